@@ -1,0 +1,33 @@
+//! The vocabulary every other crate shares: ids, events, catalogues, segments, metrics, seeded randomness, settings.
+//!
+//! Nothing here reads or writes a file. Ids are strings outside the program and dense `u32` newtypes inside
+//! ([`Dictionary`] translates); a history is a user and an end offset into one sorted [`EventLog`], never a copied
+//! list.
+//!
+//! ```
+//! use semrank_core::{Dictionary, ItemId};
+//! let mut items = Dictionary::new();
+//! assert_eq!(items.insert("0104257"), 0); // an id is a string, leading zeros and all
+//! assert_eq!(items.insert("shoe"), 1);
+//! assert_eq!(items.get("0104257").map(ItemId), Some(ItemId(0)));
+//! assert_eq!(items.name(1), "shoe");
+//! ```
+
+mod catalog;
+mod dictionary;
+mod events;
+mod ids;
+mod metrics;
+mod nearest;
+mod rng;
+mod segment;
+pub mod settings;
+
+pub use catalog::{Catalog, Kind, TextColumn};
+pub use dictionary::Dictionary;
+pub use events::{Event, EventLog, EventLogBuilder, History};
+pub use ids::{ActionId, ItemId, UserId};
+pub use metrics::{RankMetrics, RankSummary};
+pub use nearest::nearest;
+pub use rng::Rng;
+pub use segment::{Segment, segments};
