@@ -1,0 +1,211 @@
+//! Tensors to and from safetensors files.
+//!
+//! The file's bytes depend only on the tensors (no metadata, tensors in a fixed order), so equal training gives equal
+//! files. Files are written under the given name at once: give a temporary name and rename it.
+
+use safetensors::{Dtype, SafeTensors, View};
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+/// Why a checkpoint could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not a safetensors file.
+    #[error("{path} is not a safetensors file, or was cut short: {source}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: safetensors::SafeTensorError,
+    },
+    /// A tensor is missing.
+    #[error("{path} has no tensor `{name}`")]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+    },
+    /// A tensor has another shape or type than the model.
+    #[error("{path}: tensor `{name}` is {got}, the model expects {expected}")]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// In the file.
+        got: String,
+        /// In the model.
+        expected: String,
+    },
+}
+
+/// A named tensor to write.
+#[derive(Debug, Clone, Copy)]
+pub struct Tensor<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its shape.
+    pub shape: [usize; 2],
+    /// Its values, row-major.
+    pub values: Values<'a>,
+}
+
+/// Values of a tensor.
+#[derive(Debug, Clone, Copy)]
+pub enum Values<'a> {
+    /// 32-bit floats.
+    F32(&'a [f32]),
+    /// 64-bit integers: counters and generator states.
+    U64(&'a [u64]),
+}
+
+impl View for Tensor<'_> {
+    fn dtype(&self) -> Dtype {
+        match self.values {
+            Values::F32(_) => Dtype::F32,
+            Values::U64(_) => Dtype::U64,
+        }
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        match self.values {
+            Values::F32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Values::U64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        }
+    }
+
+    fn data_len(&self) -> usize {
+        match self.values {
+            Values::F32(values) => size_of_val(values),
+            Values::U64(values) => size_of_val(values),
+        }
+    }
+}
+
+/// Writes `tensors` to `path`.
+///
+/// # Errors
+/// When the file cannot be written.
+///
+/// # Panics
+/// When a shape does not fit its values.
+pub fn save(path: &Path, tensors: &[Tensor]) -> Result<(), Error> {
+    for tensor in tensors {
+        let len = tensor.data_len() * 8 / tensor.dtype().bitsize();
+        assert_eq!(len, tensor.shape.iter().product::<usize>(), "{}", tensor.name);
+    }
+    safetensors::serialize_to_file(tensors.iter().map(|t| (t.name, *t)), None, path).map_err(|source| {
+        match source {
+            safetensors::SafeTensorError::IoError(source) => Error::Io { path: path.to_path_buf(), source },
+            source => Error::Format { path: path.to_path_buf(), source },
+        }
+    })
+}
+
+/// A checkpoint file held in memory.
+#[derive(Debug)]
+pub struct Checkpoint {
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl Checkpoint {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not whole.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.to_path_buf(), source })?;
+        let out = Self { path: path.to_path_buf(), bytes };
+        out.parse()?;
+        Ok(out)
+    }
+
+    /// Copies a float tensor into `into`.
+    ///
+    /// # Errors
+    /// When it is missing or has another shape or type.
+    pub fn read_f32(&self, name: &str, shape: [usize; 2], into: &mut [f32]) -> Result<(), Error> {
+        let data = self.bytes_of(name, Dtype::F32, shape)?;
+        for (value, bytes) in into.iter_mut().zip(data.as_chunks::<4>().0) {
+            *value = f32::from_le_bytes(*bytes);
+        }
+        Ok(())
+    }
+
+    /// A tensor of integers, `[1 x len]`.
+    ///
+    /// # Errors
+    /// When it is missing or has another shape or type.
+    pub fn read_u64(&self, name: &str, len: usize) -> Result<Vec<u64>, Error> {
+        let data = self.bytes_of(name, Dtype::U64, [1, len])?;
+        Ok(data.as_chunks::<8>().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect())
+    }
+
+    fn bytes_of(&self, name: &str, dtype: Dtype, shape: [usize; 2]) -> Result<Vec<u8>, Error> {
+        let tensors = self.parse()?;
+        let tensor = tensors
+            .tensor(name)
+            .map_err(|_| Error::Missing { path: self.path.clone(), name: name.to_string() })?;
+        if tensor.dtype() != dtype || tensor.shape() != shape {
+            return Err(Error::Mismatch {
+                path: self.path.clone(),
+                name: name.to_string(),
+                got: format!("{:?} {:?}", tensor.dtype(), tensor.shape()),
+                expected: format!("{dtype:?} {shape:?}"),
+            });
+        }
+        Ok(tensor.data().to_vec())
+    }
+
+    fn parse(&self) -> Result<SafeTensors<'_>, Error> {
+        SafeTensors::deserialize(&self.bytes)
+            .map_err(|source| Error::Format { path: self.path.clone(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("semrank-checkpoint-{}-{name}", std::process::id()))
+    }
+
+    #[test]
+    fn what_was_saved_is_read_back_bit_by_bit() {
+        let path = path("round-trip");
+        let values = [1.5, -0.0, f32::MIN_POSITIVE, f32::NAN, 3.0, 4.0];
+        let tensors = [
+            Tensor { name: "weight", shape: [2, 3], values: Values::F32(&values) },
+            Tensor { name: "step", shape: [1, 1], values: Values::U64(&[u64::MAX]) },
+        ];
+        save(&path, &tensors).unwrap();
+        let checkpoint = Checkpoint::open(&path).unwrap();
+        let mut got = [0.0; 6];
+        checkpoint.read_f32("weight", [2, 3], &mut got).unwrap();
+        assert_eq!(got.map(f32::to_bits), values.map(f32::to_bits));
+        assert_eq!(checkpoint.read_u64("step", 1).unwrap(), [u64::MAX]);
+        let said = checkpoint.read_f32("weight", [3, 2], &mut got).unwrap_err().to_string();
+        assert!(said.contains("`weight` is F32 [2, 3], the model expects F32 [3, 2]"), "{said}");
+        assert!(checkpoint.read_u64("weigth", 1).unwrap_err().to_string().contains("no tensor `weigth`"));
+
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        assert!(Checkpoint::open(&path).unwrap_err().to_string().contains("cut short"));
+        std::fs::remove_file(&path).unwrap();
+    }
+}

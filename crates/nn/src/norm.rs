@@ -1,0 +1,193 @@
+//! Layer normalisation (Ba et al. 2016, arXiv 1607.06450) and rows of unit length (for cosine scores).
+
+use crate::{Init, Layout, Scalar, Slot, kernel, kernel::dot_inline};
+
+const EPSILON: f64 = 1e-5;
+
+/// `y = (x - mean) / sqrt(variance + 1e-5) · gain + bias` over each row.
+///
+/// # Shapes
+/// x, y `[T x D]`; gain, bias `[D]`.
+#[derive(Debug, Clone, Copy)]
+pub struct LayerNorm {
+    /// Starts at 1.
+    pub gain: Slot,
+    /// Starts at 0.
+    pub bias: Slot,
+}
+
+/// What the backward pass needs: mean and 1 / standard deviation of each row.
+#[derive(Debug, Clone, Default)]
+pub struct NormSaved<T> {
+    stats: Vec<[T; 2]>,
+}
+
+impl LayerNorm {
+    /// Adds `NAME.gain` and `NAME.bias`.
+    pub fn new(layout: &mut Layout, name: &str, dim: usize) -> Self {
+        Self {
+            gain: layout.tensor(&format!("{name}.gain"), 1, dim, Init::Constant(1.0)),
+            bias: layout.tensor(&format!("{name}.bias"), 1, dim, Init::Constant(0.0)),
+        }
+    }
+
+    /// Writes `y`.
+    pub fn forward<T: Scalar>(&self, params: &[T], x: &[T], saved: &mut NormSaved<T>, y: &mut [T]) {
+        saved.stats.clear();
+        saved.stats.resize(x.len() / self.gain.cols, [T::ZERO; 2]);
+        norm_forward(x, self.gain.of(params), self.bias.of(params), &mut saved.stats, y);
+    }
+
+    /// Adds the gradients of gain and bias, and adds `dx` to what `dx` holds (a residual branch).
+    pub fn backward<T: Scalar>(
+        &self,
+        params: &[T],
+        x: &[T],
+        saved: &NormSaved<T>,
+        dy: &[T],
+        grads: &mut [T],
+        dx: &mut [T],
+    ) {
+        norm_backward_gain(x, &saved.stats, dy, self.gain.of_mut(grads));
+        let bias = self.bias.of_mut(grads);
+        dy.chunks_exact(self.gain.cols).for_each(|row| kernel::add(row, bias));
+        norm_backward_input(x, self.gain.of(params), &saved.stats, dy, dx);
+    }
+}
+
+kernel! {
+    fn norm_forward<T: Scalar>(x: &[T], gain: &[T], bias: &[T], stats: &mut [[T; 2]], y: &mut [T]) {
+        let dim = gain.len();
+        let count = T::from_f64(dim as f64);
+        for ((x, y), stat) in x.chunks_exact(dim).zip(y.chunks_exact_mut(dim)).zip(stats) {
+            let mean = sum_inline(x) / count;
+            for (y, &x) in y.iter_mut().zip(x) {
+                *y = x - mean;
+            }
+            let inverse = T::ONE / (dot_inline(y, y) / count + T::from_f64(EPSILON)).sqrt();
+            for ((y, &gain), &bias) in y.iter_mut().zip(gain).zip(bias) {
+                *y = *y * inverse * gain + bias;
+            }
+            *stat = [mean, inverse];
+        }
+    }
+}
+
+kernel! {
+    fn norm_backward_gain<T: Scalar>(x: &[T], stats: &[[T; 2]], dy: &[T], dgain: &mut [T]) {
+        let dim = dgain.len();
+        for ((x, dy), &[mean, inverse]) in x.chunks_exact(dim).zip(dy.chunks_exact(dim)).zip(stats) {
+            for ((dgain, &x), &dy) in dgain.iter_mut().zip(x).zip(dy) {
+                *dgain += dy * (x - mean) * inverse;
+            }
+        }
+    }
+}
+
+kernel! {
+    fn norm_backward_input<T: Scalar>(x: &[T], gain: &[T], stats: &[[T; 2]], dy: &[T], dx: &mut [T]) {
+        let dim = gain.len();
+        let count = T::from_f64(dim as f64);
+        let rows = x.chunks_exact(dim).zip(dy.chunks_exact(dim)).zip(dx.chunks_exact_mut(dim)).zip(stats);
+        for (((x, dy), dx), &[mean, inverse]) in rows {
+            let (mut lanes, mut lanes_hat) = ([T::ZERO; 32], [T::ZERO; 32]);
+            for (i, ((&x, &dy), &gain)) in x.iter().zip(dy).zip(gain).enumerate() {
+                let g = dy * gain;
+                lanes[i % 32] += g;
+                lanes_hat[i % 32] += g * (x - mean);
+            }
+            let mean_g = kernel::fold(lanes) / count;
+            let mean_hat = kernel::fold(lanes_hat) * inverse * inverse / count;
+            for (((dx, &x), &dy), &gain) in dx.iter_mut().zip(x).zip(dy).zip(gain) {
+                *dx += inverse * (dy * gain - mean_g - (x - mean) * mean_hat);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn sum_inline<T: Scalar>(x: &[T]) -> T {
+    let mut lanes = [T::ZERO; 32];
+    let chunks = x.chunks_exact(32);
+    let rest = chunks.remainder().iter().copied().sum::<T>();
+    for x in chunks {
+        for i in 0..32 {
+            lanes[i] += x[i];
+        }
+    }
+    kernel::fold(lanes) + rest
+}
+
+kernel! {
+    /// Scales every row of `x` `[rows x dim]` to length 1 into `y`, and saves 1 / length; a zero row stays zero.
+    pub fn unit_rows<T: Scalar>(dim: usize, x: &[T], inverse_lengths: &mut [T], y: &mut [T]) {
+        let rows = x.chunks_exact(dim).zip(y.chunks_exact_mut(dim)).zip(inverse_lengths);
+        for ((x, y), inverse) in rows {
+            *inverse = T::ONE / dot_inline(x, x).sqrt().larger(T::from_f64(1e-12));
+            for (y, &x) in y.iter_mut().zip(x) {
+                *y = x * *inverse;
+            }
+        }
+    }
+}
+
+kernel! {
+    /// Turns `dy` into `dx` in place: `dx = (dy - y <y, dy>) / length`.
+    pub fn unit_rows_backward<T: Scalar>(dim: usize, y: &[T], inverse_lengths: &[T], dy: &mut [T]) {
+        for ((y, dy), &inverse) in y.chunks_exact(dim).zip(dy.chunks_exact_mut(dim)).zip(inverse_lengths) {
+            let along = dot_inline(y, dy);
+            for (dy, &y) in dy.iter_mut().zip(y) {
+                *dy = (*dy - y * along) * inverse;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gradient_check::check;
+
+    #[test]
+    fn a_row_by_hand() {
+        let mut layout = Layout::new();
+        let norm = LayerNorm::new(&mut layout, "n", 4);
+        let params: Vec<f64> = layout.init(&semrank_core::Rng::new(0, "init"));
+        let mut y = [0.0; 4];
+        norm.forward(&params, &[1.0, 3.0, 1.0, 3.0], &mut NormSaved::default(), &mut y);
+        assert!((y[0] + 1.0).abs() < 1e-5 && (y[1] - 1.0).abs() < 1e-5, "mean 2, deviation 1: {y:?}");
+    }
+
+    #[test]
+    fn layer_norm_gradients_agree_with_finite_differences() {
+        let mut layout = Layout::new();
+        let norm = LayerNorm::new(&mut layout, "n", 40);
+        check(
+            &layout,
+            3 * 40,
+            3 * 40,
+            |params, x, y| norm.forward(params, x, &mut NormSaved::default(), y),
+            |params, x, dy, grads, dx| {
+                let mut saved = NormSaved::default();
+                norm.forward(params, x, &mut saved, &mut vec![0.0; x.len()]);
+                norm.backward(params, x, &saved, dy, grads, dx);
+            },
+        );
+    }
+
+    #[test]
+    fn unit_row_gradients_agree_with_finite_differences() {
+        check(
+            &Layout::new(),
+            4 * 7,
+            4 * 7,
+            |_, x, y| unit_rows(7, x, &mut [0.0; 4], y),
+            |_, x, dy, _, dx| {
+                let (mut inverse, mut y) = ([0.0; 4], vec![0.0; x.len()]);
+                unit_rows(7, x, &mut inverse, &mut y);
+                dx.copy_from_slice(dy);
+                unit_rows_backward(7, &y, &inverse, dx);
+            },
+        );
+    }
+}
