@@ -1,1 +1,32 @@
-//! stub
+//! Files and logs in, checked data sets, splits and histories out.
+//!
+//! - [`import`] reads catalogues and event logs in the formats of others, row by row, and refuses or counts bad rows.
+//! - [`DatasetWriter`] writes a data set folder that appears whole or not at all.
+//! - [`Dataset::open`] loads one; [`Split::new`] divides its events into training, validation and test.
+//! - [`write_atomically`], [`StagedDir`] and [`hash_file`] serve every other artefact of the project.
+//!
+//! This crate knows files and rows, and nothing of models.
+
+mod atomic;
+mod columns;
+mod dataset;
+mod error;
+mod hash;
+pub mod import;
+mod meta;
+mod parquet_sink;
+mod report;
+mod row;
+mod split;
+mod writer;
+
+pub use atomic::{StagedDir, write_atomically};
+pub use dataset::Dataset;
+pub use error::{Error, RowError};
+pub use hash::{hash_dataset, hash_file};
+pub use meta::Meta;
+pub use parquet_sink::{ColumnType, Value};
+pub use report::ImportReport;
+pub use row::{EventRow, ExtraColumn, ItemRow, When, WriterOptions};
+pub use split::{Case, Split, SplitKind, WithoutHistory};
+pub use writer::DatasetWriter;

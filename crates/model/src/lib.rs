@@ -1,1 +1,24 @@
-//! stub
+//! Histories and texts in, a trained model that ranks every item out.
+pub mod artefact;
+pub mod baselines;
+mod batch;
+mod blend;
+mod check;
+pub mod evaluate;
+pub mod features;
+mod fit;
+mod item_item;
+mod network;
+mod ranker;
+mod settings;
+mod trainer;
+
+pub use batch::{Batch, Batcher, SeenInTraining, Shard, TrainingData, Window, push_history};
+pub use blend::{Chosen, choose, prior};
+pub use check::SettingError;
+pub use fit::{Ended, EpochReport, Fit, FitError, Fitting, SAVE_EVERY, StepReport, Task, Watch, fit};
+pub use item_item::ItemItem;
+pub use network::{GAP_BUCKETS, Network, Sequences, Shape, TrunkSaved, gap_bucket};
+pub use ranker::{Blend, Encoded, Ranker, SeenPolicy};
+pub use settings::{BlendSettings, Loss, ModelSettings, Negatives, TrainSettings};
+pub use trainer::Trainer;

@@ -3,6 +3,7 @@
 //! The file's bytes depend only on the tensors (no metadata, tensors in a fixed order), so equal training gives equal
 //! files. Files are written under the given name at once: give a temporary name and rename it.
 
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors, View};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -64,6 +65,8 @@ pub struct Tensor<'a> {
 pub enum Values<'a> {
     /// 32-bit floats.
     F32(&'a [f32]),
+    /// 32-bit integers: rows of tables.
+    U32(&'a [u32]),
     /// 64-bit integers: counters and generator states.
     U64(&'a [u64]),
 }
@@ -72,6 +75,7 @@ impl View for Tensor<'_> {
     fn dtype(&self) -> Dtype {
         match self.values {
             Values::F32(_) => Dtype::F32,
+            Values::U32(_) => Dtype::U32,
             Values::U64(_) => Dtype::U64,
         }
     }
@@ -82,17 +86,25 @@ impl View for Tensor<'_> {
 
     fn data(&self) -> Cow<'_, [u8]> {
         match self.values {
-            Values::F32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            Values::U64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Values::F32(values) => bytes(values, |value| value.to_le_bytes()),
+            Values::U32(values) => bytes(values, |value| value.to_le_bytes()),
+            Values::U64(values) => bytes(values, |value| value.to_le_bytes()),
         }
     }
 
     fn data_len(&self) -> usize {
         match self.values {
             Values::F32(values) => size_of_val(values),
+            Values::U32(values) => size_of_val(values),
             Values::U64(values) => size_of_val(values),
         }
     }
+}
+
+fn bytes<T: Copy, const N: usize>(values: &[T], of: impl Fn(T) -> [u8; N]) -> Cow<'static, [u8]> {
+    let mut out = vec![0; values.len() * N];
+    out.as_chunks_mut::<N>().0.iter_mut().zip(values).for_each(|(out, &value)| *out = of(value));
+    out.into()
 }
 
 /// Writes `tensors` to `path`.
@@ -146,7 +158,29 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// A tensor of integers, `[1 x len]`.
+    /// A tensor of 32-bit integers, `[1 x len]`.
+    ///
+    /// # Errors
+    /// When it is missing or has another shape or type.
+    pub fn read_u32(&self, name: &str, len: usize) -> Result<Vec<u32>, Error> {
+        let data = self.bytes_of(name, Dtype::U32, [1, len])?;
+        Ok(data.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect())
+    }
+
+    /// The columns of a tensor `[1 x len]`.
+    ///
+    /// # Errors
+    /// When it is missing or has more than one row.
+    pub fn len_of(&self, name: &str) -> Result<usize, Error> {
+        let tensors = self.parse()?;
+        let tensor = self.tensor(&tensors, name)?;
+        match tensor.shape() {
+            [1, len] => Ok(*len),
+            shape => Err(self.mismatch(name, format!("{shape:?}"), "one row".into())),
+        }
+    }
+
+    /// A tensor of 64-bit integers, `[1 x len]`.
     ///
     /// # Errors
     /// When it is missing or has another shape or type.
@@ -155,20 +189,24 @@ impl Checkpoint {
         Ok(data.as_chunks::<8>().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect())
     }
 
-    fn bytes_of(&self, name: &str, dtype: Dtype, shape: [usize; 2]) -> Result<Vec<u8>, Error> {
+    fn bytes_of(&self, name: &str, dtype: Dtype, shape: [usize; 2]) -> Result<&[u8], Error> {
         let tensors = self.parse()?;
-        let tensor = tensors
-            .tensor(name)
-            .map_err(|_| Error::Missing { path: self.path.clone(), name: name.to_string() })?;
+        let tensor = self.tensor(&tensors, name)?;
         if tensor.dtype() != dtype || tensor.shape() != shape {
-            return Err(Error::Mismatch {
-                path: self.path.clone(),
-                name: name.to_string(),
-                got: format!("{:?} {:?}", tensor.dtype(), tensor.shape()),
-                expected: format!("{dtype:?} {shape:?}"),
-            });
+            let got = format!("{:?} {:?}", tensor.dtype(), tensor.shape());
+            return Err(self.mismatch(name, got, format!("{dtype:?} {shape:?}")));
         }
-        Ok(tensor.data().to_vec())
+        Ok(tensor.data())
+    }
+
+    fn tensor<'a>(&self, tensors: &SafeTensors<'a>, name: &str) -> Result<TensorView<'a>, Error> {
+        tensors
+            .tensor(name)
+            .map_err(|_| Error::Missing { path: self.path.clone(), name: name.to_string() })
+    }
+
+    fn mismatch(&self, name: &str, got: String, expected: String) -> Error {
+        Error::Mismatch { path: self.path.clone(), name: name.to_string(), got, expected }
     }
 
     fn parse(&self) -> Result<SafeTensors<'_>, Error> {
@@ -192,6 +230,7 @@ mod tests {
         let tensors = [
             Tensor { name: "weight", shape: [2, 3], values: Values::F32(&values) },
             Tensor { name: "step", shape: [1, 1], values: Values::U64(&[u64::MAX]) },
+            Tensor { name: "rows", shape: [1, 2], values: Values::U32(&[7, u32::MAX]) },
         ];
         save(&path, &tensors).unwrap();
         let checkpoint = Checkpoint::open(&path).unwrap();
@@ -199,6 +238,9 @@ mod tests {
         checkpoint.read_f32("weight", [2, 3], &mut got).unwrap();
         assert_eq!(got.map(f32::to_bits), values.map(f32::to_bits));
         assert_eq!(checkpoint.read_u64("step", 1).unwrap(), [u64::MAX]);
+        assert_eq!(checkpoint.read_u32("rows", 2).unwrap(), [7, u32::MAX]);
+        assert_eq!(checkpoint.len_of("rows").unwrap(), 2);
+        assert!(checkpoint.len_of("weight").unwrap_err().to_string().contains("one row"));
         let said = checkpoint.read_f32("weight", [3, 2], &mut got).unwrap_err().to_string();
         assert!(said.contains("`weight` is F32 [2, 3], the model expects F32 [3, 2]"), "{said}");
         assert!(checkpoint.read_u64("weigth", 1).unwrap_err().to_string().contains("no tensor `weigth`"));

@@ -1,1 +1,42 @@
-//! stub
+//! A simulated market with known truth: settings in, ads and organic items with texts and a log of events
+//! out.
+//!
+//! Because the market knows the probability of every next choice ([`Market::truth`]), a ranker can be
+//! compared not only with baselines but with the best that anybody could do ([`Market::oracle`]). Users
+//! follow needs from one part of a topic to the next (a tent, then a sleeping bag), read about a thing before
+//! they look at ads for it, keep their taste in brand, style and colour, and drift in their interests: each
+//! of these can be learned from the log, and most of them only by a model that reads the whole history and
+//! the texts.
+//!
+//! | file | does |
+//! |---|---|
+//! | `config` | [`MarketConfig`], its defaults and limits |
+//! | `words` | the project's word lists (`words.txt`) |
+//! | `items` | [`MarketItem`]: topic, traits, popularity, birth |
+//! | `texts` | titles and descriptions from the word lists |
+//! | `users` | [`MarketUser`]: tastes, interests, sessions |
+//! | `choice` | the true distribution of the next item |
+//! | `market` | [`Market`]: generation, truth, oracle |
+//! | `write` | a market as a data set on disk |
+//!
+//! ```
+//! use semrank_sim::{Market, MarketConfig};
+//! let market = Market::new(MarketConfig { users: 50, items: 200, ..MarketConfig::default() })?;
+//! let truth = market.truth(0, 3); // the chance of every item to be the fourth event of user 0
+//! assert!((truth.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+//! # Ok::<(), semrank_sim::Error>(())
+//! ```
+
+mod choice;
+mod config;
+mod items;
+mod market;
+mod texts;
+mod users;
+mod words;
+mod write;
+
+pub use config::{Error, MarketConfig};
+pub use items::{MarketItem, Traits};
+pub use market::{Market, MarketAction, MarketEvent};
+pub use users::{MarketUser, Session, Taste};

@@ -1,0 +1,259 @@
+//! `semrank import`: files of other programs in, a checked data set out.
+//!
+//! ```text
+//! semrank import --items items.parquet --events log.csv --out shop --text title,description --target-action purchase
+//! semrank import --format s3rec --items items.tsv --item-id item --text text --events sequences.txt --out beauty
+//! semrank import --format movielens --events ml-latest-small --out movies
+//! ```
+
+use clap::{Args, ValueEnum};
+use semrank_data::import::{Format, Mapping, Options, TimeUnit, UnknownItems};
+use semrank_data::{Error, ImportReport};
+use std::path::PathBuf;
+
+/// Turn a catalogue and an event log into a checked data set.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Format of the source; `table` is Parquet, CSV, TSV or NDJSON by extension. Every file may be gzipped.
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: FormatArg,
+    /// Events file; for movielens, atomic and mind also the folder that holds the files.
+    #[arg(long, value_name = "FILE")]
+    pub events: PathBuf,
+    /// Items file. Without one the items are those of the events, without text.
+    #[arg(long, value_name = "FILE")]
+    pub items: Option<PathBuf>,
+    /// Data set folder to make; it appears only when complete.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Id column of the items file [default: item_id, item, itemId …].
+    #[arg(long, value_name = "COLUMN", help_heading = "Item columns")]
+    pub item_id: Option<String>,
+    /// Text columns, by commas [default: title, name, text, description … where they exist].
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', help_heading = "Item columns")]
+    pub text: Option<Vec<String>>,
+    /// Column that says `ad` or `organic`.
+    #[arg(long, value_name = "COLUMN", help_heading = "Item columns")]
+    pub kind: Option<String>,
+    /// Time from which an item's row holds; several rows an item are then possible.
+    #[arg(long, value_name = "COLUMN", help_heading = "Item columns")]
+    pub valid_from: Option<String>,
+    /// First time an item may be shown.
+    #[arg(long, value_name = "COLUMN", help_heading = "Item columns")]
+    pub active_from: Option<String>,
+    /// First time an item may no longer be shown.
+    #[arg(long, value_name = "COLUMN", help_heading = "Item columns")]
+    pub active_to: Option<String>,
+    /// Another item column to keep, e.g. `bid=cpc` or `margin`.
+    #[arg(long, value_name = "NAME[=COLUMN]", value_parser = pair, help_heading = "Item columns")]
+    pub item_column: Vec<(String, String)>,
+
+    /// User column [default: user_id, user, userId …].
+    #[arg(long, value_name = "COLUMN", help_heading = "Event columns")]
+    pub user: Option<String>,
+    /// Item column of the events file [default: the name of --item-id, item_id, item, itemId …].
+    #[arg(long, value_name = "COLUMN", help_heading = "Event columns")]
+    pub event_item: Option<String>,
+    /// Time column [default: timestamp, time]; without any the order of the rows counts.
+    #[arg(long, value_name = "COLUMN", help_heading = "Event columns")]
+    pub timestamp: Option<String>,
+    /// Unit of all time columns [default: from the first value].
+    #[arg(long, value_enum, value_name = "UNIT", help_heading = "Event columns")]
+    pub timestamp_unit: Option<UnitArg>,
+    /// Integer column that orders a user's events, where there is no time.
+    #[arg(long, value_name = "COLUMN", conflicts_with = "timestamp", help_heading = "Event columns")]
+    pub order: Option<String>,
+    /// Action column [default: action, event].
+    #[arg(long, value_name = "COLUMN", help_heading = "Event columns")]
+    pub action: Option<String>,
+    /// Action of all events, where there is no such column [default: view; movielens and atomic: rate].
+    #[arg(long, value_name = "NAME", conflicts_with = "action", help_heading = "Event columns")]
+    pub default_action: Option<String>,
+    /// The action to predict, e.g. purchase [default: all; mind: click].
+    #[arg(long, value_name = "NAME", help_heading = "Event columns")]
+    pub target_action: Option<String>,
+    /// Rating column, kept as `value` [default: rating].
+    #[arg(long, value_name = "COLUMN", help_heading = "Event columns")]
+    pub rating: Option<String>,
+    /// Leave out events rated below this [default: every rating counts].
+    #[arg(long, value_name = "NUMBER", help_heading = "Event columns")]
+    pub min_rating: Option<f64>,
+    /// Another event column to keep, e.g. `dwell_ms=duration` or `country`.
+    #[arg(long, value_name = "NAME[=COLUMN]", value_parser = pair, help_heading = "Event columns")]
+    pub event_column: Vec<(String, String)>,
+
+    /// Bad rows to count and leave out before failing.
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Checks")]
+    pub max_rejected: u64,
+    /// Events whose item the items file lacks: a bad row, or an item without text.
+    #[arg(long, value_enum, default_value = "reject", help_heading = "Checks")]
+    pub unknown_items: UnknownItemsArg,
+    /// Replace the data set at --out.
+    #[arg(long, help_heading = "Checks")]
+    pub overwrite: bool,
+
+    /// Name of the data set [default: that of its folder].
+    #[arg(long, help_heading = "Description")]
+    pub name: Option<String>,
+    /// Where the data comes from [default: the file names].
+    #[arg(long, help_heading = "Description")]
+    pub source: Option<String>,
+    /// Licence of the data.
+    #[arg(long, help_heading = "Description")]
+    pub licence: Option<String>,
+
+    /// Print the report as one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `--format`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum FormatArg {
+    /// Parquet, CSV, TSV or NDJSON with a header and a column mapping.
+    Table,
+    /// Lines "user item item …".
+    S3rec,
+    /// RecBole's .inter and .item files.
+    Atomic,
+    /// ratings.csv, ratings.dat or u.data, with their items.
+    Movielens,
+    /// behaviors.tsv and news.tsv.
+    Mind,
+}
+
+/// `--timestamp-unit`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum UnitArg {
+    /// Seconds since 1970.
+    S,
+    /// Milliseconds.
+    Ms,
+    /// Microseconds.
+    Us,
+    /// Nanoseconds.
+    Ns,
+    /// Text such as 2019-11-24T00:00:17Z.
+    Rfc3339,
+}
+
+/// `--unknown-items`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum UnknownItemsArg {
+    /// The event's row is bad.
+    Reject,
+    /// The item is added without text.
+    Add,
+}
+
+/// Imports what the arguments say.
+///
+/// # Errors
+/// Everything that [`semrank_data::import::import`] refuses.
+pub fn import(args: &ImportArgs) -> Result<ImportReport, Error> {
+    semrank_data::import::import(&options(args))
+}
+
+/// The report for people.
+pub fn summary(report: &ImportReport) -> String {
+    let mut out = format!(
+        "{}: {} users, {} items, {} events in {:.2} s\n",
+        report.dataset.display(),
+        report.users,
+        report.items,
+        report.events,
+        report.seconds
+    );
+    let actions: Vec<String> = report.actions.iter().map(|(action, n)| format!("{action} {n}")).collect();
+    out += &format!("  actions   {}\n", actions.join(", "));
+    if let Some([first, last]) = report.time_range_ms {
+        out += &format!("  times     {first} to {last} (ms UTC)\n");
+    }
+    for (column, share) in &report.text_fill {
+        out += &format!("  text      {column}: {:.1} % of the items\n", share * 100.0);
+    }
+    if report.items_from_events > 0 {
+        out += &format!("  items     {} known from events only, without text\n", report.items_from_events);
+    }
+    report.notes.iter().for_each(|note| out += &format!("  note      {note}\n"));
+    if report.rejected > 0 {
+        out += &format!("  rejected  {} rows, the first:\n", report.rejected);
+        report.rejected_rows.iter().for_each(|row| out += &format!("    {row}\n"));
+    }
+    out
+}
+
+fn options(args: &ImportArgs) -> Options {
+    Options {
+        format: args.format.into(),
+        events: args.events.clone(),
+        items: args.items.clone(),
+        out: args.out.clone(),
+        mapping: mapping(args),
+        timestamp_unit: args.timestamp_unit.map(TimeUnit::from),
+        default_action: args.default_action.clone(),
+        target_action: args.target_action.clone(),
+        min_rating: args.min_rating,
+        max_rejected: args.max_rejected,
+        unknown_items: match args.unknown_items {
+            UnknownItemsArg::Reject => UnknownItems::Reject,
+            UnknownItemsArg::Add => UnknownItems::Add,
+        },
+        overwrite: args.overwrite,
+        name: args.name.clone(),
+        source: args.source.clone(),
+        licence: args.licence.clone(),
+    }
+}
+
+fn mapping(args: &ImportArgs) -> Mapping {
+    Mapping {
+        item_id: args.item_id.clone(),
+        text: args.text.clone(),
+        kind: args.kind.clone(),
+        valid_from: args.valid_from.clone(),
+        active_from: args.active_from.clone(),
+        active_to: args.active_to.clone(),
+        item_columns: args.item_column.clone(),
+        user: args.user.clone(),
+        event_item: args.event_item.clone(),
+        timestamp: args.timestamp.clone(),
+        order: args.order.clone(),
+        action: args.action.clone(),
+        rating: args.rating.clone(),
+        event_columns: args.event_column.clone(),
+    }
+}
+
+impl From<FormatArg> for Format {
+    fn from(format: FormatArg) -> Format {
+        match format {
+            FormatArg::Table => Format::Table,
+            FormatArg::S3rec => Format::S3rec,
+            FormatArg::Atomic => Format::Atomic,
+            FormatArg::Movielens => Format::Movielens,
+            FormatArg::Mind => Format::Mind,
+        }
+    }
+}
+
+impl From<UnitArg> for TimeUnit {
+    fn from(unit: UnitArg) -> TimeUnit {
+        match unit {
+            UnitArg::S => TimeUnit::S,
+            UnitArg::Ms => TimeUnit::Ms,
+            UnitArg::Us => TimeUnit::Us,
+            UnitArg::Ns => TimeUnit::Ns,
+            UnitArg::Rfc3339 => TimeUnit::Rfc3339,
+        }
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, column) = text.split_once('=').unwrap_or((text, text));
+    if name.is_empty() || column.is_empty() {
+        return Err("expected NAME or NAME=COLUMN".into());
+    }
+    Ok((name.to_owned(), column.to_owned()))
+}

@@ -1,0 +1,111 @@
+//! What every chart shares: the plot's edges and scale, grid, title, legend, and the accessible SVG around
+//! it.
+
+use super::text::{escape, fixed};
+
+/// A drawing area in user units; `left`, `top`, `right`, `bottom` are the plot's edges.
+pub(super) struct Frame {
+    pub(super) width: f64,
+    pub(super) height: f64,
+    pub(super) left: f64,
+    pub(super) right: f64,
+    pub(super) top: f64,
+    pub(super) bottom: f64,
+    low: f64,
+    high: f64,
+}
+
+impl Frame {
+    pub(super) fn new(width: f64, height: f64, (low, high): (f64, f64)) -> Self {
+        Self { width, height, left: 46.0, right: width - 12.0, top: 14.0, bottom: height - 30.0, low, high }
+    }
+
+    pub(super) fn y(&self, value: f64) -> f64 {
+        self.bottom - (value - self.low) / (self.high - self.low) * (self.bottom - self.top)
+    }
+
+    /// Horizontal lines with their values.
+    fn grid(&self) -> String {
+        let step = nice_step((self.high - self.low) / 6.0);
+        let decimals = (-step.log10().floor()).max(0.0) as usize;
+        let first = (self.low / step).ceil() as i64;
+        let last = (self.high / step + 1e-9).floor() as i64;
+        let line = |tick: i64| {
+            let value = tick as f64 * step;
+            format!(
+                "<line class=\"grid\" x1=\"{:.1}\" y1=\"{y:.1}\" x2=\"{:.1}\" y2=\"{y:.1}\"/>\
+                 <text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\n",
+                self.left,
+                self.right,
+                self.left - 6.0,
+                self.y(value) + 4.0,
+                fixed(value, decimals),
+                y = self.y(value),
+            )
+        };
+        (first..=last).map(line).collect()
+    }
+
+    /// Wraps the drawing into a figure with its grid, title and legend.
+    pub(super) fn figure(&self, id: &str, title: &str, names: &[&str], drawing: &str) -> String {
+        let legend: String = names
+            .iter()
+            .enumerate()
+            .map(|(at, name)| format!("<li><i class=\"s{}\"></i>{}</li>", colour(at, name), escape(name)))
+            .collect();
+        let legend =
+            if names.len() > 1 { format!("<ul class=\"legend\">{legend}</ul>") } else { String::new() };
+        format!(
+            "<figure>\n<figcaption>{title}{legend}</figcaption>\n<div class=\"scroll\">\
+             <svg viewBox=\"0 0 {:.0} {:.0}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\n\
+             <title id=\"{id}-t\">{title}</title><desc id=\"{id}-d\">{}</desc>\n{}{drawing}</svg></div>\n</figure>\n",
+            self.width,
+            self.height,
+            escape(&format!("Shown: {}. The table on this page has the numbers.", names.join(", "))),
+            self.grid(),
+            title = escape(title),
+        )
+    }
+}
+
+/// A piece of text at a point.
+pub(super) fn label(class: &str, x: f64, y: f64, anchor: &str, text: &str) -> String {
+    format!(
+        "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{}</text>\n",
+        escape(text)
+    )
+}
+
+/// The line at the bottom of a plot.
+pub(super) fn axis(frame: &Frame) -> String {
+    format!(
+        "<line class=\"axis\" x1=\"{:.1}\" y1=\"{y:.1}\" x2=\"{:.1}\" y2=\"{y:.1}\"/>\n",
+        frame.left,
+        frame.right,
+        y = frame.bottom,
+    )
+}
+
+/// The colour of a series; an upper bound has its own.
+pub(super) fn colour(at: usize, name: &str) -> usize {
+    if name == "oracle" { 7 } else { at.min(6) }
+}
+
+/// The nearest of 1, 2, 5 times a power of ten that is not below `raw`.
+fn nice_step(raw: f64) -> f64 {
+    let power = 10f64.powf(raw.log10().floor());
+    let lead = [1.0, 2.0, 5.0].into_iter().find(|lead| lead * power >= raw * 0.999).unwrap_or(10.0);
+    lead * power
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_round() {
+        for (raw, step) in [(0.013, 0.02), (0.1, 0.1), (3.0, 5.0), (0.6, 1.0)] {
+            assert!((nice_step(raw) / step - 1.0).abs() < 1e-9, "{raw}");
+        }
+    }
+}

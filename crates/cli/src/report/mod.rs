@@ -1,0 +1,200 @@
+//! `report.html`: what a run found, in; one self-contained page out.
+//!
+//! The page loads nothing: style and pictures stand inside it, there is no script, and it follows the
+//! reader's light or dark scheme, on a phone as on a desk. Every text is escaped; a number that is not finite
+//! is shown as "–".
+//!
+//! | file | does |
+//! |---|---|
+//! | `content` | [`Report`], the page's content as plain data |
+//! | `charts`, `frame` | line chart and grouped bars as SVG |
+//! | `tables` | results, segments, training, facts |
+//! | `people` | users' histories beside their recommendations |
+//! | `text` | escaping and numbers |
+//!
+//! ```text
+//! let html = report::render(&Report { title: "market".into(), ..Report::default() });
+//! ```
+
+mod charts;
+mod content;
+mod frame;
+mod people;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub(crate) use content::{
+    DatasetFacts, Epoch, Past, Recommended, Report, ResultRow, SegmentFacts, UserExample,
+};
+
+use charts::{Bars, Lines, Series};
+use semrank_core::RankSummary;
+use text::{count, escape, metric, seconds, signed_percent};
+
+/// The protocol that headlines and charts show.
+const PROTOCOL: &str = "strict";
+
+/// One of the metrics of a summary, with the name people know it by.
+type Metric = (&'static str, fn(&RankSummary) -> f64);
+
+const METRICS: [Metric; 5] = [
+    ("recall@5", |m| m.recall_5),
+    ("recall@10", |m| m.recall_10),
+    ("ndcg@5", |m| m.ndcg_5),
+    ("ndcg@10", |m| m.ndcg_10),
+    ("mrr", |m| m.mrr),
+];
+
+/// The whole page.
+pub(crate) fn render(report: &Report) -> String {
+    let sections: String = [
+        section("results", "Results", &results(report)),
+        section("segments", "Head, torso, tail and new items", &segments(report)),
+        section("training", "Training", &training(report)),
+        section("users", "Users and what they are recommended", &people::cards(&report.users)),
+        section("data", "Data and settings", &facts(report)),
+    ]
+    .concat();
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>\n{style}</style>\n\
+         </head>\n<body>\n<header>\n<p class=\"brand\">semrank</p>\n<h1>{title}</h1>\n<p class=\"lead\">{lead}</p>\n\
+         </header>\n<main>\n{cards}{sections}</main>\n<footer>{footer}</footer>\n</body>\n</html>\n",
+        title = escape(&report.title),
+        lead = escape(&report.subtitle),
+        style = include_str!("style.css"),
+        cards = cards(report),
+        footer = escape(&report.footer),
+    )
+}
+
+/// A section, or nothing where there is nothing to show.
+fn section(id: &str, heading: &str, body: &str) -> String {
+    if body.is_empty() {
+        return String::new();
+    }
+    format!(
+        "<section id=\"{id}\" aria-labelledby=\"{id}-h\">\n<h2 id=\"{id}-h\">{heading}</h2>\n{body}</section>\n"
+    )
+}
+
+/// The figures that everybody asks for first.
+fn cards(report: &Report) -> String {
+    let mut cards = Vec::new();
+    if let Some(model) = report.row("model", PROTOCOL) {
+        cards.push(("NDCG@10", metric(model.metrics.ndcg_10), versus(report, |m| m.ndcg_10)));
+        cards.push(("Recall@10", metric(model.metrics.recall_10), versus(report, |m| m.recall_10)));
+        cards.push(("Users tested", count(model.metrics.users), "one target each, all items ranked".into()));
+    }
+    if !report.curve.is_empty() {
+        let total = report.curve.iter().map(|epoch| epoch.seconds).sum();
+        cards.push(("Training", seconds(total), format!("{} epochs", report.curve.len())));
+    }
+    let cards: String = cards
+        .iter()
+        .map(|(name, value, note)| {
+            let note = escape(note);
+            format!(
+                "<div class=\"card\"><dt>{name}</dt><dd>{value}</dd><dd class=\"note\">{note}</dd></div>\n"
+            )
+        })
+        .collect();
+    if cards.is_empty() { cards } else { format!("<dl class=\"cards\">\n{cards}</dl>\n") }
+}
+
+/// The model against the best baseline in one metric.
+fn versus(report: &Report, of: fn(&RankSummary) -> f64) -> String {
+    let Some(model) = report.row("model", PROTOCOL) else { return String::new() };
+    let baselines = report.rows.iter().filter(|row| row.protocol == PROTOCOL && row.is_baseline());
+    match baselines.max_by(|a, b| of(&a.metrics).total_cmp(&of(&b.metrics))) {
+        Some(best) => {
+            format!(
+                "{} on {}, the best baseline",
+                signed_percent(of(&model.metrics), of(&best.metrics)),
+                best.name
+            )
+        }
+        None => String::new(),
+    }
+}
+
+fn results(report: &Report) -> String {
+    if report.rows.is_empty() {
+        return String::new();
+    }
+    let strict: Vec<&ResultRow> = report.rows.iter().filter(|row| row.protocol == PROTOCOL).collect();
+    let series = strict.iter().map(|row| Series {
+        name: &row.name,
+        values: METRICS.iter().map(|(_, of)| of(&row.metrics)).collect(),
+    });
+    let chart = charts::bars(&Bars {
+        id: "chart-results",
+        title: "Model and baselines on the test split (strict)",
+        groups: METRICS.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        series: series.collect(),
+    });
+    chart + &tables::results(&report.rows)
+}
+
+fn segments(report: &Report) -> String {
+    let strict: Vec<&ResultRow> =
+        report.rows.iter().filter(|row| row.protocol == PROTOCOL && !row.segments.is_empty()).collect();
+    let Some(first) = strict.first() else { return String::new() };
+    let names: Vec<&str> = first.segments.iter().map(|(name, _)| name.as_str()).collect();
+    let series = strict.iter().map(|row| Series {
+        name: &row.name,
+        values: names.iter().map(|name| row.segment(name).map_or(f64::NAN, |m| m.ndcg_10)).collect(),
+    });
+    let chart = charts::bars(&Bars {
+        id: "chart-segments",
+        title: "NDCG@10 by the target's segment (strict)",
+        groups: names.iter().map(|name| (*name).to_owned()).collect(),
+        series: series.collect(),
+    });
+    chart + &tables::segments(&strict, &names)
+}
+
+fn training(report: &Report) -> String {
+    if report.curve.is_empty() {
+        return String::new();
+    }
+    let column = |of: fn(&Epoch) -> f64| report.curve.iter().map(of).collect::<Vec<f64>>();
+    let epochs = column(|epoch| epoch.epoch as f64);
+    let best = report.best_epoch.map(|epoch| epoch as f64);
+    let loss = charts::lines(&Lines {
+        id: "chart-loss",
+        title: "Training loss",
+        x_label: "epoch",
+        x: &epochs,
+        series: vec![Series { name: "loss", values: column(|epoch| epoch.train_loss) }],
+        mark: best,
+    });
+    let quality = charts::lines(&Lines {
+        id: "chart-validation",
+        title: "Validation quality",
+        x_label: "epoch",
+        x: &epochs,
+        series: vec![
+            Series { name: "ndcg@10", values: column(|epoch| epoch.ndcg_10) },
+            Series { name: "recall@10", values: column(|epoch| epoch.recall_10) },
+        ],
+        mark: best,
+    });
+    format!(
+        "<div class=\"pair\">\n{loss}{quality}</div>\n{}",
+        tables::training(&report.curve, report.best_epoch)
+    )
+}
+
+fn facts(report: &Report) -> String {
+    [
+        tables::dataset(&report.dataset),
+        tables::pairs("Settings", "setting", "value", &report.settings),
+        tables::timings(&report.timings),
+        tables::notes(&report.notes),
+    ]
+    .concat()
+}

@@ -1,0 +1,195 @@
+//! The page's tables: rows of numbers in, HTML with captions and header cells out.
+
+use super::text::{count, escape, fixed, metric, seconds};
+use super::{DatasetFacts, Epoch, METRICS, ResultRow};
+use semrank_core::RankSummary;
+
+/// Cells are HTML; the first of a row is its header. A row marked best is highlighted.
+struct Row {
+    cells: Vec<String>,
+    best: bool,
+}
+
+/// A table with a caption; `class` chooses its look.
+fn table(class: &str, caption: &str, heads: &[String], rows: &[Row]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let heads: String = heads.iter().map(|head| format!("<th scope=\"col\">{head}</th>")).collect();
+    let body: String = rows.iter().map(row).collect();
+    format!(
+        "<div class=\"scroll\"><table class=\"{class}\">\n<caption><span>{caption}</span></caption>\n\
+         <thead><tr>{heads}</tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>\n"
+    )
+}
+
+fn row(row: &Row) -> String {
+    let class = if row.best { " class=\"best\"" } else { "" };
+    let cells: String = row
+        .cells
+        .iter()
+        .enumerate()
+        .map(
+            |(at, cell)| {
+                if at == 0 { format!("<th scope=\"row\">{cell}</th>") } else { format!("<td>{cell}</td>") }
+            },
+        )
+        .collect();
+    format!("<tr{class}>{cells}</tr>\n")
+}
+
+fn heads(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| escape(name)).collect()
+}
+
+/// A value, bold where it is the best of its kind.
+fn value(metrics: &RankSummary, of: fn(&RankSummary) -> f64, best: f64) -> String {
+    let text = metric(of(metrics));
+    if of(metrics) >= best && best > 0.0 { format!("<b>{text}</b>") } else { text }
+}
+
+/// The best of the rows that are not an upper bound.
+fn best<'a>(summaries: impl Iterator<Item = &'a RankSummary>, of: fn(&RankSummary) -> f64) -> f64 {
+    summaries.map(of).filter(|v| v.is_finite()).fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// Model and baselines, one table a protocol.
+pub(super) fn results(rows: &[ResultRow]) -> String {
+    let mut protocols: Vec<&str> = rows.iter().map(|row| row.protocol.as_str()).collect();
+    protocols.sort_by_key(|protocol| *protocol != "strict");
+    protocols.dedup();
+    protocols.into_iter().map(|protocol| protocol_table(rows, protocol)).collect()
+}
+
+fn protocol_table(rows: &[ResultRow], protocol: &str) -> String {
+    let rows: Vec<&ResultRow> = rows.iter().filter(|row| row.protocol == protocol).collect();
+    let ranked = || rows.iter().filter(|row| row.name != "oracle").map(|row| &row.metrics);
+    let bests: Vec<f64> = METRICS.iter().map(|&(_, of)| best(ranked(), of)).collect();
+    let lines: Vec<Row> = rows
+        .iter()
+        .map(|row| {
+            let name = match row.name.as_str() {
+                "oracle" => "oracle <small>(upper bound)</small>".to_owned(),
+                name => escape(name),
+            };
+            let values = METRICS.iter().zip(&bests).map(|(&(_, of), &best)| {
+                value(&row.metrics, of, if row.name == "oracle" { f64::INFINITY } else { best })
+            });
+            Row { cells: std::iter::once(name).chain(values).collect(), best: row.name == "model" }
+        })
+        .collect();
+    let caption = match protocol {
+        "strict" => "<b>strict</b>: all items are ranked, nothing is removed".to_owned(),
+        "filtered" => "<b>filtered</b>: items of the user's history are removed from the ranking".to_owned(),
+        other => escape(other),
+    };
+    let names: Vec<&str> = std::iter::once("ranker").chain(METRICS.iter().map(|(name, _)| *name)).collect();
+    table("numbers", &caption, &heads(&names), &lines)
+}
+
+/// NDCG@10 and Recall@10 of each ranker by the segment of the target.
+pub(super) fn segments(rows: &[&ResultRow], names: &[&str]) -> String {
+    let of: [fn(&RankSummary) -> f64; 2] = [|m| m.ndcg_10, |m| m.recall_10];
+    let head = |name: &&str| {
+        let users = rows.iter().find_map(|row| row.segment(name)).map_or(0, |metrics| metrics.users);
+        format!("{}<br><small>{} targets</small>", escape(name), count(users))
+    };
+    let heads: Vec<String> = std::iter::once("ranker".to_owned()).chain(names.iter().map(head)).collect();
+    let cell = |row: &ResultRow, name: &str| match row.segment(name) {
+        Some(metrics) if metrics.users > 0 => {
+            format!("{} <small>/ {}</small>", metric(of[0](metrics)), metric(of[1](metrics)))
+        }
+        _ => super::text::UNKNOWN.to_owned(),
+    };
+    let lines: Vec<Row> = rows
+        .iter()
+        .map(|row| {
+            let values = names.iter().map(|name| cell(row, name));
+            Row {
+                cells: std::iter::once(escape(&row.name)).chain(values).collect(),
+                best: row.name == "model",
+            }
+        })
+        .collect();
+    let caption = "ndcg@10 <small>/ recall@10</small>. Head, torso and tail are the items with the first 50, next 30 \
+                   and last 20 % of the training events; new items have none.";
+    table("numbers", caption, &heads, &lines)
+}
+
+/// One row an epoch, folded away.
+pub(super) fn training(curve: &[Epoch], kept: Option<usize>) -> String {
+    let lines: Vec<Row> = curve
+        .iter()
+        .map(|epoch| Row {
+            cells: vec![
+                epoch.epoch.to_string(),
+                fixed(epoch.train_loss, 4),
+                metric(epoch.ndcg_10),
+                metric(epoch.recall_10),
+                seconds(epoch.seconds),
+            ],
+            best: kept == Some(epoch.epoch),
+        })
+        .collect();
+    let heads = heads(&["epoch", "training loss", "validation ndcg@10", "validation recall@10", "time"]);
+    let caption = "The marked epoch was kept.";
+    format!(
+        "<details><summary>All epochs</summary>\n{}</details>\n",
+        table("numbers", caption, &heads, &lines)
+    )
+}
+
+/// Sizes, split and segments of the data set.
+pub(super) fn dataset(facts: &DatasetFacts) -> String {
+    if facts.items == 0 {
+        return String::new();
+    }
+    let organic = facts.items.saturating_sub(facts.ads);
+    let items = format!("{} ({} ads, {} organic)", count(facts.items), count(facts.ads), count(organic));
+    let sizes = [
+        ("name", facts.name.clone()),
+        ("users", count(facts.users)),
+        ("items", items),
+        ("events", count(facts.events)),
+        ("split", facts.split.clone()),
+    ];
+    let segments = facts.segments.iter().map(|segment| {
+        let text = format!("{} items, {} test targets", count(segment.items), count(segment.targets));
+        (segment.name.clone(), text)
+    });
+    let rows: Vec<(String, String)> =
+        sizes.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(segments).collect();
+    pairs("Data set", "fact", "value", &rows)
+}
+
+/// A table of names and values.
+pub(super) fn pairs(caption: &str, name: &str, value: &str, rows: &[(String, String)]) -> String {
+    let lines: Vec<Row> = rows
+        .iter()
+        .map(|(name, value)| Row { cells: vec![escape(name), escape(value)], best: false })
+        .collect();
+    table("pairs", &escape(caption), &heads(&[name, value]), &lines)
+}
+
+/// Wall time a stage and in total.
+pub(super) fn timings(timings: &[(String, f64)]) -> String {
+    if timings.is_empty() {
+        return String::new();
+    }
+    let total = timings.iter().map(|(_, time)| time).sum();
+    let rows: Vec<(String, String)> = timings
+        .iter()
+        .map(|(stage, time)| (stage.clone(), seconds(*time)))
+        .chain([("total".to_owned(), seconds(total))])
+        .collect();
+    pairs("Wall time", "stage", "time", &rows)
+}
+
+/// Remarks.
+pub(super) fn notes(notes: &[String]) -> String {
+    if notes.is_empty() {
+        return String::new();
+    }
+    let items: String = notes.iter().map(|note| format!("<li>{}</li>\n", escape(note))).collect();
+    format!("<h3>Notes</h3>\n<ul class=\"notes\">\n{items}</ul>\n")
+}

@@ -1,0 +1,268 @@
+//! Files and folders that appear whole or not at all.
+//!
+//! A file is written under a temporary name in its own folder, synced and renamed. A folder is staged as a sibling
+//! of its final place, `.NAME.partial-…`, and renamed on commit; a killed program leaves only the sibling, which the
+//! next staging of the same folder removes. A live stage holds a lock on its folder, so it is never removed.
+
+use crate::Error;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// Writes a file that appears complete or not at all.
+///
+/// When this returns `Ok`, the content and the name have reached the disk.
+///
+/// # Errors
+/// The system's, with the path; the old file, if any, is untouched then.
+pub fn write_atomically(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
+    let parent = parent(path);
+    let mut file = tempfile::Builder::new()
+        .prefix(".partial-")
+        .tempfile_in(parent)
+        .map_err(Error::io("create a file beside", path))?;
+    let written = (|| {
+        let mut buffer = BufWriter::new(file.as_file_mut());
+        write(&mut buffer)?;
+        buffer.flush()?;
+        drop(buffer);
+        allow_reading(file.as_file())?;
+        file.as_file().sync_all()
+    })();
+    written.map_err(Error::io("write", path))?;
+    file.persist(path).map_err(|error| Error::io("write", path)(error.error))?;
+    sync_dir(parent)
+}
+
+/// A folder in the making: write below [`path`](StagedDir::path), then [`commit`](StagedDir::commit). Dropping it
+/// removes everything.
+#[derive(Debug)]
+pub struct StagedDir {
+    stage: tempfile::TempDir,
+    target: PathBuf,
+    // Held until the stage is renamed or removed; tells a live stage from an abandoned one.
+    _lock: Option<File>,
+}
+
+impl StagedDir {
+    /// Stages a folder that will become `target`; removes what a killed program left of an earlier try.
+    ///
+    /// # Errors
+    /// The system's, when the parent folder cannot be made or written.
+    pub fn new(target: &Path) -> Result<StagedDir, Error> {
+        let parent = parent(target);
+        fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+        let prefix = stage_prefix(target)?;
+        remove_abandoned(parent, &prefix);
+        let stage = tempfile::Builder::new()
+            .prefix(&prefix)
+            .tempdir_in(parent)
+            .map_err(Error::io("create a folder beside", target))?;
+        allow_listing(stage.path()).map_err(Error::io("create", target))?;
+        let lock = lock(stage.path());
+        Ok(StagedDir { stage, target: target.to_owned(), _lock: lock })
+    }
+
+    /// The folder to write into.
+    pub fn path(&self) -> &Path {
+        self.stage.path()
+    }
+
+    /// Syncs every file, then puts the folder in its place; what stood there is removed. On Linux the two change
+    /// places in one step, so that a reader finds the old folder or the new one.
+    ///
+    /// # Errors
+    /// The system's; the target is untouched then.
+    pub fn commit(self) -> Result<(), Error> {
+        sync_tree(self.stage.path())?;
+        let target = &self.target;
+        if target.exists() {
+            swap(self.stage.path(), target).map_err(Error::io("replace", target))?;
+            sync_dir(parent(target))?;
+            // The stage's name now holds the old folder.
+            return self.stage.close().map_err(Error::io("remove the old", target));
+        }
+        let stage = self.stage.keep();
+        fs::rename(&stage, target).map_err(|error| {
+            let _ = fs::remove_dir_all(&stage);
+            Error::io("create", target)(error)
+        })?;
+        sync_dir(parent(target))
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn stage_prefix(target: &Path) -> Result<OsString, Error> {
+    let name = target
+        .file_name()
+        .ok_or_else(|| Error::Options(format!("{} does not name a folder to make", target.display())))?;
+    let mut prefix = OsString::from(".");
+    prefix.push(name);
+    prefix.push(".partial-");
+    Ok(prefix)
+}
+
+fn remove_abandoned(parent: &Path, prefix: &OsString) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    for entry in entries.flatten() {
+        let ours = entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes());
+        if ours && lock(&entry.path()).is_some() {
+            // A failure to tidy up must not fail the work.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// An exclusive lock on a folder, if no living process holds it. The system frees it when the process ends.
+fn lock(dir: &Path) -> Option<File> {
+    let file = File::open(dir).ok()?;
+    file.try_lock().ok()?;
+    Some(file)
+}
+
+#[cfg(target_os = "linux")]
+fn swap(stage: &Path, target: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    match renameat_with(CWD, stage, CWD, target, RenameFlags::EXCHANGE) {
+        Ok(()) => Ok(()),
+        // Some network and overlay file systems cannot exchange.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::OPNOTSUPP) => {
+            swap_in_steps(stage, target)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn swap(stage: &Path, target: &Path) -> io::Result<()> {
+    swap_in_steps(stage, target)
+}
+
+fn swap_in_steps(stage: &Path, target: &Path) -> io::Result<()> {
+    let aside = stage.with_extension("old");
+    fs::rename(target, &aside)?;
+    if let Err(error) = fs::rename(stage, target) {
+        fs::rename(&aside, target)?;
+        return Err(error);
+    }
+    fs::rename(&aside, stage)
+}
+
+fn sync_tree(dir: &Path) -> Result<(), Error> {
+    for entry in fs::read_dir(dir).map_err(Error::io("read", dir))? {
+        let path = entry.map_err(Error::io("read", dir))?.path();
+        if path.is_dir() {
+            sync_tree(&path)?;
+        } else {
+            File::open(&path).and_then(|file| file.sync_all()).map_err(Error::io("write", &path))?;
+        }
+    }
+    sync_dir(dir)
+}
+
+#[cfg(unix)]
+fn sync_dir(dir: &Path) -> Result<(), Error> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io("sync", dir))
+}
+
+#[cfg(not(unix))]
+fn sync_dir(_: &Path) -> Result<(), Error> {
+    Ok(())
+}
+
+// Temporary files and folders are private; what they become is meant to be shared like any other output.
+#[cfg(unix)]
+fn allow_reading(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(unix)]
+fn allow_listing(dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o755))
+}
+
+#[cfg(not(unix))]
+fn allow_reading(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn allow_listing(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_appears_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.txt");
+        write_atomically(&path, |out| out.write_all(b"old")).unwrap();
+        let failed = write_atomically(&path, |out| {
+            out.write_all(b"half")?;
+            Err(io::Error::from(io::ErrorKind::StorageFull))
+        });
+        let error = failed.unwrap_err();
+        assert!(error.help().unwrap().contains("disk is full"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(entries(dir.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn a_folder_is_replaced_on_commit_and_removed_on_drop() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("set");
+        for content in ["one", "two"] {
+            let stage = StagedDir::new(&target).unwrap();
+            fs::write(stage.path().join("file"), content).unwrap();
+            stage.commit().unwrap();
+            assert_eq!(fs::read_to_string(target.join("file")).unwrap(), content);
+        }
+        drop(StagedDir::new(&target).unwrap());
+        assert_eq!(entries(dir.path()), ["set"]);
+    }
+
+    #[test]
+    fn abandoned_stages_go_and_live_ones_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("set");
+        fs::create_dir(dir.path().join(".set.partial-dead")).unwrap();
+        let live = StagedDir::new(&target).unwrap();
+        let second = StagedDir::new(&target).unwrap();
+        assert!(live.path().exists() && second.path().exists());
+        assert_eq!(entries(dir.path()).len(), 2);
+    }
+
+    #[test]
+    fn the_fallback_swap_keeps_both_folders() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (dir.path().join("a"), dir.path().join("b"));
+        fs::create_dir(&a).unwrap();
+        fs::create_dir(&b).unwrap();
+        fs::write(a.join("new"), "").unwrap();
+        swap_in_steps(&a, &b).unwrap();
+        assert!(b.join("new").exists() && !a.join("new").exists());
+        assert_eq!(entries(dir.path()), ["a", "b"]);
+    }
+}

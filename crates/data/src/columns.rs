@@ -1,0 +1,177 @@
+//! Parquet files as batches of a few named columns, for data sets and for imports.
+//!
+//! The Parquet library panics on some damaged files; here that is an error like any other.
+
+use crate::{Error, RowError};
+use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+const BATCH_ROWS: usize = 8192;
+
+/// An opened Parquet file whose columns are not chosen yet.
+pub(crate) struct Table {
+    pub(crate) path: PathBuf,
+    builder: ParquetRecordBatchReaderBuilder<File>,
+}
+
+impl Table {
+    pub(crate) fn open(path: &Path) -> Result<Table, Error> {
+        let file = File::open(path).map_err(Error::io("read", path))?;
+        Table::from_file(path, file)
+    }
+
+    /// Reads `file`; `path` is for messages.
+    pub(crate) fn from_file(path: &Path, file: File) -> Result<Table, Error> {
+        if file.metadata().map_err(Error::io("read", path))?.len() == 0 {
+            return Err(Error::Empty { path: path.to_owned(), expected: "a Parquet file".into() });
+        }
+        let builder = guarded(path, || {
+            ParquetRecordBatchReaderBuilder::try_new(file).map_err(Error::parquet("read", path))
+        })?;
+        Ok(Table { path: path.to_owned(), builder })
+    }
+
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        self.builder.schema()
+    }
+
+    pub(crate) fn has(&self, column: &str) -> bool {
+        self.schema().column_with_name(column).is_some()
+    }
+
+    pub(crate) fn require(&self, column: &str) -> Result<(), Error> {
+        if self.has(column) {
+            return Ok(());
+        }
+        Err(Error::Schema {
+            path: self.path.clone(),
+            got: format!("the columns {}", names(self.schema()).join(", ")),
+            expected: format!("a column `{column}`"),
+        })
+    }
+
+    /// The rows of `columns`, which must exist.
+    pub(crate) fn read(self, columns: &[&str]) -> Result<Batches, Error> {
+        let roots: Vec<usize> = columns.iter().filter_map(|name| self.schema().index_of(name).ok()).collect();
+        let mask = ProjectionMask::roots(self.builder.parquet_schema(), roots);
+        let path = self.path;
+        let builder = self.builder.with_projection(mask).with_batch_size(BATCH_ROWS);
+        let reader = guarded(&path, || builder.build().map_err(Error::parquet("read", &path)))?;
+        Ok(Batches { path, reader, row: 0 })
+    }
+}
+
+/// The names of a schema's columns.
+pub(crate) fn names(schema: &SchemaRef) -> Vec<String> {
+    schema.fields().iter().map(|field| field.name().clone()).collect()
+}
+
+/// The rows of a Parquet file, batch by batch.
+pub(crate) struct Batches {
+    path: PathBuf,
+    reader: ParquetRecordBatchReader,
+    row: u64,
+}
+
+impl Batches {
+    /// The next batch and the number (from 1) of its first row.
+    pub(crate) fn next(&mut self) -> Result<Option<Batch>, Error> {
+        let (path, reader) = (&self.path, &mut self.reader);
+        let batch =
+            guarded(path, || reader.next().transpose().map_err(|error| damaged(path, error.to_string())))?;
+        let Some(batch) = batch else { return Ok(None) };
+        let first_row = self.row + 1;
+        self.row += batch.num_rows() as u64;
+        Ok(Some(Batch { path: self.path.clone(), batch, first_row }))
+    }
+}
+
+/// Some rows of a Parquet file.
+pub(crate) struct Batch {
+    path: PathBuf,
+    batch: RecordBatch,
+    pub(crate) first_row: u64,
+}
+
+impl Batch {
+    pub(crate) fn rows(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    pub(crate) fn column(&self, name: &str) -> Option<&ArrayRef> {
+        self.batch.column_by_name(name)
+    }
+
+    /// A column of strings; any of Arrow's string layouts.
+    pub(crate) fn strings(&self, name: &str) -> Result<Option<StringArray>, Error> {
+        let Some(array) = self.column(name) else { return Ok(None) };
+        let strings = match array.data_type() {
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => cast(array, &DataType::Utf8).ok(),
+            DataType::Dictionary(_, values) if is_string(values) => cast(array, &DataType::Utf8).ok(),
+            _ => None,
+        };
+        match strings.as_ref().and_then(|strings| strings.as_any().downcast_ref::<StringArray>()) {
+            Some(strings) => Ok(Some(strings.clone())),
+            None => Err(self.wrong_type(name, array, "strings")),
+        }
+    }
+
+    /// A column of integers or of times, the latter in ms UTC.
+    pub(crate) fn integers(&self, name: &str) -> Result<Option<Int64Array>, Error> {
+        let Some(array) = self.column(name) else { return Ok(None) };
+        let integers = match array.data_type() {
+            DataType::Timestamp(_, zone) => {
+                cast(array, &DataType::Timestamp(TimeUnit::Millisecond, zone.clone()))
+                    .and_then(|ms| cast(&ms, &DataType::Int64))
+                    .ok()
+            }
+            kind if kind.is_integer() => cast(array, &DataType::Int64).ok(),
+            _ => None,
+        };
+        match integers.as_ref().and_then(|integers| integers.as_any().downcast_ref::<Int64Array>()) {
+            Some(integers) => Ok(Some(integers.clone())),
+            None => Err(self.wrong_type(name, array, "integers or times")),
+        }
+    }
+
+    /// An error about row `index` of this batch.
+    pub(crate) fn error(&self, index: usize, column: &str, got: &str, expected: &str) -> Error {
+        RowError {
+            file: self.path.clone(),
+            line: self.first_row + index as u64,
+            column: Some(column.to_owned()),
+            got: got.to_owned(),
+            expected: expected.to_owned(),
+            help: None,
+        }
+        .into()
+    }
+
+    fn wrong_type(&self, name: &str, array: &ArrayRef, expected: &str) -> Error {
+        Error::Schema {
+            path: self.path.clone(),
+            got: format!("column `{name}` of type {}", array.data_type()),
+            expected: expected.to_owned(),
+        }
+    }
+}
+
+fn is_string(kind: &DataType) -> bool {
+    matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
+
+fn damaged(path: &Path, reason: String) -> Error {
+    Error::Damaged { path: path.to_owned(), format: "Parquet", reason }
+}
+
+/// Runs code of the Parquet library, which may panic on damaged input.
+fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(damaged(path, "the decoder cannot make sense of it".into())))
+}

@@ -1,0 +1,262 @@
+//! A data set folder in memory: users, actions, catalogue and the sorted event log.
+//!
+//! In: `dataset.toml`, `items.parquet`, `events.parquet`, as a [`DatasetWriter`](crate::DatasetWriter) or another
+//! program wrote them. Out: a checked [`Dataset`]. Rows of `items.parquet` give the catalogue's order; users and
+//! actions are numbered by first appearance; ties in time are broken by `seq`, or by the row order where it is
+//! absent.
+
+use crate::columns::{Batch, Table};
+use crate::{Error, Meta};
+use arrow::array::{Array, Int64Array, StringArray};
+use semrank_core::{
+    ActionId, Catalog, Dictionary, Event, EventLog, EventLogBuilder, ItemId, Kind, TextColumn, UserId,
+};
+use std::path::Path;
+
+/// The catalogue's file name.
+pub(crate) const ITEMS: &str = "items.parquet";
+/// The log's file name.
+pub(crate) const EVENTS: &str = "events.parquet";
+
+/// A whole data set.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// Name, text columns, target action.
+    pub meta: Meta,
+    /// User ids; row `u` is [`UserId`]`(u)`.
+    pub users: Dictionary,
+    /// Action names; row `a` is [`ActionId`]`(a)`.
+    pub actions: Dictionary,
+    /// Items and their texts.
+    pub catalog: Catalog,
+    /// All events.
+    pub events: EventLog,
+}
+
+impl Dataset {
+    /// Reads and checks a data set folder; of an item with several `valid_from` rows the latest counts.
+    ///
+    /// # Errors
+    /// A missing or damaged file, a wrong column type, an empty or repeated id, an event of an unknown item, a
+    /// target action that no event has.
+    pub fn open(dir: &Path) -> Result<Dataset, Error> {
+        Self::open_as_of(dir, i64::MAX)
+    }
+
+    /// The same with the item rows that were valid at `time_ms` (UTC). An item whose first row is later keeps its
+    /// place in the catalogue, with empty texts.
+    ///
+    /// # Errors
+    /// As [`Dataset::open`].
+    pub fn open_as_of(dir: &Path, time_ms: i64) -> Result<Dataset, Error> {
+        let meta = Meta::read(dir)?;
+        for missing in [ITEMS, EVENTS] {
+            if !dir.join(missing).is_file() {
+                return Err(Error::NotADataset { path: dir.to_owned(), missing });
+            }
+        }
+        let catalog = read_items(&dir.join(ITEMS), &meta, time_ms)?;
+        let log = read_events(&dir.join(EVENTS), &catalog)?;
+        let dataset = Dataset { meta, users: log.users, actions: log.actions, catalog, events: log.events };
+        dataset.check_target()?;
+        Ok(dataset)
+    }
+
+    /// The action to predict, if one is set.
+    pub fn target_action(&self) -> Option<ActionId> {
+        let name = self.meta.target_action.as_ref()?;
+        self.actions.get(name).map(|row| ActionId(row as u8))
+    }
+
+    /// Whether an event of `action` is to be predicted; every event is where no target action is set.
+    pub fn is_target(&self, action: ActionId) -> bool {
+        self.target_action().is_none_or(|target| target == action)
+    }
+
+    fn check_target(&self) -> Result<(), Error> {
+        match &self.meta.target_action {
+            Some(action) if self.actions.get(action).is_none() => Err(Error::UnknownAction {
+                action: action.clone(),
+                existing: self.actions.names().map(str::to_owned).collect(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn read_items(path: &Path, meta: &Meta, time_ms: i64) -> Result<Catalog, Error> {
+    let table = Table::open(path)?;
+    let mut columns = vec!["item_id"];
+    columns.extend(meta.text.iter().map(String::as_str));
+    columns.iter().try_for_each(|column| table.require(column))?;
+    columns.extend(["kind", "valid_from", "active_from", "active_to"].iter().filter(|name| table.has(name)));
+    let mut batches = table.read(&columns)?;
+    let mut items = Items::new(meta, time_ms);
+    while let Some(batch) = batches.next()? {
+        items.push(&batch)?;
+    }
+    Ok(items.catalog)
+}
+
+struct Items {
+    catalog: Catalog,
+    // The `valid_from` of the row that counts so far; none while every row of the item lies after `time_ms`.
+    valid_from: Vec<Option<i64>>,
+    time_ms: i64,
+}
+
+impl Items {
+    fn new(meta: &Meta, time_ms: i64) -> Items {
+        let texts =
+            meta.text.iter().map(|name| TextColumn { name: name.clone(), values: Vec::new() }).collect();
+        Items { catalog: Catalog { texts, ..Catalog::default() }, valid_from: Vec::new(), time_ms }
+    }
+
+    fn push(&mut self, batch: &Batch) -> Result<(), Error> {
+        let ids = batch.strings("item_id")?;
+        let kinds = batch.strings("kind")?;
+        let valid_from = batch.integers("valid_from")?;
+        let active_from = batch.integers("active_from")?;
+        let active_to = batch.integers("active_to")?;
+        let texts = self
+            .catalog
+            .texts
+            .iter()
+            .map(|column| batch.strings(&column.name))
+            .collect::<Result<Vec<_>, _>>()?;
+        for row in 0..batch.rows() {
+            let id = required(&ids, row)
+                .ok_or_else(|| batch.error(row, "item_id", "an empty id", "an item id"))?;
+            let since = integer(&valid_from, row).unwrap_or(i64::MIN);
+            let Some(item) = self.slot(id, since).map_err(|()| {
+                batch.error(row, "item_id", &format!("`{id}` again"), "each item once per valid_from")
+            })?
+            else {
+                continue;
+            };
+            self.catalog.kinds[item] = match string(&kinds, row) {
+                "" | "organic" => Kind::Organic,
+                "ad" => Kind::Ad,
+                other => return Err(batch.error(row, "kind", &format!("`{other}`"), "`ad` or `organic`")),
+            };
+            self.catalog.active_from[item] = integer(&active_from, row).unwrap_or(i64::MIN);
+            self.catalog.active_to[item] = integer(&active_to, row).unwrap_or(i64::MAX);
+            for (column, values) in self.catalog.texts.iter_mut().zip(&texts) {
+                string(values, row).clone_into(&mut column.values[item]);
+            }
+        }
+        Ok(())
+    }
+
+    /// The catalogue row that this file row is to fill, if it counts at all; an error where it stood before.
+    fn slot(&mut self, id: &str, since: i64) -> Result<Option<usize>, ()> {
+        let item = self.catalog.ids.insert(id) as usize;
+        if item == self.valid_from.len() {
+            self.valid_from.push(None);
+            self.catalog.kinds.push(Kind::Organic);
+            self.catalog.active_from.push(i64::MIN);
+            self.catalog.active_to.push(i64::MAX);
+            self.catalog.texts.iter_mut().for_each(|column| column.values.push(String::new()));
+        }
+        match self.valid_from[item] {
+            Some(known) if known == since => Err(()),
+            Some(known) if known > since => Ok(None),
+            _ if since > self.time_ms => Ok(None),
+            _ => {
+                self.valid_from[item] = Some(since);
+                Ok(Some(item))
+            }
+        }
+    }
+}
+
+struct Log {
+    users: Dictionary,
+    actions: Dictionary,
+    events: EventLog,
+}
+
+fn read_events(path: &Path, catalog: &Catalog) -> Result<Log, Error> {
+    let table = Table::open(path)?;
+    let timed = table.has("timestamp");
+    let time = if timed { "timestamp" } else { "position" };
+    let mut columns = vec!["user_id", "item_id", "action", time];
+    columns.iter().try_for_each(|column| table.require(column))?;
+    if table.has("seq") {
+        columns.push("seq");
+    }
+    let mut batches = table.read(&columns)?;
+    let mut rows =
+        Rows { time, catalog, users: Dictionary::new(), actions: Dictionary::new(), rows: Vec::new() };
+    while let Some(batch) = batches.next()? {
+        rows.push(&batch)?;
+    }
+    let Rows { users, actions, rows, .. } = rows;
+    let events = sorted(rows, users.len(), timed);
+    Ok(Log { users, actions, events })
+}
+
+struct Rows<'a> {
+    time: &'a str,
+    catalog: &'a Catalog,
+    users: Dictionary,
+    actions: Dictionary,
+    rows: Vec<(i64, UserId, Event)>,
+}
+
+impl Rows<'_> {
+    fn push(&mut self, batch: &Batch) -> Result<(), Error> {
+        let users = batch.strings("user_id")?;
+        let items = batch.strings("item_id")?;
+        let actions = batch.strings("action")?;
+        let times = batch.integers(self.time)?;
+        let seqs = batch.integers("seq")?;
+        for row in 0..batch.rows() {
+            let id = name(batch, "item_id", &items, row)?;
+            let item = self
+                .catalog
+                .ids
+                .get(id)
+                .ok_or_else(|| batch.error(row, "item_id", &format!("`{id}`"), "an item of items.parquet"))?;
+            let action = self.actions.insert(name(batch, "action", &actions, row)?);
+            let action = u8::try_from(action)
+                .map_err(|_| batch.error(row, "action", "a 257th action", "at most 256 different actions"))?;
+            let time = integer(&times, row)
+                .ok_or_else(|| batch.error(row, self.time, "an empty value", "an integer"))?;
+            let user = UserId(self.users.insert(name(batch, "user_id", &users, row)?));
+            let seq = integer(&seqs, row).unwrap_or(self.rows.len() as i64);
+            self.rows.push((seq, user, Event { item: ItemId(item), action: ActionId(action), time }));
+        }
+        Ok(())
+    }
+}
+
+fn sorted(mut rows: Vec<(i64, UserId, Event)>, users: usize, timed: bool) -> EventLog {
+    if !rows.is_sorted_by_key(|row| row.0) {
+        rows.sort_by_key(|row| row.0);
+    }
+    let mut log = EventLogBuilder::default();
+    rows.into_iter().for_each(|(_, user, event)| log.push(user, event));
+    log.finish(users, timed)
+}
+
+fn string(column: &Option<StringArray>, row: usize) -> &str {
+    column.as_ref().filter(|values| values.is_valid(row)).map_or("", |values| values.value(row))
+}
+
+fn required(column: &Option<StringArray>, row: usize) -> Option<&str> {
+    Some(string(column, row)).filter(|value| !value.is_empty())
+}
+
+fn name<'a>(
+    batch: &Batch,
+    column: &str,
+    values: &'a Option<StringArray>,
+    row: usize,
+) -> Result<&'a str, Error> {
+    required(values, row).ok_or_else(|| batch.error(row, column, "an empty value", "a name"))
+}
+
+fn integer(column: &Option<Int64Array>, row: usize) -> Option<i64> {
+    column.as_ref().filter(|values| values.is_valid(row)).map(|values| values.value(row))
+}

@@ -1,0 +1,241 @@
+//! Everything that can be wrong with a file or a data set, with what was found, what was expected and what to do.
+//!
+//! A [`RowError`] is about one row and can be counted instead of raised (`--max-rejected`); every other error ends
+//! the work. [`Error::help`] is the advice that a command line shows below the message.
+
+use serde::Serialize;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// What went wrong with files, rows or a data set.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused: no such file, no permission, disk full.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried: `read`, `write`, `create` …
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's own error.
+        source: std::io::Error,
+    },
+    /// A compressed or columnar file that ends early or is damaged.
+    #[error("{} is not a whole {format} file: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// `gzip` or `Parquet`.
+        format: &'static str,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// A file without a row.
+    #[error("{} is empty: expected {expected}", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        expected: String,
+    },
+    /// A column that the mapping names or needs and the file has not.
+    #[error("{} has no column `{column}`; it has: {}", path.display(), existing.join(", "))]
+    MissingColumn {
+        /// The file.
+        path: PathBuf,
+        /// The wanted column.
+        column: String,
+        /// The columns of the file.
+        existing: Vec<String>,
+        /// The flag that names another column.
+        flag: &'static str,
+    },
+    /// A header or a schema that is not of the expected format.
+    #[error("{}: got {got}, expected {expected}", path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// What stands there.
+        got: String,
+        /// What should.
+        expected: String,
+    },
+    /// One bad row.
+    #[error("{0}")]
+    Row(Box<RowError>),
+    /// More bad rows than `--max-rejected` allows.
+    #[error(
+        "{rejected} rows are bad, more than the {limit} that --max-rejected allows; the first:{}",
+        list(first)
+    )]
+    TooManyRejected {
+        /// Bad rows so far.
+        rejected: u64,
+        /// Rows allowed.
+        limit: u64,
+        /// The first of them.
+        first: Vec<RowError>,
+    },
+    /// The output folder holds something already.
+    #[error("{} exists and is not empty", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+        /// Whether it is a data set, which `--overwrite` may replace.
+        replaceable: bool,
+    },
+    /// The folder lacks one of the files of a data set.
+    #[error("{} is not a data set: it has no {missing}", path.display())]
+    NotADataset {
+        /// The folder.
+        path: PathBuf,
+        /// The missing file.
+        missing: &'static str,
+    },
+    /// A `dataset.toml` that cannot be read.
+    #[error("{}: {reason}", path.display())]
+    Meta {
+        /// The file.
+        path: PathBuf,
+        /// What the TOML reader said, with line and column.
+        reason: String,
+    },
+    /// A target action that no event has.
+    #[error("no event has the target action `{action}`; the actions are: {}", existing.join(", "))]
+    UnknownAction {
+        /// The wanted action.
+        action: String,
+        /// The actions of the log.
+        existing: Vec<String>,
+    },
+    /// Options that do not go together, or a writer used wrongly.
+    #[error("{0}")]
+    Options(String),
+    /// A time split of a log that has only an order.
+    #[error("data set `{name}` has no timestamps, only an order: it cannot be split by time")]
+    NoTime {
+        /// The data set.
+        name: String,
+    },
+}
+
+/// One bad row: where, what stands there, what should.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RowError {
+    /// The file.
+    pub file: PathBuf,
+    /// Line of a text file (from 1), or row of a Parquet file (from 1, without the header).
+    pub line: u64,
+    /// The column, where one is to blame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// What stands there.
+    pub got: String,
+    /// What should stand there.
+    pub expected: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+impl fmt::Display for RowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: ", self.file.display(), self.line)?;
+        if let Some(column) = &self.column {
+            write!(f, "column `{column}`: ")?;
+        }
+        write!(f, "got {}, expected {}", self.got, self.expected)
+    }
+}
+
+impl RowError {
+    /// The same with advice.
+    pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Error::Io { source, .. } => io_help(source),
+            Error::Damaged { .. } => {
+                Some("copy or download the file again: it ends early or was altered".into())
+            }
+            Error::MissingColumn { column, existing, flag, .. } => {
+                Some(match semrank_core::nearest(column, existing.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`? Name the column with {flag}"),
+                    None => format!("name the column with {flag}"),
+                })
+            }
+            Error::Row(row) => Some(match &row.help {
+                Some(help) => help.clone(),
+                None => "--max-rejected N counts up to N bad rows instead of ending".into(),
+            }),
+            Error::TooManyRejected { first, .. } => first.iter().find_map(|row| row.help.clone()),
+            Error::Exists { replaceable: true, .. } => {
+                Some("--overwrite replaces the data set; or choose another --out".into())
+            }
+            Error::Exists { .. } => {
+                Some("it holds no data set, so it will not be replaced: choose another --out".into())
+            }
+            Error::NotADataset { .. } => {
+                Some("`semrank import --items F --events F --out DIR` makes a data set".into())
+            }
+            Error::UnknownAction { action, existing } => {
+                semrank_core::nearest(action, existing.iter().map(String::as_str))
+                    .map(|near| format!("did you mean `{near}`?"))
+            }
+            Error::NoTime { .. } => {
+                Some("use the leave-one-out split, or import the log with its --timestamp column".into())
+            }
+            Error::Empty { .. } | Error::Schema { .. } | Error::Meta { .. } | Error::Options(_) => None,
+        }
+    }
+
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.to_owned();
+        move |source| Error::Io { action, path, source }
+    }
+
+    /// An error of the Parquet library; a full disk stays an I/O error.
+    pub(crate) fn parquet(
+        action: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(parquet::errors::ParquetError) -> Error {
+        let path = path.to_owned();
+        move |error| match error {
+            parquet::errors::ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
+                Ok(source) => Error::Io { action, path, source: *source },
+                Err(inner) => Error::Damaged { path, format: "Parquet", reason: inner.to_string() },
+            },
+            other => Error::Damaged { path, format: "Parquet", reason: other.to_string() },
+        }
+    }
+}
+
+impl From<RowError> for Error {
+    fn from(row: RowError) -> Self {
+        Error::Row(Box::new(row))
+    }
+}
+
+fn io_help(source: &std::io::Error) -> Option<String> {
+    match source.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            Some("the disk is full; nothing half-written was left behind".into())
+        }
+        std::io::ErrorKind::NotFound => Some("check the path: there is no such file or folder".into()),
+        std::io::ErrorKind::PermissionDenied => {
+            Some("check the permissions of the file and its folder".into())
+        }
+        _ => None,
+    }
+}
+
+fn list(rows: &[RowError]) -> String {
+    rows.iter().map(|row| format!("\n  {row}")).collect()
+}

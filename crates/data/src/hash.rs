@@ -1,0 +1,31 @@
+//! Content hashes (BLAKE3, hex) of files and of data sets, read in blocks.
+
+use crate::Error;
+use std::fs::File;
+use std::path::Path;
+
+/// The files of a data set, in the order in which they are hashed.
+pub(crate) const FILES: [&str; 3] = [crate::meta::FILE, crate::dataset::ITEMS, crate::dataset::EVENTS];
+
+/// The hash of a file's bytes.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn hash_file(path: &Path) -> Result<String, Error> {
+    let mut hasher = blake3::Hasher::new();
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    hasher.update_reader(file).map_err(Error::io("read", path))?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// The hash of a data set: of the names and hashes of its files, not of its place.
+///
+/// # Errors
+/// When one of its files cannot be read.
+pub fn hash_dataset(dir: &Path) -> Result<String, Error> {
+    let mut hasher = blake3::Hasher::new();
+    for name in FILES {
+        hasher.update(format!("{name} {}\n", hash_file(&dir.join(name))?).as_bytes());
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}

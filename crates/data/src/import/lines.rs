@@ -1,0 +1,87 @@
+//! Lines whose fields are separated by `::`, `|` or a tab, without a header: MovieLens' `.dat`, `u.item`, `u.data`.
+
+use super::rows::{Column, Row, Rows};
+use super::source::{Lines, Place};
+use crate::{Error, RowError};
+use std::borrow::Cow;
+use std::path::Path;
+
+/// How lines are cut into fields.
+pub(crate) struct Cut {
+    pub(crate) separator: &'static str,
+    /// The fields' names. More fields on a line are an error, unless `free` says where they belong.
+    pub(crate) names: &'static [&'static str],
+    /// The field that may itself hold the separator.
+    pub(crate) free: Option<usize>,
+    /// Whether lines that are no UTF-8 are read as Latin-1.
+    pub(crate) latin1: bool,
+}
+
+/// A file of such lines.
+pub(crate) struct CutLines {
+    lines: Lines,
+    cut: Cut,
+    columns: Vec<Column>,
+    selected: Vec<usize>,
+}
+
+impl CutLines {
+    pub(crate) fn open(path: &Path, cut: Cut) -> Result<CutLines, Error> {
+        let columns = cut.names.iter().map(|&name| Column::text(name)).collect();
+        Ok(CutLines { lines: Lines::open(path)?, cut, columns, selected: Vec::new() })
+    }
+}
+
+impl Rows for CutLines {
+    fn path(&self) -> &Path {
+        &self.lines.path
+    }
+
+    fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    fn select(&mut self, columns: &[usize]) -> Result<(), Error> {
+        self.selected = columns.to_vec();
+        Ok(())
+    }
+
+    fn next(&mut self, row: &mut Row) -> Result<bool, Error> {
+        let path = self.lines.path.clone();
+        let Some(line) = self.lines.next()?.map(<[u8]>::to_vec) else { return Ok(false) };
+        row.line = self.lines.line;
+        row.cells.clear();
+        let text = decoded(row.place(&path), &line, self.cut.latin1)?;
+        let fields = self.cut.fields(row.place(&path), &text)?;
+        self.selected.iter().for_each(|&column| row.cells.push_field(&fields[column]));
+        Ok(true)
+    }
+}
+
+impl Cut {
+    fn fields<'a>(&self, place: Place<'_>, line: &'a str) -> Result<Vec<Cow<'a, str>>, RowError> {
+        let wanted = self.names.len();
+        let mut fields: Vec<Cow<'a, str>> = line.split(self.separator).map(Cow::Borrowed).collect();
+        if let Some(free) = self.free
+            && fields.len() > wanted
+        {
+            let surplus = fields.len() - wanted;
+            let whole = fields[free..=free + surplus].join(self.separator);
+            fields.splice(free..=free + surplus, [Cow::Owned(whole)]);
+        }
+        if fields.len() == wanted {
+            return Ok(fields);
+        }
+        let names = self.names.join(self.separator);
+        Err(place.error("", format!("{} fields in `{line}`", fields.len()), format!("{wanted}: {names}")))
+    }
+}
+
+fn decoded<'a>(place: Place<'_>, line: &'a [u8], latin1: bool) -> Result<Cow<'a, str>, RowError> {
+    match place.utf8("", line) {
+        Ok(text) => Ok(Cow::Borrowed(text)),
+        // Every Latin-1 byte is the Unicode character of its number.
+        Err(_) if latin1 => Ok(Cow::Owned(line.iter().map(|&byte| char::from(byte)).collect())),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,101 @@
+//! What to import and how its columns map to those of a data set.
+
+use super::time::TimeUnit;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The format of the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Parquet, CSV, TSV or NDJSON by extension, with a column mapping.
+    #[default]
+    Table,
+    /// Lines "user item item …", oldest first.
+    S3rec,
+    /// RecBole's `.inter` and `.item` files with `name:type` headers.
+    Atomic,
+    /// `ratings.csv`, `ratings.dat` or `u.data`, with their items.
+    Movielens,
+    /// MIND's `behaviors.tsv` and `news.tsv`.
+    Mind,
+}
+
+/// What to do with an event whose item no item row describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnknownItems {
+    /// The event's row is bad.
+    #[default]
+    Reject,
+    /// The item is added without text.
+    Add,
+}
+
+/// Column names of the source; what is absent is looked for under the usual names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mapping {
+    /// The id column of the items file.
+    pub item_id: Option<String>,
+    /// Text columns of the items file; none means the usual ones (title, text, description …).
+    pub text: Option<Vec<String>>,
+    /// `ad` or `organic`, in the items file.
+    pub kind: Option<String>,
+    /// Since when an item row holds.
+    pub valid_from: Option<String>,
+    /// First time an item may be shown.
+    pub active_from: Option<String>,
+    /// First time an item may no longer be shown.
+    pub active_to: Option<String>,
+    /// More item columns, as (name in the data set, name in the source).
+    pub item_columns: Vec<(String, String)>,
+    /// The user column of the events file.
+    pub user: Option<String>,
+    /// The item column of the events file; `item_id`'s name when absent.
+    pub event_item: Option<String>,
+    /// The time of an event.
+    pub timestamp: Option<String>,
+    /// An integer that orders a user's events, instead of a time.
+    pub order: Option<String>,
+    /// What the user did.
+    pub action: Option<String>,
+    /// The rating of an event, kept as `value`.
+    pub rating: Option<String>,
+    /// More event columns, as (name in the data set, name in the source).
+    pub event_columns: Vec<(String, String)>,
+}
+
+/// One import.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The source's format.
+    pub format: Format,
+    /// The events file, or a folder for the formats that have fixed file names.
+    pub events: PathBuf,
+    /// The items file.
+    pub items: Option<PathBuf>,
+    /// The data set folder to make.
+    pub out: PathBuf,
+    /// Columns.
+    pub mapping: Mapping,
+    /// The unit of time columns; found from the first value when absent.
+    pub timestamp_unit: Option<TimeUnit>,
+    /// The action of events without an action column; by format when absent.
+    pub default_action: Option<String>,
+    /// The action to predict.
+    pub target_action: Option<String>,
+    /// Events rated below this are left out.
+    pub min_rating: Option<f64>,
+    /// Bad rows that are counted and left out before the import fails.
+    pub max_rejected: u64,
+    /// Events of undescribed items.
+    pub unknown_items: UnknownItems,
+    /// Whether an existing data set is replaced.
+    pub overwrite: bool,
+    /// The data set's name; that of its folder when absent.
+    pub name: Option<String>,
+    /// Where the data comes from, for `dataset.toml`; the file names when absent.
+    pub source: Option<String>,
+    /// The data's licence, for `dataset.toml`.
+    pub licence: Option<String>,
+}

@@ -1,0 +1,182 @@
+//! Parquet files as rows of text cells; only the selected columns are read.
+
+use super::rows::{CellKind, Column, Row, Rows};
+use super::source;
+use crate::Error;
+use crate::columns::{Batch, Batches, Table};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float32Array, Float64Array, Int64Array, ListArray, StringArray, UInt64Array,
+};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Int64Type, TimeUnit, UInt64Type};
+use std::io::{Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A Parquet file.
+pub(crate) struct ParquetRows {
+    path: PathBuf,
+    columns: Vec<Column>,
+    selected: Vec<String>,
+    table: Option<Table>,
+    batches: Option<Batches>,
+    cells: Vec<Cells>,
+    rows: usize,
+    at: usize,
+    first_row: u64,
+}
+
+impl ParquetRows {
+    pub(crate) fn open(path: &Path) -> Result<ParquetRows, Error> {
+        let gzip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
+        let table = if gzip { unpacked(path)? } else { Table::open(path)? };
+        let columns = table
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| Column { name: field.name().clone(), kind: kind(field.data_type()) })
+            .collect();
+        Ok(ParquetRows {
+            path: path.to_owned(),
+            columns,
+            selected: Vec::new(),
+            table: Some(table),
+            batches: None,
+            cells: Vec::new(),
+            rows: 0,
+            at: 0,
+            first_row: 1,
+        })
+    }
+
+    fn load(&mut self, batch: &Batch) -> Result<(), Error> {
+        self.cells.clear();
+        for name in &self.selected {
+            let cells = batch.column(name).and_then(Cells::new).ok_or_else(|| Error::Schema {
+                path: self.path.clone(),
+                got: format!("column `{name}` of a type that cannot be read as text"),
+                expected: "strings, numbers, times or lists of strings".into(),
+            })?;
+            self.cells.push(cells);
+        }
+        (self.rows, self.at, self.first_row) = (batch.rows(), 0, batch.first_row);
+        Ok(())
+    }
+}
+
+impl Rows for ParquetRows {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    fn select(&mut self, columns: &[usize]) -> Result<(), Error> {
+        self.selected = columns.iter().map(|&column| self.columns[column].name.clone()).collect();
+        let names: Vec<&str> = self.selected.iter().map(String::as_str).collect();
+        if let Some(table) = self.table.take() {
+            self.batches = Some(table.read(&names)?);
+        }
+        Ok(())
+    }
+
+    fn next(&mut self, row: &mut Row) -> Result<bool, Error> {
+        while self.at == self.rows {
+            let Some(batch) = self.batches.as_mut().map(Batches::next).transpose()?.flatten() else {
+                return Ok(false);
+            };
+            self.load(&batch)?;
+        }
+        row.line = self.first_row + self.at as u64;
+        row.cells.clear();
+        self.cells.iter().for_each(|cells| cells.push(self.at, &mut row.cells));
+        self.at += 1;
+        Ok(true)
+    }
+}
+
+/// Parquet needs to seek, so a gzipped file is unpacked into an unnamed temporary one.
+fn unpacked(path: &Path) -> Result<Table, Error> {
+    let mut file = tempfile::tempfile().map_err(Error::io("unpack", path))?;
+    std::io::copy(&mut source::open(path)?, &mut file).map_err(source::read_error(path))?;
+    file.seek(SeekFrom::Start(0)).map_err(Error::io("unpack", path))?;
+    Table::from_file(path, file)
+}
+
+fn kind(arrow: &DataType) -> CellKind {
+    match arrow {
+        kind if kind.is_integer() => CellKind::Integer,
+        kind if kind.is_floating() => CellKind::Float,
+        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => CellKind::Time,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Boolean => CellKind::Text,
+        DataType::Decimal128(..) | DataType::Null => CellKind::Text,
+        DataType::Dictionary(_, values) => kind(values),
+        DataType::List(item) | DataType::LargeList(item) => match kind(item.data_type()) {
+            CellKind::Other(_) => CellKind::Other(arrow.to_string()),
+            _ => CellKind::Text,
+        },
+        other => CellKind::Other(other.to_string()),
+    }
+}
+
+/// One column of a batch, in the few layouts that have a text.
+enum Cells {
+    Text(StringArray),
+    Integer(Int64Array),
+    Unsigned(UInt64Array),
+    // Not widened: 2.55 must not become 2.549999952316284.
+    Float(Float32Array),
+    Double(Float64Array),
+    List(ListArray),
+}
+
+impl Cells {
+    fn new(array: &ArrayRef) -> Option<Cells> {
+        let to = |kind: &DataType| cast(array, kind).ok();
+        Some(match array.data_type() {
+            DataType::Dictionary(_, values) => return Cells::new(&to(values)?),
+            kind if kind.is_unsigned_integer() => {
+                Cells::Unsigned(to(&DataType::UInt64)?.as_primitive::<UInt64Type>().clone())
+            }
+            kind if kind.is_integer() => {
+                Cells::Integer(to(&DataType::Int64)?.as_primitive::<Int64Type>().clone())
+            }
+            DataType::Float64 => Cells::Double(array.as_primitive::<Float64Type>().clone()),
+            kind if kind.is_floating() => {
+                Cells::Float(to(&DataType::Float32)?.as_primitive::<Float32Type>().clone())
+            }
+            DataType::Timestamp(_, zone) => {
+                let ms = to(&DataType::Timestamp(TimeUnit::Millisecond, zone.clone()))?;
+                Cells::Integer(cast(&ms, &DataType::Int64).ok()?.as_primitive::<Int64Type>().clone())
+            }
+            DataType::Date32 | DataType::Date64 => {
+                let ms = cast(&to(&DataType::Date64)?, &DataType::Int64).ok()?;
+                Cells::Integer(ms.as_primitive::<Int64Type>().clone())
+            }
+            DataType::List(_) | DataType::LargeList(_) => {
+                let strings = Field::new("item", DataType::Utf8, true);
+                Cells::List(to(&DataType::List(Arc::new(strings)))?.as_list::<i32>().clone())
+            }
+            _ => Cells::Text(to(&DataType::Utf8)?.as_string::<i32>().clone()),
+        })
+    }
+
+    fn push(&self, row: usize, out: &mut csv::StringRecord) {
+        let text = match self {
+            Cells::Text(column) if column.is_valid(row) => return out.push_field(column.value(row)),
+            Cells::Integer(column) if column.is_valid(row) => column.value(row).to_string(),
+            Cells::Unsigned(column) if column.is_valid(row) => column.value(row).to_string(),
+            Cells::Float(column) if column.is_valid(row) => column.value(row).to_string(),
+            Cells::Double(column) if column.is_valid(row) => column.value(row).to_string(),
+            Cells::List(column) if column.is_valid(row) => {
+                let values = column.value(row);
+                let texts: Vec<&str> = values.as_string::<i32>().iter().flatten().collect();
+                texts.join(", ")
+            }
+            _ => String::new(),
+        };
+        out.push_field(&text);
+    }
+}

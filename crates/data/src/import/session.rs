@@ -1,0 +1,174 @@
+//! What every import does with its rows: refuse or count bad ones, remember ids and lines, write.
+
+use super::options::{Options, UnknownItems};
+use super::source::{Place, plain_name};
+use crate::{
+    DatasetWriter, Error, EventRow, ExtraColumn, ImportReport, ItemRow, Meta, RowError, WriterOptions,
+};
+use std::collections::HashSet;
+use std::path::Path;
+
+const SHOWN: usize = 5;
+
+/// An import under way.
+pub(crate) struct Session {
+    writer: DatasetWriter,
+    rejects: Rejects,
+    // Line of the first row of every item.
+    item_lines: Vec<u64>,
+    // The `valid_from` of every row that has one.
+    revisions: HashSet<(u32, i64)>,
+    reject_unknown: bool,
+}
+
+/// The columns of the data set to write.
+#[derive(Default)]
+pub(crate) struct Layout {
+    pub(crate) text: Vec<String>,
+    pub(crate) item_extra: Vec<ExtraColumn>,
+    pub(crate) event_extra: Vec<ExtraColumn>,
+    /// Whether there is an items file.
+    pub(crate) described: bool,
+}
+
+impl Session {
+    pub(crate) fn start(options: &Options, layout: Layout) -> Result<Session, Error> {
+        let reject_unknown = layout.described && options.unknown_items == UnknownItems::Reject;
+        let writer = DatasetWriter::create(
+            &options.out,
+            WriterOptions {
+                meta: meta(options, layout.text),
+                item_extra: layout.item_extra,
+                event_extra: layout.event_extra,
+                add_unknown_items: !reject_unknown,
+                overwrite: options.overwrite,
+            },
+        )?;
+        Ok(Session {
+            writer,
+            rejects: Rejects { limit: options.max_rejected, count: 0, first: Vec::new() },
+            item_lines: Vec::new(),
+            revisions: HashSet::new(),
+            reject_unknown,
+        })
+    }
+
+    /// Counts a bad row, or ends the import.
+    pub(crate) fn reject(&mut self, error: Error) -> Result<(), Error> {
+        self.rejects.take(error)
+    }
+
+    /// Records a decision in `dataset.toml` and in the report.
+    pub(crate) fn note(&mut self, note: impl Into<String>) {
+        self.writer.meta_mut().notes.push(note.into());
+    }
+
+    /// Records the unit of the event times.
+    pub(crate) fn time_unit(&mut self, unit: Option<String>) {
+        self.writer.meta_mut().time_unit = unit;
+    }
+
+    /// The target action when the options name none.
+    pub(crate) fn default_target(&mut self, action: &str) {
+        self.writer.meta_mut().target_action.get_or_insert_with(|| action.to_owned());
+    }
+
+    /// Writes an item, once per id and `valid_from`.
+    pub(crate) fn item(&mut self, place: Place<'_>, column: &str, row: &ItemRow<'_>) -> Result<(), Error> {
+        let known = self.writer.item_row(row.id);
+        let again = match (known, row.valid_from) {
+            (Some(item), Some(since)) => self.revisions.contains(&(item, since)),
+            (known, _) => known.is_some(),
+        };
+        if let (Some(item), true) = (known, again) {
+            let first = self.item_lines[item as usize];
+            let got = format!("`{}` again, which line {first} describes", row.id);
+            return Err(place.error(column, got, "every item id once").into());
+        }
+        self.writer.item(row)?;
+        let item = known.unwrap_or(self.item_lines.len() as u32);
+        if known.is_none() {
+            self.item_lines.push(place.line);
+        }
+        if let Some(since) = row.valid_from {
+            self.revisions.insert((item, since));
+        }
+        Ok(())
+    }
+
+    /// Whether an event may have this item.
+    pub(crate) fn check_item(&self, place: Place<'_>, column: &str, item: &str) -> Result<(), RowError> {
+        if !self.reject_unknown || self.writer.item_row(item).is_some() {
+            return Ok(());
+        }
+        let error = place.error(column, format!("`{item}`"), "an item that the items file describes");
+        let whole = item.strip_suffix(".0").filter(|whole| self.writer.item_row(whole).is_some());
+        Err(error.with_help(match whole {
+            Some(whole) => format!("the items file has `{whole}`: write the ids of both files alike"),
+            None => "--unknown-items add adds such items without text".into(),
+        }))
+    }
+
+    /// Writes an event whose item was checked.
+    pub(crate) fn event(&mut self, row: &EventRow<'_>) -> Result<(), Error> {
+        self.writer.event(row)
+    }
+
+    /// Fails when a file had no good row.
+    pub(crate) fn require_rows(&self, rows: u64, file: &Path, expected: &str) -> Result<(), Error> {
+        match rows {
+            0 if self.rejects.count == 0 => {
+                Err(Error::Empty { path: file.to_owned(), expected: expected.into() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Completes the data set.
+    pub(crate) fn finish(self) -> Result<ImportReport, Error> {
+        let report = self.writer.finish()?;
+        Ok(ImportReport { rejected: self.rejects.count, rejected_rows: self.rejects.first, ..report })
+    }
+}
+
+struct Rejects {
+    limit: u64,
+    count: u64,
+    first: Vec<RowError>,
+}
+
+impl Rejects {
+    fn take(&mut self, error: Error) -> Result<(), Error> {
+        let Error::Row(row) = error else { return Err(error) };
+        if self.limit == 0 {
+            return Err(Error::Row(row));
+        }
+        self.count += 1;
+        if self.first.len() < SHOWN {
+            self.first.push(*row);
+        }
+        if self.count <= self.limit {
+            return Ok(());
+        }
+        let first = std::mem::take(&mut self.first);
+        Err(Error::TooManyRejected { rejected: self.count, limit: self.limit, first })
+    }
+}
+
+fn meta(options: &Options, text: Vec<String>) -> Meta {
+    let file_name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let files: Vec<String> = options
+        .items
+        .iter()
+        .chain([&options.events])
+        .filter_map(|path| path.file_name().map(|_| plain_name(path)))
+        .collect();
+    Meta {
+        name: options.name.clone().or_else(|| file_name(&options.out)).unwrap_or_default(),
+        source: options.source.clone().unwrap_or_else(|| files.join(", ")),
+        licence: options.licence.clone().unwrap_or_default(),
+        text,
+        target_action: options.target_action.clone(),
+        ..Meta::default()
+    }
+}

@@ -1,0 +1,58 @@
+//! `dataset.toml`: what a data set is called, where it comes from and how to read its columns.
+//!
+//! ```
+//! let meta: semrank_data::Meta = toml::from_str("name = 'shop'\ntext = ['title']").unwrap();
+//! assert_eq!(meta.text, ["title"]);
+//! assert!(toml::from_str::<semrank_data::Meta>("name = 'shop'\ntxt = ['title']").is_err());
+//! ```
+
+use crate::Error;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// The file's name inside a data set folder.
+pub(crate) const FILE: &str = "dataset.toml";
+
+/// The description of a data set; an unknown key is refused.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Meta {
+    /// The data set's name in reports.
+    pub name: String,
+    /// Where the data comes from.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
+    /// Under which terms it may be used.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub licence: String,
+    /// The text columns of `items.parquet`, in the order in which they are read.
+    #[serde(default)]
+    pub text: Vec<String>,
+    /// The action that is to be predicted; all actions count where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_action: Option<String>,
+    /// The time unit of the source and how it was found; the data set itself holds ms UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_unit: Option<String>,
+    /// What the import decided on its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Attribution and maturity windows per action; read by the conversion stages.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    pub windows: toml::Table,
+}
+
+impl Meta {
+    pub(crate) fn read(dir: &Path) -> Result<Meta, Error> {
+        let path = dir.join(FILE);
+        if !path.is_file() {
+            return Err(Error::NotADataset { path: dir.to_owned(), missing: FILE });
+        }
+        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        toml::from_str(&text).map_err(|error| Error::Meta { path, reason: error.to_string() })
+    }
+
+    pub(crate) fn to_toml(&self) -> Result<String, Error> {
+        toml::to_string(self).map_err(|error| Error::Meta { path: FILE.into(), reason: error.to_string() })
+    }
+}

@@ -1,0 +1,152 @@
+//! Rows of values into a Parquet file, buffered in batches (zstd, row groups of 262,144 rows).
+
+use crate::Error;
+use crate::row::ExtraColumn;
+use arrow::array::{ArrayRef, Float64Builder, Int64Builder, RecordBatch, StringBuilder};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const BATCH_ROWS: usize = 16_384;
+const ROW_GROUP_ROWS: usize = 262_144;
+
+/// What an extra column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnType {
+    /// Strings.
+    Text,
+    /// 64-bit integers; times are ms UTC.
+    Integer,
+    /// 64-bit floats.
+    Number,
+}
+
+/// One value of a row; it must be of its column's type, or null.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value<'a> {
+    /// No value.
+    Null,
+    /// Of a [`ColumnType::Text`] column.
+    Text(&'a str),
+    /// Of a [`ColumnType::Integer`] column.
+    Integer(i64),
+    /// Of a [`ColumnType::Number`] column.
+    Number(f64),
+}
+
+#[derive(Debug)]
+enum Builder {
+    Text(StringBuilder),
+    Integer(Int64Builder),
+    Number(Float64Builder),
+}
+
+/// A Parquet file being written.
+pub(crate) struct ParquetSink {
+    path: PathBuf,
+    schema: SchemaRef,
+    columns: Vec<Builder>,
+    buffered: usize,
+    writer: ArrowWriter<File>,
+}
+
+impl std::fmt::Debug for ParquetSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ParquetSink({})", self.path.display())
+    }
+}
+
+impl ParquetSink {
+    pub(crate) fn create(path: &Path, columns: Vec<ExtraColumn>) -> Result<ParquetSink, Error> {
+        for (at, column) in columns.iter().enumerate() {
+            if columns[..at].iter().any(|other| other.name == column.name) {
+                return Err(Error::Options(format!("column `{}` is given twice", column.name)));
+            }
+        }
+        let fields: Vec<Field> = columns.iter().map(|c| Field::new(&c.name, c.kind.arrow(), true)).collect();
+        let schema = Arc::new(Schema::new(fields));
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .build();
+        let file = File::create(path).map_err(Error::io("create", path))?;
+        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))
+            .map_err(Error::parquet("write", path))?;
+        let columns = columns.iter().map(|column| Builder::new(column.kind)).collect();
+        Ok(ParquetSink { path: path.to_owned(), schema, columns, buffered: 0, writer })
+    }
+
+    /// Adds a row: one value a column.
+    pub(crate) fn push<'a>(&mut self, values: impl Iterator<Item = Value<'a>>) -> Result<(), Error> {
+        for (column, value) in self.columns.iter_mut().zip(values) {
+            column.push(value).map_err(|()| {
+                Error::Options(format!(
+                    "{}: {value:?} is of another type than its column",
+                    self.path.display()
+                ))
+            })?;
+        }
+        self.buffered += 1;
+        if self.buffered < BATCH_ROWS { Ok(()) } else { self.flush() }
+    }
+
+    /// Writes what is buffered and the footer.
+    pub(crate) fn close(mut self) -> Result<(), Error> {
+        self.flush()?;
+        self.writer.close().map_err(Error::parquet("write", &self.path))?;
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.buffered = 0;
+        let arrays = self.columns.iter_mut().map(Builder::finish).collect();
+        let batch = RecordBatch::try_new(self.schema.clone(), arrays)
+            .map_err(|error| Error::Options(format!("{}: {error}", self.path.display())))?;
+        self.writer.write(&batch).map_err(Error::parquet("write", &self.path))
+    }
+}
+
+impl ColumnType {
+    fn arrow(self) -> DataType {
+        match self {
+            ColumnType::Text => DataType::Utf8,
+            ColumnType::Integer => DataType::Int64,
+            ColumnType::Number => DataType::Float64,
+        }
+    }
+}
+
+impl Builder {
+    fn new(kind: ColumnType) -> Builder {
+        match kind {
+            ColumnType::Text => Builder::Text(StringBuilder::new()),
+            ColumnType::Integer => Builder::Integer(Int64Builder::new()),
+            ColumnType::Number => Builder::Number(Float64Builder::new()),
+        }
+    }
+
+    fn push(&mut self, value: Value<'_>) -> Result<(), ()> {
+        match (self, value) {
+            (Builder::Text(column), Value::Text(text)) => column.append_value(text),
+            (Builder::Integer(column), Value::Integer(integer)) => column.append_value(integer),
+            (Builder::Number(column), Value::Number(number)) => column.append_value(number),
+            (Builder::Text(column), Value::Null) => column.append_null(),
+            (Builder::Integer(column), Value::Null) => column.append_null(),
+            (Builder::Number(column), Value::Null) => column.append_null(),
+            _ => return Err(()),
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Builder::Text(column) => Arc::new(column.finish()),
+            Builder::Integer(column) => Arc::new(column.finish()),
+            Builder::Number(column) => Arc::new(column.finish()),
+        }
+    }
+}

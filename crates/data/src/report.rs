@@ -1,0 +1,37 @@
+//! What an import or a simulation wrote.
+
+use crate::RowError;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Counts of a finished data set.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ImportReport {
+    /// The data set folder.
+    pub dataset: PathBuf,
+    /// Users with an event.
+    pub users: u64,
+    /// Items of the catalogue.
+    pub items: u64,
+    /// Of them, items that only events mention: no text.
+    pub items_from_events: u64,
+    /// Events.
+    pub events: u64,
+    /// Events per action.
+    pub actions: BTreeMap<String, u64>,
+    /// Rows left out because they are bad.
+    pub rejected: u64,
+    /// The first of them.
+    pub rejected_rows: Vec<RowError>,
+    /// First and last event time (ms UTC); absent where the log has only an order.
+    pub time_range_ms: Option<[i64; 2]>,
+    /// Share of items with a non-empty text, per text column.
+    pub text_fill: BTreeMap<String, f64>,
+    /// What was decided without being asked.
+    pub notes: Vec<String>,
+    /// Content hash of the data set, [`hash_dataset`](crate::hash_dataset).
+    pub hash: String,
+    /// Wall time.
+    pub seconds: f64,
+}

@@ -1,0 +1,78 @@
+//! The rows that a [`DatasetWriter`](crate::DatasetWriter) takes, and what it is to make of them.
+
+use crate::Meta;
+use crate::parquet_sink::{ColumnType, Value};
+use semrank_core::Kind;
+
+/// A column beyond the standard ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExtraColumn {
+    /// Its name in the data set.
+    pub name: String,
+    /// What it holds.
+    pub kind: ColumnType,
+}
+
+/// What a writer is to make.
+#[derive(Debug, Clone, Default)]
+pub struct WriterOptions {
+    /// The content of `dataset.toml`.
+    pub meta: Meta,
+    /// Item columns such as `advertiser_id` or `bid`; every row gives their values in this order.
+    pub item_extra: Vec<ExtraColumn>,
+    /// Event columns such as `value` or `request_id`, in the same way.
+    pub event_extra: Vec<ExtraColumn>,
+    /// Whether an item that only events mention is added without text; refused otherwise.
+    pub add_unknown_items: bool,
+    /// Whether an existing data set is replaced.
+    pub overwrite: bool,
+}
+
+/// One row of `items.parquet`. Times are ms UTC.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ItemRow<'a> {
+    /// The item's id, unique unless `valid_from` differs.
+    pub id: &'a str,
+    /// Ad or organic.
+    pub kind: Kind,
+    /// One text a column of [`Meta::text`]; empty where unknown.
+    pub texts: &'a [&'a str],
+    /// Since when this row holds.
+    pub valid_from: Option<i64>,
+    /// First moment the item may be shown.
+    pub active_from: Option<i64>,
+    /// First moment it may no longer be shown.
+    pub active_to: Option<i64>,
+    /// Values of [`WriterOptions::item_extra`].
+    pub extra: &'a [Value<'a>],
+}
+
+/// When an event happened; one log holds only one of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Milliseconds UTC.
+    Time(i64),
+    /// Place in the user's sequence, any unit.
+    Position(i64),
+}
+
+/// One row of `events.parquet`.
+#[derive(Debug, Clone, Copy)]
+pub struct EventRow<'a> {
+    /// The user's id.
+    pub user: &'a str,
+    /// The item's id.
+    pub item: &'a str,
+    /// What the user did.
+    pub action: &'a str,
+    /// When; ties keep the order of writing.
+    pub time: When,
+    /// Values of [`WriterOptions::event_extra`].
+    pub extra: &'a [Value<'a>],
+}
+
+impl Default for EventRow<'_> {
+    fn default() -> Self {
+        EventRow { user: "", item: "", action: "view", time: When::Position(0), extra: &[] }
+    }
+}

@@ -1,0 +1,304 @@
+//! Rows in, a data set folder out: streamed to Parquet in a staged folder that appears whole on
+//! [`finish`](DatasetWriter::finish).
+//!
+//! All items come first, then the events in their original order. The items that only events mention are either
+//! refused or appended in the order of their ids, so that the catalogue does not depend on the order of events.
+//!
+//! ```
+//! use semrank_data::{Dataset, DatasetWriter, EventRow, ItemRow, Meta, When, WriterOptions};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let out = folder.path().join("shop");
+//! let meta = Meta { name: "shop".into(), text: vec!["title".into()], ..Meta::default() };
+//! let mut writer = DatasetWriter::create(&out, WriterOptions { meta, ..WriterOptions::default() })?;
+//! writer.item(&ItemRow { id: "07", texts: &["red shoe"], ..ItemRow::default() })?;
+//! let time = When::Time(1_700_000_000_000);
+//! writer.event(&EventRow { user: "ann", item: "07", action: "click", time, extra: &[] })?;
+//! let report = writer.finish()?;
+//! assert_eq!((report.items, report.events), (1, 1));
+//! assert_eq!(Dataset::open(&out)?.catalog.name(semrank_core::ItemId(0)), "07");
+//! # Ok(())
+//! # }
+//! ```
+
+use crate::dataset::{EVENTS, ITEMS};
+use crate::parquet_sink::{ColumnType, ParquetSink, Value};
+use crate::row::{EventRow, ExtraColumn, ItemRow, When, WriterOptions};
+use crate::{Error, ImportReport, Meta, StagedDir, hash_dataset, meta};
+use semrank_core::{Dictionary, Kind};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Writes a data set; dropped before [`finish`](DatasetWriter::finish) it leaves nothing behind.
+#[derive(Debug)]
+pub struct DatasetWriter {
+    out: PathBuf,
+    stage: StagedDir,
+    options: WriterOptions,
+    items: ParquetSink,
+    events: Option<ParquetSink>,
+    timed: bool,
+    catalog: Dictionary,
+    described_items: usize,
+    users: Dictionary,
+    actions: BTreeMap<String, u64>,
+    filled: Vec<u64>,
+    item_rows: u64,
+    event_rows: u64,
+    time_range: Option<[i64; 2]>,
+    started: Instant,
+}
+
+impl DatasetWriter {
+    /// Starts a data set that will stand at `out`.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] when `out` holds something that may not be replaced; the system's errors.
+    pub fn create(out: &Path, options: WriterOptions) -> Result<DatasetWriter, Error> {
+        check_free(out, options.overwrite)?;
+        let stage = StagedDir::new(out)?;
+        let items = ParquetSink::create(&stage.path().join(ITEMS), item_columns(&options))?;
+        Ok(DatasetWriter {
+            out: out.to_owned(),
+            stage,
+            items,
+            events: None,
+            timed: false,
+            catalog: Dictionary::new(),
+            described_items: 0,
+            users: Dictionary::new(),
+            actions: BTreeMap::new(),
+            filled: vec![0; options.meta.text.len()],
+            item_rows: 0,
+            event_rows: 0,
+            time_range: None,
+            started: Instant::now(),
+            options,
+        })
+    }
+
+    /// Adds an item. A second row of an id needs another `valid_from`; [`Dataset::open`](crate::Dataset::open)
+    /// checks it.
+    ///
+    /// # Errors
+    /// An empty or repeated id, a wrong number of texts or extra values, an item after the first event; the system's.
+    pub fn item(&mut self, row: &ItemRow<'_>) -> Result<(), Error> {
+        self.check_item(row)?;
+        let kind = if row.kind == Kind::Ad { "ad" } else { "organic" };
+        let times = [row.valid_from, row.active_from, row.active_to];
+        let standard = [Value::Text(row.id), Value::Text(kind)];
+        let times = times.into_iter().map(|time| time.map_or(Value::Null, Value::Integer));
+        let texts = row.texts.iter().map(|&text| Value::Text(text));
+        self.items.push(standard.into_iter().chain(times).chain(texts).chain(row.extra.iter().copied()))?;
+        self.catalog.insert(row.id);
+        self.item_rows += 1;
+        self.described_items = self.catalog.len();
+        for (filled, text) in self.filled.iter_mut().zip(row.texts) {
+            *filled += u64::from(!text.is_empty());
+        }
+        Ok(())
+    }
+
+    /// Adds an event.
+    ///
+    /// # Errors
+    /// An empty id or action, an unknown item, a time where positions were before (or the other way round), a wrong
+    /// number of extra values; the system's.
+    pub fn event(&mut self, row: &EventRow<'_>) -> Result<(), Error> {
+        self.check_event(row)?;
+        let (timed, time) = match row.time {
+            When::Time(ms) => (true, ms),
+            When::Position(position) => (false, position),
+        };
+        let events = match &mut self.events {
+            Some(_) if self.timed != timed => {
+                return Err(Error::Options("a log holds either times or positions, not both".into()));
+            }
+            Some(events) => events,
+            none => {
+                self.timed = timed;
+                let path = self.stage.path().join(EVENTS);
+                none.insert(ParquetSink::create(&path, event_columns(&self.options, timed))?)
+            }
+        };
+        let standard = [
+            Value::Text(row.user),
+            Value::Text(row.item),
+            Value::Text(row.action),
+            Value::Integer(time),
+            Value::Integer(self.event_rows as i64),
+        ];
+        events.push(standard.into_iter().chain(row.extra.iter().copied()))?;
+        self.count(row, time);
+        Ok(())
+    }
+
+    /// The number, in order of first appearance, of an item that was written.
+    pub fn item_row(&self, id: &str) -> Option<u32> {
+        self.catalog.get(id).filter(|&row| (row as usize) < self.described_items)
+    }
+
+    /// The content of `dataset.toml`, until it is written by [`finish`](DatasetWriter::finish).
+    pub fn meta_mut(&mut self) -> &mut Meta {
+        &mut self.options.meta
+    }
+
+    /// Completes the data set and puts it in its place: when this returns `Ok`, all of it has reached the disk; a
+    /// program that dies before leaves no data set.
+    ///
+    /// # Errors
+    /// No item, no event, no event of the target action; the system's.
+    pub fn finish(mut self) -> Result<ImportReport, Error> {
+        self.append_unknown_items()?;
+        self.check_complete()?;
+        self.items.close()?;
+        if let Some(events) = self.events.take() {
+            events.close()?;
+        }
+        let path = self.stage.path().join(meta::FILE);
+        fs::write(&path, self.options.meta.to_toml()?).map_err(Error::io("write", &path))?;
+        let hash = hash_dataset(self.stage.path())?;
+        self.stage.commit()?;
+        let rows = self.item_rows.max(1) as f64;
+        let fill = self.options.meta.text.iter().cloned().zip(self.filled.iter().map(|&n| n as f64 / rows));
+        Ok(ImportReport {
+            dataset: self.out,
+            users: self.users.len() as u64,
+            items: self.catalog.len() as u64,
+            items_from_events: (self.catalog.len() - self.described_items) as u64,
+            events: self.event_rows,
+            actions: self.actions,
+            rejected: 0,
+            rejected_rows: Vec::new(),
+            time_range_ms: self.time_range,
+            text_fill: fill.collect(),
+            notes: self.options.meta.notes,
+            hash,
+            seconds: self.started.elapsed().as_secs_f64(),
+        })
+    }
+
+    fn check_item(&self, row: &ItemRow<'_>) -> Result<(), Error> {
+        let (texts, extra) = (self.options.meta.text.len(), self.options.item_extra.len());
+        if row.texts.len() != texts || row.extra.len() != extra {
+            return misuse(format!("item `{}`: expected {texts} texts and {extra} extra values", row.id));
+        }
+        if row.id.is_empty() || (row.valid_from.is_none() && self.catalog.get(row.id).is_some()) {
+            return misuse(format!("item id `{}` is empty or occurs twice", row.id));
+        }
+        if self.events.is_some() {
+            return misuse("items come before the first event".into());
+        }
+        Ok(())
+    }
+
+    fn check_event(&self, row: &EventRow<'_>) -> Result<(), Error> {
+        if row.extra.len() != self.options.event_extra.len() {
+            return misuse(format!("an event needs {} extra values", self.options.event_extra.len()));
+        }
+        if row.user.is_empty() || row.item.is_empty() || row.action.is_empty() {
+            return misuse("an event needs a user, an item and an action".into());
+        }
+        if !self.options.add_unknown_items && self.catalog.get(row.item).is_none() {
+            return misuse(format!("event of user `{}`: item `{}` is unknown", row.user, row.item));
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, row: &EventRow<'_>, time: i64) {
+        self.event_rows += 1;
+        self.users.insert(row.user);
+        self.catalog.insert(row.item);
+        match self.actions.get_mut(row.action) {
+            Some(count) => *count += 1,
+            None => drop(self.actions.insert(row.action.to_owned(), 1)),
+        }
+        if self.timed {
+            let [first, last] = self.time_range.unwrap_or([time, time]);
+            self.time_range = Some([first.min(time), last.max(time)]);
+        }
+    }
+
+    fn append_unknown_items(&mut self) -> Result<(), Error> {
+        let described = self.described_items;
+        let mut unknown: Vec<String> = self.catalog.names().skip(described).map(str::to_owned).collect();
+        unknown.sort_unstable();
+        let texts = vec![Value::Null; self.options.meta.text.len() + self.options.item_extra.len()];
+        for id in &unknown {
+            let standard = [Value::Text(id), Value::Text("organic"), Value::Null, Value::Null, Value::Null];
+            self.items.push(standard.into_iter().chain(texts.iter().copied()))?;
+            self.item_rows += 1;
+        }
+        Ok(())
+    }
+
+    fn check_complete(&self) -> Result<(), Error> {
+        let existing = || self.actions.keys().cloned().collect::<Vec<_>>();
+        if self.event_rows == 0 {
+            return misuse("there is no event: a data set needs at least one".into());
+        }
+        if self.actions.len() > 256 {
+            return misuse(format!(
+                "there are {} different actions: at most 256 are possible",
+                self.actions.len()
+            ));
+        }
+        match &self.options.meta.target_action {
+            Some(action) if !self.actions.contains_key(action) => {
+                Err(Error::UnknownAction { action: action.clone(), existing: existing() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn misuse<T>(message: String) -> Result<T, Error> {
+    Err(Error::Options(message))
+}
+
+fn check_free(out: &Path, overwrite: bool) -> Result<(), Error> {
+    if !out.exists() {
+        return Ok(());
+    }
+    let empty = out.is_dir() && fs::read_dir(out).map_err(Error::io("read", out))?.next().is_none();
+    let replaceable = out.join(meta::FILE).is_file();
+    if empty || (overwrite && replaceable) {
+        return Ok(());
+    }
+    Err(Error::Exists { path: out.to_owned(), replaceable })
+}
+
+fn item_columns(options: &WriterOptions) -> Vec<ExtraColumn> {
+    let standard = [
+        ("item_id", ColumnType::Text),
+        ("kind", ColumnType::Text),
+        ("valid_from", ColumnType::Integer),
+        ("active_from", ColumnType::Integer),
+        ("active_to", ColumnType::Integer),
+    ];
+    let texts = options.meta.text.iter().map(|name| (name.as_str(), ColumnType::Text));
+    with_extra(standard.into_iter().chain(texts), &options.item_extra)
+}
+
+fn event_columns(options: &WriterOptions, timed: bool) -> Vec<ExtraColumn> {
+    let standard = [
+        ("user_id", ColumnType::Text),
+        ("item_id", ColumnType::Text),
+        ("action", ColumnType::Text),
+        (if timed { "timestamp" } else { "position" }, ColumnType::Integer),
+        ("seq", ColumnType::Integer),
+    ];
+    with_extra(standard.into_iter(), &options.event_extra)
+}
+
+fn with_extra<'a>(
+    columns: impl Iterator<Item = (&'a str, ColumnType)>,
+    extra: &[ExtraColumn],
+) -> Vec<ExtraColumn> {
+    columns
+        .map(|(name, kind)| ExtraColumn { name: name.to_owned(), kind })
+        .chain(extra.iter().cloned())
+        .collect()
+}

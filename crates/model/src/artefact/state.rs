@@ -1,0 +1,114 @@
+//! A training under way, complete: parameters, moments, the best epoch, the curve, the sums of the epoch at hand.
+//!
+//! Numbers that are not tensors are kept as their bits, so that nothing is rounded on the way.
+
+use super::Error;
+use crate::{EpochReport, Fitting};
+use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
+use std::path::Path;
+
+const STATE: &str = "state.safetensors";
+/// Numbers of one epoch in the tensor `curve`.
+const EPOCH_WIDTH: usize = 6;
+
+impl Fitting<'_> {
+    /// Writes the whole state into an existing folder.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, dir: &Path) -> Result<(), Error> {
+        let counters = [
+            self.trainer.step,
+            self.epochs(),
+            self.positions,
+            self.loss_sum.to_bits(),
+            self.seconds.to_bits(),
+            u64::from(!self.best.params.is_empty()),
+        ];
+        let curve: Vec<u64> = self.curve.iter().flat_map(to_bits).collect();
+        let mut tensors = vec![
+            row("counters", Values::U64(&counters), counters.len()),
+            row("curve", Values::U64(&curve), curve.len()),
+        ];
+        let moments = &self.trainer.moments;
+        let mut floats: Vec<(&str, &[f32])> = vec![
+            ("params", &self.trainer.network.params),
+            ("params.first", &moments.first),
+            ("params.second", &moments.second),
+            ("best.params", &self.best.params),
+        ];
+        if let Some(table) = &self.trainer.network.ids {
+            floats.extend([
+                ("ids", table.values.as_slice()),
+                ("ids.first", &table.first),
+                ("ids.second", &table.second),
+                ("best.ids", &self.best.ids),
+            ]);
+        }
+        tensors.extend(floats.into_iter().map(|(name, values)| row(name, Values::F32(values), values.len())));
+        Ok(checkpoint::save(&dir.join(STATE), &tensors)?)
+    }
+
+    /// Goes back to the state saved in a folder; the training must have been set up in the same way.
+    ///
+    /// # Errors
+    /// A missing or damaged file, or the state of another network. Then start afresh: a part of it may have been read.
+    pub fn restore(&mut self, dir: &Path) -> Result<(), Error> {
+        let file = Checkpoint::open(&dir.join(STATE))?;
+        let counters = file.read_u64("counters", 6)?;
+        let [step, epochs, positions, loss_sum, seconds, has_best] = [0, 1, 2, 3, 4, 5].map(|at| counters[at]);
+        let bits = file.read_u64("curve", epochs as usize * EPOCH_WIDTH)?;
+        self.curve = bits.as_chunks().0.iter().map(from_bits).collect();
+        self.positions = positions;
+        (self.loss_sum, self.seconds) = (f64::from_bits(loss_sum), f64::from_bits(seconds));
+        let trainer = &mut self.trainer;
+        trainer.step = step;
+        let mut floats: Vec<(&str, &mut Vec<f32>)> = Vec::new();
+        if has_best != 0 {
+            self.best.params.resize(trainer.network.params.len(), 0.0);
+            floats.push(("best.params", &mut self.best.params));
+        }
+        floats.extend([
+            ("params", &mut trainer.network.params),
+            ("params.first", &mut trainer.moments.first),
+            ("params.second", &mut trainer.moments.second),
+        ]);
+        if let Some(table) = &mut trainer.network.ids {
+            if has_best != 0 {
+                self.best.ids.resize(table.values.len(), 0.0);
+                floats.push(("best.ids", &mut self.best.ids));
+            }
+            floats.extend([
+                ("ids", &mut table.values),
+                ("ids.first", &mut table.first),
+                ("ids.second", &mut table.second),
+            ]);
+        }
+        for (name, values) in floats {
+            file.read_f32(name, [1, values.len()], values)?;
+        }
+        Ok(())
+    }
+}
+
+fn row<'a>(name: &'a str, values: Values<'a>, len: usize) -> Tensor<'a> {
+    Tensor { name, shape: [1, len], values }
+}
+
+fn to_bits(epoch: &EpochReport) -> [u64; EPOCH_WIDTH] {
+    let EpochReport { epoch, loss, ndcg_10, recall_10, train_seconds, validation_seconds } = *epoch;
+    let [a, b, c, d, e] = [loss, ndcg_10, recall_10, train_seconds, validation_seconds].map(f64::to_bits);
+    [epoch, a, b, c, d, e]
+}
+
+fn from_bits(bits: &[u64; EPOCH_WIDTH]) -> EpochReport {
+    let number = |at: usize| f64::from_bits(bits[at]);
+    EpochReport {
+        epoch: bits[0],
+        loss: number(1),
+        ndcg_10: number(2),
+        recall_10: number(3),
+        train_seconds: number(4),
+        validation_seconds: number(5),
+    }
+}

@@ -1,0 +1,133 @@
+//! A trained model: everything that scores an item, given a history and the items' content vectors.
+
+use super::{Error, read_json, same, write_json};
+use crate::{Blend, EpochReport, ItemItem, ModelSettings, Network, Shape};
+use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+const TENSORS: &str = "model.safetensors";
+const FACTS: &str = "model.json";
+
+/// A trained model with what was chosen on validation.
+#[derive(Debug)]
+pub struct Trained {
+    /// The best epoch's network.
+    pub network: Network<f32>,
+    /// The item-item term.
+    pub item_item: ItemItem,
+    /// The popularity prior, one number an item.
+    pub prior: Vec<f32>,
+    /// Everything that is no tensor.
+    pub facts: TrainedFacts,
+}
+
+/// The small part of a trained model, readable by people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainedFacts {
+    /// Settings of the network.
+    pub model: ModelSettings,
+    /// What the data set fixed.
+    pub shape: Shape,
+    /// Weights of the terms and the seen policy, chosen on validation.
+    pub blend: Blend,
+    /// Validation NDCG@10 of the whole blend.
+    #[serde(rename = "validation_ndcg@10")]
+    pub validation_ndcg_10: f64,
+    /// Whether training masked items of the history: nothing repeats in the training events.
+    pub masks_seen_in_training: bool,
+    /// The epoch that was kept, from 1.
+    pub best_epoch: u64,
+    /// One entry an epoch.
+    pub curve: Vec<EpochReport>,
+}
+
+/// Writes a model into an existing folder.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn save_trained(dir: &Path, trained: &Trained) -> Result<(), Error> {
+    let Trained { network, item_item, prior, facts } = trained;
+    let names: Vec<String> =
+        network.layout().entries().iter().map(|entry| format!("network.{}", entry.name)).collect();
+    let mut tensors: Vec<Tensor> = Vec::new();
+    for (name, entry) in names.iter().zip(network.layout().entries()) {
+        let shape = [entry.slot.rows, entry.slot.cols];
+        tensors.push(Tensor { name, shape, values: Values::F32(entry.slot.of(&network.params)) });
+    }
+    if let Some(table) = &network.ids {
+        let values = Values::F32(&table.values);
+        tensors.push(Tensor { name: "network.ids", shape: [table.rows(), table.dim()], values });
+    }
+    let offsets: Vec<u64> = item_item.offsets.iter().map(|&offset| offset as u64).collect();
+    tensors.extend([
+        row("item_item.offsets", offsets.len(), Values::U64(&offsets)),
+        row("item_item.candidates", item_item.candidates.len(), Values::U32(&item_item.candidates)),
+        row("item_item.weights", item_item.weights.len(), Values::F32(&item_item.weights)),
+        row("prior", prior.len(), Values::F32(prior)),
+    ]);
+    checkpoint::save(&dir.join(TENSORS), &tensors)?;
+    write_json(&dir.join(FACTS), &Facts::of(item_item, facts))
+}
+
+/// Reads a model of a data set with this shape.
+///
+/// # Errors
+/// A missing or damaged file, or a model of another shape.
+pub fn load_trained(dir: &Path, shape: Shape) -> Result<Trained, Error> {
+    let path = dir.join(FACTS);
+    let Facts { recent, decay, trained: facts } = read_json(&path)?;
+    same(&path, "the shape of the data", facts.shape, shape)?;
+    let file = Checkpoint::open(&dir.join(TENSORS))?;
+    let offsets = file.read_u64("item_item.offsets", shape.items + 1)?;
+    let entries = file.len_of("item_item.weights")?;
+    let mut weights = vec![0.0; entries];
+    file.read_f32("item_item.weights", [1, entries], &mut weights)?;
+    let candidates = file.read_u32("item_item.candidates", entries)?;
+    let offsets: Vec<usize> = offsets.into_iter().map(|offset| offset as usize).collect();
+    let sound = offsets.is_sorted()
+        && offsets.last() == Some(&entries)
+        && candidates.iter().all(|&candidate| (candidate as usize) < shape.items);
+    same(&path, "whether the item-item rows are sound", sound, true)?;
+    let mut prior = vec![0.0; shape.items];
+    file.read_f32("prior", [1, shape.items], &mut prior)?;
+    let network = load_network(&file, &facts.model, shape)?;
+    Ok(Trained { network, item_item: ItemItem { offsets, candidates, weights, recent, decay }, prior, facts })
+}
+
+fn load_network(file: &Checkpoint, model: &ModelSettings, shape: Shape) -> Result<Network<f32>, Error> {
+    // Nothing counts as trained: id rows start at zero and are overwritten.
+    let mut network = Network::new(model, shape, &vec![false; shape.items], 0);
+    let entries: Vec<_> = network.layout().entries().to_vec();
+    for entry in entries {
+        let into = entry.slot.of_mut(&mut network.params);
+        file.read_f32(&format!("network.{}", entry.name), [entry.slot.rows, entry.slot.cols], into)?;
+    }
+    if let Some(table) = &mut network.ids {
+        (table.first, table.second) = (Vec::new(), Vec::new());
+        let shape = [table.rows(), table.dim()];
+        file.read_f32("network.ids", shape, &mut table.values)?;
+    }
+    Ok(network)
+}
+
+fn row<'a>(name: &'a str, len: usize, values: Values<'a>) -> Tensor<'a> {
+    Tensor { name, shape: [1, len], values }
+}
+
+/// `model.json`.
+#[derive(Serialize, Deserialize)]
+struct Facts {
+    /// Newest events of a history that bring item-item candidates.
+    recent: usize,
+    /// Weight of an event relative to the next newer one.
+    decay: f32,
+    #[serde(flatten)]
+    trained: TrainedFacts,
+}
+
+impl Facts {
+    fn of(item_item: &ItemItem, trained: &TrainedFacts) -> Self {
+        Self { recent: item_item.recent, decay: item_item.decay, trained: trained.clone() }
+    }
+}

@@ -1,0 +1,187 @@
+//! Item texts in, one dense vector an item out: text -> sparse TF-IDF -> truncated SVD -> unit length.
+//!
+//! Latent semantic analysis (Deerwester et al. 1990): no download, seconds on a catalogue of thousands, and as good as a
+//! frozen sentence encoder in these rankers once item ids are in. Other encoders take this place behind
+//! [`ItemFeatures`].
+//!
+//! ```
+//! use semrank_core::{Catalog, TextColumn};
+//! use semrank_model::features::{FeatureSettings, build};
+//! let texts = ["red nail polish", "nail polish remover", "camping stove", "gas camping stove"];
+//! let catalog = Catalog {
+//!     ids: texts.into_iter().collect(),
+//!     texts: vec![TextColumn { name: "title".into(), values: texts.map(String::from).to_vec() }],
+//!     ..Catalog::default()
+//! };
+//! let settings = FeatureSettings { dim: 2, ..FeatureSettings::default() };
+//! let features = build(&catalog, &[true; 4], &settings, 1)?;
+//! let cosine = |a: usize, b: usize| features.of(a).iter().zip(features.of(b)).map(|(x, y)| x * y).sum::<f32>();
+//! assert!(cosine(0, 1) > 0.99 && cosine(0, 2).abs() < 0.01);
+//! # Ok::<(), semrank_model::features::FeatureError>(())
+//! ```
+
+mod dense;
+mod sparse;
+mod svd;
+mod tfidf;
+mod tokens;
+
+pub use sparse::SparseMatrix;
+pub use svd::{Svd, SvdOptions};
+pub use tfidf::TfIdf;
+pub use tokens::{Grams, each_token, words};
+
+use rayon::prelude::*;
+use semrank_core::Catalog;
+
+semrank_core::settings! {
+    /// How item texts become vectors.
+    pub struct FeatureSettings {
+        /// Longest run of words that counts as a token: 1 = words, 2 = words and pairs, 0 = no words.
+        word_grams: usize = 2,
+        /// Shortest character n-gram inside `<word>`; only with `char_max`.
+        char_min: usize = 3,
+        /// Longest character n-gram; 0 = none, 5 for catalogues with many misspellings or compounds.
+        char_max: usize = 0,
+        /// Tokens of fewer items than this are dropped.
+        min_df: u32 = 2,
+        /// Hash buckets of the vocabulary, a power of two; four times the number of distinct tokens is plenty.
+        buckets: usize = 1 << 20,
+        /// Width of an item's vector.
+        dim: usize = 256,
+        /// Extra directions while the SVD is computed: more accuracy, more memory.
+        oversample: usize = 16,
+        /// Power iterations of the SVD: more accuracy, more time.
+        iterations: usize = 3,
+        /// Weight of SVD direction k is singular value k to this power: 1 = plain projection, 0 = all directions equal.
+        singular_power: f32 = 1.0,
+    }
+}
+
+/// A setting that makes no sense.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum FeatureError {
+    /// Neither words nor characters are counted.
+    #[error("features.word_grams and features.char_max are both 0: no token is left; set one of them above 0")]
+    NoTokens,
+    /// An empty range of n-gram lengths.
+    #[error("features.char_min is {min} and features.char_max {max}: 1 <= char_min <= char_max is needed")]
+    CharacterRange {
+        /// The shortest length given.
+        min: usize,
+        /// The longest length given.
+        max: usize,
+    },
+    /// A number of buckets that is not a power of two, or too large for 32-bit buckets.
+    #[error("features.buckets is {got}: a power of two up to 2^31 is needed, such as {nearest}")]
+    Buckets {
+        /// The number given.
+        got: usize,
+        /// A power of two near it.
+        nearest: usize,
+    },
+    /// No dimensions.
+    #[error("features.dim is 0: at least 1 is needed")]
+    NoDimension,
+}
+
+impl FeatureSettings {
+    /// Refuses settings that make no sense.
+    ///
+    /// # Errors
+    /// The first nonsensical setting.
+    pub fn check(&self) -> Result<(), FeatureError> {
+        let (min, max) = (self.char_min, self.char_max);
+        if self.word_grams == 0 && max == 0 {
+            return Err(FeatureError::NoTokens);
+        }
+        if max > 0 && (min == 0 || min > max) {
+            return Err(FeatureError::CharacterRange { min, max });
+        }
+        let most = 1 << 31;
+        if !self.buckets.is_power_of_two() || self.buckets > most {
+            let nearest = self.buckets.clamp(1, most).next_power_of_two();
+            return Err(FeatureError::Buckets { got: self.buckets, nearest });
+        }
+        if self.dim == 0 {
+            return Err(FeatureError::NoDimension);
+        }
+        Ok(())
+    }
+
+    fn grams(&self) -> Grams {
+        Grams { words: self.word_grams, char_min: self.char_min, char_max: self.char_max }
+    }
+}
+
+/// One dense vector an item, from whichever encoder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ItemFeatures {
+    /// Width of a vector.
+    pub dim: usize,
+    /// `[items x dim]`, rows of length 1; zero for an item without a known token.
+    pub values: Vec<f32>,
+    /// Name of the encoder and a hash of everything that shaped the vectors; equal fingerprints mean equal vectors.
+    pub fingerprint: String,
+}
+
+impl ItemFeatures {
+    /// An item's vector.
+    pub fn of(&self, item: usize) -> &[f32] {
+        &self.values[item * self.dim..][..self.dim]
+    }
+}
+
+/// Vectors of all items, fitted on the `known` ones (one entry an item): the text of any other item is only read.
+///
+/// The same catalogue, settings and seed give the same bytes on any number of threads.
+///
+/// # Errors
+/// Settings that make no sense, see [`FeatureSettings::check`].
+///
+/// # Panics
+/// When `known` is not as long as the catalogue.
+pub fn build(
+    catalog: &Catalog,
+    known: &[bool],
+    settings: &FeatureSettings,
+    seed: u64,
+) -> Result<ItemFeatures, FeatureError> {
+    settings.check()?;
+    let all = TfIdf::fit(catalog, known, settings).transform(catalog);
+    let options = SvdOptions {
+        dim: settings.dim,
+        oversample: settings.oversample,
+        iterations: settings.iterations,
+        seed,
+    };
+    let svd = if known.iter().all(|&known| known) {
+        Svd::fit(&all, options)
+    } else {
+        Svd::fit(&all.select(known), options)
+    };
+    let mut values = svd.project(&all, settings.singular_power);
+    values.par_chunks_mut(settings.dim).for_each(unit_length);
+    let fingerprint = fingerprint(&values, settings, seed);
+    Ok(ItemFeatures { dim: settings.dim, values, fingerprint })
+}
+
+fn unit_length(row: &mut [f32]) {
+    let length = row.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
+    // A row outside the fitted space is rounding noise: it stays without direction.
+    let scale = if length > 1e-6 { (1.0 / length) as f32 } else { 0.0 };
+    row.iter_mut().for_each(|x| *x *= scale);
+}
+
+fn fingerprint(values: &[f32], settings: &FeatureSettings, seed: u64) -> String {
+    let mut hash = blake3::Hasher::new();
+    hash.update(format!("{settings:?} {seed}").as_bytes());
+    for block in values.chunks(1 << 14) {
+        let bytes: Vec<u8> = block.iter().flat_map(|value| value.to_le_bytes()).collect();
+        hash.update(&bytes);
+    }
+    format!("tfidf-svd-1:{}", &hash.finalize().to_hex()[..16])
+}
+
+#[cfg(test)]
+mod tests;

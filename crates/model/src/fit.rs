@@ -1,0 +1,370 @@
+//! The training loop: epochs, validation after each, early stopping, the best epoch's parameters.
+//!
+//! [`Fitting`] is a training under way. [`Fitting::run`] goes on until it has finished or its [`Watch`] interrupts it;
+//! at any step its whole state can be saved ([`Fitting::save`]) and restored ([`Fitting::restore`]), and what follows
+//! is the same to the last bit, because every random choice is a function of (seed, step).
+//!
+//! ```
+//! # use semrank_core::{ActionId, Event, EventLogBuilder, ItemId, UserId};
+//! use semrank_model::{Ended, Fitting, ModelSettings, Task, TrainSettings, TrainingData, Watch};
+//! # let mut log = EventLogBuilder::default();
+//! # for (user, item, time) in (0..20).flat_map(|user| (0..5).map(move |time| (user, (user + time) % 6, time))) {
+//! #     log.push(UserId(user), Event { item: ItemId(item), action: ActionId(0), time: i64::from(time) });
+//! # }
+//! # let log = log.finish(20, false);
+//! # let ends: Vec<usize> = (0..20).map(|user| log.range(UserId(user)).end).collect();
+//! struct Silent; // shows nothing, interrupts nothing, saves nothing
+//! impl Watch for Silent {}
+//! let data = TrainingData {
+//!     events: &log, train_ends: &ends, target: None, counts: &[17, 17, 17, 17, 16, 16],
+//!     content: &[], actions: 1, active: &[],
+//! };
+//! let model = ModelSettings { dim: 8, ..ModelSettings::default() };
+//! let train = TrainSettings { epochs: 2, ..TrainSettings::default() };
+//! let mut fitting = Fitting::new(&Task { model: &model, train: &train, data, validation: &[], seed: 1 });
+//! assert_eq!(fitting.run(&mut Silent)?, Ended::Finished);
+//! assert_eq!(fitting.finish().curve.len(), 2);
+//! # Ok::<(), semrank_model::FitError>(())
+//! ```
+
+use crate::evaluate::{EvaluateError, Query, RankOptions, Scorer, rank};
+use crate::{Encoded, ModelSettings, Network, SeenInTraining, TrainSettings, Trainer, TrainingData, artefact};
+use semrank_core::{RankMetrics, RankSummary};
+use semrank_data::Case;
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
+
+/// What is to be trained.
+#[derive(Debug, Clone, Copy)]
+pub struct Task<'a> {
+    /// The network.
+    pub model: &'a ModelSettings,
+    /// How.
+    pub train: &'a TrainSettings,
+    /// From what.
+    pub data: TrainingData<'a>,
+    /// Cases that choose the epoch.
+    pub validation: &'a [Case],
+    /// Of every random choice.
+    pub seed: u64,
+}
+
+/// One line of the training curve.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EpochReport {
+    /// From 1.
+    pub epoch: u64,
+    /// Mean training loss, nats a position.
+    pub loss: f64,
+    /// Validation NDCG@10 of the network alone, strict, seen items masked where training masked them.
+    #[serde(rename = "ndcg@10")]
+    pub ndcg_10: f64,
+    /// Validation Recall@10.
+    #[serde(rename = "recall@10")]
+    pub recall_10: f64,
+    /// Seconds of training; never part of a saved model.
+    #[serde(skip)]
+    pub train_seconds: f64,
+    /// Seconds of validation; never part of a saved model.
+    #[serde(skip)]
+    pub validation_seconds: f64,
+}
+
+/// Where a training stands, after each step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepReport {
+    /// The epoch under way, from 1.
+    pub epoch: u64,
+    /// Epochs at most.
+    pub epochs: u64,
+    /// Steps done in all epochs.
+    pub step: u64,
+    /// Steps of an epoch.
+    pub steps_per_epoch: u64,
+    /// Mean loss of this epoch so far, nats a position.
+    pub loss: f64,
+}
+
+/// Looks on while a model is trained; every method may be left as it is.
+pub trait Watch {
+    /// A step was done.
+    fn step(&mut self, _: &StepReport) {}
+
+    /// An epoch was validated; `best` tells whether it is the best so far.
+    fn epoch(&mut self, _: &EpochReport, _best: bool) {}
+
+    /// Whether to stop; asked before every step.
+    fn interrupted(&self) -> bool {
+        false
+    }
+
+    /// Called at the end of each epoch, every [`SAVE_EVERY`] within one, and on an interrupt: the moment to call
+    /// [`Fitting::save`].
+    ///
+    /// # Errors
+    /// End the training.
+    fn save(&mut self, _: &Fitting) -> Result<(), FitError> {
+        Ok(())
+    }
+}
+
+/// A long epoch is saved this often.
+pub const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+/// What ends a training early.
+#[derive(Debug, thiserror::Error)]
+pub enum FitError {
+    /// The validation failed.
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    /// The state could not be saved or restored.
+    #[error(transparent)]
+    Artefact(#[from] artefact::Error),
+    /// The state could not be put in its place.
+    #[error(transparent)]
+    Data(#[from] semrank_data::Error),
+    /// The loss is no number any more.
+    #[error("the training loss is {loss} in step {step}: training has diverged")]
+    Diverged {
+        /// What the loss is.
+        loss: f64,
+        /// Steps done.
+        step: u64,
+    },
+}
+
+/// Why [`Fitting::run`] returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// All epochs are done, or patience is at its end.
+    Finished,
+    /// The watch said so; the state was handed to [`Watch::save`].
+    Interrupted,
+}
+
+/// Parameters of an epoch.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Snapshot {
+    pub(crate) params: Vec<f32>,
+    pub(crate) ids: Vec<f32>,
+}
+
+/// A training under way.
+#[derive(Debug)]
+pub struct Fitting<'a> {
+    pub(crate) trainer: Trainer<'a, f32>,
+    pub(crate) curve: Vec<EpochReport>,
+    pub(crate) best: Snapshot,
+    /// Sums of the epoch under way: loss over positions, positions, seconds.
+    pub(crate) loss_sum: f64,
+    pub(crate) positions: u64,
+    pub(crate) seconds: f64,
+    task: Task<'a>,
+    saved: Instant,
+}
+
+/// The result.
+#[derive(Debug)]
+pub struct Fit {
+    /// Parameters of the best epoch.
+    pub network: Network<f32>,
+    /// One entry an epoch.
+    pub curve: Vec<EpochReport>,
+    /// The epoch that was kept, from 1; 0 where nothing could be trained.
+    pub best_epoch: u64,
+}
+
+impl<'a> Fitting<'a> {
+    /// At step 0.
+    pub fn new(task: &Task<'a>) -> Self {
+        Self {
+            trainer: Trainer::new(task.model, task.train, task.data, task.seed),
+            curve: Vec::new(),
+            best: Snapshot::default(),
+            loss_sum: 0.0,
+            positions: 0,
+            seconds: 0.0,
+            task: *task,
+            saved: Instant::now(),
+        }
+    }
+
+    /// Steps done.
+    pub fn step(&self) -> u64 {
+        self.trainer.step
+    }
+
+    /// Epochs done.
+    pub fn epochs(&self) -> u64 {
+        self.curve.len() as u64
+    }
+
+    /// Whether training let items of the history compete.
+    pub fn seen(&self) -> SeenInTraining {
+        self.trainer.seen()
+    }
+
+    /// Trains on from where it stands.
+    ///
+    /// # Errors
+    /// A loss or score that is no number, and whatever [`Watch::save`] returns.
+    pub fn run(&mut self, watch: &mut dyn Watch) -> Result<Ended, FitError> {
+        while !self.finished() {
+            if !self.epoch(watch)? {
+                watch.save(self)?;
+                return Ok(Ended::Interrupted);
+            }
+            self.validate(watch)?;
+            watch.save(self)?;
+            self.saved = Instant::now();
+        }
+        Ok(Ended::Finished)
+    }
+
+    /// The best epoch's network; its moments are gone.
+    pub fn finish(self) -> Fit {
+        let best_epoch = self.best_epoch();
+        let mut network = self.trainer.network;
+        if best_epoch > 0 {
+            network.params = self.best.params;
+        }
+        if let Some(table) = &mut network.ids {
+            (table.first, table.second) = (Vec::new(), Vec::new());
+            if best_epoch > 0 {
+                table.values = self.best.ids;
+            }
+        }
+        Fit { network, curve: self.curve, best_epoch }
+    }
+
+    fn finished(&self) -> bool {
+        let (epochs, patience) = (self.epochs(), self.task.train.patience as u64);
+        self.trainer.steps_per_epoch() == 0
+            || epochs >= self.task.train.epochs as u64
+            || (patience > 0 && epochs - self.best_epoch() >= patience)
+    }
+
+    /// The first epoch with the highest NDCG@10, from 1; 0 before the first.
+    fn best_epoch(&self) -> u64 {
+        let better = |best: Option<EpochReport>, next: &EpochReport| match best {
+            Some(best) if next.ndcg_10 <= best.ndcg_10 => Some(best),
+            _ => Some(*next),
+        };
+        self.curve.iter().fold(None, better).map_or(0, |best| best.epoch)
+    }
+
+    /// Steps to the end of the epoch; false when interrupted before.
+    fn epoch(&mut self, watch: &mut dyn Watch) -> Result<bool, FitError> {
+        let steps_per_epoch = self.trainer.steps_per_epoch();
+        let end = (self.epochs() + 1) * steps_per_epoch;
+        while self.trainer.step < end {
+            if watch.interrupted() {
+                return Ok(false);
+            }
+            let started = Instant::now();
+            let (loss, positions) = self.trainer.train_step();
+            self.seconds += started.elapsed().as_secs_f64();
+            if !loss.is_finite() {
+                return Err(FitError::Diverged { loss, step: self.trainer.step });
+            }
+            self.loss_sum += loss * positions as f64;
+            self.positions += positions as u64;
+            watch.step(&StepReport {
+                epoch: self.epochs() + 1,
+                epochs: self.task.train.epochs as u64,
+                step: self.trainer.step,
+                steps_per_epoch,
+                loss: self.mean_loss(),
+            });
+            if self.saved.elapsed() >= SAVE_EVERY {
+                watch.save(self)?;
+                self.saved = Instant::now();
+            }
+        }
+        Ok(true)
+    }
+
+    fn mean_loss(&self) -> f64 {
+        self.loss_sum / self.positions.max(1) as f64
+    }
+
+    fn validate(&mut self, watch: &mut dyn Watch) -> Result<(), FitError> {
+        let started = Instant::now();
+        let metrics = self.metrics()?;
+        let report = EpochReport {
+            epoch: self.epochs() + 1,
+            loss: self.mean_loss(),
+            ndcg_10: metrics.ndcg_10,
+            recall_10: metrics.recall_10,
+            train_seconds: self.seconds,
+            validation_seconds: started.elapsed().as_secs_f64(),
+        };
+        (self.loss_sum, self.positions, self.seconds) = (0.0, 0, 0.0);
+        self.curve.push(report);
+        let best = self.best_epoch() == report.epoch;
+        if best {
+            let network = &self.trainer.network;
+            self.best.params.clone_from(&network.params);
+            if let Some(table) = &network.ids {
+                self.best.ids.clone_from(&table.values);
+            }
+        }
+        watch.epoch(&report, best);
+        Ok(())
+    }
+
+    fn metrics(&self) -> Result<RankSummary, EvaluateError> {
+        let data = &self.task.data;
+        let encoded = Encoded::new(&self.trainer.network, data.events, data.items(), data.content);
+        let scorer = NetworkAlone { encoded: &encoded, masks: self.seen() == SeenInTraining::Masked };
+        let ranking =
+            rank(&scorer, data.events, data.items(), self.task.validation, RankOptions::default())?;
+        Ok(RankMetrics::from_ranks(ranking.strict.ranks.iter().map(|&rank| rank as usize)).summary())
+    }
+}
+
+/// The network's logits, with the treatment of seen items that it was trained for.
+struct NetworkAlone<'a> {
+    encoded: &'a Encoded<'a>,
+    masks: bool,
+}
+
+impl Scorer for NetworkAlone<'_> {
+    fn name(&self) -> &str {
+        "network"
+    }
+
+    fn score(&self, queries: &[Query], out: &mut [f32]) {
+        self.encoded.logits(queries, out);
+        if !self.masks {
+            return;
+        }
+        for (query, scores) in queries.iter().zip(out.chunks_exact_mut(self.encoded.items())) {
+            let history = self.encoded.events().before(query.user, query.end);
+            history.items.iter().for_each(|item| scores[item.index()] = f32::NEG_INFINITY);
+        }
+    }
+}
+
+/// Trains to the end and calls `say` after every epoch: [`Fitting`] without interrupts and saved states.
+///
+/// # Errors
+/// A loss or score that is no number.
+pub fn fit(
+    model: &ModelSettings,
+    train: &TrainSettings,
+    data: TrainingData,
+    validation: &[Case],
+    seed: u64,
+    say: impl FnMut(&EpochReport),
+) -> Result<Fit, FitError> {
+    struct Say<F>(F);
+    impl<F: FnMut(&EpochReport)> Watch for Say<F> {
+        fn epoch(&mut self, report: &EpochReport, _: bool) {
+            (self.0)(report);
+        }
+    }
+    let mut fitting = Fitting::new(&Task { model, train, data, validation, seed });
+    fitting.run(&mut Say(say))?;
+    Ok(fitting.finish())
+}

@@ -1,0 +1,169 @@
+//! Item-item co-occurrence inside training histories: nearly free, and strong on its own.
+//!
+//! For two events `g <= window` apart, earlier item `i` and later item `j`: `W[i, j] += 1 / g` and
+//! `W[j, i] += backward / g`. Each weight is divided by `rowsum_i^row_power · colsum_j^column_power` (sums before
+//! dividing), which takes popularity out in part. A user's term is `k(u, j) = sum over the newest events of
+//! decay^age · W[i, j]`. In the family of item-based neighbourhoods (Sarwar et al. 2001; Deshpande & Karypis 2004).
+
+use crate::{BlendSettings, TrainingData};
+use rayon::prelude::*;
+use semrank_core::ItemId;
+
+/// The strongest candidates of each item, `W` in compressed rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ItemItem {
+    pub(crate) offsets: Vec<usize>,
+    pub(crate) candidates: Vec<u32>,
+    pub(crate) weights: Vec<f32>,
+    pub(crate) recent: usize,
+    pub(crate) decay: f32,
+}
+
+impl ItemItem {
+    /// Counts the training events.
+    pub fn fit(data: &TrainingData, settings: &BlendSettings) -> Self {
+        let pairs = Pairs::new(data, settings);
+        let (row_sums, column_sums) = pairs.sums();
+        let scale = |sum: f64, power: f64| if sum > 0.0 { sum.powf(-power) } else { 0.0 };
+        let columns: Vec<f64> = column_sums.iter().map(|&sum| scale(sum, settings.column_power)).collect();
+        let rows: Vec<Vec<(u32, f32)>> = (0..data.items())
+            .into_par_iter()
+            .map_init(Scratch::default, |scratch, item| {
+                let row_scale = scale(row_sums[item], settings.row_power);
+                pairs.row(item, scratch);
+                let weight = |(j, w): (u32, f64)| (j, (w * row_scale * columns[j as usize]) as f32);
+                strongest(scratch.merged().map(weight).collect(), settings.top)
+            })
+            .collect();
+        let mut out = Self {
+            offsets: vec![0],
+            candidates: Vec::new(),
+            weights: Vec::new(),
+            recent: settings.recent,
+            decay: settings.decay as f32,
+        };
+        for row in rows {
+            out.candidates.extend(row.iter().map(|entry| entry.0));
+            out.weights.extend(row.iter().map(|entry| entry.1));
+            out.offsets.push(out.candidates.len());
+        }
+        out
+    }
+
+    /// Candidates of an item, strongest first, with their weights.
+    pub fn of(&self, item: ItemId) -> impl Iterator<Item = (u32, f32)> {
+        let range = self.offsets[item.index()]..self.offsets[item.index() + 1];
+        self.candidates[range.clone()].iter().copied().zip(self.weights[range].iter().copied())
+    }
+
+    /// What each of the newest events of a history adds to a candidate's term, strongest first; none for those that add
+    /// nothing.
+    pub fn sources(&self, history: &[ItemId], candidate: ItemId) -> Vec<(ItemId, f32)> {
+        let mut out: Vec<(ItemId, f32)> = Vec::new();
+        let mut factor = 1.0;
+        for &item in history.iter().rev().take(self.recent) {
+            let found = self.of(item).find(|&(other, _)| other == candidate.0);
+            out.extend(found.map(|(_, weight)| (item, factor * weight)));
+            factor *= self.decay;
+        }
+        out.sort_by(|a, b| b.1.total_cmp(&a.1));
+        out
+    }
+
+    /// Adds `k(u, ·)` of a history (oldest first) into `out`, one entry an item; notes each item it touches in
+    /// `touched`, possibly several times.
+    pub fn add(&self, history: &[ItemId], out: &mut [f32], touched: &mut Vec<u32>) {
+        let mut factor = 1.0;
+        for &item in history.iter().rev().take(self.recent) {
+            for (candidate, weight) in self.of(item) {
+                out[candidate as usize] += factor * weight;
+                touched.push(candidate);
+            }
+            factor *= self.decay;
+        }
+    }
+}
+
+/// All weighted pairs of the training events, by source item.
+struct Pairs<'a> {
+    data: &'a TrainingData<'a>,
+    settings: &'a BlendSettings,
+    /// Training events of each item: `events[offsets[i]..offsets[i + 1]]`, as (start, at, end) of the user's part.
+    offsets: Vec<usize>,
+    events: Vec<[usize; 3]>,
+}
+
+#[derive(Default)]
+struct Scratch {
+    found: Vec<(u32, f64)>,
+}
+
+impl Scratch {
+    /// Candidates ascending, with the sum of their weights.
+    fn merged(&mut self) -> impl Iterator<Item = (u32, f64)> {
+        // A stable sort: weights of one candidate are added in the order they were found.
+        self.found.sort_by_key(|entry| entry.0);
+        self.found.chunk_by(|a, b| a.0 == b.0).map(|run| (run[0].0, run.iter().map(|entry| entry.1).sum()))
+    }
+}
+
+impl<'a> Pairs<'a> {
+    fn new(data: &'a TrainingData<'a>, settings: &'a BlendSettings) -> Self {
+        let items = data.events.items();
+        let mut offsets = vec![0usize; data.items() + 1];
+        let all = || (0..data.train_ends.len()).map(|user| data.range(user));
+        all().flatten().for_each(|at| offsets[items[at].index() + 1] += 1);
+        (0..data.items()).for_each(|item| offsets[item + 1] += offsets[item]);
+        let mut next = offsets.clone();
+        let mut events = vec![[0; 3]; *offsets.last().unwrap_or(&0)];
+        for range in all() {
+            for at in range.clone() {
+                let slot = &mut next[items[at].index()];
+                events[*slot] = [range.start, at, range.end];
+                *slot += 1;
+            }
+        }
+        Self { data, settings, offsets, events }
+    }
+
+    /// Every weight from `item` to a candidate that is a target event's item.
+    fn row(&self, item: usize, scratch: &mut Scratch) {
+        scratch.found.clear();
+        let mut add = |at: usize, weight: f64| {
+            let event = self.data.events.event(at);
+            if self.data.is_target(event.action) {
+                scratch.found.push((event.item.0, weight));
+            }
+        };
+        for &[start, at, end] in &self.events[self.offsets[item]..self.offsets[item + 1]] {
+            for gap in 1..=self.settings.window {
+                if at + gap < end {
+                    add(at + gap, 1.0 / gap as f64);
+                }
+                if at >= start + gap {
+                    add(at - gap, self.settings.backward / gap as f64);
+                }
+            }
+        }
+    }
+
+    fn sums(&self) -> (Vec<f64>, Vec<f64>) {
+        let mut rows = vec![0.0; self.data.items()];
+        let mut columns = rows.clone();
+        let mut scratch = Scratch::default();
+        for (item, row) in rows.iter_mut().enumerate() {
+            self.row(item, &mut scratch);
+            for &(candidate, weight) in &scratch.found {
+                *row += weight;
+                columns[candidate as usize] += weight;
+            }
+        }
+        (rows, columns)
+    }
+}
+
+fn strongest(mut row: Vec<(u32, f32)>, top: usize) -> Vec<(u32, f32)> {
+    row.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    row.truncate(top);
+    row
+}

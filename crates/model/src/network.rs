@@ -1,0 +1,326 @@
+//! Item tower and sequence trunk: parameters, forward, backward.
+//!
+//! - **Item vector** (input and output share it): `v_i = id_row_i + content_i W + b`.
+//! - **Event**: `x_t = v_item + action + time gap + position`; positions count from the newest event, so "last" is
+//!   always position 0.
+//! - **Trunk**: causal transformer blocks over packed histories, a final layer norm, `h_t`.
+//! - **Score**: `cos(h_t, v_i) · scale` (SASRec, Kang & McAuley 2018, with a learned temperature instead of a plain
+//!   product).
+
+use crate::ModelSettings;
+use rayon::prelude::*;
+use semrank_core::Rng;
+use semrank_nn::{
+    Block, BlockConfig, BlockSaved, Dropout, Init, Layout, LayerNorm, Linear, Mat, NormSaved, Scalar, Slot, Table,
+    kernel, matmul,
+};
+
+/// Buckets of the time since the previous event: 0 = no previous event, then powers of two of seconds.
+pub const GAP_BUCKETS: usize = 32;
+
+/// The seen bias learns this many times faster than the other parameters: it must move by several units while
+/// weights move by hundredths.
+const SEEN_RATE: f64 = 30.0;
+
+const ROWS_PER_TASK: usize = 256;
+
+/// The bucket of a gap in milliseconds.
+///
+/// ```
+/// use semrank_model::gap_bucket;
+/// assert_eq!((gap_bucket(0), gap_bucket(1_000), gap_bucket(3_600_000)), (1, 2, 12));
+/// ```
+pub fn gap_bucket(gap_ms: i64) -> u8 {
+    let seconds = (gap_ms.max(0) / 1000) as u64;
+    (1 + (seconds + 1).ilog2() as usize).min(GAP_BUCKETS - 1) as u8
+}
+
+/// Packed histories: columns of one length `T`, one sequence after another.
+#[derive(Debug, Clone, Default)]
+pub struct Sequences {
+    /// Where each sequence begins, and at the end `T`.
+    pub offsets: Vec<usize>,
+    /// Row of each event's item in the item vectors given beside.
+    pub items: Vec<u32>,
+    /// 0 for the newest event of its sequence.
+    pub positions: Vec<u32>,
+    /// Action ids.
+    pub actions: Vec<u8>,
+    /// Gap buckets; ignored by a network without times.
+    pub gaps: Vec<u8>,
+}
+
+impl Sequences {
+    /// Empties all columns.
+    pub fn clear(&mut self) {
+        *self = Self { offsets: vec![0], ..Self::default() };
+    }
+
+    /// Number of events.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there is no event.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+}
+
+/// What a data set fixes about a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Shape {
+    /// Items of the catalogue.
+    pub items: usize,
+    /// Width of an item's content vector; 0 without content.
+    pub content: usize,
+    /// Distinct actions.
+    pub actions: usize,
+    /// Whether events have real times.
+    pub timed: bool,
+}
+
+/// The trainable model.
+#[derive(Debug, Clone)]
+pub struct Network<T> {
+    settings: ModelSettings,
+    layout: Layout,
+    /// All dense parameters; see [`Network::layout`].
+    pub params: Vec<T>,
+    /// Id rows, when the model has them.
+    pub ids: Option<Table<T>>,
+    content: Option<Linear>,
+    position: Slot,
+    action: Slot,
+    gap: Option<Slot>,
+    blocks: Vec<Block>,
+    final_norm: LayerNorm,
+    log_scale: Slot,
+    seen: Slot,
+}
+
+/// What a forward pass of the trunk leaves for its backward pass; reuse it.
+#[derive(Debug, Clone, Default)]
+pub struct TrunkSaved<T> {
+    x: Vec<T>,
+    blocks: Vec<BlockSaved<T>>,
+    norm: NormSaved<T>,
+    /// `[T x D]`: the output.
+    pub hidden: Vec<T>,
+    dx: Vec<T>,
+}
+
+impl<T: Scalar> Network<T> {
+    /// A fresh network. Id rows start at N(0, .02) where `trained` is true and at zero elsewhere, so that an item
+    /// nobody has touched is its content and nothing random.
+    pub fn new(settings: &ModelSettings, shape: Shape, trained: &[bool], seed: u64) -> Self {
+        let (dim, init) = (settings.dim, Init::Normal(0.02));
+        let mut layout = Layout::new();
+        let content = (settings.content && shape.content > 0)
+            .then(|| Linear::new(&mut layout, "content", shape.content, dim, init));
+        let position = layout.tensor("position", settings.history, dim, init);
+        let action = layout.tensor("action", shape.actions.max(1), dim, init);
+        let gap = shape.timed.then(|| layout.tensor("gap", GAP_BUCKETS, dim, init));
+        let config =
+            BlockConfig { dim, heads: settings.heads, expansion: settings.expansion, dropout: settings.dropout };
+        let blocks =
+            (0..settings.blocks).map(|b| Block::new(&mut layout, &format!("block.{b}"), config)).collect();
+        let final_norm = LayerNorm::new(&mut layout, "final_norm", dim);
+        let log_scale = layout.tensor("log_scale", 1, 1, Init::Constant((1.0 / settings.temperature).ln()));
+        let seen = layout.tensor("seen", 1, 1, Init::Constant(0.0));
+        let params = layout.init(&Rng::new(seed, "network"));
+        let ids = settings.ids.then(|| id_table(settings, trained, seed));
+        Self {
+            settings: settings.clone(),
+            layout,
+            params,
+            ids,
+            content,
+            position,
+            action,
+            gap,
+            blocks,
+            final_norm,
+            log_scale,
+            seen,
+        }
+    }
+
+    /// Width D.
+    pub fn dim(&self) -> usize {
+        self.settings.dim
+    }
+
+    /// Events of a history that are read.
+    pub fn history(&self) -> usize {
+        self.settings.history
+    }
+
+    /// Names and places of the dense parameters.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Factor of the cosine.
+    pub fn scale(&self) -> T {
+        self.log_scale.of(&self.params)[0].exp()
+    }
+
+    /// What is added to the logit of an item that already is in the history.
+    pub fn seen_bias(&self) -> T {
+        self.seen.of(&self.params)[0] * T::from_f64(SEEN_RATE)
+    }
+
+    /// The id row of an item.
+    pub fn id_row(&self, item: u32) -> u32 {
+        id_row(&self.settings, self.ids.as_ref().map_or(1, Table::rows), item)
+    }
+
+    /// Adds the gradients of scale and seen bias.
+    pub fn add_scalar_grads(&self, dscale: T, dseen: T, grads: &mut [T]) {
+        self.log_scale.of_mut(grads)[0] += dscale * self.scale();
+        self.seen.of_mut(grads)[0] += dseen * T::from_f64(SEEN_RATE);
+    }
+
+    /// Writes the vectors of `items`, `[items x D]`, given their contents, `[items x C]`. An item whose index
+    /// `dropout` drops goes without its id row.
+    pub fn item_vectors(&self, items: &[u32], content: &[T], dropout: Dropout, out: &mut [T]) {
+        let (dim, width) = (self.dim(), self.content_width());
+        out.par_chunks_mut(ROWS_PER_TASK * dim).zip(items.par_chunks(ROWS_PER_TASK)).enumerate().for_each(
+            |(task, (out, items))| {
+                let first = task * ROWS_PER_TASK;
+                match &self.content {
+                    Some(linear) => {
+                        let content = &content[first * width..(first + items.len()) * width];
+                        linear.forward(&self.params, content, out);
+                    }
+                    None => out.fill(T::ZERO),
+                }
+                let Some(table) = &self.ids else { return };
+                for (i, (&item, out)) in items.iter().zip(out.chunks_exact_mut(dim)).enumerate() {
+                    if dropout.factor::<T>(first + i) != T::ZERO {
+                        kernel::add(table.row(self.id_row(item)), out);
+                    }
+                }
+            },
+        );
+    }
+
+    /// Adds the gradient of the content projection. (The gradient of an id row is that of the vector, unless dropped.)
+    pub fn item_vectors_backward(&self, content: &[T], dvectors: &[T], grads: &mut [T]) {
+        let Some(linear) = self.content else { return };
+        let (dim, width) = (self.dim(), self.content_width());
+        // A fixed number of parts, added in order.
+        let rows = (dvectors.len() / dim).div_ceil(4).max(1);
+        let parts: Vec<Vec<T>> = dvectors
+            .par_chunks(rows * dim)
+            .zip(content.par_chunks(rows * width))
+            .map(|(dvectors, content)| {
+                let mut part = vec![T::ZERO; width * dim + dim];
+                let (weight, bias) = part.split_at_mut(width * dim);
+                let count = dvectors.len() / dim;
+                let content = Mat::new(content, count, width);
+                matmul(weight, T::ZERO, content.t(), Mat::new(dvectors, count, dim), T::ONE);
+                dvectors.chunks_exact(dim).for_each(|row| kernel::add(row, bias));
+                part
+            })
+            .collect();
+        for part in parts {
+            kernel::add(&part[..width * dim], linear.weight.of_mut(grads));
+            if let Some(bias) = linear.bias {
+                kernel::add(&part[width * dim..], bias.of_mut(grads));
+            }
+        }
+    }
+
+    /// Runs the trunk; `vectors` are the item vectors that `sequences.items` points into. `key` seeds dropout, `None`
+    /// evaluates. The output is `saved.hidden`.
+    pub fn trunk(&self, sequences: &Sequences, vectors: &[T], key: Option<u64>, saved: &mut TrunkSaved<T>) {
+        let dim = self.dim();
+        saved.x.resize(sequences.len() * dim, T::ZERO);
+        for (t, x) in saved.x.chunks_exact_mut(dim).enumerate() {
+            let item = sequences.items[t] as usize;
+            x.copy_from_slice(&vectors[item * dim..(item + 1) * dim]);
+            self.each_embedding(sequences, t, |slot, row| {
+                kernel::add(&slot.of(&self.params)[row * dim..(row + 1) * dim], x);
+            });
+        }
+        self.input_dropout(key).apply(0, &mut saved.x);
+        saved.blocks.resize_with(self.blocks.len(), BlockSaved::default);
+        for (b, (block, block_saved)) in self.blocks.iter().zip(&mut saved.blocks).enumerate() {
+            block.forward(&self.params, &sequences.offsets, block_key(key, b), block_saved, &mut saved.x);
+        }
+        saved.hidden.resize(saved.x.len(), T::ZERO);
+        self.final_norm.forward(&self.params, &saved.x, &mut saved.norm, &mut saved.hidden);
+    }
+
+    /// Adds the trunk's gradients to `grads` and `dvectors`, given `dhidden`.
+    pub fn trunk_backward(
+        &self,
+        sequences: &Sequences,
+        key: Option<u64>,
+        saved: &mut TrunkSaved<T>,
+        dhidden: &[T],
+        grads: &mut [T],
+        dvectors: &mut [T],
+    ) {
+        let dim = self.dim();
+        let mut dx = std::mem::take(&mut saved.dx);
+        dx.clear();
+        dx.resize(dhidden.len(), T::ZERO);
+        self.final_norm.backward(&self.params, &saved.x, &saved.norm, dhidden, grads, &mut dx);
+        for (b, (block, block_saved)) in self.blocks.iter().zip(&mut saved.blocks).enumerate().rev() {
+            block.backward(&self.params, &sequences.offsets, block_key(key, b), block_saved, grads, &mut dx);
+        }
+        self.input_dropout(key).apply(0, &mut dx);
+        for (t, dx) in dx.chunks_exact(dim).enumerate() {
+            let item = sequences.items[t] as usize;
+            kernel::add(dx, &mut dvectors[item * dim..(item + 1) * dim]);
+            self.each_embedding(sequences, t, |slot, row| {
+                kernel::add(dx, &mut slot.of_mut(grads)[row * dim..(row + 1) * dim]);
+            });
+        }
+        saved.dx = dx;
+    }
+
+    fn each_embedding(&self, sequences: &Sequences, t: usize, mut visit: impl FnMut(Slot, usize)) {
+        visit(self.position, sequences.positions[t] as usize);
+        visit(self.action, sequences.actions[t] as usize);
+        if let Some(gap) = self.gap {
+            visit(gap, sequences.gaps[t] as usize);
+        }
+    }
+
+    fn input_dropout(&self, key: Option<u64>) -> Dropout {
+        key.map_or(Dropout::off(), |key| Dropout::new(self.settings.dropout, key.rotate_left(32)))
+    }
+
+    fn content_width(&self) -> usize {
+        self.content.map_or(0, |linear| linear.weight.rows)
+    }
+}
+
+fn block_key(key: Option<u64>, block: usize) -> Option<u64> {
+    key.map(|key| key.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(block as u64 * 8))
+}
+
+fn id_row(settings: &ModelSettings, rows: usize, item: u32) -> u32 {
+    if (item as usize) < rows && rows < settings.id_rows {
+        return item;
+    }
+    ((u64::from(item).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) % rows as u64) as u32
+}
+
+fn id_table<T: Scalar>(settings: &ModelSettings, trained: &[bool], seed: u64) -> Table<T> {
+    let dim = settings.dim;
+    let rows = trained.len().clamp(1, settings.id_rows);
+    let mut table = Table::new(rows, dim, 0.02, &Rng::new(seed, "ids"));
+    let mut owned = vec![false; rows];
+    for item in (0..trained.len()).filter(|&item| trained[item]) {
+        owned[id_row(settings, rows, item as u32) as usize] = true;
+    }
+    for row in (0..rows).filter(|&row| !owned[row]) {
+        table.values[row * dim..(row + 1) * dim].fill(T::ZERO);
+    }
+    table
+}

@@ -1,0 +1,107 @@
+//! Settings of the sequence model and of its training; `semrank config` prints them with these comments.
+
+use serde::{Deserialize, Serialize};
+
+/// Which items a position's target competes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    /// A softmax over shared sampled negatives.
+    Sampled,
+    /// A softmax over every trained item.
+    Full,
+}
+
+/// How negatives are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Negatives {
+    /// Every trained item alike, without replacement.
+    Uniform,
+    /// By training events, corrected by -ln(expected count) (logQ).
+    Popularity,
+}
+
+semrank_core::settings! {
+    /// The item tower and the sequence trunk.
+    pub struct ModelSettings {
+        /// Width D of item vectors and of the trunk.
+        dim: usize = 128,
+        /// Transformer blocks.
+        blocks: usize = 1,
+        /// Attention heads; a divisor of `dim`.
+        heads: usize = 2,
+        /// Width of the feed-forward net, as a multiple of `dim`.
+        expansion: usize = 4,
+        /// Events of a history that the trunk reads, counted from the newest.
+        history: usize = 50,
+        /// Dropout on inputs, attention weights and residual branches.
+        dropout: f64 = 0.5,
+        /// Share of items whose id row is left out of a training step, so that content stands on its own.
+        id_dropout: f64 = 0.3,
+        /// Whether items have an id row.
+        ids: bool = true,
+        /// Whether items have a projected content vector.
+        content: bool = true,
+        /// Largest number of id rows; a larger catalogue shares rows by hash.
+        id_rows: usize = 1_000_000,
+        /// Starting temperature of the cosine score; it is learned.
+        temperature: f64 = 0.07,
+    }
+}
+
+semrank_core::settings! {
+    /// How the model is trained.
+    pub struct TrainSettings {
+        /// Most passes over the training histories.
+        epochs: usize = 16,
+        /// Stop after this many epochs without a better validation NDCG@10; 0 = never.
+        patience: usize = 4,
+        /// Histories a step.
+        batch: usize = 128,
+        /// Peak learning rate.
+        rate: f64 = 2e-3,
+        /// Steps of linear warm-up.
+        warmup_steps: u64 = 50,
+        /// Share of the peak rate that is left at the end of the linear decay.
+        final_share: f64 = 0.03,
+        /// Largest norm of a step's gradient; 0 = no clipping.
+        clip: f64 = 1.0,
+        /// Decoupled weight decay of the dense parameters.
+        weight_decay: f64 = 0.0,
+        /// `sampled` or `full`.
+        loss: Loss = Loss::Sampled,
+        /// Sampled negatives a step, shared by all positions.
+        negatives: usize = 1024,
+        /// `uniform` or `popularity`.
+        sampling: Negatives = Negatives::Uniform,
+        /// Parts a step is cut into, added in order: the result depends on it, but not on the number of threads.
+        shards: usize = 4,
+    }
+}
+
+semrank_core::settings! {
+    /// The item-item term and the popularity prior that are blended with the model's scores.
+    pub struct BlendSettings {
+        /// Largest distance of two events that count as co-occurring; 0 = no item-item term.
+        window: usize = 5,
+        /// Weight of "the other item came before" relative to "came after".
+        backward: f64 = 0.3,
+        /// Power of an item's total co-occurrence, as source, that its row is divided by.
+        row_power: f64 = 0.5,
+        /// Power of an item's total co-occurrence, as candidate, that its column is divided by.
+        column_power: f64 = 0.25,
+        /// Strongest candidates kept for each item.
+        top: usize = 256,
+        /// Newest events of a history that bring candidates.
+        recent: usize = 8,
+        /// Weight of an event relative to the next newer one.
+        decay: f64 = 0.7,
+        /// Weights of the item-item term that are tried on validation.
+        alphas: Vec<f64> = vec![0.0, 4.0, 8.0, 12.0, 16.0, 24.0, 32.0],
+        /// Weights of the popularity prior that are tried on validation.
+        betas: Vec<f64> = vec![0.0, 0.1, 0.2, 0.4, 0.7, 1.0],
+        /// Half-lives (days) of the popularity prior that are tried on validation; 0 = never forgets.
+        half_lives_days: Vec<f64> = vec![0.0, 30.0, 7.0],
+    }
+}

@@ -1,0 +1,325 @@
+//! One training step, and everything that a run must keep to go on from there.
+//!
+//! A step is cut into a fixed number of shards that run in parallel and are added in order. All randomness is a
+//! function of (seed, step), so a trainer restored at step `n` continues with the same bytes.
+
+use crate::{Batch, Batcher, Loss, Network, SeenInTraining, Shape, Shard, TrainSettings, TrainingData, TrunkSaved, Window};
+use crate::ModelSettings;
+use rayon::prelude::*;
+use semrank_core::Rng;
+use semrank_nn::{
+    Adam, AdamState, Candidates, Dropout, Scalar, Schedule, SoftmaxGrads, SoftmaxLoss, clip_factor, kernel, unit_rows,
+    unit_rows_backward,
+};
+
+/// Trains a [`Network`].
+#[derive(Debug)]
+pub struct Trainer<'a, T> {
+    settings: TrainSettings,
+    id_dropout: f64,
+    data: TrainingData<'a>,
+    batcher: Batcher<'a>,
+    windows: Vec<Window>,
+    rng: Rng,
+    /// The model.
+    pub network: Network<T>,
+    /// Moments of the dense parameters.
+    pub moments: AdamState<T>,
+    /// Steps done.
+    pub step: u64,
+    workspace: Workspace<T>,
+}
+
+/// Buffers of a step, kept between steps.
+#[derive(Debug, Default)]
+struct Workspace<T> {
+    content: Vec<T>,
+    vectors: Vec<T>,
+    unit: Vec<T>,
+    inverse: Vec<T>,
+    negatives: Vec<T>,
+    dvectors: Vec<T>,
+    dunit: Vec<T>,
+    grads: Vec<T>,
+    shards: Vec<ShardSpace<T>>,
+}
+
+/// Buffers of one shard.
+#[derive(Debug, Default)]
+struct ShardSpace<T> {
+    trunk: TrunkSaved<T>,
+    hidden: Vec<T>,
+    queries: Vec<T>,
+    inverse: Vec<T>,
+    dqueries: Vec<T>,
+    dhidden: Vec<T>,
+    logits: Vec<T>,
+    grads: Vec<T>,
+    dvectors: Vec<T>,
+    dunit: Vec<T>,
+    dnegatives: Vec<T>,
+    loss: f64,
+}
+
+impl<'a, T: Scalar> Trainer<'a, T> {
+    /// A fresh trainer.
+    pub fn new(model: &ModelSettings, settings: &TrainSettings, data: TrainingData<'a>, seed: u64) -> Self {
+        let seen = match data.repeat_share() {
+            share if share > 0.0 => SeenInTraining::Competing,
+            _ => SeenInTraining::Masked,
+        };
+        let batcher = Batcher::new(data, seen);
+        let shape = Shape {
+            items: data.items(),
+            content: data.content_width(),
+            actions: data.actions,
+            timed: data.events.timed(),
+        };
+        let trained: Vec<bool> = data.counts.iter().map(|&count| count > 0).collect();
+        let network = Network::new(model, shape, &trained, seed);
+        Self {
+            settings: settings.clone(),
+            id_dropout: if network.ids.is_some() && model.content && shape.content > 0 { model.id_dropout } else { 0.0 },
+            windows: data.windows(model.history),
+            moments: AdamState::new(network.params.len()),
+            rng: Rng::new(seed, "train"),
+            data,
+            batcher,
+            network,
+            step: 0,
+            workspace: Workspace::default(),
+        }
+    }
+
+    /// Whether items of the history compete, as decided from the training events.
+    pub fn seen(&self) -> SeenInTraining {
+        self.batcher.seen()
+    }
+
+    /// Steps of an epoch.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.windows.len().div_ceil(self.settings.batch) as u64
+    }
+
+    /// The batch of step `step` (from 0): the epoch's random order of windows, cut into batches.
+    pub fn batch(&mut self, step: u64) -> Batch {
+        let (epoch, at) = (step / self.steps_per_epoch(), (step % self.steps_per_epoch()) as usize);
+        let mut order: Vec<u32> = (0..self.windows.len() as u32).collect();
+        self.rng.fork(epoch << 1).shuffle(&mut order);
+        let size = self.settings.batch;
+        let chosen = &order[at * size..((at + 1) * size).min(order.len())];
+        let windows: Vec<Window> = chosen.iter().map(|&w| self.windows[w as usize]).collect();
+        let negatives = match self.settings.loss {
+            Loss::Sampled => Some((self.settings.negatives, self.settings.sampling)),
+            Loss::Full => None,
+        };
+        self.batcher.batch(&windows, self.settings.shards, negatives, &mut self.rng.fork(step << 1 | 1))
+    }
+
+    /// Does the next step; returns the mean loss over its positions (nats) and their number.
+    pub fn train_step(&mut self) -> (f64, usize) {
+        let batch = self.batch(self.step);
+        let loss = self.gradients(&batch);
+        self.step += 1;
+        self.apply(&batch);
+        (loss, batch.positions())
+    }
+
+    /// Mean loss of a batch; leaves its gradients in the workspace.
+    fn gradients(&mut self, batch: &Batch) -> f64 {
+        let (dim, network) = (self.network.dim(), &self.network);
+        let weight = T::from_f64(1.0 / batch.positions().max(1) as f64);
+        let key = self.rng.fork(self.step << 1 | 1).fork(1).next_u64();
+        let space = &mut self.workspace;
+
+        let width = self.data.content_width();
+        space.content.resize(batch.items.len() * width, T::ZERO);
+        for (content, &item) in space.content.chunks_exact_mut(width.max(1)).zip(&batch.items) {
+            let from = &self.data.content[item as usize * width..][..width];
+            content.iter_mut().zip(from).for_each(|(to, &from)| *to = T::from_f64(f64::from(from)));
+        }
+        let items = batch.items.len();
+        space.vectors.resize(items * dim, T::ZERO);
+        let dropout = Dropout::new(self.id_dropout, key);
+        network.item_vectors(&batch.items, &space.content, dropout, &mut space.vectors);
+        space.unit.resize(items * dim, T::ZERO);
+        space.inverse.resize(items, T::ZERO);
+        unit_rows(dim, &space.vectors, &mut space.inverse, &mut space.unit);
+        space.negatives.clear();
+        for &slot in &batch.negatives {
+            space.negatives.extend_from_slice(&space.unit[slot as usize * dim..][..dim]);
+        }
+        let bias: Vec<T> = batch.negative_bias.iter().map(|&b| T::from_f64(f64::from(b))).collect();
+
+        let Workspace { vectors, unit, negatives, shards, .. } = space;
+        shards.resize_with(batch.shards.len(), ShardSpace::default);
+        shards.par_iter_mut().zip(&batch.shards).enumerate().for_each(|(index, (space, shard))| {
+            let step = ShardStep {
+                network,
+                shard,
+                vectors,
+                unit: &unit[..batch.in_windows * dim],
+                negatives: Candidates { vectors: negatives, bias: &bias },
+                weight,
+                key: key.wrapping_add((index as u64 + 1) << 40),
+            };
+            step.run(space);
+        });
+        self.reduce(batch);
+        let loss: f64 = self.workspace.shards.iter().map(|shard| shard.loss).sum();
+        loss / batch.positions().max(1) as f64
+    }
+
+    /// Adds the shards in order and carries the gradient of unit vectors on to vectors and content.
+    fn reduce(&mut self, batch: &Batch) {
+        let dim = self.network.dim();
+        let Workspace { content, unit, inverse, dvectors, dunit, grads, shards, .. } = &mut self.workspace;
+        sum_parts(grads, shards, |shard| &shard.grads);
+        sum_parts(dvectors, shards, |shard| &shard.dvectors);
+        sum_parts(dunit, shards, |shard| &shard.dunit);
+        dunit.resize(batch.items.len() * dim, T::ZERO);
+        dvectors.resize(batch.items.len() * dim, T::ZERO);
+        for shard in shards.iter() {
+            for (dnegative, &slot) in shard.dnegatives.chunks_exact(dim).zip(&batch.negatives) {
+                kernel::add(dnegative, &mut dunit[slot as usize * dim..][..dim]);
+            }
+        }
+        unit_rows_backward(dim, unit, inverse, dunit);
+        kernel::add(dunit, dvectors);
+        self.network.item_vectors_backward(content, dvectors, grads);
+    }
+
+    /// Clips, and moves all parameters.
+    fn apply(&mut self, batch: &Batch) {
+        let dim = self.network.dim();
+        let key = self.rng.fork((self.step - 1) << 1 | 1).fork(1).next_u64();
+        let dropout = Dropout::new(self.id_dropout, key);
+        let (rows, row_grads) = match self.network.ids.is_some() {
+            true => self.row_grads(batch, dropout),
+            false => (Vec::new(), Vec::new()),
+        };
+        let grads = &self.workspace.grads;
+        let squared = kernel::dot(grads, grads).to_f64() + kernel::dot(&row_grads, &row_grads).to_f64();
+        let factor = T::from_f64(clip_factor(squared, self.settings.clip));
+        let schedule = Schedule {
+            peak: self.settings.rate,
+            warmup_steps: self.settings.warmup_steps,
+            total_steps: self.steps_per_epoch() * self.settings.epochs as u64,
+            final_share: self.settings.final_share,
+        };
+        let adam = Adam {
+            rate: schedule.rate(self.step),
+            weight_decay: self.settings.weight_decay,
+            ..Adam::default()
+        };
+        self.moments.update(&adam, self.step, factor, grads, &mut self.network.params);
+        if let Some(table) = &mut self.network.ids {
+            debug_assert_eq!(row_grads.len(), rows.len() * dim);
+            table.update(&Adam { weight_decay: 0.0, ..adam }, self.step, factor, &rows, &row_grads);
+        }
+    }
+
+    /// Id rows of the batch, ascending, with their gradients; items that share a row are added.
+    fn row_grads(&self, batch: &Batch, dropout: Dropout) -> (Vec<u32>, Vec<T>) {
+        let dim = self.network.dim();
+        let mut order: Vec<(u32, u32)> = (0..batch.items.len() as u32)
+            .filter(|&slot| dropout.factor::<T>(slot as usize) != T::ZERO)
+            .map(|slot| (self.network.id_row(batch.items[slot as usize]), slot))
+            .collect();
+        order.sort_unstable();
+        let mut rows: Vec<u32> = Vec::with_capacity(order.len());
+        let mut grads: Vec<T> = Vec::with_capacity(order.len() * dim);
+        for (row, slot) in order {
+            let from = &self.workspace.dvectors[slot as usize * dim..][..dim];
+            if rows.last() == Some(&row) {
+                let at = grads.len() - dim;
+                kernel::add(from, &mut grads[at..]);
+            } else {
+                rows.push(row);
+                grads.extend_from_slice(from);
+            }
+        }
+        (rows, grads)
+    }
+}
+
+/// `out` = the sum of one buffer of every shard, in order.
+fn sum_parts<T: Scalar>(out: &mut Vec<T>, shards: &[ShardSpace<T>], part: impl Fn(&ShardSpace<T>) -> &Vec<T> + Sync) {
+    let len = shards.first().map_or(0, |shard| part(shard).len());
+    out.clear();
+    out.resize(len, T::ZERO);
+    out.par_chunks_mut(1 << 14).enumerate().for_each(|(chunk, out)| {
+        let first = chunk << 14;
+        shards.iter().for_each(|shard| kernel::add(&part(shard)[first..first + out.len()], out));
+    });
+}
+
+/// Everything a shard reads.
+struct ShardStep<'a, T> {
+    network: &'a Network<T>,
+    shard: &'a Shard,
+    vectors: &'a [T],
+    unit: &'a [T],
+    negatives: Candidates<'a, T>,
+    weight: T,
+    key: u64,
+}
+
+impl<T: Scalar> ShardStep<'_, T> {
+    fn run(&self, space: &mut ShardSpace<T>) {
+        let (dim, network, shard) = (self.network.dim(), self.network, self.shard);
+        for (buffer, len) in [
+            (&mut space.grads, network.params.len()),
+            (&mut space.dvectors, self.unit.len()),
+            (&mut space.dunit, self.unit.len()),
+            (&mut space.dnegatives, self.negatives.vectors.len()),
+        ] {
+            buffer.clear();
+            buffer.resize(len, T::ZERO);
+        }
+        network.trunk(&shard.sequences, self.vectors, Some(self.key), &mut space.trunk);
+
+        let positions = shard.targets.len();
+        gather(&space.trunk.hidden, &shard.with_target, dim, &mut space.hidden);
+        space.queries.resize(positions * dim, T::ZERO);
+        space.inverse.resize(positions, T::ZERO);
+        space.dqueries.resize(positions * dim, T::ZERO);
+        unit_rows(dim, &space.hidden, &mut space.inverse, &mut space.queries);
+        let loss = SoftmaxLoss {
+            dim,
+            queries: &space.queries,
+            targets: &shard.targets,
+            items: self.unit,
+            candidates: self.negatives,
+            masked: &shard.masked,
+            seen: &shard.seen,
+            target_seen: &shard.target_seen,
+            scale: network.scale(),
+            seen_bias: network.seen_bias(),
+            weight: self.weight,
+        };
+        let mut grads = SoftmaxGrads {
+            queries: &mut space.dqueries,
+            items: &mut space.dunit,
+            candidates: &mut space.dnegatives,
+            scale: T::ZERO,
+            seen_bias: T::ZERO,
+        };
+        space.loss = loss.forward_backward(&mut grads, &mut space.logits);
+        network.add_scalar_grads(grads.scale, grads.seen_bias, &mut space.grads);
+
+        unit_rows_backward(dim, &space.queries, &space.inverse, &mut space.dqueries);
+        space.dhidden.clear();
+        space.dhidden.resize(space.trunk.hidden.len(), T::ZERO);
+        for (from, &position) in space.dqueries.chunks_exact(dim).zip(&shard.with_target) {
+            space.dhidden[position as usize * dim..][..dim].copy_from_slice(from);
+        }
+        let ShardSpace { trunk, dhidden, grads, dvectors, .. } = space;
+        network.trunk_backward(&shard.sequences, Some(self.key), trunk, dhidden, grads, dvectors);
+    }
+}
+
+fn gather<T: Scalar>(from: &[T], rows: &[u32], dim: usize, to: &mut Vec<T>) {
+    to.clear();
+    rows.iter().for_each(|&row| to.extend_from_slice(&from[row as usize * dim..][..dim]));
+}
