@@ -1,2 +1,108 @@
-//! stub
-fn main() {}
+//! `semrank`: semantic ranking for ads and feeds in one program. One verb a stage; `semrank help` lists them.
+//!
+//! ```text
+//! semrank quickstart                                        everything, on a simulated market
+//! semrank import --format s3rec --events sequences.txt --out beauty
+//! semrank run --data beauty --out beauty-run
+//! semrank recommend beauty-run --user A2 -k 5 --explain
+//! ```
+//!
+//! Results go to standard output, progress and remarks to standard error. This file reads the arguments and hands
+//! them on; each verb has its own module.
+
+mod config;
+mod error;
+mod evaluate;
+#[allow(unreachable_pub, reason = "this program exports nothing")]
+mod import;
+mod interrupt;
+mod output;
+mod progress;
+mod quickstart;
+mod recommend;
+mod report;
+mod resources;
+mod run;
+mod simulate;
+
+use clap::{Args, Parser, Subcommand};
+use error::Error;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "semrank", version, about = "Semantic ranking for ads and feeds in one program")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+    /// Threads to work with [default: all cores]; results do not depend on it.
+    #[arg(long, global = true, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    threads: usize,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Everything on a simulated market: data, training, comparison with baselines, recommendations, report.
+    Quickstart(quickstart::QuickstartArgs),
+    /// Turn a catalogue and an event log into a checked data set.
+    Import(Box<import::ImportArgs>),
+    /// All stages: features, training, evaluation, report. Unchanged stages are skipped.
+    Run(run::RunArgs),
+    /// The stages up to the trained model.
+    Train(run::RunArgs),
+    /// Metrics of a run beside those of the baselines.
+    Evaluate(evaluate::EvaluateArgs),
+    /// Items for a user.
+    Recommend(recommend::RecommendArgs),
+    /// Print all settings with their meaning, as TOML.
+    Config(ConfigVerb),
+    /// Write the data set of a simulated market.
+    Simulate(simulate::SimulateArgs),
+}
+
+#[derive(Args)]
+struct ConfigVerb {
+    #[command(flatten)]
+    sources: config::ConfigArgs,
+    /// Print the settings as one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    error::install_printer();
+    let cli = Cli::parse();
+    interrupt::install();
+    match execute(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let code = error.exit_code();
+            output::note(&format!("{:?}", miette::Report::new(error)));
+            code
+        }
+    }
+}
+
+fn execute(cli: Cli) -> Result<(), Error> {
+    // It fails only when a pool exists already; then that one is used.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(cli.threads).build_global();
+    match cli.verb {
+        Verb::Quickstart(args) => quickstart::quickstart(&args),
+        Verb::Import(args) => import_verb(&args),
+        Verb::Run(args) => run::run(&args),
+        Verb::Train(args) => run::train(&args),
+        Verb::Evaluate(args) => evaluate::evaluate(&args),
+        Verb::Recommend(args) => recommend::recommend(&args),
+        Verb::Config(args) => config_verb(&args),
+        Verb::Simulate(args) => simulate::simulate(&args),
+    }
+}
+
+fn config_verb(args: &ConfigVerb) -> Result<(), Error> {
+    let config = config::Config::load(&args.sources)?;
+    if args.json { output::json(&config) } else { output::text(&config::to_toml(&config)) }
+}
+
+fn import_verb(args: &import::ImportArgs) -> Result<(), Error> {
+    let report = import::import(args)?;
+    if args.json { output::json(&report) } else { output::text(&import::summary(&report)) }
+}

@@ -213,11 +213,10 @@ impl Rows<'_> {
         let seqs = batch.integers("seq")?;
         for row in 0..batch.rows() {
             let id = name(batch, "item_id", &items, row)?;
-            let item = self
-                .catalog
-                .ids
-                .get(id)
-                .ok_or_else(|| batch.error(row, "item_id", &format!("`{id}`"), "an item of items.parquet"))?;
+            let item =
+                self.catalog.ids.get(id).ok_or_else(|| {
+                    batch.error(row, "item_id", &format!("`{id}`"), "an item of items.parquet")
+                })?;
             let action = self.actions.insert(name(batch, "action", &actions, row)?);
             let action = u8::try_from(action)
                 .map_err(|_| batch.error(row, "action", "a 257th action", "at most 256 different actions"))?;

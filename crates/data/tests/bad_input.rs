@@ -86,7 +86,6 @@ fn ids() {
     csv("user,item,timestamp\n,a,1700000000\n", &["e.csv:2: column `user`: got an empty value"]);
     items("item,title\na,x\nb,y\na,z\n", &["i.csv:4: column `item`: got `a` again, which line 2 describes"]);
     items("item,title\n,x\n", &["i.csv:2: column `item`: got an empty value"]);
-    items("item,kind\na,advert\n", &["i.csv:2: column `kind`: got `advert`, expected `ad` or `organic`"]);
     items("item,bid\na,NaN\n", &["i.csv:2: column `bid`: got `NaN`, expected a finite number"]);
     check(Format::Table, "csv", "user,item\nu,3.0\n", "item\n3\n", &["the items file has `3`"]);
     check(
@@ -96,6 +95,19 @@ fn ids() {
         ITEMS,
         &["e.ndjson:1: column `user`: got `1.5`"],
     );
+}
+
+#[test]
+fn kinds() {
+    let folder = Folder::new();
+    let events = folder.file("e.csv", EVENTS);
+    let items = Some(folder.file("i.csv", "item,kind\na,film\n"));
+    let options = Options { events, items, out: folder.path("out"), ..Options::default() };
+    let mapping = Mapping { kind: Some("kind".into()), ..Mapping::default() };
+    let given = Options { mapping, ..options.clone() };
+    check_options(&folder, given, &["i.csv:2: column `kind`: got `film`, expected `ad` or `organic`"]);
+    let notes = import(&options).unwrap().notes.join(" ");
+    assert!(notes.contains("1 items have a `kind` other than"), "{notes}");
 }
 
 #[test]

@@ -91,6 +91,13 @@ pub struct Window {
     end: usize,
 }
 
+impl Window {
+    /// Number of inputs.
+    pub fn positions(&self) -> usize {
+        self.end - self.first - 1
+    }
+}
+
 /// One part of a batch.
 #[derive(Debug, Clone, Default)]
 pub struct Shard {
@@ -100,6 +107,8 @@ pub struct Shard {
     pub with_target: Vec<u32>,
     /// Their targets, as items of the batch.
     pub targets: Vec<u32>,
+    /// How much each of them counts.
+    pub weights: Vec<f32>,
     /// Whether the target already stands in the history.
     pub target_seen: Vec<bool>,
     /// Negatives that do not count at each of them.
@@ -128,6 +137,34 @@ impl Batch {
     pub fn positions(&self) -> usize {
         self.shards.iter().map(|shard| shard.targets.len()).sum()
     }
+
+    /// Sum of their weights.
+    pub fn weight(&self) -> f64 {
+        self.shards.iter().flat_map(|shard| &shard.weights).map(|&weight| f64::from(weight)).sum()
+    }
+}
+
+/// How much an old event still counts. Age is the share of training events that are younger, so that busy and quiet
+/// times and the length of the log do not matter.
+#[derive(Debug)]
+struct Recency {
+    times: Vec<i64>,
+    half_life: f64,
+}
+
+impl Recency {
+    fn new(data: &TrainingData, half_life: f64) -> Self {
+        let events = (0..data.train_ends.len()).flat_map(|user| data.range(user));
+        let mut times: Vec<i64> = events.map(|at| data.events.event(at).time).collect();
+        times.sort_unstable();
+        Self { times, half_life }
+    }
+
+    fn weight(&self, time: i64) -> f32 {
+        let older = self.times.partition_point(|&other| other <= time);
+        let age = 1.0 - older as f64 / self.times.len() as f64;
+        (-age / self.half_life).exp2() as f32
+    }
 }
 
 /// Whether items of the history compete for the next place.
@@ -144,6 +181,7 @@ pub enum SeenInTraining {
 pub struct Batcher<'a> {
     data: TrainingData<'a>,
     seen: SeenInTraining,
+    recency: Option<Recency>,
     /// Trained items: the only ones that may be negatives.
     pool: Vec<u32>,
     /// Running sum of the pool's training events.
@@ -155,8 +193,8 @@ pub struct Batcher<'a> {
 const NONE: u32 = u32::MAX;
 
 impl<'a> Batcher<'a> {
-    /// For one data set.
-    pub fn new(data: TrainingData<'a>, seen: SeenInTraining) -> Self {
+    /// For one data set; `half_life` as in [`crate::TrainSettings`].
+    pub fn new(data: TrainingData<'a>, seen: SeenInTraining, half_life: f64) -> Self {
         let pool: Vec<u32> = (0..data.items() as u32).filter(|&item| data.counts[item as usize] > 0).collect();
         let cumulative = pool
             .iter()
@@ -166,7 +204,8 @@ impl<'a> Batcher<'a> {
             })
             .collect();
         let none = vec![NONE; data.items()];
-        Self { data, seen, pool, cumulative, slot_of: none.clone(), negative_of: none }
+        let recency = (half_life > 0.0 && data.events.timed()).then(|| Recency::new(&data, half_life));
+        Self { data, seen, recency, pool, cumulative, slot_of: none.clone(), negative_of: none }
     }
 
     /// Whether items of the history compete.
@@ -275,6 +314,7 @@ impl<'a> Batcher<'a> {
             }
             shard.with_target.push(shard.sequences.len() as u32 - 1);
             shard.targets.push(self.slot_of[next.item.index()]);
+            shard.weights.push(self.recency.as_ref().map_or(1.0, |recency| recency.weight(next.time)));
             let own = self.negative_of[next.item.index()];
             if own != NONE {
                 shard.masked.indices.push(own);

@@ -9,7 +9,8 @@ use crate::{Blend, BlendSettings, Encoded, ItemItem, SeenPolicy, TrainingData};
 use rayon::prelude::*;
 use semrank_core::{ItemId, RankMetrics};
 use semrank_data::Case;
-use semrank_nn::{Scalar, kernel};
+use semrank_nn::kernel;
+use serde::{Deserialize, Serialize};
 
 const BLOCK: usize = 64;
 const DAY_MS: f64 = 86_400_000.0;
@@ -17,19 +18,42 @@ const DAY_MS: f64 = 86_400_000.0;
 /// Work of the search: cases x items x combinations stay below this, by taking every n-th case.
 const MOST_COUNTED: usize = 40_000_000_000;
 
-/// `ln(1 + training events)` of each item, an event weighing half as much every half-life before `now` (the last
-/// training event); 0 days or a log without times: all weigh 1.
-pub fn prior(data: &TrainingData, half_life_days: f64) -> Vec<f32> {
+/// How popular items are, one number each, 0 for an item without training events.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Prior {
+    /// `ln(1 + training events)`.
+    Popularity,
+    /// `ln(1 + events)` where an event weighs half as much every half-life before the last training event.
+    Recent {
+        /// Half-life.
+        half_life_days: f64,
+    },
+}
+
+impl Prior {
+    /// One number an item, from the training events.
+    pub fn values(self, data: &TrainingData) -> Vec<f32> {
+        match self {
+            Prior::Popularity => data.counts.iter().map(|&count| f64::from(count).ln_1p() as f32).collect(),
+            Prior::Recent { half_life_days } => {
+                recent(data, half_life_days).iter().map(|count| count.ln_1p() as f32).collect()
+            }
+        }
+    }
+}
+
+/// Training events of each item, an event weighing half as much every half-life before the last one.
+fn recent(data: &TrainingData, half_life_days: f64) -> Vec<f64> {
     let users = 0..data.train_ends.len();
     let events = || users.clone().flat_map(|user| data.range(user)).map(|at| data.events.event(at));
     let now = events().map(|event| event.time).max().unwrap_or(0);
     let mut counts = vec![0.0f64; data.items()];
     for event in events().filter(|event| data.is_target(event.action)) {
         let age_days = (now - event.time) as f64 / DAY_MS;
-        let forgets = half_life_days > 0.0 && data.events.timed();
-        counts[event.item.index()] += if forgets { (-age_days / half_life_days).exp2() } else { 1.0 };
+        counts[event.item.index()] += (-age_days / half_life_days).exp2();
     }
-    counts.iter().map(|count| count.ln_1p() as f32).collect()
+    counts
 }
 
 /// A chosen blend and its validation NDCG@10.
@@ -53,8 +77,11 @@ pub fn choose(
     settings: &BlendSettings,
     learned_seen: bool,
 ) -> Chosen {
-    let half_lives = if data.events.timed() { settings.half_lives_days.clone() } else { vec![0.0] };
-    let priors: Vec<Vec<f32>> = half_lives.iter().map(|&days| prior(data, days)).collect();
+    let mut kinds = vec![Prior::Popularity];
+    if data.events.timed() {
+        kinds.extend(settings.half_lives_days.iter().map(|&half_life_days| Prior::Recent { half_life_days }));
+    }
+    let priors: Vec<Vec<f32>> = kinds.iter().map(|kind| kind.values(data)).collect();
     let alphas = if settings.window == 0 { vec![0.0] } else { settings.alphas.clone() };
     let mut policies = vec![SeenPolicy::Mask];
     if learned_seen {
@@ -63,11 +90,11 @@ pub fn choose(
     policies.push(SeenPolicy::None);
 
     let mut blends = Vec::new();
-    for (p, &half_life_days) in half_lives.iter().enumerate() {
+    for (p, &prior) in kinds.iter().enumerate() {
         for &beta in settings.betas.iter().filter(|&&beta| p == 0 || beta != 0.0) {
             for &seen in &policies {
                 for &alpha in &alphas {
-                    let blend = Blend { alpha: alpha as f32, beta: beta as f32, half_life_days, seen };
+                    let blend = Blend { alpha: alpha as f32, beta: beta as f32, prior, seen };
                     blends.push((p, blend));
                 }
             }
@@ -84,8 +111,8 @@ pub fn choose(
             best = at;
         }
     }
-    let (p, blend) = blends[best];
-    Chosen { blend, prior: priors[p].clone(), ndcg_10: metrics[best].summary().ndcg_10 }
+    let blend = blends[best].1;
+    Chosen { blend, prior: blend.prior.values(data), ndcg_10: metrics[best].summary().ndcg_10 }
 }
 
 struct Search<'a> {

@@ -20,7 +20,7 @@
 //!     content: &[], actions: 1, active: &[],
 //! };
 //! let model = ModelSettings { dim: 8, ..ModelSettings::default() };
-//! let train = TrainSettings { epochs: 2, ..TrainSettings::default() };
+//! let train = TrainSettings { epochs: 2, min_steps: 0, ..TrainSettings::default() };
 //! let mut fitting = Fitting::new(&Task { model: &model, train: &train, data, validation: &[], seed: 1 });
 //! assert_eq!(fitting.run(&mut Silent)?, Ended::Finished);
 //! assert_eq!(fitting.finish().curve.len(), 2);
@@ -28,7 +28,9 @@
 //! ```
 
 use crate::evaluate::{EvaluateError, Query, RankOptions, Scorer, rank};
-use crate::{Encoded, ModelSettings, Network, SeenInTraining, TrainSettings, Trainer, TrainingData, artefact};
+use crate::{
+    Encoded, ModelSettings, Network, SeenInTraining, TrainSettings, Trainer, TrainingData, artefact,
+};
 use semrank_core::{RankMetrics, RankSummary};
 use semrank_data::Case;
 use serde::{Deserialize, Serialize};
@@ -120,9 +122,9 @@ pub enum FitError {
     /// The state could not be saved or restored.
     #[error(transparent)]
     Artefact(#[from] artefact::Error),
-    /// The state could not be put in its place.
-    #[error(transparent)]
-    Data(#[from] semrank_data::Error),
+    /// The watch could not keep the state.
+    #[error("cannot keep the state of the training: {0}")]
+    Watch(Box<dyn std::error::Error + Send + Sync>),
     /// The loss is no number any more.
     #[error("the training loss is {loss} in step {step}: training has diverged")]
     Diverged {
@@ -199,6 +201,11 @@ impl<'a> Fitting<'a> {
         self.curve.len() as u64
     }
 
+    /// Epochs at most.
+    pub fn most_epochs(&self) -> u64 {
+        self.trainer.epochs()
+    }
+
     /// Whether training let items of the history compete.
     pub fn seen(&self) -> SeenInTraining {
         self.trainer.seen()
@@ -240,7 +247,7 @@ impl<'a> Fitting<'a> {
     fn finished(&self) -> bool {
         let (epochs, patience) = (self.epochs(), self.task.train.patience as u64);
         self.trainer.steps_per_epoch() == 0
-            || epochs >= self.task.train.epochs as u64
+            || epochs >= self.trainer.epochs()
             || (patience > 0 && epochs - self.best_epoch() >= patience)
     }
 
@@ -256,7 +263,7 @@ impl<'a> Fitting<'a> {
     /// Steps to the end of the epoch; false when interrupted before.
     fn epoch(&mut self, watch: &mut dyn Watch) -> Result<bool, FitError> {
         let steps_per_epoch = self.trainer.steps_per_epoch();
-        let end = (self.epochs() + 1) * steps_per_epoch;
+        let (epochs, end) = (self.most_epochs(), (self.epochs() + 1) * steps_per_epoch);
         while self.trainer.step < end {
             if watch.interrupted() {
                 return Ok(false);
@@ -271,7 +278,7 @@ impl<'a> Fitting<'a> {
             self.positions += positions as u64;
             watch.step(&StepReport {
                 epoch: self.epochs() + 1,
-                epochs: self.task.train.epochs as u64,
+                epochs,
                 step: self.trainer.step,
                 steps_per_epoch,
                 loss: self.mean_loss(),
@@ -317,8 +324,7 @@ impl<'a> Fitting<'a> {
         let data = &self.task.data;
         let encoded = Encoded::new(&self.trainer.network, data.events, data.items(), data.content);
         let scorer = NetworkAlone { encoded: &encoded, masks: self.seen() == SeenInTraining::Masked };
-        let ranking =
-            rank(&scorer, data.events, data.items(), self.task.validation, RankOptions::default())?;
+        let ranking = rank(&scorer, data.events, data.items(), self.task.validation, RankOptions::default())?;
         Ok(RankMetrics::from_ranks(ranking.strict.ranks.iter().map(|&rank| rank as usize)).summary())
     }
 }

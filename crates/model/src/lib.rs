@@ -14,7 +14,7 @@ mod settings;
 mod trainer;
 
 pub use batch::{Batch, Batcher, SeenInTraining, Shard, TrainingData, Window, push_history};
-pub use blend::{Chosen, choose, prior};
+pub use blend::{Chosen, Prior, choose};
 pub use check::SettingError;
 pub use fit::{Ended, EpochReport, Fit, FitError, Fitting, SAVE_EVERY, StepReport, Task, Watch, fit};
 pub use item_item::ItemItem;

@@ -5,7 +5,7 @@
 //! ([`crate::blend`]).
 
 use crate::evaluate::{Query, Scorer};
-use crate::{ItemItem, Network, Sequences, TrunkSaved, push_history};
+use crate::{ItemItem, Network, Prior, Sequences, TrunkSaved, push_history};
 use rayon::prelude::*;
 use semrank_core::{EventLog, ItemId};
 use semrank_nn::{Dropout, Mat, kernel, matmul, unit_rows};
@@ -30,8 +30,8 @@ pub struct Blend {
     pub alpha: f32,
     /// Weight of the popularity prior.
     pub beta: f32,
-    /// Half-life of the prior in days; 0 = never forgets.
-    pub half_life_days: f64,
+    /// Which prior.
+    pub prior: Prior,
     /// Items of the history.
     pub seen: SeenPolicy,
 }

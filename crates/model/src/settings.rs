@@ -55,10 +55,12 @@ semrank_core::settings! {
     pub struct TrainSettings {
         /// Most passes over the training histories.
         epochs: usize = 16,
+        /// Steps to allow at least: a small data set gets more epochs than `epochs`.
+        min_steps: u64 = 3000,
         /// Stop after this many epochs without a better validation NDCG@10; 0 = never.
         patience: usize = 4,
-        /// Histories a step.
-        batch: usize = 128,
+        /// Positions a step: whole histories, together about this many events.
+        batch: usize = 768,
         /// Peak learning rate.
         rate: f64 = 2e-3,
         /// Steps of linear warm-up.
@@ -69,6 +71,9 @@ semrank_core::settings! {
         clip: f64 = 1.0,
         /// Decoupled weight decay of the dense parameters.
         weight_decay: f64 = 0.0,
+        /// A target counts half as much for every such share of the training events that is younger; 0 = all count
+        /// alike. Only for data with times, where what is popular changes.
+        half_life: f64 = 0.25,
         /// `sampled` or `full`.
         loss: Loss = Loss::Sampled,
         /// Sampled negatives a step, shared by all positions.
@@ -100,8 +105,9 @@ semrank_core::settings! {
         /// Weights of the item-item term that are tried on validation.
         alphas: Vec<f64> = vec![0.0, 4.0, 8.0, 12.0, 16.0, 24.0, 32.0],
         /// Weights of the popularity prior that are tried on validation.
-        betas: Vec<f64> = vec![0.0, 0.1, 0.2, 0.4, 0.7, 1.0],
-        /// Half-lives (days) of the popularity prior that are tried on validation; 0 = never forgets.
-        half_lives_days: Vec<f64> = vec![0.0, 30.0, 7.0],
+        betas: Vec<f64> = vec![0.0, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 4.0],
+        /// Half-lives (days) of the popularity prior that are tried on validation, besides one that never forgets;
+        /// only for data with times.
+        half_lives_days: Vec<f64> = vec![60.0, 30.0, 14.0, 7.0, 3.0],
     }
 }

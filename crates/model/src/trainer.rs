@@ -20,6 +20,7 @@ pub struct Trainer<'a, T> {
     data: TrainingData<'a>,
     batcher: Batcher<'a>,
     windows: Vec<Window>,
+    order: EpochOrder,
     rng: Rng,
     /// The model.
     pub network: Network<T>,
@@ -28,6 +29,14 @@ pub struct Trainer<'a, T> {
     /// Steps done.
     pub step: u64,
     workspace: Workspace<T>,
+}
+
+/// The windows of one epoch in their random order, and where each batch begins.
+#[derive(Debug, Default)]
+struct EpochOrder {
+    epoch: Option<u64>,
+    windows: Vec<u32>,
+    starts: Vec<usize>,
 }
 
 /// Buffers of a step, kept between steps.
@@ -48,6 +57,7 @@ struct Workspace<T> {
 #[derive(Debug, Default)]
 struct ShardSpace<T> {
     trunk: TrunkSaved<T>,
+    weights: Vec<T>,
     hidden: Vec<T>,
     queries: Vec<T>,
     inverse: Vec<T>,
@@ -68,7 +78,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
             share if share > 0.0 => SeenInTraining::Competing,
             _ => SeenInTraining::Masked,
         };
-        let batcher = Batcher::new(data, seen);
+        let batcher = Batcher::new(data, seen, settings.half_life);
         let shape = Shape {
             items: data.items(),
             content: data.content_width(),
@@ -81,6 +91,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
             settings: settings.clone(),
             id_dropout: if network.ids.is_some() && model.content && shape.content > 0 { model.id_dropout } else { 0.0 },
             windows: data.windows(model.history),
+            order: EpochOrder::default(),
             moments: AdamState::new(network.params.len()),
             rng: Rng::new(seed, "train"),
             data,
@@ -98,22 +109,46 @@ impl<'a, T: Scalar> Trainer<'a, T> {
 
     /// Steps of an epoch.
     pub fn steps_per_epoch(&self) -> u64 {
-        self.windows.len().div_ceil(self.settings.batch) as u64
+        let positions: usize = self.windows.iter().map(Window::positions).sum();
+        positions.div_ceil(self.settings.batch) as u64
     }
 
-    /// The batch of step `step` (from 0): the epoch's random order of windows, cut into batches.
+    /// Epochs to do at most: `epochs`, or as many as it takes to do `min_steps`.
+    pub fn epochs(&self) -> u64 {
+        (self.settings.epochs as u64).max(self.settings.min_steps.div_ceil(self.steps_per_epoch().max(1)))
+    }
+
+    /// The batch of step `step` (from 0): the epoch's random order of windows, cut into batches of about
+    /// `settings.batch` positions.
     pub fn batch(&mut self, step: u64) -> Batch {
         let (epoch, at) = (step / self.steps_per_epoch(), (step % self.steps_per_epoch()) as usize);
-        let mut order: Vec<u32> = (0..self.windows.len() as u32).collect();
-        self.rng.fork(epoch << 1).shuffle(&mut order);
-        let size = self.settings.batch;
-        let chosen = &order[at * size..((at + 1) * size).min(order.len())];
+        self.set_epoch(epoch);
+        let chosen = &self.order.windows[self.order.starts[at]..self.order.starts[at + 1]];
         let windows: Vec<Window> = chosen.iter().map(|&w| self.windows[w as usize]).collect();
         let negatives = match self.settings.loss {
             Loss::Sampled => Some((self.settings.negatives, self.settings.sampling)),
             Loss::Full => None,
         };
         self.batcher.batch(&windows, self.settings.shards, negatives, &mut self.rng.fork(step << 1 | 1))
+    }
+
+    fn set_epoch(&mut self, epoch: u64) {
+        if self.order.epoch == Some(epoch) {
+            return;
+        }
+        let mut windows: Vec<u32> = (0..self.windows.len() as u32).collect();
+        self.rng.fork(epoch << 1).shuffle(&mut windows);
+        let mut starts = vec![0];
+        let mut positions = 0;
+        for (at, &window) in windows.iter().enumerate() {
+            while positions >= starts.len() * self.settings.batch {
+                starts.push(at);
+            }
+            positions += self.windows[window as usize].positions();
+        }
+        starts.resize(self.steps_per_epoch() as usize, windows.len());
+        starts.push(windows.len());
+        self.order = EpochOrder { epoch: Some(epoch), windows, starts };
     }
 
     /// Does the next step; returns the mean loss over its positions (nats) and their number.
@@ -128,7 +163,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
     /// Mean loss of a batch; leaves its gradients in the workspace.
     fn gradients(&mut self, batch: &Batch) -> f64 {
         let (dim, network) = (self.network.dim(), &self.network);
-        let weight = T::from_f64(1.0 / batch.positions().max(1) as f64);
+        let weight = T::from_f64(1.0 / batch.weight().max(1e-9));
         let key = self.rng.fork(self.step << 1 | 1).fork(1).next_u64();
         let space = &mut self.workspace;
 
@@ -167,7 +202,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
         });
         self.reduce(batch);
         let loss: f64 = self.workspace.shards.iter().map(|shard| shard.loss).sum();
-        loss / batch.positions().max(1) as f64
+        loss / batch.weight().max(1e-9)
     }
 
     /// Adds the shards in order and carries the gradient of unit vectors on to vectors and content.
@@ -204,7 +239,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
         let schedule = Schedule {
             peak: self.settings.rate,
             warmup_steps: self.settings.warmup_steps,
-            total_steps: self.steps_per_epoch() * self.settings.epochs as u64,
+            total_steps: self.steps_per_epoch() * self.epochs(),
             final_share: self.settings.final_share,
         };
         let adam = Adam {
@@ -285,6 +320,8 @@ impl<T: Scalar> ShardStep<'_, T> {
         space.inverse.resize(positions, T::ZERO);
         space.dqueries.resize(positions * dim, T::ZERO);
         unit_rows(dim, &space.hidden, &mut space.inverse, &mut space.queries);
+        space.weights.clear();
+        space.weights.extend(shard.weights.iter().map(|&weight| T::from_f64(f64::from(weight))));
         let loss = SoftmaxLoss {
             dim,
             queries: &space.queries,
@@ -297,6 +334,7 @@ impl<T: Scalar> ShardStep<'_, T> {
             scale: network.scale(),
             seen_bias: network.seen_bias(),
             weight: self.weight,
+            weights: &space.weights,
         };
         let mut grads = SoftmaxGrads {
             queries: &mut space.dqueries,

@@ -397,7 +397,7 @@ fn settings(loss: Loss) -> (ModelSettings, TrainSettings) {
         id_dropout: 0.0,
         ..ModelSettings::default()
     };
-    let train = TrainSettings { batch: 4, negatives: 7, epochs: 7, warmup_steps: 5, rate: 5e-3, clip: 0.5, loss, ..TrainSettings::default() };
+    let train = TrainSettings { batch: 4, negatives: 7, epochs: 7, warmup_steps: 5, rate: 5e-3, clip: 0.5, half_life: 0.0, loss, ..TrainSettings::default() };
     (model, train)
 }
 

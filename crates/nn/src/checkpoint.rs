@@ -124,7 +124,20 @@ pub fn save(path: &Path, tensors: &[Tensor]) -> Result<(), Error> {
             safetensors::SafeTensorError::IoError(source) => Error::Io { path: path.to_path_buf(), source },
             source => Error::Format { path: path.to_path_buf(), source },
         }
-    })
+    })?;
+    allow_reading(path).map_err(|source| Error::Io { path: path.to_path_buf(), source })
+}
+
+// The library makes private files; a checkpoint is meant to be shared like any other output.
+#[cfg(unix)]
+fn allow_reading(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn allow_reading(_: &Path) -> std::io::Result<()> {
+    Ok(())
 }
 
 /// A checkpoint file held in memory.
@@ -200,9 +213,7 @@ impl Checkpoint {
     }
 
     fn tensor<'a>(&self, tensors: &SafeTensors<'a>, name: &str) -> Result<TensorView<'a>, Error> {
-        tensors
-            .tensor(name)
-            .map_err(|_| Error::Missing { path: self.path.clone(), name: name.to_string() })
+        tensors.tensor(name).map_err(|_| Error::Missing { path: self.path.clone(), name: name.to_string() })
     }
 
     fn mismatch(&self, name: &str, got: String, expected: String) -> Error {

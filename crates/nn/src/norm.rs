@@ -90,11 +90,20 @@ kernel! {
         let count = T::from_f64(dim as f64);
         let rows = x.chunks_exact(dim).zip(dy.chunks_exact(dim)).zip(dx.chunks_exact_mut(dim)).zip(stats);
         for (((x, dy), dx), &[mean, inverse]) in rows {
-            let (mut lanes, mut lanes_hat) = ([T::ZERO; 32], [T::ZERO; 32]);
-            for (i, ((&x, &dy), &gain)) in x.iter().zip(dy).zip(gain).enumerate() {
-                let g = dy * gain;
-                lanes[i % 32] += g;
-                lanes_hat[i % 32] += g * (x - mean);
+            let (mut lanes, mut lanes_hat) = ([T::ZERO; kernel::LANES], [T::ZERO; kernel::LANES]);
+            let whole = dim - dim % kernel::LANES;
+            for at in (0..whole).step_by(kernel::LANES) {
+                let (x, dy, gain) = (&x[at..][..kernel::LANES], &dy[at..][..kernel::LANES], &gain[at..][..kernel::LANES]);
+                for i in 0..kernel::LANES {
+                    let g = dy[i] * gain[i];
+                    lanes[i] += g;
+                    lanes_hat[i] += g * (x[i] - mean);
+                }
+            }
+            for i in whole..dim {
+                let g = dy[i] * gain[i];
+                lanes[i - whole] += g;
+                lanes_hat[i - whole] += g * (x[i] - mean);
             }
             let mean_g = kernel::fold(lanes) / count;
             let mean_hat = kernel::fold(lanes_hat) * inverse * inverse / count;
@@ -107,11 +116,11 @@ kernel! {
 
 #[inline(always)]
 fn sum_inline<T: Scalar>(x: &[T]) -> T {
-    let mut lanes = [T::ZERO; 32];
-    let chunks = x.chunks_exact(32);
+    let mut lanes = [T::ZERO; kernel::LANES];
+    let chunks = x.chunks_exact(kernel::LANES);
     let rest = chunks.remainder().iter().copied().sum::<T>();
     for x in chunks {
-        for i in 0..32 {
+        for i in 0..kernel::LANES {
             lanes[i] += x[i];
         }
     }

@@ -94,8 +94,10 @@ pub struct SoftmaxLoss<'a, T> {
     pub scale: T,
     /// Added to logits of seen candidates and seen targets.
     pub seen_bias: T,
-    /// Factor of all gradients: 1 / positions for a mean.
+    /// Factor of all gradients: 1 / sum of `weights` for a mean.
     pub weight: T,
+    /// `[T]`: each position's weight; empty means 1.
+    pub weights: &'a [T],
 }
 
 /// Where gradients are added.
@@ -121,7 +123,7 @@ struct Running<T> {
 }
 
 impl<T: Scalar> SoftmaxLoss<'_, T> {
-    /// Returns the sum of `-ln p(target)` over positions (not weighted) and adds the gradients.
+    /// Returns the sum of `weights · -ln p(target)` over positions and adds the gradients.
     ///
     /// `scratch` is reused between calls.
     ///
@@ -171,7 +173,7 @@ impl<T: Scalar> SoftmaxLoss<'_, T> {
                 self.logits(first, rows, start, len, scratch);
             }
             for (r, logits) in scratch.chunks_exact_mut(len).enumerate() {
-                let factor = self.weight / running[r].total;
+                let factor = self.weight * self.weight_of(first + r) / running[r].total;
                 let (dscale, dseen) = self.logits_to_grads(first + r, start, running[r].top, factor, logits);
                 grads.scale += dscale;
                 grads.seen_bias += dseen;
@@ -188,8 +190,9 @@ impl<T: Scalar> SoftmaxLoss<'_, T> {
         for (r, t) in (first..first + rows).enumerate() {
             let Running { top, total } = running[r];
             let logit = target_logit(t);
-            loss += total.to_f64().ln() + (top - logit).to_f64();
-            let g = ((logit - top).exp() / total - T::ONE) * self.weight;
+            let weight = self.weight_of(t);
+            loss += weight.to_f64() * (total.to_f64().ln() + (top - logit).to_f64());
+            let g = ((logit - top).exp() / total - T::ONE) * self.weight * weight;
             let target = self.targets[t] as usize;
             kernel::axpy(
                 g * self.scale,
@@ -234,6 +237,10 @@ impl<T: Scalar> SoftmaxLoss<'_, T> {
         row(self.queries, t, self.dim)
     }
 
+    fn weight_of(&self, t: usize) -> T {
+        self.weights.get(t).copied().unwrap_or(T::ONE)
+    }
+
     fn is_target_seen(&self, t: usize) -> bool {
         self.target_seen.get(t).copied().unwrap_or(false)
     }
@@ -269,14 +276,22 @@ kernel! {
     fn softmax_row<T: Scalar>(top: T, factor: T, bias: &[T], logits: &mut [T]) -> T {
         let mut lanes = [T::ZERO; kernel::LANES];
         let lowest = T::from_f64(-1e30);
-        for (x, bias) in logits.chunks_mut(kernel::LANES).zip(bias.chunks(kernel::LANES)) {
-            for (i, (x, &bias)) in x.iter_mut().zip(bias).enumerate() {
-                let plain = x.larger(lowest) - bias;
-                *x = (*x - top).exp() * factor;
-                lanes[i] += *x * plain;
+        let (mut rows, biases) = (logits.chunks_exact_mut(kernel::LANES), bias.chunks_exact(kernel::LANES));
+        let rest_bias = biases.remainder();
+        for (x, bias) in (&mut rows).zip(biases) {
+            for i in 0..kernel::LANES {
+                let plain = x[i].larger(lowest) - bias[i];
+                x[i] = (x[i] - top).exp() * factor;
+                lanes[i] += x[i] * plain;
             }
         }
-        kernel::fold(lanes)
+        let mut rest = T::ZERO;
+        for (x, &bias) in rows.into_remainder().iter_mut().zip(rest_bias) {
+            let plain = x.larger(lowest) - bias;
+            *x = (*x - top).exp() * factor;
+            rest += *x * plain;
+        }
+        kernel::fold(lanes) + rest
     }
 }
 
@@ -289,6 +304,7 @@ mod tests {
     const DIM: usize = 3;
     const POSITIONS: usize = 4;
     const ITEMS: usize = 6;
+    const WEIGHTS: [f64; POSITIONS] = [1.0, 0.5, 2.0, 1.0];
 
     struct Case {
         masked: Masked,
@@ -332,6 +348,7 @@ mod tests {
                 scale: rest[0],
                 seen_bias: rest[1],
                 weight: 0.25,
+                weights: &WEIGHTS,
             };
             let (mut dq, mut di, mut dc) =
                 (vec![9.0; queries.len()], vec![0.0; items.len()], vec![0.0; vectors.len()]);
@@ -368,7 +385,7 @@ mod tests {
                     let inner = dot(at(t), at(POSITIONS + ITEMS + c));
                     total += (tail[0] * inner + (c % 5) as f64 / 10.0 + seen).exp();
                 }
-                loss -= 0.25 * (positive / total).ln();
+                loss -= 0.25 * WEIGHTS[t] * (positive / total).ln();
             }
             loss
         }

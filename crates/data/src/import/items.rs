@@ -8,6 +8,7 @@ use super::session::{Layout, Session};
 use super::time::Clock;
 use crate::{ColumnType, Error, ItemRow, RowError};
 use semrank_core::Kind;
+use std::borrow::Cow;
 use std::path::Path;
 
 /// The usual names of an item id.
@@ -35,13 +36,13 @@ const KNOWN: [Known; 4] = [
 pub(crate) struct ItemsPlan {
     rows: Box<dyn Rows>,
     id: Cell,
-    kind: Option<Cell>,
+    kind: Option<KindCell>,
     valid_from: Option<(Cell, Clock)>,
     active_from: Option<(Cell, Clock)>,
     active_to: Option<(Cell, Clock)>,
     texts: Vec<Cell>,
-    /// Whether `|` separates the words of a text, as in MovieLens genres.
-    bars: bool,
+    /// Whether the column `genres` is a list as MovieLens writes it.
+    genres: bool,
     extra: Vec<Extra>,
 }
 
@@ -76,13 +77,13 @@ impl ItemsPlan {
         };
         let extra = keep.select(&mut header)?;
         header.finish()?;
-        let bars = false;
-        Ok(ItemsPlan { rows, id, kind, valid_from, active_from, active_to, texts, bars, extra })
+        let genres = false;
+        Ok(ItemsPlan { rows, id, kind, valid_from, active_from, active_to, texts, genres, extra })
     }
 
-    /// Reads `|` in texts as the separator of a list.
-    pub(crate) fn with_bars(mut self) -> ItemsPlan {
-        self.bars = true;
+    /// Reads the column `genres` as MovieLens writes it: `Crime|Drama`, or `(no genres listed)`.
+    pub(crate) fn with_genres(mut self) -> ItemsPlan {
+        self.genres = true;
         self
     }
 
@@ -114,22 +115,29 @@ impl ItemsPlan {
         if self.texts.is_empty() {
             session.note("no text column found; --text names them");
         }
+        if let Some(KindCell { others: others @ 1.., .. }) = self.kind {
+            session.note(format!("{others} items have a `kind` other than ad and organic: taken as organic"));
+        }
         Ok(())
+    }
+
+    fn text<'r>(&self, cell: &Cell, row: &'r Row) -> Cow<'r, str> {
+        match cell.of(row) {
+            "(no genres listed)" if self.genres => Cow::Borrowed(""),
+            genres if self.genres && cell.name == "genres" => Cow::Owned(genres.replace('|', ", ")),
+            text => Cow::Borrowed(text),
+        }
     }
 
     fn write(&mut self, row: &Row, session: &mut Session) -> Result<(), Error> {
         let file = self.rows.path();
         let id = self.id.id(row, file)?;
-        let joined: Vec<String>;
-        let mut texts: Vec<&str> = self.texts.iter().map(|cell| cell.of(row)).collect();
-        if self.bars {
-            joined = texts.iter().map(|text| text.replace('|', ", ")).collect();
-            texts = joined.iter().map(|text| if text == "(no genres listed)" { "" } else { text }).collect();
-        }
+        let texts: Vec<Cow<'_, str>> = self.texts.iter().map(|cell| self.text(cell, row)).collect();
+        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
         let extra = extra::values(&mut self.extra, row, file)?;
         let item = ItemRow {
             id,
-            kind: self.kind.as_ref().map_or(Ok(Kind::Organic), |cell| kind(cell, row, file))?,
+            kind: self.kind.as_mut().map_or(Ok(Kind::Organic), |kind| kind.of(row, file))?,
             texts: &texts,
             valid_from: time(&mut self.valid_from, row, file)?,
             active_from: time(&mut self.active_from, row, file)?,
@@ -151,11 +159,27 @@ fn texts(header: &mut Header<'_>, given: Option<&[String]>) -> Result<Vec<Cell>,
     }
 }
 
-fn kind(cell: &Cell, row: &Row, file: &Path) -> Result<Kind, RowError> {
-    match cell.of(row).to_ascii_lowercase().as_str() {
-        "" | "organic" => Ok(Kind::Organic),
-        "ad" => Ok(Kind::Ad),
-        other => Err(row.place(file).error(&cell.name, format!("`{other}`"), "`ad` or `organic`")),
+/// The column that tells ads from organic items.
+struct KindCell {
+    cell: Cell,
+    // A column that only happens to be called `kind` may hold anything.
+    given: bool,
+    others: u64,
+}
+
+impl KindCell {
+    fn of(&mut self, row: &Row, file: &Path) -> Result<Kind, RowError> {
+        match self.cell.of(row).to_ascii_lowercase().as_str() {
+            "" | "organic" => Ok(Kind::Organic),
+            "ad" => Ok(Kind::Ad),
+            other if self.given => {
+                Err(row.place(file).error(&self.cell.name, format!("`{other}`"), "`ad` or `organic`"))
+            }
+            _ => {
+                self.others += 1;
+                Ok(Kind::Organic)
+            }
+        }
     }
 }
 

@@ -45,7 +45,7 @@ pub(crate) fn import(options: &Options) -> Result<ImportReport, Error> {
     let options = &Options { mapping: mapping(options), events, items, ..options.clone() };
     let items = options.items.as_deref().map(movies).transpose()?;
     let items = items.map(|rows| ItemsPlan::new(rows, options)).transpose()?;
-    let items = items.map(ItemsPlan::with_bars);
+    let items = items.map(ItemsPlan::with_genres);
     let events = EventsPlan::new(ratings(&options.events)?, options, "rate")?;
     table::run(options, items, events)?.finish()
 }

@@ -81,7 +81,12 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
     serde_json::from_slice(&text).map_err(|source| Error::Json { path: path.to_owned(), source })
 }
 
-fn same<T: PartialEq + std::fmt::Debug>(path: &Path, what: &'static str, got: T, expected: T) -> Result<(), Error> {
+fn same<T: PartialEq + std::fmt::Debug>(
+    path: &Path,
+    what: &'static str,
+    got: T,
+    expected: T,
+) -> Result<(), Error> {
     if got == expected {
         return Ok(());
     }

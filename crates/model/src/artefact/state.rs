@@ -56,7 +56,8 @@ impl Fitting<'_> {
     pub fn restore(&mut self, dir: &Path) -> Result<(), Error> {
         let file = Checkpoint::open(&dir.join(STATE))?;
         let counters = file.read_u64("counters", 6)?;
-        let [step, epochs, positions, loss_sum, seconds, has_best] = [0, 1, 2, 3, 4, 5].map(|at| counters[at]);
+        let [step, epochs, positions, loss_sum, seconds, has_best] =
+            [0, 1, 2, 3, 4, 5].map(|at| counters[at]);
         let bits = file.read_u64("curve", epochs as usize * EPOCH_WIDTH)?;
         self.curve = bits.as_chunks().0.iter().map(from_bits).collect();
         self.positions = positions;

@@ -4,54 +4,33 @@
 use super::*;
 use crate::evaluate::{Protocol, RankOptions, ResultRow, Scorer, rank};
 use crate::features::{FeatureSettings, build};
-use semrank_core::{Catalog, Dictionary, Event, EventLogBuilder, TextColumn, UserId, segments};
-use semrank_data::{Meta, Split, SplitKind};
+use semrank_core::segments;
+use semrank_data::import::{Format, Mapping, Options, import};
+use semrank_data::{Split, SplitKind};
 use std::path::PathBuf;
 use std::time::Instant;
 
-fn folder(name: &str) -> Option<PathBuf> {
-    let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
-    let root = std::env::var_os("SEMRANK_DATA").map_or_else(|| workspace.into(), PathBuf::from);
-    let folder = root.join(name);
+/// Imports `items` (with the text columns `text`) and `events` of a folder; none, and a message, where it is absent.
+fn load(folder: &str, events: &str, items: &str, text: &[&str]) -> Option<Dataset> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
+    let root = std::env::var_os("SEMRANK_DATA").map_or_else(|| beside.into(), PathBuf::from);
+    let folder = root.join(folder);
     if !folder.is_dir() {
-        println!("skipped: no data ({name})");
+        println!("skipped: no data ({})", folder.display());
         return None;
     }
-    Some(folder)
-}
-
-/// "user item item …" lines, and texts from the columns called `columns` of `items.tsv`, if any.
-fn load(folder: &str, sequences: &str, columns: &[&str]) -> Option<Dataset> {
-    let folder = self::folder(folder)?;
-    let mut catalog = Catalog::default();
-    if !columns.is_empty() {
-        read_texts(&std::fs::read_to_string(folder.join("items.tsv")).unwrap(), columns, &mut catalog);
-    }
-    let lines = std::fs::read_to_string(folder.join(sequences)).unwrap();
-    let (mut users, mut log) = (Dictionary::new(), EventLogBuilder::default());
-    for line in lines.lines() {
-        let mut ids = line.split_whitespace();
-        let user = UserId(users.insert(ids.next().unwrap()));
-        for (time, id) in (0..).zip(ids) {
-            log.push(user, Event { item: ItemId(catalog.ids.insert(id)), action: ActionId(0), time });
-        }
-    }
-    let events = log.finish(users.len(), false);
-    Some(Dataset { meta: Meta::default(), users, actions: ["view"].into_iter().collect(), catalog, events })
-}
-
-fn read_texts(table: &str, columns: &[&str], catalog: &mut Catalog) {
-    let mut lines = table.lines().map(|line| line.split('\t').collect::<Vec<_>>());
-    let header = lines.next().unwrap();
-    let rows: Vec<Vec<&str>> = lines.collect();
-    rows.iter().for_each(|row| {
-        catalog.ids.insert(row[0]);
-    });
-    for &name in columns {
-        let at = header.iter().position(|column| *column == name).unwrap();
-        let values = rows.iter().map(|row| row[at].replace('▁', " ")).collect();
-        catalog.texts.push(TextColumn { name: name.into(), values });
-    }
+    let out = tempfile::tempdir().unwrap();
+    let text = text.iter().map(ToString::to_string).collect();
+    import(&Options {
+        format: Format::S3rec,
+        events: folder.join(events),
+        items: (!items.is_empty()).then(|| folder.join(items)),
+        out: out.path().join("set"),
+        mapping: Mapping { item_id: Some("item".into()), text: Some(text), ..Mapping::default() },
+        ..Options::default()
+    })
+    .unwrap();
+    Some(Dataset::open(&out.path().join("set")).unwrap())
 }
 
 fn leave_one_out(dataset: &Dataset) -> Split {
@@ -79,7 +58,7 @@ fn check(row: &ResultRow, recall_10: f64, ndcg_10: Option<f64>) {
 type Published = (f64, Option<f64>);
 
 fn check_popularity_and_markov(folder: &str, sequences: &str, popularity: Published, markov: Published) {
-    let Some(dataset) = load(folder, sequences, &[]) else { return };
+    let Some(dataset) = load(folder, sequences, "", &[]) else { return };
     let split = leave_one_out(&dataset);
     check(&strict(&dataset, &split, &Popularity::fit(&dataset, &split)), popularity.0, popularity.1);
     check(&strict(&dataset, &split, &Markov::fit(&dataset, &split)), markov.0, markov.1);
@@ -110,8 +89,13 @@ fn sports() {
 #[test]
 #[ignore = "seconds"]
 fn texts_of_the_last_items() {
-    for (folder, recall, ndcg) in [("amazon2014/beauty", 0.0675, 0.0380), ("amazon2014/sports", 0.0337, 0.0179)] {
-        let Some(dataset) = load(folder, "sequences.txt", &["text", "keyword_pieces"]) else { return };
+    let pieces = ["text", "keyword_pieces"].as_slice();
+    for (folder, items, text, recall, ndcg) in [
+        ("amazon2014/beauty", "items.tsv", pieces, 0.0675, 0.0380),
+        ("amazon2014/sports", "items.tsv", pieces, 0.0337, 0.0179),
+        ("amazon2018-scientific", "items.parquet", &["title"], 0.1033, 0.0656),
+    ] {
+        let Some(dataset) = load(folder, "sequences.txt", items, text) else { continue };
         let split = leave_one_out(&dataset);
         let words = FeatureSettings::default();
         check(&strict(&dataset, &split, &SimilarText::fit(&dataset, &split, &words, true)), recall, Some(ndcg));
@@ -122,7 +106,7 @@ fn texts_of_the_last_items() {
 #[test]
 #[ignore = "a measurement"]
 fn speed() {
-    let Some(dataset) = load("amazon2014/beauty", "sequences.txt", &["text"]) else { return };
+    let Some(dataset) = load("amazon2014/beauty", "sequences.txt", "items.tsv", &["text"]) else { return };
     let split = leave_one_out(&dataset);
     let start = Instant::now();
     let features = build(&dataset.catalog, &split.known(&dataset), &FeatureSettings::default(), 1).unwrap();

@@ -31,11 +31,9 @@ kernel! {
     }
 }
 
-kernel! {
-    /// Whether any score of a short block is above `threshold`.
-    fn any_above<T: Scalar>(block: &[T], threshold: T) -> bool {
-        block.iter().fold(0u32, |any, &score| any | u32::from(score > threshold)) != 0
-    }
+/// Whether any score of a block is above `threshold`, without a branch a score.
+fn any_above(block: &[f32], threshold: f32) -> bool {
+    block.iter().fold(0u32, |any, &score| any | u32::from(score > threshold)) != 0
 }
 
 /// Finds the best items of a row in one pass; keeps its buffer between rows.
@@ -45,8 +43,9 @@ pub(super) struct Best {
 }
 
 impl Best {
-    /// Scores looked at together: a block without a candidate costs a few vector instructions.
-    const BLOCK: usize = 256;
+    /// Scores looked at together: a block without a candidate costs a few vector instructions. Most blocks beyond the
+    /// first thousands of items hold none.
+    const BLOCK: usize = 32;
 
     /// Calls `take` with the best `k` items for which `allowed` holds: highest score first, ties by row number.
     ///

@@ -1,6 +1,7 @@
 //! Sparse matrices in compressed-row form (CSR) and their product with a dense one.
 
 use rayon::prelude::*;
+use semrank_nn::kernel::axpy;
 
 /// A sparse `[rows x cols]` matrix: row `r` holds the entries `offsets[r]..offsets[r + 1]`, columns ascending.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,8 +101,7 @@ impl SparseMatrix {
             out.fill(0.0);
             let (cols, values) = self.row(row);
             for (&col, &value) in cols.iter().zip(values) {
-                let source = &dense[col as usize * width..][..width];
-                out.iter_mut().zip(source).for_each(|(sum, x)| *sum += value * x);
+                axpy(value, &dense[col as usize * width..][..width], out);
             }
         });
     }

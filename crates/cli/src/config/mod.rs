@@ -1,0 +1,86 @@
+//! Every setting of a run: sections declared once, next to the code that they steer, and put together here.
+//!
+//! Precedence: default < `--config` file < `SEMRANK_SECTION_KEY` in the environment < `--set section.key=value`.
+//!
+//! ```text
+//! semrank config                                       every key with its comment and default, as TOML
+//! semrank config --config shop.toml --set train.epochs=4        what would be used
+//! SEMRANK_TRAIN_EPOCHS=4 semrank run …
+//! ```
+//!
+//! | file | does |
+//! |---|---|
+//! | `data` | the section `data`; the other sections stand beside the code that they steer |
+//! | `layers` | one source over the other, with the origin of every value |
+//! | `print` | the settings as commented TOML |
+
+mod data;
+mod layers;
+mod print;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use data::{DataSettings, SplitChoice};
+pub(crate) use layers::ConfigError;
+pub(crate) use print::to_toml;
+
+use crate::error::Error;
+use clap::Args;
+use semrank_core::settings::Key;
+use semrank_model::features::FeatureSettings;
+use semrank_model::{BlendSettings, ModelSettings, TrainSettings};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// All settings; serialised into every run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) data: DataSettings,
+    pub(crate) features: FeatureSettings,
+    pub(crate) model: ModelSettings,
+    pub(crate) train: TrainSettings,
+    pub(crate) blend: BlendSettings,
+}
+
+/// Name and keys of every section, in the order of [`Config`].
+pub(crate) const SECTIONS: [(&str, &[Key]); 5] = [
+    ("data", DataSettings::KEYS),
+    ("features", FeatureSettings::KEYS),
+    ("model", ModelSettings::KEYS),
+    ("train", TrainSettings::KEYS),
+    ("blend", BlendSettings::KEYS),
+];
+
+/// Where settings come from.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ConfigArgs {
+    /// TOML file with settings; `semrank config` prints all of them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// One setting, e.g. train.epochs=8; wins over file and environment.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+impl Config {
+    /// The settings of all sources, checked.
+    pub(crate) fn load(args: &ConfigArgs) -> Result<Config, Error> {
+        let config = layers::load(args.config.as_deref(), std::env::vars_os(), &args.set)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.features.check()?;
+        self.model.check()?;
+        self.train.check()?;
+        self.blend.check()?;
+        Ok(())
+    }
+}
+
+/// All keys, `section.name`.
+fn keys() -> impl Iterator<Item = String> {
+    SECTIONS.iter().flat_map(|(section, keys)| keys.iter().map(move |key| format!("{section}.{}", key.name)))
+}

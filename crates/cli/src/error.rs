@@ -1,0 +1,135 @@
+//! What can end a command, with the exit code and the advice that goes with it.
+//!
+//! Exit codes: 0 done, 1 an error of this list, 2 wrong usage (by clap), 130 interrupted.
+
+use crate::config::ConfigError;
+use miette::Diagnostic;
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Everything that ends a command early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Data(#[from] semrank_data::Error),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Setting(#[from] semrank_model::SettingError),
+    #[error(transparent)]
+    Features(#[from] semrank_model::features::FeatureError),
+    #[error(transparent)]
+    Evaluate(#[from] semrank_model::evaluate::EvaluateError),
+    #[error(transparent)]
+    Fit(#[from] semrank_model::FitError),
+    #[error(transparent)]
+    Artefact(#[from] semrank_model::artefact::Error),
+    #[error(transparent)]
+    Simulate(#[from] semrank_sim::Error),
+    /// The system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: std::io::Error },
+    /// A JSON file of a run that cannot be read.
+    #[error("{} is damaged: {source}", path.display())]
+    Json { path: PathBuf, source: serde_json::Error },
+    /// A folder that is none of ours.
+    #[error("{} is not a run folder: it has no {missing}", path.display())]
+    NotARun { path: PathBuf, missing: &'static str },
+    /// An output folder that holds something else.
+    #[error("{} exists and is no {expected}", path.display())]
+    Occupied { path: PathBuf, expected: &'static str },
+    /// Another process works on the run.
+    #[error("another semrank is working on {}", path.display())]
+    Locked { path: PathBuf },
+    /// A stage that was never finished.
+    #[error("run {} has no finished {stage} stage", run.display())]
+    MissingStage { run: PathBuf, stage: &'static str },
+    /// Artefacts that do not belong together.
+    #[error("{}: {what} has the hash {got}, expected {expected}", path.display())]
+    Mismatch { path: PathBuf, what: String, got: String, expected: String, help: &'static str },
+    /// A run of another version of the format.
+    #[error("{}: format version {got}, this semrank reads {expected}", path.display())]
+    Version { path: PathBuf, got: u32, expected: u32 },
+    /// A user that the data set does not have.
+    #[error("the data set has no user `{user}`")]
+    UnknownUser { user: String, nearest: Option<String> },
+    /// Nothing to train from, or nothing to test on.
+    #[error("data set `{dataset}` has {what}")]
+    TooSmall { dataset: String, what: &'static str },
+    /// Ctrl-C.
+    #[error("interrupted")]
+    Interrupted { resume: Option<String> },
+}
+
+impl Error {
+    /// For `map_err`: the system refused to do something with a path.
+    pub(crate) fn io(action: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.to_owned();
+        move |source| Error::Io { action, path, source }
+    }
+
+    /// An interrupt that names the command to go on with; other errors stay as they are.
+    pub(crate) fn resumed_by(self, command: &str) -> Error {
+        match self {
+            Error::Interrupted { .. } => Error::Interrupted { resume: Some(command.to_owned()) },
+            other => other,
+        }
+    }
+
+    /// The code to exit with.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Error::Interrupted { .. } => ExitCode::from(130),
+            _ => ExitCode::from(1),
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Error::Data(error) => error.help(),
+            Error::Config(error) => error.help(),
+            Error::Setting(_) | Error::Features(_) => {
+                Some("`semrank config` prints every setting with its meaning and default".into())
+            }
+            Error::Evaluate(semrank_model::evaluate::EvaluateError::NotANumber { .. })
+            | Error::Fit(semrank_model::FitError::Diverged { .. }) => {
+                Some("try a lower train.rate, or train.clip=1".into())
+            }
+            Error::Artefact(_) => Some("repeat `semrank run`: it makes damaged stages again".into()),
+            Error::Json { .. } | Error::Version { .. } | Error::MissingStage { .. } => {
+                Some("`semrank run --data DATASET --out RUN` finishes or repeats the run".into())
+            }
+            Error::NotARun { .. } => Some("`semrank run --data DATASET --out RUN` makes one".into()),
+            Error::Occupied { .. } => {
+                Some("it will not be touched: choose another --out, or remove it yourself".into())
+            }
+            Error::Locked { .. } => Some("wait until it has ended, or choose another --out".into()),
+            Error::Mismatch { help, .. } => Some((*help).to_owned()),
+            Error::UnknownUser { nearest, .. } => {
+                nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`?"))
+            }
+            Error::TooSmall { .. } => {
+                Some("a user needs at least three events for leave-one-out: history, validation, test".into())
+            }
+            Error::Interrupted { resume } => {
+                resume.as_ref().map(|command| format!("go on with the same result: {command}"))
+            }
+            Error::Fit(_) | Error::Evaluate(_) | Error::Simulate(_) | Error::Io { .. } => None,
+        }
+    }
+}
+
+impl Diagnostic for Error {
+    fn help<'a>(&'a self) -> Option<Box<dyn Display + 'a>> {
+        self.advice().map(|advice| Box::new(advice) as Box<dyn Display>)
+    }
+}
+
+/// Errors in full lines, so that a message can be searched for, with the advice below.
+pub(crate) fn install_printer() {
+    // It fails only when a printer is installed already.
+    let _ = miette::set_hook(Box::new(|_| {
+        Box::new(miette::MietteHandlerOpts::new().wrap_lines(false).terminal_links(false).build())
+    }));
+}

@@ -1,0 +1,154 @@
+//! The model and every baseline, ranked on the same cases among all items.
+
+use super::Part;
+use crate::config::Config;
+use crate::error::Error;
+use crate::interrupt;
+use crate::output::note;
+use crate::run::Data;
+use semrank_data::SplitKind;
+use semrank_model::artefact::Trained;
+use semrank_model::baselines::{Markov, Popularity, SimilarText};
+use semrank_model::evaluate::{Interval, Protocol, RankOptions, ResultRow, Scorer, ndcg_difference, rank};
+use semrank_model::features::ItemFeatures;
+use semrank_model::{Blend, Encoded, Ranker, SeenPolicy};
+use serde::{Deserialize, Serialize};
+
+/// Days of the baseline `recent_popularity`.
+const RECENT_DAYS: u32 = 7;
+/// Seed of the bootstrap; fixed, so that the intervals belong to the figures.
+const BOOTSTRAP_SEED: u64 = 1;
+
+/// What an evaluation found; holds no times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Evaluation {
+    /// The data set's name.
+    pub(crate) dataset: String,
+    /// `test` or `validation`.
+    pub(crate) split: String,
+    /// Cases, one a user.
+    pub(crate) users: usize,
+    /// Items of the catalogue: every one is ranked.
+    pub(crate) items: usize,
+    /// Model, then baselines; strict, then filtered.
+    pub(crate) rows: Vec<ResultRow>,
+    /// How the data set was divided.
+    pub(crate) split_by: SplitKind,
+    /// Targets without a history, which are no cases.
+    pub(crate) without_history: usize,
+    /// What the model does about items of the history, chosen on validation.
+    pub(crate) seen_policy: SeenPolicy,
+    /// All that was chosen on validation.
+    pub(crate) blend: Blend,
+    /// Strict NDCG@10 of the model less that of each baseline, with 95 % intervals.
+    pub(crate) differences: Vec<Difference>,
+    /// What the figures mean.
+    pub(crate) protocol: Vec<String>,
+}
+
+/// The model against one baseline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Difference {
+    /// The baseline.
+    pub(crate) baseline: String,
+    /// NDCG@10 of the model less that of the baseline.
+    #[serde(rename = "ndcg@10")]
+    pub(crate) ndcg_10: Interval,
+}
+
+impl Evaluation {
+    /// The rows under a protocol, the model first.
+    pub(crate) fn rows_of(&self, protocol: Protocol) -> impl Iterator<Item = &ResultRow> {
+        self.rows.iter().filter(move |row| row.protocol == protocol)
+    }
+}
+
+/// Ranks the cases of a part with the model and with every baseline.
+pub(crate) fn compare(
+    data: &Data,
+    config: &Config,
+    model: &Trained,
+    features: &ItemFeatures,
+    part: Part,
+) -> Result<Evaluation, Error> {
+    let mut table = Table { data, part, segments: data.segments(), rows: Vec::new(), ranks: Vec::new() };
+    {
+        let (events, items) = (&data.dataset.events, data.dataset.catalog.len());
+        let encoded = Encoded::new(&model.network, events, items, &features.values);
+        let (item_item, blend) = (&model.item_item, model.facts.blend);
+        table.add(&Ranker { encoded: &encoded, item_item, prior: &model.prior, blend })?;
+    }
+    let (dataset, split) = (&data.dataset, &data.split);
+    table.add(&Popularity::fit(dataset, split))?;
+    if let Some(recent) = Popularity::recent(dataset, split, RECENT_DAYS) {
+        table.add(&recent)?;
+    }
+    table.add(&Markov::fit(dataset, split))?;
+    if data.has_text() {
+        let mask = model.facts.masks_seen_in_training;
+        table.add(&SimilarText::fit(dataset, split, &config.features, mask))?;
+    }
+    Ok(table.finish(model))
+}
+
+/// Rows in the making.
+struct Table<'a> {
+    data: &'a Data,
+    part: Part,
+    segments: Vec<semrank_core::Segment>,
+    rows: Vec<ResultRow>,
+    /// Strict ranks of every scorer, in the order in which they were added.
+    ranks: Vec<(String, Vec<u32>)>,
+}
+
+impl Table<'_> {
+    fn add(&mut self, scorer: &dyn Scorer) -> Result<(), Error> {
+        interrupt::check()?;
+        note(&format!("evaluate: {}", scorer.name()));
+        let (dataset, cases) = (&self.data.dataset, self.part.cases(self.data));
+        let ranking = rank(scorer, &dataset.events, dataset.catalog.len(), cases, RankOptions::default())?;
+        for protocol in Protocol::ALL {
+            let ranks = &ranking.of(protocol).ranks;
+            self.rows.push(ResultRow::new(scorer.name(), protocol, ranks, cases, &self.segments));
+        }
+        self.ranks.push((scorer.name().to_owned(), ranking.strict.ranks));
+        Ok(())
+    }
+
+    fn finish(mut self, model: &Trained) -> Evaluation {
+        // Stable: the model stays first under each protocol.
+        self.rows.sort_by_key(|row| row.protocol);
+        let difference = |(name, ranks): &(String, Vec<u32>)| Difference {
+            baseline: name.clone(),
+            ndcg_10: ndcg_difference(&self.ranks[0].1, ranks, BOOTSTRAP_SEED),
+        };
+        let without_history = match self.part {
+            Part::Test => self.data.split.without_history.test,
+            Part::Validation => self.data.split.without_history.validation,
+        };
+        Evaluation {
+            dataset: self.data.dataset.meta.name.clone(),
+            split: self.part.name().into(),
+            users: self.part.cases(self.data).len(),
+            items: self.data.dataset.catalog.len(),
+            split_by: self.data.split.kind,
+            without_history,
+            seen_policy: model.facts.blend.seen,
+            blend: model.facts.blend,
+            differences: self.ranks[1..].iter().map(difference).collect(),
+            protocol: protocol(self.part),
+            rows: self.rows,
+        }
+    }
+}
+
+fn protocol(part: Part) -> Vec<String> {
+    let mut notes = vec![
+        "all items are ranked, one target a user; ties rank pessimistically".to_owned(),
+        "strict: the evaluator removes nothing; filtered: items of the history other than the target are removed".into(),
+    ];
+    if part == Part::Validation {
+        notes.push("epoch and blend were chosen on these cases: the model's figures flatter it".into());
+    }
+    notes
+}

@@ -1,0 +1,127 @@
+//! `semrank evaluate`: a run in, its metrics beside those of the baselines out, strict and filtered, by segment.
+//!
+//! ```text
+//! semrank evaluate beauty-run                                 tables
+//! semrank evaluate beauty-run --json                          one JSON object
+//! semrank evaluate beauty-run --predictions top.tsv --filtered
+//! ```
+//!
+//! | file | does |
+//! |---|---|
+//! | `compare` | [`Evaluation`]: the model and every baseline, ranked on the same cases |
+//! | `table` | an evaluation for people |
+
+mod compare;
+mod table;
+
+pub(crate) use compare::{Evaluation, compare};
+pub(crate) use table::{policy, tables};
+
+use crate::error::Error;
+use crate::output;
+use crate::run::{Data, Finished};
+use clap::{Args, ValueEnum};
+use semrank_data::{Case, write_atomically};
+use semrank_model::evaluate::{EvaluateError, Protocol, RankOptions, rank, write_predictions};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Items in a line of a predictions file.
+const PREDICTED: usize = 50;
+
+/// `semrank evaluate`.
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArgs {
+    /// Run folder.
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// Which cases.
+    #[arg(long, value_enum, default_value = "test")]
+    split: Part,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Write the model's best 50 items of every case: "user<TAB>item item …".
+    #[arg(long, value_name = "FILE")]
+    predictions: Option<PathBuf>,
+    /// Leave items of the history out of the predictions.
+    #[arg(long, requires = "predictions")]
+    filtered: bool,
+    /// Where the data set is now, if it was moved.
+    #[arg(long, value_name = "DATASET")]
+    data: Option<PathBuf>,
+}
+
+/// Which held-out cases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Used once, to report.
+    Test,
+    /// Used to choose the epoch and the blend: its figures flatter the model.
+    Validation,
+}
+
+impl Part {
+    /// The name in reports.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Part::Test => "test",
+            Part::Validation => "validation",
+        }
+    }
+
+    /// Its cases.
+    pub(crate) fn cases(self, data: &Data) -> &[Case] {
+        match self {
+            Part::Test => &data.split.test,
+            Part::Validation => &data.split.validation,
+        }
+    }
+}
+
+/// An evaluation as `--json` prints it: with the times that no artefact holds.
+#[derive(Serialize)]
+struct Timed<'a> {
+    #[serde(flatten)]
+    evaluation: &'a Evaluation,
+    train_seconds: f64,
+}
+
+/// Evaluates what the arguments say.
+pub(crate) fn evaluate(args: &EvaluateArgs) -> Result<(), Error> {
+    let run = Finished::open(&args.run, args.data.as_deref())?;
+    if let Some(path) = &args.predictions {
+        let protocol = if args.filtered { Protocol::Filtered } else { Protocol::Strict };
+        write_lists(&run, args.split, protocol, path)?;
+    }
+    let evaluation = compare(&run.data, &run.config, &run.model, &run.features, args.split)?;
+    if args.json {
+        return output::json(&Timed { evaluation: &evaluation, train_seconds: run.train_seconds });
+    }
+    output::text(&tables(&evaluation))
+}
+
+fn write_lists(run: &Finished, part: Part, protocol: Protocol, path: &Path) -> Result<(), Error> {
+    let (dataset, cases) = (&run.data.dataset, part.cases(&run.data));
+    let encoded = run.encoded();
+    let ranker = run.ranker(&encoded);
+    let options = RankOptions { list: PREDICTED };
+    let ranking = rank(&ranker, &dataset.events, dataset.catalog.len(), cases, options)?;
+    let mut refused = None;
+    let written = write_atomically(path, |out| {
+        write_predictions(out, cases, ranking.of(protocol), &dataset.users, &dataset.catalog.ids).or_else(
+            |error| match error {
+                EvaluateError::Write(error) => Err(error),
+                other => {
+                    let text = other.to_string();
+                    refused = Some(other);
+                    Err(std::io::Error::other(text))
+                }
+            },
+        )
+    });
+    match refused {
+        Some(error) => Err(error.into()),
+        None => Ok(written?),
+    }
+}

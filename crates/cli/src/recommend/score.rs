@@ -1,0 +1,135 @@
+//! The best items of one query, with the parts of their scores.
+
+use crate::error::Error;
+use crate::run::{Finished, kind};
+use semrank_core::ItemId;
+use semrank_model::evaluate::{EvaluateError, Query, Scorer};
+use semrank_model::{ItemItem, Ranker};
+use serde::Serialize;
+
+/// History items named for one recommendation.
+const MOST_SOURCES: usize = 3;
+
+/// A recommended item.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Recommendation {
+    /// From 1.
+    pub(crate) rank: usize,
+    /// The item's id.
+    pub(crate) item: String,
+    /// Its texts in one line.
+    pub(crate) text: String,
+    /// `ad` or `organic`.
+    pub(crate) kind: &'static str,
+    /// What it was ranked by.
+    pub(crate) score: f32,
+    /// What the score is made of.
+    #[serde(skip_serializing_if = "Parts::is_empty")]
+    pub(crate) parts: Parts,
+    /// Items of the history that brought it by co-occurrence, strongest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) brought_by: Vec<Source>,
+    #[serde(skip)]
+    pub(crate) row: ItemId,
+}
+
+/// Summands of a score.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub(crate) struct Parts {
+    /// Logit of the sequence model.
+    pub(crate) network: f32,
+    /// Weighted item-item term.
+    pub(crate) item_item: f32,
+    /// Weighted popularity prior.
+    pub(crate) popularity: f32,
+    /// What the seen policy adds.
+    pub(crate) seen: f32,
+}
+
+impl Parts {
+    fn is_empty(&self) -> bool {
+        *self == Parts::default()
+    }
+}
+
+/// An item of the history and what it adds to a score.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Source {
+    /// The item's id.
+    pub(crate) item: String,
+    /// Its texts in one line.
+    pub(crate) text: String,
+    /// Its share of the item-item term.
+    pub(crate) score: f32,
+}
+
+impl Recommendation {
+    /// Keeps item, text, kind and score only.
+    pub(crate) fn forget_explanation(&mut self) {
+        self.parts = Parts::default();
+        self.brought_by.clear();
+    }
+}
+
+/// The best `k` items for which `allowed` holds, best first, ties by catalogue row; items that the seen policy masks are
+/// never among them.
+pub(crate) fn recommend_to(
+    run: &Finished,
+    query: Query,
+    k: usize,
+    allowed: impl Fn(ItemId) -> bool,
+) -> Result<Vec<Recommendation>, Error> {
+    let encoded = run.encoded();
+    let ranker = run.ranker(&encoded);
+    let mut scores = vec![0.0f32; encoded.items()];
+    ranker.score(&[query], &mut scores);
+    if let Some(item) = scores.iter().position(|score| score.is_nan()) {
+        let (scorer, user) = (ranker.name().to_owned(), query.user.0);
+        return Err(EvaluateError::NotANumber { scorer, user, item: item as u32 }.into());
+    }
+    let mut best: Vec<ItemId> = (0..scores.len() as u32)
+        .map(ItemId)
+        .filter(|item| scores[item.index()] > f32::NEG_INFINITY && allowed(*item))
+        .collect();
+    best.sort_by(|a, b| scores[b.index()].total_cmp(&scores[a.index()]).then(a.cmp(b)));
+    best.truncate(k);
+    Ok(describe(run, &ranker, query, &best, &scores))
+}
+
+fn describe(
+    run: &Finished,
+    ranker: &Ranker,
+    query: Query,
+    best: &[ItemId],
+    scores: &[f32],
+) -> Vec<Recommendation> {
+    let catalog = &run.data.dataset.catalog;
+    let parts = ranker.explain(&query, best);
+    let one = |(at, (&item, [network, item_item, popularity, seen])): (usize, (&ItemId, [f32; 4]))| {
+        Recommendation {
+            rank: at + 1,
+            item: catalog.name(item).to_owned(),
+            text: catalog.label(item),
+            kind: kind(catalog.kinds[item.index()]),
+            score: scores[item.index()],
+            parts: Parts { network, item_item, popularity, seen },
+            brought_by: sources(run, ranker.item_item, query, item),
+            row: item,
+        }
+    };
+    best.iter().zip(parts).enumerate().map(one).collect()
+}
+
+fn sources(run: &Finished, item_item: &ItemItem, query: Query, item: ItemId) -> Vec<Source> {
+    let (catalog, alpha) = (&run.data.dataset.catalog, run.model.facts.blend.alpha);
+    if alpha == 0.0 {
+        return Vec::new();
+    }
+    let history = run.data.dataset.events.before(query.user, query.end).items;
+    let source = |(item, weight): (ItemId, f32)| Source {
+        item: catalog.name(item).to_owned(),
+        text: catalog.label(item),
+        score: alpha * weight,
+    };
+    item_item.sources(history, item).into_iter().take(MOST_SOURCES).map(source).collect()
+}

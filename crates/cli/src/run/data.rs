@@ -1,0 +1,101 @@
+//! A data set as the stages see it: opened, hashed, split, with the counts that everybody needs.
+
+use crate::config::Config;
+use crate::error::Error;
+use semrank_core::{ItemId, Segment, segments};
+use semrank_data::{Dataset, Split, hash_dataset};
+use semrank_model::{Shape, TrainingData};
+use std::path::{Path, PathBuf};
+
+/// A data set and its split.
+#[derive(Debug)]
+pub(crate) struct Data {
+    pub(crate) dataset: Dataset,
+    /// Absolute.
+    pub(crate) path: PathBuf,
+    pub(crate) hash: String,
+    pub(crate) split: Split,
+    /// Training events of each item.
+    pub(crate) counts: Vec<u32>,
+    /// When each item may be shown; empty where nothing is known or the log has no times.
+    active: Vec<(i64, i64)>,
+    /// Time of the last event.
+    now: i64,
+}
+
+impl Data {
+    /// Opens and divides a data set.
+    pub(crate) fn open(path: &Path, config: &Config) -> Result<Data, Error> {
+        let dataset = Dataset::open(path)?;
+        let hash = hash_dataset(path)?;
+        let split = Split::new(&dataset, config.data.split.of(&dataset))?;
+        let counts = split.training_counts(&dataset);
+        let active = active(&dataset);
+        let path = std::path::absolute(path).map_err(Error::io("find", path))?;
+        let now = dataset.events.times().iter().copied().max().unwrap_or(i64::MIN);
+        Ok(Data { dataset, path, hash, split, counts, active, now })
+    }
+
+    /// Refuses what cannot be trained and tested.
+    pub(crate) fn check_size(&self) -> Result<(), Error> {
+        let small = |what| Err(Error::TooSmall { dataset: self.dataset.meta.name.clone(), what });
+        if self.split.test.is_empty() {
+            return small("no test case: no user has a target with a history before it");
+        }
+        if self.split.validation.is_empty() {
+            return small("no validation case: no user has enough events");
+        }
+        if self.counts.iter().all(|&count| count == 0) {
+            return small("no training event of the target action");
+        }
+        Ok(())
+    }
+
+    /// What training may see; `content` is `[items x width]` or empty.
+    pub(crate) fn training<'a>(&'a self, content: &'a [f32]) -> TrainingData<'a> {
+        TrainingData {
+            events: &self.dataset.events,
+            train_ends: &self.split.train_ends,
+            target: self.dataset.target_action(),
+            counts: &self.counts,
+            content,
+            actions: self.dataset.actions.len(),
+            active: &self.active,
+        }
+    }
+
+    /// What the data set fixes about a network.
+    pub(crate) fn shape(&self, content: usize) -> Shape {
+        Shape {
+            items: self.dataset.catalog.len(),
+            content,
+            actions: self.dataset.actions.len(),
+            timed: self.dataset.events.timed(),
+        }
+    }
+
+    /// Whether items have texts.
+    pub(crate) fn has_text(&self) -> bool {
+        self.dataset.catalog.texts.iter().any(|column| column.values.iter().any(|text| !text.is_empty()))
+    }
+
+    /// Head, torso, tail or new, one an item.
+    pub(crate) fn segments(&self) -> Vec<Segment> {
+        segments(&self.counts, |item| self.dataset.catalog.name(ItemId(item as u32)))
+    }
+
+    /// Whether an item may be shown after the last event of the log.
+    pub(crate) fn active_now(&self, item: ItemId) -> bool {
+        self.active.get(item.index()).is_none_or(|&(from, to)| from <= self.now && self.now < to)
+    }
+}
+
+fn active(dataset: &Dataset) -> Vec<(i64, i64)> {
+    let catalog = &dataset.catalog;
+    let known = catalog.active_from.iter().any(|&from| from != i64::MIN)
+        || catalog.active_to.iter().any(|&to| to != i64::MAX);
+    if !dataset.events.timed() || !known {
+        return Vec::new();
+    }
+    catalog.active_from.iter().copied().zip(catalog.active_to.iter().copied()).collect()
+}

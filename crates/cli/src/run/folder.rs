@@ -1,0 +1,130 @@
+//! A run folder: `run.json` with everything that was asked for, and one sub-folder a stage.
+//!
+//! ```text
+//! beauty-run/
+//!   run.json                  data set (path, hash), seed, all settings
+//!   features/  model/  report/    finished stages, each with manifest.json and timing.json
+//!   model.partial/            a training under way, for --resume
+//! ```
+
+use crate::config::Config;
+use crate::error::Error;
+use semrank_data::write_atomically;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// Version of the layout and of every JSON file of a run.
+pub(crate) const FORMAT: u32 = 1;
+
+const RUN: &str = "run.json";
+const LOCK: &str = ".lock";
+
+/// The content of `run.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct RunFile {
+    pub(crate) format: u32,
+    pub(crate) semrank: String,
+    pub(crate) dataset: DatasetRef,
+    pub(crate) seed: u64,
+    pub(crate) config: Config,
+}
+
+/// The data set of a run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct DatasetRef {
+    pub(crate) name: String,
+    /// Absolute.
+    pub(crate) path: PathBuf,
+    /// Of the content, not of the place.
+    pub(crate) hash: String,
+}
+
+/// A folder that is a run, or is about to become one.
+#[derive(Debug, Clone)]
+pub(crate) struct RunFolder {
+    path: PathBuf,
+}
+
+/// Held while a process works on a run; the system frees it when the process ends.
+#[derive(Debug)]
+pub(crate) struct Lock(#[allow(dead_code, reason = "held, never read")] Option<File>);
+
+impl RunFolder {
+    /// A run folder at `path`, made if need be; refuses a folder that holds something else.
+    pub(crate) fn create(path: &Path) -> Result<(RunFolder, Lock), Error> {
+        let occupied = || Error::Occupied { path: path.to_owned(), expected: "run folder" };
+        if path.exists() && !path.is_dir() {
+            return Err(occupied());
+        }
+        std::fs::create_dir_all(path).map_err(Error::io("create", path))?;
+        let mut entries = std::fs::read_dir(path).map_err(Error::io("read", path))?;
+        // A lock alone is a run that was killed before its first file.
+        let strange = entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != LOCK));
+        if strange && !path.join(RUN).is_file() {
+            return Err(occupied());
+        }
+        let folder = RunFolder { path: path.to_owned() };
+        let lock = folder.lock()?;
+        Ok((folder, lock))
+    }
+
+    /// An existing run.
+    pub(crate) fn open(path: &Path) -> Result<(RunFolder, RunFile), Error> {
+        let file = path.join(RUN);
+        if !file.is_file() {
+            return Err(Error::NotARun { path: path.to_owned(), missing: RUN });
+        }
+        let run: RunFile = read_json(&file)?;
+        if run.format != FORMAT {
+            return Err(Error::Version { path: file, got: run.format, expected: FORMAT });
+        }
+        Ok((RunFolder { path: path.to_owned() }, run))
+    }
+
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where a stage stands.
+    pub(crate) fn stage(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Where the state of a training under way stands.
+    pub(crate) fn partial(&self) -> PathBuf {
+        self.path.join("model.partial")
+    }
+
+    /// Writes down what was asked for.
+    pub(crate) fn write(&self, run: &RunFile) -> Result<(), Error> {
+        write_json(&self.path.join(RUN), run)
+    }
+
+    fn lock(&self) -> Result<Lock, Error> {
+        let path = self.path.join(LOCK);
+        let file = File::create(&path).map_err(Error::io("create", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock(Some(file))),
+            Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked { path: self.path.clone() }),
+            // A file system without locks.
+            Err(std::fs::TryLockError::Error(_)) => Ok(Lock(None)),
+        }
+    }
+}
+
+/// Writes a JSON file that appears whole or not at all.
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
+    let mut text = serde_json::to_string_pretty(value)
+        .map_err(|source| Error::Json { path: path.to_owned(), source })?;
+    text.push('\n');
+    Ok(write_atomically(path, |out| out.write_all(text.as_bytes()))?)
+}
+
+/// Reads a JSON file.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    serde_json::from_slice(&bytes).map_err(|source| Error::Json { path: path.to_owned(), source })
+}

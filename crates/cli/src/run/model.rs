@@ -1,0 +1,199 @@
+//! The stage `model`: histories and content vectors in, a trained model and its blend out.
+//!
+//! While it trains, the whole state stands in `model.partial/` beside the stage: after each epoch, on Ctrl-C, and every
+//! minute of a long epoch. `--resume` goes on from there with the same result to the last bit.
+
+use super::data::Data;
+use super::folder::{RunFolder, read_json, write_json};
+use super::stage::{Done, Key, Timing, stage};
+use crate::config::Config;
+use crate::error::Error;
+use crate::interrupt;
+use crate::output::note;
+use crate::progress::Progress;
+use semrank_data::StagedDir;
+use semrank_model::artefact::{Trained, TrainedFacts, load_trained, save_trained};
+use semrank_model::features::ItemFeatures;
+use semrank_model::{
+    Encoded, Ended, EpochReport, Fit, FitError, Fitting, ItemItem, SeenInTraining, StepReport, Task, Watch,
+    choose,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::path::PathBuf;
+use std::time::Instant;
+
+const STATE_KEY: &str = "key.json";
+
+/// `model.partial/key.json`: to which training a state belongs.
+#[derive(Serialize, Deserialize)]
+struct StateKey {
+    training: String,
+    step: u64,
+}
+
+/// What decides the model; `features` is the hash of that stage.
+pub(crate) fn key(data: &Data, config: &Config, seed: u64, features: &str) -> Key {
+    let config = json!({
+        "split": data.split.kind,
+        "model": config.model,
+        "train": config.train,
+        "blend": config.blend,
+    });
+    Key::new("model", seed, config, &[("dataset", &data.hash), ("features", features)])
+}
+
+/// Trains the model, or reads it.
+pub(crate) fn run(
+    folder: &RunFolder,
+    data: &Data,
+    (config, seed): (&Config, u64),
+    (features, features_hash): (&ItemFeatures, &str),
+    resume: bool,
+) -> Result<(Trained, Done), Error> {
+    let key = key(data, config, seed, features_hash);
+    let training = Training { folder, data, config, seed, features, key: key.fingerprint(), resume };
+    let out = stage(
+        folder,
+        &key,
+        |dir| Ok(load_trained(dir, data.shape(features.dim))?),
+        |dir, timing| {
+            let trained = training.run(timing)?;
+            save_trained(dir, &trained)?;
+            Ok(trained)
+        },
+    )?;
+    // The state has served; what cannot be removed does no harm.
+    let _ = std::fs::remove_dir_all(folder.partial());
+    Ok(out)
+}
+
+struct Training<'a> {
+    folder: &'a RunFolder,
+    data: &'a Data,
+    config: &'a Config,
+    seed: u64,
+    features: &'a ItemFeatures,
+    key: String,
+    resume: bool,
+}
+
+impl Training<'_> {
+    fn run(&self, timing: &mut Timing) -> Result<Trained, Error> {
+        let (fit, masks) = self.fit()?;
+        timing.epochs =
+            fit.curve.iter().map(|epoch| [epoch.train_seconds, epoch.validation_seconds]).collect();
+        timing.parts.insert("train".into(), timing.epochs.iter().flatten().sum());
+        let started = Instant::now();
+        let trained = self.blend(fit, masks);
+        timing.parts.insert("blend".into(), started.elapsed().as_secs_f64());
+        interrupt::check()?;
+        Ok(trained)
+    }
+
+    fn fit(&self) -> Result<(Fit, bool), Error> {
+        let task = Task {
+            model: &self.config.model,
+            train: &self.config.train,
+            data: self.data.training(&self.features.values),
+            validation: &self.data.split.validation,
+            seed: self.seed,
+        };
+        let mut fitting = self.begin(&task)?;
+        note(&format!(
+            "model: {} training histories, {} validation cases, from step {}",
+            self.data.split.train_ends.len(),
+            task.validation.len(),
+            fitting.step()
+        ));
+        let masks = fitting.seen() == SeenInTraining::Masked;
+        let progress = Progress::new(fitting.most_epochs());
+        let mut watch = Keeper { partial: self.folder.partial(), key: &self.key, progress };
+        match fitting.run(&mut watch)? {
+            Ended::Finished => Ok((fitting.finish(), masks)),
+            Ended::Interrupted => Err(Error::Interrupted { resume: None }),
+        }
+    }
+
+    /// At the saved state, if it is wanted, fits and can be read; else at step 0.
+    fn begin<'t>(&self, task: &Task<'t>) -> Result<Fitting<'t>, Error> {
+        let mut fitting = Fitting::new(task);
+        let dir = self.folder.partial();
+        let Ok(state) = read_json::<StateKey>(&dir.join(STATE_KEY)) else { return Ok(fitting) };
+        if state.training != self.key {
+            note("model: the unfinished training here had other data or settings; starting afresh");
+        } else if !self.resume {
+            note(&format!(
+                "model: starting afresh, though there is an unfinished training at step {}; --resume goes on with it",
+                state.step
+            ));
+        } else {
+            match fitting.restore(&dir) {
+                Ok(()) => return Ok(fitting),
+                Err(error) => {
+                    note(&format!("model: starting afresh, because the saved state is damaged: {error}"));
+                    fitting = Fitting::new(task);
+                }
+            }
+        }
+        Ok(fitting)
+    }
+
+    /// Item-item term, prior, their weights and the seen policy, by validation.
+    fn blend(&self, fit: Fit, masks_seen_in_training: bool) -> Trained {
+        note("model: choosing the blend on validation");
+        let training = self.data.training(&self.features.values);
+        let (items, events) = (self.data.dataset.catalog.len(), &self.data.dataset.events);
+        let item_item = ItemItem::fit(&training, &self.config.blend);
+        let encoded = Encoded::new(&fit.network, events, items, &self.features.values);
+        let cases = &self.data.split.validation;
+        let chosen =
+            choose(&encoded, &item_item, &training, cases, &self.config.blend, !masks_seen_in_training);
+        drop(encoded);
+        let facts = TrainedFacts {
+            model: self.config.model.clone(),
+            shape: self.data.shape(self.features.dim),
+            blend: chosen.blend,
+            validation_ndcg_10: chosen.ndcg_10,
+            masks_seen_in_training,
+            best_epoch: fit.best_epoch,
+            curve: fit.curve,
+        };
+        Trained { network: fit.network, item_item, prior: chosen.prior, facts }
+    }
+}
+
+/// Shows the progress and keeps the state.
+struct Keeper<'a> {
+    partial: PathBuf,
+    key: &'a str,
+    progress: Progress,
+}
+
+impl Watch for Keeper<'_> {
+    fn step(&mut self, report: &StepReport) {
+        self.progress.step(report);
+    }
+
+    fn epoch(&mut self, report: &EpochReport, best: bool) {
+        self.progress.epoch(report, best);
+    }
+
+    fn interrupted(&self) -> bool {
+        interrupt::requested()
+    }
+
+    fn save(&mut self, fitting: &Fitting) -> Result<(), FitError> {
+        self.keep(fitting).map_err(|error| FitError::Watch(error.into()))
+    }
+}
+
+impl Keeper<'_> {
+    fn keep(&self, fitting: &Fitting) -> Result<(), Error> {
+        let staged = StagedDir::new(&self.partial)?;
+        fitting.save(staged.path())?;
+        let state = StateKey { training: self.key.to_owned(), step: fitting.step() };
+        write_json(&staged.path().join(STATE_KEY), &state)?;
+        Ok(staged.commit()?)
+    }
+}

@@ -1,0 +1,195 @@
+//! The content of `report.html`: training curve, model beside baselines, segments, and a few users with what they are
+//! recommended.
+
+use super::Finished;
+use crate::error::Error;
+use crate::evaluate::{Evaluation, policy};
+use crate::recommend::{Recommendation, recommend_to, when};
+use crate::report::{DatasetFacts, Epoch, Past, Recommended, Report, ResultRow, SegmentFacts, UserExample};
+use semrank_core::{ItemId, Kind, RankSummary, Segment};
+use semrank_data::{Case, SplitKind};
+use semrank_model::evaluate::{self as metrics, Query};
+use serde::Serialize;
+
+/// Users shown, and how much of them.
+const USERS: usize = 6;
+const SHOWN_EVENTS: usize = 8;
+const SHOWN_ITEMS: usize = 8;
+
+/// A row of the results that comes from outside, such as an oracle's.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Extra {
+    /// Its name.
+    pub(crate) name: String,
+    /// Over all test cases, strict.
+    pub(crate) metrics: RankSummary,
+}
+
+/// The page of a run.
+pub(super) fn content(
+    finished: &Finished,
+    evaluation: &Evaluation,
+    extra: &[Extra],
+) -> Result<Report, Error> {
+    let facts = &finished.model.facts;
+    let mut rows: Vec<ResultRow> = evaluation.rows.iter().map(row).collect();
+    rows.extend(extra.iter().map(|extra| ResultRow {
+        name: extra.name.clone(),
+        protocol: "strict".into(),
+        metrics: extra.metrics,
+        segments: Vec::new(),
+    }));
+    let mut notes = vec![policy(&facts.blend)];
+    notes.extend(evaluation.protocol.iter().cloned());
+    if evaluation.without_history > 0 {
+        notes.push(format!("{} targets have no history and are left out.", evaluation.without_history));
+    }
+    Ok(Report {
+        title: finished.data.dataset.meta.name.clone(),
+        subtitle: "A sequence model over ids and texts, beside rankers with almost nothing to learn.".into(),
+        footer: format!("semrank {}", env!("CARGO_PKG_VERSION")),
+        dataset: dataset(finished),
+        settings: settings(finished),
+        curve: facts.curve.iter().enumerate().map(|(at, epoch)| curve(finished, at, epoch)).collect(),
+        best_epoch: (facts.best_epoch > 0).then_some(facts.best_epoch as usize),
+        rows,
+        users: examples(finished)?,
+        timings: timings(finished),
+        notes,
+    })
+}
+
+fn row(row: &metrics::ResultRow) -> ResultRow {
+    let segment = |segment: &Segment| (segment.name().to_owned(), *row.segments.of(*segment));
+    ResultRow {
+        name: row.name.clone(),
+        protocol: match row.protocol {
+            metrics::Protocol::Strict => "strict".into(),
+            metrics::Protocol::Filtered => "filtered".into(),
+        },
+        metrics: row.all,
+        segments: Segment::ALL.iter().map(segment).collect(),
+    }
+}
+
+fn curve(finished: &Finished, at: usize, epoch: &semrank_model::EpochReport) -> Epoch {
+    let times = finished.stages.iter().find_map(|done| done.timing.epochs.get(at));
+    Epoch {
+        epoch: epoch.epoch as usize,
+        train_loss: epoch.loss,
+        ndcg_10: epoch.ndcg_10,
+        recall_10: epoch.recall_10,
+        seconds: times.map_or(0.0, |[train, validation]| train + validation),
+    }
+}
+
+fn dataset(finished: &Finished) -> DatasetFacts {
+    let (dataset, split) = (&finished.data.dataset, &finished.data.split);
+    let segments = finished.data.segments();
+    let facts = |segment: &Segment| SegmentFacts {
+        name: segment.name().into(),
+        items: segments.iter().filter(|of| *of == segment).count(),
+        targets: split.test.iter().filter(|case| segments[case.target.index()] == *segment).count(),
+    };
+    DatasetFacts {
+        name: dataset.meta.name.clone(),
+        users: dataset.users.len(),
+        items: dataset.catalog.len(),
+        ads: dataset.catalog.kinds.iter().filter(|kind| **kind == Kind::Ad).count(),
+        events: dataset.events.len(),
+        split: match split.kind {
+            SplitKind::LeaveOneOut => "leave-one-out: last event = test, second last = validation".into(),
+            SplitKind::Time => "time: cuts at the 80 % and 90 % quantiles of event time".into(),
+        },
+        segments: Segment::ALL.iter().map(facts).collect(),
+    }
+}
+
+fn settings(finished: &Finished) -> Vec<(String, String)> {
+    let config = serde_json::json!(finished.config);
+    let mut out = vec![("seed".to_owned(), finished.seed.to_string())];
+    for (section, key) in [
+        ("model", "dim"),
+        ("model", "blocks"),
+        ("model", "history"),
+        ("model", "dropout"),
+        ("train", "loss"),
+        ("train", "negatives"),
+        ("train", "batch"),
+        ("train", "rate"),
+        ("features", "dim"),
+    ] {
+        let value = config[section][key].to_string();
+        out.push((format!("{section}.{key}"), value.trim_matches('"').to_owned()));
+    }
+    out
+}
+
+fn timings(finished: &Finished) -> Vec<(String, f64)> {
+    let mut out = Vec::new();
+    for done in &finished.stages {
+        if done.timing.parts.is_empty() {
+            out.push((done.stage.clone(), done.timing.seconds));
+        }
+        out.extend(done.timing.parts.iter().map(|(part, seconds)| (part.clone(), *seconds)));
+    }
+    out
+}
+
+/// Test users spread evenly over all of them.
+fn examples(finished: &Finished) -> Result<Vec<UserExample>, Error> {
+    let cases = &finished.data.split.test;
+    let step = (cases.len() / USERS).max(1);
+    cases.iter().step_by(step).take(USERS).map(|case| example(finished, case)).collect()
+}
+
+fn example(finished: &Finished, case: &Case) -> Result<UserExample, Error> {
+    let dataset = &finished.data.dataset;
+    let history = dataset.events.before(case.user, case.end).last(SHOWN_EVENTS);
+    let past = |at: usize| {
+        let item = history.items[at];
+        Past {
+            item: dataset.catalog.name(item).to_owned(),
+            text: dataset.catalog.label(item),
+            kind: kind(dataset.catalog.kinds[item.index()]).into(),
+            action: dataset.actions.name(u32::from(history.actions[at].0)).to_owned(),
+            when: if dataset.events.timed() { when(history.times[at]) } else { String::new() },
+        }
+    };
+    let query = Query { user: case.user, end: case.end };
+    let found = recommend_to(finished, query, SHOWN_ITEMS, |_| true)?;
+    Ok(UserExample {
+        user: dataset.users.name(case.user.0).to_owned(),
+        history: (0..history.len()).map(past).collect(),
+        recommendations: found.into_iter().map(|found| recommended(found, case.target)).collect(),
+    })
+}
+
+fn recommended(found: Recommendation, target: ItemId) -> Recommended {
+    let parts = &found.parts;
+    let mut sources = vec![("network".to_owned(), f64::from(parts.network))];
+    for (name, share) in
+        [("item-item", parts.item_item), ("popularity", parts.popularity), ("seen", parts.seen)]
+    {
+        if share != 0.0 {
+            sources.push((name.into(), f64::from(share)));
+        }
+    }
+    Recommended {
+        rank: found.rank,
+        hit: found.row == target,
+        item: found.item,
+        text: found.text,
+        kind: found.kind.into(),
+        score: f64::from(found.score),
+        sources,
+    }
+}
+
+/// The word for a kind.
+pub(crate) fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Organic => "organic",
+        Kind::Ad => "ad",
+    }
+}

@@ -1,0 +1,114 @@
+//! What is said about runs that cannot be used: every message names what is wrong and what to do.
+
+mod common;
+
+use common::{bytes, fail, run_args, succeed};
+use std::path::{Path, PathBuf};
+
+struct Fixture {
+    dir: tempfile::TempDir,
+    data: PathBuf,
+    run: PathBuf,
+}
+
+impl Fixture {
+    fn new() -> Fixture {
+        let dir = tempfile::tempdir().unwrap();
+        let (data, run) = (common::market(dir.path(), 5), dir.path().join("run"));
+        succeed(run_args(&data, &run, &[]));
+        Fixture { dir, data, run }
+    }
+
+    #[track_caller]
+    fn evaluation_says(&self, expected: &[&str]) {
+        let said = fail(["evaluate", self.run.to_str().unwrap(), "--json"]);
+        for text in expected {
+            assert!(said.contains(text), "no {text:?} in: {said}");
+        }
+    }
+
+    fn repeat(&self) {
+        succeed(run_args(&self.data, &self.run, &[]));
+        succeed(["evaluate", self.run.to_str().unwrap(), "--json"]);
+    }
+}
+
+fn cut(path: &Path) {
+    let whole = bytes(path);
+    std::fs::write(path, &whole[..whole.len() - 10]).unwrap();
+}
+
+#[test]
+fn damaged_stages_are_refused_and_made_again() {
+    let fixture = Fixture::new();
+    cut(&fixture.run.join("model/model.safetensors"));
+    fixture.evaluation_says(&["model.safetensors", "cut short or altered", "semrank run"]);
+    fixture.repeat();
+    cut(&fixture.run.join("features/vectors.safetensors"));
+    fixture.evaluation_says(&["vectors.safetensors", "cut short or altered"]);
+    fixture.repeat();
+    cut(&fixture.run.join("model/manifest.json"));
+    fixture.evaluation_says(&["manifest.json is damaged", "help:"]);
+    fixture.repeat();
+    std::fs::remove_dir_all(fixture.run.join("model")).unwrap();
+    fixture.evaluation_says(&["no finished model stage", "finishes or repeats"]);
+    fixture.repeat();
+}
+
+#[test]
+fn stages_of_another_run_are_refused() {
+    let fixture = Fixture::new();
+    let other = fixture.dir.path().join("other");
+    succeed(run_args(&fixture.data, &other, &["--set", "features.dim=6"]));
+    let theirs = other.join("features");
+    std::fs::remove_dir_all(fixture.run.join("features")).unwrap();
+    std::fs::rename(theirs, fixture.run.join("features")).unwrap();
+    fixture.evaluation_says(&["configuration", "repeat `semrank run`"]);
+}
+
+#[test]
+fn other_data_is_refused() {
+    let fixture = Fixture::new();
+    let elsewhere = fixture.dir.path().join("elsewhere");
+    let other = common::market(&elsewhere, 9);
+    let run = fixture.run.to_str().unwrap();
+    let said = fail(["evaluate", run, "--data", other.to_str().unwrap()]);
+    assert!(said.contains("has the hash") && said.contains("is another one"), "{said}");
+
+    let moved = fixture.dir.path().join("moved");
+    std::fs::rename(&fixture.data, &moved).unwrap();
+    fixture.evaluation_says(&["market", "help:"]);
+    succeed(["evaluate", run, "--data", moved.to_str().unwrap(), "--json"]);
+
+    std::fs::rename(&other, &fixture.data).unwrap();
+    fixture.evaluation_says(&["data set `market` has the hash", "it has changed since the run"]);
+}
+
+#[test]
+fn folders_of_others_are_left_alone() {
+    let fixture = Fixture::new();
+    let foreign = fixture.dir.path().join("letters");
+    std::fs::create_dir(&foreign).unwrap();
+    std::fs::write(foreign.join("letter.txt"), "dear").unwrap();
+    let said = fail(["evaluate", foreign.to_str().unwrap()]);
+    assert!(said.contains("is not a run folder: it has no run.json"), "{said}");
+    let said = fail(run_args(&fixture.data, &foreign, &[]));
+    assert!(said.contains("exists and is no run folder") && said.contains("will not be touched"), "{said}");
+    let said = fail(["quickstart", "--out", foreign.to_str().unwrap()]);
+    assert!(said.contains("no folder of an earlier quickstart"), "{said}");
+    let names: Vec<_> =
+        std::fs::read_dir(&foreign).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["letter.txt"]);
+}
+
+#[test]
+fn data_too_small_to_split_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let events = dir.path().join("events.csv");
+    std::fs::write(&events, "user,item\nann,a\nann,b\nbob,a\n").unwrap();
+    let (data, out) = (dir.path().join("tiny"), dir.path().join("run"));
+    succeed(["import", "--events", events.to_str().unwrap(), "--out", data.to_str().unwrap()]);
+    let said = fail(run_args(&data, &out, &[]));
+    assert!(said.contains("has no") && said.contains("three events"), "{said}");
+    assert!(!out.exists(), "a refused run leaves nothing behind");
+}

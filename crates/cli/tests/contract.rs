@@ -1,0 +1,185 @@
+//! The contract of the commands: keys of the JSON, what goes to which stream, exit codes, precedence of settings.
+
+mod common;
+
+use common::{call, fail, json, run_args, semrank, stderr, succeed};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+/// A finished run of a small market.
+fn finished(dir: &Path) -> (PathBuf, PathBuf) {
+    let (data, out) = (common::market(dir, 5), dir.join("run"));
+    succeed(run_args(&data, &out, &["--set", "data.split=time"]));
+    (data, out)
+}
+
+fn has_keys(value: &Value, keys: &[&str]) {
+    for key in keys {
+        assert!(value.get(key).is_some(), "no `{key}` in {value}");
+    }
+}
+
+#[test]
+fn evaluate_prints_the_agreed_json() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, out) = finished(dir.path());
+    let run = out.to_str().unwrap();
+    let found = json(&succeed(["evaluate", run, "--json"]));
+    has_keys(
+        &found,
+        &["dataset", "split", "users", "items", "rows", "train_seconds", "seen_policy", "without_history"],
+    );
+    assert_eq!((found["split"].as_str(), found["items"].as_u64()), (Some("test"), Some(120)));
+    let rows = found["rows"].as_array().unwrap();
+    let names = |protocol: &str| -> Vec<&str> {
+        rows.iter()
+            .filter(|row| row["protocol"] == protocol)
+            .map(|row| row["name"].as_str().unwrap())
+            .collect()
+    };
+    assert_eq!(names("strict"), ["model", "popularity", "recent_popularity", "markov", "tfidf"]);
+    assert_eq!(names("strict"), names("filtered"));
+    assert_eq!(rows[0]["protocol"], "strict", "strict comes first");
+    for row in rows {
+        has_keys(row, &["recall@5", "recall@10", "ndcg@5", "ndcg@10", "mrr"]);
+        has_keys(&row["segments"], &["head", "torso", "tail", "new"]);
+    }
+    let validation = json(&succeed(["evaluate", run, "--split", "validation", "--json"]));
+    assert_eq!(validation["split"], "validation");
+    assert!(succeed(["evaluate", run]).contains("strict: nothing is removed"));
+}
+
+#[test]
+fn predictions_have_a_line_a_user_and_agree_with_the_figures() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, out) = finished(dir.path());
+    let dataset = semrank_data::Dataset::open(&data).unwrap();
+    let split = semrank_data::Split::new(&dataset, semrank_data::SplitKind::Time).unwrap();
+    for protocol in ["strict", "filtered"] {
+        let file = dir.path().join(protocol);
+        let mut args =
+            vec!["evaluate", out.to_str().unwrap(), "--json", "--predictions", file.to_str().unwrap()];
+        args.extend((protocol == "filtered").then_some("--filtered"));
+        let found = json(&succeed(args));
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(text.lines().count(), split.test.len());
+        let mut hits = 0;
+        for (line, case) in text.lines().zip(&split.test) {
+            let (user, items) = line.split_once('\t').unwrap();
+            let items: Vec<&str> = items.split(' ').collect();
+            assert_eq!((user, items.len()), (dataset.users.name(case.user.0), 50));
+            hits += usize::from(items[..10].contains(&dataset.catalog.name(case.target)));
+        }
+        let rows = found["rows"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["name"] == "model" && row["protocol"] == protocol).unwrap();
+        let recall = row["recall@10"].as_f64().unwrap();
+        assert!((recall - hits as f64 / split.test.len() as f64).abs() < 1e-12, "{protocol}");
+    }
+}
+
+#[test]
+fn run_prints_one_object_and_the_rest_goes_to_standard_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = common::market(dir.path(), 5);
+    let out = dir.path().join("run");
+    let args = run_args(&data, &out, &["--json", "--threads", "1"]);
+    let output = call(&args);
+    let found = json(&String::from_utf8(output.stdout.clone()).unwrap());
+    has_keys(&found, &["run", "dataset", "rows", "stages", "train_seconds", "wall_seconds", "peak_rss_mb"]);
+    assert!(stderr(&output).contains("epoch 1/3"), "{}", stderr(&output));
+    for stage in ["features", "model", "report"] {
+        assert!(out.join(stage).join("manifest.json").is_file(), "{stage}");
+        assert!(out.join(stage).join("timing.json").is_file(), "{stage}");
+    }
+    assert!(std::fs::read_to_string(out.join("report/report.html")).unwrap().ends_with("</html>\n"));
+
+    let again = json(&succeed(&args));
+    let skipped: Vec<bool> =
+        again["stages"].as_array().unwrap().iter().map(|stage| stage["skipped"] == true).collect();
+    assert_eq!(skipped, [true, true, true], "nothing has changed");
+    assert_eq!(again["rows"], found["rows"]);
+    let other = json(&succeed(args.iter().cloned().chain(["--set".into(), "train.epochs=2".into()])));
+    let skipped: Vec<bool> =
+        other["stages"].as_array().unwrap().iter().map(|stage| stage["skipped"] == true).collect();
+    assert_eq!(skipped, [true, false, false], "features do not depend on epochs");
+}
+
+#[test]
+fn recommend_explains_and_names_the_nearest_user() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, out) = finished(dir.path());
+    let run = out.to_str().unwrap();
+    let dataset = semrank_data::Dataset::open(&data).unwrap();
+    let user = dataset.users.name(0);
+    let found = json(&succeed(["recommend", run, "--user", user, "-k", "4", "--explain", "--json"]));
+    let items = found["items"].as_array().unwrap();
+    assert_eq!(items.len(), 4);
+    for item in items {
+        has_keys(item, &["rank", "item", "text", "kind", "score", "parts"]);
+        let parts: f64 = item["parts"].as_object().unwrap().values().map(|part| part.as_f64().unwrap()).sum();
+        assert!((parts - item["score"].as_f64().unwrap()).abs() < 1e-3, "parts add up to the score: {item}");
+    }
+    assert!(found["last_events"].as_array().unwrap().len() > 1);
+    let plain = json(&succeed(["recommend", run, "--user", user, "--json"]));
+    assert_eq!(plain["items"].as_array().unwrap().len(), 10);
+    assert!(plain["items"][0].get("parts").is_none());
+    let text = succeed(["recommend", run, "--user", user, "-k", "2"]);
+    assert!(text.contains(items[0]["item"].as_str().unwrap()) && text.contains("the whole history was read"));
+    let unknown = format!("{user}0");
+    let said = fail(["recommend", run, "--user", &unknown]);
+    assert!(said.contains(&format!("no user `{unknown}`")) && said.contains("did you mean `"), "{said}");
+}
+
+#[test]
+fn settings_come_from_file_environment_and_flags_in_this_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("semrank.toml");
+    std::fs::write(&file, "[train]\nepochs = 2\nbatch = 32\n").unwrap();
+    let config = |variables: &[(&str, &str)], more: &[&str]| {
+        let mut command = semrank();
+        command.args(["config", "--json", "--config"]).arg(&file).args(more).envs(variables.iter().copied());
+        json(&String::from_utf8(command.output().unwrap().stdout).unwrap())["train"].clone()
+    };
+    let train = config(&[], &[]);
+    assert_eq!((train["epochs"].as_u64(), train["batch"].as_u64()), (Some(2), Some(32)));
+    assert_eq!(config(&[("SEMRANK_TRAIN_EPOCHS", "3")], &[])["epochs"], 3);
+    let variables = [("SEMRANK_TRAIN_EPOCHS", "3"), ("SEMRANK_DATA", "../shared/data")];
+    assert_eq!(config(&variables, &["--set", "train.epochs=4"])["epochs"], 4);
+
+    std::fs::write(&file, "[train]\nepochs = 2\nbach = 32\n").unwrap();
+    let said = fail(["config", "--config", file.to_str().unwrap()]);
+    assert!(said.contains("semrank.toml:3: there is no setting `train.bach`"), "{said}");
+    assert!(said.contains("did you mean `train.batch`?"), "{said}");
+    let said = fail(["config", "--set", "model.heads=3"]);
+    assert!(said.contains("model.heads is 3, expected a divisor of model.dim"), "{said}");
+}
+
+#[test]
+fn exit_codes_and_streams() {
+    assert_eq!(call(["run"]).status.code(), Some(2), "wrong usage");
+    assert_eq!(call(["evalute"]).status.code(), Some(2), "an unknown verb");
+    let said = fail(["run", "--data", "no/such/folder", "--out", "no/such/run"]);
+    assert!(said.contains("no/such/folder") && said.contains("help:"), "{said}");
+    assert!(!Path::new("no").exists(), "a refused run leaves nothing behind");
+    let mut child = semrank().arg("config").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "a closed pipe is quiet: {}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = common::market(dir.path(), 6);
+    let tensors = |threads: &str| {
+        let out = dir.path().join(threads);
+        succeed(run_args(&data, &out, &["--threads", threads]));
+        common::bytes(&out.join("model/model.safetensors"))
+    };
+    assert!(tensors("1") == tensors("3"));
+}
