@@ -1,4 +1,5 @@
 //! The contract of the commands: keys of the JSON, what goes to which stream, exit codes, precedence of settings.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

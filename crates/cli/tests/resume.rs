@@ -1,5 +1,6 @@
 //! The promise of `--resume`: a training that was killed or interrupted goes on to the same bytes.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

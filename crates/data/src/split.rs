@@ -3,7 +3,8 @@
 //! *Leave-one-out*: a user's last target event is the test target, the second last the validation target, what lies
 //! before that is training. *Time*: cuts at the 80 % and 90 % quantiles of the target events' times; a user's first
 //! target event in between is the validation target, the first at or after the second cut the test target. A history
-//! is everything before its target in log order, events of other actions included.
+//! is everything before its target in log order, events of other actions included; a target without an earlier target
+//! event is no case and is counted apart (so that a user who only returned things does not count as a known buyer).
 //!
 //! Nothing that a trainer may see depends on which item a test target is; `tests/splits.rs` checks it.
 //!
@@ -47,7 +48,7 @@ pub struct Case {
     pub target: ItemId,
 }
 
-/// Held-out targets that have nothing before them, counted apart from the cases.
+/// Held-out targets that have no target event before them, counted apart from the cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WithoutHistory {
     /// Validation targets without a history.
@@ -148,7 +149,7 @@ impl Split {
             (held_out.test, &mut self.test, &mut self.without_history.test),
         ] {
             match target {
-                Some(end) if end > start => cases.push(case(end)),
+                Some(end) if targets(dataset, start..end).next().is_some() => cases.push(case(end)),
                 Some(_) => *without += 1,
                 None => {}
             }

@@ -59,13 +59,14 @@ fn columns() {
     csv("user,item,timestamp\n\"u,a,1\nu,a,2\nu,a,3\n", &["e.csv:2", "is a quote left open"]);
     items("id_of_item,title\na,x\n", &["i.csv has no column `item_id`", "--item-id"]);
     let folder = Folder::new();
-    let mapping = Mapping { text: Some(vec!["titel".into()]), ..Mapping::default() };
+    let mapping = Mapping { text: Some(vec!["titles".into()]), ..Mapping::default() };
     let (events, items) = (folder.file("e.csv", EVENTS), Some(folder.file("i.csv", ITEMS)));
     let options = Options { events, items, mapping, ..Options::default() };
-    check_options(&folder, options.clone(), &["no column `titel`", "did you mean `title`", "--text"]);
+    check_options(&folder, options.clone(), &["no column `titles`", "did you mean `title`", "--text"]);
     let mapping =
         Mapping { timestamp: Some("timestamp".into()), order: Some("item".into()), ..Mapping::default() };
     check_options(&folder, Options { mapping, ..options.clone() }, &["--timestamp or --order, not both"]);
+    let options = Options { mapping: Mapping::default(), ..options };
     check_options(
         &folder,
         Options { min_rating: Some(3.0), ..options.clone() },

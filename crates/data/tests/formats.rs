@@ -299,7 +299,8 @@ fn beauty_by_sequences_and_by_tables_is_the_same() {
     let (report, a) = run(&table);
     let (_, b) = run(&lines);
     assert_eq!((report.users, report.items, report.events), (22_363, 12_101, 198_502));
-    assert_eq!(report.text_fill["text"], 1.0);
+    // The Parquet file lacks the text of item 10205.
+    assert!((report.text_fill["text"] - 12_100.0 / 12_101.0).abs() < 1e-12);
     assert!(a.events.items() == b.events.items() && a.users.names().eq(b.users.names()));
     assert!(a.catalog.texts[1].values == b.catalog.texts[1].values);
 }

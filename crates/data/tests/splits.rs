@@ -127,7 +127,8 @@ fn check_invariants(dataset: &Dataset, split: &Split) {
             let event = log.event(case.end);
             assert_eq!(event.item, case.target);
             assert!(dataset.is_target(event.action));
-            assert!(!log.before(case.user, case.end).is_empty());
+            let history = log.before(case.user, case.end);
+            assert!(history.actions.iter().any(|&action| dataset.is_target(action)));
             assert!(split.train_ends[case.user.index()] <= case.end, "a case is never trained on");
             if let Some(cuts) = split.cuts {
                 assert!(event.time as f64 >= cuts[first]);
@@ -181,6 +182,8 @@ fn leave_one_out_takes_the_last_two_target_events() {
         (2, 7, false, 10),
         (3, 8, true, 10),
         (3, 9, true, 10),
+        (4, 1, false, 10),
+        (4, 2, true, 20),
     ];
     let dataset = dataset(&lines, true, false);
     let split = Split::new(&dataset, SplitKind::LeaveOneOut).unwrap();
@@ -196,7 +199,7 @@ fn leave_one_out_takes_the_last_two_target_events() {
     // The tie of u3 is broken by the row order.
     assert_eq!(names(&split.test), pairs(&[("u0", "i4"), ("u3", "i9")]));
     assert_eq!(names(&split.validation), pairs(&[("u0", "i2")]));
-    assert_eq!(split.without_history.test, 2, "u and u1 have one event");
+    assert_eq!(split.without_history.test, 3, "u, u1 and u4 have one target event");
     assert_eq!(split.without_history.validation, 1, "u3");
     let u0 = dataset.users.get("u0").map(UserId).unwrap();
     assert_eq!(dataset.events.before(u0, split.test[0].end).len(), 3, "the view between is history");

@@ -182,16 +182,17 @@ impl<T: Scalar> Network<T> {
         self.seen.of_mut(grads)[0] += dseen * T::from_f64(SEEN_RATE);
     }
 
-    /// Writes the vectors of `items`, `[items x D]`, given their contents, `[items x C]`. An item whose index
+    /// Writes the vectors of `items`, `[items x D]`, given the whole catalogue's contents. An item whose index
     /// `dropout` drops goes without its id row.
-    pub fn item_vectors(&self, items: &[u32], content: &[T], dropout: Dropout, out: &mut [T]) {
-        let (dim, width) = (self.dim(), self.content_width());
-        out.par_chunks_mut(ROWS_PER_TASK * dim).zip(items.par_chunks(ROWS_PER_TASK)).enumerate().for_each(
-            |(task, (out, items))| {
+    pub fn item_vectors(&self, items: &[u32], contents: &[f32], dropout: Dropout, out: &mut [T]) {
+        let dim = self.dim();
+        out.par_chunks_mut(ROWS_PER_TASK * dim).zip(items.par_chunks(ROWS_PER_TASK)).enumerate().for_each_init(
+            Vec::new,
+            |content, (task, (out, items))| {
                 let first = task * ROWS_PER_TASK;
                 match &self.content {
                     Some(linear) => {
-                        let content = &content[first * width..(first + items.len()) * width];
+                        gather(contents, items, linear.weight.rows, content);
                         linear.forward(&self.params, content, out);
                     }
                     None => out.fill(T::ZERO),
@@ -207,20 +208,21 @@ impl<T: Scalar> Network<T> {
     }
 
     /// Adds the gradient of the content projection. (The gradient of an id row is that of the vector, unless dropped.)
-    pub fn item_vectors_backward(&self, content: &[T], dvectors: &[T], grads: &mut [T]) {
+    pub fn item_vectors_backward(&self, items: &[u32], contents: &[f32], dvectors: &[T], grads: &mut [T]) {
         let Some(linear) = self.content else { return };
-        let (dim, width) = (self.dim(), self.content_width());
+        let (dim, width) = (self.dim(), linear.weight.rows);
         // A fixed number of parts, added in order.
-        let rows = (dvectors.len() / dim).div_ceil(4).max(1);
+        let rows = items.len().div_ceil(4).max(1);
         let parts: Vec<Vec<T>> = dvectors
             .par_chunks(rows * dim)
-            .zip(content.par_chunks(rows * width))
-            .map(|(dvectors, content)| {
+            .zip(items.par_chunks(rows))
+            .map(|(dvectors, items)| {
+                let mut content = Vec::new();
+                gather(contents, items, width, &mut content);
                 let mut part = vec![T::ZERO; width * dim + dim];
                 let (weight, bias) = part.split_at_mut(width * dim);
-                let count = dvectors.len() / dim;
-                let content = Mat::new(content, count, width);
-                matmul(weight, T::ZERO, content.t(), Mat::new(dvectors, count, dim), T::ONE);
+                let content = Mat::new(&content, items.len(), width);
+                matmul(weight, T::ZERO, content.t(), Mat::new(dvectors, items.len(), dim), T::ONE);
                 dvectors.chunks_exact(dim).for_each(|row| kernel::add(row, bias));
                 part
             })
@@ -294,14 +296,19 @@ impl<T: Scalar> Network<T> {
     fn input_dropout(&self, key: Option<u64>) -> Dropout {
         key.map_or(Dropout::off(), |key| Dropout::new(self.settings.dropout, key.rotate_left(32)))
     }
-
-    fn content_width(&self) -> usize {
-        self.content.map_or(0, |linear| linear.weight.rows)
-    }
 }
 
 fn block_key(key: Option<u64>, block: usize) -> Option<u64> {
     key.map(|key| key.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(block as u64 * 8))
+}
+
+/// Rows `items` of the catalogue's contents, `[items x width]`.
+fn gather<T: Scalar>(contents: &[f32], items: &[u32], width: usize, to: &mut Vec<T>) {
+    to.clear();
+    for &item in items {
+        let row = &contents[item as usize * width..][..width];
+        to.extend(row.iter().map(|&value| T::from_f64(f64::from(value))));
+    }
 }
 
 fn id_row(settings: &ModelSettings, rows: usize, item: u32) -> u32 {

@@ -81,7 +81,7 @@ semrank_core::settings! {
         /// `uniform` or `popularity`.
         sampling: Negatives = Negatives::Uniform,
         /// Parts a step is cut into, added in order: the result depends on it, but not on the number of threads.
-        shards: usize = 4,
+        shards: usize = 2,
     }
 }
 

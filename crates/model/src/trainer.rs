@@ -12,6 +12,9 @@ use semrank_nn::{
     unit_rows_backward,
 };
 
+const ROWS_PER_TASK: usize = 256;
+const CHUNK: usize = 1 << 14;
+
 /// Trains a [`Network`].
 #[derive(Debug)]
 pub struct Trainer<'a, T> {
@@ -42,13 +45,11 @@ struct EpochOrder {
 /// Buffers of a step, kept between steps.
 #[derive(Debug, Default)]
 struct Workspace<T> {
-    content: Vec<T>,
     vectors: Vec<T>,
     unit: Vec<T>,
     inverse: Vec<T>,
     negatives: Vec<T>,
     dvectors: Vec<T>,
-    dunit: Vec<T>,
     grads: Vec<T>,
     shards: Vec<ShardSpace<T>>,
 }
@@ -167,19 +168,15 @@ impl<'a, T: Scalar> Trainer<'a, T> {
         let key = self.rng.fork(self.step << 1 | 1).fork(1).next_u64();
         let space = &mut self.workspace;
 
-        let width = self.data.content_width();
-        space.content.resize(batch.items.len() * width, T::ZERO);
-        for (content, &item) in space.content.chunks_exact_mut(width.max(1)).zip(&batch.items) {
-            let from = &self.data.content[item as usize * width..][..width];
-            content.iter_mut().zip(from).for_each(|(to, &from)| *to = T::from_f64(f64::from(from)));
-        }
         let items = batch.items.len();
         space.vectors.resize(items * dim, T::ZERO);
         let dropout = Dropout::new(self.id_dropout, key);
-        network.item_vectors(&batch.items, &space.content, dropout, &mut space.vectors);
+        network.item_vectors(&batch.items, self.data.content, dropout, &mut space.vectors);
         space.unit.resize(items * dim, T::ZERO);
         space.inverse.resize(items, T::ZERO);
-        unit_rows(dim, &space.vectors, &mut space.inverse, &mut space.unit);
+        let rows = space.unit.par_chunks_mut(ROWS_PER_TASK * dim).zip(space.vectors.par_chunks(ROWS_PER_TASK * dim));
+        rows.zip(space.inverse.par_chunks_mut(ROWS_PER_TASK))
+            .for_each(|((unit, vectors), inverse)| unit_rows(dim, vectors, inverse, unit));
         space.negatives.clear();
         for &slot in &batch.negatives {
             space.negatives.extend_from_slice(&space.unit[slot as usize * dim..][..dim]);
@@ -208,20 +205,28 @@ impl<'a, T: Scalar> Trainer<'a, T> {
     /// Adds the shards in order and carries the gradient of unit vectors on to vectors and content.
     fn reduce(&mut self, batch: &Batch) {
         let dim = self.network.dim();
-        let Workspace { content, unit, inverse, dvectors, dunit, grads, shards, .. } = &mut self.workspace;
-        sum_parts(grads, shards, |shard| &shard.grads);
-        sum_parts(dvectors, shards, |shard| &shard.dvectors);
-        sum_parts(dunit, shards, |shard| &shard.dunit);
-        dunit.resize(batch.items.len() * dim, T::ZERO);
+        let Workspace { unit, inverse, dvectors, grads, shards, .. } = &mut self.workspace;
+        let mut negative_of = vec![None; batch.items.len()];
+        batch.negatives.iter().enumerate().for_each(|(n, &slot)| negative_of[slot as usize] = Some(n));
+        let row = |at: usize| at * dim..(at + 1) * dim;
+        dvectors.clear();
         dvectors.resize(batch.items.len() * dim, T::ZERO);
-        for shard in shards.iter() {
-            for (dnegative, &slot) in shard.dnegatives.chunks_exact(dim).zip(&batch.negatives) {
-                kernel::add(dnegative, &mut dunit[slot as usize * dim..][..dim]);
+        dvectors.par_chunks_mut(dim).enumerate().with_min_len(ROWS_PER_TASK / 4).for_each(|(slot, out)| {
+            for shard in shards.iter() {
+                if slot < batch.in_windows {
+                    kernel::add(&shard.dunit[row(slot)], out);
+                }
+                if let Some(negative) = negative_of[slot] {
+                    kernel::add(&shard.dnegatives[row(negative)], out);
+                }
             }
-        }
-        unit_rows_backward(dim, unit, inverse, dunit);
-        kernel::add(dunit, dvectors);
-        self.network.item_vectors_backward(content, dvectors, grads);
+            unit_rows_backward(dim, &unit[row(slot)], &inverse[slot..=slot], out);
+            if slot < batch.in_windows {
+                shards.iter().for_each(|shard| kernel::add(&shard.dvectors[row(slot)], out));
+            }
+        });
+        sum_grads(grads, shards);
+        self.network.item_vectors_backward(&batch.items, self.data.content, dvectors, grads);
     }
 
     /// Clips, and moves all parameters.
@@ -234,7 +239,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
             false => (Vec::new(), Vec::new()),
         };
         let grads = &self.workspace.grads;
-        let squared = kernel::dot(grads, grads).to_f64() + kernel::dot(&row_grads, &row_grads).to_f64();
+        let squared = squared(grads) + squared(&row_grads);
         let factor = T::from_f64(clip_factor(squared, self.settings.clip));
         let schedule = Schedule {
             peak: self.settings.rate,
@@ -278,15 +283,20 @@ impl<'a, T: Scalar> Trainer<'a, T> {
     }
 }
 
-/// `out` = the sum of one buffer of every shard, in order.
-fn sum_parts<T: Scalar>(out: &mut Vec<T>, shards: &[ShardSpace<T>], part: impl Fn(&ShardSpace<T>) -> &Vec<T> + Sync) {
-    let len = shards.first().map_or(0, |shard| part(shard).len());
+/// `out` = the sum of all shards' dense gradients, in order.
+fn sum_grads<T: Scalar>(out: &mut Vec<T>, shards: &[ShardSpace<T>]) {
     out.clear();
-    out.resize(len, T::ZERO);
-    out.par_chunks_mut(1 << 14).enumerate().for_each(|(chunk, out)| {
-        let first = chunk << 14;
-        shards.iter().for_each(|shard| kernel::add(&part(shard)[first..first + out.len()], out));
+    out.resize(shards.first().map_or(0, |shard| shard.grads.len()), T::ZERO);
+    out.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, out)| {
+        let range = chunk * CHUNK..chunk * CHUNK + out.len();
+        shards.iter().for_each(|shard| kernel::add(&shard.grads[range.clone()], out));
     });
+}
+
+/// Squared length: the sum of fixed parts, in order.
+fn squared<T: Scalar>(values: &[T]) -> f64 {
+    let parts: Vec<f64> = values.par_chunks(CHUNK).map(|part| kernel::dot(part, part).to_f64()).collect();
+    parts.iter().sum()
 }
 
 /// Everything a shard reads.

@@ -2,6 +2,10 @@
 //! schedule.
 
 use crate::{Scalar, kernel};
+use rayon::prelude::*;
+
+/// Parameters of one task.
+const CHUNK: usize = 1 << 15;
 
 /// Hyper-parameters of one step, the learning rate of that step included.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,7 +49,10 @@ impl<T: Scalar> AdamState<T> {
     /// When lengths differ.
     pub fn update(&mut self, adam: &Adam, step: u64, factor: T, grads: &[T], params: &mut [T]) {
         assert!(grads.len() == params.len() && self.first.len() == params.len());
-        update(adam, step, factor, grads, &mut self.first, &mut self.second, params);
+        let moments = self.first.par_chunks_mut(CHUNK).zip(self.second.par_chunks_mut(CHUNK));
+        params.par_chunks_mut(CHUNK).zip(grads.par_chunks(CHUNK)).zip(moments).for_each(
+            |((params, grads), (first, second))| update(adam, step, factor, grads, first, second, params),
+        );
     }
 }
 

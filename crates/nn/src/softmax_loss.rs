@@ -7,7 +7,7 @@
 //!
 //! `logit(t, c) = scale · <query_t, candidate_c> + bias_c + seen_bias · [c in the history of t]`
 //!
-//! Work goes over tiles of 256 positions by 1,024 candidates. With one tile of candidates the logits are kept between
+//! Work goes over tiles of at most 256 positions by 1,024 candidates. With one tile of candidates the logits are kept between
 //! the two passes; otherwise the second pass computes them again. The gradient overwrites the logits in place.
 
 use crate::{Mat, Scalar, kernel, matmul};
@@ -134,9 +134,11 @@ impl<T: Scalar> SoftmaxLoss<'_, T> {
         assert_eq!(self.queries.len(), positions * dim);
         assert_eq!(grads.queries.len(), positions * dim);
         assert_eq!(self.candidates.vectors.len(), self.candidates.bias.len() * dim);
+        // Tiles of about the same size: a small last one would waste a matrix product's set-up.
+        let rows = positions.div_ceil(positions.div_ceil(TILE_POSITIONS).max(1)).max(1);
         (0..positions)
-            .step_by(TILE_POSITIONS)
-            .map(|first| self.positions_tile(first, TILE_POSITIONS.min(positions - first), grads, scratch))
+            .step_by(rows)
+            .map(|first| self.positions_tile(first, rows.min(positions - first), grads, scratch))
             .sum()
     }
 

@@ -109,16 +109,12 @@ fn write_lists(run: &Finished, part: Part, protocol: Protocol, path: &Path) -> R
     let ranking = rank(&ranker, &dataset.events, dataset.catalog.len(), cases, options)?;
     let mut refused = None;
     let written = write_atomically(path, |out| {
-        write_predictions(out, cases, ranking.of(protocol), &dataset.users, &dataset.catalog.ids).or_else(
-            |error| match error {
-                EvaluateError::Write(error) => Err(error),
-                other => {
-                    let text = other.to_string();
-                    refused = Some(other);
-                    Err(std::io::Error::other(text))
-                }
-            },
-        )
+        let written =
+            write_predictions(out, cases, ranking.of(protocol), &dataset.users, &dataset.catalog.ids);
+        written.map_err(|error| match error {
+            EvaluateError::Write(error) => error,
+            other => std::io::Error::other(refused.insert(other).to_string()),
+        })
     });
     match refused {
         Some(error) => Err(error.into()),

@@ -56,8 +56,9 @@ impl ItemsPlan {
             usual: &ITEM_IDS,
             flag: "--item-id",
         })?;
-        let kind =
-            header.find(&Wanted { given: mapping.kind.as_deref(), usual: &["kind"], flag: "--kind" })?;
+        let given = mapping.kind.as_deref();
+        let kind = header.find(&Wanted { given, usual: &["kind"], flag: "--kind" })?;
+        let kind = kind.map(|cell| KindCell { cell, given: given.is_some(), others: 0 });
         let mut time = |given: &Option<String>, usual: &str, flag| {
             let cell = header.find(&Wanted { given: given.as_deref(), usual: &[usual], flag })?;
             Ok::<_, Error>(cell.map(|cell| {

@@ -61,7 +61,12 @@ impl Targets {
 
     fn items<'a>(self, history: History<'a>) -> impl DoubleEndedIterator<Item = ItemId> + 'a {
         let wanted = move |action: ActionId| self.0.is_none_or(|target| target == action);
-        history.items.iter().zip(history.actions).filter(move |(_, action)| wanted(**action)).map(|(item, _)| *item)
+        history
+            .items
+            .iter()
+            .zip(history.actions)
+            .filter(move |(_, action)| wanted(**action))
+            .map(|(item, _)| *item)
     }
 
     /// Items of a query's history, newest first.

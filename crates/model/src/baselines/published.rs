@@ -40,7 +40,8 @@ fn leave_one_out(dataset: &Dataset) -> Split {
 fn strict(dataset: &Dataset, split: &Split, scorer: &dyn Scorer) -> ResultRow {
     let items = dataset.catalog.len();
     let ranking = rank(scorer, &dataset.events, items, &split.test, RankOptions::default()).unwrap();
-    let segments = segments(&split.training_counts(dataset), |item| dataset.catalog.name(ItemId(item as u32)));
+    let segments =
+        segments(&split.training_counts(dataset), |item| dataset.catalog.name(ItemId(item as u32)));
     ResultRow::new(scorer.name(), Protocol::Strict, &ranking.strict.ranks, &split.test, &segments)
 }
 
@@ -71,19 +72,34 @@ fn lastfm() {
 
 #[test]
 fn scientific() {
-    check_popularity_and_markov("amazon2018-scientific", "sequences.txt", (0.0245, None), (0.0871, Some(0.0667)));
+    check_popularity_and_markov(
+        "amazon2018-scientific",
+        "sequences.txt",
+        (0.0245, None),
+        (0.0871, Some(0.0667)),
+    );
 }
 
 #[test]
 #[ignore = "seconds"]
 fn beauty() {
-    check_popularity_and_markov("amazon2014/beauty", "sequences.txt", (0.0115, Some(0.0055)), (0.0628, Some(0.0422)));
+    check_popularity_and_markov(
+        "amazon2014/beauty",
+        "sequences.txt",
+        (0.0115, Some(0.0055)),
+        (0.0628, Some(0.0422)),
+    );
 }
 
 #[test]
 #[ignore = "seconds"]
 fn sports() {
-    check_popularity_and_markov("amazon2014/sports", "sequences.txt", (0.0091, Some(0.0052)), (0.0341, Some(0.0223)));
+    check_popularity_and_markov(
+        "amazon2014/sports",
+        "sequences.txt",
+        (0.0091, Some(0.0052)),
+        (0.0341, Some(0.0223)),
+    );
 }
 
 #[test]
@@ -98,7 +114,11 @@ fn texts_of_the_last_items() {
         let Some(dataset) = load(folder, "sequences.txt", items, text) else { continue };
         let split = leave_one_out(&dataset);
         let words = FeatureSettings::default();
-        check(&strict(&dataset, &split, &SimilarText::fit(&dataset, &split, &words, true)), recall, Some(ndcg));
+        check(
+            &strict(&dataset, &split, &SimilarText::fit(&dataset, &split, &words, true)),
+            recall,
+            Some(ndcg),
+        );
     }
 }
 

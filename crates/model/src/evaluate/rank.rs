@@ -107,14 +107,15 @@ impl<'a> Worker<'a> {
     }
 
     fn rank_block(&mut self, cases: &[Case]) -> Result<Ranking, EvaluateError> {
-        let queries: Vec<Query> =
-            cases.iter().map(|case| Query { user: case.user, end: case.end }).collect();
+        let queries: Vec<Query> = cases.iter().map(|case| Query { user: case.user, end: case.end }).collect();
         let mut scores = std::mem::take(&mut self.scores);
         scores.resize(cases.len() * self.items, 0.0);
         self.scorer.score(&queries, &mut scores);
         let mut out = Ranking::default();
-        let ranked =
-            cases.iter().zip(scores.chunks(self.items)).try_for_each(|(case, row)| self.rank_case(case, row, &mut out));
+        let ranked = cases
+            .iter()
+            .zip(scores.chunks(self.items))
+            .try_for_each(|(case, row)| self.rank_case(case, row, &mut out));
         self.scores = scores;
         ranked.map(|()| out)
     }

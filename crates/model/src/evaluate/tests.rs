@@ -95,7 +95,8 @@ proptest! {
 #[test]
 fn many_blocks_stand_in_order_on_any_number_of_threads() {
     let (items, users) = (300usize, 1111usize);
-    let sequences: Vec<Vec<u32>> = (0..users as u32).map(|u| (0..9).map(|t| (u * 7 + t * 31) % 300).collect()).collect();
+    let sequences: Vec<Vec<u32>> =
+        (0..users as u32).map(|u| (0..9).map(|t| (u * 7 + t * 31) % 300).collect()).collect();
     let (log, cases) = world(&sequences);
     let scores = (0..users * items).map(|at| ((at * 7919) % 1009) as f32).collect();
     let table = Table { items, scores };
@@ -107,7 +108,8 @@ fn many_blocks_stand_in_order_on_any_number_of_threads() {
     assert_eq!(one, run(3));
     for (user, sequence) in sequences.iter().enumerate() {
         let (&target, history) = sequence.split_last().unwrap();
-        let expected = reference(&table.scores[user * items..][..items], history, target, Protocol::Filtered, 20);
+        let expected =
+            reference(&table.scores[user * items..][..items], history, target, Protocol::Filtered, 20);
         assert_eq!((one.filtered.ranks[user], one.filtered.list(user)), (expected.0, &expected.1[..]));
     }
 }

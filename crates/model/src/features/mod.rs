@@ -52,7 +52,7 @@ semrank_core::settings! {
         /// Extra directions while the SVD is computed: more accuracy, more memory.
         oversample: usize = 16,
         /// Power iterations of the SVD: more accuracy, more time.
-        iterations: usize = 3,
+        iterations: usize = 5,
         /// Weight of SVD direction k is singular value k to this power: 1 = plain projection, 0 = all directions equal.
         singular_power: f32 = 1.0,
     }
@@ -62,7 +62,9 @@ semrank_core::settings! {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FeatureError {
     /// Neither words nor characters are counted.
-    #[error("features.word_grams and features.char_max are both 0: no token is left; set one of them above 0")]
+    #[error(
+        "features.word_grams and features.char_max are both 0: no token is left; set one of them above 0"
+    )]
     NoTokens,
     /// An empty range of n-gram lengths.
     #[error("features.char_min is {min} and features.char_max {max}: 1 <= char_min <= char_max is needed")]

@@ -87,7 +87,8 @@ impl TfIdf {
                 Some((col as u32, (1.0 + (run.len() as f32).ln()) * self.idf[col]))
             })
             .collect();
-        let length = entries.iter().map(|&(_, value)| f64::from(value) * f64::from(value)).sum::<f64>().sqrt();
+        let length =
+            entries.iter().map(|&(_, value)| f64::from(value) * f64::from(value)).sum::<f64>().sqrt();
         entries.iter_mut().for_each(|(_, value)| *value = (f64::from(*value) / length) as f32);
         entries
     }
