@@ -143,7 +143,7 @@ impl Batch {
     /// An error about row `index` of this batch.
     pub(crate) fn error(&self, index: usize, column: &str, got: &str, expected: &str) -> Error {
         RowError {
-            file: self.path.clone(),
+            file: self.path.as_path().into(),
             line: self.first_row + index as u64,
             column: Some(column.to_owned()),
             got: got.to_owned(),

@@ -124,7 +124,7 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RowError {
     /// The file.
-    pub file: PathBuf,
+    pub file: Box<Path>,
     /// Line of a text file (from 1), or row of a Parquet file (from 1, without the header).
     pub line: u64,
     /// The column, where one is to blame.

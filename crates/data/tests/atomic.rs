@@ -1,5 +1,7 @@
 //! A program that is killed in the middle of an import leaves no data set, and the next import tidies up.
 
+#![allow(clippy::unwrap_used)] // Helpers of tests may panic.
+
 mod common;
 
 use common::Folder;

@@ -1,5 +1,7 @@
 //! Bad input gives a message that names the place and the remedy, never a panic, never a data set.
 
+#![allow(clippy::unwrap_used)] // Helpers of tests may panic.
+
 mod common;
 
 use common::{Folder, gzip};

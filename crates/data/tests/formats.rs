@@ -1,5 +1,7 @@
 //! Every format of the README is read as its users expect; the counts are those of the data sets' own READMEs.
 
+#![allow(clippy::unwrap_used)] // Helpers of tests may panic.
+
 mod common;
 
 use arrow::array::{

@@ -1,5 +1,7 @@
 //! Splits are exactly those of the data sets' published truth files, and nothing a trainer sees depends on a target.
 
+#![allow(clippy::unwrap_used)] // Helpers of tests may panic.
+
 mod common;
 
 use common::{Folder, data_folder};

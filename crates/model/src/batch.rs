@@ -195,7 +195,8 @@ const NONE: u32 = u32::MAX;
 impl<'a> Batcher<'a> {
     /// For one data set; `half_life` as in [`crate::TrainSettings`].
     pub fn new(data: TrainingData<'a>, seen: SeenInTraining, half_life: f64) -> Self {
-        let pool: Vec<u32> = (0..data.items() as u32).filter(|&item| data.counts[item as usize] > 0).collect();
+        let pool: Vec<u32> =
+            (0..data.items() as u32).filter(|&item| data.counts[item as usize] > 0).collect();
         let cumulative = pool
             .iter()
             .scan(0u64, |sum, &item| {

@@ -137,7 +137,11 @@ impl Search<'_> {
         let mut logits = vec![0.0; cases.len() * items];
         self.encoded.logits(&queries, &mut logits);
         let mut space = CaseSpace { term: vec![0.0; items], scores: vec![0.0; items], touched: Vec::new() };
-        cases.iter().zip(logits.chunks_exact(items)).map(|(case, logits)| self.case(case, logits, &mut space)).collect()
+        cases
+            .iter()
+            .zip(logits.chunks_exact(items))
+            .map(|(case, logits)| self.case(case, logits, &mut space))
+            .collect()
     }
 
     fn case(&self, case: &Case, logits: &[f32], space: &mut CaseSpace) -> Vec<u32> {

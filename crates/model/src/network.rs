@@ -11,8 +11,8 @@ use crate::ModelSettings;
 use rayon::prelude::*;
 use semrank_core::Rng;
 use semrank_nn::{
-    Block, BlockConfig, BlockSaved, Dropout, Init, Layout, LayerNorm, Linear, Mat, NormSaved, Scalar, Slot, Table,
-    kernel, matmul,
+    Block, BlockConfig, BlockSaved, Dropout, Init, LayerNorm, Layout, Linear, Mat, NormSaved, Scalar, Slot,
+    Table, kernel, matmul,
 };
 
 /// Buckets of the time since the previous event: 0 = no previous event, then powers of two of seconds.
@@ -121,8 +121,12 @@ impl<T: Scalar> Network<T> {
         let position = layout.tensor("position", settings.history, dim, init);
         let action = layout.tensor("action", shape.actions.max(1), dim, init);
         let gap = shape.timed.then(|| layout.tensor("gap", GAP_BUCKETS, dim, init));
-        let config =
-            BlockConfig { dim, heads: settings.heads, expansion: settings.expansion, dropout: settings.dropout };
+        let config = BlockConfig {
+            dim,
+            heads: settings.heads,
+            expansion: settings.expansion,
+            dropout: settings.dropout,
+        };
         let blocks =
             (0..settings.blocks).map(|b| Block::new(&mut layout, &format!("block.{b}"), config)).collect();
         let final_norm = LayerNorm::new(&mut layout, "final_norm", dim);
@@ -186,9 +190,10 @@ impl<T: Scalar> Network<T> {
     /// `dropout` drops goes without its id row.
     pub fn item_vectors(&self, items: &[u32], contents: &[f32], dropout: Dropout, out: &mut [T]) {
         let dim = self.dim();
-        out.par_chunks_mut(ROWS_PER_TASK * dim).zip(items.par_chunks(ROWS_PER_TASK)).enumerate().for_each_init(
-            Vec::new,
-            |content, (task, (out, items))| {
+        out.par_chunks_mut(ROWS_PER_TASK * dim)
+            .zip(items.par_chunks(ROWS_PER_TASK))
+            .enumerate()
+            .for_each_init(Vec::new, |content, (task, (out, items))| {
                 let first = task * ROWS_PER_TASK;
                 match &self.content {
                     Some(linear) => {
@@ -203,8 +208,7 @@ impl<T: Scalar> Network<T> {
                         kernel::add(table.row(self.id_row(item)), out);
                     }
                 }
-            },
-        );
+            });
     }
 
     /// Adds the gradient of the content projection. (The gradient of an id row is that of the vector, unless dropped.)

@@ -3,13 +3,16 @@
 //! A step is cut into a fixed number of shards that run in parallel and are added in order. All randomness is a
 //! function of (seed, step), so a trainer restored at step `n` continues with the same bytes.
 
-use crate::{Batch, Batcher, Loss, Network, SeenInTraining, Shape, Shard, TrainSettings, TrainingData, TrunkSaved, Window};
 use crate::ModelSettings;
+use crate::{
+    Batch, Batcher, Loss, Network, SeenInTraining, Shape, Shard, TrainSettings, TrainingData, TrunkSaved,
+    Window,
+};
 use rayon::prelude::*;
 use semrank_core::Rng;
 use semrank_nn::{
-    Adam, AdamState, Candidates, Dropout, Scalar, Schedule, SoftmaxGrads, SoftmaxLoss, clip_factor, kernel, unit_rows,
-    unit_rows_backward,
+    Adam, AdamState, Candidates, Dropout, Scalar, Schedule, SoftmaxGrads, SoftmaxLoss, clip_factor, kernel,
+    unit_rows, unit_rows_backward,
 };
 
 const ROWS_PER_TASK: usize = 256;
@@ -90,7 +93,11 @@ impl<'a, T: Scalar> Trainer<'a, T> {
         let network = Network::new(model, shape, &trained, seed);
         Self {
             settings: settings.clone(),
-            id_dropout: if network.ids.is_some() && model.content && shape.content > 0 { model.id_dropout } else { 0.0 },
+            id_dropout: if network.ids.is_some() && model.content && shape.content > 0 {
+                model.id_dropout
+            } else {
+                0.0
+            },
             windows: data.windows(model.history),
             order: EpochOrder::default(),
             moments: AdamState::new(network.params.len()),
@@ -174,7 +181,8 @@ impl<'a, T: Scalar> Trainer<'a, T> {
         network.item_vectors(&batch.items, self.data.content, dropout, &mut space.vectors);
         space.unit.resize(items * dim, T::ZERO);
         space.inverse.resize(items, T::ZERO);
-        let rows = space.unit.par_chunks_mut(ROWS_PER_TASK * dim).zip(space.vectors.par_chunks(ROWS_PER_TASK * dim));
+        let rows =
+            space.unit.par_chunks_mut(ROWS_PER_TASK * dim).zip(space.vectors.par_chunks(ROWS_PER_TASK * dim));
         rows.zip(space.inverse.par_chunks_mut(ROWS_PER_TASK))
             .for_each(|((unit, vectors), inverse)| unit_rows(dim, vectors, inverse, unit));
         space.negatives.clear();

@@ -80,10 +80,19 @@ struct Reference {
 }
 
 impl Reference {
-    fn new<T: Scalar>(network: &Network<T>, model: &ModelSettings, train: &TrainSettings, total_steps: u64) -> Self {
+    fn new<T: Scalar>(
+        network: &Network<T>,
+        model: &ModelSettings,
+        train: &TrainSettings,
+        total_steps: u64,
+    ) -> Self {
         let exact = |values: &[T]| values.iter().map(|v| v.to_f64()).collect::<Vec<f64>>();
-        let mut params: BTreeMap<String, Vec<f64>> =
-            network.layout().entries().iter().map(|e| (e.name.clone(), exact(e.slot.of(&network.params)))).collect();
+        let mut params: BTreeMap<String, Vec<f64>> = network
+            .layout()
+            .entries()
+            .iter()
+            .map(|e| (e.name.clone(), exact(e.slot.of(&network.params))))
+            .collect();
         let ids = network.ids.as_ref().expect("the model has ids");
         for item in 0..ITEMS {
             params.insert(format!("id.{item}"), exact(ids.row(item as u32)));
@@ -171,7 +180,8 @@ impl Forward<'_> {
         let squares = self.tape.dot(&centred, &centred);
         let inverse =
             self.tape.map(squares, |s| (s / n + 1e-5).powf(-0.5), |s| -0.5 / n * (s / n + 1e-5).powf(-1.5));
-        let (gain, bias) = (self.vars[&format!("{name}.gain")].clone(), self.vars[&format!("{name}.bias")].clone());
+        let (gain, bias) =
+            (self.vars[&format!("{name}.gain")].clone(), self.vars[&format!("{name}.bias")].clone());
         (0..x.len())
             .map(|i| {
                 let scaled = self.tape.mul(centred[i], inverse);
@@ -206,8 +216,10 @@ impl Forward<'_> {
     }
 
     fn item(&mut self, item: u32, world: &World) -> Vec<Var> {
-        let content: Vec<Var> =
-            world.content[item as usize * CONTENT..][..CONTENT].iter().map(|&c| self.tape.constant(c.into())).collect();
+        let content: Vec<Var> = world.content[item as usize * CONTENT..][..CONTENT]
+            .iter()
+            .map(|&c| self.tape.constant(c.into()))
+            .collect();
         let projected = self.linear("content", &content, self.model.dim);
         let id = self.vars[&format!("id.{item}")].clone();
         self.add(&projected, &id)
@@ -220,7 +232,9 @@ impl Forward<'_> {
         let mut x: Vec<Vec<Var>> = Vec::new();
         for (i, (event, gap)) in events.iter().enumerate() {
             let mut row = self.item(event.item.0, world);
-            for (name, at) in [("position", len - 1 - i), ("action", event.action.0.into()), ("gap", (*gap).into())] {
+            for (name, at) in
+                [("position", len - 1 - i), ("action", event.action.0.into()), ("gap", (*gap).into())]
+            {
                 let embedding = self.row(name, at, dim);
                 row = self.add(&row, &embedding);
             }
@@ -293,8 +307,10 @@ impl Forward<'_> {
         let mut terms = Vec::new();
         for shard in &batch.shards {
             for ends in shard.sequences.offsets.windows(2) {
-                let items: Vec<u32> =
-                    shard.sequences.items[ends[0]..ends[1]].iter().map(|&slot| batch.items[slot as usize]).collect();
+                let items: Vec<u32> = shard.sequences.items[ends[0]..ends[1]]
+                    .iter()
+                    .map(|&slot| batch.items[slot as usize])
+                    .collect();
                 let (history, next) = world.find(&items);
                 let hidden = self.trunk(&history[..items.len()], world);
                 for (i, hidden) in hidden.iter().enumerate() {
@@ -303,8 +319,11 @@ impl Forward<'_> {
                     let query = self.unit(hidden);
                     let vector = self.item(target, world);
                     let vector = self.unit(&vector);
-                    let mut logits = vec![self.logit(&query, &vector, scale, seen_bias, so_far.contains(&target))];
-                    for (n, &negative) in negatives.iter().enumerate().filter(|(_, negative)| **negative != target) {
+                    let mut logits =
+                        vec![self.logit(&query, &vector, scale, seen_bias, so_far.contains(&target))];
+                    for (n, &negative) in
+                        negatives.iter().enumerate().filter(|(_, negative)| **negative != target)
+                    {
                         let seen = so_far.contains(&negative);
                         logits.push(self.logit(&query, &negative_vectors[n], scale, seen_bias, seen));
                     }
@@ -376,7 +395,9 @@ impl World {
         for user in 0..USERS {
             let range = self.events.range(UserId(user as u32));
             let events: Vec<Event> = range.map(|at| self.events.event(at)).collect();
-            if events.len() == items.len() + 1 && events.iter().zip(items).all(|(event, item)| event.item.0 == *item) {
+            if events.len() == items.len() + 1
+                && events.iter().zip(items).all(|(event, item)| event.item.0 == *item)
+            {
                 let gap = |i: usize| if i == 0 { 0 } else { gap_bucket(events[i].time - events[i - 1].time) };
                 let last = events[items.len()].item.0;
                 return ((0..items.len()).map(|i| (events[i], gap(i))).collect(), last);
@@ -397,7 +418,18 @@ fn settings(loss: Loss) -> (ModelSettings, TrainSettings) {
         id_dropout: 0.0,
         ..ModelSettings::default()
     };
-    let train = TrainSettings { batch: 4, negatives: 7, epochs: 7, warmup_steps: 5, rate: 5e-3, clip: 0.5, half_life: 0.0, loss, ..TrainSettings::default() };
+    let train = TrainSettings {
+        batch: 12,
+        negatives: 7,
+        epochs: 12,
+        min_steps: 0,
+        warmup_steps: 5,
+        rate: 5e-3,
+        clip: 0.5,
+        half_life: 0.0,
+        loss,
+        ..TrainSettings::default()
+    };
     (model, train)
 }
 
@@ -405,7 +437,7 @@ fn largest_difference<T: Scalar>(loss: Loss) -> f64 {
     let world = World::new();
     let (model, train) = settings(loss);
     let mut trainer: Trainer<T> = Trainer::new(&model, &train, world.data(), 3);
-    let total = trainer.steps_per_epoch() * train.epochs as u64;
+    let total = trainer.steps_per_epoch() * trainer.epochs();
     assert!(total > STEPS);
     let mut reference = Reference::new(&trainer.network, &model, &train, total);
     let mut worst: f64 = 0.0;

@@ -7,12 +7,15 @@ use serde_json::{Map, Value};
 use std::collections::VecDeque;
 use std::path::Path;
 
+/// A line's number and its object, or what is wrong with it.
+type Object = (u64, Result<Map<String, Value>, RowError>);
+
 const PEEKED_LINES: usize = 100;
 
 /// A file of JSON objects.
 pub(crate) struct JsonLines {
     lines: Lines,
-    peeked: VecDeque<(u64, Result<Map<String, Value>, RowError>)>,
+    peeked: VecDeque<Object>,
     columns: Vec<Column>,
     selected: Vec<usize>,
 }
@@ -40,7 +43,7 @@ impl JsonLines {
         }
     }
 
-    fn read(&mut self) -> Result<Option<(u64, Result<Map<String, Value>, RowError>)>, Error> {
+    fn read(&mut self) -> Result<Option<Object>, Error> {
         let Some(bytes) = self.lines.next()?.map(<[u8]>::to_vec) else { return Ok(None) };
         let line = self.lines.line;
         let place = Place { file: &self.lines.path, line };

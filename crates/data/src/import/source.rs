@@ -64,7 +64,7 @@ impl Place<'_> {
         expected: impl Into<String>,
     ) -> RowError {
         RowError {
-            file: self.file.to_owned(),
+            file: self.file.into(),
             line: self.line,
             column: (!column.is_empty()).then(|| column.to_owned()),
             got: shortened(got.into()),
