@@ -113,9 +113,9 @@ kernel! {
                 }
                 weights[i + 1..].fill(T::ZERO);
                 let out = &mut y[i * dim + head * width..i * dim + (head + 1) * width];
-                for j in 0..=i {
-                    weights[j] = weights[j] / total;
-                    let kept = weights[j] * dropout.factor(first + base + j);
+                for (j, weight) in weights[..=i].iter_mut().enumerate() {
+                    *weight = *weight / total;
+                    let kept = *weight * dropout.factor(first + base + j);
                     axpy_inline(kept, row(j, 2), out);
                 }
             }

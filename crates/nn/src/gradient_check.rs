@@ -35,9 +35,9 @@ pub fn check(
         y.iter().zip(&dy).map(|(y, dy)| y * dy).sum::<f64>()
     };
     compare_all(layout, &mut params, &grads, |params| loss(params, &x));
-    for i in 0..inputs {
+    for (i, &dx) in dx.iter().enumerate() {
         let slope = slope_at(&mut x, i, |x| loss(&params, x));
-        compare(&format!("input {i}"), dx[i], slope);
+        compare(&format!("input {i}"), dx, slope);
     }
 }
 
