@@ -15,7 +15,7 @@ pub(crate) fn install() {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
             std::process::exit(EXIT_CODE);
         }
-        crate::output::note("interrupted: saving the state (press Ctrl-C again to end at once)");
+        crate::output::note("interrupted: ending after this step (press Ctrl-C again to end at once)");
     });
 }
 
