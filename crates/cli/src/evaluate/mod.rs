@@ -41,7 +41,7 @@ pub(crate) struct EvaluateArgs {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
-    /// Write the model's best 50 items of every case: "user<TAB>item item …".
+    /// Write the model's best 50 items of every case: `user<TAB>item item …`.
     #[arg(long, value_name = "FILE")]
     predictions: Option<PathBuf>,
     /// Leave items of the history out of the predictions.
