@@ -1,6 +1,6 @@
 //! Run-time choice of instructions: one loop, compiled three times.
 //!
-//! [`kernel!`] takes a plain generic function and compiles its body for AVX-512, for AVX2 and for the portable
+//! [`kernel!`](crate::kernel!) takes a plain generic function and compiles its body for AVX-512, for AVX2 and for the portable
 //! baseline; a call picks the best one the machine has. The body is ordinary safe Rust, written so that the compiler
 //! vectorises it, and uses no fused multiply-add, so all three give the same bytes. (Matrix products, by the `gemm`
 //! crate, do not promise that: results are reproducible per kernel, and the kernel's name is written beside them.)
