@@ -136,7 +136,7 @@ impl Search<'_> {
         let queries: Vec<Query> = cases.iter().map(|case| Query { user: case.user, end: case.end }).collect();
         let mut logits = vec![0.0; cases.len() * items];
         self.encoded.logits(&queries, &mut logits);
-        let mut space = CaseSpace { term: vec![0.0; items], scores: vec![0.0; items], touched: Vec::new() };
+        let mut space = CaseSpace { term: vec![0.0; items], scores: vec![0.0; items], ..CaseSpace::default() };
         cases
             .iter()
             .zip(logits.chunks_exact(items))
@@ -150,10 +150,12 @@ impl Search<'_> {
         seen.sort_unstable();
         seen.dedup();
         let target = case.target.index();
-        let CaseSpace { term, scores, touched } = space;
+        let CaseSpace { term, scores, touched, .. } = space;
         self.item_item.add(history, term, touched);
         touched.sort_unstable();
         touched.dedup();
+        space.terms.clear();
+        space.terms.extend(touched.iter().map(|&item| term[item as usize]));
         let mut current = None;
         let mut ranks = Vec::with_capacity(self.blends.len());
         for &(p, blend) in self.blends {
@@ -164,20 +166,38 @@ impl Search<'_> {
                 kernel::axpy(blend.beta, &self.priors[p], scores);
                 let bias = self.encoded.seen_bias(blend.seen);
                 seen.iter().for_each(|item| scores[item.index()] += bias);
+                space.plain.clear();
+                space.plain.extend(touched.iter().map(|&item| scores[item as usize]));
             }
-            touched.iter().for_each(|&item| scores[item as usize] += blend.alpha * term[item as usize]);
-            ranks.push(count_at_least(scores[target], scores));
-            touched.iter().for_each(|&item| scores[item as usize] -= blend.alpha * term[item as usize]);
+            // Only items with a term change with alpha: count all, then those again.
+            let floor = scores[target] + blend.alpha * term[target];
+            let (without, with) = count_touched(floor, blend.alpha, &space.plain, &space.terms);
+            ranks.push(count_at_least(floor, scores) + with - without);
         }
         touched.drain(..).for_each(|item| term[item as usize] = 0.0);
         ranks
     }
 }
 
+#[derive(Default)]
 struct CaseSpace {
+    /// The item-item term, one entry an item, and the items that have one.
     term: Vec<f32>,
-    scores: Vec<f32>,
     touched: Vec<u32>,
+    /// Scores without the term, one an item.
+    scores: Vec<f32>,
+    /// Term and score of each touched item.
+    terms: Vec<f32>,
+    plain: Vec<f32>,
+}
+
+kernel! {
+    /// How many touched items score at least `floor` without their term, and with it.
+    fn count_touched<T: Scalar>(floor: T, alpha: T, plain: &[T], terms: &[T]) -> (u32, u32) {
+        let without = plain.iter().map(|&score| u32::from(score >= floor)).sum();
+        let with = plain.iter().zip(terms).map(|(&s, &term)| u32::from(s + alpha * term >= floor)).sum();
+        (without, with)
+    }
 }
 
 kernel! {

@@ -1,122 +1,192 @@
-//! Causal multi-head self-attention over packed sequences (Vaswani et al. 2017, arXiv 1706.03762, section 3.2).
+//! Multi-head self-attention over packed sequences (Vaswani et al. 2017, arXiv 1706.03762, section 3.2), causal or not,
+//! with as many key and value heads as query heads or fewer (grouped-query attention, Ainslie et al. 2023, arXiv
+//! 2305.13245).
 //!
-//! Position `i` of a sequence attends to positions `0..=i` of the same sequence. Sequences are short (tens of events),
-//! so each is one pass over contiguous rows without any padding.
+//! Every sequence is one pass over its own rows: no padding, no mask. Keys (in the backward pass values too) of a head
+//! are transposed into a small buffer first, so that the scores of one query are a vector operation over positions.
 
-use crate::{Dropout, Scalar, kernel, kernel::axpy_inline, kernel::dot_inline};
+use crate::{Dropout, Scalar, kernel, kernel::axpy_inline};
 
-/// Causal attention without parameters of its own: queries, keys and values come in, mixed values go out.
+/// Positions in the transposed buffer are a multiple of this, so that no score is computed alone.
+const LANE: usize = 16;
+
+/// Self-attention without parameters of its own: queries, keys and values come in, mixed values go out.
 ///
 /// # Shapes
-/// qkv `[T x 3D]` (query, key, value side by side), output `[T x D]`; head `h` owns columns `h·D/H..(h+1)·D/H`.
-#[derive(Debug, Clone, Copy)]
-pub struct CausalAttention {
-    /// D.
-    pub dim: usize,
-    /// H, a divisor of D.
+/// qkv `[T x (H + 2 G) W]`: H query heads, then G key heads, then G value heads; output `[T x H W]`. Query head `h`
+/// reads key and value head `h / (H / G)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attention {
+    /// H.
     pub heads: usize,
+    /// G, a divisor of H.
+    pub kv_heads: usize,
+    /// W, the width of a head.
+    pub width: usize,
+    /// Whether position `i` sees only `0..=i` of its sequence.
+    pub causal: bool,
 }
 
-impl CausalAttention {
+/// What attention needs besides its output; reuse it.
+#[derive(Debug, Clone, Default)]
+pub struct AttentionScratch<T> {
+    keys: Vec<T>,
+    values: Vec<T>,
+    row: Vec<T>,
+}
+
+impl Attention {
+    /// Causal attention with as many key as query heads over rows of `dim` values.
+    pub fn causal(dim: usize, heads: usize) -> Self {
+        Self { heads, kv_heads: heads, width: dim / heads, causal: true }
+    }
+
     /// Number of attention weights of sequences with these offsets: H · sum of L².
     pub fn weights_len(&self, offsets: &[usize]) -> usize {
         self.heads * offsets.windows(2).map(|w| (w[1] - w[0]).pow(2)).sum::<usize>()
     }
 
-    /// Writes `y`, and into `weights` the attention weights before dropout.
+    /// Width of a row of `qkv`.
+    pub fn inputs(&self) -> usize {
+        (self.heads + 2 * self.kv_heads) * self.width
+    }
+
+    /// Width of a row of the output.
+    pub fn outputs(&self) -> usize {
+        self.heads * self.width
+    }
+
+    /// Writes `y`, and into `weights` the attention weights before dropout (see [`Attention::weights_len`]).
+    ///
+    /// # Panics
+    /// When lengths do not fit.
     pub fn forward<T: Scalar>(
         &self,
         offsets: &[usize],
         qkv: &[T],
         dropout: Dropout,
+        scratch: &mut AttentionScratch<T>,
         weights: &mut [T],
         y: &mut [T],
     ) {
         assert_eq!(weights.len(), self.weights_len(offsets));
+        let (inputs, outputs) = (self.inputs(), self.outputs());
         let mut at = 0;
         for w in offsets.windows(2) {
-            let (start, len) = (w[0], w[1] - w[0]);
-            let size = self.heads * len * len;
-            sequence_forward(
-                self,
-                &qkv[start * 3 * self.dim..(start + len) * 3 * self.dim],
-                dropout,
-                at,
-                &mut weights[at..at + size],
-                &mut y[start * self.dim..(start + len) * self.dim],
-            );
+            let size = self.heads * (w[1] - w[0]).pow(2);
+            let (qkv, y) = (&qkv[w[0] * inputs..w[1] * inputs], &mut y[w[0] * outputs..w[1] * outputs]);
+            forward_sequence(self, qkv, dropout, at, scratch, &mut weights[at..at + size], y);
             at += size;
         }
     }
 
-    /// Writes `dqkv`.
+    /// Writes `dqkv`; `weights` are those of the forward pass.
+    ///
+    /// # Panics
+    /// When lengths do not fit.
+    #[allow(clippy::too_many_arguments)]
     pub fn backward<T: Scalar>(
         &self,
         offsets: &[usize],
         qkv: &[T],
         dropout: Dropout,
+        scratch: &mut AttentionScratch<T>,
         weights: &[T],
         dy: &[T],
         dqkv: &mut [T],
     ) {
+        assert_eq!(weights.len(), self.weights_len(offsets));
+        let (inputs, outputs) = (self.inputs(), self.outputs());
         dqkv.fill(T::ZERO);
         let mut at = 0;
-        let mut scratch = Vec::new();
         for w in offsets.windows(2) {
-            let (start, len) = (w[0], w[1] - w[0]);
-            let size = self.heads * len * len;
-            scratch.clear();
-            scratch.resize(len, T::ZERO);
-            sequence_backward(
-                self,
-                &qkv[start * 3 * self.dim..(start + len) * 3 * self.dim],
-                dropout,
-                at,
-                &weights[at..at + size],
-                &dy[start * self.dim..(start + len) * self.dim],
-                &mut scratch,
-                &mut dqkv[start * 3 * self.dim..(start + len) * 3 * self.dim],
-            );
+            let size = self.heads * (w[1] - w[0]).pow(2);
+            let (rows, dy) = (w[0] * inputs..w[1] * inputs, &dy[w[0] * outputs..w[1] * outputs]);
+            let (qkv, dqkv) = (&qkv[rows.clone()], &mut dqkv[rows]);
+            backward_sequence(self, qkv, dropout, at, scratch, &weights[at..at + size], dy, dqkv);
             at += size;
         }
     }
 
     fn scale<T: Scalar>(&self) -> T {
-        T::from_f64(1.0 / ((self.dim / self.heads) as f64).sqrt())
+        T::from_f64(1.0 / (self.width as f64).sqrt())
+    }
+
+    /// Columns of a query head's query, key and value in a row of `qkv`.
+    fn columns(&self, head: usize) -> [usize; 3] {
+        let group = head / (self.heads / self.kv_heads);
+        [head, self.heads + group, self.heads + self.kv_heads + group].map(|part| part * self.width)
+    }
+
+    /// How many positions position `i` of a sequence of `len` sees.
+    fn visible(&self, i: usize, len: usize) -> usize {
+        if self.causal { i + 1 } else { len }
+    }
+}
+
+/// Writes columns `from..from + width` of `rows` transposed, `[width x padded length]`; returns the padded length.
+#[inline(always)]
+fn transpose<T: Scalar>(rows: &[T], stride: usize, from: usize, width: usize, out: &mut Vec<T>) -> usize {
+    let len = rows.len() / stride;
+    let padded = len.next_multiple_of(LANE);
+    out.clear();
+    out.resize(width * padded, T::ZERO);
+    for (j, row) in rows.chunks_exact(stride).enumerate() {
+        for (c, &value) in row[from..from + width].iter().enumerate() {
+            out[c * padded + j] = value;
+        }
+    }
+    padded
+}
+
+/// `out[j] = scale · <a, b_j>` for the first `out.len()` (a multiple of [`LANE`]) columns `b_j` of `transposed`.
+#[inline(always)]
+fn inner_products<T: Scalar>(a: &[T], transposed: &[T], padded: usize, scale: T, out: &mut [T]) {
+    for (block, out) in out.chunks_exact_mut(LANE).enumerate() {
+        let mut sums = [T::ZERO; LANE];
+        for (&a, row) in a.iter().zip(transposed.chunks_exact(padded)) {
+            let row = &row[block * LANE..][..LANE];
+            for (sum, &b) in sums.iter_mut().zip(row) {
+                *sum += a * b;
+            }
+        }
+        for (out, sum) in out.iter_mut().zip(sums) {
+            *out = sum * scale;
+        }
     }
 }
 
 kernel! {
-    fn sequence_forward<T: Scalar>(
-        shape: &CausalAttention, qkv: &[T], dropout: Dropout, first: usize, weights: &mut [T], y: &mut [T],
+    fn forward_sequence<T: Scalar>(
+        shape: &Attention, qkv: &[T], dropout: Dropout, first: usize, scratch: &mut AttentionScratch<T>,
+        weights: &mut [T], y: &mut [T],
     ) {
-        let (dim, width, scale) = (shape.dim, shape.dim / shape.heads, shape.scale());
-        let len = y.len() / dim;
+        let (width, scale, inputs, outputs) = (shape.width, shape.scale(), shape.inputs(), shape.outputs());
+        let len = y.len() / outputs;
+        let AttentionScratch { keys, row, .. } = scratch;
         y.fill(T::ZERO);
         for head in 0..shape.heads {
-            let row = |position: usize, part: usize| {
-                let start = position * 3 * dim + part * dim + head * width;
-                &qkv[start..start + width]
-            };
+            let [q, k, v] = shape.columns(head);
+            let padded = transpose(qkv, inputs, k, width, keys);
+            row.resize(padded, T::ZERO);
             for i in 0..len {
+                let seen = shape.visible(i, len);
                 let base = (head * len + i) * len;
-                let weights = &mut weights[base..base + len];
-                let (query, mut top) = (row(i, 0), T::NEG_INFINITY);
-                for (j, weight) in weights[..=i].iter_mut().enumerate() {
-                    *weight = dot_inline(query, row(j, 1)) * scale;
-                    top = top.larger(*weight);
-                }
+                let scores = &mut row[..seen.next_multiple_of(LANE)];
+                inner_products(&qkv[i * inputs + q..][..width], keys, padded, scale, scores);
+                let top = scores[..seen].iter().fold(T::NEG_INFINITY, |a, &b| a.larger(b));
                 let mut total = T::ZERO;
-                for weight in &mut weights[..=i] {
-                    *weight = (*weight - top).exp();
-                    total += *weight;
+                for (j, score) in scores.iter_mut().enumerate() {
+                    *score = if j < seen { (*score - top).exp() } else { T::ZERO };
                 }
-                weights[i + 1..].fill(T::ZERO);
-                let out = &mut y[i * dim + head * width..i * dim + (head + 1) * width];
-                for (j, weight) in weights[..=i].iter_mut().enumerate() {
-                    *weight = *weight / total;
+                scores[..seen].iter().for_each(|&score| total += score);
+                let weights = &mut weights[base..base + len];
+                weights[seen..].fill(T::ZERO);
+                let out = &mut y[i * outputs + head * width..][..width];
+                for (j, weight) in weights[..seen].iter_mut().enumerate() {
+                    *weight = scores[j] / total;
                     let kept = *weight * dropout.factor(first + base + j);
-                    axpy_inline(kept, row(j, 2), out);
+                    axpy_inline(kept, &qkv[j * inputs + v..][..width], out);
                 }
             }
         }
@@ -124,32 +194,36 @@ kernel! {
 }
 
 kernel! {
-    fn sequence_backward<T: Scalar>(
-        shape: &CausalAttention, qkv: &[T], dropout: Dropout, first: usize, weights: &[T], dy: &[T],
-        dweights: &mut [T], dqkv: &mut [T],
+    fn backward_sequence<T: Scalar>(
+        shape: &Attention, qkv: &[T], dropout: Dropout, first: usize, scratch: &mut AttentionScratch<T>,
+        weights: &[T], dy: &[T], dqkv: &mut [T],
     ) {
-        let (dim, width, scale) = (shape.dim, shape.dim / shape.heads, shape.scale());
-        let len = dy.len() / dim;
+        let (width, scale, inputs, outputs): (_, T, _, _) =
+            (shape.width, shape.scale(), shape.inputs(), shape.outputs());
+        let len = dy.len() / outputs;
+        let AttentionScratch { values, row, .. } = scratch;
         for head in 0..shape.heads {
-            let at = |position: usize, part: usize| {
-                let start = position * 3 * dim + part * dim + head * width;
-                start..start + width
-            };
+            let [q, k, v] = shape.columns(head);
+            let padded = transpose(qkv, inputs, v, width, values);
+            row.resize(padded, T::ZERO);
             for i in 0..len {
+                let seen = shape.visible(i, len);
                 let base = (head * len + i) * len;
-                let dy = &dy[i * dim + head * width..i * dim + (head + 1) * width];
+                let dy = &dy[i * outputs + head * width..][..width];
+                let dweights = &mut row[..seen.next_multiple_of(LANE)];
+                inner_products(dy, values, padded, T::ONE, dweights);
                 let mut along = T::ZERO;
-                for j in 0..=i {
+                for (j, dweight) in dweights[..seen].iter_mut().enumerate() {
                     let factor: T = dropout.factor(first + base + j);
                     let weight = weights[base + j];
-                    dweights[j] = factor * dot_inline(dy, &qkv[at(j, 2)]);
-                    along += weight * dweights[j];
-                    axpy_inline(weight * factor, dy, &mut dqkv[at(j, 2)]);
+                    *dweight = *dweight * factor;
+                    along += weight * *dweight;
+                    axpy_inline(weight * factor, dy, &mut dqkv[j * inputs + v..][..width]);
                 }
-                for j in 0..=i {
-                    let dscore = weights[base + j] * (dweights[j] - along) * scale;
-                    axpy_inline(dscore, &qkv[at(j, 1)], &mut dqkv[at(i, 0)]);
-                    axpy_inline(dscore, &qkv[at(i, 0)], &mut dqkv[at(j, 1)]);
+                for (j, &dweight) in dweights[..seen].iter().enumerate() {
+                    let dscore = weights[base + j] * (dweight - along) * scale;
+                    axpy_inline(dscore, &qkv[j * inputs + k..][..width], &mut dqkv[i * inputs + q..][..width]);
+                    axpy_inline(dscore, &qkv[i * inputs + q..][..width], &mut dqkv[j * inputs + k..][..width]);
                 }
             }
         }
@@ -161,38 +235,60 @@ mod tests {
     use super::*;
     use crate::{Layout, gradient_check::check};
 
-    const SHAPE: CausalAttention = CausalAttention { dim: 6, heads: 2 };
+    const SHAPES: [Attention; 3] = [
+        Attention { heads: 2, kv_heads: 2, width: 3, causal: true },
+        Attention { heads: 2, kv_heads: 2, width: 3, causal: false },
+        Attention { heads: 4, kv_heads: 2, width: 2, causal: true },
+    ];
     const OFFSETS: [usize; 4] = [0, 4, 4, 7];
 
-    fn run(qkv: &[f64], dropout: Dropout) -> (Vec<f64>, Vec<f64>) {
-        let mut weights = vec![0.0; SHAPE.weights_len(&OFFSETS)];
-        let mut y = vec![0.0; 7 * 6];
-        SHAPE.forward(&OFFSETS, qkv, dropout, &mut weights, &mut y);
+    fn run(shape: Attention, qkv: &[f64], dropout: Dropout) -> (Vec<f64>, Vec<f64>) {
+        let mut weights = vec![0.0; shape.weights_len(&OFFSETS)];
+        let mut y = vec![0.0; 7 * shape.outputs()];
+        shape.forward(&OFFSETS, qkv, dropout, &mut AttentionScratch::default(), &mut weights, &mut y);
         (weights, y)
     }
 
     #[test]
     fn gradients_agree_with_finite_differences_with_and_without_dropout() {
-        for dropout in [Dropout::off(), Dropout::new(0.4, 5)] {
-            check(
-                &Layout::new(),
-                7 * 18,
-                7 * 6,
-                |_, qkv, y| y.copy_from_slice(&run(qkv, dropout).1),
-                |_, qkv, dy, _, dqkv| {
-                    SHAPE.backward(&OFFSETS, qkv, dropout, &run(qkv, dropout).0, dy, dqkv);
-                },
-            );
+        for shape in SHAPES {
+            for dropout in [Dropout::off(), Dropout::new(0.4, 5)] {
+                check(
+                    &Layout::new(),
+                    7 * shape.inputs(),
+                    7 * shape.outputs(),
+                    |_, qkv, y| y.copy_from_slice(&run(shape, qkv, dropout).1),
+                    |_, qkv, dy, _, dqkv| {
+                        let weights = run(shape, qkv, dropout).0;
+                        let scratch = &mut AttentionScratch::default();
+                        shape.backward(&OFFSETS, qkv, dropout, scratch, &weights, dy, dqkv);
+                    },
+                );
+            }
         }
     }
 
     #[test]
-    fn the_future_and_other_sequences_are_invisible() {
-        let mut qkv: Vec<f64> = (0..7 * 18).map(|i| ((i * 7) % 13) as f64 / 6.0 - 1.0).collect();
-        let before = run(&qkv, Dropout::off()).1;
-        qkv[3 * 18..].iter_mut().for_each(|x| *x += 1.0);
-        let after = run(&qkv, Dropout::off()).1;
-        assert_eq!(before[..3 * 6], after[..3 * 6]);
-        assert_ne!(before[3 * 6..], after[3 * 6..]);
+    fn other_sequences_are_invisible_and_the_future_where_it_is_causal() {
+        for shape in SHAPES {
+            let (inputs, outputs) = (shape.inputs(), shape.outputs());
+            let mut qkv: Vec<f64> = (0..7 * inputs).map(|i| ((i * 7) % 13) as f64 / 6.0 - 1.0).collect();
+            let before = run(shape, &qkv, Dropout::off()).1;
+            qkv[3 * inputs..4 * inputs].iter_mut().for_each(|x| *x += 1.0);
+            let after = run(shape, &qkv, Dropout::off()).1;
+            assert_eq!(before[..3 * outputs] == after[..3 * outputs], shape.causal);
+            assert_ne!(before[3 * outputs..4 * outputs], after[3 * outputs..4 * outputs]);
+            assert_eq!(before[4 * outputs..], after[4 * outputs..]);
+        }
+    }
+
+    #[test]
+    fn one_position_mixes_nothing_and_equal_keys_average() {
+        let shape = Attention { heads: 1, kv_heads: 1, width: 1, causal: false };
+        let mut weights = [0.0; 4];
+        let mut y = [0.0; 2];
+        let qkv = [5.0, 1.0, 10.0, -3.0, 1.0, 20.0];
+        shape.forward(&[0, 2], &qkv, Dropout::off(), &mut AttentionScratch::default(), &mut weights, &mut y);
+        assert_eq!(y, [15.0, 15.0]);
     }
 }

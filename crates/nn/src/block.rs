@@ -4,7 +4,7 @@
 //! `x1 = x + drop(attention(norm(x)))`, `y = x1 + drop(feed_forward(norm(x1)))`.
 
 use crate::{
-    CausalAttention, Dropout, Init, LayerNorm, Layout, Linear, NormSaved, Scalar, gelu, gelu_backward, kernel,
+    Attention, AttentionScratch, Dropout, Init, LayerNorm, Layout, Linear, NormSaved, Scalar, gelu, gelu_backward, kernel,
 };
 
 /// Sizes of a [`Block`].
@@ -24,7 +24,7 @@ pub struct BlockConfig {
 #[derive(Debug, Clone)]
 pub struct Block {
     config: BlockConfig,
-    attention: CausalAttention,
+    attention: Attention,
     norm_1: LayerNorm,
     qkv: Linear,
     out: Linear,
@@ -40,6 +40,7 @@ pub struct BlockSaved<T> {
     norm_1: NormSaved<T>,
     normed_1: Vec<T>,
     qkv: Vec<T>,
+    attention: AttentionScratch<T>,
     weights: Vec<T>,
     mixed: Vec<T>,
     middle: Vec<T>,
@@ -67,7 +68,7 @@ impl Block {
         let init = Init::Normal(0.02);
         Self {
             config,
-            attention: CausalAttention { dim, heads },
+            attention: Attention::causal(dim, heads),
             norm_1: LayerNorm::new(layout, &format!("{name}.norm_1"), dim),
             // A key's bias would shift all scores of a query alike and never learn: no biases here.
             qkv: Linear::without_bias(layout, &format!("{name}.qkv"), dim, 3 * dim, init),
@@ -95,7 +96,8 @@ impl Block {
         self.norm_1.forward(params, x, &mut saved.norm_1, sized(&mut saved.normed_1, n));
         self.qkv.forward(params, &saved.normed_1, sized(&mut saved.qkv, 3 * n));
         let weights = sized(&mut saved.weights, self.attention.weights_len(offsets));
-        self.attention.forward(offsets, &saved.qkv, attention, weights, sized(&mut saved.mixed, n));
+        let mixed = sized(&mut saved.mixed, n);
+        self.attention.forward(offsets, &saved.qkv, attention, &mut saved.attention, weights, mixed);
         let branch = sized(&mut saved.scratch[0], n);
         self.out.forward(params, &saved.mixed, branch);
         branch_1.apply(0, branch);
@@ -140,7 +142,8 @@ impl Block {
         let dmixed = sized(dmixed, n);
         self.out.backward(params, &saved.mixed, narrow, grads, dmixed);
         let dqkv = sized(wide, 3 * n);
-        self.attention.backward(offsets, &saved.qkv, attention, &saved.weights, dmixed, dqkv);
+        let scratch = &mut saved.attention;
+        self.attention.backward(offsets, &saved.qkv, attention, scratch, &saved.weights, dmixed, dqkv);
         self.qkv.backward(params, &saved.normed_1, dqkv, grads, narrow);
         self.norm_1.backward(params, &saved.input, &saved.norm_1, narrow, grads, dy);
     }

@@ -42,7 +42,7 @@ mod table;
 
 pub use activation::{gelu, gelu_backward};
 pub use adam::{Adam, AdamState, Schedule, clip_factor};
-pub use attention::CausalAttention;
+pub use attention::{Attention, AttentionScratch};
 pub use block::{Block, BlockConfig, BlockSaved};
 pub use dropout::Dropout;
 pub use layout::{Init, Layout, Slot};
