@@ -18,7 +18,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Setting(#[from] semrank_model::SettingError),
     #[error(transparent)]
-    Features(#[from] semrank_model::features::FeatureError),
+    Features(#[from] semrank_embed::hash::FeatureError),
     #[error(transparent)]
     Evaluate(#[from] semrank_model::evaluate::EvaluateError),
     #[error(transparent)]

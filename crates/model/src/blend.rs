@@ -136,7 +136,8 @@ impl Search<'_> {
         let queries: Vec<Query> = cases.iter().map(|case| Query { user: case.user, end: case.end }).collect();
         let mut logits = vec![0.0; cases.len() * items];
         self.encoded.logits(&queries, &mut logits);
-        let mut space = CaseSpace { term: vec![0.0; items], scores: vec![0.0; items], ..CaseSpace::default() };
+        let mut space =
+            CaseSpace { term: vec![0.0; items], scores: vec![0.0; items], ..CaseSpace::default() };
         cases
             .iter()
             .zip(logits.chunks_exact(items))

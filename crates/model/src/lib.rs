@@ -5,7 +5,6 @@ mod batch;
 mod blend;
 mod check;
 pub mod evaluate;
-pub mod features;
 mod fit;
 mod item_item;
 mod network;

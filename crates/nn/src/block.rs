@@ -4,7 +4,8 @@
 //! `x1 = x + drop(attention(norm(x)))`, `y = x1 + drop(feed_forward(norm(x1)))`.
 
 use crate::{
-    Attention, AttentionScratch, Dropout, Init, LayerNorm, Layout, Linear, NormSaved, Scalar, gelu, gelu_backward, kernel,
+    Attention, AttentionScratch, Dropout, Init, LayerNorm, Layout, Linear, NormSaved, Scalar, gelu,
+    gelu_backward, kernel,
 };
 
 /// Sizes of a [`Block`].

@@ -27,7 +27,7 @@ pub(crate) use print::to_toml;
 use crate::error::Error;
 use clap::Args;
 use semrank_core::settings::Key;
-use semrank_model::features::FeatureSettings;
+use semrank_embed::hash::FeatureSettings;
 use semrank_model::{BlendSettings, ModelSettings, TrainSettings};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

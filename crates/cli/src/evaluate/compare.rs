@@ -7,10 +7,10 @@ use crate::interrupt;
 use crate::output::note;
 use crate::run::Data;
 use semrank_data::SplitKind;
+use semrank_embed::hash::ItemFeatures;
 use semrank_model::artefact::Trained;
 use semrank_model::baselines::{Markov, Popularity, SimilarText};
 use semrank_model::evaluate::{Interval, Protocol, RankOptions, ResultRow, Scorer, ndcg_difference, rank};
-use semrank_model::features::ItemFeatures;
 use semrank_model::{Blend, Encoded, Ranker, SeenPolicy};
 use serde::{Deserialize, Serialize};
 

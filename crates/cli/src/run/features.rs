@@ -6,8 +6,8 @@ use super::stage::{Done, Key, stage};
 use crate::config::Config;
 use crate::error::Error;
 use crate::output::note;
+use semrank_embed::hash::{ItemFeatures, build};
 use semrank_model::artefact::{load_features, save_features};
-use semrank_model::features::{ItemFeatures, build};
 use serde_json::json;
 
 /// What decides the features.

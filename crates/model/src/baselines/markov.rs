@@ -5,9 +5,9 @@
 
 use super::{Targets, fractions};
 use crate::evaluate::{Query, Scorer};
-use crate::features::SparseMatrix;
 use semrank_core::UserId;
 use semrank_data::{Dataset, Split};
+use semrank_embed::hash::SparseMatrix;
 
 /// Scores item `j` after last item `i` by the number of consecutive training events `i -> j`; popularity, below any
 /// transition, orders items with the same number.

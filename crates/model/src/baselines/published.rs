@@ -3,10 +3,10 @@
 
 use super::*;
 use crate::evaluate::{Protocol, RankOptions, ResultRow, Scorer, rank};
-use crate::features::{FeatureSettings, build};
 use semrank_core::segments;
 use semrank_data::import::{Format, Mapping, Options, import};
 use semrank_data::{Split, SplitKind};
+use semrank_embed::hash::{FeatureSettings, build};
 use std::path::PathBuf;
 use std::time::Instant;
 

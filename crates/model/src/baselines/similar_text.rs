@@ -6,8 +6,8 @@
 
 use super::Targets;
 use crate::evaluate::{Query, Scorer};
-use crate::features::{FeatureSettings, SparseMatrix, TfIdf};
 use semrank_data::{Dataset, Split};
+use semrank_embed::hash::{FeatureSettings, SparseMatrix, TfIdf};
 
 /// Items of the history whose texts are added up.
 const LAST_ITEMS: usize = 3;

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::evaluate::Scorer;
-use crate::features::FeatureSettings;
 use semrank_core::{Catalog, Event, EventLogBuilder, TextColumn, UserId};
 use semrank_data::{Meta, Split, SplitKind};
+use semrank_embed::hash::FeatureSettings;
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 

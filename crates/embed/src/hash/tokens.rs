@@ -7,7 +7,7 @@
 //! Hashes are FNV-1a with a MurmurHash3 finaliser, written out here so that they never change between versions.
 //!
 //! ```
-//! use semrank_model::features::words;
+//! use semrank_embed::hash::words;
 //! assert_eq!(words("Café №5, e55!"), ["café", "no5", "e55"]);
 //! ```
 

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use semrank_core::{Catalog, TextColumn};
-//! use semrank_model::features::{FeatureSettings, build};
+//! use semrank_embed::hash::{FeatureSettings, build};
 //! let texts = ["red nail polish", "nail polish remover", "camping stove", "gas camping stove"];
 //! let catalog = Catalog {
 //!     ids: texts.into_iter().collect(),
@@ -17,7 +17,7 @@
 //! let features = build(&catalog, &[true; 4], &settings, 1)?;
 //! let cosine = |a: usize, b: usize| features.of(a).iter().zip(features.of(b)).map(|(x, y)| x * y).sum::<f32>();
 //! assert!(cosine(0, 1) > 0.99 && cosine(0, 2).abs() < 0.01);
-//! # Ok::<(), semrank_model::features::FeatureError>(())
+//! # Ok::<(), semrank_embed::hash::FeatureError>(())
 //! ```
 
 mod dense;

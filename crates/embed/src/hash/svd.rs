@@ -6,7 +6,7 @@
 //! `[cols x (dim + oversample)]`.
 //!
 //! ```
-//! use semrank_model::features::{SparseMatrix, Svd, SvdOptions};
+//! use semrank_embed::hash::{SparseMatrix, Svd, SvdOptions};
 //! let mut matrix = SparseMatrix::empty(3);
 //! matrix.push_row([(0, 3.0)]);
 //! matrix.push_row([(1, 4.0)]);

@@ -1,0 +1,132 @@
+//! Everything that can go wrong between a text and its vector; each message says what was found, what was expected and
+//! what to do.
+
+use std::path::PathBuf;
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A name that is no encoder, or an option that the encoder has not.
+    #[error("encoder `{given}`: {reason}")]
+    Spec {
+        /// What the user wrote.
+        given: String,
+        /// What is wrong with it and what would be right.
+        reason: String,
+    },
+    /// The system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A model folder without a file that the encoder needs.
+    #[error("{} has no file {file}: {expected}", path.display())]
+    MissingFile {
+        /// The folder, wheel or zip.
+        path: PathBuf,
+        /// The file.
+        file: String,
+        /// What the folder should be.
+        expected: &'static str,
+    },
+    /// A file that ends early or is not what its name says.
+    #[error("{} is damaged or not {expected}: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        expected: &'static str,
+        /// What the reader found.
+        reason: String,
+    },
+    /// Parts that do not belong together: a tensor of another shape, a tokenizer larger than the table.
+    #[error("{}: {what} is {got}, expected {expected}", path.display())]
+    Mismatch {
+        /// The file or folder.
+        path: PathBuf,
+        /// What does not fit.
+        what: String,
+        /// What was found.
+        got: String,
+        /// What would fit.
+        expected: String,
+    },
+    /// A model of a kind that is not built in.
+    #[error("{}: {what} is {got}; supported: {supported}", path.display())]
+    Unsupported {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is not supported.
+        what: String,
+        /// What was found.
+        got: String,
+        /// What there is.
+        supported: String,
+    },
+    /// A file with another content than the one asked for.
+    #[error("{} has the SHA-256 {got}, expected {expected}: it is another or a damaged file; delete it and fetch again", path.display())]
+    Hash {
+        /// The file.
+        path: PathBuf,
+        /// Of the file.
+        got: String,
+        /// What it must be, or begin with.
+        expected: String,
+    },
+    /// A vector with NaN or infinity.
+    #[error("{encoder} gave item `{item}` a vector that is not finite")]
+    NotFinite {
+        /// The encoder.
+        encoder: String,
+        /// The item's id.
+        item: String,
+    },
+    /// A text that cannot be tokenized.
+    #[error("cannot tokenize the text of item `{item}`: {reason}")]
+    Tokenize {
+        /// The item's id.
+        item: String,
+        /// What the tokenizer said.
+        reason: String,
+    },
+    /// An endpoint that stays down or answers nonsense.
+    #[error(
+        "{url}: {reason} (after {attempts} attempts); what was encoded so far is kept, run the same command again to go on"
+    )]
+    Endpoint {
+        /// The endpoint.
+        url: String,
+        /// What went wrong the last time.
+        reason: String,
+        /// Attempts made.
+        attempts: usize,
+    },
+    /// A helper program that failed.
+    #[error("`{command}` failed: {reason}")]
+    Command {
+        /// The command line.
+        command: String,
+        /// What it said.
+        reason: String,
+    },
+    /// Settings of the hashed features that make no sense.
+    #[error(transparent)]
+    Features(#[from] crate::hash::FeatureError),
+    /// A data file.
+    #[error(transparent)]
+    Data(#[from] semrank_data::Error),
+}
+
+impl Error {
+    /// Wraps an error of the system.
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Error::Io { action, path, source }
+    }
+}

