@@ -20,6 +20,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Features(#[from] semrank_embed::hash::FeatureError),
     #[error(transparent)]
+    Embed(#[from] semrank_embed::Error),
+    #[error(transparent)]
     Evaluate(#[from] semrank_model::evaluate::EvaluateError),
     #[error(transparent)]
     Fit(#[from] semrank_model::FitError),
@@ -115,6 +117,7 @@ impl Error {
             Error::Interrupted { resume } => {
                 resume.as_ref().map(|command| format!("go on with the same result: {command}"))
             }
+            Error::Embed(error) => error.help(),
             Error::Fit(_) | Error::Evaluate(_) | Error::Simulate(_) | Error::Io { .. } => None,
         }
     }

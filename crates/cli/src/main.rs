@@ -11,6 +11,7 @@
 //! them on; each verb has its own module.
 
 mod config;
+mod embed;
 mod error;
 mod evaluate;
 #[allow(unreachable_pub, reason = "this program exports nothing")]
@@ -45,6 +46,8 @@ enum Verb {
     Quickstart(quickstart::QuickstartArgs),
     /// Turn a catalogue and an event log into a checked data set.
     Import(Box<import::ImportArgs>),
+    /// Turn texts into vectors.
+    Embed(Box<embed::EmbedArgs>),
     /// All stages: features, training, evaluation, report. Unchanged stages are skipped.
     Run(run::RunArgs),
     /// The stages up to the trained model.
@@ -88,6 +91,7 @@ fn execute(cli: Cli) -> Result<(), Error> {
     match cli.verb {
         Verb::Quickstart(args) => quickstart::quickstart(&args),
         Verb::Import(args) => import_verb(&args),
+        Verb::Embed(args) => embed::embed(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Train(args) => run::train(&args),
         Verb::Evaluate(args) => evaluate::evaluate(&args),

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// The system's, with the path; the old file, if any, is untouched then.
 pub fn write_atomically(
     path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
 ) -> Result<(), Error> {
     let parent = parent(path);
     let mut file = tempfile::Builder::new()

@@ -115,6 +115,17 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
+    /// An id that cannot be written in the wanted format.
+    #[error("item id {id:?} cannot stand in {format}: write .parquet instead")]
+    UnwritableId {
+        /// The id.
+        id: String,
+        /// The format.
+        format: &'static str,
+    },
+    /// The caller did not want to go on; what was encoded is in the cache.
+    #[error("stopped")]
+    Stopped,
     /// Settings of the hashed features that make no sense.
     #[error(transparent)]
     Features(#[from] crate::hash::FeatureError),
@@ -124,6 +135,18 @@ pub enum Error {
 }
 
 impl Error {
+    /// What to do about it, for the command line.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Error::Spec { .. } => Some("encoders are hash:, static:PATH, bert:PATH, llama:PATH, onnx:PATH, parquet:PATH and http:URL, options after a ?".into()),
+            Error::MissingFile { .. } => {
+                Some("`semrank model fetch minilm` gets a sentence encoder and says where it is".into())
+            }
+            Error::Data(error) => error.help(),
+            _ => None,
+        }
+    }
+
     /// Wraps an error of the system.
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();

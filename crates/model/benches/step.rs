@@ -71,7 +71,10 @@ fn main() {
         }
     }
     let [small, large] = times.map(median);
-    println!("step of 768 positions, 1,024 negatives, median of {ROUNDS}, {} threads", rayon::current_num_threads());
+    println!(
+        "step of 768 positions, 1,024 negatives, median of {ROUNDS}, {} threads",
+        rayon::current_num_threads()
+    );
     println!("      12,000 items  {small:7.2} ms");
     println!("   1,000,000 items  {large:7.2} ms  {:.2} x", large / small);
 }

@@ -10,16 +10,18 @@
 //!
 //! | file | does |
 //! |---|---|
-//! | `data` | the section `data`; the other sections stand beside the code that they steer |
+//! | `content`, `data` | those sections; the other sections stand beside the code that they steer |
 //! | `layers` | one source over the other, with the origin of every value |
 //! | `print` | the settings as commented TOML |
 
+mod content;
 mod data;
 mod layers;
 mod print;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use content::ContentSettings;
 pub(crate) use data::{DataSettings, SplitChoice};
 pub(crate) use layers::ConfigError;
 pub(crate) use print::to_toml;
@@ -37,6 +39,7 @@ use std::path::PathBuf;
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     pub(crate) data: DataSettings,
+    pub(crate) content: ContentSettings,
     pub(crate) features: FeatureSettings,
     pub(crate) model: ModelSettings,
     pub(crate) train: TrainSettings,
@@ -44,8 +47,9 @@ pub(crate) struct Config {
 }
 
 /// Name and keys of every section, in the order of [`Config`].
-pub(crate) const SECTIONS: [(&str, &[Key]); 5] = [
+pub(crate) const SECTIONS: [(&str, &[Key]); 6] = [
     ("data", DataSettings::KEYS),
+    ("content", ContentSettings::KEYS),
     ("features", FeatureSettings::KEYS),
     ("model", ModelSettings::KEYS),
     ("train", TrainSettings::KEYS),

@@ -7,7 +7,7 @@ use crate::interrupt;
 use crate::output::note;
 use crate::run::Data;
 use semrank_data::SplitKind;
-use semrank_embed::hash::ItemFeatures;
+use semrank_embed::ItemFeatures;
 use semrank_model::artefact::Trained;
 use semrank_model::baselines::{Markov, Popularity, SimilarText};
 use semrank_model::evaluate::{Interval, Protocol, RankOptions, ResultRow, Scorer, ndcg_difference, rank};

@@ -6,16 +6,17 @@ use super::stage::{Done, Key, stage};
 use crate::config::Config;
 use crate::error::Error;
 use crate::output::note;
-use semrank_embed::hash::{ItemFeatures, build};
+use semrank_embed::{Embedder, Fit, ItemFeatures, is_fitted, open};
 use semrank_model::artefact::{load_features, save_features};
 use serde_json::json;
 
-/// What decides the features.
+/// What decides the features, as far as it can be told without opening an encoder.
 pub(crate) fn key(data: &Data, config: &Config, seed: u64) -> Key {
     let config = json!({
         "split": data.split.kind,
         "features": config.features,
         "content": config.model.content,
+        "encoder": config.content.encoder,
     });
     Key::new("features", seed, config, &[("dataset", &data.hash)])
 }
@@ -28,24 +29,60 @@ pub(crate) fn run(
     seed: u64,
 ) -> Result<(ItemFeatures, Done), Error> {
     let items = data.dataset.catalog.len();
+    let mut key = key(data, config, seed);
+    let mut encoders = Vec::new();
+    if config.model.content && data.has_text() {
+        // A fitted encoder follows from data and settings; any other may have changed behind its name.
+        for name in config.content.encoder.names().iter().filter(|name| !is_fitted(name)) {
+            let encoder = open(name, &fit(data, config, seed, &[]))?;
+            key.inputs.insert(format!("encoder {name}"), encoder.fingerprint().to_owned());
+            encoders.push((name, Embedder::cached(encoder, &config.content.cache_dir())?));
+        }
+    }
     stage(
         folder,
-        &key(data, config, seed),
+        &key,
         |dir| Ok(load_features(dir, items)?),
-        |dir, _| {
-            let features = make(data, config, seed)?;
+        |dir, timing| {
+            let features = make(data, config, seed, &mut encoders)?;
             save_features(dir, &features)?;
+            timing.parts.extend(encoders.iter().map(|(name, embedder)| {
+                (format!("texts encoded by {name}"), embedder.stats().encoded as f64)
+            }));
             Ok(features)
         },
     )
 }
 
-fn make(data: &Data, config: &Config, seed: u64) -> Result<ItemFeatures, Error> {
+fn fit<'a>(data: &'a Data, config: &'a Config, seed: u64, known: &'a [bool]) -> Fit<'a> {
+    Fit { source: &data.dataset.catalog, known: Some(known), settings: &config.features, seed }
+}
+
+fn make(
+    data: &Data,
+    config: &Config,
+    seed: u64,
+    opened: &mut [(&String, Embedder)],
+) -> Result<ItemFeatures, Error> {
     if !config.model.content || !data.has_text() {
         note("features: none, because items have no text or model.content is false");
         return Ok(ItemFeatures { dim: 0, values: Vec::new(), fingerprint: "none".into() });
     }
-    note(&format!("features: texts of {} items", data.dataset.catalog.len()));
+    let catalog = &data.dataset.catalog;
     let known = data.split.known(&data.dataset);
-    Ok(build(&data.dataset.catalog, &known, &config.features, seed)?)
+    let mut parts = Vec::new();
+    for name in config.content.encoder.names() {
+        note(&format!("features: texts of {} items by {name}", catalog.len()));
+        parts.push(match opened.iter_mut().find(|(opened, _)| *opened == name) {
+            Some((_, embedder)) => encode(data, embedder)?,
+            None => encode(data, &mut Embedder::new(open(name, &fit(data, config, seed, &known))?))?,
+        });
+    }
+    Ok(ItemFeatures::concatenate(&parts))
+}
+
+fn encode(data: &Data, embedder: &mut Embedder) -> Result<ItemFeatures, Error> {
+    let features = ItemFeatures::encode(&data.dataset.catalog, embedder)?;
+    embedder.encoder().notes().iter().for_each(|remark| note(&format!("features: {remark}")));
+    Ok(features)
 }

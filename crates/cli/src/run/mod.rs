@@ -31,7 +31,7 @@ use crate::evaluate::{Evaluation, tables};
 use crate::{interrupt, output, resources};
 use clap::Args;
 use folder::{DatasetRef, FORMAT, RunFile, RunFolder};
-use semrank_embed::hash::ItemFeatures;
+use semrank_embed::ItemFeatures;
 use semrank_model::artefact::{Trained, load_features, load_trained};
 use semrank_model::{Encoded, Ranker};
 use serde::Serialize;

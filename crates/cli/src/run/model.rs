@@ -12,7 +12,7 @@ use crate::interrupt;
 use crate::output::note;
 use crate::progress::Progress;
 use semrank_data::StagedDir;
-use semrank_embed::hash::ItemFeatures;
+use semrank_embed::ItemFeatures;
 use semrank_model::artefact::{Trained, TrainedFacts, load_trained, save_trained};
 use semrank_model::{
     Encoded, Ended, EpochReport, Fit, FitError, Fitting, ItemItem, SeenInTraining, StepReport, Task, Watch,

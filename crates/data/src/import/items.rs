@@ -149,7 +149,8 @@ impl ItemsPlan {
     }
 }
 
-fn texts(header: &mut Header<'_>, given: Option<&[String]>) -> Result<Vec<Cell>, Error> {
+/// The text columns: those given, or those with a usual name.
+pub(crate) fn texts(header: &mut Header<'_>, given: Option<&[String]>) -> Result<Vec<Cell>, Error> {
     match given {
         Some(names) => names.iter().map(|name| header.select(name, "--text")).collect(),
         None => {

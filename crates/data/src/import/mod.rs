@@ -34,9 +34,11 @@ mod s3rec;
 mod session;
 mod source;
 mod table;
+mod texts;
 mod time;
 
 pub use options::{Format, Mapping, Options, UnknownItems};
+pub use texts::{TextColumns, TextReader, TextRow};
 pub use time::TimeUnit;
 
 use crate::{Error, ImportReport};

@@ -2,7 +2,7 @@
 //!
 //! Latent semantic analysis (Deerwester et al. 1990): no download, seconds on a catalogue of thousands, and as good as a
 //! frozen sentence encoder in these rankers once item ids are in. Other encoders take this place behind
-//! [`ItemFeatures`].
+//! [`TextEncoder`](crate::TextEncoder).
 //!
 //! ```
 //! use semrank_core::{Catalog, TextColumn};
@@ -17,21 +17,25 @@
 //! let features = build(&catalog, &[true; 4], &settings, 1)?;
 //! let cosine = |a: usize, b: usize| features.of(a).iter().zip(features.of(b)).map(|(x, y)| x * y).sum::<f32>();
 //! assert!(cosine(0, 1) > 0.99 && cosine(0, 2).abs() < 0.01);
-//! # Ok::<(), semrank_embed::hash::FeatureError>(())
+//! # Ok::<(), semrank_embed::Error>(())
 //! ```
 
+mod corpus;
 mod dense;
+mod encoder;
 mod sparse;
 mod svd;
 mod tfidf;
 mod tokens;
 
+pub use corpus::Corpus;
+pub use encoder::{HashEncoder, fit_tfidf};
 pub use sparse::SparseMatrix;
 pub use svd::{Svd, SvdOptions};
-pub use tfidf::TfIdf;
+pub use tfidf::{TfIdf, TfIdfCounts};
 pub use tokens::{Grams, each_token, words};
 
-use rayon::prelude::*;
+use crate::{Embedder, Error, ItemFeatures};
 use semrank_core::Catalog;
 
 semrank_core::settings! {
@@ -116,56 +120,18 @@ impl FeatureSettings {
     }
 }
 
-/// One dense vector an item, from whichever encoder.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ItemFeatures {
-    /// Width of a vector.
-    pub dim: usize,
-    /// `[items x dim]`, rows of length 1; zero for an item without a known token.
-    pub values: Vec<f32>,
-    /// Name of the encoder and a hash of everything that shaped the vectors; equal fingerprints mean equal vectors.
-    pub fingerprint: String,
-}
-
-impl ItemFeatures {
-    /// An item's vector.
-    pub fn of(&self, item: usize) -> &[f32] {
-        &self.values[item * self.dim..][..self.dim]
-    }
-}
-
 /// Vectors of all items, fitted on the `known` ones (one entry an item): the text of any other item is only read.
-///
-/// The same catalogue, settings and seed give the same bytes on any number of threads.
 ///
 /// # Errors
 /// Settings that make no sense, see [`FeatureSettings::check`].
-///
-/// # Panics
-/// When `known` is not as long as the catalogue.
 pub fn build(
     catalog: &Catalog,
     known: &[bool],
     settings: &FeatureSettings,
     seed: u64,
-) -> Result<ItemFeatures, FeatureError> {
-    settings.check()?;
-    let all = TfIdf::fit(catalog, known, settings).transform(catalog);
-    let options = SvdOptions {
-        dim: settings.dim,
-        oversample: settings.oversample,
-        iterations: settings.iterations,
-        seed,
-    };
-    let svd = if known.iter().all(|&known| known) {
-        Svd::fit(&all, options)
-    } else {
-        Svd::fit(&all.select(known), options)
-    };
-    let mut values = svd.project(&all, settings.singular_power);
-    values.par_chunks_mut(settings.dim).for_each(unit_length);
-    let fingerprint = fingerprint(&values, settings, seed);
-    Ok(ItemFeatures { dim: settings.dim, values, fingerprint })
+) -> Result<ItemFeatures, Error> {
+    let encoder = HashEncoder::fit(catalog, Some(known), settings, seed)?;
+    ItemFeatures::encode(catalog, &mut Embedder::new(Box::new(encoder)))
 }
 
 fn unit_length(row: &mut [f32]) {
@@ -173,16 +139,6 @@ fn unit_length(row: &mut [f32]) {
     // A row outside the fitted space is rounding noise: it stays without direction.
     let scale = if length > 1e-6 { (1.0 / length) as f32 } else { 0.0 };
     row.iter_mut().for_each(|x| *x *= scale);
-}
-
-fn fingerprint(values: &[f32], settings: &FeatureSettings, seed: u64) -> String {
-    let mut hash = blake3::Hasher::new();
-    hash.update(format!("{settings:?} {seed}").as_bytes());
-    for block in values.chunks(1 << 14) {
-        let bytes: Vec<u8> = block.iter().flat_map(|value| value.to_le_bytes()).collect();
-        hash.update(&bytes);
-    }
-    format!("tfidf-svd-1:{}", &hash.finalize().to_hex()[..16])
 }
 
 #[cfg(test)]

@@ -78,6 +78,14 @@ impl Svd {
         &self.singular
     }
 
+    /// Adds the directions to a fingerprint.
+    pub(super) fn hash(&self, hash: &mut blake3::Hasher) {
+        for block in self.vectors.chunks(1 << 14) {
+            let bytes: Vec<u8> = block.iter().flat_map(|value| value.to_le_bytes()).collect();
+            hash.update(&bytes);
+        }
+    }
+
     /// Every row's coordinates `row · V`, `[rows x dim]`: `U S` for the fitted rows, the same map for any other.
     ///
     /// `power` rescales direction `k` to `U S^power`: 1 keeps the plain projection, 0 gives all directions one weight.

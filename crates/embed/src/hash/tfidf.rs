@@ -7,11 +7,11 @@
 //! **Fit scope**: `n`, `df` and the columns come from `known` items only (those known before the split's cut); other
 //! items are written in the fitted columns and never change another item's row.
 
+use super::Corpus;
 use super::FeatureSettings;
 use super::sparse::SparseMatrix;
 use super::tokens::{Grams, each_token};
 use rayon::prelude::*;
-use semrank_core::{Catalog, ItemId};
 use std::ops::Range;
 
 /// Items one task tokenises at a time, and tasks whose results are held at a time: the text of 8,192 items bounds the
@@ -30,30 +30,65 @@ pub struct TfIdf {
     idf: Vec<f32>,
 }
 
+/// Token counts of a corpus that is read in parts.
+#[derive(Debug, Clone)]
+pub struct TfIdfCounts {
+    grams: Grams,
+    min_df: u32,
+    items: usize,
+    /// Items that hold each bucket.
+    frequencies: Vec<u32>,
+}
+
+impl TfIdfCounts {
+    /// Nothing counted yet.
+    ///
+    /// # Panics
+    /// When the settings fail [`FeatureSettings::check`].
+    pub fn new(settings: &FeatureSettings) -> Self {
+        assert!(settings.buckets.is_power_of_two(), "the number of buckets is a power of two");
+        let frequencies = vec![0; settings.buckets];
+        Self { grams: settings.grams(), min_df: settings.min_df.max(1), items: 0, frequencies }
+    }
+
+    /// Counts the `known` items of one part.
+    ///
+    /// # Panics
+    /// When `known` is not as long as the part.
+    pub fn add(&mut self, part: &dyn Corpus, known: &[bool]) {
+        assert_eq!(known.len(), part.len(), "one entry an item");
+        self.items += known.iter().filter(|&&known| known).count();
+        let (grams, mask) = (self.grams, self.frequencies.len() - 1);
+        each_shard(
+            part.len(),
+            |items| buckets_of_items(part, items.filter(|&item| known[item]), grams, mask),
+            |shard| shard.iter().for_each(|&bucket| self.frequencies[bucket as usize] += 1),
+        );
+    }
+
+    /// The vocabulary of what was counted.
+    pub fn finish(self) -> TfIdf {
+        let mut out =
+            TfIdf { grams: self.grams, buckets: self.frequencies.len(), kept: Vec::new(), idf: Vec::new() };
+        for (bucket, &frequency) in self.frequencies.iter().enumerate() {
+            if frequency >= self.min_df {
+                out.kept.push(bucket as u32);
+                out.idf.push((((1 + self.items) as f64 / f64::from(1 + frequency)).ln() + 1.0) as f32);
+            }
+        }
+        out
+    }
+}
+
 impl TfIdf {
     /// Counts the tokens of the `known` items; `known` has one entry an item.
     ///
     /// # Panics
-    /// When `known` is not as long as the catalogue, or the settings fail [`FeatureSettings::check`].
-    pub fn fit(catalog: &Catalog, known: &[bool], settings: &FeatureSettings) -> Self {
-        assert_eq!(known.len(), catalog.len(), "one entry an item");
-        assert!(settings.buckets.is_power_of_two(), "the number of buckets is a power of two");
-        let mut out =
-            Self { grams: settings.grams(), buckets: settings.buckets, kept: Vec::new(), idf: Vec::new() };
-        let mut frequencies = vec![0u32; settings.buckets];
-        each_shard(
-            catalog.len(),
-            |items| out.buckets_of_items(catalog, items.filter(|&item| known[item])),
-            |shard| shard.iter().for_each(|&bucket| frequencies[bucket as usize] += 1),
-        );
-        let n = known.iter().filter(|&&known| known).count();
-        for (bucket, &frequency) in frequencies.iter().enumerate() {
-            if frequency >= settings.min_df.max(1) {
-                out.kept.push(bucket as u32);
-                out.idf.push((((1 + n) as f64 / f64::from(1 + frequency)).ln() + 1.0) as f32);
-            }
-        }
-        out
+    /// When `known` is not as long as the corpus, or the settings fail [`FeatureSettings::check`].
+    pub fn fit(corpus: &dyn Corpus, known: &[bool], settings: &FeatureSettings) -> Self {
+        let mut counts = TfIdfCounts::new(settings);
+        counts.add(corpus, known);
+        counts.finish()
     }
 
     /// Number of columns.
@@ -61,18 +96,24 @@ impl TfIdf {
         self.kept.len()
     }
 
+    /// Adds the vocabulary to a fingerprint.
+    pub(super) fn hash(&self, hash: &mut blake3::Hasher) {
+        self.kept.iter().for_each(|bucket| _ = hash.update(&bucket.to_le_bytes()));
+        self.idf.iter().for_each(|idf| _ = hash.update(&idf.to_le_bytes()));
+    }
+
     /// TF-IDF rows of all items, `[items x cols]`; a row has length 1, or no entry where no token is in the vocabulary.
-    pub fn transform(&self, catalog: &Catalog) -> SparseMatrix {
+    pub fn transform(&self, corpus: &dyn Corpus) -> SparseMatrix {
         let mut out = SparseMatrix::empty(self.cols());
-        each_shard(catalog.len(), |items| self.rows(catalog, items), |shard| out.append(&shard));
+        each_shard(corpus.len(), |items| self.rows(corpus, items), |shard| out.append(&shard));
         out
     }
 
-    fn rows(&self, catalog: &Catalog, items: Range<usize>) -> SparseMatrix {
+    fn rows(&self, corpus: &dyn Corpus, items: Range<usize>) -> SparseMatrix {
         let mut out = SparseMatrix::empty(self.cols());
         let mut buckets = Vec::new();
         for item in items {
-            self.sorted_buckets(catalog, item, &mut buckets);
+            sorted_buckets(corpus, item, self.grams, self.buckets - 1, &mut buckets);
             out.push_row(self.row(&buckets));
         }
         out
@@ -92,26 +133,30 @@ impl TfIdf {
         entries.iter_mut().for_each(|(_, value)| *value = (f64::from(*value) / length) as f32);
         entries
     }
+}
 
-    fn sorted_buckets(&self, catalog: &Catalog, item: usize, out: &mut Vec<u32>) {
-        out.clear();
-        let mask = self.buckets as u64 - 1;
-        for text in catalog.texts_of(ItemId(item as u32)) {
-            each_token(text, self.grams, |hash| out.push((hash & mask) as u32));
-        }
-        out.sort_unstable();
-    }
+fn sorted_buckets(corpus: &dyn Corpus, item: usize, grams: Grams, mask: usize, out: &mut Vec<u32>) {
+    out.clear();
+    corpus.each_text(item, &mut |text| {
+        each_token(text, grams, |hash| out.push((hash & mask as u64) as u32));
+    });
+    out.sort_unstable();
+}
 
-    /// Every item's distinct buckets, one after the other.
-    fn buckets_of_items(&self, catalog: &Catalog, items: impl Iterator<Item = usize>) -> Vec<u32> {
-        let (mut out, mut buckets) = (Vec::new(), Vec::new());
-        for item in items {
-            self.sorted_buckets(catalog, item, &mut buckets);
-            buckets.dedup();
-            out.extend_from_slice(&buckets);
-        }
-        out
+/// Every item's distinct buckets, one after the other.
+fn buckets_of_items(
+    corpus: &dyn Corpus,
+    items: impl Iterator<Item = usize>,
+    grams: Grams,
+    mask: usize,
+) -> Vec<u32> {
+    let (mut out, mut buckets) = (Vec::new(), Vec::new());
+    for item in items {
+        sorted_buckets(corpus, item, grams, mask, &mut buckets);
+        buckets.dedup();
+        out.extend_from_slice(&buckets);
     }
+    out
 }
 
 /// Runs `work` on fixed ranges of items in parallel and hands the results to `take` in order.

@@ -1,7 +1,7 @@
 //! One content vector an item, in `vectors.safetensors`; without content the file is absent and the width 0.
 
 use super::{Error, read_json, same, write_json};
-use semrank_embed::hash::ItemFeatures;
+use semrank_embed::ItemFeatures;
 use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
 use serde::{Deserialize, Serialize};
 use std::path::Path;

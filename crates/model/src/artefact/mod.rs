@@ -12,7 +12,7 @@
 //!
 //! ```
 //! use semrank_model::artefact::{load_features, save_features};
-//! use semrank_embed::hash::ItemFeatures;
+//! use semrank_embed::ItemFeatures;
 //! # let folder = std::env::temp_dir().join(format!("semrank-artefact-{}", std::process::id()));
 //! # std::fs::create_dir_all(&folder)?;
 //! let features = ItemFeatures { dim: 2, values: vec![0.6, 0.8, 1.0, 0.0], fingerprint: "by hand".into() };

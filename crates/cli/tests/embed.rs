@@ -1,0 +1,92 @@
+//! The promise of `semrank embed`: a file of vectors with an agreed format, the same bytes twice, errors that help.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{bytes, fail, json, succeed};
+use std::path::{Path, PathBuf};
+
+fn items(dir: &Path) -> PathBuf {
+    let path = dir.join("ads.csv");
+    let texts = ["red nail polish", "nail polish remover", "camping stove", "gas camping stove", "nail file"];
+    let rows: Vec<String> =
+        texts.iter().enumerate().map(|(row, text)| format!("0{row},{text},brand {}\n", row % 2)).collect();
+    std::fs::write(&path, format!("sku,title,brand\n{}", rows.concat())).unwrap();
+    path
+}
+
+fn args<'a>(items: &'a Path, out: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
+    let mut args =
+        vec!["embed", "--items", items.to_str().unwrap(), "--item-id", "sku", "--text", "title,brand"];
+    args.extend(["--out", out.to_str().unwrap()]);
+    args.extend(more);
+    args
+}
+
+#[test]
+fn a_tsv_has_a_line_an_item_and_the_json_the_agreed_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let (items, out) = (items(dir.path()), dir.path().join("v.tsv"));
+    let more = ["--encoder", "hash:?dim=3&min_df=1", "--json"];
+    let found = json(&succeed(args(&items, &out, &more)));
+    for key in ["items", "encoded", "cached", "seconds", "cpu_seconds", "texts_per_cpu_second", "dim"] {
+        assert!(found[key].is_number(), "no number `{key}` in {found}");
+    }
+    assert_eq!((found["items"].as_u64(), found["dim"].as_u64()), (Some(5), Some(3)));
+    let text = String::from_utf8(bytes(&out)).unwrap();
+    let rows: Vec<(&str, Vec<f32>)> = text
+        .lines()
+        .map(|line| line.split_once('\t').unwrap())
+        .map(|(id, vector)| (id, vector.split(' ').map(|value| value.parse().unwrap()).collect()))
+        .collect();
+    assert_eq!(rows.iter().map(|row| row.0).collect::<Vec<_>>(), ["00", "01", "02", "03", "04"]);
+    for (id, vector) in rows {
+        let length: f32 = vector.iter().map(|x| x * x).sum();
+        assert!(vector.len() == 3 && (length - 1.0).abs() < 1e-5, "{id}: {vector:?}");
+    }
+    let again = dir.path().join("again.tsv");
+    succeed(args(&items, &again, &more).into_iter().chain(["--threads", "1"]));
+    assert_eq!(bytes(&out), bytes(&again));
+}
+
+#[test]
+fn several_encoders_stand_side_by_side_and_sparse_rows_have_columns() {
+    let dir = tempfile::tempdir().unwrap();
+    let (items, out) = (items(dir.path()), dir.path().join("v.tsv"));
+    let two = ["--encoder", "hash:?dim=2&min_df=1", "--encoder", "hash:?dim=3&min_df=1", "--json"];
+    assert_eq!(json(&succeed(args(&items, &out, &two)))["dim"], 5);
+    let parquet = dir.path().join("v.parquet");
+    succeed(args(&items, &parquet, &two).into_iter().chain(["--separate"]));
+    assert!(bytes(&parquet).ends_with(b"PAR1"));
+    succeed(args(&items, &out, &["--encoder", "hash:?output=sparse&min_df=1"]));
+    let text = String::from_utf8(bytes(&out)).unwrap();
+    // Five words of two fields and three pairs inside a field.
+    assert_eq!(text.lines().next().unwrap().split_once('\t').unwrap().1.split(' ').count(), 8);
+}
+
+#[test]
+fn bad_input_is_refused_and_leaves_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (items, out) = (items(dir.path()), dir.path().join("v.tsv"));
+    for (more, part) in [
+        (vec!["--encoder", "word2vec:x"], "unknown kind"),
+        (vec!["--encoder", "hash:?depth=1"], "no option `depth`"),
+        (vec!["--text", "headline"], "headline"),
+    ] {
+        let mut args = args(&items, &out, &[]);
+        args.truncate(if more[0] == "--text" { 5 } else { 7 });
+        args.extend(["--out", out.to_str().unwrap()]);
+        args.extend(more);
+        let message = fail(args);
+        assert!(message.contains(part), "{message}");
+    }
+    let other = dir.path().join("v.npy");
+    assert!(fail(args(&items, &other, &[])).contains(".parquet"));
+    let mut text = bytes(&items);
+    text.extend(b"00,again,brand 1\n");
+    std::fs::write(&items, text).unwrap();
+    assert!(fail(args(&items, &out, &[])).contains("ads.csv:7"));
+    let left: Vec<_> =
+        std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["ads.csv"]);
+}

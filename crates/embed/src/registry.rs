@@ -1,0 +1,80 @@
+//! From a name to an encoder.
+
+use crate::hash::{FeatureSettings, HashEncoder};
+use crate::{Error, Source, Spec, TextEncoder};
+
+/// What an encoder that learns from the texts themselves is fitted on.
+#[derive(Clone, Copy)]
+pub struct Fit<'a> {
+    /// The items.
+    pub source: &'a dyn Source,
+    /// Which of them may be learned from, one entry an item; `None` = all.
+    pub known: Option<&'a [bool]>,
+    /// Settings of `hash:`; options of the name win.
+    pub settings: &'a FeatureSettings,
+    /// Of every random choice.
+    pub seed: u64,
+}
+
+/// Opens the encoder called `name`; see the table in the [crate's documentation](crate).
+///
+/// # Errors
+/// An unknown kind or option, and whatever keeps this encoder from being opened.
+pub fn open(name: &str, fit: &Fit) -> Result<Box<dyn TextEncoder>, Error> {
+    let spec = Spec::parse(name)?;
+    match spec.kind() {
+        "hash" => {
+            let settings = hash_settings(spec, fit.settings)?;
+            Ok(Box::new(HashEncoder::fit(fit.source, fit.known, &settings, fit.seed)?))
+        }
+        _ => Err(spec.error("unknown kind; there are hash:")),
+    }
+}
+
+/// Whether an encoder of this name is fitted on the texts at hand.
+pub fn is_fitted(name: &str) -> bool {
+    name.starts_with("hash:")
+}
+
+/// The settings of `hash:?word_grams=1&dim=128`, options over `settings`.
+///
+/// # Errors
+/// A path, or an option that is none.
+pub fn hash_settings(mut spec: Spec, settings: &FeatureSettings) -> Result<FeatureSettings, Error> {
+    if !spec.path().is_empty() {
+        return Err(spec.error("hash: takes no path, only options such as hash:?dim=128"));
+    }
+    let mut settings = settings.clone();
+    settings.word_grams = spec.take("word_grams", settings.word_grams)?;
+    settings.char_min = spec.take("char_min", settings.char_min)?;
+    settings.char_max = spec.take("char_max", settings.char_max)?;
+    settings.min_df = spec.take("min_df", settings.min_df)?;
+    settings.buckets = spec.take("buckets", settings.buckets)?;
+    settings.dim = spec.take("dim", settings.dim)?;
+    spec.finish(&["word_grams", "char_min", "char_max", "min_df", "buckets", "dim"])?;
+    Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use semrank_core::Catalog;
+
+    #[test]
+    fn names_that_are_no_encoder_are_refused() {
+        let (catalog, settings) = (Catalog::default(), FeatureSettings::default());
+        let fit = Fit { source: &catalog, known: None, settings: &settings, seed: 1 };
+        for (name, part) in [
+            ("word2vec:x", "unknown kind"),
+            ("hash", "KIND:PATH"),
+            ("hash:folder", "no path"),
+            ("hash:?depth=3", "no option `depth`"),
+            ("hash:?word_grams=0", "no token is left"),
+        ] {
+            let message = open(name, &fit).err().expect(name).to_string();
+            assert!(message.contains(part), "{message}");
+        }
+        let encoder = open("hash:?dim=16", &fit).expect("an encoder");
+        assert_eq!((encoder.width(), encoder.is_cached()), (16, false));
+    }
+}
