@@ -43,12 +43,9 @@ pub(crate) fn run(
         folder,
         &key,
         |dir| Ok(load_features(dir, items)?),
-        |dir, timing| {
+        |dir, _| {
             let features = make(data, config, seed, &mut encoders)?;
             save_features(dir, &features)?;
-            timing.parts.extend(encoders.iter().map(|(name, embedder)| {
-                (format!("texts encoded by {name}"), embedder.stats().encoded as f64)
-            }));
             Ok(features)
         },
     )
@@ -83,6 +80,10 @@ fn make(
 
 fn encode(data: &Data, embedder: &mut Embedder) -> Result<ItemFeatures, Error> {
     let features = ItemFeatures::encode(&data.dataset.catalog, embedder)?;
+    let stats = embedder.stats();
+    if stats.cached > 0 {
+        note(&format!("features: {} of {} texts were at hand", stats.cached, stats.items));
+    }
     embedder.encoder().notes().iter().for_each(|remark| note(&format!("features: {remark}")));
     Ok(features)
 }
