@@ -83,6 +83,27 @@ kernel! {
 }
 
 kernel! {
+    /// `x = norm(x + branch)` over rows of `gain.len()` values, for inference; see [`LayerNorm`].
+    pub fn residual_norm<T: Scalar>(branch: &[T], gain: &[T], bias: &[T], epsilon: f64, x: &mut [T]) {
+        let dim = gain.len();
+        let (count, epsilon) = (T::from_f64(dim as f64), T::from_f64(epsilon));
+        for (x, branch) in x.chunks_exact_mut(dim).zip(branch.chunks_exact(dim)) {
+            for (x, &branch) in x.iter_mut().zip(branch) {
+                *x += branch;
+            }
+            let mean = sum_inline(x) / count;
+            for x in x.iter_mut() {
+                *x = *x - mean;
+            }
+            let inverse = T::ONE / (dot_inline(x, x) / count + epsilon).sqrt();
+            for ((x, &gain), &bias) in x.iter_mut().zip(gain).zip(bias) {
+                *x = *x * inverse * gain + bias;
+            }
+        }
+    }
+}
+
+kernel! {
     fn norm_backward_gain<T: Scalar>(x: &[T], stats: &[[T; 2]], dy: &[T], dgain: &mut [T]) {
         let dim = dgain.len();
         for ((x, dy), &[mean, inverse]) in x.chunks_exact(dim).zip(dy.chunks_exact(dim)).zip(stats) {
@@ -191,6 +212,20 @@ mod tests {
                 norm.backward(params, x, &saved, dy, grads, dx);
             },
         );
+    }
+
+    #[test]
+    fn the_residual_norm_gives_the_bytes_of_the_sum_and_the_norm() {
+        let mut layout = Layout::new();
+        let norm = LayerNorm::new(&mut layout, "n", 70).with_epsilon(1e-3);
+        let mut rng = semrank_core::Rng::new(1, "norm");
+        let mut values = |len: usize| (0..len).map(|_| rng.normal() as f32).collect::<Vec<_>>();
+        let (params, branch, mut x) = (values(140), values(210), values(210));
+        let sum: Vec<f32> = x.iter().zip(&branch).map(|(x, branch)| x + branch).collect();
+        let mut want = vec![0.0; 210];
+        norm.forward(&params, &sum, &mut NormSaved::default(), &mut want);
+        residual_norm(&branch, norm.gain.of(&params), norm.bias.of(&params), norm.epsilon, &mut x);
+        assert_eq!(x, want);
     }
 
     #[test]
