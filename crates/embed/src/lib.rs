@@ -15,6 +15,7 @@
 //! Face layout, or a wheel or zip file that carries one ([`ModelFolder`]).
 
 mod cache;
+pub mod bert;
 mod document;
 mod embedder;
 mod error;

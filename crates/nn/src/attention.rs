@@ -8,7 +8,7 @@
 use crate::{Dropout, Scalar, kernel, kernel::axpy_inline};
 
 /// Positions in the transposed buffer are a multiple of this, so that no score is computed alone.
-const LANE: usize = 16;
+pub(crate) const LANE: usize = 16;
 
 /// Self-attention without parameters of its own: queries, keys and values come in, mixed values go out.
 ///
@@ -108,25 +108,31 @@ impl Attention {
         }
     }
 
-    fn scale<T: Scalar>(&self) -> T {
+    pub(crate) fn scale<T: Scalar>(&self) -> T {
         T::from_f64(1.0 / (self.width as f64).sqrt())
     }
 
     /// Columns of a query head's query, key and value in a row of `qkv`.
-    fn columns(&self, head: usize) -> [usize; 3] {
+    pub(crate) fn columns(&self, head: usize) -> [usize; 3] {
         let group = head / (self.heads / self.kv_heads);
         [head, self.heads + group, self.heads + self.kv_heads + group].map(|part| part * self.width)
     }
 
     /// How many positions position `i` of a sequence of `len` sees.
-    fn visible(&self, i: usize, len: usize) -> usize {
+    pub(crate) fn visible(&self, i: usize, len: usize) -> usize {
         if self.causal { i + 1 } else { len }
     }
 }
 
 /// Writes columns `from..from + width` of `rows` transposed, `[width x padded length]`; returns the padded length.
 #[inline(always)]
-fn transpose<T: Scalar>(rows: &[T], stride: usize, from: usize, width: usize, out: &mut Vec<T>) -> usize {
+pub(crate) fn transpose<T: Scalar>(
+    rows: &[T],
+    stride: usize,
+    from: usize,
+    width: usize,
+    out: &mut Vec<T>,
+) -> usize {
     let len = rows.len() / stride;
     let padded = len.next_multiple_of(LANE);
     out.clear();
@@ -141,7 +147,7 @@ fn transpose<T: Scalar>(rows: &[T], stride: usize, from: usize, width: usize, ou
 
 /// `out[j] = scale · <a, b_j>` for the first `out.len()` (a multiple of [`LANE`]) columns `b_j` of `transposed`.
 #[inline(always)]
-fn inner_products<T: Scalar>(a: &[T], transposed: &[T], padded: usize, scale: T, out: &mut [T]) {
+pub(crate) fn inner_products<T: Scalar>(a: &[T], transposed: &[T], padded: usize, scale: T, out: &mut [T]) {
     for (block, out) in out.chunks_exact_mut(LANE).enumerate() {
         let mut sums = [T::ZERO; LANE];
         for (&a, row) in a.iter().zip(transposed.chunks_exact(padded)) {

@@ -4,7 +4,7 @@ use crate::{Init, Layout, Scalar, Slot, kernel, kernel::dot_inline};
 
 const EPSILON: f64 = 1e-5;
 
-/// `y = (x - mean) / sqrt(variance + 1e-5) · gain + bias` over each row.
+/// `y = (x - mean) / sqrt(variance + epsilon) · gain + bias` over each row.
 ///
 /// # Shapes
 /// x, y `[T x D]`; gain, bias `[D]`.
@@ -14,6 +14,8 @@ pub struct LayerNorm {
     pub gain: Slot,
     /// Starts at 0.
     pub bias: Slot,
+    /// Added to the variance; 1e-5 unless told otherwise.
+    pub epsilon: f64,
 }
 
 /// What the backward pass needs: mean and 1 / standard deviation of each row.
@@ -28,14 +30,21 @@ impl LayerNorm {
         Self {
             gain: layout.tensor(&format!("{name}.gain"), 1, dim, Init::Constant(1.0)),
             bias: layout.tensor(&format!("{name}.bias"), 1, dim, Init::Constant(0.0)),
+            epsilon: EPSILON,
         }
+    }
+
+    /// Another epsilon, for a model that was trained with it.
+    pub fn with_epsilon(self, epsilon: f64) -> Self {
+        Self { epsilon, ..self }
     }
 
     /// Writes `y`.
     pub fn forward<T: Scalar>(&self, params: &[T], x: &[T], saved: &mut NormSaved<T>, y: &mut [T]) {
         saved.stats.clear();
         saved.stats.resize(x.len() / self.gain.cols, [T::ZERO; 2]);
-        norm_forward(x, self.gain.of(params), self.bias.of(params), &mut saved.stats, y);
+        let epsilon = T::from_f64(self.epsilon);
+        norm_forward(x, self.gain.of(params), self.bias.of(params), epsilon, &mut saved.stats, y);
     }
 
     /// Adds the gradients of gain and bias, and adds `dx` to what `dx` holds (a residual branch).
@@ -56,7 +65,7 @@ impl LayerNorm {
 }
 
 kernel! {
-    fn norm_forward<T: Scalar>(x: &[T], gain: &[T], bias: &[T], stats: &mut [[T; 2]], y: &mut [T]) {
+    fn norm_forward<T: Scalar>(x: &[T], gain: &[T], bias: &[T], epsilon: T, stats: &mut [[T; 2]], y: &mut [T]) {
         let dim = gain.len();
         let count = T::from_f64(dim as f64);
         for ((x, y), stat) in x.chunks_exact(dim).zip(y.chunks_exact_mut(dim)).zip(stats) {
@@ -64,11 +73,32 @@ kernel! {
             for (y, &x) in y.iter_mut().zip(x) {
                 *y = x - mean;
             }
-            let inverse = T::ONE / (dot_inline(y, y) / count + T::from_f64(EPSILON)).sqrt();
+            let inverse = T::ONE / (dot_inline(y, y) / count + epsilon).sqrt();
             for ((y, &gain), &bias) in y.iter_mut().zip(gain).zip(bias) {
                 *y = *y * inverse * gain + bias;
             }
             *stat = [mean, inverse];
+        }
+    }
+}
+
+kernel! {
+    /// `x = norm(x + branch)` over rows of `gain.len()` values, for inference; see [`LayerNorm`].
+    pub fn residual_norm<T: Scalar>(branch: &[T], gain: &[T], bias: &[T], epsilon: f64, x: &mut [T]) {
+        let dim = gain.len();
+        let (count, epsilon) = (T::from_f64(dim as f64), T::from_f64(epsilon));
+        for (x, branch) in x.chunks_exact_mut(dim).zip(branch.chunks_exact(dim)) {
+            for (x, &branch) in x.iter_mut().zip(branch) {
+                *x += branch;
+            }
+            let mean = sum_inline(x) / count;
+            for x in x.iter_mut() {
+                *x = *x - mean;
+            }
+            let inverse = T::ONE / (dot_inline(x, x) / count + epsilon).sqrt();
+            for ((x, &gain), &bias) in x.iter_mut().zip(gain).zip(bias) {
+                *x = *x * inverse * gain + bias;
+            }
         }
     }
 }
@@ -182,6 +212,20 @@ mod tests {
                 norm.backward(params, x, &saved, dy, grads, dx);
             },
         );
+    }
+
+    #[test]
+    fn the_residual_norm_gives_the_bytes_of_the_sum_and_the_norm() {
+        let mut layout = Layout::new();
+        let norm = LayerNorm::new(&mut layout, "n", 70).with_epsilon(1e-3);
+        let mut rng = semrank_core::Rng::new(1, "norm");
+        let mut values = |len: usize| (0..len).map(|_| rng.normal() as f32).collect::<Vec<_>>();
+        let (params, branch, mut x) = (values(140), values(210), values(210));
+        let sum: Vec<f32> = x.iter().zip(&branch).map(|(x, branch)| x + branch).collect();
+        let mut want = vec![0.0; 210];
+        norm.forward(&params, &sum, &mut NormSaved::default(), &mut want);
+        residual_norm(&branch, norm.gain.of(&params), norm.bias.of(&params), norm.epsilon, &mut x);
+        assert_eq!(x, want);
     }
 
     #[test]

@@ -1,0 +1,206 @@
+//! What a folder says about its encoder: `config.json` (sizes), `modules.json` and the files it points to (pooling,
+//! normalisation), `sentence_bert_config.json` (length and case).
+
+use super::pooling::Pool;
+use super::{Activation, BertConfig};
+use crate::{Error, ModelFolder};
+use serde::Deserialize;
+use std::path::PathBuf;
+
+/// Whose tensor names and position rule a model has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    /// BERT, and RoBERTa with its relatives: one set of names.
+    Bert,
+    /// DistilBERT.
+    DistilBert,
+}
+
+/// All that shapes a folder's vectors besides the weights.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Settings {
+    /// Naming.
+    pub(super) family: Family,
+    /// Sizes.
+    pub(super) model: BertConfig,
+    /// How token vectors become one.
+    pub(super) pool: Pool,
+    /// Whether the vector is scaled to length 1.
+    pub(super) is_normalised: bool,
+    /// Whether texts are lower-cased before the tokenizer sees them.
+    pub(super) is_lowered: bool,
+    /// Tokens of a text, special ones included, as the folder has it.
+    pub(super) max_tokens: usize,
+}
+
+#[derive(Deserialize)]
+struct Config {
+    model_type: Option<String>,
+    vocab_size: usize,
+    max_position_embeddings: usize,
+    #[serde(default)]
+    type_vocab_size: usize,
+    #[serde(alias = "dim")]
+    hidden_size: usize,
+    #[serde(alias = "n_heads")]
+    num_attention_heads: usize,
+    #[serde(alias = "n_layers")]
+    num_hidden_layers: usize,
+    #[serde(alias = "hidden_dim")]
+    intermediate_size: usize,
+    #[serde(alias = "activation")]
+    hidden_act: String,
+    layer_norm_eps: Option<f64>,
+    pad_token_id: Option<usize>,
+    position_embedding_type: Option<String>,
+    #[serde(default)]
+    is_decoder: bool,
+}
+
+#[derive(Deserialize)]
+struct Module {
+    path: String,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+#[derive(Deserialize, Default)]
+struct SentenceBert {
+    max_seq_length: Option<usize>,
+    #[serde(default)]
+    do_lower_case: bool,
+}
+
+const MODELS: &str = "bert, roberta, xlm-roberta, camembert, distilbert";
+const ACTIVATIONS: &str = "gelu, gelu_new, gelu_fast, gelu_pytorch_tanh";
+
+/// An [`Error::Unsupported`] about a file of the folder.
+fn unsupported(path: PathBuf, what: &str, got: impl ToString, supported: &str) -> Error {
+    Error::Unsupported { path, what: what.into(), got: got.to_string(), supported: supported.into() }
+}
+
+impl Settings {
+    /// Reads all of it.
+    pub(super) fn read(folder: &ModelFolder) -> Result<Settings, Error> {
+        let (family, model) = read_model(folder)?;
+        let (pool, is_normalised) = read_modules(folder)?;
+        let file = "sentence_bert_config.json";
+        let sentence: SentenceBert =
+            if folder.has(file) { folder.read_json(file)? } else { Default::default() };
+        let most = model.positions - model.first_position;
+        let max_tokens = sentence.max_seq_length.unwrap_or(most).min(most);
+        Ok(Settings { family, model, pool, is_normalised, is_lowered: sentence.do_lower_case, max_tokens })
+    }
+}
+
+fn read_model(folder: &ModelFolder) -> Result<(Family, BertConfig), Error> {
+    let place = || folder.place("config.json");
+    let kind: serde_json::Value = folder.read_json("config.json")?;
+    let kind = kind["model_type"].as_str().unwrap_or("missing").to_owned();
+    let (family, is_offset) = match kind.as_str() {
+        "bert" => (Family::Bert, false),
+        "roberta" | "xlm-roberta" | "camembert" => (Family::Bert, true),
+        "distilbert" => (Family::DistilBert, false),
+        other => return Err(unsupported(place(), "model_type", other, MODELS)),
+    };
+    let config: Config = folder.read_json("config.json")?;
+    debug_assert_eq!(config.model_type.as_deref(), Some(kind.as_str()));
+    let positions = config.position_embedding_type.as_deref().unwrap_or("absolute");
+    if positions != "absolute" {
+        return Err(unsupported(place(), "position_embedding_type", positions, "absolute"));
+    }
+    if config.is_decoder {
+        return Err(unsupported(place(), "is_decoder", true, "encoders (is_decoder false)"));
+    }
+    let activation = match config.hidden_act.as_str() {
+        "gelu" => Activation::Exact,
+        "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" => Activation::Tanh,
+        other => return Err(unsupported(place(), "the activation", other, ACTIVATIONS)),
+    };
+    let model = BertConfig {
+        vocabulary: config.vocab_size,
+        positions: config.max_position_embeddings,
+        // RoBERTa counts positions from the padding id on (its `create_position_ids_from_input_ids`).
+        first_position: if is_offset { config.pad_token_id.unwrap_or(1) + 1 } else { 0 },
+        types: if family == Family::Bert { config.type_vocab_size } else { 0 },
+        dim: config.hidden_size,
+        heads: config.num_attention_heads,
+        layers: config.num_hidden_layers,
+        hidden: config.intermediate_size,
+        epsilon: config.layer_norm_eps.unwrap_or(1e-12),
+        activation,
+    };
+    check_sizes(folder, &model)?;
+    Ok((family, model))
+}
+
+fn check_sizes(folder: &ModelFolder, model: &BertConfig) -> Result<(), Error> {
+    let mismatch = |what: &str, got: String, expected: &str| {
+        Err(Error::Mismatch {
+            path: folder.place("config.json"),
+            what: what.into(),
+            got,
+            expected: expected.into(),
+        })
+    };
+    let sizes = [model.vocabulary, model.dim, model.heads, model.hidden];
+    if sizes.contains(&0) || sizes.iter().any(|&size| size > 1 << 24) || model.layers > 1 << 10 {
+        return mismatch(
+            "a size",
+            format!("{sizes:?}"),
+            "vocabulary, width, heads, feed-forward width above 0",
+        );
+    }
+    if model.dim % model.heads != 0 {
+        return mismatch("num_attention_heads", model.heads.to_string(), "a divisor of hidden_size");
+    }
+    if model.positions <= model.first_position + 2 || model.positions > 1 << 20 {
+        return mismatch("max_position_embeddings", model.positions.to_string(), "room for a text");
+    }
+    Ok(())
+}
+
+/// Pooling and normalisation, as `modules.json` lists them; without that file the mean, not normalised, as the
+/// sentence-transformers library does.
+fn read_modules(folder: &ModelFolder) -> Result<(Pool, bool), Error> {
+    const FILE: &str = "modules.json";
+    const MODULES: &str = "Transformer, Pooling, Normalize";
+    if !folder.has(FILE) {
+        return Ok((Pool::Mean, false));
+    }
+    let (mut pool, mut is_normalised) = (Pool::Mean, false);
+    for module in folder.read_json::<Vec<Module>>(FILE)? {
+        match module.kind.rsplit('.').next() {
+            Some("Transformer") if module.path.is_empty() => {}
+            Some("Transformer") => {
+                return Err(unsupported(folder.place(FILE), "the path of Transformer", module.path, "\"\""));
+            }
+            Some("Pooling") => pool = read_pooling(folder, &format!("{}/config.json", module.path))?,
+            Some("Normalize") => is_normalised = true,
+            _ => return Err(unsupported(folder.place(FILE), "a module", module.kind, MODULES)),
+        }
+    }
+    Ok((pool, is_normalised))
+}
+
+fn read_pooling(folder: &ModelFolder, file: &str) -> Result<Pool, Error> {
+    let config: serde_json::Map<String, serde_json::Value> = folder.read_json(file)?;
+    let mut modes: Vec<&str> = config
+        .iter()
+        .filter(|(_, value)| value.as_bool() == Some(true))
+        .filter_map(|(key, _)| key.strip_prefix("pooling_mode_"))
+        .collect();
+    modes.extend(config.get("pooling_mode").and_then(|mode| mode.as_str()));
+    match modes[..] {
+        ["mean_tokens" | "mean"] => Ok(Pool::Mean),
+        ["cls_token" | "cls"] => Ok(Pool::Cls),
+        ["max_tokens" | "max"] => Ok(Pool::Max),
+        ["mean_sqrt_len_tokens" | "mean_sqrt_len"] => Ok(Pool::MeanSqrtLen),
+        _ => Err(unsupported(
+            folder.place(file),
+            "the pooling mode",
+            format!("{modes:?}"),
+            "one of mean, cls, max, mean_sqrt_len",
+        )),
+    }
+}

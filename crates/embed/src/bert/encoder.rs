@@ -1,0 +1,138 @@
+//! `bert:PATH` behind the trait: options, fingerprint, and batches cut into tasks.
+
+use super::config::Settings;
+use super::engine::{Buffers, Engine};
+use super::{BertModel, Pool, weights};
+use crate::{Document, Error, ModelFolder, Spec, TextEncoder, Tokenizer};
+use rayon::prelude::*;
+use semrank_nn::unit_rows;
+use std::path::Path;
+
+/// Tokens after which a task is full: its rows stay in the second-level cache while the weights pass by.
+const TASK_TOKENS: usize = 512;
+
+struct Bert {
+    fingerprint: String,
+    tokenizer: Tokenizer,
+    engine: Engine,
+    settings: Settings,
+}
+
+/// Texts of one task, packed, and where their vectors go.
+struct Task<'a> {
+    tokens: Vec<u32>,
+    offsets: Vec<usize>,
+    out: &'a mut [f32],
+}
+
+/// Opens `bert:PATH`.
+///
+/// # Errors
+/// An unknown option, a missing or damaged file, a model of another kind, parts that do not belong together.
+pub fn open(mut spec: Spec) -> Result<Box<dyn TextEncoder>, Error> {
+    let folder = ModelFolder::open(Path::new(spec.path()))?;
+    let mut settings = Settings::read(&folder)?;
+    let precision = spec.choice("precision", &["f32"])?;
+    read_options(&mut spec, &mut settings)?;
+    spec.finish(&["precision", "max_tokens", "pool"])?;
+
+    let tokenizer = Tokenizer::open(&folder, settings.max_tokens)?;
+    tokenizer.check_rows(settings.model.vocabulary)?;
+    let model = BertModel::new(settings.model);
+    let bytes = folder.read("model.safetensors")?;
+    let params = weights::read(&bytes, folder.place("model.safetensors"), settings.family, &model)?;
+    let fingerprint = fingerprint(&folder, &bytes, &settings, precision)?;
+    let engine = Engine::new(model, params);
+    Ok(Box::new(Bert { fingerprint, tokenizer, engine, settings }))
+}
+
+fn read_options(spec: &mut Spec, settings: &mut Settings) -> Result<(), Error> {
+    let word = spec.take("pool", settings.pool.name().to_owned())?;
+    settings.pool = Pool::named(&word)
+        .ok_or_else(|| spec.error(format!("pool={word}: one of {} is needed", Pool::NAMES.join(", "))))?;
+    let most = settings.model.positions - settings.model.first_position;
+    settings.max_tokens = spec.take("max_tokens", settings.max_tokens)?;
+    if settings.max_tokens > most {
+        return Err(spec.error(format!("max_tokens={}: the model has {most} positions", settings.max_tokens)));
+    }
+    Ok(())
+}
+
+/// Hash of weights, tokenizer and settings, and the options in words.
+fn fingerprint(
+    folder: &ModelFolder,
+    weights: &[u8],
+    settings: &Settings,
+    precision: &str,
+) -> Result<String, Error> {
+    let mut hash = blake3::Hasher::new();
+    hash.update(blake3::hash(weights).as_bytes());
+    hash.update(blake3::hash(&folder.read("tokenizer.json")?).as_bytes());
+    hash.update(format!("{settings:?}").as_bytes());
+    let hash = hash.finalize().to_hex();
+    Ok(format!(
+        "bert:{}?precision={precision}&max_tokens={}&pool={}",
+        &hash[..32],
+        settings.max_tokens,
+        settings.pool.name()
+    ))
+}
+
+impl Bert {
+    fn tokens(&self, document: &Document) -> Result<Vec<u32>, Error> {
+        let text = document.text();
+        // As sentence-transformers does.
+        let text = text.trim();
+        if self.settings.is_lowered {
+            return self.tokenizer.encode(document.id, &text.to_lowercase());
+        }
+        self.tokenizer.encode(document.id, text)
+    }
+
+    fn run(&self, task: Task, buffers: &mut Buffers) {
+        let Task { tokens, offsets, out } = task;
+        self.engine.encode(&tokens, &offsets, self.settings.pool, buffers, out);
+        if self.settings.is_normalised {
+            let raw = out.to_vec();
+            unit_rows(self.width(), &raw, &mut vec![0.0; offsets.len() - 1], out);
+        }
+    }
+}
+
+impl TextEncoder for Bert {
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    fn width(&self) -> usize {
+        self.settings.model.dim
+    }
+
+    fn encode(&self, batch: &[Document], out: &mut [f32]) -> Result<(), Error> {
+        let tokens: Result<Vec<_>, Error> = batch.par_iter().map(|document| self.tokens(document)).collect();
+        let tasks = cut(&tokens?, self.width(), out);
+        tasks.into_par_iter().for_each_init(Buffers::default, |buffers, task| self.run(task, buffers));
+        let rows = batch.iter().zip(out.chunks_exact(self.width()));
+        for (document, _) in rows.filter(|(_, row)| !row.iter().all(|value| value.is_finite())) {
+            return Err(Error::NotFinite { encoder: self.fingerprint.clone(), item: document.id.to_owned() });
+        }
+        Ok(())
+    }
+}
+
+/// Cuts texts, in their order, into tasks of about [`TASK_TOKENS`].
+fn cut<'a>(texts: &[Vec<u32>], width: usize, mut out: &'a mut [f32]) -> Vec<Task<'a>> {
+    let (mut tasks, mut at) = (Vec::new(), 0);
+    while at < texts.len() {
+        let (mut tokens, mut offsets) = (Vec::new(), vec![0]);
+        while at < texts.len() && (tokens.is_empty() || tokens.len() + texts[at].len() <= TASK_TOKENS) {
+            tokens.extend_from_slice(&texts[at]);
+            offsets.push(tokens.len());
+            at += 1;
+        }
+        let (rows, rest) = std::mem::take(&mut out).split_at_mut((offsets.len() - 1) * width);
+        out = rest;
+        tasks.push(Task { tokens, offsets, out: rows });
+    }
+    tasks
+}

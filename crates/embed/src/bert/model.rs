@@ -1,0 +1,350 @@
+//! The network of the BERT family (Devlin et al. 2019, arXiv 1810.04805): token, position and segment embeddings, a norm,
+//! and post-norm encoder blocks, forward and backward over packed sequences.
+//!
+//! Parameters are one flat vector, embeddings first and then layer after layer, so the parameters of the layers from `k` on
+//! are its tail ([`BertModel::tail`]). The lower layers can be run once ([`BertModel::forward_layers`]), their output
+//! cached, and only the upper ones trained.
+//!
+//! ```
+//! use semrank_core::Rng;
+//! use semrank_embed::bert::{Activation, BertConfig, BertModel, BertSaved};
+//! let model = BertModel::new(BertConfig {
+//!     vocabulary: 10, positions: 8, first_position: 0, types: 2, dim: 4, heads: 2, layers: 3, hidden: 8,
+//!     epsilon: 1e-12, activation: Activation::Exact,
+//! });
+//! let params: Vec<f32> = model.layout().init(&Rng::new(1, "init"));
+//! let (tokens, offsets) = ([1, 5, 2, 1, 2], [0, 3, 5]); // two texts
+//! let (mut saved, mut hidden) = (BertSaved::default(), vec![0.0; 5 * 4]);
+//! model.forward(&params, &tokens, &offsets, &mut saved, &mut hidden);
+//!
+//! let (mut again, mut x) = (BertSaved::default(), vec![0.0; 5 * 4]);
+//! model.embed(&params, &tokens, &offsets, &mut again, &mut x);
+//! model.forward_layers(0..2, &params, &offsets, &mut again, &mut x); // x may be cached here
+//! model.forward_layers(2..3, &params, &offsets, &mut again, &mut x);
+//! assert_eq!(x, hidden);
+//! ```
+
+use semrank_nn::{
+    EncoderBlock, EncoderBlockConfig, EncoderBlockSaved, Init, LayerNorm, Layout, NormSaved, Scalar, Slot,
+    kernel,
+};
+use std::ops::Range;
+
+pub use semrank_nn::Gelu as Activation;
+
+/// Sizes of a [`BertModel`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BertConfig {
+    /// V, rows of the token table.
+    pub vocabulary: usize,
+    /// P, rows of the position table.
+    pub positions: usize,
+    /// Row of a text's first position; not 0 in RoBERTa and its relatives.
+    pub first_position: usize,
+    /// Rows of the segment table, of which row 0 is used; 0 where there is none.
+    pub types: usize,
+    /// D.
+    pub dim: usize,
+    /// Attention heads, a divisor of D.
+    pub heads: usize,
+    /// Number of blocks.
+    pub layers: usize,
+    /// Width of the feed-forward nets.
+    pub hidden: usize,
+    /// Added to the variance in every norm.
+    pub epsilon: f64,
+    /// Activation of the feed-forward nets.
+    pub activation: Activation,
+}
+
+/// The network: where its tensors are, and its passes. It holds no parameters.
+#[derive(Debug, Clone)]
+pub struct BertModel {
+    config: BertConfig,
+    layout: Layout,
+    /// Token embeddings, `[V x D]`.
+    pub words: Slot,
+    /// Position embeddings, `[P x D]`.
+    pub positions: Slot,
+    /// Segment embeddings.
+    pub types: Option<Slot>,
+    /// Norm of the summed embeddings.
+    pub norm: LayerNorm,
+    /// The blocks.
+    pub blocks: Vec<EncoderBlock>,
+}
+
+/// What a forward pass leaves for its backward pass. Reuse it: buffers keep their capacity.
+#[derive(Debug, Clone, Default)]
+pub struct BertSaved<T> {
+    summed: Vec<T>,
+    norm: NormSaved<T>,
+    blocks: Vec<EncoderBlockSaved<T>>,
+    scratch: Vec<T>,
+}
+
+impl BertModel {
+    /// Lays the tensors out.
+    ///
+    /// # Panics
+    /// When `heads` does not divide `dim`.
+    pub fn new(config: BertConfig) -> Self {
+        let (mut layout, dim, init) = (Layout::new(), config.dim, Init::Normal(0.02));
+        let words = layout.tensor("words", config.vocabulary, dim, init);
+        let positions = layout.tensor("positions", config.positions, dim, init);
+        let types = (config.types > 0).then(|| layout.tensor("types", config.types, dim, init));
+        let norm = LayerNorm::new(&mut layout, "norm", dim).with_epsilon(config.epsilon);
+        let block = EncoderBlockConfig {
+            dim,
+            heads: config.heads,
+            hidden: config.hidden,
+            epsilon: config.epsilon,
+            gelu: config.activation,
+        };
+        let blocks = (0..config.layers)
+            .map(|layer| EncoderBlock::new(&mut layout, &format!("layer.{layer}"), block))
+            .collect();
+        Self { config, layout, words, positions, types, norm, blocks }
+    }
+
+    /// Its sizes.
+    pub fn config(&self) -> &BertConfig {
+        &self.config
+    }
+
+    /// Its tensors.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Places of the parameters of the layers from `layer` on.
+    pub fn tail(&self, layer: usize) -> Range<usize> {
+        let start = self.blocks.get(layer).map_or(self.layout.len(), |block| block.qkv.weight.range().start);
+        start..self.layout.len()
+    }
+
+    /// Embeddings and all layers: writes `hidden` `[T x D]` for packed `tokens` `[T]`.
+    ///
+    /// # Panics
+    /// As [`BertModel::embed`].
+    pub fn forward<T: Scalar>(
+        &self,
+        params: &[T],
+        tokens: &[u32],
+        offsets: &[usize],
+        saved: &mut BertSaved<T>,
+        hidden: &mut [T],
+    ) {
+        self.embed(params, tokens, offsets, saved, hidden);
+        self.forward_layers(0..self.blocks.len(), params, offsets, saved, hidden);
+    }
+
+    /// Adds all gradients; `dhidden` is overwritten.
+    pub fn backward<T: Scalar>(
+        &self,
+        params: &[T],
+        tokens: &[u32],
+        offsets: &[usize],
+        saved: &mut BertSaved<T>,
+        grads: &mut [T],
+        dhidden: &mut [T],
+    ) {
+        self.backward_layers(0..self.blocks.len(), params, offsets, saved, grads, dhidden);
+        self.embed_backward(params, tokens, offsets, saved, grads, dhidden);
+    }
+
+    /// Writes the normalised sum of the embeddings, the input of layer 0.
+    ///
+    /// # Panics
+    /// On a token beyond the table or a sequence longer than the position table.
+    pub fn embed<T: Scalar>(
+        &self,
+        params: &[T],
+        tokens: &[u32],
+        offsets: &[usize],
+        saved: &mut BertSaved<T>,
+        x: &mut [T],
+    ) {
+        saved.summed.resize(x.len(), T::ZERO);
+        self.sum_embeddings(params, tokens, offsets, &mut saved.summed);
+        self.norm.forward(params, &saved.summed, &mut saved.norm, x);
+    }
+
+    /// The sum of token, position and segment embeddings, before the norm.
+    pub(super) fn sum_embeddings<T: Scalar>(
+        &self,
+        params: &[T],
+        tokens: &[u32],
+        offsets: &[usize],
+        sum: &mut [T],
+    ) {
+        let dim = self.config.dim;
+        for ((slots, token), sum) in self.rows(offsets).zip(tokens).zip(sum.chunks_exact_mut(dim)) {
+            let (position, kind) = slots;
+            sum.copy_from_slice(row(self.words, params, *token as usize));
+            kernel::add(row(self.positions, params, position), sum);
+            if let Some(types) = kind {
+                kernel::add(row(types, params, 0), sum);
+            }
+        }
+    }
+
+    /// The position row and the segment table of every packed token.
+    fn rows<'a>(&'a self, offsets: &'a [usize]) -> impl Iterator<Item = (usize, Option<Slot>)> + 'a {
+        let first = self.config.first_position;
+        offsets.windows(2).flat_map(move |w| (0..w[1] - w[0]).map(move |at| (first + at, self.types)))
+    }
+
+    /// Adds the embeddings' gradients; `dx` is that of the input of layer 0, and is overwritten.
+    pub fn embed_backward<T: Scalar>(
+        &self,
+        params: &[T],
+        tokens: &[u32],
+        offsets: &[usize],
+        saved: &mut BertSaved<T>,
+        grads: &mut [T],
+        dx: &mut [T],
+    ) {
+        let dim = self.config.dim;
+        let dsum = &mut saved.scratch;
+        dsum.clear();
+        dsum.resize(dx.len(), T::ZERO);
+        self.norm.backward(params, &saved.summed, &saved.norm, dx, grads, dsum);
+        for (((position, kind), token), dsum) in self.rows(offsets).zip(tokens).zip(dsum.chunks_exact(dim)) {
+            kernel::add(dsum, row_mut(self.words, grads, *token as usize));
+            kernel::add(dsum, row_mut(self.positions, grads, position));
+            if let Some(types) = kind {
+                kernel::add(dsum, row_mut(types, grads, 0));
+            }
+        }
+    }
+
+    /// Replaces `x`, the input of the first of these layers, by the output of the last.
+    pub fn forward_layers<T: Scalar>(
+        &self,
+        layers: Range<usize>,
+        params: &[T],
+        offsets: &[usize],
+        saved: &mut BertSaved<T>,
+        x: &mut [T],
+    ) {
+        saved.blocks.resize(self.blocks.len(), EncoderBlockSaved::default());
+        for layer in layers {
+            self.blocks[layer].forward(params, offsets, &mut saved.blocks[layer], x);
+        }
+    }
+
+    /// Replaces `dx`, of the last layer's output, by that of the first layer's input, and adds the layers' gradients.
+    pub fn backward_layers<T: Scalar>(
+        &self,
+        layers: Range<usize>,
+        params: &[T],
+        offsets: &[usize],
+        saved: &mut BertSaved<T>,
+        grads: &mut [T],
+        dx: &mut [T],
+    ) {
+        for layer in layers.rev() {
+            self.blocks[layer].backward(params, offsets, &mut saved.blocks[layer], grads, dx);
+        }
+    }
+}
+
+fn row<T>(slot: Slot, params: &[T], at: usize) -> &[T] {
+    &slot.of(params)[at * slot.cols..(at + 1) * slot.cols]
+}
+
+fn row_mut<T>(slot: Slot, grads: &mut [T], at: usize) -> &mut [T] {
+    &mut slot.of_mut(grads)[at * slot.cols..(at + 1) * slot.cols]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Pool;
+    use super::*;
+    use semrank_core::Rng;
+    use semrank_nn::gradient_check::{compare, compare_all, slope_at};
+
+    const TOKENS: [u32; 7] = [1, 4, 2, 1, 2, 5, 3];
+    const OFFSETS: [usize; 4] = [0, 3, 3, 7];
+
+    fn tiny() -> BertModel {
+        BertModel::new(BertConfig {
+            vocabulary: 7,
+            positions: 6,
+            first_position: 2,
+            types: 2,
+            dim: 6,
+            heads: 2,
+            layers: 2,
+            hidden: 8,
+            epsilon: 1e-12,
+            activation: Activation::Exact,
+        })
+    }
+
+    fn params(model: &BertModel) -> Vec<f64> {
+        let mut rng = Rng::new(3, "bert test");
+        let mut params: Vec<f64> = model.layout().init(&rng.fork(0));
+        params.iter_mut().for_each(|value| *value += 0.3 * rng.normal());
+        params
+    }
+
+    fn weights(len: usize) -> Vec<f64> {
+        let mut rng = Rng::new(4, "loss weights");
+        (0..len).map(|_| rng.normal()).collect()
+    }
+
+    /// `<r, pool(model(tokens))>`, and its gradients.
+    fn loss(model: &BertModel, params: &[f64], grads: Option<&mut [f64]>) -> f64 {
+        let dim = model.config().dim;
+        let r = weights(3 * dim);
+        let (mut saved, mut hidden) = (BertSaved::default(), vec![0.0; TOKENS.len() * dim]);
+        model.forward(params, &TOKENS, &OFFSETS, &mut saved, &mut hidden);
+        let mut pooled = vec![0.0; 3 * dim];
+        Pool::Mean.forward(dim, &OFFSETS, &hidden, &mut pooled);
+        if let Some(grads) = grads {
+            let mut dhidden = vec![0.0; hidden.len()];
+            Pool::Mean.backward(dim, &OFFSETS, &hidden, &r, &mut dhidden);
+            model.backward(params, &TOKENS, &OFFSETS, &mut saved, grads, &mut dhidden);
+        }
+        r.iter().zip(&pooled).map(|(r, y)| r * y).sum()
+    }
+
+    #[test]
+    fn every_tensor_gets_the_gradient_of_finite_differences() {
+        let model = tiny();
+        let mut params = params(&model);
+        let mut grads = vec![0.0; params.len()];
+        loss(&model, &params, Some(&mut grads));
+        // Fails too when a tensor gets none.
+        compare_all(model.layout(), &mut params, &grads, |params| loss(&model, params, None));
+    }
+
+    #[test]
+    fn the_upper_layers_train_alone_on_the_cached_output_of_the_lower() {
+        let model = tiny();
+        let mut params = params(&model);
+        let r = weights(TOKENS.len() * 6);
+        let mut cached = vec![0.0; TOKENS.len() * 6];
+        let mut saved = BertSaved::default();
+        model.embed(&params, &TOKENS, &OFFSETS, &mut saved, &mut cached);
+        model.forward_layers(0..1, &params, &OFFSETS, &mut saved, &mut cached);
+
+        let (mut upper, mut x) = (BertSaved::default(), cached.clone());
+        model.forward_layers(1..2, &params, &OFFSETS, &mut upper, &mut x);
+        let (mut grads, mut dx) = (vec![0.0; params.len()], r.clone());
+        model.backward_layers(1..2, &params, &OFFSETS, &mut upper, &mut grads, &mut dx);
+        let tail = model.tail(1);
+        assert!(grads[..tail.start].iter().all(|&g| g == 0.0) && model.tail(2).is_empty());
+        let top = |params: &[f64]| {
+            let mut x = cached.clone();
+            model.forward_layers(1..2, params, &OFFSETS, &mut BertSaved::default(), &mut x);
+            x.iter().zip(&r).map(|(x, r)| x * r).sum::<f64>()
+        };
+        for i in tail {
+            let slope = slope_at(&mut params, i, top);
+            compare(&format!("parameter {i}"), grads[i], slope);
+        }
+    }
+}
