@@ -19,6 +19,7 @@ mod error;
 mod folder;
 pub mod hash;
 mod spec;
+pub mod static_table;
 mod tokenizer;
 
 pub use document::{Document, Field, TextEncoder};
