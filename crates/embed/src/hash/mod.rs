@@ -20,7 +20,7 @@
 //! # Ok::<(), semrank_embed::hash::FeatureError>(())
 //! ```
 
-mod dense;
+pub(crate) mod dense;
 mod sparse;
 mod svd;
 mod tfidf;

@@ -158,8 +158,9 @@ fn a_row_outside_the_table_and_a_vector_that_is_not_finite_are_errors() {
     let end = table.len();
     table[end - 29 * 16..].fill(0xff); // all f16 values NaN
     fs::write(dir.path().join(WEIGHTS), table).expect("written");
-    [CONFIG, TOKENIZER]
-        .map(|name| fs::copy(golden("plain").join(name), dir.path().join(name)).expect("copied"));
+    for name in [CONFIG, TOKENIZER] {
+        fs::copy(golden("plain").join(name), dir.path().join(name)).expect("copied");
+    }
     let encoder = open_at(dir.path(), "").expect("a table");
     let fields = [Field { name: "text", text: "red" }];
     let error = encoder.encode(&[Document { id: "7", fields: &fields }], &mut [0.0; 8]).expect_err("NaN");
