@@ -16,9 +16,11 @@
 
 mod cache;
 pub mod bert;
+pub mod distill;
 mod document;
 mod embedder;
 mod error;
+pub mod fetch;
 mod folder;
 pub mod hash;
 mod output;
@@ -26,6 +28,7 @@ mod registry;
 mod source;
 pub mod llama;
 mod spec;
+pub mod static_table;
 mod tokenizer;
 
 pub use cache::{Cache, CacheKey};

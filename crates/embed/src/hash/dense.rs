@@ -16,7 +16,7 @@ const DEPENDENT: f64 = 1e-10;
 const MOST_SWEEPS: usize = 40;
 
 /// `xᵀ x` of `[rows x width]`, `[width x width]` in f64.
-pub(super) fn gram(x: &[f32], width: usize) -> Vec<f64> {
+pub(crate) fn gram(x: &[f32], width: usize) -> Vec<f64> {
     let rows = x.len() / width;
     let shard = rows.div_ceil(GRAM_SHARDS).max(1) * width;
     let partial: Vec<Vec<f64>> = x.par_chunks(shard).map(|shard| gram_of_shard(shard, width)).collect();
@@ -93,7 +93,7 @@ fn inverse(r: &[f64], n: usize) -> Vec<f64> {
 /// `r` of the Cholesky factor has both of `z`. Its rows are rotated until they are orthogonal (one-sided Jacobi,
 /// Hestenes 1958; Demmel & Veselić 1992 for the accuracy): their lengths are the singular values, their directions the
 /// vectors. Row `k` of the second result is vector `k`; vectors of vanishing singular values are zero.
-pub(super) fn singular(g: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
+pub(crate) fn singular(g: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
     let mut rows: Vec<Vec<f64>> = cholesky(g, n).chunks(n).map(<[f64]>::to_vec).collect();
     // Convergence is quadratic; 6 to 10 sweeps are usual, and the bound only ends a cycle of rounding.
     let _sweeps = (0..MOST_SWEEPS).take_while(|_| rotate_all_pairs(&mut rows)).count();

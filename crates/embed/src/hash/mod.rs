@@ -23,6 +23,7 @@
 mod corpus;
 mod dense;
 mod encoder;
+pub(crate) mod dense;
 mod sparse;
 mod svd;
 mod tfidf;
