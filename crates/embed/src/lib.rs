@@ -18,6 +18,7 @@ mod document;
 mod error;
 mod folder;
 pub mod hash;
+pub mod precomputed;
 mod spec;
 mod tokenizer;
 
