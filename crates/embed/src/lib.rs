@@ -18,6 +18,8 @@ mod document;
 mod error;
 mod folder;
 pub mod hash;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod precomputed;
 mod spec;
 mod tokenizer;
