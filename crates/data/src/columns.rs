@@ -1,4 +1,4 @@
-//! Parquet files as batches of a few named columns, for data sets and for imports.
+//! Parquet files as batches of a few named columns, for data sets, imports and tables of vectors.
 //!
 //! The Parquet library panics on some damaged files; here that is an error like any other.
 
@@ -15,13 +15,17 @@ use std::path::{Path, PathBuf};
 const BATCH_ROWS: usize = 8192;
 
 /// An opened Parquet file whose columns are not chosen yet.
-pub(crate) struct Table {
+pub struct Table {
     pub(crate) path: PathBuf,
     builder: ParquetRecordBatchReaderBuilder<File>,
 }
 
 impl Table {
-    pub(crate) fn open(path: &Path) -> Result<Table, Error> {
+    /// Opens a file and reads its footer.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is empty, or is no whole Parquet file.
+    pub fn open(path: &Path) -> Result<Table, Error> {
         let file = File::open(path).map_err(Error::io("read", path))?;
         Table::from_file(path, file)
     }
@@ -45,7 +49,16 @@ impl Table {
         self.schema().column_with_name(column).is_some()
     }
 
-    pub(crate) fn require(&self, column: &str) -> Result<(), Error> {
+    /// Rows, as the footer says.
+    pub fn rows(&self) -> u64 {
+        u64::try_from(self.builder.metadata().file_metadata().num_rows()).unwrap_or(0)
+    }
+
+    /// Insists on a column.
+    ///
+    /// # Errors
+    /// A file without it; the message lists the columns there are.
+    pub fn require(&self, column: &str) -> Result<(), Error> {
         if self.has(column) {
             return Ok(());
         }
@@ -57,7 +70,10 @@ impl Table {
     }
 
     /// The rows of `columns`, which must exist.
-    pub(crate) fn read(self, columns: &[&str]) -> Result<Batches, Error> {
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn read(self, columns: &[&str]) -> Result<Batches, Error> {
         let roots: Vec<usize> = columns.iter().filter_map(|name| self.schema().index_of(name).ok()).collect();
         let mask = ProjectionMask::roots(self.builder.parquet_schema(), roots);
         let path = self.path;
@@ -73,15 +89,18 @@ pub(crate) fn names(schema: &SchemaRef) -> Vec<String> {
 }
 
 /// The rows of a Parquet file, batch by batch.
-pub(crate) struct Batches {
+pub struct Batches {
     path: PathBuf,
     reader: ParquetRecordBatchReader,
     row: u64,
 }
 
 impl Batches {
-    /// The next batch and the number (from 1) of its first row.
-    pub(crate) fn next(&mut self) -> Result<Option<Batch>, Error> {
+    /// The next batch, or `None` after the last.
+    ///
+    /// # Errors
+    /// A file that ends early or is damaged.
+    pub fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
         let (path, reader) = (&self.path, &mut self.reader);
         let batch =
             guarded(path, || reader.next().transpose().map_err(|error| damaged(path, error.to_string())))?;
@@ -93,18 +112,21 @@ impl Batches {
 }
 
 /// Some rows of a Parquet file.
-pub(crate) struct Batch {
+pub struct Batch {
     path: PathBuf,
     batch: RecordBatch,
-    pub(crate) first_row: u64,
+    /// The number of its first row in the file, from 1.
+    pub first_row: u64,
 }
 
 impl Batch {
-    pub(crate) fn rows(&self) -> usize {
+    /// Rows of this batch.
+    pub fn rows(&self) -> usize {
         self.batch.num_rows()
     }
 
-    pub(crate) fn column(&self, name: &str) -> Option<&ArrayRef> {
+    /// A column, if it was asked for and exists.
+    pub fn column(&self, name: &str) -> Option<&ArrayRef> {
         self.batch.column_by_name(name)
     }
 

@@ -92,7 +92,7 @@ fn read_items(path: &Path, meta: &Meta, time_ms: i64) -> Result<Catalog, Error> 
     columns.extend(["kind", "valid_from", "active_from", "active_to"].iter().filter(|name| table.has(name)));
     let mut batches = table.read(&columns)?;
     let mut items = Items::new(meta, time_ms);
-    while let Some(batch) = batches.next()? {
+    while let Some(batch) = batches.next_batch()? {
         items.push(&batch)?;
     }
     Ok(items.catalog)
@@ -188,7 +188,7 @@ fn read_events(path: &Path, catalog: &Catalog) -> Result<Log, Error> {
     let mut batches = table.read(&columns)?;
     let mut rows =
         Rows { time, catalog, users: Dictionary::new(), actions: Dictionary::new(), rows: Vec::new() };
-    while let Some(batch) = batches.next()? {
+    while let Some(batch) = batches.next_batch()? {
         rows.push(&batch)?;
     }
     let Rows { users, actions, rows, .. } = rows;

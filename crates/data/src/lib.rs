@@ -3,12 +3,13 @@
 //! - [`import`] reads catalogues and event logs in the formats of others, row by row, and refuses or counts bad rows.
 //! - [`DatasetWriter`] writes a data set folder that appears whole or not at all.
 //! - [`Dataset::open`] loads one; [`Split::new`] divides its events into training, validation and test.
+//! - [`columns`] reads Parquet files batch by batch.
 //! - [`write_atomically`], [`StagedDir`] and [`hash_file`] serve every other artefact of the project.
 //!
 //! This crate knows files and rows, and nothing of models.
 
 mod atomic;
-mod columns;
+pub mod columns;
 mod dataset;
 mod error;
 mod hash;

@@ -27,6 +27,9 @@ mod output;
 mod registry;
 mod source;
 pub mod llama;
+#[cfg(feature = "http")]
+pub mod http;
+pub mod precomputed;
 mod spec;
 pub mod static_table;
 mod tokenizer;

@@ -84,7 +84,7 @@ impl Rows for ParquetRows {
 
     fn next(&mut self, row: &mut Row) -> Result<bool, Error> {
         while self.at == self.rows {
-            let Some(batch) = self.batches.as_mut().map(Batches::next).transpose()?.flatten() else {
+            let Some(batch) = self.batches.as_mut().map(Batches::next_batch).transpose()?.flatten() else {
                 return Ok(false);
             };
             self.load(&batch)?;
