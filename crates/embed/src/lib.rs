@@ -20,6 +20,8 @@ mod folder;
 pub mod hash;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 pub mod precomputed;
 mod spec;
 mod tokenizer;
