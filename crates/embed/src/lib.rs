@@ -29,6 +29,8 @@ mod source;
 pub mod llama;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 pub mod precomputed;
 mod spec;
 pub mod static_table;
