@@ -119,9 +119,6 @@ impl Error {
             }
             Error::Embed(error) => error.help(),
             Error::Fit(_) | Error::Evaluate(_) | Error::Simulate(_) | Error::Io { .. } => None,
-            Error::Fit(_) | Error::Embed(_) | Error::Evaluate(_) | Error::Simulate(_) | Error::Io { .. } => {
-                None
-            }
         }
     }
 }

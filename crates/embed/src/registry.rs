@@ -27,7 +27,15 @@ pub fn open(name: &str, fit: &Fit) -> Result<Box<dyn TextEncoder>, Error> {
             let settings = hash_settings(spec, fit.settings)?;
             Ok(Box::new(HashEncoder::fit(fit.source, fit.known, &settings, fit.seed)?))
         }
-        _ => Err(spec.error("unknown kind; there are hash:")),
+        "static" => crate::static_table::open(spec),
+        "bert" => crate::bert::open(spec),
+        "llama" => crate::llama::open(spec),
+        "parquet" => crate::precomputed::open(spec),
+
+
+        #[cfg(feature = "http")]
+        "http" | "https" => crate::http::open(spec),
+        _ => Err(spec.error("unknown kind")),
     }
 }
 

@@ -60,7 +60,6 @@ pub use linear::Linear;
 pub use matmul::{Mat, matmul};
 pub use norm::{LayerNorm, NormSaved, residual_norm, unit_rows, unit_rows_backward};
 pub use packed::PackedLinear;
-pub use norm::{LayerNorm, NormSaved, unit_rows, unit_rows_backward};
 pub use rms_norm::{RmsNorm, RmsSaved};
 pub use rotary::{Rotary, RotaryConfig};
 pub use scalar::Scalar;

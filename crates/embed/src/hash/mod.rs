@@ -21,7 +21,6 @@
 //! ```
 
 mod corpus;
-mod dense;
 mod encoder;
 pub(crate) mod dense;
 mod sparse;
