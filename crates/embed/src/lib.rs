@@ -14,8 +14,8 @@
 //! Options follow a question mark: `bert:models/minilm?precision=int8&max_tokens=128`. `PATH` is a folder in Hugging
 //! Face layout, or a wheel or zip file that carries one ([`ModelFolder`]).
 
-mod cache;
 pub mod bert;
+mod cache;
 pub mod distill;
 mod document;
 mod embedder;
@@ -23,15 +23,15 @@ mod error;
 pub mod fetch;
 mod folder;
 pub mod hash;
-mod output;
-mod registry;
-mod source;
-pub mod llama;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod llama;
 #[cfg(feature = "onnx")]
 pub mod onnx;
+mod output;
 pub mod precomputed;
+mod registry;
+mod source;
 mod spec;
 pub mod static_table;
 mod tokenizer;

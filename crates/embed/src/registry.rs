@@ -31,8 +31,8 @@ pub fn open(name: &str, fit: &Fit) -> Result<Box<dyn TextEncoder>, Error> {
         "bert" => crate::bert::open(spec),
         "llama" => crate::llama::open(spec),
         "parquet" => crate::precomputed::open(spec),
-
-
+        #[cfg(feature = "onnx")]
+        "onnx" => crate::onnx::open(spec),
         #[cfg(feature = "http")]
         "http" | "https" => crate::http::open(spec),
         _ => Err(spec.error("unknown kind")),

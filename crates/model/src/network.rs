@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use semrank_core::Rng;
 use semrank_nn::{
     Block, BlockConfig, BlockSaved, Dropout, Init, LayerNorm, Layout, Linear, Mat, NormSaved, Scalar, Slot,
-    Table, kernel, matmul,
+    Table, keep_last, kernel, matmul,
 };
 
 /// Buckets of the time since the previous event: 0 = no previous event, then powers of two of seconds.
@@ -242,6 +242,31 @@ impl<T: Scalar> Network<T> {
     /// Runs the trunk; `vectors` are the item vectors that `sequences.items` points into. `key` seeds dropout, `None`
     /// evaluates. The output is `saved.hidden`.
     pub fn trunk(&self, sequences: &Sequences, vectors: &[T], key: Option<u64>, saved: &mut TrunkSaved<T>) {
+        self.embed(sequences, vectors, key, saved);
+        for (b, (block, block_saved)) in self.blocks.iter().zip(&mut saved.blocks).enumerate() {
+            block.forward(&self.params, &sequences.offsets, block_key(key, b), block_saved, &mut saved.x);
+        }
+        self.normalise(saved);
+    }
+
+    /// The output at the last position of each sequence that has one, `[sequences x D]` in `saved.hidden`: what a
+    /// query needs.
+    pub fn trunk_last(&self, sequences: &Sequences, vectors: &[T], saved: &mut TrunkSaved<T>) {
+        self.embed(sequences, vectors, None, saved);
+        let last = self.blocks.len().wrapping_sub(1);
+        for (b, (block, block_saved)) in self.blocks.iter().zip(&mut saved.blocks).enumerate() {
+            match b == last {
+                true => block.forward_last(&self.params, &sequences.offsets, block_saved, &mut saved.x),
+                false => block.forward(&self.params, &sequences.offsets, None, block_saved, &mut saved.x),
+            }
+        }
+        if self.blocks.is_empty() {
+            keep_last(&sequences.offsets, self.dim(), &mut saved.x);
+        }
+        self.normalise(saved);
+    }
+
+    fn embed(&self, sequences: &Sequences, vectors: &[T], key: Option<u64>, saved: &mut TrunkSaved<T>) {
         let dim = self.dim();
         saved.x.resize(sequences.len() * dim, T::ZERO);
         for (t, x) in saved.x.chunks_exact_mut(dim).enumerate() {
@@ -253,9 +278,9 @@ impl<T: Scalar> Network<T> {
         }
         self.input_dropout(key).apply(0, &mut saved.x);
         saved.blocks.resize_with(self.blocks.len(), BlockSaved::default);
-        for (b, (block, block_saved)) in self.blocks.iter().zip(&mut saved.blocks).enumerate() {
-            block.forward(&self.params, &sequences.offsets, block_key(key, b), block_saved, &mut saved.x);
-        }
+    }
+
+    fn normalise(&self, saved: &mut TrunkSaved<T>) {
         saved.hidden.resize(saved.x.len(), T::ZERO);
         self.final_norm.forward(&self.params, &saved.x, &mut saved.norm, &mut saved.hidden);
     }

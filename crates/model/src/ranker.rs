@@ -88,13 +88,12 @@ impl<'a> Encoded<'a> {
             push_history(&mut sequences, self.events, start, query.end, self.network.history());
         }
         let mut saved = TrunkSaved::default();
-        self.network.trunk(&sequences, &self.vectors, None, &mut saved);
+        self.network.trunk_last(&sequences, &self.vectors, &mut saved);
         let mut last = vec![0.0; queries.len() * dim];
-        for (row, ends) in last.chunks_exact_mut(dim).zip(sequences.offsets.windows(2)) {
-            // A user without history has no position; zero scores leave the ranking to the prior.
-            if ends[1] > ends[0] {
-                row.copy_from_slice(&saved.hidden[(ends[1] - 1) * dim..ends[1] * dim]);
-            }
+        // A user without history has no position; zero scores leave the ranking to the prior.
+        let with_history = sequences.offsets.windows(2).enumerate().filter(|(_, ends)| ends[1] > ends[0]);
+        for ((query, _), hidden) in with_history.zip(saved.hidden.chunks_exact(dim)) {
+            last[query * dim..(query + 1) * dim].copy_from_slice(hidden);
         }
         let mut unit = vec![0.0; last.len()];
         unit_rows(dim, &last, &mut vec![0.0; queries.len()], &mut unit);

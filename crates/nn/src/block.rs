@@ -58,6 +58,16 @@ fn sized<T: Scalar>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
     buffer
 }
 
+/// Keeps the last row of each sequence that has one, of `[T x dim]`.
+pub fn keep_last<T: Copy>(offsets: &[usize], dim: usize, rows: &mut Vec<T>) {
+    let mut kept = 0;
+    for ends in offsets.windows(2).filter(|ends| ends[1] > ends[0]) {
+        rows.copy_within((ends[1] - 1) * dim..ends[1] * dim, kept * dim);
+        kept += 1;
+    }
+    rows.truncate(kept * dim);
+}
+
 impl Block {
     /// Adds the block's tensors under `name`.
     ///
@@ -89,16 +99,55 @@ impl Block {
         saved: &mut BlockSaved<T>,
         x: &mut [T],
     ) {
-        let (n, dim) = (x.len(), self.config.dim);
-        let [attention, branch_1, branch_2] = self.dropouts(key);
         saved.input.clear();
         saved.input.extend_from_slice(x);
+        self.attend(params, offsets, key, saved, x);
+        self.feed_forward(params, key, saved, x);
+    }
 
+    /// As [`Block::forward`] without dropout, but keeps only the last position of each sequence that has one: `x`
+    /// shrinks to one row a sequence, and three quarters of the arithmetic go.
+    pub fn forward_last<T: Scalar>(
+        &self,
+        params: &[T],
+        offsets: &[usize],
+        saved: &mut BlockSaved<T>,
+        x: &mut Vec<T>,
+    ) {
+        self.attend(params, offsets, None, saved, x);
+        keep_last(offsets, self.config.dim, &mut saved.mixed);
+        keep_last(offsets, self.config.dim, x);
+        self.feed_forward(params, None, saved, x);
+    }
+
+    /// From `x` to the mixed values of the attention.
+    fn attend<T: Scalar>(
+        &self,
+        params: &[T],
+        offsets: &[usize],
+        key: Option<u64>,
+        saved: &mut BlockSaved<T>,
+        x: &[T],
+    ) {
+        let n = x.len();
+        let [attention, ..] = self.dropouts(key);
         self.norm_1.forward(params, x, &mut saved.norm_1, sized(&mut saved.normed_1, n));
         self.qkv.forward(params, &saved.normed_1, sized(&mut saved.qkv, 3 * n));
         let weights = sized(&mut saved.weights, self.attention.weights_len(offsets));
         let mixed = sized(&mut saved.mixed, n);
         self.attention.forward(offsets, &saved.qkv, attention, &mut saved.attention, weights, mixed);
+    }
+
+    /// Both residual branches, from the mixed values on.
+    fn feed_forward<T: Scalar>(
+        &self,
+        params: &[T],
+        key: Option<u64>,
+        saved: &mut BlockSaved<T>,
+        x: &mut [T],
+    ) {
+        let n = x.len();
+        let [_, branch_1, branch_2] = self.dropouts(key);
         let branch = sized(&mut saved.scratch[0], n);
         self.out.forward(params, &saved.mixed, branch);
         branch_1.apply(0, branch);
@@ -107,7 +156,7 @@ impl Block {
         saved.middle.extend_from_slice(x);
 
         self.norm_2.forward(params, x, &mut saved.norm_2, sized(&mut saved.normed_2, n));
-        let wide = n / dim * self.up.weight.cols;
+        let wide = n / self.config.dim * self.up.weight.cols;
         self.up.forward(params, &saved.normed_2, sized(&mut saved.up, wide));
         gelu(&saved.up, sized(&mut saved.activated, wide));
         self.down.forward(params, &saved.activated, branch);
@@ -164,6 +213,22 @@ impl Block {
 mod tests {
     use super::*;
     use crate::gradient_check::check;
+
+    #[test]
+    fn the_last_positions_alone_are_those_of_all_positions() {
+        let mut layout = Layout::new();
+        let block =
+            Block::new(&mut layout, "block", BlockConfig { dim: 6, heads: 2, expansion: 2, dropout: 0.3 });
+        let params: Vec<f64> = layout.init(&semrank_core::Rng::new(4, "init"));
+        let offsets = [0, 3, 3, 5];
+        let mut all: Vec<f64> = (0..30).map(|i| f64::from(i * 7 % 11) / 5.0 - 1.0).collect();
+        let mut last = all.clone();
+        block.forward(&params, &offsets, None, &mut BlockSaved::default(), &mut all);
+        block.forward_last(&params, &offsets, &mut BlockSaved::default(), &mut last);
+        keep_last(&offsets, 6, &mut all);
+        assert_eq!(last.len(), 12);
+        assert!(last.iter().zip(&all).all(|(a, b)| (a - b).abs() < 1e-12));
+    }
 
     #[test]
     fn gradients_agree_with_finite_differences() {

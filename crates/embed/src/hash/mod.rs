@@ -21,8 +21,8 @@
 //! ```
 
 mod corpus;
-mod encoder;
 pub(crate) mod dense;
+mod encoder;
 mod sparse;
 mod svd;
 mod tfidf;
