@@ -4,19 +4,22 @@
 //! semrank embed --items ads.csv --item-id sku --text title,brand --encoder bert:models/minilm --out vectors.parquet
 //! semrank embed --data beauty --encoder hash: --encoder static:table --out vectors.tsv --json
 //! semrank embed --items ads.csv --encoder 'hash:?output=sparse' --out tokens.tsv
+//! semrank embed distill --encoder bert:models/minilm --out models/minilm-static
 //! ```
 
 use crate::config::{Config, ConfigArgs};
 use crate::error::Error;
 use crate::output::{self, note};
 use crate::{interrupt, resources};
-use clap::Args;
+use clap::{Args, Subcommand};
+use semrank_core::Catalog;
 use semrank_data::import::TextColumns;
 use semrank_data::{Dataset, write_atomically};
-use semrank_embed::hash::{SparseMatrix, fit_tfidf};
+use semrank_embed::distill::{DistillOptions, distill};
+use semrank_embed::hash::{FeatureSettings, SparseMatrix, fit_tfidf};
 use semrank_embed::{
-    Document, EmbedStats, Embedder, Fit, Source, Spec, TextFile, VectorColumns, VectorWriter, check_id,
-    hash_settings, open,
+    Document, EmbedStats, Embedder, Fit, ModelFolder, Source, Spec, TextFile, VectorColumns, VectorWriter,
+    check_id, hash_settings, open,
 };
 use serde::Serialize;
 use std::io::Write;
@@ -27,7 +30,10 @@ const LINE_EVERY: Duration = Duration::from_secs(2);
 
 /// Turn texts into vectors.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct EmbedArgs {
+    #[command(subcommand)]
+    verb: Option<EmbedVerb>,
     /// Items file: Parquet, CSV, TSV or NDJSON by extension; the text formats may be gzipped.
     #[arg(long, value_name = "FILE", conflicts_with = "data", required_unless_present = "data")]
     items: Option<PathBuf>,
@@ -45,8 +51,8 @@ pub(crate) struct EmbedArgs {
     #[arg(long, value_name = "NAME", default_value = "hash:")]
     encoder: Vec<String>,
     /// File to write, .tsv or .parquet; it appears only when complete.
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    #[arg(long, value_name = "FILE", required = true)]
+    out: Option<PathBuf>,
     /// Parquet: one column an encoder instead of one for all.
     #[arg(long)]
     separate: bool,
@@ -61,6 +67,32 @@ pub(crate) struct EmbedArgs {
     seed: u64,
     #[command(flatten)]
     settings: ConfigArgs,
+    /// Print what was done as one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum EmbedVerb {
+    /// Make a table with one vector a token, for `static:`, from a slower encoder.
+    Distill(DistillArgs),
+}
+
+/// `semrank embed distill`.
+#[derive(Debug, Args)]
+struct DistillArgs {
+    /// The encoder to learn from, a model folder with a tokenizer.json: `bert:PATH`.
+    #[arg(long, value_name = "NAME")]
+    encoder: String,
+    /// Folder to make; it appears only when complete.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Width of the table.
+    #[arg(long, default_value_t = DistillOptions::default().dim)]
+    dim: usize,
+    /// Probability at which a token's vector is halved.
+    #[arg(long, default_value_t = DistillOptions::default().sif)]
+    sif: f64,
     /// Print what was done as one JSON object.
     #[arg(long)]
     json: bool,
@@ -83,8 +115,18 @@ struct Summary {
     notes: Vec<String>,
 }
 
+impl EmbedArgs {
+    /// The output; the parser requires it.
+    fn out(&self) -> &Path {
+        self.out.as_deref().unwrap_or(Path::new(""))
+    }
+}
+
 /// Runs the verb.
 pub(crate) fn embed(args: &EmbedArgs) -> Result<(), Error> {
+    if let Some(EmbedVerb::Distill(args)) = &args.verb {
+        return distill_verb(args);
+    }
     let config = Config::load(&args.settings)?;
     let source = source(args)?;
     let summary = match args.encoder.as_slice() {
@@ -104,6 +146,31 @@ pub(crate) fn embed(args: &EmbedArgs) -> Result<(), Error> {
         summary.dim,
         summary.seconds,
         summary.texts_per_cpu_second
+    ))
+}
+
+fn distill_verb(args: &DistillArgs) -> Result<(), Error> {
+    let started = Instant::now();
+    let spec = Spec::parse(&args.encoder)?;
+    let folder = ModelFolder::open(Path::new(spec.path()))?;
+    let (catalog, settings) = (Catalog::default(), FeatureSettings::default());
+    let encoder = open(&args.encoder, &Fit { source: &catalog, known: None, settings: &settings, seed: 1 })?;
+    note(&format!("distill: one pass over the vocabulary of {}", args.encoder));
+    let options = DistillOptions { dim: args.dim, sif: args.sif };
+    let made = distill(encoder.as_ref(), &folder, &args.out, options)?;
+    let seconds = started.elapsed().as_secs_f64();
+    if args.json {
+        return output::json(&serde_json::json!({
+            "out": args.out, "tokens": made.tokens, "dim": made.dim, "variance": made.variance, "seconds": seconds,
+        }));
+    }
+    output::text(&format!(
+        "{}: {} tokens, width {}, {:.0} % of the variance, {seconds:.1} s\nuse it as static:{}\n",
+        args.out.display(),
+        made.tokens,
+        made.dim,
+        made.variance * 100.0,
+        args.out.display()
     ))
 }
 
@@ -137,8 +204,8 @@ fn dense(args: &EmbedArgs, config: &Config, source: &dyn Source) -> Result<Summa
         true => widths.iter().enumerate().map(|(at, &width)| (format!("vector_{at}"), width)).collect(),
         false => vec![("vector".into(), widths.iter().sum())],
     };
-    written(&args.out, &mut |out| {
-        let mut writer = VectorWriter::new(&args.out, columns.clone(), out)?;
+    written(args.out(), &mut |out| {
+        let mut writer = VectorWriter::new(args.out(), columns.clone(), out)?;
         each_chunk(source, &mut clock, &mut |documents| {
             let mut parts = Vec::new();
             for (embedder, width) in embedders.iter_mut().zip(&widths) {
@@ -177,19 +244,19 @@ fn sparse(args: &EmbedArgs, config: &Config, source: &dyn Source, name: &str) ->
     let mut clock = Clock::start();
     let mut spec = Spec::parse(name)?;
     spec.take("output", String::new())?;
-    if args.out.extension().is_none_or(|extension| extension != "tsv") {
+    if args.out().extension().is_none_or(|extension| extension != "tsv") {
         return Err(spec.error("sparse vectors are written to a .tsv file").into());
     }
     let tfidf = fit_tfidf(source, None, &hash_settings(spec, &config.features)?)?;
     clock.opened();
     let mut stats = EmbedStats::default();
-    written(&args.out, &mut |out| {
+    written(args.out(), &mut |out| {
         each_chunk(source, &mut clock, &mut |documents| {
             let rows = tfidf.transform(&documents);
             stats.items += documents.len();
             stats.encoded += documents.len();
             let lines = sparse_lines(documents, &rows)?;
-            out.write_all(lines.as_bytes()).map_err(Error::io("write", &args.out))
+            out.write_all(lines.as_bytes()).map_err(Error::io("write", args.out()))
         })
     })?;
     Ok(clock.summary(args, vec![name.to_owned()], stats, tfidf.cols(), Vec::new()))
@@ -301,7 +368,7 @@ impl Clock {
     ) -> Summary {
         let cpu_seconds = resources::cpu_seconds().unwrap_or(0.0) - self.cpu_at_open;
         Summary {
-            out: args.out.clone(),
+            out: args.out().to_owned(),
             encoders,
             items: stats.items,
             encoded: stats.encoded,
