@@ -78,17 +78,21 @@ fn fingerprint(
     ))
 }
 
-impl Bert {
-    fn tokens(&self, document: &Document) -> Result<Vec<u32>, Error> {
-        let text = document.text();
-        // As sentence-transformers does.
-        let text = text.trim();
-        if self.settings.is_lowered {
-            return self.tokenizer.encode(document.id, &text.to_lowercase());
-        }
-        self.tokenizer.encode(document.id, text)
+/// Token ids of a document's text, trimmed and lowered as `sentence-transformers` does.
+pub(super) fn tokens(
+    tokenizer: &Tokenizer,
+    is_lowered: bool,
+    document: &Document,
+) -> Result<Vec<u32>, Error> {
+    let text = document.text();
+    let text = text.trim();
+    if is_lowered {
+        return tokenizer.encode(document.id, &text.to_lowercase());
     }
+    tokenizer.encode(document.id, text)
+}
 
+impl Bert {
     fn run(&self, task: Task, buffers: &mut Buffers) {
         let Task { tokens, offsets, out } = task;
         self.engine.encode(&tokens, &offsets, self.settings.pool, buffers, out);
@@ -109,7 +113,10 @@ impl TextEncoder for Bert {
     }
 
     fn encode(&self, batch: &[Document], out: &mut [f32]) -> Result<(), Error> {
-        let tokens: Result<Vec<_>, Error> = batch.par_iter().map(|document| self.tokens(document)).collect();
+        let tokens: Result<Vec<_>, Error> = batch
+            .par_iter()
+            .map(|document| tokens(&self.tokenizer, self.settings.is_lowered, document))
+            .collect();
         let tasks = cut(&tokens?, self.width(), out);
         tasks.into_par_iter().for_each_init(Buffers::default, |buffers, task| self.run(task, buffers));
         let rows = batch.iter().zip(out.chunks_exact(self.width()));

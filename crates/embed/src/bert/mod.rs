@@ -16,8 +16,10 @@ mod encoder;
 mod engine;
 mod model;
 mod pooling;
+mod trainable;
 mod weights;
 
 pub use encoder::open;
 pub use model::{Activation, BertConfig, BertModel, BertSaved};
 pub use pooling::Pool;
+pub use trainable::TrainableBert;
