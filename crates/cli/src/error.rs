@@ -20,6 +20,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Features(#[from] semrank_embed::hash::FeatureError),
     #[error(transparent)]
+    Embed(#[from] semrank_embed::Error),
+    #[error(transparent)]
     Evaluate(#[from] semrank_model::evaluate::EvaluateError),
     #[error(transparent)]
     Fit(#[from] semrank_model::FitError),
@@ -115,7 +117,9 @@ impl Error {
             Error::Interrupted { resume } => {
                 resume.as_ref().map(|command| format!("go on with the same result: {command}"))
             }
-            Error::Fit(_) | Error::Evaluate(_) | Error::Simulate(_) | Error::Io { .. } => None,
+            Error::Fit(_) | Error::Embed(_) | Error::Evaluate(_) | Error::Simulate(_) | Error::Io { .. } => {
+                None
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ mod evaluate;
 #[allow(unreachable_pub, reason = "this program exports nothing")]
 mod import;
 mod interrupt;
+mod model_fetch;
 mod output;
 mod progress;
 mod quickstart;
@@ -55,6 +56,8 @@ enum Verb {
     Recommend(recommend::RecommendArgs),
     /// Print all settings with their meaning, as TOML.
     Config(ConfigVerb),
+    /// Models for item texts: fetch one.
+    Model(model_fetch::ModelArgs),
     /// Write the data set of a simulated market.
     Simulate(simulate::SimulateArgs),
 }
@@ -93,6 +96,7 @@ fn execute(cli: Cli) -> Result<(), Error> {
         Verb::Evaluate(args) => evaluate::evaluate(&args),
         Verb::Recommend(args) => recommend::recommend(&args),
         Verb::Config(args) => config_verb(&args),
+        Verb::Model(args) => model_fetch::model(&args),
         Verb::Simulate(args) => simulate::simulate(&args),
     }
 }

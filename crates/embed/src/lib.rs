@@ -17,6 +17,7 @@
 pub mod distill;
 mod document;
 mod error;
+pub mod fetch;
 mod folder;
 pub mod hash;
 mod spec;
