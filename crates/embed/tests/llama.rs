@@ -97,3 +97,32 @@ fn vectors_agree_with_transformers_and_do_not_depend_on_the_batch() {
     assert_eq!(together[..width], together[6 * width..], "the same text twice");
     assert!(together[3 * width..4 * width].iter().all(|&value| value == 0.0), "no text, no vector");
 }
+
+/// User time of this process in seconds.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let ticks = stat.rsplit(')').next().and_then(|rest| rest.split(' ').nth(12)?.parse::<f64>().ok());
+    ticks.unwrap_or(0.0) / 100.0
+}
+
+#[test]
+#[ignore = "a measurement: 1 minute"]
+fn speed_on_short_texts_with_one_thread() {
+    let Some(path) = wheel() else { return };
+    let start = cpu_seconds();
+    let spec = Spec::parse(&format!("llama:{}", path.display())).expect("a spec");
+    let encoder = llama::open(spec).expect("an encoder");
+    println!("loading: {:.2} CPU seconds", cpu_seconds() - start);
+    let kinds =
+        ["Steel water bottle, 750 ml", "Red nail polish", "Camping stove for two with a gas cartridge"];
+    let texts: Vec<String> = (0..256).map(|i| format!("{}, model {i}", kinds[i % 3])).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
+    let start = cpu_seconds();
+    pool.install(|| encode(encoder.as_ref(), &texts));
+    let seconds = cpu_seconds() - start;
+    println!("{:.1} texts per CPU second, {:.2} s for {}", 256.0 / seconds, seconds, texts.len());
+    if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
+        status.lines().filter(|line| line.starts_with("VmHWM")).for_each(|line| println!("{line}"));
+    }
+}

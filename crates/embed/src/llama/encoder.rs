@@ -7,7 +7,8 @@ use semrank_nn::unit_rows;
 use std::path::Path;
 
 /// Positions of a chunk, at least: enough that a matrix product reads its weights for many rows at once, few enough
-/// that two threads share a batch.
+/// that two threads share a batch. (SmolLM2-135M, texts per CPU second in chunks of 64, 128, 256, 512 and 1024: 29, 32,
+/// 35, 34, 37.)
 const CHUNK_POSITIONS: usize = 256;
 
 /// A pooled decoder.

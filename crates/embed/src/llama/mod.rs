@@ -35,6 +35,10 @@ mod safetensors;
 mod source;
 mod stack;
 mod tensors;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod tokenizer;
 mod weights;
 
