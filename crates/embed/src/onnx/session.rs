@@ -51,6 +51,7 @@ impl Session {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&graph);
         let mut options = ModelOptions::with_all_ops();
+        // For one text at a time: MiniLM took 3.4 instead of 6.9 ms for 8 tokens, 9.0 instead of 12.4 ms for 32.
         options.prepack_weights(true);
         for suffix in EXTERNAL {
             let name = format!("{file}{suffix}");

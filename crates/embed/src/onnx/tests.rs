@@ -111,3 +111,20 @@ fn damaged_files_are_refused() {
     std::fs::write(dir.path().join("config.json"), "{\"vocab_size\": 5}").expect("written");
     refused(dir.path(), "", &["at most 4", "two models"]);
 }
+
+#[test]
+fn a_real_model_agrees_with_the_reference_implementation() {
+    let models = std::env::var("SEMRANK_MODELS").unwrap_or_else(|_| "/tmp/models".into());
+    let folder = Path::new(&models).join("minilm-onnx");
+    let Ok(expected) = std::fs::read(folder.join("expected.json")) else {
+        return println!("skipped: no {} (tests/data/export_minilm.py makes it)", folder.display());
+    };
+    let expected: Vec<(String, Vec<f32>)> = serde_json::from_slice(&expected).expect("vectors");
+    let encoder = encoder(&folder, "").expect("an encoder");
+    for (text, expected) in expected {
+        let got = encode(&*encoder, &[&text]);
+        let furthest = got.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        println!("{text}: furthest value by {furthest:.1e}");
+        assert!(got.len() == expected.len() && furthest < 1e-5, "{text}: {furthest}");
+    }
+}
