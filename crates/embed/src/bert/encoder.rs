@@ -1,7 +1,7 @@
 //! `bert:PATH` behind the trait: options, fingerprint, and batches cut into tasks.
 
 use super::config::Settings;
-use super::engine::{Buffers, Engine};
+use super::engine::{Buffers, Engine, Precision};
 use super::{BertModel, Pool, weights};
 use crate::{Document, Error, ModelFolder, Spec, TextEncoder, Tokenizer};
 use rayon::prelude::*;
@@ -32,7 +32,7 @@ struct Task<'a> {
 pub fn open(mut spec: Spec) -> Result<Box<dyn TextEncoder>, Error> {
     let folder = ModelFolder::open(Path::new(spec.path()))?;
     let mut settings = Settings::read(&folder)?;
-    let precision = spec.choice("precision", &["f32"])?;
+    let precision = spec.choice("precision", &["f32", "int8"])?;
     read_options(&mut spec, &mut settings)?;
     spec.finish(&["precision", "max_tokens", "pool"])?;
 
@@ -42,7 +42,8 @@ pub fn open(mut spec: Spec) -> Result<Box<dyn TextEncoder>, Error> {
     let bytes = folder.read("model.safetensors")?;
     let params = weights::read(&bytes, folder.place("model.safetensors"), settings.family, &model)?;
     let fingerprint = fingerprint(&folder, &bytes, &settings, precision)?;
-    let engine = Engine::new(model, params);
+    let precision = if precision == "int8" { Precision::Int8 } else { Precision::F32 };
+    let engine = Engine::new(model, params, precision);
     Ok(Box::new(Bert { fingerprint, tokenizer, engine, settings }))
 }
 

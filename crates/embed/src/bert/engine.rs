@@ -4,13 +4,22 @@
 
 use super::{BertModel, Pool};
 use semrank_nn::{
-    Attention, Gelu, InferenceScratch, LayerNorm, Linear, NormSaved, PackedLinear, residual_norm,
+    Attention, Gelu, InferenceScratch, LayerNorm, Linear, NormSaved, PackedLinear, QuantLinear, QuantRows,
+    residual_norm,
 };
+
+/// How the maps are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Precision {
+    F32,
+    Int8,
+}
 
 /// An affine map at the chosen precision.
 #[derive(Debug)]
 enum Map {
     F32(PackedLinear),
+    Int8(QuantLinear),
 }
 
 /// Gain, bias and epsilon of a norm.
@@ -51,6 +60,7 @@ pub(super) struct Buffers {
     branch: Vec<f32>,
     wide: Vec<f32>,
     attention: InferenceScratch<f32>,
+    quant: QuantRows,
 }
 
 /// Sets a buffer's length; the values are overwritten by the caller.
@@ -60,19 +70,28 @@ fn sized(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
 }
 
 impl Map {
-    fn new(linear: &Linear, params: &[f32]) -> Self {
-        Map::F32(PackedLinear::new(linear, params))
+    fn new(precision: Precision, linear: &Linear, params: &[f32]) -> Self {
+        match precision {
+            Precision::F32 => Map::F32(PackedLinear::new(linear, params)),
+            Precision::Int8 => Map::Int8(QuantLinear::new(linear, params)),
+        }
     }
 
-    fn forward(&self, x: &[f32], gelu: Option<Gelu>, y: &mut [f32]) {
+    /// Writes `y` for rows of `inputs` values, quantised into `quant` first where the map wants them so.
+    fn forward(&self, inputs: usize, x: &[f32], gelu: Option<Gelu>, quant: &mut QuantRows, y: &mut [f32]) {
         match self {
             Map::F32(map) => map.forward(x, gelu, y),
+            Map::Int8(map) => {
+                quant.quantize(inputs, x);
+                map.forward(quant, gelu.is_some(), y);
+            }
         }
     }
 
     fn outputs(&self) -> usize {
         match self {
             Map::F32(map) => map.outputs(),
+            Map::Int8(map) => map.outputs(),
         }
     }
 }
@@ -94,16 +113,17 @@ impl Norm {
 
 impl Engine {
     /// Packs `params` of `model`.
-    pub(super) fn new(model: BertModel, mut params: Vec<f32>) -> Self {
+    pub(super) fn new(model: BertModel, mut params: Vec<f32>, precision: Precision) -> Self {
+        let map = |linear| Map::new(precision, linear, &params);
         let layers = model.blocks.iter().map(|block| Layer {
-            qkv: Map::new(&block.qkv, &params),
-            out: Map::new(&block.out, &params),
+            qkv: map(&block.qkv),
+            out: map(&block.out),
             norm_1: Norm::new(&block.norm_1, &params),
-            up: Map::new(&block.up, &params),
-            down: Map::new(&block.down, &params),
+            up: map(&block.up),
+            down: map(&block.down),
             norm_2: Norm::new(&block.norm_2, &params),
         });
-        let layers = layers.collect();
+        let layers = layers.collect::<Vec<_>>();
         params.truncate(model.tail(0).start);
         params.shrink_to_fit();
         Self { model, embeddings: params, layers }
@@ -133,19 +153,19 @@ impl Engine {
 impl Layer {
     /// Replaces `buffers.hidden` by the layer's output.
     fn forward(&self, attention: &Attention, gelu: Gelu, offsets: &[usize], buffers: &mut Buffers) {
-        let Buffers { hidden, qkv, mixed, branch, wide, attention: scratch, .. } = buffers;
-        let tokens = offsets[offsets.len() - 1];
+        let Buffers { hidden, qkv, mixed, branch, wide, attention: scratch, quant, .. } = buffers;
+        let (tokens, dim) = (offsets[offsets.len() - 1], attention.outputs());
         let qkv = sized(qkv, tokens * attention.inputs());
-        self.qkv.forward(hidden, None, qkv);
+        self.qkv.forward(dim, hidden, None, quant, qkv);
         let mixed = sized(mixed, hidden.len());
         attention.infer(offsets, qkv, scratch, mixed);
         let branch = sized(branch, hidden.len());
-        self.out.forward(mixed, None, branch);
+        self.out.forward(dim, mixed, None, quant, branch);
         self.norm_1.apply(branch, hidden);
 
         let wide = sized(wide, tokens * self.up.outputs());
-        self.up.forward(hidden, Some(gelu), wide);
-        self.down.forward(wide, None, branch);
+        self.up.forward(dim, hidden, Some(gelu), quant, wide);
+        self.down.forward(self.up.outputs(), wide, None, quant, branch);
         self.norm_2.apply(branch, hidden);
     }
 }

@@ -1,0 +1,435 @@
+//! `y = activation(x W + b)` with 8-bit integers: inputs are quantised row by row as they come, weights once, column by
+//! column (dynamic quantisation: Jacob et al. 2018, arXiv 1712.05877, section 2, and its supplement on zero points).
+//!
+//! Input row: `x ≈ s (q - z)`, `q` in 0..=255, the row's range (with 0 in it) over 254 steps. Weight column: `W ≈ t v`, `v` in
+//! -127..=127. Then `y = s t (sum of q v - z sum of v) + b`, where both sums are exact: AVX-512 VNNI, AVX2 and portable code
+//! give the same bytes, and a row's bytes do not depend on its neighbours.
+//!
+//! ```
+//! use semrank_nn::{Init, Layout, Linear, QuantLinear, QuantRows};
+//! let mut layout = Layout::new();
+//! let linear = Linear::new(&mut layout, "map", 2, 1, Init::Constant(0.0));
+//! let map = QuantLinear::new(&linear, &[1.0, -0.5, 3.0]); // two weights and the bias
+//! let (mut rows, mut y) = (QuantRows::default(), [0.0]);
+//! rows.quantize(2, &[2.0, 1.0]);
+//! map.forward(&rows, false, &mut y);
+//! assert!((y[0] - 4.5).abs() < 0.02);
+//! ```
+
+use crate::kernel::{Level, level};
+use crate::packed::{PANEL, ROWS, padded};
+use crate::{Linear, Scalar};
+
+/// Steps of an input row's range: the zero point is rounded up, which takes the 255th.
+const STEPS: f32 = 254.0;
+/// Adding 1.5 · 2^23 leaves the nearest integer in the low bits.
+const ROUND: f32 = 12_582_912.0;
+/// Values that are scanned for their range at once.
+const LANES: usize = 32;
+
+/// Four inputs' weights to 16 columns, column by column: one cache line.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([[i8; 4]; 16]);
+
+/// Four inputs' weights to the columns of a panel.
+type PanelRow = [Line; 3];
+type Tile = [[i32; PANEL]; ROWS];
+
+/// Quantised rows, the input of [`QuantLinear`]; reuse it.
+#[derive(Debug, Clone, Default)]
+pub struct QuantRows {
+    /// Groups of four inputs in a row.
+    groups: usize,
+    values: Vec<[u8; 4]>,
+    rows: Vec<RowScale>,
+}
+
+/// `x ≈ step · (q - zero)`.
+#[derive(Debug, Clone, Copy, Default)]
+struct RowScale {
+    step: f32,
+    zero: i32,
+}
+
+impl QuantRows {
+    /// Quantises rows of `inputs` finite values.
+    pub fn quantize(&mut self, inputs: usize, x: &[f32]) {
+        self.groups = inputs.div_ceil(4);
+        let rows = x.len() / inputs;
+        self.values.resize(rows * self.groups, [0; 4]);
+        self.rows.resize(rows, RowScale::default());
+        match level() {
+            // SAFETY: `level` returns a level only where the machine has all its features.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => unsafe { x86::quantize_avx512(inputs, x, self) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { x86::quantize_avx2(inputs, x, self) },
+            _ => quantize(inputs, x, self),
+        }
+    }
+}
+
+#[inline(always)]
+fn quantize(inputs: usize, x: &[f32], out: &mut QuantRows) {
+    let rows = x.chunks_exact(inputs).zip(out.values.chunks_exact_mut(out.groups)).zip(&mut out.rows);
+    for ((x, values), row) in rows {
+        let (low, high) = range(x);
+        let span = high - low;
+        let inverse = if span < 1e-30 { 0.0 } else { STEPS / span };
+        let zero = (-low * inverse).ceil();
+        *row = RowScale { step: span / STEPS, zero: zero as i32 };
+        let shift = zero + ROUND;
+        // The sum lies in ROUND + 0..=255, so its low byte is the rounded value.
+        let values = &mut values.as_flattened_mut()[..inputs];
+        values.iter_mut().zip(x).for_each(|(q, &x)| *q = (x * inverse + shift).to_bits() as u8);
+    }
+}
+
+/// Smallest and largest value, 0 included.
+#[inline(always)]
+fn range(x: &[f32]) -> (f32, f32) {
+    let (mut low, mut high) = ([0f32; LANES], [0f32; LANES]);
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    for x in chunks {
+        for i in 0..LANES {
+            high[i] = high[i].larger(x[i]);
+            low[i] = if x[i] < low[i] { x[i] } else { low[i] };
+        }
+    }
+    let low = low.iter().chain(rest).fold(0f32, |a, &b| if b < a { b } else { a });
+    (low, high.iter().chain(rest).fold(0f32, |a, &b| a.larger(b)))
+}
+
+/// An affine map with 8-bit weights.
+///
+/// # Shapes
+/// x `[T x inputs]`, y `[T x outputs]`.
+#[derive(Debug, Clone)]
+pub struct QuantLinear {
+    groups: usize,
+    outputs: usize,
+    /// Panel after panel, each `[groups x 48 x 4]`; columns beyond the outputs are zero.
+    weights: Vec<PanelRow>,
+    columns: Vec<Columns>,
+}
+
+/// What turns a panel's sums into values.
+#[derive(Debug, Clone)]
+struct Columns {
+    step: [f32; PANEL],
+    sum: [i32; PANEL],
+    bias: [f32; PANEL],
+}
+
+impl QuantLinear {
+    /// Quantises and packs a map of `params`, whose values are finite.
+    pub fn new(linear: &Linear, params: &[f32]) -> Self {
+        let (inputs, outputs) = (linear.weight.rows, linear.weight.cols);
+        let (weight, groups) = (linear.weight.of(params), inputs.div_ceil(4));
+        let bias = padded(linear, params);
+        let mut columns: Vec<_> =
+            bias.iter().map(|&bias| Columns { step: [0.0; PANEL], sum: [0; PANEL], bias }).collect();
+        let mut weights = vec![[Line([[0; 4]; 16]); 3]; bias.len() * groups];
+        for output in 0..outputs {
+            let values = || weight.iter().skip(output).step_by(outputs);
+            let step = values().fold(0f32, |top, value| top.larger(value.abs())) / 127.0;
+            let (panel, column) = (output / PANEL, output % PANEL);
+            columns[panel].step[column] = step;
+            for (input, value) in values().enumerate() {
+                let q = if step > 0.0 { (value / step).round() as i8 } else { 0 };
+                columns[panel].sum[column] += i32::from(q);
+                let line = &mut weights[panel * groups + input / 4][column / 16];
+                line.0[column % 16][input % 4] = q;
+            }
+        }
+        Self { groups, outputs, weights, columns }
+    }
+
+    /// Width of a row of `y`.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Writes `y`, through [`fast_gelu`] if asked.
+    ///
+    /// # Panics
+    /// When lengths do not fit.
+    pub fn forward(&self, x: &QuantRows, gelu: bool, y: &mut [f32]) {
+        assert_eq!((x.groups, y.len()), (self.groups, x.rows.len() * self.outputs));
+        match level() {
+            // SAFETY: `level` returns a level only where the machine has all its features, and VNNI is asked for.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 if is_x86_feature_detected!("avx512vnni") => unsafe {
+                x86::forward_vnni(self, x, gelu, y);
+            },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 | Level::Avx2 => unsafe { x86::forward_avx2(self, x, gelu, y) },
+            _ => self.run(x, gelu, y, tile_portable),
+        }
+    }
+
+    /// All tiles; `tile` fills one with the sums of up to 8 rows and one panel.
+    #[inline(always)]
+    fn run(
+        &self,
+        x: &QuantRows,
+        gelu: bool,
+        y: &mut [f32],
+        tile: impl Fn(&[[u8; 4]], &[PanelRow], &mut Tile),
+    ) {
+        let mut sums = [[0; PANEL]; ROWS];
+        for (index, (panel, columns)) in self.weights.chunks_exact(self.groups).zip(&self.columns).enumerate()
+        {
+            let first = index * PANEL;
+            let len = PANEL.min(self.outputs - first);
+            let blocks = x.values.chunks(ROWS * self.groups).zip(x.rows.chunks(ROWS));
+            for ((x, rows), y) in blocks.zip(y.chunks_mut(ROWS * self.outputs)) {
+                tile(x, panel, &mut sums);
+                for ((sums, &row), y) in sums.iter().zip(rows).zip(y.chunks_exact_mut(self.outputs)) {
+                    columns.finish(sums, row, gelu, &mut y[first..first + len]);
+                }
+            }
+        }
+    }
+}
+
+impl Columns {
+    #[inline(always)]
+    fn finish(&self, sums: &[i32; PANEL], row: RowScale, gelu: bool, y: &mut [f32]) {
+        // A whole panel has a constant length, which is what the compiler vectorises.
+        match <&mut [f32; PANEL]>::try_from(&mut *y) {
+            Ok(y) => self.values(sums, row, gelu, y),
+            Err(_) => {
+                let mut values = [0.0; PANEL];
+                self.values(sums, row, gelu, &mut values);
+                y.copy_from_slice(&values[..y.len()]);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn values(&self, sums: &[i32; PANEL], row: RowScale, gelu: bool, y: &mut [f32; PANEL]) {
+        for i in 0..PANEL {
+            let exact = sums[i] - row.zero * self.sum[i];
+            let value = exact as f32 * (row.step * self.step[i]) + self.bias[i];
+            y[i] = if gelu { fast_gelu(value) } else { value };
+        }
+    }
+}
+
+/// GELU within 5e-4: `u (1/2 + c p(c²))`, where `c` is `u` cut at ±3.7 and `p` a least-maximum polynomial with
+/// `3.7 p(3.7²) = 1/2`. Quantised, the next map's input has steps at least ten times as wide.
+#[inline(always)]
+pub fn fast_gelu(u: f32) -> f32 {
+    let c = u.clamp(-3.7, 3.7);
+    let s = c * c;
+    let mut p = -4.900_026_4e-7;
+    p = p * s + 2.688_988_2e-5;
+    p = p * s - 6.175_176_3e-4;
+    p = p * s + 7.848_797e-3;
+    p = p * s - 6.258_798e-2;
+    p = p * s + 3.964_753e-1;
+    u * (0.5 + c * p)
+}
+
+fn tile_portable(x: &[[u8; 4]], panel: &[PanelRow], sums: &mut Tile) {
+    for (x, sums) in x.chunks_exact(panel.len()).zip(sums) {
+        *sums = [0; PANEL];
+        for (x, weights) in x.iter().zip(panel) {
+            for (sum, weights) in sums.iter_mut().zip(weights.iter().flat_map(|line| &line.0)) {
+                let products = x.iter().zip(weights).map(|(&x, &weight)| i32::from(x) * i32::from(weight));
+                *sum += products.sum::<i32>();
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::*;
+    use std::arch::x86_64::*;
+
+    #[target_feature(enable = "avx2,avx512f,avx512vl,avx512bw,avx512dq")]
+    pub(super) fn quantize_avx512(inputs: usize, x: &[f32], out: &mut QuantRows) {
+        quantize(inputs, x, out);
+    }
+
+    #[target_feature(enable = "avx2")]
+    pub(super) fn quantize_avx2(inputs: usize, x: &[f32], out: &mut QuantRows) {
+        quantize(inputs, x, out);
+    }
+
+    #[target_feature(enable = "avx2,avx512f,avx512vl,avx512bw,avx512dq,avx512vnni")]
+    pub(super) fn forward_vnni(linear: &QuantLinear, x: &QuantRows, gelu: bool, y: &mut [f32]) {
+        linear.run(x, gelu, y, |x, panel, sums| match x.len() / panel.len() {
+            8 => tile_vnni::<8>(x, panel, sums),
+            7 => tile_vnni::<7>(x, panel, sums),
+            6 => tile_vnni::<6>(x, panel, sums),
+            5 => tile_vnni::<5>(x, panel, sums),
+            4 => tile_vnni::<4>(x, panel, sums),
+            3 => tile_vnni::<3>(x, panel, sums),
+            2 => tile_vnni::<2>(x, panel, sums),
+            _ => tile_vnni::<1>(x, panel, sums),
+        });
+    }
+
+    #[target_feature(enable = "avx512f,avx512vnni")]
+    fn tile_vnni<const R: usize>(x: &[[u8; 4]], panel: &[PanelRow], sums: &mut Tile) {
+        let groups = panel.len();
+        assert!(x.len() >= R * groups);
+        let mut acc = [[_mm512_setzero_si512(); 3]; R];
+        for (k, weights) in panel.iter().enumerate() {
+            let weights: [__m512i; 3] = std::array::from_fn(|c| {
+                // SAFETY: a line is 64 bytes, aligned to 64.
+                unsafe { _mm512_load_si512(weights[c].0.as_ptr().cast()) }
+            });
+            for (r, acc) in acc.iter_mut().enumerate() {
+                // SAFETY: r < R and k < groups, and `x` holds R · groups values by the assertion.
+                let x = _mm512_set1_epi32(i32::from_le_bytes(unsafe { *x.get_unchecked(r * groups + k) }));
+                for (acc, &weights) in acc.iter_mut().zip(&weights) {
+                    *acc = _mm512_dpbusd_epi32(*acc, x, weights);
+                }
+            }
+        }
+        for (acc, sums) in acc.iter().zip(sums) {
+            for (acc, sums) in acc.iter().zip(sums.as_chunks_mut::<16>().0) {
+                // SAFETY: 16 values.
+                unsafe { _mm512_storeu_si512(sums.as_mut_ptr().cast(), *acc) };
+            }
+        }
+    }
+
+    #[target_feature(enable = "avx2")]
+    pub(super) fn forward_avx2(linear: &QuantLinear, x: &QuantRows, gelu: bool, y: &mut [f32]) {
+        linear.run(x, gelu, y, |x, panel, sums| {
+            for (x, sums) in x.chunks(4 * panel.len()).zip(sums.chunks_mut(4)) {
+                for line in 0..3 {
+                    match x.len() / panel.len() {
+                        4 => tile_avx2::<4>(x, panel, line, sums),
+                        3 => tile_avx2::<3>(x, panel, line, sums),
+                        2 => tile_avx2::<2>(x, panel, line, sums),
+                        _ => tile_avx2::<1>(x, panel, line, sums),
+                    }
+                }
+            }
+        });
+    }
+
+    /// One line of 16 columns. `maddubs` would saturate: even and odd inputs are widened to 16 bits and added apart.
+    #[target_feature(enable = "avx2")]
+    fn tile_avx2<const R: usize>(x: &[[u8; 4]], panel: &[PanelRow], line: usize, sums: &mut [[i32; PANEL]]) {
+        let groups = panel.len();
+        assert!(x.len() >= R * groups && line < 3);
+        let mut acc = [[_mm256_setzero_si256(); 2]; R];
+        for (k, weights) in panel.iter().enumerate() {
+            let weights: [[__m256i; 2]; 2] = std::array::from_fn(|half| {
+                // SAFETY: a line is two times 32 bytes, aligned to 64.
+                let both = unsafe { _mm256_load_si256(weights[line].0.as_ptr().cast::<__m256i>().add(half)) };
+                [_mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(both)), _mm256_srai_epi16::<8>(both)]
+            });
+            for (r, acc) in acc.iter_mut().enumerate() {
+                // SAFETY: r < R and k < groups, and `x` holds R · groups values by the assertion.
+                let x = _mm256_set1_epi32(i32::from_le_bytes(unsafe { *x.get_unchecked(r * groups + k) }));
+                let (even, odd) = (_mm256_and_si256(x, _mm256_set1_epi16(255)), _mm256_srli_epi16::<8>(x));
+                for (acc, weights) in acc.iter_mut().zip(&weights) {
+                    let products = _mm256_add_epi32(
+                        _mm256_madd_epi16(even, weights[0]),
+                        _mm256_madd_epi16(odd, weights[1]),
+                    );
+                    *acc = _mm256_add_epi32(*acc, products);
+                }
+            }
+        }
+        for (acc, sums) in acc.iter().zip(sums) {
+            for (acc, sums) in acc.iter().zip(sums[line * 16..].as_chunks_mut::<8>().0) {
+                // SAFETY: 8 values.
+                unsafe { _mm256_storeu_si256(sums.as_mut_ptr().cast(), *acc) };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Init, Layout, gelu_erf, kernel::limit};
+    use semrank_core::Rng;
+
+    fn values(len: usize, name: &str) -> Vec<f32> {
+        let mut rng = Rng::new(7, name);
+        (0..len).map(|_| rng.normal() as f32).collect()
+    }
+
+    fn map(inputs: usize, outputs: usize) -> (Linear, Vec<f32>) {
+        let mut layout = Layout::new();
+        let linear = Linear::new(&mut layout, "map", inputs, outputs, Init::Normal(0.1));
+        let params = values(layout.len(), "params");
+        (linear, params)
+    }
+
+    fn run(map: &QuantLinear, inputs: usize, gelu: bool, x: &[f32]) -> Vec<f32> {
+        let mut rows = QuantRows::default();
+        rows.quantize(inputs, x);
+        let mut y = vec![f32::NAN; x.len() / inputs * map.outputs()];
+        map.forward(&rows, gelu, &mut y);
+        y
+    }
+
+    #[test]
+    fn every_level_gives_the_same_bytes_and_they_are_near_the_exact_map() {
+        for (rows, inputs, outputs) in [(1, 3, 1), (8, 64, 48), (21, 40, 100), (13, 7, 49)] {
+            let (linear, params) = map(inputs, outputs);
+            let quant = QuantLinear::new(&linear, &params);
+            let x = values(rows * inputs, "x");
+            let [portable, avx2, avx512] = [Level::Portable, Level::Avx2, Level::Avx512].map(|most| {
+                limit(most);
+                run(&quant, inputs, true, &x)
+            });
+            assert!(avx2 == portable && avx512 == portable);
+            let (mut plain, mut want) = (vec![0.0; rows * outputs], vec![0.0; rows * outputs]);
+            linear.forward(&params, &x, &mut plain);
+            gelu_erf(&plain, &mut want);
+            for (got, want) in portable.iter().zip(&want) {
+                assert!((got - want).abs() < 0.05 * (inputs as f32).sqrt(), "{got} {want}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_products_do_not_saturate() {
+        let (linear, mut params) = map(1536, 48);
+        params.fill(1.0);
+        let quant = QuantLinear::new(&linear, &params);
+        for most in [Level::Portable, Level::Avx2, Level::Avx512] {
+            limit(most);
+            let y = run(&quant, 1536, false, &[2.0; 1536]);
+            assert!(y.iter().all(|y| (y - 3073.0).abs() < 0.1), "{}", y[0]);
+        }
+    }
+
+    #[test]
+    fn a_row_does_not_depend_on_its_neighbours_and_zeros_give_the_bias() {
+        let (linear, params) = map(33, 50);
+        let quant = QuantLinear::new(&linear, &params);
+        let mut x = values(19 * 33, "x");
+        x[33..66].fill(0.0);
+        let all = run(&quant, 33, false, &x);
+        for (x, want) in x.chunks(33).zip(all.chunks(50)) {
+            assert_eq!(run(&quant, 33, false, x), want);
+        }
+        assert_eq!(all[50..100], linear.bias.map(|bias| bias.of(&params).to_vec()).unwrap_or_default());
+    }
+
+    #[test]
+    fn the_fast_gelu_is_near_the_exact_one() {
+        let u: Vec<f32> = (-10_000..=10_000).map(|i| i as f32 / 1000.0).collect();
+        let mut want = u.clone();
+        gelu_erf(&u, &mut want);
+        for (&u, want) in u.iter().zip(want) {
+            assert!((fast_gelu(u) - want).abs() < 5.1e-4, "gelu({u}) = {}, exact {want}", fast_gelu(u));
+        }
+    }
+}
