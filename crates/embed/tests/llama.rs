@@ -105,6 +105,7 @@ fn cpu_seconds() -> f64 {
     ticks.unwrap_or(0.0) / 100.0
 }
 
+/// The texts have 12.9 tokens on average.
 #[test]
 #[ignore = "a measurement: 1 minute"]
 fn speed_on_short_texts_with_one_thread() {
