@@ -117,9 +117,8 @@ impl Error {
             Error::Interrupted { resume } => {
                 resume.as_ref().map(|command| format!("go on with the same result: {command}"))
             }
-            Error::Fit(_) | Error::Embed(_) | Error::Evaluate(_) | Error::Simulate(_) | Error::Io { .. } => {
-                None
-            }
+            Error::Embed(error) => error.help(),
+            Error::Fit(_) | Error::Evaluate(_) | Error::Simulate(_) | Error::Io { .. } => None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{Error, ModelFolder};
 use std::path::PathBuf;
+use tokenizers::PostProcessor;
 
 /// A model's tokenizer: special tokens added, cut at a largest length, never padded.
 #[derive(Debug, Clone)]
@@ -35,14 +36,19 @@ impl Tokenizer {
         path: PathBuf,
         max_tokens: usize,
     ) -> Result<Tokenizer, Error> {
-        let cut = tokenizers::TruncationParams { max_length: max_tokens, ..Default::default() };
-        inner.with_padding(None);
-        inner.with_truncation(Some(cut)).map_err(|error| Error::Mismatch {
+        let special = inner.get_post_processor().map_or(0, |post| post.added_tokens(false));
+        let too_few = |expected: String| Error::Mismatch {
             path: path.clone(),
             what: "max_tokens".into(),
             got: max_tokens.to_string(),
-            expected: format!("room for the special tokens ({error})"),
-        })?;
+            expected,
+        };
+        if max_tokens <= special {
+            return Err(too_few(format!("more than the {special} special tokens of every text")));
+        }
+        let cut = tokenizers::TruncationParams { max_length: max_tokens, ..Default::default() };
+        inner.with_padding(None);
+        inner.with_truncation(Some(cut)).map_err(|error| too_few(error.to_string()))?;
         Ok(Tokenizer { inner, path })
     }
 

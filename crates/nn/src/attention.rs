@@ -222,7 +222,7 @@ kernel! {
                 for (j, dweight) in dweights[..seen].iter_mut().enumerate() {
                     let factor: T = dropout.factor(first + base + j);
                     let weight = weights[base + j];
-                    *dweight = *dweight * factor;
+                    *dweight *= factor;
                     along += weight * *dweight;
                     axpy_inline(weight * factor, dy, &mut dqkv[j * inputs + v..][..width]);
                 }
