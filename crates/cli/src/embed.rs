@@ -15,7 +15,8 @@ use clap::{Args, Subcommand};
 use semrank_core::Catalog;
 use semrank_data::import::TextColumns;
 use semrank_data::{Dataset, write_atomically};
-use semrank_embed::distill::{DistillOptions, distill};
+use semrank_embed::bert::TrainableBert;
+use semrank_embed::distill::{DistillOptions, distill, distill_ids};
 use semrank_embed::hash::{FeatureSettings, SparseMatrix, fit_tfidf};
 use semrank_embed::{
     Document, EmbedStats, Embedder, Fit, ModelFolder, Source, Spec, TextFile, VectorColumns, VectorWriter,
@@ -153,11 +154,19 @@ fn distill_verb(args: &DistillArgs) -> Result<(), Error> {
     let started = Instant::now();
     let spec = Spec::parse(&args.encoder)?;
     let folder = ModelFolder::open(Path::new(spec.path()))?;
-    let (catalog, settings) = (Catalog::default(), FeatureSettings::default());
-    let encoder = open(&args.encoder, &Fit { source: &catalog, known: None, settings: &settings, seed: 1 })?;
     note(&format!("distill: one pass over the vocabulary of {}", args.encoder));
     let options = DistillOptions { dim: args.dim, sif: args.sif };
-    let made = distill(encoder.as_ref(), &folder, &args.out, options)?;
+    let made = match spec.kind() {
+        "bert" => {
+            let bert = TrainableBert::open(&folder, usize::MAX)?;
+            distill_ids(&folder, |tokens| Ok(bert.vectors(tokens)), &args.out, options)?
+        }
+        _ => {
+            let (catalog, settings) = (Catalog::default(), FeatureSettings::default());
+            let fit = Fit { source: &catalog, known: None, settings: &settings, seed: 1 };
+            distill(open(&args.encoder, &fit)?.as_ref(), &folder, &args.out, options)?
+        }
+    };
     let seconds = started.elapsed().as_secs_f64();
     if args.json {
         return output::json(&serde_json::json!({
