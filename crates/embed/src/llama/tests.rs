@@ -353,7 +353,7 @@ fn options_out_of_range_are_refused() {
     for (options, part) in [
         ("max_tokens=16&layers=4", "layers is 4, expected 1 to 3"),
         ("max_tokens=65", "max_tokens is 65, expected 1 to 64"),
-        ("max_tokens=0", "max_tokens is 0, expected 1 to 64"),
+        ("max_tokens=0", "max_tokens is 0, expected more than the 0 special tokens"),
         ("pool=max", "mean, last, weighted"),
         ("depth=1", "pool, max_tokens, layers"),
     ] {
