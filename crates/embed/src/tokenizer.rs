@@ -35,14 +35,21 @@ impl Tokenizer {
         path: PathBuf,
         max_tokens: usize,
     ) -> Result<Tokenizer, Error> {
-        let cut = tokenizers::TruncationParams { max_length: max_tokens, ..Default::default() };
-        inner.with_padding(None);
-        inner.with_truncation(Some(cut)).map_err(|error| Error::Mismatch {
-            path: path.clone(),
+        use tokenizers::PostProcessor;
+        let special = inner.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
+        let no_room = |path: PathBuf| Error::Mismatch {
+            path,
             what: "max_tokens".into(),
             got: max_tokens.to_string(),
-            expected: format!("room for the special tokens ({error})"),
-        })?;
+            expected: format!("room beside the {special} special tokens"),
+        };
+        // The library would take a length below the special tokens.
+        if max_tokens <= special {
+            return Err(no_room(path));
+        }
+        let cut = tokenizers::TruncationParams { max_length: max_tokens, ..Default::default() };
+        inner.with_padding(None);
+        inner.with_truncation(Some(cut)).map_err(|_| no_room(path.clone()))?;
         Ok(Tokenizer { inner, path })
     }
 

@@ -93,7 +93,7 @@ kernel! {
             }
             let mean = sum_inline(x) / count;
             for x in x.iter_mut() {
-                *x = *x - mean;
+                *x -= mean;
             }
             let inverse = T::ONE / (dot_inline(x, x) / count + epsilon).sqrt();
             for ((x, &gain), &bias) in x.iter_mut().zip(gain).zip(bias) {
