@@ -126,13 +126,7 @@ impl Attention {
 
 /// Writes columns `from..from + width` of `rows` transposed, `[width x padded length]`; returns the padded length.
 #[inline(always)]
-pub(crate) fn transpose<T: Scalar>(
-    rows: &[T],
-    stride: usize,
-    from: usize,
-    width: usize,
-    out: &mut Vec<T>,
-) -> usize {
+fn transpose<T: Scalar>(rows: &[T], stride: usize, from: usize, width: usize, out: &mut Vec<T>) -> usize {
     let len = rows.len() / stride;
     let padded = len.next_multiple_of(LANE);
     out.clear();
@@ -147,7 +141,7 @@ pub(crate) fn transpose<T: Scalar>(
 
 /// `out[j] = scale · <a, b_j>` for the first `out.len()` (a multiple of [`LANE`]) columns `b_j` of `transposed`.
 #[inline(always)]
-pub(crate) fn inner_products<T: Scalar>(a: &[T], transposed: &[T], padded: usize, scale: T, out: &mut [T]) {
+fn inner_products<T: Scalar>(a: &[T], transposed: &[T], padded: usize, scale: T, out: &mut [T]) {
     for (block, out) in out.chunks_exact_mut(LANE).enumerate() {
         let mut sums = [T::ZERO; LANE];
         for (&a, row) in a.iter().zip(transposed.chunks_exact(padded)) {

@@ -1,8 +1,10 @@
 //! [`Attention`] for inference: nothing is kept for a backward pass, and the sums of a query stay in registers.
 
-use crate::attention::{LANE, transpose};
+use crate::attention::LANE;
 use crate::{Attention, Scalar, kernel};
 
+/// Queries that are answered at once: enough independent sums to hide the latency of an addition.
+const QUERIES: usize = 4;
 /// Columns of the output that are summed at once.
 const BLOCK: usize = 32;
 
@@ -10,7 +12,7 @@ const BLOCK: usize = 32;
 #[derive(Debug, Clone, Default)]
 pub struct InferenceScratch<T> {
     keys: Vec<T>,
-    row: Vec<T>,
+    rows: Vec<T>,
 }
 
 impl Attention {
@@ -26,7 +28,7 @@ impl Attention {
         y: &mut [T],
     ) {
         let (inputs, outputs) = (self.inputs(), self.outputs());
-        for w in offsets.windows(2) {
+        for w in offsets.windows(2).filter(|w| w[0] < w[1]) {
             let (qkv, y) = (&qkv[w[0] * inputs..w[1] * inputs], &mut y[w[0] * outputs..w[1] * outputs]);
             infer_sequence(self, qkv, scratch, y);
         }
@@ -35,23 +37,81 @@ impl Attention {
 
 kernel! {
     fn infer_sequence<T: Scalar>(shape: &Attention, qkv: &[T], scratch: &mut InferenceScratch<T>, y: &mut [T]) {
-        let (width, scale, inputs, outputs) = (shape.width, shape.scale(), shape.inputs(), shape.outputs());
+        let (width, inputs, outputs) = (shape.width, shape.inputs(), shape.outputs());
         let len = y.len() / outputs;
-        let InferenceScratch { keys, row } = scratch;
+        let padded = len.next_multiple_of(LANE);
+        let InferenceScratch { keys, rows } = scratch;
+        keys.resize(width * padded, T::ZERO);
+        rows.resize(QUERIES * padded, T::ZERO);
         for head in 0..shape.heads {
             let [q, k, v] = shape.columns(head);
-            let padded = transpose(qkv, inputs, k, width, keys);
-            row.resize(padded, T::ZERO);
-            for i in 0..len {
-                let seen = shape.visible(i, len);
-                let scores = &mut row[..seen.next_multiple_of(LANE)];
-                let query = &qkv[i * inputs + q..][..width];
-                crate::attention::inner_products(query, keys, padded, scale, scores);
-                let inverse = softmax_weights(seen, scores);
-                let out = &mut y[i * outputs + head * width..][..width];
-                let rows = qkv.chunks_exact(inputs).map(|row| &row[v..v + width]);
-                weighted_sum(&scores[..seen], inverse, rows, out);
+            transpose(qkv, inputs, k, padded, keys);
+            for (first, y) in y.chunks_mut(QUERIES * outputs).enumerate().map(|(i, y)| (i * QUERIES, y)) {
+                // Beyond the end the last query is repeated, and its result dropped.
+                let at = std::array::from_fn(|r| (first + r).min(len - 1));
+                let queries = at.map(|at| &qkv[at * inputs + q..][..width]);
+                let seen = shape.visible(at[QUERIES - 1], len);
+                scores(queries, keys, padded, seen.next_multiple_of(LANE), shape.scale(), rows);
+                let mut inverse = [T::ZERO; QUERIES];
+                for ((scores, inverse), at) in rows.chunks_exact_mut(padded).zip(&mut inverse).zip(at) {
+                    *inverse = softmax_weights(shape.visible(at, len), &mut scores[..seen.next_multiple_of(LANE)]);
+                }
+                let values = qkv.chunks_exact(inputs).take(seen).map(|row| &row[v..v + width]);
+                weighted_sums(rows, padded, inverse, values, width, |r, column, sums| {
+                    let at = r * outputs + head * width + column;
+                    if let Some(y) = y.get_mut(at..at + sums.len()) {
+                        y.copy_from_slice(sums);
+                    }
+                });
             }
+        }
+    }
+}
+
+/// Writes the keys, columns `from..` of `rows`, transposed, `[width x padded]`, in blocks of 4 by 4; the padding keeps
+/// what it has.
+#[inline(always)]
+fn transpose<T: Scalar>(rows: &[T], stride: usize, from: usize, padded: usize, out: &mut [T]) {
+    let (len, width) = (rows.len() / stride, out.len() / padded);
+    let at = |row: usize, column: usize| row * stride + from + column;
+    let whole = (len - len % 4, width - width % 4);
+    for row in (0..whole.0).step_by(4) {
+        for column in (0..whole.1).step_by(4) {
+            let block: [[T; 4]; 4] =
+                std::array::from_fn(|r| std::array::from_fn(|c| rows[at(row + r, column)..][..4][c]));
+            for c in 0..4 {
+                out[(column + c) * padded + row..][..4].copy_from_slice(&block.map(|values| values[c]));
+            }
+        }
+    }
+    for row in 0..len {
+        for column in if row < whole.0 { whole.1..width } else { 0..width } {
+            out[column * padded + row] = rows[at(row, column)];
+        }
+    }
+}
+
+/// Scores of the queries with the first `columns` (a multiple of [`LANE`]) keys, `padded` apart in `out`.
+#[inline(always)]
+fn scores<T: Scalar>(
+    queries: [&[T]; QUERIES],
+    keys: &[T],
+    padded: usize,
+    columns: usize,
+    scale: T,
+    out: &mut [T],
+) {
+    for block in (0..columns).step_by(LANE) {
+        let mut sums = [[T::ZERO; LANE]; QUERIES];
+        for (c, keys) in keys.chunks_exact(padded).enumerate() {
+            let keys = &keys[block..block + LANE];
+            for (sums, query) in sums.iter_mut().zip(&queries) {
+                let query = query[c];
+                sums.iter_mut().zip(keys).for_each(|(sum, &key)| *sum += query * key);
+            }
+        }
+        for (sums, out) in sums.iter().zip(out.chunks_exact_mut(padded)) {
+            out[block..block + LANE].iter_mut().zip(sums).for_each(|(out, &sum)| *out = sum * scale);
         }
     }
 }
@@ -59,12 +119,12 @@ kernel! {
 /// Replaces the first `seen` scores by their exponentials, the others by 0; returns 1 / sum.
 #[inline(always)]
 fn softmax_weights<T: Scalar>(seen: usize, scores: &mut [T]) -> T {
-    let mut top = [T::NEG_INFINITY; LANE];
     scores[seen..].fill(T::NEG_INFINITY);
+    let mut tops = [T::NEG_INFINITY; LANE];
     for scores in scores.chunks_exact(LANE) {
-        top.iter_mut().zip(scores).for_each(|(top, &score)| *top = top.larger(score));
+        tops.iter_mut().zip(scores).for_each(|(top, &score)| *top = top.larger(score));
     }
-    let top = top.iter().fold(T::NEG_INFINITY, |a, &b| a.larger(b));
+    let top = halve(tops, T::larger);
     let mut totals = [T::ZERO; LANE];
     for scores in scores.chunks_exact_mut(LANE) {
         for (score, total) in scores.iter_mut().zip(&mut totals) {
@@ -72,31 +132,53 @@ fn softmax_weights<T: Scalar>(seen: usize, scores: &mut [T]) -> T {
             *total += *score;
         }
     }
-    let mut total = T::ZERO;
-    totals.iter().for_each(|&part| total += part);
-    T::ONE / total
+    T::ONE / halve(totals, |a, b| a + b)
 }
 
-/// `out = factor · sum of weight_j · row_j`.
+/// Folds lanes pairwise.
 #[inline(always)]
-fn weighted_sum<'a, T: Scalar>(
-    weights: &[T],
-    factor: T,
-    rows: impl Iterator<Item = &'a [T]> + Clone,
-    out: &mut [T],
-) {
-    let whole = out.len() - out.len() % BLOCK;
-    for at in (0..whole).step_by(BLOCK) {
-        let mut sums = [T::ZERO; BLOCK];
-        for (&weight, row) in weights.iter().zip(rows.clone()) {
-            sums.iter_mut().zip(&row[at..at + BLOCK]).for_each(|(sum, &value)| *sum += weight * value);
+fn halve<T: Scalar>(mut lanes: [T; LANE], fold: impl Fn(T, T) -> T) -> T {
+    let mut width = LANE / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] = fold(lanes[i], lanes[i + width]);
         }
-        out[at..at + BLOCK].iter_mut().zip(sums).for_each(|(out, sum)| *out = sum * factor);
+        width /= 2;
     }
-    for (column, out) in out.iter_mut().enumerate().skip(whole) {
-        let mut sum = T::ZERO;
-        weights.iter().zip(rows.clone()).for_each(|(&weight, row)| sum += weight * row[column]);
-        *out = sum * factor;
+    lanes[0]
+}
+
+/// Hands `write` the columns of `factor · sum of weight_j · row_j` of every query, by blocks: `(query, first column, sums)`.
+#[inline(always)]
+fn weighted_sums<'a, T: Scalar>(
+    weights: &[T],
+    padded: usize,
+    factors: [T; QUERIES],
+    rows: impl Iterator<Item = &'a [T]> + Clone,
+    width: usize,
+    mut write: impl FnMut(usize, usize, &[T]),
+) {
+    let whole = width - width % BLOCK;
+    for at in (0..whole).step_by(BLOCK) {
+        let mut sums = [[T::ZERO; BLOCK]; QUERIES];
+        for (j, row) in rows.clone().enumerate() {
+            let row = &row[at..at + BLOCK];
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let weight = weights[r * padded + j];
+                sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += weight * value);
+            }
+        }
+        for (r, (sums, factor)) in sums.iter_mut().zip(factors).enumerate() {
+            sums.iter_mut().for_each(|sum| *sum *= factor);
+            write(r, at, sums);
+        }
+    }
+    for column in whole..width {
+        for (r, factor) in factors.into_iter().enumerate() {
+            let mut sum = T::ZERO;
+            rows.clone().enumerate().for_each(|(j, row)| sum += weights[r * padded + j] * row[column]);
+            write(r, column, &[sum * factor]);
+        }
     }
 }
 

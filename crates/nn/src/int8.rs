@@ -2,8 +2,8 @@
 //! column (dynamic quantisation: Jacob et al. 2018, arXiv 1712.05877, section 2, and its supplement on zero points).
 //!
 //! Input row: `x ≈ s (q - z)`, `q` in 0..=255, the row's range (with 0 in it) over 254 steps. Weight column: `W ≈ t v`, `v` in
-//! -127..=127. Then `y = s t (sum of q v - z sum of v) + b`, where both sums are exact: AVX-512 VNNI, AVX2 and portable code
-//! give the same bytes, and a row's bytes do not depend on its neighbours.
+//! -127..=127. Then `y = s t (sum of q v) + (b - s z (t sum of v))`, where both sums are exact: AVX-512 VNNI, AVX2 and
+//! portable code give the same bytes, and a row's bytes do not depend on its neighbours.
 //!
 //! ```
 //! use semrank_nn::{Init, Layout, Linear, QuantLinear, QuantRows};
@@ -17,7 +17,7 @@
 //! ```
 
 use crate::kernel::{Level, level};
-use crate::packed::{PANEL, ROWS, padded};
+use crate::packed::{PANEL, ROWS, padded, store};
 use crate::{Linear, Scalar};
 
 /// Steps of an input row's range: the zero point is rounded up, which takes the 255th.
@@ -45,11 +45,11 @@ pub struct QuantRows {
     rows: Vec<RowScale>,
 }
 
-/// `x ≈ step · (q - zero)`.
+/// `x ≈ step · q - offset`.
 #[derive(Debug, Clone, Copy, Default)]
 struct RowScale {
     step: f32,
-    zero: i32,
+    offset: f32,
 }
 
 impl QuantRows {
@@ -79,7 +79,8 @@ fn quantize(inputs: usize, x: &[f32], out: &mut QuantRows) {
         let span = high - low;
         let inverse = if span < 1e-30 { 0.0 } else { STEPS / span };
         let zero = (-low * inverse).ceil();
-        *row = RowScale { step: span / STEPS, zero: zero as i32 };
+        let step = span / STEPS;
+        *row = RowScale { step, offset: step * zero };
         let shift = zero + ROUND;
         // The sum lies in ROUND + 0..=255, so its low byte is the rounded value.
         let values = &mut values.as_flattened_mut()[..inputs];
@@ -119,7 +120,8 @@ pub struct QuantLinear {
 #[derive(Debug, Clone)]
 struct Columns {
     step: [f32; PANEL],
-    sum: [i32; PANEL],
+    /// `t · sum of v`.
+    sum: [f32; PANEL],
     bias: [f32; PANEL],
 }
 
@@ -130,19 +132,21 @@ impl QuantLinear {
         let (weight, groups) = (linear.weight.of(params), inputs.div_ceil(4));
         let bias = padded(linear, params);
         let mut columns: Vec<_> =
-            bias.iter().map(|&bias| Columns { step: [0.0; PANEL], sum: [0; PANEL], bias }).collect();
+            bias.iter().map(|&bias| Columns { step: [0.0; PANEL], sum: [0.0; PANEL], bias }).collect();
         let mut weights = vec![[Line([[0; 4]; 16]); 3]; bias.len() * groups];
         for output in 0..outputs {
             let values = || weight.iter().skip(output).step_by(outputs);
             let step = values().fold(0f32, |top, value| top.larger(value.abs())) / 127.0;
             let (panel, column) = (output / PANEL, output % PANEL);
             columns[panel].step[column] = step;
+            let mut sum = 0;
             for (input, value) in values().enumerate() {
                 let q = if step > 0.0 { (value / step).round() as i8 } else { 0 };
-                columns[panel].sum[column] += i32::from(q);
+                sum += i32::from(q);
                 let line = &mut weights[panel * groups + input / 4][column / 16];
                 line.0[column % 16][input % 4] = q;
             }
+            columns[panel].sum[column] = step * sum as f32;
         }
         Self { groups, outputs, weights, columns }
     }
@@ -162,21 +166,31 @@ impl QuantLinear {
             // SAFETY: `level` returns a level only where the machine has all its features, and VNNI is asked for.
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 if is_x86_feature_detected!("avx512vnni") => unsafe {
-                x86::forward_vnni(self, x, gelu, y);
+                if gelu {
+                    x86::forward_vnni::<true>(self, x, y)
+                } else {
+                    x86::forward_vnni::<false>(self, x, y)
+                }
             },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 | Level::Avx2 => unsafe { x86::forward_avx2(self, x, gelu, y) },
-            _ => self.run(x, gelu, y, tile_portable),
+            Level::Avx512 | Level::Avx2 => unsafe {
+                if gelu {
+                    x86::forward_avx2::<true>(self, x, y)
+                } else {
+                    x86::forward_avx2::<false>(self, x, y)
+                }
+            },
+            _ if gelu => self.run::<true>(x, y, tile_portable),
+            _ => self.run::<false>(x, y, tile_portable),
         }
     }
 
     /// All tiles; `tile` fills one with the sums of up to 8 rows and one panel.
     #[inline(always)]
-    fn run(
+    fn run<const GELU: bool>(
         &self,
         x: &QuantRows,
-        gelu: bool,
         y: &mut [f32],
         tile: impl Fn(&[[u8; 4]], &[PanelRow], &mut Tile),
     ) {
@@ -189,7 +203,7 @@ impl QuantLinear {
             for ((x, rows), y) in blocks.zip(y.chunks_mut(ROWS * self.outputs)) {
                 tile(x, panel, &mut sums);
                 for ((sums, &row), y) in sums.iter().zip(rows).zip(y.chunks_exact_mut(self.outputs)) {
-                    columns.finish(sums, row, gelu, &mut y[first..first + len]);
+                    store(&columns.values::<GELU>(sums, row), &mut y[first..first + len]);
                 }
             }
         }
@@ -198,25 +212,14 @@ impl QuantLinear {
 
 impl Columns {
     #[inline(always)]
-    fn finish(&self, sums: &[i32; PANEL], row: RowScale, gelu: bool, y: &mut [f32]) {
-        // A whole panel has a constant length, which is what the compiler vectorises.
-        match <&mut [f32; PANEL]>::try_from(&mut *y) {
-            Ok(y) => self.values(sums, row, gelu, y),
-            Err(_) => {
-                let mut values = [0.0; PANEL];
-                self.values(sums, row, gelu, &mut values);
-                y.copy_from_slice(&values[..y.len()]);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn values(&self, sums: &[i32; PANEL], row: RowScale, gelu: bool, y: &mut [f32; PANEL]) {
+    fn values<const GELU: bool>(&self, sums: &[i32; PANEL], row: RowScale) -> [f32; PANEL] {
+        let mut values = [0.0; PANEL];
         for i in 0..PANEL {
-            let exact = sums[i] - row.zero * self.sum[i];
-            let value = exact as f32 * (row.step * self.step[i]) + self.bias[i];
-            y[i] = if gelu { fast_gelu(value) } else { value };
+            let rest = self.bias[i] - row.offset * self.sum[i];
+            let value = sums[i] as f32 * (row.step * self.step[i]) + rest;
+            values[i] = if GELU { fast_gelu(value) } else { value };
         }
+        values
     }
 }
 
@@ -228,7 +231,7 @@ pub fn fast_gelu(u: f32) -> f32 {
     let s = c * c;
     let mut p = -4.900_026_4e-7;
     p = p * s + 2.688_988_2e-5;
-    p = p * s - 6.175_176_3e-4;
+    p = p * s - 6.175_176e-4;
     p = p * s + 7.848_797e-3;
     p = p * s - 6.258_798e-2;
     p = p * s + 3.964_753e-1;
@@ -263,8 +266,8 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2,avx512f,avx512vl,avx512bw,avx512dq,avx512vnni")]
-    pub(super) fn forward_vnni(linear: &QuantLinear, x: &QuantRows, gelu: bool, y: &mut [f32]) {
-        linear.run(x, gelu, y, |x, panel, sums| match x.len() / panel.len() {
+    pub(super) fn forward_vnni<const GELU: bool>(linear: &QuantLinear, x: &QuantRows, y: &mut [f32]) {
+        linear.run::<GELU>(x, y, |x, panel, sums| match x.len() / panel.len() {
             8 => tile_vnni::<8>(x, panel, sums),
             7 => tile_vnni::<7>(x, panel, sums),
             6 => tile_vnni::<6>(x, panel, sums),
@@ -303,8 +306,8 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2")]
-    pub(super) fn forward_avx2(linear: &QuantLinear, x: &QuantRows, gelu: bool, y: &mut [f32]) {
-        linear.run(x, gelu, y, |x, panel, sums| {
+    pub(super) fn forward_avx2<const GELU: bool>(linear: &QuantLinear, x: &QuantRows, y: &mut [f32]) {
+        linear.run::<GELU>(x, y, |x, panel, sums| {
             for (x, sums) in x.chunks(4 * panel.len()).zip(sums.chunks_mut(4)) {
                 for line in 0..3 {
                     match x.len() / panel.len() {

