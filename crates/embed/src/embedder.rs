@@ -26,6 +26,9 @@ pub struct Embedder {
     stats: EmbedStats,
 }
 
+/// Gets a chunk of documents with their vectors, `[documents x width]`.
+pub type VisitVectors<'a> = &'a mut dyn FnMut(&[Document], &[f32]) -> Result<(), Error>;
+
 /// Vectors of one chunk that have to be made: where they go, and from which document.
 struct Missing {
     key: CacheKey,
@@ -65,11 +68,7 @@ impl Embedder {
     ///
     /// # Errors
     /// Of source, encoder, cache and `visit`.
-    pub fn each_chunk(
-        &mut self,
-        source: &dyn Source,
-        visit: &mut dyn FnMut(&[Document], &[f32]) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    pub fn each_chunk(&mut self, source: &dyn Source, visit: VisitVectors) -> Result<(), Error> {
         let mut vectors = Vec::new();
         source.each_chunk(&mut |documents| {
             vectors.clear();

@@ -108,9 +108,7 @@ impl Bert {
             unit_rows(self.width(), &raw, &mut vec![0.0; offsets.len() - 1], out);
         }
     }
-}
 
-impl Bert {
     fn free_buffers(&self) -> std::sync::MutexGuard<'_, Vec<Buffers>> {
         // A list of buffers is whole even after a panic elsewhere.
         self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
