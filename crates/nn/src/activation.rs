@@ -34,7 +34,7 @@ kernel! {
     /// `y = u · Φ(u)`.
     pub fn gelu_erf<T: Scalar>(u: &[T], y: &mut [T]) {
         for (y, &u) in y.iter_mut().zip(u) {
-            *y = gelu_erf_inline(u);
+            *y = u * normal_cdf(u);
         }
     }
 }
@@ -47,12 +47,6 @@ kernel! {
             *dy *= normal_cdf(u) + u * density * (-half * u * u).exp();
         }
     }
-}
-
-/// The body of [`gelu_erf`], for use inside other kernels.
-#[inline(always)]
-pub(crate) fn gelu_erf_inline<T: Scalar>(u: T) -> T {
-    u * normal_cdf(u)
 }
 
 #[inline(always)]

@@ -57,12 +57,8 @@ kernel! {
                     *inverse = softmax_weights(shape.visible(at, len), &mut scores[..seen.next_multiple_of(LANE)]);
                 }
                 let values = qkv.chunks_exact(inputs).take(seen).map(|row| &row[v..v + width]);
-                weighted_sums(rows, padded, inverse, values, width, |r, column, sums| {
-                    let at = r * outputs + head * width + column;
-                    if let Some(y) = y.get_mut(at..at + sums.len()) {
-                        y.copy_from_slice(sums);
-                    }
-                });
+                let weights = std::array::from_fn(|r| &rows[r * padded..][..seen]);
+                weighted_sums(weights, inverse, values, y, outputs, head * width);
             }
         }
     }
@@ -91,7 +87,7 @@ fn transpose<T: Scalar>(rows: &[T], stride: usize, from: usize, padded: usize, o
     }
 }
 
-/// Scores of the queries with the first `columns` (a multiple of [`LANE`]) keys, `padded` apart in `out`.
+/// Scores of four queries with the first `columns` (a multiple of [`LANE`]) keys, `padded` apart in `out`.
 #[inline(always)]
 fn scores<T: Scalar>(
     queries: [&[T]; QUERIES],
@@ -148,36 +144,37 @@ fn halve<T: Scalar>(mut lanes: [T; LANE], fold: impl Fn(T, T) -> T) -> T {
     lanes[0]
 }
 
-/// Hands `write` the columns of `factor · sum of weight_j · row_j` of every query, by blocks: `(query, first column, sums)`.
+/// Writes `factor · sum of weight_j · row_j` of every query that there is into columns `from..` of `y`, whose rows are
+/// `stride` apart.
 #[inline(always)]
 fn weighted_sums<'a, T: Scalar>(
-    weights: &[T],
-    padded: usize,
+    weights: [&[T]; QUERIES],
     factors: [T; QUERIES],
     rows: impl Iterator<Item = &'a [T]> + Clone,
-    width: usize,
-    mut write: impl FnMut(usize, usize, &[T]),
+    y: &mut [T],
+    stride: usize,
+    from: usize,
 ) {
+    let width = rows.clone().next().map_or(0, <[T]>::len);
     let whole = width - width % BLOCK;
     for at in (0..whole).step_by(BLOCK) {
         let mut sums = [[T::ZERO; BLOCK]; QUERIES];
         for (j, row) in rows.clone().enumerate() {
             let row = &row[at..at + BLOCK];
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let weight = weights[r * padded + j];
+            for (sums, weights) in sums.iter_mut().zip(&weights) {
+                let weight = weights[j];
                 sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += weight * value);
             }
         }
-        for (r, (sums, factor)) in sums.iter_mut().zip(factors).enumerate() {
-            sums.iter_mut().for_each(|sum| *sum *= factor);
-            write(r, at, sums);
+        for ((sums, &factor), y) in sums.iter().zip(&factors).zip(y.chunks_exact_mut(stride)) {
+            y[from + at..][..BLOCK].iter_mut().zip(sums).for_each(|(y, &sum)| *y = sum * factor);
         }
     }
     for column in whole..width {
-        for (r, factor) in factors.into_iter().enumerate() {
+        for ((weights, &factor), y) in weights.iter().zip(&factors).zip(y.chunks_exact_mut(stride)) {
             let mut sum = T::ZERO;
-            rows.clone().enumerate().for_each(|(j, row)| sum += weights[r * padded + j] * row[column]);
-            write(r, column, &[sum * factor]);
+            weights.iter().zip(rows.clone()).for_each(|(&weight, row)| sum += weight * row[column]);
+            y[from + column] = sum * factor;
         }
     }
 }

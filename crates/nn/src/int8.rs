@@ -17,7 +17,7 @@
 //! ```
 
 use crate::kernel::{Level, level};
-use crate::packed::{PANEL, ROWS, padded, store};
+use crate::packed::{PANEL, ROWS, padded};
 use crate::{Linear, Scalar};
 
 /// Steps of an input row's range: the zero point is rounded up, which takes the 255th.
@@ -203,7 +203,15 @@ impl QuantLinear {
             for ((x, rows), y) in blocks.zip(y.chunks_mut(ROWS * self.outputs)) {
                 tile(x, panel, &mut sums);
                 for ((sums, &row), y) in sums.iter().zip(rows).zip(y.chunks_exact_mut(self.outputs)) {
-                    store(&columns.values::<GELU>(sums, row), &mut y[first..first + len]);
+                    let y = &mut y[first..first + len];
+                    // As in `PackedLinear`.
+                    if let Ok(y) = <&mut [f32; PANEL]>::try_from(&mut *y) {
+                        columns.finish::<GELU>(sums, row, y);
+                    } else {
+                        let mut values = [0.0; PANEL];
+                        columns.finish::<GELU>(sums, row, &mut values);
+                        y.copy_from_slice(&values[..y.len()]);
+                    }
                 }
             }
         }
@@ -212,14 +220,12 @@ impl QuantLinear {
 
 impl Columns {
     #[inline(always)]
-    fn values<const GELU: bool>(&self, sums: &[i32; PANEL], row: RowScale) -> [f32; PANEL] {
-        let mut values = [0.0; PANEL];
+    fn finish<const GELU: bool>(&self, sums: &[i32; PANEL], row: RowScale, y: &mut [f32; PANEL]) {
         for i in 0..PANEL {
             let rest = self.bias[i] - row.offset * self.sum[i];
             let value = sums[i] as f32 * (row.step * self.step[i]) + rest;
-            values[i] = if GELU { fast_gelu(value) } else { value };
+            y[i] = if GELU { fast_gelu(value) } else { value };
         }
-        values
     }
 }
 

@@ -5,8 +5,9 @@
 //! Every value is the same chain of fused multiply-adds, whatever the other rows and whatever the instruction set: a row's
 //! bytes depend on nothing else. Without such an instruction (x86-64 before 2013) the chain is slow.
 
-use crate::activation::{gelu_erf_inline, gelu_inline};
+use crate::activation::gelu_inline;
 use crate::kernel::{Level, level};
+use crate::scalar::erf_f32;
 use crate::{Gelu, Linear};
 
 /// Columns of a panel: three AVX-512 registers.
@@ -71,7 +72,9 @@ impl PackedLinear {
         match level() {
             // SAFETY: `level` returns a level only where the machine has all its features.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { x86::forward_avx512(self, x, gelu, y) },
+            Level::Avx512 if is_x86_feature_detected!("fma") => unsafe {
+                x86::forward_avx512(self, x, gelu, y)
+            },
             // SAFETY: as above, and the FMA instructions are asked for.
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 if is_x86_feature_detected!("fma") => unsafe {
@@ -96,12 +99,16 @@ impl PackedLinear {
             let blocks = x.chunks(ROWS * self.inputs).zip(y.chunks_mut(ROWS * self.outputs));
             for (x, y) in blocks {
                 tile(x, panel, &mut sums);
-                for (sums, y) in sums.iter_mut().zip(y.chunks_exact_mut(self.outputs)) {
-                    for (sum, bias) in sums.iter_mut().zip(bias) {
-                        *sum += bias;
+                for (sums, y) in sums.iter().zip(y.chunks_exact_mut(self.outputs)) {
+                    let y = &mut y[columns.clone()];
+                    // The constant length of a whole panel spares a call of `memcpy`.
+                    if let Ok(y) = <&mut [f32; PANEL]>::try_from(&mut *y) {
+                        finish(sums, bias, gelu, y);
+                    } else {
+                        let mut values = [0.0; PANEL];
+                        finish(sums, bias, gelu, &mut values);
+                        y.copy_from_slice(&values[..y.len()]);
                     }
-                    activate(gelu, sums);
-                    store(sums, &mut y[columns.clone()]);
                 }
             }
         }
@@ -115,22 +122,27 @@ pub(crate) fn padded(linear: &Linear, params: &[f32]) -> Vec<[f32; PANEL]> {
     bias.as_chunks().0.to_vec()
 }
 
-/// Copies the columns that there are. A whole panel has a constant length: no call of `memcpy`.
+/// Without `inline(always)` it would not be compiled for the caller's instruction set.
 #[inline(always)]
-pub(crate) fn store(values: &[f32; PANEL], y: &mut [f32]) {
-    match <&mut [f32; PANEL]>::try_from(&mut *y) {
-        Ok(y) => *y = *values,
-        Err(_) => y.copy_from_slice(&values[..y.len()]),
-    }
+fn finish(sums: &[f32; PANEL], bias: &[f32; PANEL], gelu: Option<Gelu>, y: &mut [f32; PANEL]) {
+    y.iter_mut().zip(sums).zip(bias).for_each(|((y, sum), bias)| *y = sum + bias);
+    activate(gelu, y);
 }
 
 #[inline(always)]
 fn activate(gelu: Option<Gelu>, values: &mut [f32; PANEL]) {
     match gelu {
         None => {}
-        Some(Gelu::Exact) => values.iter_mut().for_each(|value| *value = gelu_erf_inline(*value)),
+        Some(Gelu::Exact) => values.iter_mut().for_each(|value| *value = gelu_fused(*value)),
         Some(Gelu::Tanh) => values.iter_mut().for_each(|value| *value = gelu_inline(*value)),
     }
+}
+
+/// [`crate::gelu_erf`] with fused multiply-adds: two thirds of the time.
+#[inline(always)]
+fn gelu_fused(u: f32) -> f32 {
+    let half = 0.5 * u;
+    half.mul_add(erf_f32(u * std::f32::consts::FRAC_1_SQRT_2, f32::mul_add), half)
 }
 
 fn tile_portable(x: &[f32], panel: &[PanelRow], sums: &mut Tile) {
@@ -148,7 +160,7 @@ mod x86 {
     use super::*;
     use std::arch::x86_64::*;
 
-    #[target_feature(enable = "avx2,avx512f,avx512vl,avx512bw,avx512dq")]
+    #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512bw,avx512dq")]
     pub(super) fn forward_avx512(linear: &PackedLinear, x: &[f32], gelu: Option<Gelu>, y: &mut [f32]) {
         linear.run(x, gelu, y, |x, panel, sums| match x.len() / panel.len() {
             8 => tile_avx512::<8>(x, panel, sums),
