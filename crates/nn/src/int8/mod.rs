@@ -16,92 +16,18 @@
 //! assert!((y[0] - 4.5).abs() < 0.02);
 //! ```
 
+mod rows;
+mod tile;
+
 use crate::kernel::{Level, level};
 use crate::packed::{PANEL, ROWS, padded};
 use crate::{Linear, Scalar};
+use rows::RowScale;
+#[cfg(target_arch = "x86_64")]
+use tile::x86;
+use tile::{Line, PanelRow, Tile, tile_portable};
 
-/// Steps of an input row's range: the zero point is rounded up, which takes the 255th.
-const STEPS: f32 = 254.0;
-/// Adding 1.5 · 2^23 leaves the nearest integer in the low bits.
-const ROUND: f32 = 12_582_912.0;
-/// Values that are scanned for their range at once.
-const LANES: usize = 32;
-
-/// Four inputs' weights to 16 columns, column by column: one cache line.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([[i8; 4]; 16]);
-
-/// Four inputs' weights to the columns of a panel.
-type PanelRow = [Line; 3];
-type Tile = [[i32; PANEL]; ROWS];
-
-/// Quantised rows, the input of [`QuantLinear`]; reuse it.
-#[derive(Debug, Clone, Default)]
-pub struct QuantRows {
-    /// Groups of four inputs in a row.
-    groups: usize,
-    values: Vec<[u8; 4]>,
-    rows: Vec<RowScale>,
-}
-
-/// `x ≈ step · q - offset`.
-#[derive(Debug, Clone, Copy, Default)]
-struct RowScale {
-    step: f32,
-    offset: f32,
-}
-
-impl QuantRows {
-    /// Quantises rows of `inputs` finite values.
-    pub fn quantize(&mut self, inputs: usize, x: &[f32]) {
-        self.groups = inputs.div_ceil(4);
-        let rows = x.len() / inputs;
-        self.values.resize(rows * self.groups, [0; 4]);
-        self.rows.resize(rows, RowScale::default());
-        match level() {
-            // SAFETY: `level` returns a level only where the machine has all its features.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { x86::quantize_avx512(inputs, x, self) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => unsafe { x86::quantize_avx2(inputs, x, self) },
-            _ => quantize(inputs, x, self),
-        }
-    }
-}
-
-#[inline(always)]
-fn quantize(inputs: usize, x: &[f32], out: &mut QuantRows) {
-    let rows = x.chunks_exact(inputs).zip(out.values.chunks_exact_mut(out.groups)).zip(&mut out.rows);
-    for ((x, values), row) in rows {
-        let (low, high) = range(x);
-        let span = high - low;
-        let inverse = if span < 1e-30 { 0.0 } else { STEPS / span };
-        let zero = (-low * inverse).ceil();
-        let step = span / STEPS;
-        *row = RowScale { step, offset: step * zero };
-        let shift = zero + ROUND;
-        // The sum lies in ROUND + 0..=255, so its low byte is the rounded value.
-        let values = &mut values.as_flattened_mut()[..inputs];
-        values.iter_mut().zip(x).for_each(|(q, &x)| *q = (x * inverse + shift).to_bits() as u8);
-    }
-}
-
-/// Smallest and largest value, 0 included.
-#[inline(always)]
-fn range(x: &[f32]) -> (f32, f32) {
-    let (mut low, mut high) = ([0f32; LANES], [0f32; LANES]);
-    let (chunks, rest) = x.as_chunks::<LANES>();
-    for x in chunks {
-        for i in 0..LANES {
-            high[i] = high[i].larger(x[i]);
-            low[i] = if x[i] < low[i] { x[i] } else { low[i] };
-        }
-    }
-    let low = low.iter().chain(rest).fold(0f32, |a, &b| if b < a { b } else { a });
-    (low, high.iter().chain(rest).fold(0f32, |a, &b| a.larger(b)))
-}
+pub use rows::QuantRows;
 
 /// An affine map with 8-bit weights.
 ///
@@ -242,123 +168,6 @@ pub fn fast_gelu(u: f32) -> f32 {
     p = p * s - 6.258_798e-2;
     p = p * s + 3.964_753e-1;
     u * (0.5 + c * p)
-}
-
-fn tile_portable(x: &[[u8; 4]], panel: &[PanelRow], sums: &mut Tile) {
-    for (x, sums) in x.chunks_exact(panel.len()).zip(sums) {
-        *sums = [0; PANEL];
-        for (x, weights) in x.iter().zip(panel) {
-            for (sum, weights) in sums.iter_mut().zip(weights.iter().flat_map(|line| &line.0)) {
-                let products = x.iter().zip(weights).map(|(&x, &weight)| i32::from(x) * i32::from(weight));
-                *sum += products.sum::<i32>();
-            }
-        }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use super::*;
-    use std::arch::x86_64::*;
-
-    #[target_feature(enable = "avx2,avx512f,avx512vl,avx512bw,avx512dq")]
-    pub(super) fn quantize_avx512(inputs: usize, x: &[f32], out: &mut QuantRows) {
-        quantize(inputs, x, out);
-    }
-
-    #[target_feature(enable = "avx2")]
-    pub(super) fn quantize_avx2(inputs: usize, x: &[f32], out: &mut QuantRows) {
-        quantize(inputs, x, out);
-    }
-
-    #[target_feature(enable = "avx2,avx512f,avx512vl,avx512bw,avx512dq,avx512vnni")]
-    pub(super) fn forward_vnni<const GELU: bool>(linear: &QuantLinear, x: &QuantRows, y: &mut [f32]) {
-        linear.run::<GELU>(x, y, |x, panel, sums| match x.len() / panel.len() {
-            8 => tile_vnni::<8>(x, panel, sums),
-            7 => tile_vnni::<7>(x, panel, sums),
-            6 => tile_vnni::<6>(x, panel, sums),
-            5 => tile_vnni::<5>(x, panel, sums),
-            4 => tile_vnni::<4>(x, panel, sums),
-            3 => tile_vnni::<3>(x, panel, sums),
-            2 => tile_vnni::<2>(x, panel, sums),
-            _ => tile_vnni::<1>(x, panel, sums),
-        });
-    }
-
-    #[target_feature(enable = "avx512f,avx512vnni")]
-    fn tile_vnni<const R: usize>(x: &[[u8; 4]], panel: &[PanelRow], sums: &mut Tile) {
-        let groups = panel.len();
-        assert!(x.len() >= R * groups);
-        let mut acc = [[_mm512_setzero_si512(); 3]; R];
-        for (k, weights) in panel.iter().enumerate() {
-            let weights: [__m512i; 3] = std::array::from_fn(|c| {
-                // SAFETY: a line is 64 bytes, aligned to 64.
-                unsafe { _mm512_load_si512(weights[c].0.as_ptr().cast()) }
-            });
-            for (r, acc) in acc.iter_mut().enumerate() {
-                // SAFETY: r < R and k < groups, and `x` holds R · groups values by the assertion.
-                let x = _mm512_set1_epi32(i32::from_le_bytes(unsafe { *x.get_unchecked(r * groups + k) }));
-                for (acc, &weights) in acc.iter_mut().zip(&weights) {
-                    *acc = _mm512_dpbusd_epi32(*acc, x, weights);
-                }
-            }
-        }
-        for (acc, sums) in acc.iter().zip(sums) {
-            for (acc, sums) in acc.iter().zip(sums.as_chunks_mut::<16>().0) {
-                // SAFETY: 16 values.
-                unsafe { _mm512_storeu_si512(sums.as_mut_ptr().cast(), *acc) };
-            }
-        }
-    }
-
-    #[target_feature(enable = "avx2")]
-    pub(super) fn forward_avx2<const GELU: bool>(linear: &QuantLinear, x: &QuantRows, y: &mut [f32]) {
-        linear.run::<GELU>(x, y, |x, panel, sums| {
-            for (x, sums) in x.chunks(4 * panel.len()).zip(sums.chunks_mut(4)) {
-                for line in 0..3 {
-                    match x.len() / panel.len() {
-                        4 => tile_avx2::<4>(x, panel, line, sums),
-                        3 => tile_avx2::<3>(x, panel, line, sums),
-                        2 => tile_avx2::<2>(x, panel, line, sums),
-                        _ => tile_avx2::<1>(x, panel, line, sums),
-                    }
-                }
-            }
-        });
-    }
-
-    /// One line of 16 columns. `maddubs` would saturate: even and odd inputs are widened to 16 bits and added apart.
-    #[target_feature(enable = "avx2")]
-    fn tile_avx2<const R: usize>(x: &[[u8; 4]], panel: &[PanelRow], line: usize, sums: &mut [[i32; PANEL]]) {
-        let groups = panel.len();
-        assert!(x.len() >= R * groups && line < 3);
-        let mut acc = [[_mm256_setzero_si256(); 2]; R];
-        for (k, weights) in panel.iter().enumerate() {
-            let weights: [[__m256i; 2]; 2] = std::array::from_fn(|half| {
-                // SAFETY: a line is two times 32 bytes, aligned to 64.
-                let both = unsafe { _mm256_load_si256(weights[line].0.as_ptr().cast::<__m256i>().add(half)) };
-                [_mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(both)), _mm256_srai_epi16::<8>(both)]
-            });
-            for (r, acc) in acc.iter_mut().enumerate() {
-                // SAFETY: r < R and k < groups, and `x` holds R · groups values by the assertion.
-                let x = _mm256_set1_epi32(i32::from_le_bytes(unsafe { *x.get_unchecked(r * groups + k) }));
-                let (even, odd) = (_mm256_and_si256(x, _mm256_set1_epi16(255)), _mm256_srli_epi16::<8>(x));
-                for (acc, weights) in acc.iter_mut().zip(&weights) {
-                    let products = _mm256_add_epi32(
-                        _mm256_madd_epi16(even, weights[0]),
-                        _mm256_madd_epi16(odd, weights[1]),
-                    );
-                    *acc = _mm256_add_epi32(*acc, products);
-                }
-            }
-        }
-        for (acc, sums) in acc.iter().zip(sums) {
-            for (acc, sums) in acc.iter().zip(sums[line * 16..].as_chunks_mut::<8>().0) {
-                // SAFETY: 8 values.
-                unsafe { _mm256_storeu_si256(sums.as_mut_ptr().cast(), *acc) };
-            }
-        }
-    }
 }
 
 #[cfg(test)]
