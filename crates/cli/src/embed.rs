@@ -20,7 +20,7 @@ use semrank_embed::distill::{DistillOptions, distill, distill_ids};
 use semrank_embed::hash::{FeatureSettings, SparseMatrix, fit_tfidf};
 use semrank_embed::{
     Document, EmbedStats, Embedder, Fit, ModelFolder, Source, Spec, TextFile, VectorColumns, VectorWriter,
-    check_id, hash_settings, open,
+    check_id, hash_settings, open, side_by_side,
 };
 use serde::Serialize;
 use std::io::Write;
@@ -222,11 +222,11 @@ fn dense(args: &EmbedArgs, config: &Config, source: &dyn Source) -> Result<Summa
                 embedder.encode(documents, &mut vectors)?;
                 parts.push(vectors);
             }
-            if !args.separate && parts.len() > 1 {
-                parts = vec![side_by_side(&parts, &widths)];
-            }
             let parts: Vec<&[f32]> = parts.iter().map(Vec::as_slice).collect();
-            Ok(writer.write(documents, &parts)?)
+            match args.separate || parts.len() == 1 {
+                true => Ok(writer.write(documents, &parts)?),
+                false => Ok(writer.write(documents, &[&side_by_side(&parts, &widths)])?),
+            }
         })?;
         Ok(writer.finish()?)
     })?;
@@ -284,18 +284,6 @@ fn sparse_lines(documents: &[Document], rows: &SparseMatrix) -> Result<String, E
         lines.push('\n');
     }
     Ok(lines)
-}
-
-/// Rows of several matrices joined.
-fn side_by_side(parts: &[Vec<f32>], widths: &[usize]) -> Vec<f32> {
-    let rows = parts[0].len() / widths[0];
-    let mut out = Vec::with_capacity(parts.iter().map(Vec::len).sum());
-    for row in 0..rows {
-        for (part, width) in parts.iter().zip(widths) {
-            out.extend_from_slice(&part[row * width..(row + 1) * width]);
-        }
-    }
-    out
 }
 
 /// Writes a file that appears whole or not at all, with this program's errors.

@@ -163,6 +163,21 @@ impl Embedder {
     }
 }
 
+/// Joins the rows of matrices `[rows x width]`, one width a matrix.
+///
+/// # Panics
+/// When a matrix has fewer rows than the first.
+pub fn side_by_side(parts: &[&[f32]], widths: &[usize]) -> Vec<f32> {
+    let rows = parts.first().map_or(0, |part| part.len() / widths[0].max(1));
+    let mut out = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
+    for row in 0..rows {
+        for (part, width) in parts.iter().zip(widths) {
+            out.extend_from_slice(&part[row * width..(row + 1) * width]);
+        }
+    }
+    out
+}
+
 /// One vector an item.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ItemFeatures {
@@ -199,12 +214,9 @@ impl ItemFeatures {
     /// # Panics
     /// When they are of different numbers of items.
     pub fn concatenate(parts: &[ItemFeatures]) -> ItemFeatures {
-        let dim = parts.iter().map(|part| part.dim).sum();
-        let items = parts.first().map_or(0, |part| part.values.len() / part.dim.max(1));
-        let mut values = Vec::with_capacity(items * dim);
-        for item in 0..items {
-            parts.iter().for_each(|part| values.extend_from_slice(part.of(item)));
-        }
+        let widths: Vec<usize> = parts.iter().map(|part| part.dim).collect();
+        let values: Vec<&[f32]> = parts.iter().map(|part| part.values.as_slice()).collect();
+        let (dim, values) = (widths.iter().sum(), side_by_side(&values, &widths));
         let names: Vec<&str> = parts.iter().map(|part| part.fingerprint.as_str()).collect();
         ItemFeatures { dim, values, fingerprint: names.join(" + ") }
     }

@@ -38,7 +38,7 @@ mod tokenizer;
 
 pub use cache::{Cache, CacheKey};
 pub use document::{Document, Field, TextEncoder};
-pub use embedder::{EmbedStats, Embedder, ItemFeatures, VisitVectors};
+pub use embedder::{EmbedStats, Embedder, ItemFeatures, VisitVectors, side_by_side};
 pub use error::Error;
 pub use folder::ModelFolder;
 pub use output::{VectorColumns, VectorWriter, check_id};

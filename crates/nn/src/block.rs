@@ -53,7 +53,7 @@ pub struct BlockSaved<T> {
 }
 
 /// Sets a buffer's length; the values are overwritten by the caller.
-fn sized<T: Scalar>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
+pub(crate) fn sized<T: Scalar>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
     buffer.resize(len, T::ZERO);
     buffer
 }

@@ -3,6 +3,7 @@
 //!
 //! `x1 = x + attention(norm(x))`, `y = x1 + feed_forward(norm(x1))`; no biases, no dropout.
 
+use crate::block::sized;
 use crate::{
     Attention, AttentionScratch, Dropout, Init, Layout, Linear, RmsNorm, RmsSaved, Rotary, Scalar, kernel,
     swiglu, swiglu_backward,
@@ -60,12 +61,6 @@ pub struct DecoderBlockSaved<T> {
     gate_up: Vec<T>,
     activated: Vec<T>,
     scratch: [Vec<T>; 3],
-}
-
-/// Sets a buffer's length; the values are overwritten by the caller.
-fn sized<T: Scalar>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
-    buffer.resize(len, T::ZERO);
-    buffer
 }
 
 impl DecoderBlock {

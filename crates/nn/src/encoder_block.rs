@@ -3,6 +3,7 @@
 //!
 //! `h = norm_1(x + out(attention(qkv(x))))`, `y = norm_2(h + down(gelu(up(h))))`. Every position sees its whole sequence.
 
+use crate::block::sized;
 use crate::{
     Attention, AttentionScratch, Dropout, Init, LayerNorm, Layout, Linear, NormSaved, Scalar, gelu,
     gelu_backward, gelu_erf, gelu_erf_backward, kernel,
@@ -84,12 +85,6 @@ pub struct EncoderBlockSaved<T> {
     sum_2: Vec<T>,
     norm_2: NormSaved<T>,
     scratch: [Vec<T>; 3],
-}
-
-/// Sets a buffer's length; the values are overwritten by the caller.
-fn sized<T: Scalar>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
-    buffer.resize(len, T::ZERO);
-    buffer
 }
 
 impl EncoderBlock {
