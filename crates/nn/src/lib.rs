@@ -56,7 +56,7 @@ pub use block::{Block, BlockConfig, BlockSaved, keep_last};
 pub use decoder_block::{DecoderBlock, DecoderBlockConfig, DecoderBlockSaved};
 pub use dropout::Dropout;
 pub use encoder_block::{EncoderBlock, EncoderBlockConfig, EncoderBlockSaved, Gelu};
-pub use int8::{QuantLinear, QuantRows, fast_gelu};
+pub use int8::{Bound, QuantLinear, QuantRows, fast_gelu};
 pub use layout::{Init, Layout, Slot};
 pub use linear::Linear;
 pub use matmul::{Mat, matmul};

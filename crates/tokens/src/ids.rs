@@ -22,7 +22,11 @@ impl SemanticIds {
     /// # Panics
     /// When `values` holds no whole number of items, or a code that is too large.
     pub fn new(levels: usize, codes: usize, values: Vec<u16>) -> Self {
-        assert!(levels > 0 && values.len().is_multiple_of(levels), "{} codes in {levels} levels", values.len());
+        assert!(
+            levels > 0 && values.len().is_multiple_of(levels),
+            "{} codes in {levels} levels",
+            values.len()
+        );
         assert!(values.iter().all(|&code| usize::from(code) < codes), "codes below {codes}");
         Self { levels, codes, values }
     }

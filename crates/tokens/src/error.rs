@@ -1,0 +1,162 @@
+//! Everything that can go wrong between a content vector and its published semantic id; each message says what was found,
+//! what was expected and what to do.
+
+use std::path::PathBuf;
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting outside its limits.
+    #[error("{key} is {got}, expected {expected}")]
+    Setting {
+        /// Section and name, e.g. `tokens.levels`.
+        key: &'static str,
+        /// What was given.
+        got: String,
+        /// What is possible.
+        expected: String,
+    },
+    /// A vector that no code can be near to.
+    #[error(
+        "the vector of item row {row} has {value} in column {column}; expected finite numbers up to 1e15"
+    )]
+    NotFinite {
+        /// Row of the item, from 0.
+        row: usize,
+        /// First bad column, from 0.
+        column: usize,
+        /// What stands there.
+        value: f32,
+    },
+    /// Fewer items than a level has codes.
+    #[error("{items} items cannot be given {codes} codes a level: expected at least as many items as codes")]
+    FewItems {
+        /// Items there are.
+        items: usize,
+        /// Codes asked for.
+        codes: usize,
+    },
+    /// Vectors of another width than the codebook's.
+    #[error("{what} is {got} wide, the codebook expects {expected}")]
+    Width {
+        /// What has the wrong width.
+        what: &'static str,
+        /// Found.
+        got: usize,
+        /// The codebook's.
+        expected: usize,
+    },
+    /// Ids of another number of levels or codes.
+    #[error("{what}: got {got}, expected {expected}")]
+    Ids {
+        /// What was asked for.
+        what: &'static str,
+        /// Found.
+        got: String,
+        /// What would fit.
+        expected: String,
+    },
+    /// A codebook fitted on the vectors of another encoder.
+    #[error(
+        "the codebook was fitted on features with the fingerprint {expected}, these features have {got}: \
+         their vectors cannot be compared"
+    )]
+    Fingerprint {
+        /// Of the features at hand.
+        got: String,
+        /// Of the features that the codebook was fitted on.
+        expected: String,
+    },
+    /// A file that ends early, was altered, or is not what its name says.
+    #[error("{} is damaged or not {expected}: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        expected: &'static str,
+        /// What the reader found.
+        reason: String,
+    },
+    /// A file that another version or another codebook wrote.
+    #[error("{}: {what} is {got}, expected {expected}", path.display())]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        what: &'static str,
+        /// Found.
+        got: String,
+        /// What would fit.
+        expected: String,
+    },
+    /// The same item twice in one call.
+    #[error("item `{item}` is given twice, in rows {first} and {second}; expected every item once")]
+    Duplicate {
+        /// The item's id.
+        item: String,
+        /// Row of the first.
+        first: usize,
+        /// Row of the second.
+        second: usize,
+    },
+    /// More items than there are ids.
+    #[error("{items} items cannot have an id each: {levels} levels of {codes} codes make {ids} ids")]
+    NoFreeId {
+        /// Items, published ones included.
+        items: usize,
+        /// Levels.
+        levels: usize,
+        /// Codes of a level.
+        codes: usize,
+        /// Ids there are.
+        ids: String,
+    },
+    /// The system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The source of the vectors failed.
+    #[error("cannot read vectors: {0}")]
+    Source(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A folder that could not be put in its place.
+    #[error(transparent)]
+    Data(#[from] semrank_data::Error),
+    /// A file of tensors.
+    #[error(transparent)]
+    Checkpoint(#[from] semrank_nn::checkpoint::Error),
+}
+
+impl Error {
+    /// What to do about it, for the command line.
+    pub fn help(&self) -> Option<String> {
+        let text = match self {
+            Error::NotFinite { .. } => "encode the items again, or drop this one from the features",
+            Error::FewItems { .. } => "lower tokens.codes, or fit on a larger catalogue",
+            Error::Width { .. } | Error::Fingerprint { .. } => {
+                "use the features of the encoder that the codebook was fitted on, or fit a new generation"
+            }
+            Error::Damaged { .. } | Error::Checkpoint(_) => {
+                "restore the file from a copy; published ids must not be fitted anew under the same generation"
+            }
+            Error::NoFreeId { .. } => "raise tokens.levels or tokens.codes in a new generation, or share ids",
+            Error::Data(error) => return error.help(),
+            _ => return None,
+        };
+        Some(text.into())
+    }
+
+    /// The same in a block that begins at row `first`.
+    pub(crate) fn of_block(self, first: usize) -> Self {
+        match self {
+            Error::NotFinite { row, column, value } => Error::NotFinite { row: first + row, column, value },
+            error => error,
+        }
+    }
+}

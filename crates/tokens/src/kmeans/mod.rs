@@ -1,0 +1,201 @@
+//! K-means: vectors in, K codes out (Lloyd 1982).
+//!
+//! A pass gives every vector its nearest code ([`NearestCode`](crate::nearest::NearestCode)) and moves each code to the mean
+//! of its vectors. Vectors come through a [`VectorSource`], so that a pass holds a block a thread and no more; sums are taken
+//! in a fixed number of shards that are added in order, so neither blocks nor threads change a bit. A code that nothing is
+//! nearest to is set beside the code that most vectors have, and both share them.
+
+mod balance;
+mod start;
+mod update;
+
+use crate::nearest::{NearestCode, Scratch};
+use crate::vectors::first_error;
+use crate::{Error, VectorSource};
+use rayon::prelude::*;
+use update::Sums;
+
+/// Passes that are added at most until no code is empty.
+const REPAIRS: usize = 20;
+/// Numbers in all shards' sums together, 256 MiB, as far as two shards allow.
+const MOST_SUMS: usize = 1 << 26;
+/// Shards of a pass.
+const MOST_SHARDS: usize = 16;
+
+/// How k-means runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options {
+    /// Number of codes, K.
+    pub(crate) codes: usize,
+    /// Most passes.
+    pub(crate) iterations: usize,
+    /// Whether every code gets equally many vectors.
+    pub(crate) balanced: bool,
+    /// Rows that a thread reads at once.
+    pub(crate) block: usize,
+    pub(crate) seed: u64,
+}
+
+/// Fits K codes; `points` are finite and in random order.
+///
+/// # Errors
+/// [`Error::FewItems`], and those of the source.
+pub(crate) fn fit(points: &dyn VectorSource, options: &Options) -> Result<NearestCode, Error> {
+    let (items, codes) = (points.len(), options.codes);
+    if items < codes {
+        return Err(Error::FewItems { items, codes });
+    }
+    let mut nearest = NearestCode::new(points.dim(), start::plus_plus(points, options)?);
+    let mut given = vec![u16::MAX; items];
+    let mut repairs = 0;
+    for pass in 0.. {
+        let balanced = options.balanced && pass < options.iterations;
+        let (sums, changed) = run_pass(points, &nearest, &mut given, balanced, options.block)?;
+        let empty = sums.counts.contains(&0);
+        let done = pass >= options.iterations || !changed;
+        if done && (!empty || repairs == REPAIRS) {
+            break;
+        }
+        repairs += usize::from(done);
+        nearest = NearestCode::new(points.dim(), sums.codes(nearest.values()));
+    }
+    Ok(nearest)
+}
+
+/// Gives every vector its code; returns the sums of each code's vectors, and whether any code changed.
+fn run_pass(
+    points: &dyn VectorSource,
+    nearest: &NearestCode,
+    given: &mut [u16],
+    balanced: bool,
+    block: usize,
+) -> Result<(Sums, bool), Error> {
+    let (dim, codes) = (points.dim(), nearest.codes());
+    let shards = (MOST_SUMS / (codes * dim)).clamp(2, MOST_SHARDS);
+    // Blocks of balanced fitting must not be cut by a shard's end.
+    let unit = if balanced { balance::block(codes) } else { 1 };
+    let rows = given.len().div_ceil(shards).next_multiple_of(unit);
+    let block = if balanced { unit } else { block };
+    let results: Vec<_> = given
+        .par_chunks_mut(rows)
+        .enumerate()
+        .map(|(shard, given)| run_shard(points, nearest, shard * rows, given, balanced, block))
+        .collect();
+    let mut total = Sums::new(codes, dim);
+    let mut changed = false;
+    for (sums, shard_changed) in first_error(results)? {
+        total.add(&sums);
+        changed |= shard_changed;
+    }
+    Ok((total, changed))
+}
+
+fn run_shard(
+    points: &dyn VectorSource,
+    nearest: &NearestCode,
+    first: usize,
+    given: &mut [u16],
+    balanced: bool,
+    block: usize,
+) -> Result<(Sums, bool), Error> {
+    let mut sums = Sums::new(nearest.codes(), nearest.dim());
+    let (mut scratch, mut codes, mut changed) = (Scratch::default(), Vec::new(), false);
+    for (index, given) in given.chunks_mut(block).enumerate() {
+        let start = first + index * block;
+        let rows = points.rows(start..start + given.len())?;
+        codes.resize(given.len(), 0);
+        if balanced {
+            balance::assign(nearest, &rows, &mut codes);
+        } else {
+            nearest.find(&rows, &mut scratch, &mut codes);
+        }
+        changed |= given != codes;
+        given.copy_from_slice(&codes);
+        sums.collect(&rows, &codes);
+    }
+    Ok((sums, changed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Rows;
+    use semrank_core::Rng;
+
+    /// `rows` vectors around `centres` far points.
+    fn clustered(rows: usize, dim: usize, centres: usize, seed: u64) -> Vec<f32> {
+        let mut rng = Rng::new(seed, "test");
+        let points: Vec<f32> = (0..centres * dim).map(|_| 10.0 * rng.normal() as f32).collect();
+        (0..rows)
+            .flat_map(|row| points[row % centres * dim..][..dim].to_vec())
+            .map(|value| value + 0.1 * rng.normal() as f32)
+            .collect()
+    }
+
+    fn options(codes: usize) -> Options {
+        Options { codes, iterations: 20, balanced: false, block: 64, seed: 1 }
+    }
+
+    fn counts(x: &[f32], nearest: &NearestCode) -> Vec<usize> {
+        let mut given = vec![0; x.len() / nearest.dim()];
+        nearest.find(x, &mut Scratch::default(), &mut given);
+        let mut counts = vec![0; nearest.codes()];
+        given.iter().for_each(|&code| counts[usize::from(code)] += 1);
+        counts
+    }
+
+    #[test]
+    fn clusters_are_found() {
+        let x = clustered(400, 5, 8, 3);
+        let nearest = fit(&Rows::new(&x, 5), &options(8)).unwrap();
+        assert_eq!(counts(&x, &nearest), [50; 8]);
+    }
+
+    #[test]
+    fn no_code_is_dead_even_if_few_points_are_far_apart() {
+        for seed in 0..5 {
+            let x = clustered(300, 4, 3, seed);
+            let nearest = fit(&Rows::new(&x, 4), &Options { seed, ..options(64) }).unwrap();
+            assert!(counts(&x, &nearest).iter().all(|&count| count > 0));
+        }
+        let same = [1.0; 40];
+        let nearest = fit(&Rows::new(&same, 4), &options(3)).unwrap();
+        assert_eq!(nearest.codes(), 3, "equal vectors leave codes unused, and end");
+    }
+
+    #[test]
+    fn blocks_and_threads_do_not_change_a_bit() {
+        let x = clustered(3000, 7, 40, 5);
+        for balanced in [false, true] {
+            let run = |block, threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let options = Options { block, balanced, ..options(50) };
+                pool.install(|| fit(&Rows::new(&x, 7), &options).unwrap().values().to_vec())
+            };
+            let want = run(64, 1);
+            assert!(run(1000, 1) == want && run(64, 3) == want);
+        }
+    }
+
+    #[test]
+    fn too_few_items_are_refused() {
+        let said = fit(&Rows::new(&[0.0; 6], 2), &options(4)).unwrap_err().to_string();
+        assert!(said.starts_with("3 items cannot be given 4 codes a level"), "{said}");
+    }
+
+    #[test]
+    fn balanced_codes_have_about_as_many_vectors_each() {
+        // Three of four vectors lie in one tight cluster.
+        let mut x = clustered(1500, 6, 1, 1);
+        x.extend(clustered(500, 6, 30, 2));
+        let shuffled: Vec<f32> = crate::vectors::sample(2000, 2000, 1)
+            .iter()
+            .flat_map(|&row| x[row * 6..row * 6 + 6].to_vec())
+            .collect();
+        let largest = |balanced| {
+            let nearest = fit(&Rows::new(&shuffled, 6), &Options { balanced, ..options(16) }).unwrap();
+            counts(&shuffled, &nearest).into_iter().max()
+        };
+        assert!(largest(true) < largest(false), "{:?} {:?}", largest(true), largest(false));
+    }
+}
