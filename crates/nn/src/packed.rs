@@ -52,6 +52,11 @@ impl PackedLinear {
         Self { inputs, outputs, panels, bias: padded(linear, params) }
     }
 
+    /// Width of a row of `x`.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
     /// Width of a row of `y`.
     pub fn outputs(&self) -> usize {
         self.outputs

@@ -100,6 +100,18 @@ pub enum Error {
         /// Row of the second.
         second: usize,
     },
+    /// A folder that holds a generation already.
+    #[error("{} already exists: published ids never move; expected a new folder", path.display())]
+    Published {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Another program is adding items.
+    #[error("{} is being appended to by another program; try again when it has finished", path.display())]
+    Busy {
+        /// The file it has locked.
+        path: PathBuf,
+    },
     /// More items than there are ids.
     #[error("{items} items cannot have an id each: {levels} levels of {codes} codes make {ids} ids")]
     NoFreeId {
@@ -158,5 +170,10 @@ impl Error {
             Error::NotFinite { row, column, value } => Error::NotFinite { row: first + row, column, value },
             error => error,
         }
+    }
+    /// Wraps an error of the system.
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Error::Io { action, path, source }
     }
 }

@@ -108,6 +108,21 @@ impl NearestCode {
         dot(x, &self.values[code * self.dim..][..self.dim]) + self.bias[code]
     }
 
+    /// The same codes, code `c` called `labels[c]`.
+    pub(crate) fn relabelled(&self, labels: &[u16]) -> Self {
+        let mut values = vec![0.0; self.values.len()];
+        for (code, &label) in self.values.chunks_exact(self.dim).zip(labels) {
+            values[usize::from(label) * self.dim..][..self.dim].copy_from_slice(code);
+        }
+        Self::new(self.dim, values)
+    }
+
+    /// Squared distances of a vector to all codes.
+    pub(crate) fn distances(&self, x: &[f32]) -> Vec<f32> {
+        let square = dot(x, x);
+        (0..self.codes()).map(|code| (square - 2.0 * self.score(x, code)).max(0.0)).collect()
+    }
+
     fn best_of(&self, x: &[f32], candidates: &[u32]) -> u16 {
         let [first, rest @ ..] = candidates else { return 0 };
         let mut best = *first;

@@ -25,7 +25,7 @@ semrank_core::settings! {
         codes: usize = 256,
         /// Passes of k-means over the sample, a level.
         iterations: usize = 25,
-        /// Items of the sample that k-means is fitted on, for each code of a level; 0 = all items.
+        /// Items of the sample that a tokenizer is fitted on, for each code of a level; 0 = all items.
         points_per_code: usize = 256,
         /// Whether what a level left is brought to length 1 before the next one.
         normalise_residuals: bool = false,
@@ -38,7 +38,7 @@ semrank_core::settings! {
         hidden: usize = 512,
         /// `rq-vae`: width of the latent vector.
         latent: usize = 64,
-        /// `rq-vae`: passes over the items.
+        /// `rq-vae`: passes over the sample.
         epochs: usize = 20,
         /// `rq-vae`: items a step.
         batch: usize = 1024,

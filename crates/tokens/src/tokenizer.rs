@@ -11,8 +11,7 @@
 //! # Ok::<(), semrank_tokens::Error>(())
 //! ```
 
-use crate::residual::ResidualKmeans;
-use crate::{Error, Kind, SemanticIds, TokenSettings, VectorSource};
+use crate::{Error, Kind, Product, ResidualKmeans, RqVae, SemanticIds, TokenSettings, VectorSource};
 
 /// Rows of a source that are read and encoded at once.
 const STREAMED: usize = 1 << 14;
@@ -41,24 +40,32 @@ pub trait Tokenizer: Sync {
     fn decode(&self, ids: &SemanticIds) -> Result<Vec<f32>, Error>;
 }
 
+/// A fitted tokenizer of one of the [`Kind`]s.
+#[derive(Debug, Clone)]
+pub enum Fitted {
+    /// [`Kind::ResidualKmeans`].
+    ResidualKmeans(ResidualKmeans),
+    /// [`Kind::RqVae`].
+    RqVae(Box<RqVae>),
+    /// [`Kind::Product`].
+    Product(Product),
+}
+
 /// Fits the tokenizer of the settings on (a sample of) `vectors`. The same seed gives the same one on any number of threads.
 ///
 /// # Errors
 /// [`Error::Setting`], [`Error::FewItems`], [`Error::NotFinite`], and those of the source.
-pub fn fit(
-    settings: &TokenSettings,
-    vectors: &dyn VectorSource,
-    seed: u64,
-) -> Result<Box<dyn Tokenizer>, Error> {
+pub fn fit(settings: &TokenSettings, vectors: &dyn VectorSource, seed: u64) -> Result<Fitted, Error> {
     settings.check()?;
-    match settings.tokenizer {
-        Kind::ResidualKmeans => Ok(Box::new(ResidualKmeans::fit(settings, vectors, seed)?)),
-        kind => {
-            let (got, expected) =
-                (format!("{kind:?}"), "residual-kmeans, the one kind there is so far".into());
-            Err(Error::Setting { key: "tokens.tokenizer", got, expected })
-        }
+    let (items, codes) = (vectors.len(), settings.codes);
+    if items < codes {
+        return Err(Error::FewItems { items, codes });
     }
+    Ok(match settings.tokenizer {
+        Kind::ResidualKmeans => Fitted::ResidualKmeans(ResidualKmeans::fit(settings, vectors, seed)?),
+        Kind::RqVae => Fitted::RqVae(Box::new(RqVae::fit(settings, vectors, seed)?)),
+        Kind::Product => Fitted::Product(Product::fit(settings, vectors, seed)?),
+    })
 }
 
 /// The ids of all vectors of a source, a block at a time.
@@ -74,6 +81,65 @@ pub fn encode_all(tokenizer: &dyn Tokenizer, vectors: &dyn VectorSource) -> Resu
         codes.extend_from_slice(ids.values());
     }
     Ok(SemanticIds::new(tokenizer.levels(), tokenizer.codes(), codes))
+}
+
+impl Fitted {
+    /// Which one it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Fitted::ResidualKmeans(_) => Kind::ResidualKmeans,
+            Fitted::RqVae(_) => Kind::RqVae,
+            Fitted::Product(_) => Kind::Product,
+        }
+    }
+
+    /// The same codes under other labels: code `c` of level `l` is called `labels[l][c]`.
+    pub(crate) fn relabelled(&self, labels: &[Vec<u16>]) -> Self {
+        match self {
+            Fitted::ResidualKmeans(tokenizer) => Fitted::ResidualKmeans(tokenizer.relabelled(labels)),
+            Fitted::RqVae(tokenizer) => Fitted::RqVae(Box::new(tokenizer.relabelled(labels))),
+            Fitted::Product(tokenizer) => Fitted::Product(tokenizer.relabelled(labels)),
+        }
+    }
+
+    /// Squared distances of what the codes of `prefix` leave of a vector to each code of the next level.
+    pub(crate) fn distances(&self, vector: &[f32], prefix: &[u16]) -> Vec<f32> {
+        match self {
+            Fitted::ResidualKmeans(tokenizer) => tokenizer.distances(vector, prefix),
+            Fitted::RqVae(tokenizer) => tokenizer.distances(vector, prefix),
+            Fitted::Product(tokenizer) => tokenizer.distances(vector, prefix.len()),
+        }
+    }
+
+    fn inner(&self) -> &dyn Tokenizer {
+        match self {
+            Fitted::ResidualKmeans(tokenizer) => tokenizer,
+            Fitted::RqVae(tokenizer) => tokenizer.as_ref(),
+            Fitted::Product(tokenizer) => tokenizer,
+        }
+    }
+}
+
+impl Tokenizer for Fitted {
+    fn levels(&self) -> usize {
+        self.inner().levels()
+    }
+
+    fn codes(&self) -> usize {
+        self.inner().codes()
+    }
+
+    fn dim(&self) -> usize {
+        self.inner().dim()
+    }
+
+    fn encode(&self, vectors: &[f32]) -> Result<SemanticIds, Error> {
+        self.inner().encode(vectors)
+    }
+
+    fn decode(&self, ids: &SemanticIds) -> Result<Vec<f32>, Error> {
+        self.inner().decode(ids)
+    }
 }
 
 /// Refuses ids of another shape than the tokenizer's.

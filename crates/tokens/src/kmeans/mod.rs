@@ -11,7 +11,7 @@ mod update;
 
 use crate::nearest::{NearestCode, Scratch};
 use crate::vectors::first_error;
-use crate::{Error, VectorSource};
+use crate::{Error, TokenSettings, VectorSource};
 use rayon::prelude::*;
 use update::Sums;
 
@@ -36,6 +36,14 @@ pub(crate) struct Options {
     pub(crate) seed: u64,
 }
 
+impl Options {
+    /// Those of the settings.
+    pub(crate) fn new(settings: &TokenSettings, block: usize, seed: u64) -> Self {
+        let &TokenSettings { codes, iterations, balanced, .. } = settings;
+        Self { codes, iterations, balanced, block, seed }
+    }
+}
+
 /// Fits K codes; `points` are finite and in random order.
 ///
 /// # Errors
@@ -45,8 +53,17 @@ pub(crate) fn fit(points: &dyn VectorSource, options: &Options) -> Result<Neares
     if items < codes {
         return Err(Error::FewItems { items, codes });
     }
-    let mut nearest = NearestCode::new(points.dim(), start::plus_plus(points, options)?);
-    let mut given = vec![u16::MAX; items];
+    let nearest = NearestCode::new(points.dim(), start::plus_plus(points, options)?);
+    run(points, nearest, options)
+}
+
+/// The same from codes that there are already: `options.iterations` passes, and more as long as codes are empty.
+pub(crate) fn run(
+    points: &dyn VectorSource,
+    mut nearest: NearestCode,
+    options: &Options,
+) -> Result<NearestCode, Error> {
+    let mut given = vec![u16::MAX; points.len()];
     let mut repairs = 0;
     for pass in 0.. {
         let balanced = options.balanced && pass < options.iterations;

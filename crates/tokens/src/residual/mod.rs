@@ -81,8 +81,34 @@ impl ResidualKmeans {
         self.levels[level].nearest.values()
     }
 
+    /// All codes, `[L x K x D]`.
+    pub(crate) fn values(&self) -> Vec<f32> {
+        self.levels.iter().flat_map(|level| level.nearest.values()).copied().collect()
+    }
+
+    /// The same codes, code `c` of level `l` called `labels[l][c]`.
+    pub(crate) fn relabelled(&self, labels: &[Vec<u16>]) -> Self {
+        let level = |(level, labels): (&Level, &Vec<u16>)| Level {
+            nearest: level.nearest.relabelled(labels),
+            ..*level
+        };
+        Self { levels: self.levels.iter().zip(labels).map(level).collect() }
+    }
+
+    /// Squared distances of what the codes of `prefix` leave of a vector to the codes of the next level.
+    pub(crate) fn distances(&self, vector: &[f32], prefix: &[u16]) -> Vec<f32> {
+        let mut left = vector.to_vec();
+        for (level, &code) in self.levels.iter().zip(prefix) {
+            level.normalise(&mut left);
+            axpy(-1.0, level.nearest.of(code), &mut left);
+        }
+        let next = &self.levels[prefix.len()];
+        next.normalise(&mut left);
+        next.nearest.distances(&left)
+    }
+
     /// The mean lengths of residuals, one a level, where they are normalised.
-    pub fn lengths(&self) -> Option<Vec<f32>> {
+    pub(crate) fn lengths(&self) -> Option<Vec<f32>> {
         self.levels.iter().map(|level| level.length).collect()
     }
 }
@@ -166,7 +192,7 @@ fn fit_level(settings: &TokenSettings, left: &mut [f32], dim: usize, seed: u64) 
     if length.is_some() {
         in_blocks(left, dim, |x, _| x.chunks_exact_mut(dim).for_each(to_unit));
     }
-    let nearest = kmeans::fit(&Rows::new(left, dim), &options(settings, HELD_BLOCK, seed))?;
+    let nearest = kmeans::fit(&Rows::new(left, dim), &Options::new(settings, HELD_BLOCK, seed))?;
     Ok(Level { nearest, length })
 }
 
@@ -175,18 +201,8 @@ fn fit_streamed(settings: &TokenSettings, left: &Left, seed: u64) -> Result<Leve
     let length = settings.normalise_residuals.then(|| mean_length(left)).transpose()?;
     let block = settings.mini_batch.div_ceil(rayon::current_num_threads());
     let points = Left { unit: length.is_some(), ..*left };
-    let nearest = kmeans::fit(&points, &options(settings, block, seed))?;
+    let nearest = kmeans::fit(&points, &Options::new(settings, block, seed))?;
     Ok(Level { nearest, length })
-}
-
-fn options(settings: &TokenSettings, block: usize, seed: u64) -> Options {
-    Options {
-        codes: settings.codes,
-        iterations: settings.iterations,
-        balanced: settings.balanced,
-        block,
-        seed,
-    }
 }
 
 /// What some levels leave of a source's vectors.

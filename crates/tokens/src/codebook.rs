@@ -1,0 +1,284 @@
+//! A fitted tokenizer as an artefact: frozen, numbered by generation, hashed, and bound to the features it was fitted on.
+//!
+//! In a folder: `codebook.safetensors` with the tensors, and `codebook.json` with everything else and the hash of the
+//! tensors. The hash of the JSON is the codebook's.
+//!
+//! ```
+//! use semrank_tokens::{Codebook, Rows, TokenSettings, fit};
+//! let settings = TokenSettings { levels: 1, codes: 2, ..TokenSettings::default() };
+//! let tokenizer = fit(&settings, &Rows::new(&[0.0, 1.0], 1), 7)?;
+//! let codebook = Codebook::new(tokenizer, settings, 1, "hash:v1");
+//! assert!(codebook.check_features("hash:v1").is_ok());
+//! assert!(codebook.check_features("bert:minilm").unwrap_err().to_string().contains("cannot be compared"));
+//! # Ok::<(), semrank_tokens::Error>(())
+//! ```
+
+use crate::rq_vae::{Scale, Widths};
+use crate::{Error, Fitted, Kind, Product, ResidualKmeans, RqVae, TokenSettings, Tokenizer, product, sealed};
+use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+const HEADER: &str = "codebook.json";
+const TENSORS: &str = "codebook.safetensors";
+/// Version of the files.
+const FORMAT: u32 = 1;
+
+/// A frozen tokenizer.
+#[derive(Debug, Clone)]
+pub struct Codebook {
+    tokenizer: Fitted,
+    settings: TokenSettings,
+    generation: u32,
+    features: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Header {
+    format: u32,
+    generation: u32,
+    tokenizer: Kind,
+    levels: usize,
+    codes: usize,
+    dim: usize,
+    normalised: bool,
+    features: String,
+    settings: TokenSettings,
+    tensors_blake3: String,
+}
+
+impl Codebook {
+    /// Freezes a tokenizer that was fitted with `settings` on features of this fingerprint.
+    pub fn new(tokenizer: Fitted, settings: TokenSettings, generation: u32, features: &str) -> Self {
+        Self { tokenizer, settings, generation, features: features.to_owned() }
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Fitted {
+        &self.tokenizer
+    }
+
+    /// What it was fitted with.
+    pub fn settings(&self) -> &TokenSettings {
+        &self.settings
+    }
+
+    /// Number of its generation.
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Fingerprint of the features it was fitted on.
+    pub fn features(&self) -> &str {
+        &self.features
+    }
+
+    /// Refuses the features of another encoder.
+    ///
+    /// # Errors
+    /// [`Error::Fingerprint`].
+    pub fn check_features(&self, fingerprint: &str) -> Result<(), Error> {
+        if fingerprint == self.features {
+            return Ok(());
+        }
+        Err(Error::Fingerprint { got: fingerprint.to_owned(), expected: self.features.clone() })
+    }
+
+    /// The same codes under other labels, as another generation: code `c` of level `l` is called `labels[l][c]`.
+    pub(crate) fn relabelled(&self, labels: &[Vec<u16>], generation: u32) -> Self {
+        Self { tokenizer: self.tokenizer.relabelled(labels), generation, ..self.clone() }
+    }
+
+    /// Writes both files into a folder, which should be staged; returns the codebook's hash.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn write(&self, dir: &Path) -> Result<String, Error> {
+        let path = dir.join(TENSORS);
+        self.save_tensors(&path)?;
+        let header = Header {
+            format: FORMAT,
+            generation: self.generation,
+            tokenizer: self.tokenizer.kind(),
+            levels: self.tokenizer.levels(),
+            codes: self.tokenizer.codes(),
+            dim: self.tokenizer.dim(),
+            normalised: matches!(&self.tokenizer, Fitted::ResidualKmeans(t) if t.lengths().is_some()),
+            features: self.features.clone(),
+            settings: self.settings.clone(),
+            tensors_blake3: semrank_data::hash_file(&path)?,
+        };
+        sealed::write(&dir.join(HEADER), &header)
+    }
+
+    /// Reads a codebook and its hash from a folder.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] where a file was cut short or altered, [`Error::Mismatch`] where another version wrote it.
+    pub fn open(dir: &Path) -> Result<(Self, String), Error> {
+        let (path, tensors) = (dir.join(HEADER), dir.join(TENSORS));
+        let (header, hash): (Header, String) = sealed::read(&path)?;
+        if header.format != FORMAT {
+            let (got, expected) = (header.format.to_string(), FORMAT.to_string());
+            return Err(Error::Mismatch { path, what: "the version of the format", got, expected });
+        }
+        let got = semrank_data::hash_file(&tensors)?;
+        if got != header.tensors_blake3 {
+            let reason = format!("it has the hash {got}, {HEADER} says {}", header.tensors_blake3);
+            return Err(sealed::damaged(&tensors, reason));
+        }
+        let tokenizer = header.read_tensors(&Checkpoint::open(&tensors)?)?;
+        let Header { settings, generation, features, .. } = header;
+        Ok((Self { tokenizer, settings, generation, features }, hash))
+    }
+
+    fn save_tensors(&self, path: &Path) -> Result<(), Error> {
+        let codes = self.tokenizer.codes();
+        let tensor = |name, rows, values| -> Tensor {
+            let cols = <[f32]>::len(values) / rows;
+            Tensor { name, shape: [rows, cols], values: Values::F32(values) }
+        };
+        match &self.tokenizer {
+            Fitted::ResidualKmeans(tokenizer) => {
+                let (values, lengths) = (tokenizer.values(), tokenizer.lengths());
+                let mut tensors = vec![tensor("codes", tokenizer.levels() * codes, &values)];
+                tensors.extend(lengths.as_ref().map(|lengths| tensor("lengths", 1, lengths)));
+                checkpoint::save(path, &tensors)?;
+            }
+            Fitted::Product(tokenizer) => {
+                let names: Vec<String> = (0..tokenizer.levels()).map(part_name).collect();
+                let parts = names.iter().enumerate();
+                let tensors: Vec<Tensor> =
+                    parts.map(|(part, name)| tensor(name, codes, tokenizer.level(part))).collect();
+                checkpoint::save(path, &tensors)?;
+            }
+            Fitted::RqVae(tokenizer) => {
+                let (params, scale, latent) = tokenizer.parts();
+                let values = latent.values();
+                let tensors = [
+                    tensor("codes", latent.levels() * codes, &values),
+                    tensor("deviation", 1, std::slice::from_ref(&scale.deviation)),
+                    tensor("mean", 1, &scale.mean),
+                    tensor("network", 1, params),
+                ];
+                checkpoint::save(path, &tensors)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Header {
+    fn read_tensors(&self, file: &Checkpoint) -> Result<Fitted, Error> {
+        let &Header { levels, codes, dim, .. } = self;
+        let read = |name: &str, rows: usize, cols: usize| -> Result<Vec<f32>, Error> {
+            let mut values = vec![0.0; rows * cols];
+            file.read_f32(name, [rows, cols], &mut values)?;
+            Ok(values)
+        };
+        Ok(match self.tokenizer {
+            Kind::ResidualKmeans => {
+                let lengths = self.normalised.then(|| read("lengths", 1, levels)).transpose()?;
+                let values = read("codes", levels * codes, dim)?;
+                Fitted::ResidualKmeans(ResidualKmeans::from_parts(dim, codes, &values, lengths.as_deref()))
+            }
+            Kind::Product => {
+                let width = |part| product::columns(dim, levels, part).len();
+                let part = |part| read(&part_name(part), codes, width(part));
+                Fitted::Product(Product::from_parts(dim, (0..levels).map(part).collect::<Result<_, _>>()?))
+            }
+            Kind::RqVae => {
+                let widths = Widths { dim, hidden: self.settings.hidden, latent: self.settings.latent };
+                let scale = Scale { mean: read("mean", 1, dim)?, deviation: read("deviation", 1, 1)?[0] };
+                let values = read("codes", levels * codes, widths.latent)?;
+                let latent = ResidualKmeans::from_parts(widths.latent, codes, &values, None);
+                let params = read("network", 1, RqVae::params_len(widths))?;
+                Fitted::RqVae(Box::new(RqVae::from_parts(widths, params, scale, latent)))
+            }
+        })
+    }
+}
+
+fn part_name(part: usize) -> String {
+    format!("part.{part}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Rows, fit};
+    use semrank_core::Rng;
+
+    fn vectors() -> Vec<f32> {
+        let mut rng = Rng::new(2, "test");
+        (0..200 * 6).map(|_| rng.normal() as f32).collect()
+    }
+
+    fn codebook(tokenizer: Kind, normalise_residuals: bool) -> Codebook {
+        let settings = TokenSettings {
+            tokenizer,
+            levels: 3,
+            codes: 8,
+            iterations: 5,
+            epochs: 1,
+            hidden: 10,
+            latent: 4,
+            normalise_residuals,
+            ..TokenSettings::default()
+        };
+        let tokenizer = fit(&settings, &Rows::new(&vectors(), 6), 1).unwrap();
+        Codebook::new(tokenizer, settings, 4, "features of a test")
+    }
+
+    #[test]
+    fn what_was_written_is_read_back_and_gives_the_same_ids_and_vectors() {
+        let dir = tempfile::tempdir().unwrap();
+        for (kind, normalised) in [
+            (Kind::ResidualKmeans, false),
+            (Kind::ResidualKmeans, true),
+            (Kind::Product, false),
+            (Kind::RqVae, false),
+        ] {
+            let written = codebook(kind, normalised);
+            let hash = written.write(dir.path()).unwrap();
+            let (read, read_hash) = Codebook::open(dir.path()).unwrap();
+            assert_eq!((hash, read.generation(), read.features()), (read_hash, 4, "features of a test"));
+            let ids = written.tokenizer().encode(&vectors()).unwrap();
+            assert_eq!(read.tokenizer().encode(&vectors()).unwrap(), ids);
+            assert_eq!(read.tokenizer().decode(&ids).unwrap(), written.tokenizer().decode(&ids).unwrap());
+        }
+    }
+
+    #[test]
+    fn other_labels_stand_for_the_same_vectors() {
+        for kind in [Kind::ResidualKmeans, Kind::Product, Kind::RqVae] {
+            let codebook = codebook(kind, false);
+            let labels: Vec<Vec<u16>> = (0..3).map(|l| (0..8).map(|c| (c * 3 + l) % 8).collect()).collect();
+            let other = codebook.relabelled(&labels, 5);
+            let [ids, new] = [&codebook, &other].map(|c| c.tokenizer().encode(&vectors()).unwrap());
+            let renamed: Vec<u16> =
+                ids.values().iter().enumerate().map(|(i, &code)| labels[i % 3][usize::from(code)]).collect();
+            assert_eq!(new.values(), renamed);
+        }
+    }
+
+    #[test]
+    fn truncated_and_altered_files_are_told_from_whole_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        codebook(Kind::ResidualKmeans, false).write(dir.path()).unwrap();
+        for name in [HEADER, TENSORS] {
+            let path = dir.path().join(name);
+            let bytes = std::fs::read(&path).unwrap();
+            let mut altered = bytes.clone();
+            altered[bytes.len() / 2] ^= 4;
+            for file in [&bytes[..bytes.len() - 3], &[], &altered] {
+                std::fs::write(&path, file).unwrap();
+                let error = Codebook::open(dir.path()).unwrap_err();
+                assert!(matches!(error, Error::Damaged { .. }), "{error}");
+                assert!(error.to_string().contains(name) && error.help().is_some(), "{error}");
+            }
+            std::fs::write(&path, bytes).unwrap();
+        }
+        Codebook::open(dir.path()).unwrap();
+    }
+}
