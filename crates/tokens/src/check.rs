@@ -12,6 +12,8 @@ use crate::{Error, TokenSettings};
 const MOST_CODES: usize = 1 << 16;
 /// Deeper lists are no longer short.
 const MOST_LEVELS: usize = 64;
+/// A block of balanced fitting scores 8 K vectors against K codes: 128 MiB of scores a thread.
+const MOST_BALANCED: usize = 2048;
 
 impl TokenSettings {
     /// Refuses settings that make no sense.
@@ -21,6 +23,9 @@ impl TokenSettings {
     pub fn check(&self) -> Result<(), Error> {
         range("tokens.levels", self.levels, 1, MOST_LEVELS)?;
         range("tokens.codes", self.codes, 2, MOST_CODES)?;
+        let balances = !self.balanced || self.codes <= MOST_BALANCED;
+        let expected = format!("false where tokens.codes is above {MOST_BALANCED}");
+        ensure(balances, "tokens.balanced", self.balanced, &expected)?;
         positive("tokens.iterations", self.iterations)?;
         positive("tokens.hidden", self.hidden)?;
         positive("tokens.latent", self.latent)?;
@@ -61,6 +66,11 @@ mod tests {
         let said = |settings: TokenSettings| settings.check().unwrap_err().to_string();
         let levels = TokenSettings { levels: 0, ..TokenSettings::default() };
         assert_eq!(said(levels), "tokens.levels is 0, expected 1 to 64");
+        let balanced = TokenSettings { balanced: true, codes: 4096, ..TokenSettings::default() };
+        assert_eq!(
+            said(balanced),
+            "tokens.balanced is true, expected false where tokens.codes is above 2048"
+        );
         let rate = TokenSettings { rate: f64::NAN, ..TokenSettings::default() };
         assert_eq!(said(rate), "tokens.rate is NaN, expected a number above 0");
         let decay = TokenSettings { decay: 1.0, ..TokenSettings::default() };

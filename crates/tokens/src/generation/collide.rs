@@ -5,7 +5,7 @@
 //! name: to the nearest free code of the last level under the same prefix, or, where that is full, under the nearest prefix
 //! that is not. In the end every id has one item, and the result does not depend on the order in which the items were given.
 
-use crate::{Error, Fitted, SemanticIds, Tokenizer};
+use crate::{Error, Fitted, SemanticIds, Tokenizer, VectorSource};
 use std::collections::{HashMap, HashSet};
 
 /// Ids that have an item.
@@ -19,7 +19,7 @@ struct Taken {
 /// New items: name, vector and the id of the vector.
 pub(super) struct Asking<'a> {
     pub(super) names: &'a [&'a str],
-    pub(super) vectors: &'a [f32],
+    pub(super) vectors: &'a dyn VectorSource,
     pub(super) ids: SemanticIds,
 }
 
@@ -39,50 +39,52 @@ pub(super) fn settle(
     published: &[u16],
     asking: Asking,
 ) -> Result<(SemanticIds, usize), Error> {
-    let (levels, codes, dim) = (tokenizer.levels(), tokenizer.codes(), tokenizer.dim());
-    let mut taken = Taken::default();
-    published.chunks_exact(levels).for_each(|id| taken.add(id));
+    let (levels, codes) = (tokenizer.levels(), tokenizer.codes());
     let (items, ids) = (published.len() / levels + asking.names.len(), count_ids(codes, levels));
     if items as u128 > ids {
         return Err(Error::NoFreeId { items, levels, codes, ids: ids.to_string() });
     }
-    let vector = |row: usize| &asking.vectors[row * dim..][..dim];
-    let distance = |row: usize| {
-        let id = asking.ids.of(row);
-        tokenizer.distances(vector(row), &id[..levels - 1])[usize::from(id[levels - 1])]
-    };
-    let mut order: Vec<(f32, usize)> =
-        contested(&asking.ids, &taken).map(|row| (distance(row), row)).collect();
-    order.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| asking.names[a.1].cmp(asking.names[b.1])));
-    let contested: HashSet<usize> = order.iter().map(|&(_, row)| row).collect();
-    (0..asking.names.len())
-        .filter(|row| !contested.contains(row))
-        .for_each(|row| taken.add(asking.ids.of(row)));
-
-    let keeps = |taken: &mut Taken, row: usize| {
-        let free = !taken.ids.contains(asking.ids.of(row));
-        if free {
+    let mut taken = Taken::default();
+    published.chunks_exact(levels).for_each(|id| taken.add(id));
+    let contested = contested(&asking.ids, &taken);
+    let alone = (0..contested.len()).filter(|&row| !contested[row]);
+    alone.for_each(|row| taken.add(asking.ids.of(row)));
+    let mut moving = Vec::new();
+    for row in by_distance(tokenizer, &asking, &contested)? {
+        if taken.ids.contains(asking.ids.of(row)) {
+            moving.push(row);
+        } else {
             taken.add(asking.ids.of(row));
         }
-        free
-    };
-    let moving: Vec<usize> =
-        order.into_iter().map(|(_, row)| row).filter(|&row| !keeps(&mut taken, row)).collect();
+    }
     let mut values = asking.ids.values().to_vec();
     for &row in &moving {
         let id = &mut values[row * levels..][..levels];
-        let free = nearest_free(tokenizer, &taken, vector(row), id);
+        let free = nearest_free(tokenizer, &taken, &asking.vectors.rows(row..row + 1)?, id);
         id.copy_from_slice(&free);
         taken.add(&free);
     }
     Ok((SemanticIds::new(levels, codes, values), moving.len()))
 }
 
-/// Rows whose id is taken, or asked for by another row too.
-fn contested<'a>(ids: &'a SemanticIds, taken: &'a Taken) -> impl Iterator<Item = usize> + use<'a> {
+/// Contested rows, nearest to their code first, then by name.
+fn by_distance(tokenizer: &Fitted, asking: &Asking, contested: &[bool]) -> Result<Vec<usize>, Error> {
+    let last = tokenizer.levels() - 1;
+    let mut order = Vec::new();
+    for row in (0..contested.len()).filter(|&row| contested[row]) {
+        let id = asking.ids.of(row);
+        let distances = tokenizer.distances(&asking.vectors.rows(row..row + 1)?, &id[..last]);
+        order.push((distances[usize::from(id[last])], row));
+    }
+    order.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| asking.names[a.1].cmp(asking.names[b.1])));
+    Ok(order.into_iter().map(|(_, row)| row).collect())
+}
+
+/// Whether each row's id is taken, or asked for by another row too.
+fn contested(ids: &SemanticIds, taken: &Taken) -> Vec<bool> {
     let mut asked: HashMap<&[u16], u32> = HashMap::new();
     (0..ids.len()).for_each(|row| *asked.entry(ids.of(row)).or_default() += 1);
-    (0..ids.len()).filter(move |&row| asked[ids.of(row)] > 1 || taken.ids.contains(ids.of(row)))
+    (0..ids.len()).map(|row| asked[ids.of(row)] > 1 || taken.ids.contains(ids.of(row))).collect()
 }
 
 /// The free id nearest to a vector that keeps as long a prefix of `id` as possible. There is one.
@@ -127,7 +129,7 @@ fn count_ids(codes: usize, levels: usize) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ResidualKmeans;
+    use crate::{ResidualKmeans, Rows};
     use proptest::prelude::*;
     use semrank_core::Rng;
 
@@ -145,6 +147,7 @@ mod tests {
 
     fn run(tokenizer: &Fitted, published: &[u16], names: &[&str], vectors: &[f32]) -> (Vec<u16>, usize) {
         let ids = tokenizer.encode(vectors).unwrap();
+        let vectors = &Rows::new(vectors, 1);
         let (ids, moved) = settle(tokenizer, published, Asking { names, vectors, ids }).unwrap();
         (ids.values().to_vec(), moved)
     }
@@ -167,7 +170,8 @@ mod tests {
     fn more_items_than_ids_are_refused() {
         let (line, vectors) = (line(2), [0.0; 5]);
         let ids = line.encode(&vectors).unwrap();
-        let asking = Asking { names: &["a", "b", "c", "d", "e"], vectors: &vectors, ids };
+        let vectors = &Rows::new(&vectors, 1);
+        let asking = Asking { names: &["a", "b", "c", "d", "e"], vectors, ids };
         let said = settle(&line, &[], asking).unwrap_err().to_string();
         assert_eq!(said, "5 items cannot have an id each: 2 levels of 2 codes make 4 ids");
     }

@@ -183,7 +183,6 @@ impl Generation {
         match self.head.collisions {
             Collisions::Share => Ok((ids, 0)),
             Collisions::Reassign => {
-                let vectors = &vectors.rows(0..vectors.len())?;
                 collide::settle(tokenizer, self.table.values(), Asking { names, vectors, ids })
             }
         }
