@@ -39,6 +39,15 @@ impl TokenSettings {
         let decays = (0.0..1.0).contains(&self.decay);
         ensure(decays, "tokens.decay", self.decay, "0 or more, and below 1")
     }
+
+    /// Refuses them, and a catalogue that is too small for them.
+    pub(crate) fn check_for(&self, items: usize) -> Result<(), Error> {
+        self.check()?;
+        if items < self.codes {
+            return Err(Error::FewItems { items, codes: self.codes });
+        }
+        Ok(())
+    }
 }
 
 fn positive(key: &'static str, got: usize) -> Result<(), Error> {

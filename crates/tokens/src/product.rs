@@ -33,6 +33,7 @@ impl Product {
     /// [`Error::Setting`] where there are more levels than columns, [`Error::FewItems`], [`Error::NotFinite`], and those of
     /// the source.
     pub fn fit(settings: &TokenSettings, vectors: &dyn VectorSource, seed: u64) -> Result<Self, Error> {
+        settings.check_for(vectors.len())?;
         let (dim, levels) = (vectors.dim(), settings.levels);
         if levels > dim {
             let expected = format!("at most {dim}, the width of the vectors, for `product`");

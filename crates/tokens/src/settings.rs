@@ -14,6 +14,16 @@ pub enum Kind {
     Product,
 }
 
+/// What happens to items whose vectors have the same id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Collisions {
+    /// They share it; an item's id is a function of its vector.
+    Share,
+    /// One keeps it and the others move to free ids nearby: every id has one item.
+    Reassign,
+}
+
 semrank_core::settings! {
     /// How content vectors become semantic ids.
     pub struct TokenSettings {
@@ -34,6 +44,8 @@ semrank_core::settings! {
         /// Rows of the sample that fitting reads at once instead of holding all of them in memory; 0 = hold them. The
         /// ids are the same.
         mini_batch: usize = 0,
+        /// Items whose vectors have the same id: `share` it, or `reassign` all but one to free ids nearby.
+        collisions: Collisions = Collisions::Share,
         /// `rq-vae`: width of the hidden layer of encoder and decoder.
         hidden: usize = 512,
         /// `rq-vae`: width of the latent vector.

@@ -56,11 +56,6 @@ pub enum Fitted {
 /// # Errors
 /// [`Error::Setting`], [`Error::FewItems`], [`Error::NotFinite`], and those of the source.
 pub fn fit(settings: &TokenSettings, vectors: &dyn VectorSource, seed: u64) -> Result<Fitted, Error> {
-    settings.check()?;
-    let (items, codes) = (vectors.len(), settings.codes);
-    if items < codes {
-        return Err(Error::FewItems { items, codes });
-    }
     Ok(match settings.tokenizer {
         Kind::ResidualKmeans => Fitted::ResidualKmeans(ResidualKmeans::fit(settings, vectors, seed)?),
         Kind::RqVae => Fitted::RqVae(Box::new(RqVae::fit(settings, vectors, seed)?)),

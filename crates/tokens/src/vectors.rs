@@ -22,7 +22,7 @@ pub trait VectorSource: Sync {
     /// Number of vectors.
     fn len(&self) -> usize;
 
-    /// Width D.
+    /// Width D, at least 1.
     fn dim(&self) -> usize;
 
     /// The vectors `range`, row-major `[rows x D]`; borrowed where they lie in memory.

@@ -5,8 +5,8 @@
 //! segments. It is replaced in one step after the segment has reached the disk, so an append is there whole or not at all:
 //! what a killed one left behind lies beyond the published bytes, is not read, and is cut off by the next append.
 
-use super::{Collisions, Table};
-use crate::{Error, sealed};
+use super::Table;
+use crate::{Collisions, Error, sealed};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};

@@ -24,27 +24,17 @@ mod matching;
 mod table;
 
 use crate::vectors::{Chosen, check_width};
-use crate::{Codebook, Error, SemanticIds, Tokenizer, VectorSource, encode_all};
+use crate::{Codebook, Collisions, Error, SemanticIds, Tokenizer, VectorSource, encode_all};
 use collide::Asking;
 use log::{Head, Writer};
 use semrank_core::Dictionary;
 use semrank_data::StagedDir;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use table::Table;
 
 pub use align::{Alignment, align};
-
-/// What happens to items whose vectors have the same id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Collisions {
-    /// They share it; an item's id is a function of its vector.
-    Share,
-    /// One keeps it and the others move to free ids nearby: every id has one item.
-    Reassign,
-}
 
 /// A codebook with its published ids.
 #[derive(Debug)]

@@ -44,15 +44,11 @@ impl Options {
     }
 }
 
-/// Fits K codes; `points` are finite and in random order.
+/// Fits K codes; `points` are finite, in random order, and at least K.
 ///
 /// # Errors
-/// [`Error::FewItems`], and those of the source.
+/// Those of the source.
 pub(crate) fn fit(points: &dyn VectorSource, options: &Options) -> Result<NearestCode, Error> {
-    let (items, codes) = (points.len(), options.codes);
-    if items < codes {
-        return Err(Error::FewItems { items, codes });
-    }
     let nearest = NearestCode::new(points.dim(), start::plus_plus(points, options)?);
     run(points, nearest, options)
 }
@@ -192,12 +188,6 @@ mod tests {
             let want = run(64, 1);
             assert!(run(1000, 1) == want && run(64, 3) == want);
         }
-    }
-
-    #[test]
-    fn too_few_items_are_refused() {
-        let said = fit(&Rows::new(&[0.0; 6], 2), &options(4)).unwrap_err().to_string();
-        assert!(said.starts_with("3 items cannot be given 4 codes a level"), "{said}");
     }
 
     #[test]

@@ -39,12 +39,10 @@ impl ResidualKmeans {
     /// Fits the levels one after another on a sample of `vectors`.
     ///
     /// # Errors
-    /// [`Error::FewItems`], [`Error::NotFinite`], and those of the source.
+    /// [`Error::Setting`], [`Error::FewItems`], [`Error::NotFinite`], and those of the source.
     pub fn fit(settings: &TokenSettings, vectors: &dyn VectorSource, seed: u64) -> Result<Self, Error> {
-        let (items, codes, dim) = (vectors.len(), settings.codes, vectors.dim());
-        if items < codes {
-            return Err(Error::FewItems { items, codes });
-        }
+        let (items, dim) = (vectors.len(), vectors.dim());
+        settings.check_for(items)?;
         let rows = sample(items, settings.sample_size(items), seed);
         let source = Chosen { source: vectors, rows: &rows };
         let held = settings.mini_batch == 0;
@@ -64,8 +62,15 @@ impl ResidualKmeans {
         Ok(Self { levels })
     }
 
-    /// Puts levels together: `codes` holds `[L x K x D]`, `lengths` one number a level, or none.
+    /// Puts levels together: `values` holds `[L x K x D]`, finite; `lengths` the mean length of residuals of each level, where
+    /// they are normalised.
+    ///
+    /// # Panics
+    /// When `values` holds no whole number of levels, at least one, or `lengths` another number.
     pub fn from_parts(dim: usize, codes: usize, values: &[f32], lengths: Option<&[f32]>) -> Self {
+        let levels = values.len() / (codes * dim);
+        assert!(levels > 0 && values.len() == levels * codes * dim, "{} values", values.len());
+        assert!(lengths.is_none_or(|lengths| lengths.len() == levels), "{levels} levels");
         let level = |(level, values): (usize, &[f32])| Level {
             nearest: NearestCode::new(dim, values.to_vec()),
             length: lengths.map(|lengths| lengths[level]),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::encode_all;
+use semrank_nn::kernel::Level;
 
 fn vectors(rows: usize, dim: usize, seed: u64) -> Vec<f32> {
     let mut rng = Rng::new(seed, "test");
@@ -76,4 +77,32 @@ fn bad_input_is_named() {
     assert!(said(fitted.encode(&x)).starts_with("the vector of item row 70 has NaN in column 2"));
     let unfit = ResidualKmeans::fit(&settings(), &Rows::new(&x, 4), 5).unwrap_err();
     assert!(unfit.to_string().starts_with("the vector of item row 70 has NaN in column 2"), "{unfit}");
+}
+
+#[test]
+fn ids_are_those_of_the_plain_search_level_after_level() {
+    let x = vectors(1500, 384, 6);
+    let settings = TokenSettings { codes: 256, iterations: 3, ..settings() };
+    let fitted = ResidualKmeans::fit(&settings, &Rows::new(&x, 384), 5).unwrap();
+    let ids = fitted.encode(&x).unwrap();
+    for (row, x) in x.chunks(384).enumerate() {
+        let mut left = x.to_vec();
+        for (level, &code) in fitted.levels.iter().zip(ids.of(row)) {
+            assert_eq!(code, level.nearest.plain(&left));
+            axpy(-1.0, level.nearest.of(code), &mut left);
+        }
+    }
+}
+
+#[test]
+fn every_instruction_set_fits_the_same_codes() {
+    let x = vectors(1200, 33, 7);
+    let run = |most| {
+        semrank_nn::kernel::limit(most);
+        let fitted = ResidualKmeans::fit(&settings(), &Rows::new(&x, 33), 5).unwrap();
+        semrank_nn::kernel::limit(Level::Avx512);
+        fitted.values()
+    };
+    let want = run(Level::Portable);
+    assert!(run(Level::Avx2) == want && run(Level::Avx512) == want);
 }

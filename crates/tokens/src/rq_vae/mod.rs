@@ -48,7 +48,7 @@ impl RqVae {
     /// Trains on a sample of `vectors`.
     ///
     /// # Errors
-    /// [`Error::FewItems`], [`Error::NotFinite`], and those of the source.
+    /// [`Error::Setting`], [`Error::FewItems`], [`Error::NotFinite`], and those of the source.
     pub fn fit(settings: &TokenSettings, vectors: &dyn VectorSource, seed: u64) -> Result<Self, Error> {
         train::fit(settings, vectors, seed)
     }

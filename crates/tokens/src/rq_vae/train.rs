@@ -33,6 +33,7 @@ struct Training {
 }
 
 pub(super) fn fit(settings: &TokenSettings, vectors: &dyn VectorSource, seed: u64) -> Result<RqVae, Error> {
+    settings.check_for(vectors.len())?;
     let widths = Widths { dim: vectors.dim(), hidden: settings.hidden, latent: settings.latent };
     let mut rows = sample(vectors.len(), settings.sample_size(vectors.len()), seed);
     let few = rows[..rows.len().min(settings.codes * POINTS_PER_CODE)].to_vec();
