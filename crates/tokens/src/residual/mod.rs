@@ -6,19 +6,15 @@
 //! `normalise_residuals` the length of `r_l`; then the vectors are put together with the mean length `m_l` of the sample's:
 //! `x ≈ m_0 (c_0 + m_1 (c_1 + …))`.
 
-use crate::kmeans::{self, Options};
+mod fit;
+
 use crate::nearest::{BLOCK, NearestCode, Scratch, check_rows};
 use crate::tokenizer::{Tokenizer, check_ids};
-use crate::vectors::{Chosen, check_finite, first_error, read_all, sample};
-use crate::{Error, Rows, SemanticIds, TokenSettings, VectorSource};
+use crate::vectors::{check_finite, first_error};
+use crate::{Error, SemanticIds, TokenSettings, VectorSource};
 use rayon::prelude::*;
-use semrank_core::Rng;
 use semrank_nn::kernel::{axpy, dot, scale};
-use std::borrow::Cow;
-use std::ops::Range;
 
-/// Rows that a thread reads at once from a sample in memory.
-const HELD_BLOCK: usize = 1024;
 /// Rows of a task of encoding.
 const TASK: usize = 8 * BLOCK;
 
@@ -41,25 +37,7 @@ impl ResidualKmeans {
     /// # Errors
     /// [`Error::Setting`], [`Error::FewItems`], [`Error::NotFinite`], and those of the source.
     pub fn fit(settings: &TokenSettings, vectors: &dyn VectorSource, seed: u64) -> Result<Self, Error> {
-        let (items, dim) = (vectors.len(), vectors.dim());
-        settings.check_for(items)?;
-        let rows = sample(items, settings.sample_size(items), seed);
-        let source = Chosen { source: vectors, rows: &rows };
-        let held = settings.mini_batch == 0;
-        let mut left = if held { read_all(&source, HELD_BLOCK)? } else { Vec::new() };
-        let mut levels = Vec::new();
-        for level in 0..settings.levels {
-            let seed = Rng::new(seed, "tokens/levels").fork(level as u64).next_u64();
-            let level = if held {
-                let level = fit_level(settings, &mut left, dim, seed)?;
-                in_blocks(&mut left, dim, |x, scratch| level.leave(x, scratch, &mut Vec::new()));
-                level
-            } else {
-                fit_streamed(settings, &Left { source: &source, levels: &levels, unit: false }, seed)?
-            };
-            levels.push(level);
-        }
-        Ok(Self { levels })
+        Ok(Self { levels: fit::levels(settings, vectors, seed)? })
     }
 
     /// Puts levels together: `values` holds `[L x K x D]`, finite; `lengths` the mean length of residuals of each level, where
@@ -191,81 +169,11 @@ impl Level {
     }
 }
 
-/// Fits a level on the residuals that `left` holds, and normalises them if the settings say so.
-fn fit_level(settings: &TokenSettings, left: &mut [f32], dim: usize, seed: u64) -> Result<Level, Error> {
-    let length = settings.normalise_residuals.then(|| mean_length(&Rows::new(left, dim))).transpose()?;
-    if length.is_some() {
-        in_blocks(left, dim, |x, _| x.chunks_exact_mut(dim).for_each(to_unit));
-    }
-    let nearest = kmeans::fit(&Rows::new(left, dim), &Options::new(settings, HELD_BLOCK, seed))?;
-    Ok(Level { nearest, length })
-}
-
-/// The same on residuals that are computed anew in each pass.
-fn fit_streamed(settings: &TokenSettings, left: &Left, seed: u64) -> Result<Level, Error> {
-    let length = settings.normalise_residuals.then(|| mean_length(left)).transpose()?;
-    let block = settings.mini_batch.div_ceil(rayon::current_num_threads());
-    let points = Left { unit: length.is_some(), ..*left };
-    let nearest = kmeans::fit(&points, &Options::new(settings, block, seed))?;
-    Ok(Level { nearest, length })
-}
-
-/// What some levels leave of a source's vectors.
-#[derive(Clone, Copy)]
-struct Left<'a> {
-    source: &'a dyn VectorSource,
-    levels: &'a [Level],
-    /// Whether it is brought to length 1.
-    unit: bool,
-}
-
-impl VectorSource for Left<'_> {
-    fn len(&self) -> usize {
-        self.source.len()
-    }
-
-    fn dim(&self) -> usize {
-        self.source.dim()
-    }
-
-    fn rows(&self, range: Range<usize>) -> Result<Cow<'_, [f32]>, Error> {
-        let mut x = self.source.rows(range)?.into_owned();
-        let (mut scratch, mut codes) = (Scratch::default(), Vec::new());
-        for level in self.levels {
-            level.normalise(&mut x);
-            level.leave(&mut x, &mut scratch, &mut codes);
-        }
-        if self.unit {
-            x.chunks_exact_mut(self.dim()).for_each(to_unit);
-        }
-        Ok(x.into())
-    }
-}
-
 fn to_unit(x: &mut [f32]) {
     let length = dot(x, x).sqrt();
     if length > 0.0 {
         scale(1.0 / length, x);
     }
-}
-
-/// Mean length of the vectors, added in order.
-fn mean_length(points: &dyn VectorSource) -> Result<f32, Error> {
-    let blocks = (0..points.len()).into_par_iter().step_by(HELD_BLOCK);
-    let lengths = blocks.map(|first| {
-        let rows = points.rows(first..points.len().min(first + HELD_BLOCK))?;
-        Ok(rows.chunks_exact(points.dim()).map(|x| f64::from(dot(x, x).sqrt())).sum::<f64>())
-    });
-    let total: f64 = first_error(lengths.collect())?.iter().sum();
-    Ok((total / points.len() as f64) as f32)
-}
-
-/// Runs `work` on blocks of rows, in parallel.
-fn in_blocks(x: &mut [f32], dim: usize, work: impl Fn(&mut [f32], &mut Scratch) + Sync) {
-    x.par_chunks_mut(TASK * dim).for_each(|x| {
-        let mut scratch = Scratch::default();
-        x.chunks_mut(BLOCK * dim).for_each(|x| work(x, &mut scratch));
-    });
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use super::*;
-use crate::encode_all;
+use crate::{Rows, encode_all};
+use semrank_core::Rng;
 use semrank_nn::kernel::Level;
 
 fn vectors(rows: usize, dim: usize, seed: u64) -> Vec<f32> {

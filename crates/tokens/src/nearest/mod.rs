@@ -6,16 +6,17 @@
 //! exactly, as [`NearestCode::plain`] scores every code: the result is the same bit by bit, on every machine, whatever
 //! vectors stand beside. With unit vectors of 384 numbers that is one code of 256 most of the time, and few otherwise.
 
+mod filter;
+
 use crate::vectors::check_width;
+use filter::{collect, upper_bounds};
 use semrank_nn::kernel::dot;
-use semrank_nn::{Bound, Mat, QuantLinear, QuantRows, kernel, matmul};
+use semrank_nn::{Bound, Mat, QuantLinear, QuantRows, matmul};
 
 /// Rows that are scored at once: their scores stay in the second-level cache.
 pub(crate) const BLOCK: usize = 128;
 /// Half the distance of 1 from the next larger f32.
 const ROUNDING: f32 = 1.0 / (1 << 24) as f32;
-/// Below this a product may lose digits to underflow.
-const TINY: f32 = 1e-30;
 
 /// Codes of one level, prepared for the search.
 #[derive(Debug, Clone)]
@@ -165,48 +166,6 @@ impl NearestCode {
         // A lane of `dot` adds D/32 products, then 5 levels of pairs, then up to 31 products that are left.
         let terms = (self.dim / 32 + 64) as f32;
         bound.error + ROUNDING * (terms * (bound.length + bound.error) + 16.0 * self.longest)
-    }
-}
-
-kernel! {
-    /// Turns scores into the most they can be; returns the least that the largest can be.
-    fn upper_bounds<T: Scalar>(error: T, length: T, lengths: &[T], errors: &[T], scores: &mut [T]) -> T {
-        const LANES: usize = 32;
-        let tiny = T::from_f64(TINY as f64);
-        let mut lanes = [T::NEG_INFINITY; LANES];
-        let step = |score: &mut T, code_length: T, code_error: T| {
-            let off = error * code_length + length * code_error + tiny;
-            let least = *score - off;
-            *score += off;
-            least
-        };
-        let mut scores = scores.chunks_exact_mut(LANES);
-        let (mut lengths, mut errors) = (lengths.chunks_exact(LANES), errors.chunks_exact(LANES));
-        for ((scores, lengths), errors) in (&mut scores).zip(&mut lengths).zip(&mut errors) {
-            for i in 0..LANES {
-                lanes[i] = lanes[i].larger(step(&mut scores[i], lengths[i], errors[i]));
-            }
-        }
-        let rest = scores.into_remainder().iter_mut().zip(lengths.remainder()).zip(errors.remainder());
-        let rest = rest.fold(T::NEG_INFINITY, |top, ((score, &length), &error)| top.larger(step(score, length, error)));
-        lanes.iter().fold(rest, |a, &b| a.larger(b))
-    }
-}
-
-kernel! {
-    /// The positions whose value is at least `least`.
-    fn collect<T: Scalar>(least: T, values: &[T], out: &mut Vec<u32>) {
-        const LANES: usize = 32;
-        for (chunk, values) in values.chunks(LANES).enumerate() {
-            // The test of a whole chunk vectorises; few chunks pass it.
-            if values.iter().fold(false, |any, &value| any | (value >= least)) {
-                for (i, &value) in values.iter().enumerate() {
-                    if value >= least {
-                        out.push((chunk * LANES + i) as u32);
-                    }
-                }
-            }
-        }
     }
 }
 

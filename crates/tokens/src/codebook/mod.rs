@@ -13,9 +13,10 @@
 //! # Ok::<(), semrank_tokens::Error>(())
 //! ```
 
-use crate::rq_vae::{Scale, Widths};
-use crate::{Error, Fitted, Kind, Product, ResidualKmeans, RqVae, TokenSettings, Tokenizer, product, sealed};
-use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
+mod tensors;
+
+use crate::{Error, Fitted, Kind, TokenSettings, Tokenizer, sealed};
+use semrank_nn::checkpoint::Checkpoint;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -95,7 +96,7 @@ impl Codebook {
     /// When they cannot be written.
     pub fn write(&self, dir: &Path) -> Result<String, Error> {
         let path = dir.join(TENSORS);
-        self.save_tensors(&path)?;
+        tensors::save(&self.tokenizer, &path)?;
         let header = Header {
             format: FORMAT,
             generation: self.generation,
@@ -127,80 +128,10 @@ impl Codebook {
             let reason = format!("it has the hash {got}, {HEADER} says {}", header.tensors_blake3);
             return Err(sealed::damaged(&tensors, reason));
         }
-        let tokenizer = header.read_tensors(&Checkpoint::open(&tensors)?)?;
+        let tokenizer = tensors::read(&header, &Checkpoint::open(&tensors)?)?;
         let Header { settings, generation, features, .. } = header;
         Ok((Self { tokenizer, settings, generation, features }, hash))
     }
-
-    fn save_tensors(&self, path: &Path) -> Result<(), Error> {
-        let codes = self.tokenizer.codes();
-        let tensor = |name, rows, values| -> Tensor {
-            let cols = <[f32]>::len(values) / rows;
-            Tensor { name, shape: [rows, cols], values: Values::F32(values) }
-        };
-        match &self.tokenizer {
-            Fitted::ResidualKmeans(tokenizer) => {
-                let (values, lengths) = (tokenizer.values(), tokenizer.lengths());
-                let mut tensors = vec![tensor("codes", tokenizer.levels() * codes, &values)];
-                tensors.extend(lengths.as_ref().map(|lengths| tensor("lengths", 1, lengths)));
-                checkpoint::save(path, &tensors)?;
-            }
-            Fitted::Product(tokenizer) => {
-                let names: Vec<String> = (0..tokenizer.levels()).map(part_name).collect();
-                let parts = names.iter().enumerate();
-                let tensors: Vec<Tensor> =
-                    parts.map(|(part, name)| tensor(name, codes, tokenizer.level(part))).collect();
-                checkpoint::save(path, &tensors)?;
-            }
-            Fitted::RqVae(tokenizer) => {
-                let (params, scale, latent) = tokenizer.parts();
-                let values = latent.values();
-                let tensors = [
-                    tensor("codes", latent.levels() * codes, &values),
-                    tensor("deviation", 1, std::slice::from_ref(&scale.deviation)),
-                    tensor("mean", 1, &scale.mean),
-                    tensor("network", 1, params),
-                ];
-                checkpoint::save(path, &tensors)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Header {
-    fn read_tensors(&self, file: &Checkpoint) -> Result<Fitted, Error> {
-        let &Header { levels, codes, dim, .. } = self;
-        let read = |name: &str, rows: usize, cols: usize| -> Result<Vec<f32>, Error> {
-            let mut values = vec![0.0; rows * cols];
-            file.read_f32(name, [rows, cols], &mut values)?;
-            Ok(values)
-        };
-        Ok(match self.tokenizer {
-            Kind::ResidualKmeans => {
-                let lengths = self.normalised.then(|| read("lengths", 1, levels)).transpose()?;
-                let values = read("codes", levels * codes, dim)?;
-                Fitted::ResidualKmeans(ResidualKmeans::from_parts(dim, codes, &values, lengths.as_deref()))
-            }
-            Kind::Product => {
-                let width = |part| product::columns(dim, levels, part).len();
-                let part = |part| read(&part_name(part), codes, width(part));
-                Fitted::Product(Product::from_parts(dim, (0..levels).map(part).collect::<Result<_, _>>()?))
-            }
-            Kind::RqVae => {
-                let widths = Widths { dim, hidden: self.settings.hidden, latent: self.settings.latent };
-                let scale = Scale { mean: read("mean", 1, dim)?, deviation: read("deviation", 1, 1)?[0] };
-                let values = read("codes", levels * codes, widths.latent)?;
-                let latent = ResidualKmeans::from_parts(widths.latent, codes, &values, None);
-                let params = read("network", 1, RqVae::params_len(widths))?;
-                Fitted::RqVae(Box::new(RqVae::from_parts(widths, params, scale, latent)))
-            }
-        })
-    }
-}
-
-fn part_name(part: usize) -> String {
-    format!("part.{part}")
 }
 
 #[cfg(test)]
