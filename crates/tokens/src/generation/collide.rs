@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 
 /// Ids that have an item.
 #[derive(Debug, Default)]
-struct Taken {
+pub(super) struct Taken {
     ids: HashSet<Box<[u16]>>,
     /// Items under each prefix that is shorter than an id.
     under: HashMap<Box<[u16]>, u128>,
@@ -24,29 +24,34 @@ pub(super) struct Asking<'a> {
 }
 
 impl Taken {
+    /// Ids of published items, `[items x L]`.
+    pub(super) fn of(published: &[u16], levels: usize) -> Self {
+        let mut out = Self::default();
+        published.chunks_exact(levels).for_each(|id| out.add(id));
+        out
+    }
+
     fn add(&mut self, id: &[u16]) {
         self.ids.insert(id.into());
         (0..id.len()).for_each(|len| *self.under.entry(id[..len].into()).or_default() += 1);
     }
 }
 
-/// Ids of the new items, one item each, and how many moved. `published` holds the ids, `[items x L]`, that stay.
+/// Ids of the new items, one item each, and how many moved. They are added to `taken`, whose other ids stay.
 ///
 /// # Errors
-/// [`Error::NoFreeId`].
+/// [`Error::NoFreeId`], and those of the source; `taken` is of no use then.
 pub(super) fn settle(
     tokenizer: &Fitted,
-    published: &[u16],
+    taken: &mut Taken,
     asking: Asking,
 ) -> Result<(SemanticIds, usize), Error> {
     let (levels, codes) = (tokenizer.levels(), tokenizer.codes());
-    let (items, ids) = (published.len() / levels + asking.names.len(), count_ids(codes, levels));
+    let (items, ids) = (taken.ids.len() + asking.names.len(), count_ids(codes, levels));
     if items as u128 > ids {
         return Err(Error::NoFreeId { items, levels, codes, ids: ids.to_string() });
     }
-    let mut taken = Taken::default();
-    published.chunks_exact(levels).for_each(|id| taken.add(id));
-    let contested = contested(&asking.ids, &taken);
+    let contested = contested(&asking.ids, taken);
     let alone = (0..contested.len()).filter(|&row| !contested[row]);
     alone.for_each(|row| taken.add(asking.ids.of(row)));
     let mut moving = Vec::new();
@@ -60,7 +65,7 @@ pub(super) fn settle(
     let mut values = asking.ids.values().to_vec();
     for &row in &moving {
         let id = &mut values[row * levels..][..levels];
-        let free = nearest_free(tokenizer, &taken, &asking.vectors.rows(row..row + 1)?, id);
+        let free = nearest_free(tokenizer, taken, &asking.vectors.rows(row..row + 1)?, id);
         id.copy_from_slice(&free);
         taken.add(&free);
     }
@@ -148,7 +153,8 @@ mod tests {
     fn run(tokenizer: &Fitted, published: &[u16], names: &[&str], vectors: &[f32]) -> (Vec<u16>, usize) {
         let ids = tokenizer.encode(vectors).unwrap();
         let vectors = &Rows::new(vectors, 1);
-        let (ids, moved) = settle(tokenizer, published, Asking { names, vectors, ids }).unwrap();
+        let mut taken = Taken::of(published, tokenizer.levels());
+        let (ids, moved) = settle(tokenizer, &mut taken, Asking { names, vectors, ids }).unwrap();
         (ids.values().to_vec(), moved)
     }
 
@@ -172,7 +178,7 @@ mod tests {
         let ids = line.encode(&vectors).unwrap();
         let vectors = &Rows::new(&vectors, 1);
         let asking = Asking { names: &["a", "b", "c", "d", "e"], vectors, ids };
-        let said = settle(&line, &[], asking).unwrap_err().to_string();
+        let said = settle(&line, &mut Taken::default(), asking).unwrap_err().to_string();
         assert_eq!(said, "5 items cannot have an id each: 2 levels of 2 codes make 4 ids");
     }
 

@@ -25,7 +25,7 @@ mod table;
 
 use crate::vectors::{Chosen, check_width};
 use crate::{Codebook, Collisions, Error, SemanticIds, Tokenizer, VectorSource, encode_all};
-use collide::Asking;
+use collide::{Asking, Taken};
 use log::{Head, Writer};
 use semrank_core::Dictionary;
 use semrank_data::StagedDir;
@@ -43,6 +43,8 @@ pub struct Generation {
     codebook: Codebook,
     head: Head,
     table: Table,
+    /// Of the published ids, once an append has needed them.
+    taken: Option<Taken>,
 }
 
 /// What an append did.
@@ -72,7 +74,7 @@ impl Generation {
         head.write(stage.path())?;
         stage.commit()?;
         let table = Table::new(codebook.tokenizer().levels(), codebook.tokenizer().codes());
-        Ok(Self { dir: dir.to_owned(), codebook, head, table })
+        Ok(Self { dir: dir.to_owned(), codebook, head, table, taken: None })
     }
 
     /// Opens the generation of a folder: all that was published, and nothing of an append that was killed.
@@ -88,7 +90,7 @@ impl Generation {
         }
         let mut table = Table::new(codebook.tokenizer().levels(), codebook.tokenizer().codes());
         log::read(dir, &head, &mut table)?;
-        Ok(Self { dir: dir.to_owned(), codebook, head, table })
+        Ok(Self { dir: dir.to_owned(), codebook, head, table, taken: None })
     }
 
     /// The codebook.
@@ -151,7 +153,9 @@ impl Generation {
             (0..items.len()).filter(|&row| self.of(items[row].as_ref()).is_none()).collect();
         let names: Vec<&str> = rows.iter().map(|&row| items[row].as_ref()).collect();
         let new = Chosen { source: vectors, rows: &rows };
-        let (ids, moved) = self.ids_of(&names, &new)?;
+        // Put back below: an append that fails must not leave its ids there.
+        let taken = self.taken.take();
+        let (ids, moved, taken) = self.ids_of(&names, &new, taken)?;
         let appended = Appended { new: rows.len(), known: items.len() - rows.len(), moved };
         if !names.is_empty() {
             let entries: Vec<(&str, &[u16])> =
@@ -163,17 +167,25 @@ impl Generation {
                 self.table.insert(name, codes);
             }
         }
+        self.taken = taken;
         Ok(appended)
     }
 
-    /// Ids of new items, and how many had to move.
-    fn ids_of(&self, names: &[&str], vectors: &dyn VectorSource) -> Result<(SemanticIds, usize), Error> {
+    /// Ids of new items, how many had to move, and all that are taken then.
+    fn ids_of(
+        &self,
+        names: &[&str],
+        vectors: &dyn VectorSource,
+        taken: Option<Taken>,
+    ) -> Result<(SemanticIds, usize, Option<Taken>), Error> {
         let tokenizer = self.codebook.tokenizer();
         let ids = encode_all(tokenizer, vectors)?;
         match self.head.collisions {
-            Collisions::Share => Ok((ids, 0)),
+            Collisions::Share => Ok((ids, 0, None)),
             Collisions::Reassign => {
-                collide::settle(tokenizer, self.table.values(), Asking { names, vectors, ids })
+                let mut taken = taken.unwrap_or_else(|| Taken::of(self.table.values(), tokenizer.levels()));
+                let (ids, moved) = collide::settle(tokenizer, &mut taken, Asking { names, vectors, ids })?;
+                Ok((ids, moved, Some(taken)))
             }
         }
     }
