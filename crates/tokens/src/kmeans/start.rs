@@ -6,7 +6,7 @@ use crate::vectors::read_all;
 use crate::{Error, VectorSource};
 use rayon::prelude::*;
 use semrank_core::Rng;
-use semrank_nn::kernel::dot;
+use semrank_nn::kernel::{axpy, dot, scale};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -18,8 +18,8 @@ const CHUNK: usize = 512;
 /// Draws the first codes, `[K x D]`, from the first vectors.
 pub(super) fn plus_plus(points: &dyn VectorSource, options: &Options) -> Result<Vec<f32>, Error> {
     let dim = points.dim();
-    let len = points.len().min(options.codes * POINTS_PER_CODE);
-    let values = read_all(&First { source: points, len }, CHUNK)?;
+    let first = First::new(points, options.codes * POINTS_PER_CODE);
+    let (len, values) = (first.len, read_all(&first, CHUNK)?);
     let row = |i: usize| &values[i * dim..][..dim];
     let squares: Vec<f32> = values.chunks_exact(dim).map(|x| dot(x, x)).collect();
     let mut rng = Rng::new(options.seed, "tokens/k-means++");
@@ -33,6 +33,24 @@ pub(super) fn plus_plus(points: &dyn VectorSource, options: &Options) -> Result<
     }
     codes.extend_from_slice(row(next));
     Ok(codes)
+}
+
+/// The same directions from the mean of the codes, all at the mean distance.
+pub(super) fn equally_far(codes: &[f32], dim: usize) -> Vec<f32> {
+    let count = (codes.len() / dim) as f32;
+    let mut mean = vec![0.0; dim];
+    codes.chunks_exact(dim).for_each(|code| axpy(1.0 / count, code, &mut mean));
+    let mut out = codes.to_vec();
+    out.chunks_exact_mut(dim).for_each(|code| axpy(-1.0, &mean, code));
+    let distances: Vec<f32> = out.chunks_exact(dim).map(|code| dot(code, code).sqrt()).collect();
+    let distance = distances.iter().sum::<f32>() / count;
+    for (code, &own) in out.chunks_exact_mut(dim).zip(&distances) {
+        if own > 0.0 {
+            scale(distance / own, code);
+        }
+        axpy(1.0, &mean, code);
+    }
+    out
 }
 
 /// Lowers squared distances to those to vector `to`, where they are less.
@@ -64,10 +82,17 @@ fn draw(weights: &[f32], rng: &mut Rng) -> usize {
     last
 }
 
-/// The first `len` vectors.
-struct First<'a> {
+/// The first vectors of a source.
+pub(super) struct First<'a> {
     source: &'a dyn VectorSource,
     len: usize,
+}
+
+impl<'a> First<'a> {
+    /// At most `len` of them.
+    pub(super) fn new(source: &'a dyn VectorSource, len: usize) -> Self {
+        Self { source, len: len.min(source.len()) }
+    }
 }
 
 impl VectorSource for First<'_> {
@@ -88,6 +113,13 @@ impl VectorSource for First<'_> {
 mod tests {
     use super::*;
     use crate::Rows;
+
+    #[test]
+    fn codes_are_moved_to_one_distance_by_hand() {
+        // Mean 0, distances 1, 1, 2, 2.
+        let moved = equally_far(&[1.0, 0.0, -1.0, 0.0, 0.0, 2.0, 0.0, -2.0], 2);
+        assert_eq!(moved, [1.5, 0.0, -1.5, 0.0, 0.0, 1.5, 0.0, -1.5]);
+    }
 
     #[test]
     fn far_points_are_all_drawn() {

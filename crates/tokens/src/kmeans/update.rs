@@ -33,6 +33,13 @@ impl Sums {
         self.counts.iter_mut().zip(&other.counts).for_each(|(count, other)| *count += other);
     }
 
+    /// `Σ_k |sum_k|² / n_k`: what the means take from the squared lengths of all vectors.
+    pub(super) fn explained(&self) -> f64 {
+        let square = |sum: &[f32]| sum.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>();
+        let codes = self.sums.chunks_exact(self.dim).zip(&self.counts);
+        codes.filter(|(_, count)| **count > 0).map(|(sum, &count)| square(sum) / count as f64).sum()
+    }
+
     /// The means, `[K x D]`. A code without vectors takes one half of the fullest one's, which loses it.
     pub(super) fn codes(mut self, old: &[f32]) -> Vec<f32> {
         let mut codes = old.to_vec();
@@ -82,6 +89,7 @@ mod tests {
     fn means_by_hand_and_an_empty_code_beside_the_fullest() {
         let mut sums = Sums::new(3, 2);
         sums.collect(&[1.0, 2.0, 3.0, 4.0, 0.0, 9.0], &[0, 0, 2]);
+        assert_eq!(sums.explained(), (16.0 + 36.0) / 2.0 + 81.0);
         let codes = sums.codes(&[0.0; 6]);
         assert_eq!(codes[4..], [0.0, 9.0]);
         let (kept, new) = (&codes[..2], &codes[2..4]);
