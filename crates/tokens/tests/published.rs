@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{DIM, FEATURES, append, codebook, create, dir, names, vectors};
+use common::{DIM, FEATURES, append, codebook, create, dir, first, names, vectors};
 use proptest::prelude::*;
 use semrank_core::Rng;
 use semrank_tokens::{Collisions, Error, Generation, Rows, Tokenizer, align};
@@ -50,7 +50,7 @@ proptest! {
     fn any_order_gives_the_same_ids_where_they_are_shared(seed: u64) {
         let found = append_in_parts(Collisions::Share, &mut Rng::new(seed, "order"));
         let (names, vectors) = (names(ITEMS), vectors(ITEMS));
-        let ids = codebook(&vectors, 1, 1).tokenizer().encode(&vectors).unwrap();
+        let ids = first().tokenizer().encode(&vectors).unwrap();
         prop_assert!(names.iter().enumerate().all(|(row, name)| found[name] == ids.of(row)));
     }
 }
@@ -79,7 +79,7 @@ fn a_new_generation_keeps_the_names_of_its_codes() {
     assert_eq!(next.changed_since(&last).unwrap(), (ITEMS, alignment.changed.clone()));
     assert!(alignment.changed[0] < alignment.changed_before[0], "{alignment:?}");
     // The same codebook fitted again: nothing changes.
-    let (_, same) = align(&last, &codebook(&vectors, 1, 1), &names, &rows).unwrap();
+    let (_, same) = align(&last, &first(), &names, &rows).unwrap();
     assert_eq!(same.changed, [0.0; 3]);
 }
 
@@ -101,6 +101,6 @@ fn bad_appends_are_refused_and_publish_nothing() {
     assert_eq!(said(&["a", "b", "c"], &vectors, 2, FEATURES), "a vector is 2 wide, the codebook expects 3");
     let bad = [0.0, 0.0, 0.0, 1.0, f32::INFINITY, 0.0];
     assert!(said(&["a", "b"], &bad, DIM, FEATURES).contains("item row 1 has inf in column 1"));
-    let again = Generation::create(&path, codebook(&common::vectors(60), 1, 1), Collisions::Share);
+    let again = Generation::create(&path, first(), Collisions::Share);
     assert!(matches!(again, Err(Error::Published { .. })));
 }

@@ -3,6 +3,7 @@
 use semrank_core::Rng;
 use semrank_tokens::{Codebook, Collisions, Generation, Rows, TokenSettings, fit};
 use std::path::Path;
+use std::sync::OnceLock;
 use tempfile::TempDir;
 
 pub(crate) const DIM: usize = 3;
@@ -30,9 +31,14 @@ pub(crate) fn codebook(vectors: &[f32], generation: u32, seed: u64) -> Codebook 
     Codebook::new(tokenizer, settings, generation, FEATURES)
 }
 
+/// The codebook of the generation that tests begin with; fitted once.
+pub(crate) fn first() -> Codebook {
+    static FIRST: OnceLock<Codebook> = OnceLock::new();
+    FIRST.get_or_init(|| codebook(&vectors(60), 1, 1)).clone()
+}
+
 pub(crate) fn create(dir: &Path, collisions: Collisions) -> Generation {
-    let codebook = codebook(&vectors(60), 1, 1);
-    Generation::create(dir, codebook, collisions).expect("a new folder")
+    Generation::create(dir, first(), collisions).expect("a new folder")
 }
 
 /// Appends chosen items.
