@@ -158,11 +158,13 @@ fn sum_inline<T: Scalar>(x: &[T]) -> T {
 }
 
 kernel! {
-    /// Scales every row of `x` `[rows x dim]` to length 1 into `y`, and saves 1 / length; a zero row stays zero.
+    /// Scales every row of `x` `[rows x dim]` to length 1 into `y`, and saves 1 / length; a zero row stays zero, saves 0 and
+    /// so gets no gradient.
     pub fn unit_rows<T: Scalar>(dim: usize, x: &[T], inverse_lengths: &mut [T], y: &mut [T]) {
         let rows = x.chunks_exact(dim).zip(y.chunks_exact_mut(dim)).zip(inverse_lengths);
         for ((x, y), inverse) in rows {
-            *inverse = T::ONE / dot_inline(x, x).sqrt().larger(T::from_f64(1e-12));
+            let length = dot_inline(x, x).sqrt();
+            *inverse = if length > T::from_f64(1e-12) { T::ONE / length } else { T::ZERO };
             for (y, &x) in y.iter_mut().zip(x) {
                 *y = x * *inverse;
             }

@@ -53,7 +53,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [path, options @ ..] = &args[..] else {
         return Err("usage: residual_kmeans VECTORS dim=D …".into());
     };
-    let mut settings = TokenSettings { levels: 3, ..TokenSettings::default() };
+    // As the engines it is compared with: plain residuals.
+    let mut settings = TokenSettings { levels: 3, normalise_residuals: false, ..TokenSettings::default() };
     let (mut dim, mut threads, mut seed) = (384, 2, 1);
     for option in options {
         let (key, value) = option.split_once('=').ok_or("options are KEY=NUMBER")?;

@@ -6,7 +6,7 @@
 //! assert_eq!(odd.check().unwrap_err().to_string(), "tokens.codes is 100000, expected 2 to 65536");
 //! ```
 
-use crate::{Error, TokenSettings};
+use crate::{AlignSettings, Error, TokenSettings};
 
 /// Codes are stored in 16 bits.
 const MOST_CODES: usize = 1 << 16;
@@ -47,6 +47,26 @@ impl TokenSettings {
             return Err(Error::FewItems { items, codes: self.codes });
         }
         Ok(())
+    }
+}
+
+impl AlignSettings {
+    /// Refuses settings that make no sense.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the first nonsensical one.
+    pub fn check(&self) -> Result<(), Error> {
+        positive("align.hidden", self.hidden)?;
+        positive("align.width", self.width)?;
+        positive("align.gap", self.gap)?;
+        positive("align.batch", self.batch)?;
+        let dropout = (0.0..1.0).contains(&self.dropout);
+        ensure(dropout, "align.dropout", self.dropout, "0 or more, and below 1")?;
+        let above_zero = |key, got: f64| ensure(got > 0.0 && got.is_finite(), key, got, "a number above 0");
+        above_zero("align.temperature", self.temperature)?;
+        above_zero("align.rate", self.rate)?;
+        let decays = self.weight_decay >= 0.0 && self.weight_decay.is_finite();
+        ensure(decays, "align.weight_decay", self.weight_decay, "0 or more")
     }
 }
 

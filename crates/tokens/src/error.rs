@@ -137,6 +137,14 @@ pub enum Error {
     /// The source of the vectors failed.
     #[error("cannot read vectors: {0}")]
     Source(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A tower whose training went wrong.
+    #[error("the loss of the alignment tower is {loss} in step {step}: training has diverged")]
+    Diverged {
+        /// What the loss is.
+        loss: f64,
+        /// Steps done.
+        step: u64,
+    },
     /// A folder that could not be put in its place.
     #[error(transparent)]
     Data(#[from] semrank_data::Error),
@@ -157,6 +165,7 @@ impl Error {
             Error::Damaged { .. } | Error::Checkpoint(_) => {
                 "restore the file from a copy; published ids must not be fitted anew under the same generation"
             }
+            Error::Diverged { .. } => "try a lower align.rate",
             Error::NoFreeId { .. } => "raise tokens.levels or tokens.codes in a new generation, or share ids",
             Error::Data(error) => return error.help(),
             _ => return None,

@@ -1,5 +1,6 @@
 //! A content vector in, a short list of semantic ids out.
 //!
+//! - A [`Tower`] turns content vectors into vectors in which items that people take together are near.
 //! - [`fit`] makes a [`Tokenizer`] of the kind that [`TokenSettings`] name: [`ResidualKmeans`] (the default), [`RqVae`] or
 //!   [`Product`]. Vectors come through a [`VectorSource`], a block at a time.
 //! - A [`Codebook`] is a frozen tokenizer in a folder; a [`Generation`] is one with the ids that were published with it, which
@@ -23,6 +24,7 @@ mod rq_vae;
 mod sealed;
 mod settings;
 mod tokenizer;
+mod tower;
 mod vectors;
 
 pub use codebook::Codebook;
@@ -35,4 +37,5 @@ pub use residual::ResidualKmeans;
 pub use rq_vae::RqVae;
 pub use settings::{Collisions, Kind, TokenSettings};
 pub use tokenizer::{Fitted, Tokenizer, encode_all, fit};
+pub use tower::{AlignSettings, Tower};
 pub use vectors::{Rows, VectorSource};

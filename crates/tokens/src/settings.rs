@@ -38,7 +38,7 @@ semrank_core::settings! {
         /// Items of the sample that a tokenizer is fitted on, for each code of a level; 0 = all items.
         points_per_code: usize = 256,
         /// Whether what a level left is brought to length 1 before the next one.
-        normalise_residuals: bool = false,
+        normalise_residuals: bool = true,
         /// Whether fitting gives each code of a level equally many items of the sample.
         balanced: bool = false,
         /// Rows of the sample that fitting reads at once instead of holding all of them in memory; 0 = hold them. The

@@ -3,7 +3,8 @@
 //! ```
 //! use semrank_tokens::{Rows, TokenSettings, Tokenizer, fit};
 //! let vectors = [0.0, 0.1, 1.0, 1.1f32]; // four items of width 1
-//! let settings = TokenSettings { levels: 1, codes: 2, ..TokenSettings::default() };
+//! let settings =
+//!     TokenSettings { levels: 1, codes: 2, normalise_residuals: false, ..TokenSettings::default() };
 //! let tokenizer = fit(&settings, &Rows::new(&vectors, 1), 7)?;
 //! let ids = tokenizer.encode(&vectors)?;
 //! assert!(ids.of(0) == ids.of(1) && ids.of(2) == ids.of(3) && ids.of(0) != ids.of(2));
