@@ -45,6 +45,7 @@ impl World {
             target: None,
             counts: &self.counts,
             content: &self.content,
+            tokens: None,
             actions: 1,
             active: &[],
         };

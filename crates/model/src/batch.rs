@@ -7,6 +7,7 @@
 use crate::{Negatives, Sequences, gap_bucket};
 use semrank_core::{ActionId, EventLog, Rng, UserId};
 use semrank_nn::Masked;
+use semrank_tokens::SemanticIds;
 use std::ops::Range;
 
 /// What training may see of a data set.
@@ -22,6 +23,8 @@ pub struct TrainingData<'a> {
     pub counts: &'a [u32],
     /// `[items x content width]`, or empty.
     pub content: &'a [f32],
+    /// Semantic ids of the items, if they have them.
+    pub tokens: Option<&'a SemanticIds>,
     /// Distinct actions.
     pub actions: usize,
     /// First and last moment (ms UTC) each item may be shown; empty where the catalogue knows none.
@@ -64,6 +67,22 @@ impl TrainingData<'_> {
             }
         }
         repeats as f64 / targets.max(1) as f64
+    }
+
+    /// Pairs of different items that a user took at most `gap` target events apart, once each time, in both orders in
+    /// turn.
+    pub fn pairs(&self, gap: usize) -> Vec<[u32; 2]> {
+        let mut out = Vec::new();
+        for user in 0..self.train_ends.len() {
+            let events = self.range(user).map(|at| self.events.event(at));
+            let items: Vec<u32> =
+                events.filter(|event| self.is_target(event.action)).map(|event| event.item.0).collect();
+            for (at, &item) in items.iter().enumerate() {
+                let near = items[at + 1..].iter().take(gap).filter(|&&other| other != item);
+                out.extend(near.map(|&other| if at % 2 == 0 { [item, other] } else { [other, item] }));
+            }
+        }
+        out
     }
 
     /// All windows of at most `history + 1` events, in user order; the newest window of a user is full.

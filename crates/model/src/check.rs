@@ -37,6 +37,8 @@ impl ModelSettings {
         positive("model.id_rows", self.id_rows)?;
         share("model.dropout", self.dropout)?;
         share("model.id_dropout", self.id_dropout)?;
+        share("model.prefix_dropout", self.prefix_dropout)?;
+        positive("model.prefix_rows", self.prefix_rows)?;
         above_zero("model.temperature", self.temperature)?;
         if !self.ids && !self.content {
             let expected = "true where model.content is false: items need a vector".into();
@@ -74,6 +76,12 @@ impl BlendSettings {
         not_negative("blend.column_power", self.column_power)?;
         positive("blend.top", self.top)?;
         within("blend.decay", self.decay, 0.0, 1.0)?;
+        within("blend.content_decay", self.content_decay, 0.0, 1.0)?;
+        within("blend.newcomers", self.newcomers, 0.0, 1.0)?;
+        not_negative("blend.place_price", self.place_price)?;
+        let places = self.new_every.iter().all(|&every| every >= 2);
+        ensure(places, "blend.new_every", format!("{:?}", self.new_every), "numbers of at least 2")?;
+        weights("blend.contents", &self.contents)?;
         weights("blend.alphas", &self.alphas)?;
         weights("blend.betas", &self.betas)?;
         weights("blend.half_lives_days", &self.half_lives_days)

@@ -17,7 +17,7 @@
 //! impl Watch for Silent {}
 //! let data = TrainingData {
 //!     events: &log, train_ends: &ends, target: None, counts: &[17, 17, 17, 17, 16, 16],
-//!     content: &[], actions: 1, active: &[],
+//!     content: &[], tokens: None, actions: 1, active: &[],
 //! };
 //! let model = ModelSettings { dim: 8, ..ModelSettings::default() };
 //! let train = TrainSettings { epochs: 2, min_steps: 0, ..TrainSettings::default() };
@@ -148,7 +148,8 @@ pub enum Ended {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Snapshot {
     pub(crate) params: Vec<f32>,
-    pub(crate) ids: Vec<f32>,
+    /// In the order of [`Network::tables`].
+    pub(crate) tables: Vec<Vec<f32>>,
 }
 
 /// A training under way.
@@ -235,10 +236,11 @@ impl<'a> Fitting<'a> {
         if best_epoch > 0 {
             network.params = self.best.params;
         }
-        if let Some(table) = &mut network.ids {
+        let mut best = self.best.tables.into_iter();
+        for (_, table) in network.tables_mut() {
             (table.first, table.second) = (Vec::new(), Vec::new());
-            if best_epoch > 0 {
-                table.values = self.best.ids;
+            if let Some(values) = best.next() {
+                table.values = values;
             }
         }
         Fit { network, curve: self.curve, best_epoch }
@@ -312,9 +314,7 @@ impl<'a> Fitting<'a> {
         if best {
             let network = &self.trainer.network;
             self.best.params.clone_from(&network.params);
-            if let Some(table) = &network.ids {
-                self.best.ids.clone_from(&table.values);
-            }
+            self.best.tables = network.tables().map(|(_, table)| table.values.clone()).collect();
         }
         watch.epoch(&report, best);
         Ok(())

@@ -1,19 +1,21 @@
 //! Item tower and sequence trunk: parameters, forward, backward.
 //!
-//! - **Item vector** (input and output share it): `v_i = id_row_i + content_i W + b`.
+//! - **Item vector** (input and output share it): `v_i = id_row_i + content_i W + b + sum of the rows of the prefixes of i`
+//!   ([`PrefixRows`]); each part can be switched off.
 //! - **Event**: `x_t = v_item + action + time gap + position`; positions count from the newest event, so "last" is
 //!   always position 0.
 //! - **Trunk**: causal transformer blocks over packed histories, a final layer norm, `h_t`.
 //! - **Score**: `cos(h_t, v_i) · scale` (SASRec, Kang & McAuley 2018, with a learned temperature instead of a plain
 //!   product).
 
-use crate::ModelSettings;
+use crate::{ModelSettings, PrefixRows};
 use rayon::prelude::*;
 use semrank_core::Rng;
 use semrank_nn::{
     Block, BlockConfig, BlockSaved, Dropout, Init, LayerNorm, Layout, Linear, Mat, NormSaved, Scalar, Slot,
     Table, keep_last, kernel, matmul,
 };
+use semrank_tokens::SemanticIds;
 
 /// Buckets of the time since the previous event: 0 = no previous event, then powers of two of seconds.
 pub const GAP_BUCKETS: usize = 32;
@@ -89,6 +91,8 @@ pub struct Network<T> {
     pub params: Vec<T>,
     /// Id rows, when the model has them.
     pub ids: Option<Table<T>>,
+    /// Rows of the prefixes of semantic ids, when the model has them.
+    pub prefixes: Option<Prefixes<T>>,
     content: Option<Linear>,
     position: Slot,
     action: Slot,
@@ -97,6 +101,54 @@ pub struct Network<T> {
     final_norm: LayerNorm,
     log_scale: Slot,
     seen: Slot,
+}
+
+/// One row a prefix, and which of them each item has.
+#[derive(Debug, Clone)]
+pub struct Prefixes<T> {
+    /// Prefix to row, item to rows.
+    pub rows: PrefixRows,
+    /// The rows.
+    pub table: Table<T>,
+}
+
+/// What is known of the items when a network is made.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownItems<'a> {
+    /// Whether an item has training events.
+    pub trained: &'a [bool],
+    /// Semantic ids, if the items have them.
+    pub tokens: Option<&'a SemanticIds>,
+}
+
+/// Which rows of an item are left out of a training step.
+#[derive(Debug, Clone, Copy)]
+pub struct RowDropout {
+    /// Of id rows.
+    pub ids: Dropout,
+    /// Of the prefix rows.
+    pub prefixes: Dropout,
+}
+
+impl RowDropout {
+    /// Keeps everything: evaluation.
+    pub fn off() -> Self {
+        Self { ids: Dropout::off(), prefixes: Dropout::off() }
+    }
+
+    /// Whether the item with this index keeps its id row.
+    pub fn keeps_id(&self, index: usize) -> bool {
+        self.ids.factor::<f32>(index) != 0.0
+    }
+
+    /// Those of its prefix rows that an item keeps.
+    pub fn kept_prefixes<'r>(&self, index: usize, rows: &'r [u32]) -> impl Iterator<Item = &'r u32> {
+        let dropout = self.prefixes;
+        rows.iter()
+            .enumerate()
+            .filter(move |(at, _)| dropout.factor::<f32>(index * 64 + at) != 0.0)
+            .map(|(_, row)| row)
+    }
 }
 
 /// What a forward pass of the trunk leaves for its backward pass; reuse it.
@@ -112,8 +164,9 @@ pub struct TrunkSaved<T> {
 
 impl<T: Scalar> Network<T> {
     /// A fresh network. Id rows start at N(0, .02) where `trained` is true and at zero elsewhere, so that an item
-    /// nobody has touched is its content and nothing random.
-    pub fn new(settings: &ModelSettings, shape: Shape, trained: &[bool], seed: u64) -> Self {
+    /// nobody has touched is its content and nothing random. Rows of prefixes start at zero; a prefix that no trained
+    /// item has gets none.
+    pub fn new(settings: &ModelSettings, shape: Shape, known: KnownItems, seed: u64) -> Self {
         let (dim, init) = (settings.dim, Init::Normal(0.02));
         let mut layout = Layout::new();
         let content = (settings.content && shape.content > 0)
@@ -133,12 +186,18 @@ impl<T: Scalar> Network<T> {
         let log_scale = layout.tensor("log_scale", 1, 1, Init::Constant((1.0 / settings.temperature).ln()));
         let seen = layout.tensor("seen", 1, 1, Init::Constant(0.0));
         let params = layout.init(&Rng::new(seed, "network"));
-        let ids = settings.ids.then(|| id_table(settings, trained, seed));
+        let ids = settings.ids.then(|| id_table(settings, known.trained, seed));
+        let prefixes = known.tokens.filter(|_| settings.prefixes).map(|tokens| {
+            let rows = PrefixRows::new(tokens, known.trained, settings.prefix_rows);
+            let table = Table::new(rows.len(), dim, 0.0, &Rng::new(seed, "prefixes"));
+            Prefixes { rows, table }
+        });
         Self {
             settings: settings.clone(),
             layout,
             params,
             ids,
+            prefixes,
             content,
             position,
             action,
@@ -165,6 +224,18 @@ impl<T: Scalar> Network<T> {
         &self.layout
     }
 
+    /// The tables the network has, by name.
+    pub fn tables(&self) -> impl Iterator<Item = (&'static str, &Table<T>)> {
+        let ids = self.ids.iter().map(|table| ("ids", table));
+        ids.chain(self.prefixes.iter().map(|prefixes| ("prefixes", &prefixes.table)))
+    }
+
+    /// As [`Network::tables`], to write into.
+    pub fn tables_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut Table<T>)> {
+        let ids = self.ids.iter_mut().map(|table| ("ids", table));
+        ids.chain(self.prefixes.iter_mut().map(|prefixes| ("prefixes", &mut prefixes.table)))
+    }
+
     /// Factor of the cosine.
     pub fn scale(&self) -> T {
         self.log_scale.of(&self.params)[0].exp()
@@ -188,7 +259,7 @@ impl<T: Scalar> Network<T> {
 
     /// Writes the vectors of `items`, `[items x D]`, given the whole catalogue's contents. An item whose index
     /// `dropout` drops goes without its id row.
-    pub fn item_vectors(&self, items: &[u32], contents: &[f32], dropout: Dropout, out: &mut [T]) {
+    pub fn item_vectors(&self, items: &[u32], contents: &[f32], dropout: RowDropout, out: &mut [T]) {
         let dim = self.dim();
         out.par_chunks_mut(ROWS_PER_TASK * dim)
             .zip(items.par_chunks(ROWS_PER_TASK))
@@ -202,16 +273,23 @@ impl<T: Scalar> Network<T> {
                     }
                     None => out.fill(T::ZERO),
                 }
-                let Some(table) = &self.ids else { return };
                 for (i, (&item, out)) in items.iter().zip(out.chunks_exact_mut(dim)).enumerate() {
-                    if dropout.factor::<T>(first + i) != T::ZERO {
+                    if let Some(table) = &self.ids
+                        && dropout.keeps_id(first + i)
+                    {
                         kernel::add(table.row(self.id_row(item)), out);
+                    }
+                    if let Some(prefixes) = &self.prefixes {
+                        for &row in dropout.kept_prefixes(first + i, prefixes.rows.of(item)) {
+                            kernel::add(prefixes.table.row(row), out);
+                        }
                     }
                 }
             });
     }
 
-    /// Adds the gradient of the content projection. (The gradient of an id row is that of the vector, unless dropped.)
+    /// Adds the gradient of the content projection. (The gradient of an id row is that of the vector, unless dropped,
+    /// and so is that of each prefix row.)
     pub fn item_vectors_backward(&self, items: &[u32], contents: &[f32], dvectors: &[T], grads: &mut [T]) {
         let Some(linear) = self.content else { return };
         let (dim, width) = (self.dim(), linear.weight.rows);

@@ -1,14 +1,17 @@
-//! The trained model as a scorer: the network's logits, the item-item term, the popularity prior, the seen policy.
+//! The trained model as a scorer: the network's logits, the item-item term, the content neighbours, the popularity prior,
+//! the seen policy.
 //!
-//! `score(u, j) = scale · cos(h_u, v_j) + alpha · k(u, j) + beta · prior_j`, and what the seen policy says about items
-//! that already are in the history. `alpha`, `beta`, the prior and the policy are chosen on validation
-//! ([`crate::blend`]).
+//! `score(u, j) = scale · cos(h_u, v_j) + alpha · k(u, j) + content · s(u, j) + beta · prior_j`, and what the seen policy
+//! says about items that already are in the history. Where `new_every` is set, every so-manieth place goes to the best item
+//! without training events ([`crate::keep_every`]). All of it is chosen on validation ([`crate::choose`]).
 
 use crate::evaluate::{Query, Scorer};
-use crate::{ItemItem, Network, Prior, Sequences, TrunkSaved, push_history};
+use crate::{
+    ItemItem, Network, Prior, RowDropout, Sequences, SimilarContent, TrunkSaved, keep_every, push_history,
+};
 use rayon::prelude::*;
 use semrank_core::{EventLog, ItemId};
-use semrank_nn::{Dropout, Mat, kernel, matmul, unit_rows};
+use semrank_nn::{Mat, kernel, matmul, unit_rows};
 use serde::{Deserialize, Serialize};
 
 /// What happens to items that already are in the history.
@@ -28,8 +31,12 @@ pub enum SeenPolicy {
 pub struct Blend {
     /// Weight of the item-item term.
     pub alpha: f32,
+    /// Weight of the content neighbours.
+    pub content: f32,
     /// Weight of the popularity prior.
     pub beta: f32,
+    /// Every n-th place is kept for an item without training events; 0 = none.
+    pub new_every: u32,
     /// Which prior.
     pub prior: Prior,
     /// Items of the history.
@@ -51,7 +58,7 @@ impl<'a> Encoded<'a> {
         let dim = network.dim();
         let all: Vec<u32> = (0..items as u32).collect();
         let mut vectors = vec![0.0; items * dim];
-        network.item_vectors(&all, content, Dropout::off(), &mut vectors);
+        network.item_vectors(&all, content, RowDropout::off(), &mut vectors);
         let mut unit = vec![0.0; items * dim];
         unit.par_chunks_mut(1024 * dim).zip(vectors.par_chunks(1024 * dim)).for_each(|(unit, vectors)| {
             unit_rows(dim, vectors, &mut vec![0.0; vectors.len() / dim], unit);
@@ -62,6 +69,11 @@ impl<'a> Encoded<'a> {
     /// The log that queries point into.
     pub fn events(&self) -> &'a EventLog {
         self.events
+    }
+
+    /// The items of a query's history, oldest first.
+    pub fn history(&self, query: &Query) -> &'a [ItemId] {
+        self.events.before(query.user, query.end).items
     }
 
     /// What a policy adds to the score of a seen item.
@@ -109,31 +121,37 @@ pub struct Ranker<'a> {
     pub encoded: &'a Encoded<'a>,
     /// The item-item term.
     pub item_item: &'a ItemItem,
-    /// One number an item.
+    /// The content neighbours.
+    pub similar: &'a SimilarContent,
+    /// What does not depend on the user, one number an item: `beta · prior`.
     pub prior: &'a [f32],
+    /// Items without training events, ascending.
+    pub untouched: &'a [u32],
     /// Weights and policy.
     pub blend: Blend,
 }
 
 impl Ranker<'_> {
     fn history(&self, query: &Query) -> &[ItemId] {
-        self.encoded.events().before(query.user, query.end).items
+        self.encoded.history(query)
     }
 
-    /// The parts of one item's score for a query, for explanations: logit, item-item, prior, seen.
-    pub fn explain(&self, query: &Query, items: &[ItemId]) -> Vec<[f32; 4]> {
+    /// The parts of one item's score for a query, for explanations: logit, item-item, content, prior, seen.
+    pub fn explain(&self, query: &Query, items: &[ItemId]) -> Vec<[f32; 5]> {
         let count = self.encoded.items();
         let mut logits = vec![0.0; count];
         self.encoded.logits(&[*query], &mut logits);
         let mut term = vec![0.0; count];
         self.item_item.add(self.history(query), &mut term, &mut Vec::new());
+        let mut contents = vec![0.0; count];
+        self.similar.add([self.history(query)].into_iter(), self.blend.content, &mut contents);
         let seen_bias = self.encoded.seen_bias(self.blend.seen);
         items
             .iter()
             .map(|&item| {
                 let seen = if self.history(query).contains(&item) { seen_bias } else { 0.0 };
                 let at = item.index();
-                [logits[at], self.blend.alpha * term[at], self.blend.beta * self.prior[at], seen]
+                [logits[at], self.blend.alpha * term[at], contents[at], self.prior[at], seen]
             })
             .collect()
     }
@@ -147,6 +165,7 @@ impl Scorer for Ranker<'_> {
     fn score(&self, queries: &[Query], out: &mut [f32]) {
         let items = self.encoded.items();
         self.encoded.logits(queries, out);
+        self.similar.add(queries.iter().map(|query| self.history(query)), self.blend.content, out);
         let (mut term, mut touched) = (vec![0.0f32; items], Vec::new());
         for (query, scores) in queries.iter().zip(out.chunks_exact_mut(items)) {
             let history = self.history(query);
@@ -157,15 +176,16 @@ impl Scorer for Ranker<'_> {
                     scores[item as usize] += self.blend.alpha * std::mem::take(&mut term[item as usize]);
                 }
             }
-            if self.blend.beta != 0.0 {
-                kernel::axpy(self.blend.beta, self.prior, scores);
-            }
+            kernel::add(self.prior, scores);
             let bias = self.encoded.seen_bias(self.blend.seen);
             if bias != 0.0 {
                 let mut seen: Vec<ItemId> = history.to_vec();
                 seen.sort_unstable();
                 seen.dedup();
                 seen.iter().for_each(|item| scores[item.index()] += bias);
+            }
+            if self.blend.new_every > 0 {
+                keep_every(self.blend.new_every as usize, self.untouched, scores);
             }
         }
     }

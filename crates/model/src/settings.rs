@@ -39,10 +39,16 @@ semrank_core::settings! {
         dropout: f64 = 0.5,
         /// Share of items whose id row is left out of a training step, so that content stands on its own.
         id_dropout: f64 = 0.3,
+        /// Share of prefix rows that are left out of a training step.
+        prefix_dropout: f64 = 0.3,
         /// Whether items have an id row.
         ids: bool = true,
         /// Whether items have a projected content vector.
         content: bool = true,
+        /// Whether items have a row for each prefix of their semantic ids.
+        prefixes: bool = true,
+        /// Largest number of prefix rows; beyond it prefixes share rows by hash.
+        prefix_rows: usize = 1_000_000,
         /// Largest number of id rows; a larger catalogue shares rows by hash.
         id_rows: usize = 1_000_000,
         /// Starting temperature of the cosine score; it is learned.
@@ -54,11 +60,12 @@ semrank_core::settings! {
     /// How the model is trained.
     pub struct TrainSettings {
         /// Most passes over the training histories.
-        epochs: usize = 16,
-        /// Steps to allow at least: a small data set gets more epochs than `epochs`.
+        epochs: usize = 12,
+        /// Steps to allow at least for a model without semantic ids: a small data set gets more epochs than `epochs`. With
+        /// ids, items learn from each other and a few epochs are enough.
         min_steps: u64 = 3000,
         /// Stop after this many epochs without a better validation NDCG@10; 0 = never.
-        patience: usize = 4,
+        patience: usize = 6,
         /// Positions a step: whole histories, together about this many events.
         batch: usize = 768,
         /// Peak learning rate.
@@ -86,7 +93,7 @@ semrank_core::settings! {
 }
 
 semrank_core::settings! {
-    /// The item-item term and the popularity prior that are blended with the model's scores.
+    /// The item-item term, the content neighbours and the popularity prior that are blended with the model's scores.
     pub struct BlendSettings {
         /// Largest distance of two events that count as co-occurring; 0 = no item-item term.
         window: usize = 5,
@@ -102,10 +109,25 @@ semrank_core::settings! {
         recent: usize = 8,
         /// Weight of an event relative to the next newer one.
         decay: f64 = 0.7,
+        /// Newest events of a history whose contents a candidate is compared with.
+        content_recent: usize = 8,
+        /// Weight of such an event relative to the next newer one.
+        content_decay: f64 = 0.85,
+        /// Items whose first event is among the last such share of the training events teach what an item without events
+        /// can expect; only for data with times.
+        newcomers: f64 = 0.4,
+        /// Weights of the content neighbours that are tried on validation.
+        contents: Vec<f64> = vec![0.0, 2.0, 4.0, 8.0, 12.0, 16.0],
+        /// Every n-th place kept for the best item without training events, tried on validation; only for data with times.
+        new_every: Vec<usize> = vec![20, 10, 7, 5, 4, 3],
+        /// Such places are kept while NDCG@10 over all validation cases loses at most this share for each share of the
+        /// targets that have no training events: with 1, a market where every tenth target is new gives up at most a
+        /// tenth; with 0, no place is kept that costs anything.
+        place_price: f64 = 0.0,
         /// Weights of the item-item term that are tried on validation.
         alphas: Vec<f64> = vec![0.0, 4.0, 8.0, 12.0, 16.0, 24.0, 32.0],
         /// Weights of the popularity prior that are tried on validation.
-        betas: Vec<f64> = vec![0.0, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 4.0],
+        betas: Vec<f64> = vec![0.0, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5],
         /// Half-lives (days) of the popularity prior that are tried on validation, besides one that never forgets;
         /// only for data with times.
         half_lives_days: Vec<f64> = vec![60.0, 30.0, 14.0, 7.0, 3.0],

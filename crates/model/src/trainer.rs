@@ -5,8 +5,8 @@
 
 use crate::ModelSettings;
 use crate::{
-    Batch, Batcher, Loss, Network, SeenInTraining, Shape, Shard, TrainSettings, TrainingData, TrunkSaved,
-    Window,
+    Batch, Batcher, KnownItems, Loss, Network, RowDropout, SeenInTraining, Shape, Shard, TrainSettings,
+    TrainingData, TrunkSaved, Window,
 };
 use rayon::prelude::*;
 use semrank_core::Rng;
@@ -22,7 +22,7 @@ const CHUNK: usize = 1 << 14;
 #[derive(Debug)]
 pub struct Trainer<'a, T> {
     settings: TrainSettings,
-    id_dropout: f64,
+    dropout: [f64; 2],
     data: TrainingData<'a>,
     batcher: Batcher<'a>,
     windows: Vec<Window>,
@@ -90,14 +90,13 @@ impl<'a, T: Scalar> Trainer<'a, T> {
             timed: data.events.timed(),
         };
         let trained: Vec<bool> = data.counts.iter().map(|&count| count > 0).collect();
-        let network = Network::new(model, shape, &trained, seed);
+        let known = KnownItems { trained: &trained, tokens: data.tokens };
+        let network = Network::new(model, shape, known, seed);
+        // An item that is nothing but its id row keeps it.
+        let rest = network.prefixes.is_some() || model.content && shape.content > 0;
         Self {
             settings: settings.clone(),
-            id_dropout: if network.ids.is_some() && model.content && shape.content > 0 {
-                model.id_dropout
-            } else {
-                0.0
-            },
+            dropout: [if rest { model.id_dropout } else { 0.0 }, model.prefix_dropout],
             windows: data.windows(model.history),
             order: EpochOrder::default(),
             moments: AdamState::new(network.params.len()),
@@ -121,9 +120,10 @@ impl<'a, T: Scalar> Trainer<'a, T> {
         positions.div_ceil(self.settings.batch) as u64
     }
 
-    /// Epochs to do at most: `epochs`, or as many as it takes to do `min_steps`.
+    /// Epochs to do at most: `epochs`, or without semantic ids as many as it takes to do `min_steps`.
     pub fn epochs(&self) -> u64 {
-        (self.settings.epochs as u64).max(self.settings.min_steps.div_ceil(self.steps_per_epoch().max(1)))
+        let least = if self.network.prefixes.is_some() { 0 } else { self.settings.min_steps };
+        (self.settings.epochs as u64).max(least.div_ceil(self.steps_per_epoch().max(1)))
     }
 
     /// The batch of step `step` (from 0): the epoch's random order of windows, cut into batches of about
@@ -177,7 +177,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
 
         let items = batch.items.len();
         space.vectors.resize(items * dim, T::ZERO);
-        let dropout = Dropout::new(self.id_dropout, key);
+        let dropout = row_dropout(self.dropout, key);
         network.item_vectors(&batch.items, self.data.content, dropout, &mut space.vectors);
         space.unit.resize(items * dim, T::ZERO);
         space.inverse.resize(items, T::ZERO);
@@ -239,15 +239,12 @@ impl<'a, T: Scalar> Trainer<'a, T> {
 
     /// Clips, and moves all parameters.
     fn apply(&mut self, batch: &Batch) {
-        let dim = self.network.dim();
         let key = self.rng.fork((self.step - 1) << 1 | 1).fork(1).next_u64();
-        let dropout = Dropout::new(self.id_dropout, key);
-        let (rows, row_grads) = match self.network.ids.is_some() {
-            true => self.row_grads(batch, dropout),
-            false => (Vec::new(), Vec::new()),
-        };
+        let dropout = row_dropout(self.dropout, key);
+        let ids = self.id_grads(batch, dropout);
+        let prefix_grads = self.prefix_grads(batch, dropout);
         let grads = &self.workspace.grads;
-        let squared = squared(grads) + squared(&row_grads);
+        let squared = squared(grads) + squared(&ids.grads) + squared(&prefix_grads.grads);
         let factor = T::from_f64(clip_factor(squared, self.settings.clip));
         let schedule = Schedule {
             peak: self.settings.rate,
@@ -261,33 +258,60 @@ impl<'a, T: Scalar> Trainer<'a, T> {
             ..Adam::default()
         };
         self.moments.update(&adam, self.step, factor, grads, &mut self.network.params);
+        let adam = Adam { weight_decay: 0.0, ..adam };
         if let Some(table) = &mut self.network.ids {
-            debug_assert_eq!(row_grads.len(), rows.len() * dim);
-            table.update(&Adam { weight_decay: 0.0, ..adam }, self.step, factor, &rows, &row_grads);
+            table.update(&adam, self.step, factor, &ids.rows, &ids.grads);
+        }
+        if let Some(prefixes) = &mut self.network.prefixes {
+            prefixes.table.update(&adam, self.step, factor, &prefix_grads.rows, &prefix_grads.grads);
         }
     }
 
-    /// Id rows of the batch, ascending, with their gradients; items that share a row are added.
-    fn row_grads(&self, batch: &Batch, dropout: Dropout) -> (Vec<u32>, Vec<T>) {
-        let dim = self.network.dim();
-        let mut order: Vec<(u32, u32)> = (0..batch.items.len() as u32)
-            .filter(|&slot| dropout.factor::<T>(slot as usize) != T::ZERO)
-            .map(|slot| (self.network.id_row(batch.items[slot as usize]), slot))
+    /// Gradients of the id rows of the batch.
+    fn id_grads(&self, batch: &Batch, dropout: RowDropout) -> RowGrads<T> {
+        let items = batch.items.iter().enumerate();
+        let kept = items.filter(|(slot, _)| dropout.keeps_id(*slot));
+        let pairs = kept.map(|(slot, &item)| (self.network.id_row(item), slot as u32));
+        let pairs = if self.network.ids.is_some() { pairs.collect() } else { Vec::new() };
+        RowGrads::sum(pairs, &self.workspace.dvectors, self.network.dim())
+    }
+
+    /// Gradients of the prefix rows of the batch.
+    fn prefix_grads(&self, batch: &Batch, dropout: RowDropout) -> RowGrads<T> {
+        let Some(prefixes) = &self.network.prefixes else { return RowGrads::default() };
+        let items = batch.items.iter().enumerate();
+        let pairs = items
+            .flat_map(|(slot, &item)| {
+                dropout.kept_prefixes(slot, prefixes.rows.of(item)).map(move |&row| (row, slot as u32))
+            })
             .collect();
-        order.sort_unstable();
-        let mut rows: Vec<u32> = Vec::with_capacity(order.len());
-        let mut grads: Vec<T> = Vec::with_capacity(order.len() * dim);
-        for (row, slot) in order {
-            let from = &self.workspace.dvectors[slot as usize * dim..][..dim];
-            if rows.last() == Some(&row) {
-                let at = grads.len() - dim;
-                kernel::add(from, &mut grads[at..]);
-            } else {
-                rows.push(row);
-                grads.extend_from_slice(from);
-            }
-        }
-        (rows, grads)
+        RowGrads::sum(pairs, &self.workspace.dvectors, self.network.dim())
+    }
+}
+
+fn row_dropout([ids, prefixes]: [f64; 2], key: u64) -> RowDropout {
+    RowDropout { ids: Dropout::new(ids, key), prefixes: Dropout::new(prefixes, key.rotate_left(17)) }
+}
+
+/// Gradients of some rows of a table.
+#[derive(Debug, Default)]
+struct RowGrads<T> {
+    /// Ascending.
+    rows: Vec<u32>,
+    /// `[rows x D]`.
+    grads: Vec<T>,
+}
+
+impl<T: Scalar> RowGrads<T> {
+    /// Adds the gradients of all items that share a row; `pairs` are (row, item of the batch).
+    fn sum(mut pairs: Vec<(u32, u32)>, dvectors: &[T], dim: usize) -> Self {
+        pairs.sort_unstable();
+        let runs: Vec<&[(u32, u32)]> = pairs.chunk_by(|a, b| a.0 == b.0).collect();
+        let mut grads = vec![T::ZERO; runs.len() * dim];
+        grads.par_chunks_mut(dim).zip(&runs).with_min_len(ROWS_PER_TASK).for_each(|(out, run)| {
+            run.iter().for_each(|&(_, slot)| kernel::add(&dvectors[slot as usize * dim..][..dim], out));
+        });
+        Self { rows: runs.iter().map(|run| run[0].0).collect(), grads }
     }
 }
 

@@ -385,6 +385,7 @@ impl World {
             target: None,
             counts: &self.counts,
             content: &self.content,
+            tokens: None,
             actions: 2,
             active: &[],
         }

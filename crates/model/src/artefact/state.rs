@@ -31,21 +31,20 @@ impl Fitting<'_> {
             row("curve", Values::U64(&curve), curve.len()),
         ];
         let moments = &self.trainer.moments;
-        let mut floats: Vec<(&str, &[f32])> = vec![
-            ("params", &self.trainer.network.params),
-            ("params.first", &moments.first),
-            ("params.second", &moments.second),
-            ("best.params", &self.best.params),
+        let mut floats: Vec<(String, &[f32])> = vec![
+            ("params".into(), &self.trainer.network.params),
+            ("params.first".into(), &moments.first),
+            ("params.second".into(), &moments.second),
+            ("best.params".into(), &self.best.params),
         ];
-        if let Some(table) = &self.trainer.network.ids {
-            floats.extend([
-                ("ids", table.values.as_slice()),
-                ("ids.first", &table.first),
-                ("ids.second", &table.second),
-                ("best.ids", &self.best.ids),
-            ]);
+        for (name, table) in self.trainer.network.tables() {
+            let columns = [("", &table.values), (".first", &table.first), (".second", &table.second)];
+            floats.extend(columns.map(|(column, values)| (format!("{name}{column}"), values.as_slice())));
         }
-        tensors.extend(floats.into_iter().map(|(name, values)| row(name, Values::F32(values), values.len())));
+        for ((name, _), values) in self.trainer.network.tables().zip(&self.best.tables) {
+            floats.push((format!("best.{name}"), values));
+        }
+        tensors.extend(floats.iter().map(|(name, values)| row(name, Values::F32(values), values.len())));
         Ok(checkpoint::save(&dir.join(STATE), &tensors)?)
     }
 
@@ -64,29 +63,24 @@ impl Fitting<'_> {
         (self.loss_sum, self.seconds) = (f64::from_bits(loss_sum), f64::from_bits(seconds));
         let trainer = &mut self.trainer;
         trainer.step = step;
-        let mut floats: Vec<(&str, &mut Vec<f32>)> = Vec::new();
+        let read = |name: &str, into: &mut Vec<f32>| file.read_f32(name, [1, into.len()], into);
         if has_best != 0 {
             self.best.params.resize(trainer.network.params.len(), 0.0);
-            floats.push(("best.params", &mut self.best.params));
-        }
-        floats.extend([
-            ("params", &mut trainer.network.params),
-            ("params.first", &mut trainer.moments.first),
-            ("params.second", &mut trainer.moments.second),
-        ]);
-        if let Some(table) = &mut trainer.network.ids {
-            if has_best != 0 {
-                self.best.ids.resize(table.values.len(), 0.0);
-                floats.push(("best.ids", &mut self.best.ids));
+            read("best.params", &mut self.best.params)?;
+            self.best.tables.clear();
+            for (name, table) in trainer.network.tables() {
+                let mut values = vec![0.0; table.values.len()];
+                read(&format!("best.{name}"), &mut values)?;
+                self.best.tables.push(values);
             }
-            floats.extend([
-                ("ids", &mut table.values),
-                ("ids.first", &mut table.first),
-                ("ids.second", &mut table.second),
-            ]);
         }
-        for (name, values) in floats {
-            file.read_f32(name, [1, values.len()], values)?;
+        read("params", &mut trainer.network.params)?;
+        read("params.first", &mut trainer.moments.first)?;
+        read("params.second", &mut trainer.moments.second)?;
+        for (name, table) in trainer.network.tables_mut() {
+            read(name, &mut table.values)?;
+            read(&format!("{name}.first"), &mut table.first)?;
+            read(&format!("{name}.second"), &mut table.second)?;
         }
         Ok(())
     }

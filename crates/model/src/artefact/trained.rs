@@ -1,8 +1,9 @@
 //! A trained model: everything that scores an item, given a history and the items' content vectors.
 
 use super::{Error, read_json, same, write_json};
-use crate::{Blend, EpochReport, ItemItem, ModelSettings, Network, Shape};
+use crate::{Blend, EpochReport, ItemItem, KnownItems, ModelSettings, Network, PrefixRows, Shape};
 use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
+use semrank_tokens::SemanticIds;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -16,7 +17,7 @@ pub struct Trained {
     pub network: Network<f32>,
     /// The item-item term.
     pub item_item: ItemItem,
-    /// The popularity prior, one number an item.
+    /// The weighted popularity prior, one number an item.
     pub prior: Vec<f32>,
     /// Everything that is no tensor.
     pub facts: TrainedFacts,
@@ -55,9 +56,15 @@ pub fn save_trained(dir: &Path, trained: &Trained) -> Result<(), Error> {
         let shape = [entry.slot.rows, entry.slot.cols];
         tensors.push(Tensor { name, shape, values: Values::F32(entry.slot.of(&network.params)) });
     }
-    if let Some(table) = &network.ids {
+    let tables: Vec<(String, _)> =
+        network.tables().map(|(name, table)| (format!("network.{name}"), table)).collect();
+    for (name, table) in &tables {
         let values = Values::F32(&table.values);
-        tensors.push(Tensor { name: "network.ids", shape: [table.rows(), table.dim()], values });
+        tensors.push(Tensor { name, shape: [table.rows(), table.dim()], values });
+    }
+    if let Some(prefixes) = &network.prefixes {
+        let keys = prefixes.rows.keys();
+        tensors.push(row("network.prefixes.keys", keys.len(), Values::U64(keys)));
     }
     let offsets: Vec<u64> = item_item.offsets.iter().map(|&offset| offset as u64).collect();
     tensors.extend([
@@ -70,11 +77,11 @@ pub fn save_trained(dir: &Path, trained: &Trained) -> Result<(), Error> {
     write_json(&dir.join(FACTS), &Facts::of(item_item, facts))
 }
 
-/// Reads a model of a data set with this shape.
+/// Reads a model of a data set with this shape, whose items have these semantic ids.
 ///
 /// # Errors
 /// A missing or damaged file, or a model of another shape.
-pub fn load_trained(dir: &Path, shape: Shape) -> Result<Trained, Error> {
+pub fn load_trained(dir: &Path, shape: Shape, tokens: Option<&SemanticIds>) -> Result<Trained, Error> {
     let path = dir.join(FACTS);
     let Facts { recent, decay, trained: facts } = read_json(&path)?;
     same(&path, "the shape of the data", facts.shape, shape)?;
@@ -91,22 +98,33 @@ pub fn load_trained(dir: &Path, shape: Shape) -> Result<Trained, Error> {
     same(&path, "whether the item-item rows are sound", sound, true)?;
     let mut prior = vec![0.0; shape.items];
     file.read_f32("prior", [1, shape.items], &mut prior)?;
-    let network = load_network(&file, &facts.model, shape)?;
+    let network = load_network(&file, &facts.model, shape, tokens)?;
     Ok(Trained { network, item_item: ItemItem { offsets, candidates, weights, recent, decay }, prior, facts })
 }
 
-fn load_network(file: &Checkpoint, model: &ModelSettings, shape: Shape) -> Result<Network<f32>, Error> {
-    // Nothing counts as trained: id rows start at zero and are overwritten.
-    let mut network = Network::new(model, shape, &vec![false; shape.items], 0);
+fn load_network(
+    file: &Checkpoint,
+    model: &ModelSettings,
+    shape: Shape,
+    tokens: Option<&SemanticIds>,
+) -> Result<Network<f32>, Error> {
+    // Nothing counts as trained: rows start at zero and are overwritten.
+    let known = KnownItems { trained: &vec![false; shape.items], tokens };
+    let mut network = Network::new(model, shape, known, 0);
     let entries: Vec<_> = network.layout().entries().to_vec();
     for entry in entries {
         let into = entry.slot.of_mut(&mut network.params);
         file.read_f32(&format!("network.{}", entry.name), [entry.slot.rows, entry.slot.cols], into)?;
     }
-    if let Some(table) = &mut network.ids {
+    if let (Some(tokens), Some(prefixes)) = (tokens, &mut network.prefixes) {
+        let keys = file.read_u64("network.prefixes.keys", file.len_of("network.prefixes.keys")?)?;
+        prefixes.rows = PrefixRows::with_keys(tokens, keys, model.prefix_rows);
+        prefixes.table.values.resize(prefixes.rows.len() * model.dim, 0.0);
+    }
+    for (name, table) in network.tables_mut() {
         (table.first, table.second) = (Vec::new(), Vec::new());
         let shape = [table.rows(), table.dim()];
-        file.read_f32("network.ids", shape, &mut table.values)?;
+        file.read_f32(&format!("network.{name}"), shape, &mut table.values)?;
     }
     Ok(network)
 }
