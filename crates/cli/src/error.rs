@@ -22,6 +22,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Embed(#[from] semrank_embed::Error),
     #[error(transparent)]
+    Tokens(#[from] semrank_tokens::Error),
+    #[error(transparent)]
     Evaluate(#[from] semrank_model::evaluate::EvaluateError),
     #[error(transparent)]
     Fit(#[from] semrank_model::FitError),
@@ -59,6 +61,21 @@ pub(crate) enum Error {
     /// Nothing to train from, or nothing to test on.
     #[error("data set `{dataset}` has {what}")]
     TooSmall { dataset: String, what: &'static str },
+    /// A run whose items have no semantic ids.
+    #[error("run {} has no semantic ids", run.display())]
+    NoTokens { run: PathBuf },
+    /// A folder that should hold ids.
+    #[error("{} holds no published ids: it is neither a run nor a generation", path.display())]
+    NoIds { path: PathBuf },
+    /// Generations of different catalogues.
+    #[error("no item of run {} has an id in {}", run.display(), last.display())]
+    NothingCommon { run: PathBuf, last: PathBuf },
+    /// Ids of others that cannot be read.
+    #[error("{}: {what} is {got}, expected {expected}", path.display())]
+    ForeignIds { path: PathBuf, what: String, got: String, expected: String },
+    /// A line that is no pair of a known user and a known item.
+    #[error("{}: line {line} {what}", path.display())]
+    BadPair { path: PathBuf, line: usize, what: String },
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted { resume: Option<String> },
@@ -114,10 +131,28 @@ impl Error {
             Error::TooSmall { .. } => {
                 Some("a user needs at least three events for leave-one-out: history, validation, test".into())
             }
+            Error::NoTokens { .. } => {
+                Some("ids come from texts: the data set needs text columns, the settings model.content=true, and the \
+                      catalogue at least 8 items".into())
+            }
+            Error::NoIds { .. } => {
+                Some("give a run folder, RUN/ids, or a folder that `semrank tokens align` made".into())
+            }
+            Error::NothingCommon { .. } => {
+                Some("generations are aligned by the items of both: give one of the same catalogue".into())
+            }
+            Error::ForeignIds { .. } => {
+                Some("--column names the column with the codes of an item, --item-id that of its id in the catalogue".into())
+            }
             Error::Interrupted { resume } => {
                 resume.as_ref().map(|command| format!("go on with the same result: {command}"))
             }
+            Error::BadPair { .. } => Some("a line is `user<TAB>item`, by the ids of the data set".into()),
             Error::Embed(error) => error.help(),
+            Error::Tokens(semrank_tokens::Error::Setting { .. }) => {
+                Some("`semrank config` prints every setting with its meaning and default".into())
+            }
+            Error::Tokens(error) => error.help(),
             Error::Fit(_) | Error::Evaluate(_) | Error::Simulate(_) | Error::Io { .. } => None,
         }
     }

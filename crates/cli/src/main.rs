@@ -25,7 +25,9 @@ mod recommend;
 mod report;
 mod resources;
 mod run;
+mod score;
 mod simulate;
+mod tokens;
 
 use clap::{Args, Parser, Subcommand};
 use error::Error;
@@ -49,14 +51,20 @@ enum Verb {
     Import(Box<import::ImportArgs>),
     /// Turn texts into vectors.
     Embed(Box<embed::EmbedArgs>),
-    /// All stages: features, training, evaluation, report. Unchanged stages are skipped.
+    /// All stages: features, tokens, training, evaluation, report. Unchanged stages are skipped.
     Run(run::RunArgs),
+    /// The stages up to the semantic ids: features and tokens.
+    Tokenize(tokens::TokenizeArgs),
     /// The stages up to the trained model.
     Train(run::RunArgs),
     /// Metrics of a run beside those of the baselines.
     Evaluate(evaluate::EvaluateArgs),
+    /// Semantic ids of a run: report on them, publish them, carry them over.
+    Tokens(tokens::TokensArgs),
     /// Items for a user.
     Recommend(recommend::RecommendArgs),
+    /// Scores of given pairs of user and item.
+    Score(score::ScoreArgs),
     /// Print all settings with their meaning, as TOML.
     Config(ConfigVerb),
     /// Models for item texts: fetch one.
@@ -96,9 +104,12 @@ fn execute(cli: Cli) -> Result<(), Error> {
         Verb::Import(args) => import_verb(&args),
         Verb::Embed(args) => embed::embed(&args),
         Verb::Run(args) => run::run(&args),
+        Verb::Tokenize(args) => tokens::tokenize(&args),
+        Verb::Tokens(args) => tokens::tokens(&args),
         Verb::Train(args) => run::train(&args),
         Verb::Evaluate(args) => evaluate::evaluate(&args),
         Verb::Recommend(args) => recommend::recommend(&args),
+        Verb::Score(args) => score::score(&args),
         Verb::Config(args) => config_verb(&args),
         Verb::Model(args) => model_fetch::model(&args),
         Verb::Simulate(args) => simulate::simulate(&args),

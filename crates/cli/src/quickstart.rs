@@ -1,6 +1,6 @@
 //! `semrank quickstart`: the whole main job on a simulated market, with nothing beside this program.
 //!
-//! Market -> data set -> features -> training -> comparison with baselines -> recommendations with text -> report. The
+//! Market -> data set -> features -> semantic ids -> training -> comparison with baselines -> recommendations with text -> report. The
 //! market knows its own truth, so the report also shows an oracle: the best that any ranker could do.
 
 use crate::config::{Config, SplitChoice};
@@ -66,7 +66,9 @@ fn all_steps(args: &QuickstartArgs) -> Result<(), Error> {
     let (mut finished, _lock) = Finished::make(&job)?;
     let best = oracle.metrics;
     let evaluation = finished.evaluate(&[oracle])?;
-    copy_page(&finished.report(), &args.out.join("report.html"))?;
+    for (name, page) in finished.pages() {
+        copy_page(&page, &args.out.join(name))?;
+    }
 
     let mut out = tables(&evaluation);
     let _ = writeln!(
@@ -144,7 +146,7 @@ fn ending(out: &Path, run: &Finished, started: Instant) -> String {
         resources::peak_rss_mib().map_or(String::new(), |mib| format!(", at most {mib:.0} MiB of memory"));
     format!(
         "\n{:.1} s{memory}\nreport: {}\nnext:   semrank recommend {folder} --user {user} --explain\n        \
-         semrank evaluate {folder} --json\n",
+         semrank evaluate {folder} --json\n        semrank tokens report {folder}\n",
         started.elapsed().as_secs_f64(),
         out.join("report.html").display(),
     )

@@ -39,7 +39,7 @@ fn evaluate_prints_the_agreed_json() {
             .map(|row| row["name"].as_str().unwrap())
             .collect()
     };
-    assert_eq!(names("strict"), ["model", "popularity", "recent_popularity", "markov", "tfidf"]);
+    assert_eq!(names("strict"), ["model", "popularity", "recent_popularity", "markov", "tfidf", "content"]);
     assert_eq!(names("strict"), names("filtered"));
     assert_eq!(rows[0]["protocol"], "strict", "strict comes first");
     for row in rows {
@@ -89,7 +89,7 @@ fn run_prints_one_object_and_the_rest_goes_to_standard_error() {
     let found = json(&String::from_utf8(output.stdout.clone()).unwrap());
     has_keys(&found, &["run", "dataset", "rows", "stages", "train_seconds", "wall_seconds", "peak_rss_mb"]);
     assert!(stderr(&output).contains("epoch 1/3"), "{}", stderr(&output));
-    for stage in ["features", "model", "report"] {
+    for stage in ["features", "tokens", "model", "report"] {
         assert!(out.join(stage).join("manifest.json").is_file(), "{stage}");
         assert!(out.join(stage).join("timing.json").is_file(), "{stage}");
     }
@@ -98,12 +98,12 @@ fn run_prints_one_object_and_the_rest_goes_to_standard_error() {
     let again = json(&succeed(&args));
     let skipped: Vec<bool> =
         again["stages"].as_array().unwrap().iter().map(|stage| stage["skipped"] == true).collect();
-    assert_eq!(skipped, [true, true, true], "nothing has changed");
+    assert_eq!(skipped, [true; 4], "nothing has changed");
     assert_eq!(again["rows"], found["rows"]);
     let other = json(&succeed(args.iter().cloned().chain(["--set".into(), "train.epochs=2".into()])));
     let skipped: Vec<bool> =
         other["stages"].as_array().unwrap().iter().map(|stage| stage["skipped"] == true).collect();
-    assert_eq!(skipped, [true, false, false], "features do not depend on epochs");
+    assert_eq!(skipped, [true, true, false, false], "features and tokens do not depend on epochs");
 }
 
 #[test]

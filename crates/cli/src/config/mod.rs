@@ -31,6 +31,7 @@ use clap::Args;
 use semrank_core::settings::Key;
 use semrank_embed::hash::FeatureSettings;
 use semrank_model::{BlendSettings, ModelSettings, TrainSettings};
+use semrank_tokens::{AlignSettings, TokenSettings};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -41,16 +42,20 @@ pub(crate) struct Config {
     pub(crate) data: DataSettings,
     pub(crate) content: ContentSettings,
     pub(crate) features: FeatureSettings,
+    pub(crate) align: AlignSettings,
+    pub(crate) tokens: TokenSettings,
     pub(crate) model: ModelSettings,
     pub(crate) train: TrainSettings,
     pub(crate) blend: BlendSettings,
 }
 
 /// Name and keys of every section, in the order of [`Config`].
-pub(crate) const SECTIONS: [(&str, &[Key]); 6] = [
+pub(crate) const SECTIONS: [(&str, &[Key]); 8] = [
     ("data", DataSettings::KEYS),
     ("content", ContentSettings::KEYS),
     ("features", FeatureSettings::KEYS),
+    ("align", AlignSettings::KEYS),
+    ("tokens", TokenSettings::KEYS),
     ("model", ModelSettings::KEYS),
     ("train", TrainSettings::KEYS),
     ("blend", BlendSettings::KEYS),
@@ -77,6 +82,8 @@ impl Config {
 
     fn check(&self) -> Result<(), Error> {
         self.features.check()?;
+        self.align.check()?;
+        self.tokens.check()?;
         self.model.check()?;
         self.train.check()?;
         self.blend.check()?;

@@ -5,14 +5,15 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::interrupt;
 use crate::output::note;
-use crate::run::Data;
+use crate::run::{Content, Data};
+use semrank_core::Segment;
 use semrank_data::SplitKind;
-use semrank_embed::ItemFeatures;
 use semrank_model::artefact::Trained;
 use semrank_model::baselines::{Markov, Popularity, SimilarText};
 use semrank_model::evaluate::{Interval, Protocol, RankOptions, ResultRow, Scorer, ndcg_difference, rank};
-use semrank_model::{Blend, Encoded, Ranker, SeenPolicy};
+use semrank_model::{Blend, ContentAlone, Encoded, Ranker, SeenPolicy};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Days of the baseline `recent_popularity`.
 const RECENT_DAYS: u32 = 7;
@@ -54,6 +55,8 @@ pub(crate) struct Difference {
     /// NDCG@10 of the model less that of the baseline.
     #[serde(rename = "ndcg@10")]
     pub(crate) ndcg_10: Interval,
+    /// The same over the targets of each segment that has some.
+    pub(crate) segments: BTreeMap<String, Interval>,
 }
 
 impl Evaluation {
@@ -68,15 +71,19 @@ pub(crate) fn compare(
     data: &Data,
     config: &Config,
     model: &Trained,
-    features: &ItemFeatures,
+    content: &Content,
     part: Part,
 ) -> Result<Evaluation, Error> {
     let mut table = Table { data, part, segments: data.segments(), rows: Vec::new(), ranks: Vec::new() };
+    let similar = content.similar(&config.blend);
+    let (events, mask_seen) = (&data.dataset.events, model.facts.masks_seen_in_training);
     {
-        let (events, items) = (&data.dataset.events, data.dataset.catalog.len());
-        let encoded = Encoded::new(&model.network, events, items, &features.values);
+        let items = data.dataset.catalog.len();
+        let encoded = Encoded::new(&model.network, events, items, &content.features.values);
         let (item_item, blend) = (&model.item_item, model.facts.blend);
-        table.add(&Ranker { encoded: &encoded, item_item, prior: &model.prior, blend })?;
+        let untouched = &data.untouched;
+        let (encoded, similar, prior) = (&encoded, &similar, &model.prior);
+        table.add(&Ranker { encoded, item_item, similar, prior, untouched, blend })?;
     }
     let (dataset, split) = (&data.dataset, &data.split);
     table.add(&Popularity::fit(dataset, split))?;
@@ -85,8 +92,10 @@ pub(crate) fn compare(
     }
     table.add(&Markov::fit(dataset, split))?;
     if data.has_text() {
-        let mask = model.facts.masks_seen_in_training;
-        table.add(&SimilarText::fit(dataset, split, &config.features, mask))?;
+        table.add(&SimilarText::fit(dataset, split, &config.features, mask_seen))?;
+    }
+    if !similar.is_empty() {
+        table.add(&ContentAlone { events, similar: &similar, mask_seen })?;
     }
     Ok(table.finish(model))
 }
@@ -95,7 +104,7 @@ pub(crate) fn compare(
 struct Table<'a> {
     data: &'a Data,
     part: Part,
-    segments: Vec<semrank_core::Segment>,
+    segments: Vec<Segment>,
     rows: Vec<ResultRow>,
     /// Strict ranks of every scorer, in the order in which they were added.
     ranks: Vec<(String, Vec<u32>)>,
@@ -121,6 +130,7 @@ impl Table<'_> {
         let difference = |(name, ranks): &(String, Vec<u32>)| Difference {
             baseline: name.clone(),
             ndcg_10: ndcg_difference(&self.ranks[0].1, ranks, BOOTSTRAP_SEED),
+            segments: self.segment_differences(ranks),
         };
         let without_history = match self.part {
             Part::Test => self.data.split.without_history.test,
@@ -139,6 +149,27 @@ impl Table<'_> {
             protocol: protocol(self.part),
             rows: self.rows,
         }
+    }
+}
+
+impl Table<'_> {
+    fn segment_differences(&self, ranks: &[u32]) -> BTreeMap<String, Interval> {
+        let cases = self.part.cases(self.data);
+        let mut out = BTreeMap::new();
+        for segment in Segment::ALL {
+            let of = |ranks: &[u32]| -> Vec<u32> {
+                let pairs = cases.iter().zip(ranks);
+                pairs
+                    .filter(|(case, _)| self.segments[case.target.index()] == segment)
+                    .map(|(_, &rank)| rank)
+                    .collect()
+            };
+            let (model, baseline) = (of(&self.ranks[0].1), of(ranks));
+            if !model.is_empty() {
+                out.insert(segment.name().to_owned(), ndcg_difference(&model, &baseline, BOOTSTRAP_SEED));
+            }
+        }
+        out
     }
 }
 

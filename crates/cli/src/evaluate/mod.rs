@@ -94,7 +94,7 @@ pub(crate) fn evaluate(args: &EvaluateArgs) -> Result<(), Error> {
         let protocol = if args.filtered { Protocol::Filtered } else { Protocol::Strict };
         write_lists(&run, args.split, protocol, path)?;
     }
-    let evaluation = compare(&run.data, &run.config, &run.model, &run.features, args.split)?;
+    let evaluation = compare(&run.data, &run.config, &run.model, &run.content, args.split)?;
     if args.json {
         return output::json(&Timed { evaluation: &evaluation, train_seconds: run.train_seconds });
     }
@@ -104,7 +104,8 @@ pub(crate) fn evaluate(args: &EvaluateArgs) -> Result<(), Error> {
 fn write_lists(run: &Finished, part: Part, protocol: Protocol, path: &Path) -> Result<(), Error> {
     let (dataset, cases) = (&run.data.dataset, part.cases(&run.data));
     let encoded = run.encoded();
-    let ranker = run.ranker(&encoded);
+    let similar = run.similar();
+    let ranker = run.ranker(&encoded, &similar);
     let options = RankOptions { list: PREDICTED };
     let ranking = rank(&ranker, &dataset.events, dataset.catalog.len(), cases, options)?;
     let mut refused = None;

@@ -86,6 +86,9 @@ pub(crate) fn policy(blend: &Blend) -> String {
         SeenPolicy::None => "none (items of the history compete like all others)",
     };
     let mut out = format!("seen policy: {seen}; blend: network + {} x item-item", blend.alpha);
+    if blend.content != 0.0 {
+        let _ = write!(out, " + {} x content neighbours", blend.content);
+    }
     if blend.beta != 0.0 {
         let _ = match blend.prior {
             Prior::Popularity => write!(out, " + {} x popularity", blend.beta),
@@ -93,6 +96,9 @@ pub(crate) fn policy(blend: &Blend) -> String {
                 write!(out, " + {} x recent popularity (half-life {half_life_days} days)", blend.beta)
             }
         };
+    }
+    if blend.new_every > 0 {
+        let _ = write!(out, "; every {}th place for an item without training events", blend.new_every);
     }
     out + "; chosen on validation"
 }

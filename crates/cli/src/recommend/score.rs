@@ -40,6 +40,8 @@ pub(crate) struct Parts {
     pub(crate) network: f32,
     /// Weighted item-item term.
     pub(crate) item_item: f32,
+    /// Weighted content neighbours.
+    pub(crate) content: f32,
     /// Weighted popularity prior.
     pub(crate) popularity: f32,
     /// What the seen policy adds.
@@ -80,7 +82,8 @@ pub(crate) fn recommend_to(
     allowed: impl Fn(ItemId) -> bool,
 ) -> Result<Vec<Recommendation>, Error> {
     let encoded = run.encoded();
-    let ranker = run.ranker(&encoded);
+    let similar = run.similar();
+    let ranker = run.ranker(&encoded, &similar);
     let mut scores = vec![0.0f32; encoded.items()];
     ranker.score(&[query], &mut scores);
     if let Some(item) = scores.iter().position(|score| score.is_nan()) {
@@ -105,18 +108,19 @@ fn describe(
 ) -> Vec<Recommendation> {
     let catalog = &run.data.dataset.catalog;
     let parts = ranker.explain(&query, best);
-    let one = |(at, (&item, [network, item_item, popularity, seen])): (usize, (&ItemId, [f32; 4]))| {
-        Recommendation {
-            rank: at + 1,
-            item: catalog.name(item).to_owned(),
-            text: catalog.label(item),
-            kind: kind(catalog.kinds[item.index()]),
-            score: scores[item.index()],
-            parts: Parts { network, item_item, popularity, seen },
-            brought_by: sources(run, ranker.item_item, query, item),
-            row: item,
-        }
-    };
+    let one =
+        |(at, (&item, [network, item_item, content, popularity, seen])): (usize, (&ItemId, [f32; 5]))| {
+            Recommendation {
+                rank: at + 1,
+                item: catalog.name(item).to_owned(),
+                text: catalog.label(item),
+                kind: kind(catalog.kinds[item.index()]),
+                score: scores[item.index()],
+                parts: Parts { network, item_item, content, popularity, seen },
+                brought_by: sources(run, ranker.item_item, query, item),
+                row: item,
+            }
+        };
     best.iter().zip(parts).enumerate().map(one).collect()
 }
 

@@ -57,9 +57,12 @@ pub(crate) fn list(items: &[Recommendation], explain: bool) -> String {
         }
         let parts = &found.parts;
         let _ = write!(out, "                network {:.3}", parts.network);
-        for (name, part) in
-            [("item-item", parts.item_item), ("popularity", parts.popularity), ("seen", parts.seen)]
-        {
+        for (name, part) in [
+            ("item-item", parts.item_item),
+            ("content", parts.content),
+            ("popularity", parts.popularity),
+            ("seen", parts.seen),
+        ] {
             if part != 0.0 {
                 let _ = write!(out, ", {name} {part:+.3}");
             }

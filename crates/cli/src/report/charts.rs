@@ -7,6 +7,10 @@
 use super::frame::{Frame, axis, colour, label};
 use super::text::{escape, fixed, metric};
 
+/// Width of a chart that stands alone, and of one beside another.
+pub(super) const WIDE: f64 = 760.0;
+pub(super) const HALF: f64 = 460.0;
+
 /// Named values.
 pub(super) struct Series<'a> {
     pub(super) name: &'a str,
@@ -18,6 +22,8 @@ pub(super) struct Bars<'a> {
     /// Unique within the page.
     pub(super) id: &'a str,
     pub(super) title: &'a str,
+    /// In user units: [`WIDE`] for a page's width, [`HALF`] for two charts side by side.
+    pub(super) width: f64,
     pub(super) groups: Vec<String>,
     pub(super) series: Vec<Series<'a>>,
 }
@@ -37,7 +43,7 @@ pub(super) struct Lines<'a> {
 /// Bars in groups; the first series carries its values as labels.
 pub(super) fn bars(chart: &Bars) -> String {
     let highest = extent(&chart.series).map_or(1.0, |(_, high)| if high > 0.0 { high } else { 1.0 });
-    let frame = Frame::new(760.0, 270.0, (0.0, highest * 1.1));
+    let frame = Frame::new(chart.width, 270.0, (0.0, highest * 1.1));
     let slot = (frame.right - frame.left) / chart.groups.len().max(1) as f64;
     let width = slot * 0.78 / chart.series.len().max(1) as f64;
     let mut drawing = String::new();
@@ -66,7 +72,7 @@ pub(super) fn bars(chart: &Bars) -> String {
 pub(super) fn lines(chart: &Lines) -> String {
     let (low, high) = extent(&chart.series).unwrap_or((0.0, 1.0));
     let room = ((high - low) * 0.1).max(high.abs() * 0.01).max(1e-6);
-    let frame = Frame::new(460.0, 250.0, (low - room, high + room));
+    let frame = Frame::new(HALF, 250.0, (low - room, high + room));
     let finite = || chart.x.iter().copied().filter(|x| x.is_finite());
     let (first, last) = (finite().fold(f64::MAX, f64::min), finite().fold(f64::MIN, f64::max));
     let x = |value: f64| {
@@ -147,7 +153,7 @@ mod tests {
     fn values_that_are_not_finite_leave_no_trace() {
         let nothing = || vec![Series { name: "a", values: vec![f64::NAN, f64::INFINITY] }];
         let groups = vec!["x".into(), "y".into()];
-        let bars = bars(&Bars { id: "b", title: "t", groups, series: nothing() });
+        let bars = bars(&Bars { id: "b", title: "t", width: HALF, groups, series: nothing() });
         let lines = lines(&Lines {
             id: "l",
             title: "t",

@@ -24,12 +24,23 @@ pub(crate) struct Report {
     /// Model and baselines under each protocol. The row called `model` is compared with the others; a row
     /// called `oracle` is an upper bound and no baseline.
     pub(crate) rows: Vec<ResultRow>,
+    /// The page on semantic ids, where items have some.
+    pub(crate) tokens: Option<TokensLink>,
     /// A few users.
     pub(crate) users: Vec<UserExample>,
     /// Stage and wall time in seconds.
     pub(crate) timings: Vec<(String, f64)>,
     /// Remarks, e.g. the seen policy.
     pub(crate) notes: Vec<String>,
+}
+
+/// Where the page on semantic ids is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TokensLink {
+    /// File beside the report.
+    pub(crate) page: String,
+    /// What it says, in half a sentence.
+    pub(crate) summary: String,
 }
 
 /// Size and split of a data set.

@@ -1,13 +1,14 @@
-//! `report.html`: what a run found, in; one self-contained page out.
+//! `report.html` and `tokens.html`: what a run found, in; self-contained pages out.
 //!
-//! The page loads nothing: style and pictures stand inside it, there is no script, and it follows the
+//! A page loads nothing: style and pictures stand inside it, there is no script, and it follows the
 //! reader's light or dark scheme, on a phone as on a desk. Every text is escaped; a number that is not finite
 //! is shown as "–".
 //!
 //! | file | does |
 //! |---|---|
 //! | `content` | [`Report`], the page's content as plain data |
-//! | `charts`, `frame` | line chart and grouped bars as SVG |
+//! | `tokens` | the page on semantic ids |
+//! | `charts`, `profile`, `frame` | line chart, grouped bars and sorted thin bars as SVG |
 //! | `tables` | results, segments, training, facts |
 //! | `people` | users' histories beside their recommendations |
 //! | `text` | escaping and numbers |
@@ -20,16 +21,19 @@ mod charts;
 mod content;
 mod frame;
 mod people;
+mod profile;
 mod tables;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tokens;
 
 pub(crate) use content::{
-    DatasetFacts, Epoch, Past, Recommended, Report, ResultRow, SegmentFacts, UserExample,
+    DatasetFacts, Epoch, Past, Recommended, Report, ResultRow, SegmentFacts, TokensLink, UserExample,
 };
+pub(crate) use tokens::render as render_tokens;
 
-use charts::{Bars, Lines, Series};
+use charts::{Bars, Lines, Series, WIDE};
 use semrank_core::RankSummary;
 use text::{count, escape, metric, seconds, signed_percent};
 
@@ -57,17 +61,30 @@ pub(crate) fn render(report: &Report) -> String {
         section("data", "Data and settings", &facts(report)),
     ]
     .concat();
+    let body = [cards(report), report.tokens.as_ref().map_or(String::new(), tokens_link), sections].concat();
+    page(&report.title, &report.subtitle, &body, &report.footer)
+}
+
+/// A page around its content, which is HTML; the other parts are texts.
+fn page(title: &str, lead: &str, body: &str, footer: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>\n{style}</style>\n\
          </head>\n<body>\n<header>\n<p class=\"brand\">semrank</p>\n<h1>{title}</h1>\n<p class=\"lead\">{lead}</p>\n\
-         </header>\n<main>\n{cards}{sections}</main>\n<footer>{footer}</footer>\n</body>\n</html>\n",
-        title = escape(&report.title),
-        lead = escape(&report.subtitle),
+         </header>\n<main>\n{body}</main>\n<footer>{footer}</footer>\n</body>\n</html>\n",
+        title = escape(title),
+        lead = escape(lead),
         style = include_str!("style.css"),
-        cards = cards(report),
-        footer = escape(&report.footer),
+        footer = escape(footer),
+    )
+}
+
+fn tokens_link(link: &TokensLink) -> String {
+    format!(
+        "<p class=\"link\">Semantic ids: {}. <a href=\"{}\">What the codes mean</a></p>\n",
+        escape(&link.summary),
+        escape(&link.page)
     )
 }
 
@@ -93,6 +110,11 @@ fn cards(report: &Report) -> String {
         let total = report.curve.iter().map(|epoch| epoch.seconds).sum();
         cards.push(("Training", seconds(total), format!("{} epochs", report.curve.len())));
     }
+    card_list(&cards)
+}
+
+/// Figures in cards: name, value, remark.
+fn card_list(cards: &[(&str, String, String)]) -> String {
     let cards: String = cards
         .iter()
         .map(|(name, value, note)| {
@@ -133,6 +155,7 @@ fn results(report: &Report) -> String {
     let chart = charts::bars(&Bars {
         id: "chart-results",
         title: "Model and baselines on the test split (strict)",
+        width: WIDE,
         groups: METRICS.iter().map(|(name, _)| (*name).to_owned()).collect(),
         series: series.collect(),
     });
@@ -151,6 +174,7 @@ fn segments(report: &Report) -> String {
     let chart = charts::bars(&Bars {
         id: "chart-segments",
         title: "NDCG@10 by the target's segment (strict)",
+        width: WIDE,
         groups: names.iter().map(|name| (*name).to_owned()).collect(),
         series: series.collect(),
     });

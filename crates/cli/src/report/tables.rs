@@ -5,13 +5,13 @@ use super::{DatasetFacts, Epoch, METRICS, ResultRow};
 use semrank_core::RankSummary;
 
 /// Cells are HTML; the first of a row is its header. A row marked best is highlighted.
-struct Row {
-    cells: Vec<String>,
-    best: bool,
+pub(super) struct Row {
+    pub(super) cells: Vec<String>,
+    pub(super) best: bool,
 }
 
 /// A table with a caption; `class` chooses its look.
-fn table(class: &str, caption: &str, heads: &[String], rows: &[Row]) -> String {
+pub(super) fn table(class: &str, caption: &str, heads: &[String], rows: &[Row]) -> String {
     if rows.is_empty() {
         return String::new();
     }
@@ -38,7 +38,7 @@ fn row(row: &Row) -> String {
     format!("<tr{class}>{cells}</tr>\n")
 }
 
-fn heads(names: &[&str]) -> Vec<String> {
+pub(super) fn heads(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| escape(name)).collect()
 }
 

@@ -1,6 +1,8 @@
 //! The page as a whole: complete, escaped, self-contained, whatever the numbers are.
 
 use super::*;
+use crate::tokens::{Branch, Bucket, Neighbourhoods, TokenReport};
+use semrank_tokens::{SemanticIds, measures};
 
 const NAMES: [&str; 5] = ["model", "popularity", "markov", "tfidf", "oracle"];
 
@@ -100,6 +102,7 @@ fn sample() -> Report {
         curve: (1..=14).map(epoch).collect(),
         best_epoch: Some(12),
         rows: rows(),
+        tokens: None,
         users: vec![example("user-0007", 2), example("user-0012", 0)],
         timings: vec![
             ("simulate".into(), 0.4),
@@ -211,4 +214,41 @@ fn a_report_of_nothing_is_still_a_page() {
     assert!(html.contains("<h1>empty</h1>") && !html.contains("<section"));
     let zero = ResultRow { name: "model".into(), protocol: "strict".into(), ..ResultRow::default() };
     assert_nested(&render(&Report { rows: vec![zero], curve: vec![Epoch::default()], ..Report::default() }));
+}
+
+fn token_report(text: &str) -> TokenReport {
+    let ids = SemanticIds::new(2, 4, vec![0, 3, 0, 3, 1, 0, 2, 2]);
+    let found = measures(&ids, None, None).unwrap();
+    let leaf = Branch { prefix: vec![0, 3], items: 2, texts: vec![text.into()], children: vec![] };
+    TokenReport {
+        dataset: text.into(),
+        ids: text.into(),
+        items: found.items,
+        levels: found.levels,
+        unique_share: found.unique_share,
+        collision_share: found.collision_share,
+        shared_by_prefix: found.shared_by_prefix,
+        prefixes: found.prefixes,
+        reconstruction_error: Some(f64::NAN),
+        neighbours: Neighbourhoods { content: None, aligned: None },
+        held_back: None,
+        largest: vec![Bucket { prefix: vec![0, 3], items: 2, texts: vec![text.into()] }],
+        examples: vec![Branch { prefix: vec![0], items: 2, texts: vec![], children: vec![leaf] }],
+        use_of_codes: vec![vec![2, 1, 1, 0], vec![2, 1, 1, 0]],
+    }
+}
+
+#[test]
+fn the_page_on_ids_is_whole_and_escaped_and_the_report_leads_to_it() {
+    let html = render_tokens(&token_report("Nail file"));
+    assert_nested(&html);
+    assert_eq!((html.matches("<svg").count(), html.matches("Nail file").count()), (4, 5));
+    assert!(html.contains("<span class=\"code\">0 3</span> <small>2 items</small>"));
+    let html = render_tokens(&token_report("<script>alert('x')</script>\"&"));
+    assert_nested(&html);
+    assert!(!html.contains("<script") && !html.contains("alert('x')") && !html.contains("NaN"));
+    let link = TokensLink { page: "tokens.html".into(), summary: "4 levels".into() };
+    let html = render(&Report { tokens: Some(link), ..sample() });
+    assert!(html.contains("Semantic ids: 4 levels. <a href=\"tokens.html\">"));
+    assert_nested(&html);
 }

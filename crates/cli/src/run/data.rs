@@ -4,7 +4,8 @@ use crate::config::Config;
 use crate::error::Error;
 use semrank_core::{ItemId, Segment, segments};
 use semrank_data::{Dataset, Split, hash_dataset};
-use semrank_model::{Shape, TrainingData};
+use semrank_model::{Shape, TrainingData, untouched};
+use semrank_tokens::SemanticIds;
 use std::path::{Path, PathBuf};
 
 /// A data set and its split.
@@ -17,6 +18,8 @@ pub(crate) struct Data {
     pub(crate) split: Split,
     /// Training events of each item.
     pub(crate) counts: Vec<u32>,
+    /// Items without any.
+    pub(crate) untouched: Vec<u32>,
     /// When each item may be shown; empty where nothing is known or the log has no times.
     active: Vec<(i64, i64)>,
     /// Time of the last event.
@@ -33,7 +36,8 @@ impl Data {
         let active = active(&dataset);
         let path = std::path::absolute(path).map_err(Error::io("find", path))?;
         let now = dataset.events.times().iter().copied().max().unwrap_or(i64::MIN);
-        Ok(Data { dataset, path, hash, split, counts, active, now })
+        let untouched = untouched(&counts);
+        Ok(Data { dataset, path, hash, split, counts, untouched, active, now })
     }
 
     /// Refuses what cannot be trained and tested.
@@ -52,13 +56,18 @@ impl Data {
     }
 
     /// What training may see; `content` is `[items x width]` or empty.
-    pub(crate) fn training<'a>(&'a self, content: &'a [f32]) -> TrainingData<'a> {
+    pub(crate) fn training<'a>(
+        &'a self,
+        content: &'a [f32],
+        tokens: Option<&'a SemanticIds>,
+    ) -> TrainingData<'a> {
         TrainingData {
             events: &self.dataset.events,
             train_ends: &self.split.train_ends,
             target: self.dataset.target_action(),
             counts: &self.counts,
             content,
+            tokens,
             actions: self.dataset.actions.len(),
             active: &self.active,
         }
@@ -77,6 +86,11 @@ impl Data {
     /// Whether items have texts.
     pub(crate) fn has_text(&self) -> bool {
         self.dataset.catalog.texts.iter().any(|column| column.values.iter().any(|text| !text.is_empty()))
+    }
+
+    /// Number of items whose texts may be learned from.
+    pub(crate) fn known_items(&self) -> usize {
+        self.split.known(&self.dataset).iter().filter(|known| **known).count()
     }
 
     /// Head, torso, tail or new, one an item.

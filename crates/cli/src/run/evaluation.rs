@@ -1,4 +1,4 @@
-//! The stage `report`: `evaluation.json` and `report.html` of the test cases.
+//! The stage `report`: `evaluation.json` and `report.html` of the test cases, `tokens.html` where items have semantic ids.
 
 use super::Finished;
 use super::folder::{read_json, write_json};
@@ -6,14 +6,18 @@ use super::page::{self, Extra};
 use super::stage::{Done, Key, stage};
 use crate::error::Error;
 use crate::evaluate::{Evaluation, Part, compare};
-use crate::report;
+use crate::report::{self, TokensLink};
+use crate::tokens;
 use semrank_data::write_atomically;
 use serde_json::json;
+use std::path::Path;
 
 /// The stage's folder.
-pub(super) const STAGE: &str = "report";
+pub(crate) const STAGE: &str = "report";
 /// The report's file.
 pub(super) const PAGE: &str = "report.html";
+/// The file of the page on semantic ids.
+pub(crate) const TOKENS_PAGE: &str = "tokens.html";
 const EVALUATION: &str = "evaluation.json";
 
 /// Evaluates the test cases, or reads what was found.
@@ -30,11 +34,25 @@ pub(super) fn run(finished: &Finished, extra: &[Extra]) -> Result<(Evaluation, D
         |dir| read_json(&dir.join(EVALUATION)),
         |dir, _| {
             let evaluation =
-                compare(&finished.data, &finished.config, &finished.model, &finished.features, Part::Test)?;
+                compare(&finished.data, &finished.config, &finished.model, &finished.content, Part::Test)?;
             write_json(&dir.join(EVALUATION), &evaluation)?;
-            let html = report::render(&page::content(finished, &evaluation, extra)?);
-            write_atomically(&dir.join(PAGE), |out| out.write_all(html.as_bytes()))?;
+            let mut content = page::content(finished, &evaluation, extra)?;
+            content.tokens = tokens_page(finished, dir)?;
+            write_page(&dir.join(PAGE), &report::render(&content))?;
             Ok(evaluation)
         },
     )
+}
+
+/// Writes the page on semantic ids, if there are any.
+fn tokens_page(finished: &Finished, dir: &Path) -> Result<Option<TokensLink>, Error> {
+    let Finished { data, content, folder, .. } = finished;
+    let Some(ids) = &content.tokens else { return Ok(None) };
+    let found = tokens::of_run(&data.dataset, content, &folder.stage(super::tokens::STAGE), ids)?;
+    write_page(&dir.join(TOKENS_PAGE), &report::render_tokens(&found))?;
+    Ok(Some(TokensLink { page: TOKENS_PAGE.into(), summary: tokens::sentence(&found) }))
+}
+
+fn write_page(path: &Path, html: &str) -> Result<(), Error> {
+    Ok(write_atomically(path, |out| out.write_all(html.as_bytes()))?)
 }

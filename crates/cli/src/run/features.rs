@@ -6,7 +6,7 @@ use super::stage::{Done, Key, stage};
 use crate::config::Config;
 use crate::error::Error;
 use crate::output::note;
-use semrank_embed::{Embedder, Fit, ItemFeatures, is_fitted, open};
+use semrank_embed::{Embedder, Fit, ItemFeatures, Source, is_fitted, open};
 use semrank_model::artefact::{load_features, save_features};
 use serde_json::json;
 
@@ -49,6 +49,24 @@ pub(crate) fn run(
             Ok(features)
         },
     )
+}
+
+/// What the run's encoders make of other items, one vector each: the same texts give the same vectors as in the catalogue.
+pub(crate) fn of_others(
+    data: &Data,
+    config: &Config,
+    seed: u64,
+    items: &dyn Source,
+) -> Result<ItemFeatures, Error> {
+    let known = data.split.known(&data.dataset);
+    let mut parts = Vec::new();
+    for name in config.content.encoder.names() {
+        let encoder = open(name, &fit(data, config, seed, &known))?;
+        let mut embedder = Embedder::cached(encoder, &config.content.cache_dir())?;
+        parts.push(ItemFeatures::encode(items, &mut embedder)?);
+        embedder.encoder().notes().iter().for_each(|remark| note(&format!("features: {remark}")));
+    }
+    Ok(ItemFeatures::concatenate(&parts))
 }
 
 fn fit<'a>(data: &'a Data, config: &'a Config, seed: u64, known: &'a [bool]) -> Fit<'a> {

@@ -3,7 +3,8 @@
 //! ```text
 //! beauty-run/
 //!   run.json                  data set (path, hash), seed, all settings
-//!   features/  model/  report/    finished stages, each with manifest.json and timing.json
+//!   features/  tokens/  model/  report/    finished stages, each with manifest.json and timing.json
+//!   ids/                      published semantic ids, once `semrank tokens` was asked for them
 //!   model.partial/            a training under way, for --resume
 //! ```
 
@@ -103,7 +104,8 @@ impl RunFolder {
         write_json(&self.path.join(RUN), run)
     }
 
-    fn lock(&self) -> Result<Lock, Error> {
+    /// Keeps other processes from working on the run until the lock is dropped.
+    pub(crate) fn lock(&self) -> Result<Lock, Error> {
         let path = self.path.join(LOCK);
         let file = File::create(&path).map_err(Error::io("create", &path))?;
         match file.try_lock() {

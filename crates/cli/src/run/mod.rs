@@ -10,7 +10,8 @@
 //! | `folder` | the run folder and `run.json` |
 //! | `stage` | skip or make a stage; manifests and their checks |
 //! | `data` | the data set, its split and counts |
-//! | `features`, `model`, `evaluation` | one stage each |
+//! | `features`, `tokens`, `model`, `evaluation` | one stage each |
+//! | `tokenized` | a run up to its semantic ids |
 //! | `page` | the content of `report.html` |
 
 mod data;
@@ -20,20 +21,24 @@ mod folder;
 mod model;
 mod page;
 mod stage;
+mod tokenized;
+mod tokens;
 
 pub(crate) use data::Data;
-pub(crate) use folder::{read_json, write_json};
+pub(crate) use evaluation::{STAGE as REPORT, TOKENS_PAGE};
+pub(crate) use folder::{Lock, read_json, write_json};
 pub(crate) use stage::Done;
+pub(crate) use tokenized::Tokenized;
+pub(crate) use tokens::Content;
 
 use crate::config::{Config, ConfigArgs};
 use crate::error::Error;
 use crate::evaluate::{Evaluation, tables};
 use crate::{interrupt, output, resources};
 use clap::Args;
-use folder::{DatasetRef, FORMAT, RunFile, RunFolder};
-use semrank_embed::ItemFeatures;
-use semrank_model::artefact::{Trained, load_features, load_trained};
-use semrank_model::{Encoded, Ranker};
+use folder::RunFolder;
+use semrank_model::artefact::{Trained, load_trained};
+use semrank_model::{Encoded, Ranker, SimilarContent};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -75,7 +80,7 @@ pub(crate) struct Finished {
     pub(crate) data: Data,
     pub(crate) config: Config,
     pub(crate) seed: u64,
-    pub(crate) features: ItemFeatures,
+    pub(crate) content: Content,
     pub(crate) model: Trained,
     /// Seconds of training and validation.
     pub(crate) train_seconds: f64,
@@ -134,61 +139,52 @@ fn resume_command() -> String {
 
 impl Finished {
     /// Makes the stages up to the model, or reads those that are unchanged.
-    pub(crate) fn make(job: &Job) -> Result<(Finished, folder::Lock), Error> {
+    pub(crate) fn make(job: &Job) -> Result<(Finished, Lock), Error> {
         let data = Data::open(job.data, &job.config)?;
         data.check_size()?;
-        let (folder, lock) = RunFolder::create(job.out)?;
-        folder.write(&run_file(job, &data))?;
-        let (features, features_done) = features::run(&folder, &data, &job.config, job.seed)?;
+        let (tokenized, lock) = Tokenized::make(job, data)?;
         interrupt::check()?;
-        let from = (&features, features_done.hash.as_str());
-        let (model, model_done) = model::run(&folder, &data, (&job.config, job.seed), from, job.resume)?;
-        let finished = Finished {
-            train_seconds: train_seconds(&model_done),
-            stages: vec![features_done, model_done],
-            config: job.config.clone(),
-            seed: job.seed,
-            data,
-            features,
-            model,
-            folder,
-        };
-        Ok((finished, lock))
+        let Tokenized { data, config, seed, content, mut stages, folder } = tokenized;
+        let from = (&content, [stages[0].hash.as_str(), stages[1].hash.as_str()]);
+        let (model, model_done) = model::run(&folder, &data, (&config, seed), from, job.resume)?;
+        let train_seconds = train_seconds(&model_done);
+        stages.push(model_done);
+        Ok((Finished { data, config, seed, content, model, train_seconds, stages, folder }, lock))
     }
 
     /// Reads a finished run; its data set is looked for where it was, or at `moved_to`.
     pub(crate) fn open(run: &Path, moved_to: Option<&Path>) -> Result<Finished, Error> {
-        let (folder, file) = RunFolder::open(run)?;
-        let data = Data::open(moved_to.unwrap_or(&file.dataset.path), &file.config)?;
-        if data.hash != file.dataset.hash {
-            return Err(Error::Mismatch {
-                path: data.path,
-                what: format!("data set `{}`", data.dataset.meta.name),
-                got: data.hash,
-                expected: file.dataset.hash,
-                help: "it has changed since the run, or is another one: repeat `semrank run`, or name the right one with --data",
-            });
-        }
-        let (config, seed) = (file.config, file.seed);
-        let features_done = stage::check(&folder, &features::key(&data, &config, seed))?;
-        let model_done = stage::check(&folder, &model::key(&data, &config, seed, &features_done.hash))?;
-        let features = load_features(&folder.stage("features"), data.dataset.catalog.len())?;
-        let model = load_trained(&folder.stage("model"), data.shape(features.dim))?;
+        let tokenized = Tokenized::open(run, moved_to)?;
+        let Tokenized { data, config, seed, content, mut stages, folder } = tokenized;
+        let from = [stages[0].hash.as_str(), stages[1].hash.as_str()];
+        let model_done = stage::check(&folder, &model::key(&data, &config, seed, from))?;
+        let shape = data.shape(content.features.dim);
+        let model = load_trained(&folder.stage("model"), shape, content.tokens.as_ref())?;
         let train_seconds = train_seconds(&model_done);
-        let stages = vec![features_done, model_done];
-        Ok(Finished { data, config, seed, features, model, train_seconds, stages, folder })
+        stages.push(model_done);
+        Ok(Finished { data, config, seed, content, model, train_seconds, stages, folder })
     }
 
     /// The network with all item vectors.
     pub(crate) fn encoded(&self) -> Encoded<'_> {
         let dataset = &self.data.dataset;
-        Encoded::new(&self.model.network, &dataset.events, dataset.catalog.len(), &self.features.values)
+        Encoded::new(
+            &self.model.network,
+            &dataset.events,
+            dataset.catalog.len(),
+            &self.content.features.values,
+        )
+    }
+
+    /// The content neighbours.
+    pub(crate) fn similar(&self) -> SimilarContent {
+        self.content.similar(&self.config.blend)
     }
 
     /// The whole scorer.
-    pub(crate) fn ranker<'a>(&'a self, encoded: &'a Encoded<'a>) -> Ranker<'a> {
+    pub(crate) fn ranker<'a>(&'a self, encoded: &'a Encoded<'a>, similar: &'a SimilarContent) -> Ranker<'a> {
         let Trained { item_item, prior, facts, .. } = &self.model;
-        Ranker { encoded, item_item, prior, blend: facts.blend }
+        Ranker { encoded, item_item, similar, prior, untouched: &self.data.untouched, blend: facts.blend }
     }
 
     /// The last stage: test metrics and the report, with `extra` rows in the report.
@@ -203,20 +199,15 @@ impl Finished {
         self.folder.path()
     }
 
-    /// The report's place.
-    pub(crate) fn report(&self) -> PathBuf {
-        self.folder.stage(evaluation::STAGE).join(evaluation::PAGE)
+    /// The pages of the report: file name and place.
+    pub(crate) fn pages(&self) -> Vec<(&'static str, PathBuf)> {
+        let dir = self.folder.stage(evaluation::STAGE);
+        let tokens = self.content.tokens.is_some().then_some(evaluation::TOKENS_PAGE);
+        [evaluation::PAGE].into_iter().chain(tokens).map(|page| (page, dir.join(page))).collect()
     }
 }
 
 pub(crate) use page::{Extra, kind};
-
-fn run_file(job: &Job, data: &Data) -> RunFile {
-    let dataset =
-        DatasetRef { name: data.dataset.meta.name.clone(), path: data.path.clone(), hash: data.hash.clone() };
-    let semrank = env!("CARGO_PKG_VERSION").to_owned();
-    RunFile { format: FORMAT, semrank, dataset, seed: job.seed, config: job.config.clone() }
-}
 
 fn train_seconds(model: &Done) -> f64 {
     model.timing.parts.get("train").copied().unwrap_or(0.0)

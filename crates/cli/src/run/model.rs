@@ -6,17 +6,17 @@
 use super::data::Data;
 use super::folder::{RunFolder, read_json, write_json};
 use super::stage::{Done, Key, Timing, stage};
+use super::tokens::Content;
 use crate::config::Config;
 use crate::error::Error;
 use crate::interrupt;
 use crate::output::note;
 use crate::progress::Progress;
 use semrank_data::StagedDir;
-use semrank_embed::ItemFeatures;
 use semrank_model::artefact::{Trained, TrainedFacts, load_trained, save_trained};
 use semrank_model::{
-    Encoded, Ended, EpochReport, Fit, FitError, Fitting, ItemItem, SeenInTraining, StepReport, Task, Watch,
-    choose,
+    Encoded, Ended, EpochReport, Fit, FitError, Fitting, ItemItem, SeenInTraining, StepReport, Task, Terms,
+    TrainingData, Watch, choose,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -32,15 +32,15 @@ struct StateKey {
     step: u64,
 }
 
-/// What decides the model; `features` is the hash of that stage.
-pub(crate) fn key(data: &Data, config: &Config, seed: u64, features: &str) -> Key {
+/// What decides the model; `features` and `tokens` are the hashes of those stages.
+pub(crate) fn key(data: &Data, config: &Config, seed: u64, [features, tokens]: [&str; 2]) -> Key {
     let config = json!({
         "split": data.split.kind,
         "model": config.model,
         "train": config.train,
         "blend": config.blend,
     });
-    Key::new("model", seed, config, &[("dataset", &data.hash), ("features", features)])
+    Key::new("model", seed, config, &[("dataset", &data.hash), ("features", features), ("tokens", tokens)])
 }
 
 /// Trains the model, or reads it.
@@ -48,15 +48,15 @@ pub(crate) fn run(
     folder: &RunFolder,
     data: &Data,
     (config, seed): (&Config, u64),
-    (features, features_hash): (&ItemFeatures, &str),
+    (content, hashes): (&Content, [&str; 2]),
     resume: bool,
 ) -> Result<(Trained, Done), Error> {
-    let key = key(data, config, seed, features_hash);
-    let training = Training { folder, data, config, seed, features, key: key.fingerprint(), resume };
+    let key = key(data, config, seed, hashes);
+    let training = Training { folder, data, config, seed, content, key: key.fingerprint(), resume };
     let out = stage(
         folder,
         &key,
-        |dir| Ok(load_trained(dir, data.shape(features.dim))?),
+        |dir| Ok(load_trained(dir, data.shape(content.features.dim), content.tokens.as_ref())?),
         |dir, timing| {
             let trained = training.run(timing)?;
             save_trained(dir, &trained)?;
@@ -73,7 +73,7 @@ struct Training<'a> {
     data: &'a Data,
     config: &'a Config,
     seed: u64,
-    features: &'a ItemFeatures,
+    content: &'a Content,
     key: String,
     resume: bool,
 }
@@ -85,17 +85,21 @@ impl Training<'_> {
             fit.curve.iter().map(|epoch| [epoch.train_seconds, epoch.validation_seconds]).collect();
         timing.parts.insert("train".into(), timing.epochs.iter().flatten().sum());
         let started = Instant::now();
-        let trained = self.blend(fit, masks);
+        let trained = self.blend(fit, masks)?;
         timing.parts.insert("blend".into(), started.elapsed().as_secs_f64());
         interrupt::check()?;
         Ok(trained)
+    }
+
+    fn training(&self) -> TrainingData<'_> {
+        self.data.training(&self.content.features.values, self.content.tokens.as_ref())
     }
 
     fn fit(&self) -> Result<(Fit, bool), Error> {
         let task = Task {
             model: &self.config.model,
             train: &self.config.train,
-            data: self.data.training(&self.features.values),
+            data: self.training(),
             validation: &self.data.split.validation,
             seed: self.seed,
         };
@@ -140,26 +144,27 @@ impl Training<'_> {
     }
 
     /// Item-item term, prior, their weights and the seen policy, by validation.
-    fn blend(&self, fit: Fit, masks_seen_in_training: bool) -> Trained {
+    fn blend(&self, fit: Fit, masks_seen_in_training: bool) -> Result<Trained, Error> {
         note("model: choosing the blend on validation");
-        let training = self.data.training(&self.features.values);
+        let training = self.training();
         let (items, events) = (self.data.dataset.catalog.len(), &self.data.dataset.events);
         let item_item = ItemItem::fit(&training, &self.config.blend);
-        let encoded = Encoded::new(&fit.network, events, items, &self.features.values);
+        let encoded = Encoded::new(&fit.network, events, items, &self.content.features.values);
+        let similar = self.content.similar(&self.config.blend);
+        let terms = Terms { encoded: &encoded, item_item: &item_item, similar: &similar };
         let cases = &self.data.split.validation;
-        let chosen =
-            choose(&encoded, &item_item, &training, cases, &self.config.blend, !masks_seen_in_training);
+        let chosen = choose(&terms, &training, cases, &self.config.blend, !masks_seen_in_training)?;
         drop(encoded);
         let facts = TrainedFacts {
             model: self.config.model.clone(),
-            shape: self.data.shape(self.features.dim),
+            shape: self.data.shape(self.content.features.dim),
             blend: chosen.blend,
             validation_ndcg_10: chosen.ndcg_10,
             masks_seen_in_training,
             best_epoch: fit.best_epoch,
             curve: fit.curve,
         };
-        Trained { network: fit.network, item_item, prior: chosen.prior, facts }
+        Ok(Trained { network: fit.network, item_item, prior: chosen.prior, facts })
     }
 }
 

@@ -53,6 +53,7 @@ pub(super) fn content(
         curve: facts.curve.iter().enumerate().map(|(at, epoch)| curve(finished, at, epoch)).collect(),
         best_epoch: (facts.best_epoch > 0).then_some(facts.best_epoch as usize),
         rows,
+        tokens: None,
         users: examples(finished)?,
         timings: timings(finished),
         notes,
@@ -168,9 +169,12 @@ fn example(finished: &Finished, case: &Case) -> Result<UserExample, Error> {
 fn recommended(found: Recommendation, target: ItemId) -> Recommended {
     let parts = &found.parts;
     let mut sources = vec![("network".to_owned(), f64::from(parts.network))];
-    for (name, share) in
-        [("item-item", parts.item_item), ("popularity", parts.popularity), ("seen", parts.seen)]
-    {
+    for (name, share) in [
+        ("item-item", parts.item_item),
+        ("content", parts.content),
+        ("popularity", parts.popularity),
+        ("seen", parts.seen),
+    ] {
         if share != 0.0 {
             sources.push((name.into(), f64::from(share)));
         }

@@ -127,6 +127,7 @@ pub(crate) fn check(folder: &RunFolder, key: &Key) -> Result<Done, Error> {
     if !path.is_file() {
         let stage = match key.stage.as_str() {
             "features" => "features",
+            "tokens" => "tokens",
             "model" => "model",
             _ => "report",
         };

@@ -1,0 +1,242 @@
+//! The stage `tokens`: content vectors and training histories in; the alignment tower, a codebook, aligned vectors and
+//! semantic ids out.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `tower.json`, `tower.safetensors` | the tower; absent where nothing was aligned |
+//! | `codebook.json`, `codebook.safetensors` | the frozen codebook |
+//! | `vectors.safetensors`, `features.json` | one aligned vector an item |
+//! | `ids.safetensors` | L codes an item |
+
+use super::data::Data;
+use super::folder::RunFolder;
+use super::stage::{Done, Key, Timing, stage};
+use crate::config::Config;
+use crate::error::Error;
+use crate::output::note;
+use semrank_embed::ItemFeatures;
+use semrank_model::artefact::{Error as ArtefactError, load_features, save_features};
+use semrank_model::{BlendSettings, SimilarContent};
+use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
+use semrank_tokens::{Codebook, Rows, SemanticIds, TokenSettings, Tower, encode_all, fit};
+use serde_json::json;
+use std::ops::Range;
+use std::path::Path;
+use std::time::Instant;
+
+pub(crate) const STAGE: &str = "tokens";
+const IDS: &str = "ids.safetensors";
+/// A level with fewer items than this a code would name single items instead of kinds of them.
+const ITEMS_PER_CODE: usize = 4;
+
+/// What the model knows of the items.
+pub(crate) struct Content {
+    /// One vector an item: what its texts say, and beside it what people do with such items.
+    pub(crate) features: ItemFeatures,
+    /// Where the aligned part of a vector begins; its width where nothing was aligned.
+    pub(crate) aligned: usize,
+    /// Semantic ids, where items have contents.
+    pub(crate) tokens: Option<SemanticIds>,
+}
+
+impl Content {
+    /// The content neighbours: of the vectors that were quantised.
+    pub(crate) fn similar(&self, settings: &BlendSettings) -> SimilarContent {
+        let (values, dim) = self.quantised();
+        SimilarContent::new(&values, dim, settings)
+    }
+
+    /// Whether vectors were aligned with behaviour before they were quantised.
+    pub(crate) fn is_aligned(&self) -> bool {
+        self.aligned < self.features.dim
+    }
+
+    /// What the texts alone say: vectors `[items x width]` and their width.
+    pub(crate) fn texts(&self) -> (Vec<f32>, usize) {
+        self.columns(0..self.aligned)
+    }
+
+    /// The vectors that ids are made from, `[items x width]`, and their width: the aligned part, or all where nothing was
+    /// aligned.
+    pub(crate) fn quantised(&self) -> (Vec<f32>, usize) {
+        let dim = self.features.dim;
+        self.columns(if self.is_aligned() { self.aligned..dim } else { 0..dim })
+    }
+
+    fn columns(&self, columns: Range<usize>) -> (Vec<f32>, usize) {
+        let dim = columns.len();
+        let rows = self.features.values.chunks_exact(self.features.dim.max(1));
+        (rows.flat_map(|row| &row[columns.clone()]).copied().collect(), dim)
+    }
+}
+
+/// The vectors to quantise of items that are not in the catalogue, given what their texts say.
+///
+/// # Errors
+/// Those of the tower: another encoder's features, a damaged file.
+pub(crate) fn quantised(
+    dir: &Path,
+    content: &Content,
+    features: ItemFeatures,
+) -> Result<ItemFeatures, Error> {
+    if !content.is_aligned() {
+        return Ok(features);
+    }
+    let tower = Tower::open(dir, &features.fingerprint)?;
+    let dim = tower.width();
+    let mut values = vec![0.0; features.values.len() / features.dim * dim];
+    tower.forward(&features.values, &mut values);
+    Ok(ItemFeatures { dim, values, fingerprint: aligned_fingerprint(&tower, &features) })
+}
+
+/// What the stage makes.
+struct Made {
+    aligned: ItemFeatures,
+    ids: Option<SemanticIds>,
+}
+
+/// What decides the tokens; `features` is the hash of that stage.
+pub(crate) fn key(data: &Data, config: &Config, seed: u64, features: &str) -> Key {
+    let config = json!({
+        "split": data.split.kind,
+        "content": config.model.content,
+        "align": config.align,
+        "tokens": config.tokens,
+    });
+    Key::new(STAGE, seed, config, &[("dataset", &data.hash), ("features", features)])
+}
+
+/// Makes the tokens, or reads them.
+pub(crate) fn run(
+    folder: &RunFolder,
+    data: &Data,
+    (config, seed): (&Config, u64),
+    (features, features_hash): (ItemFeatures, &str),
+) -> Result<(Content, Done), Error> {
+    let key = key(data, config, seed, features_hash);
+    let items = data.dataset.catalog.len();
+    let making = Making { data, config, seed, features: &features };
+    let (made, done) = stage(folder, &key, |dir| load(dir, items), |dir, timing| making.run(dir, timing))?;
+    Ok((content(features, made), done))
+}
+
+/// Reads the tokens of a finished run.
+pub(crate) fn open(folder: &RunFolder, data: &Data, features: ItemFeatures) -> Result<Content, Error> {
+    let made = load(&folder.stage(STAGE), data.dataset.catalog.len())?;
+    Ok(content(features, made))
+}
+
+fn content(features: ItemFeatures, Made { aligned, ids }: Made) -> Content {
+    let at = features.dim;
+    let features = if aligned.dim > 0 { ItemFeatures::concatenate(&[features, aligned]) } else { features };
+    Content { features, aligned: at, tokens: ids }
+}
+
+struct Making<'a> {
+    data: &'a Data,
+    config: &'a Config,
+    seed: u64,
+    features: &'a ItemFeatures,
+}
+
+impl Making<'_> {
+    fn run(&self, dir: &Path, timing: &mut Timing) -> Result<Made, Error> {
+        let mut timed = |part: &str, started: Instant| {
+            timing.parts.insert(part.into(), started.elapsed().as_secs_f64());
+        };
+        let started = Instant::now();
+        let aligned = self.align(dir)?;
+        timed("align", started);
+        let started = Instant::now();
+        let ids = self.tokenize(dir, aligned.as_ref().unwrap_or(self.features))?;
+        timed("tokenize", started);
+        let none = || ItemFeatures { dim: 0, values: Vec::new(), fingerprint: "none".into() };
+        let made = Made { aligned: aligned.unwrap_or_else(none), ids };
+        save(dir, &made)?;
+        Ok(made)
+    }
+
+    /// Trains and writes the tower; `None` where there is nothing to align.
+    fn align(&self, dir: &Path) -> Result<Option<ItemFeatures>, Error> {
+        let (features, settings) = (self.features, &self.config.align);
+        let pairs = self.data.training(&features.values, None).pairs(settings.gap);
+        if features.dim == 0 || !settings.enabled || pairs.is_empty() {
+            return Ok(None);
+        }
+        note(&format!("tokens: aligning contents with behaviour, {} pairs of items", pairs.len()));
+        let mut losses = Vec::new();
+        let say = |loss: f64| losses.push(loss);
+        let tower = Tower::fit(&features.values, features.dim, &pairs, settings, self.seed, say)?;
+        if let [first, .., last] = losses[..] {
+            note(&format!("tokens: contrastive loss {first:.3} in the first epoch, {last:.3} in the last"));
+        }
+        tower.write(dir, settings, &features.fingerprint)?;
+        let dim = tower.width();
+        let mut values = vec![0.0; self.data.dataset.catalog.len() * dim];
+        tower.forward(&features.values, &mut values);
+        Ok(Some(ItemFeatures { dim, values, fingerprint: aligned_fingerprint(&tower, features) }))
+    }
+
+    /// Fits a codebook on the items that were known at the cut, writes it, and encodes all items.
+    fn tokenize(&self, dir: &Path, vectors: &ItemFeatures) -> Result<Option<SemanticIds>, Error> {
+        let known = self.data.split.known(&self.data.dataset);
+        let rows = vectors.values.chunks_exact(vectors.dim.max(1)).zip(&known).filter(|(_, known)| **known);
+        let known: Vec<f32> = rows.flat_map(|(row, _)| row).copied().collect();
+        let Some(settings) = self.settings(known.len().checked_div(vectors.dim).unwrap_or(0)) else {
+            return Ok(None);
+        };
+        let tokenizer = fit(&settings, &Rows::new(&known, vectors.dim), self.seed)?;
+        let ids = encode_all(&tokenizer, &Rows::new(&vectors.values, vectors.dim))?;
+        Codebook::new(tokenizer, settings, 1, &vectors.fingerprint).write(dir)?;
+        Ok(Some(ids))
+    }
+
+    /// The settings with as many codes as the catalogue has room for; `None` where it has room for none.
+    fn settings(&self, items: usize) -> Option<TokenSettings> {
+        let wanted = self.config.tokens.codes;
+        let codes = wanted.min(items / ITEMS_PER_CODE);
+        if codes < 2 {
+            note("tokens: none, because there are too few items with content");
+            return None;
+        }
+        if codes < wanted {
+            note(&format!("tokens: {codes} codes a level instead of {wanted}: there are only {items} items"));
+        }
+        Some(TokenSettings { codes, ..self.config.tokens.clone() })
+    }
+}
+
+/// Of aligned vectors: they depend on the features and on every parameter of the tower.
+fn aligned_fingerprint(tower: &Tower<f32>, features: &ItemFeatures) -> String {
+    let mut hasher = blake3::Hasher::new();
+    tower.params.iter().for_each(|value| {
+        hasher.update(&value.to_le_bytes());
+    });
+    format!("aligned-1:{}:{}", &hasher.finalize().to_hex()[..16], features.fingerprint)
+}
+
+fn save(dir: &Path, Made { aligned, ids }: &Made) -> Result<(), Error> {
+    save_features(dir, aligned)?;
+    let Some(ids) = ids else { return Ok(()) };
+    let codes: Vec<u32> = ids.values().iter().map(|&code| u32::from(code)).collect();
+    let shape = [ids.levels() as u32, ids.codes() as u32];
+    let tensors = [
+        Tensor { name: "levels_codes", shape: [1, 2], values: Values::U32(&shape) },
+        Tensor { name: "ids", shape: [1, codes.len()], values: Values::U32(&codes) },
+    ];
+    Ok(checkpoint::save(&dir.join(IDS), &tensors).map_err(ArtefactError::from)?)
+}
+
+fn load(dir: &Path, items: usize) -> Result<Made, Error> {
+    let aligned = load_features(dir, items)?;
+    let path = dir.join(IDS);
+    if !path.exists() {
+        return Ok(Made { aligned, ids: None });
+    }
+    let file = Checkpoint::open(&path).map_err(ArtefactError::from)?;
+    let shape = file.read_u32("levels_codes", 2).map_err(ArtefactError::from)?;
+    let (levels, codes) = (shape[0] as usize, shape[1] as usize);
+    let ids = file.read_u32("ids", items * levels).map_err(ArtefactError::from)?;
+    let ids = ids.into_iter().map(|code| code as u16).collect();
+    Ok(Made { aligned, ids: Some(SemanticIds::new(levels, codes, ids)) })
+}

@@ -1,0 +1,79 @@
+//! `semrank tokens align`: a run's codebook as the generation after another, its codes named such that few items change.
+
+use super::published::{open_last, publish};
+use crate::error::Error;
+use crate::output;
+use crate::run::Tokenized;
+use clap::Args;
+use semrank_tokens::{Codebook, Rows};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// `semrank tokens align`.
+#[derive(Debug, Args)]
+pub(crate) struct AlignArgs {
+    /// Run folder with the new codebook.
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// The generation before: its folder, or the run that published it.
+    #[arg(long, value_name = "RUN|DIR")]
+    last: PathBuf,
+    /// Folder of the new generation; it must not exist.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Where the run's data set is now, if it was moved.
+    #[arg(long, value_name = "DATASET")]
+    data: Option<PathBuf>,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Summary<'a> {
+    out: &'a Path,
+    generation: u32,
+    /// Items of both generations.
+    items: usize,
+    /// Share of them whose first 1, 2, … L codes would have changed.
+    changed_before: &'a [f64],
+    /// The same of the ids that were published.
+    changed: &'a [f64],
+}
+
+/// Aligns what the arguments say.
+pub(crate) fn align(args: &AlignArgs) -> Result<(), Error> {
+    let run = Tokenized::open(&args.run, args.data.as_deref())?;
+    run.ids()?;
+    let last = open_last(&args.last)?;
+    let (codebook, _) = Codebook::open(&run.codebook())?;
+    let (values, dim) = run.content.quantised();
+    let (codebook, alignment) =
+        semrank_tokens::align(&last, &codebook, &run.names(), &Rows::new(&values, dim))?;
+    if alignment.items == 0 {
+        return Err(Error::NothingCommon { run: args.run.clone(), last: args.last.clone() });
+    }
+    let generation = publish(&run, codebook, &args.out)?;
+    let (items, changed) = generation.changed_since(&last)?;
+    let summary = Summary {
+        out: &args.out,
+        generation: generation.codebook().generation(),
+        items,
+        changed_before: &alignment.changed_before,
+        changed: &changed,
+    };
+    if args.json { output::json(&summary) } else { output::text(&summary.text()) }
+}
+
+impl Summary<'_> {
+    fn text(&self) -> String {
+        let mut out =
+            format!("share of the {} items of both generations whose first codes change\n", self.items);
+        out += &format!("  {:<6} {:>16} {:>16}\n", "codes", "before alignment", "after alignment");
+        for (level, (before, after)) in self.changed_before.iter().zip(self.changed).enumerate() {
+            out += &format!("  {:<6} {:>14.1} % {:>14.1} %\n", level + 1, before * 100.0, after * 100.0);
+        }
+        out + &format!("ids: {}, generation {}\n", self.out.display(), self.generation)
+    }
+}

@@ -1,0 +1,142 @@
+//! `semrank tokens append`: texts of new items in, their ids out, published beside those of the run's catalogue.
+//!
+//! Texts become vectors by the run's own encoders and tower, and ids by its frozen codebook. Wherever it is killed, all new
+//! items have an id afterwards or none has.
+
+use super::published::{open, published};
+use crate::error::Error;
+use crate::output::{self, note};
+use crate::run::Tokenized;
+use clap::Args;
+use semrank_data::import::TextColumns;
+use semrank_data::write_atomically;
+use semrank_embed::{Source, TextFile, check_id};
+use semrank_tokens::{Appended, Generation, Rows};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// `semrank tokens append`.
+#[derive(Debug, Args)]
+pub(crate) struct AppendArgs {
+    /// Run folder.
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// Items file: Parquet, CSV, TSV or NDJSON by extension; the text formats may be gzipped.
+    #[arg(long, value_name = "FILE")]
+    items: PathBuf,
+    /// Id column of the items file [default: item_id, item, itemId …].
+    #[arg(long, value_name = "COLUMN")]
+    item_id: Option<String>,
+    /// Text columns, by commas [default: those of the run's data set].
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    text: Option<Vec<String>>,
+    /// File to write, .tsv: the ids of the given items, new ones and known ones.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Generation to append to [default: RUN/ids, made at first use].
+    #[arg(long, value_name = "DIR")]
+    generation: Option<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Where the data set is now, if it was moved.
+    #[arg(long, value_name = "DATASET")]
+    data: Option<PathBuf>,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Summary<'a> {
+    ids: &'a Path,
+    generation: u32,
+    items: usize,
+    #[serde(flatten)]
+    appended: Appended,
+    /// Items of the generation that have an id now.
+    published: usize,
+    seconds: f64,
+}
+
+/// Appends what the arguments say.
+pub(crate) fn append(args: &AppendArgs) -> Result<(), Error> {
+    let started = Instant::now();
+    let run = Tokenized::open(&args.run, args.data.as_deref())?;
+    run.ids()?;
+    let source = source(args, &run);
+    let names = names(&source)?;
+    let vectors = run.vectors_of(&source)?;
+    let _lock = run.lock()?;
+    let mut generation = match &args.generation {
+        Some(dir) => open(dir)?,
+        None => published(&run)?,
+    };
+    let rows = Rows::new(&vectors.values, vectors.dim);
+    let appended = generation.append(&names, &rows, &vectors.fingerprint)?;
+    if let Some(out) = &args.out {
+        write(out, &generation, &names)?;
+    }
+    let place = run.published();
+    let summary = Summary {
+        ids: args.generation.as_deref().unwrap_or(&place),
+        generation: generation.codebook().generation(),
+        items: names.len(),
+        appended,
+        published: generation.len(),
+        seconds: started.elapsed().as_secs_f64(),
+    };
+    if args.json { output::json(&summary) } else { output::text(&summary.text()) }
+}
+
+fn source(args: &AppendArgs, run: &Tokenized) -> TextFile {
+    let usual = &run.data.dataset.meta.text;
+    let text = args.text.as_ref().unwrap_or(usual);
+    if text != usual {
+        note(&format!(
+            "tokens: the run's items have the texts {}, these {}",
+            usual.join(", "),
+            text.join(", ")
+        ));
+    }
+    let (path, item_id) = (args.items.clone(), args.item_id.clone());
+    TextFile::new(TextColumns { path, item_id, text: Some(text.clone()) })
+}
+
+fn names(source: &TextFile) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    source.each_chunk(&mut |documents| {
+        names.extend(documents.iter().map(|document| document.id.to_owned()));
+        Ok(())
+    })?;
+    Ok(names)
+}
+
+/// Lines `item<TAB>c1 c2 … cL`.
+fn write(out: &Path, generation: &Generation, names: &[String]) -> Result<(), Error> {
+    let mut lines = String::new();
+    for name in names {
+        check_id(name)?;
+        let codes: Vec<String> = generation.of(name).into_iter().flatten().map(u16::to_string).collect();
+        lines += &format!("{name}\t{}\n", codes.join(" "));
+    }
+    Ok(write_atomically(out, |file| file.write_all(lines.as_bytes()))?)
+}
+
+impl Summary<'_> {
+    fn text(&self) -> String {
+        let Appended { new, known, moved } = self.appended;
+        let moved = match moved {
+            0 => String::new(),
+            moved => format!(" ({moved} moved to a free id nearby)"),
+        };
+        format!(
+            "{new} of {} items got an id{moved}, {known} had one and keep it; {} items have one now\n{:.1} s\nids: {}, \
+             generation {}\n",
+            self.items,
+            self.published,
+            self.seconds,
+            self.ids.display(),
+            self.generation
+        )
+    }
+}

@@ -1,0 +1,75 @@
+//! `semrank tokens report`: how good ids are and what their codes mean, on the console and as the page `tokens.html`.
+//!
+//! ```text
+//! semrank tokens report beauty-run
+//! semrank tokens report beauty-run --hold-back 10        also of a tenth that a codebook was not fitted on
+//! semrank tokens report beauty-run --ids published.parquet --item-id item0 --column rkmeans     ids of others
+//! ```
+
+use super::foreign::Foreign;
+use super::{measure, show};
+use crate::error::Error;
+use crate::run::{REPORT, TOKENS_PAGE, Tokenized};
+use crate::{output, report as pages};
+use clap::Args;
+use semrank_data::write_atomically;
+use std::path::PathBuf;
+
+/// `semrank tokens report`.
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Run folder.
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// Measure the ids of this file instead, against what the run knows of the texts; no page is written.
+    #[arg(long, value_name = "FILE", requires = "column")]
+    ids: Option<PathBuf>,
+    /// Column of --ids with the codes of an item, such as `12 7 255 0`.
+    #[arg(long, value_name = "COLUMN", requires = "ids")]
+    column: Option<String>,
+    /// Column of --ids with the item's id [default: item_id, item, itemId …].
+    #[arg(long, value_name = "COLUMN", requires = "ids")]
+    item_id: Option<String>,
+    /// Fit the tokenizer again without every N-th item, and measure those.
+    #[arg(long, value_name = "N", conflicts_with = "ids", value_parser = clap::value_parser!(u32).range(2..))]
+    hold_back: Option<u32>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Where the data set is now, if it was moved.
+    #[arg(long, value_name = "DATASET")]
+    data: Option<PathBuf>,
+}
+
+/// Reports what the arguments say.
+pub(crate) fn report(args: &ReportArgs) -> Result<(), Error> {
+    let run = Tokenized::open(&args.run, args.data.as_deref())?;
+    let own = run.ids()?;
+    let dataset = &run.data.dataset;
+    let (report, page) = match (&args.ids, &args.column) {
+        (Some(path), Some(column)) => {
+            let (path, item_id, column) = (path.clone(), args.item_id.clone(), column.clone());
+            let name = format!("{}, column {column}", path.display());
+            let ids = Foreign { path, item_id, column }.read(&dataset.catalog)?;
+            (measure::of_others(dataset, &run.content, &ids, name)?, None)
+        }
+        _ => {
+            let mut report = measure::of_run(dataset, &run.content, &run.codebook(), own)?;
+            if let Some(one_in) = args.hold_back {
+                let one_in = one_in as usize;
+                report.held_back = Some(measure::held_back(&run.content, &run.codebook(), one_in, run.seed)?);
+            }
+            let dir = run.folder().join(REPORT);
+            std::fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
+            let page = dir.join(TOKENS_PAGE);
+            let html = pages::render_tokens(&report);
+            write_atomically(&page, |out| out.write_all(html.as_bytes()))?;
+            (report, Some(page))
+        }
+    };
+    if args.json {
+        return output::json(&report);
+    }
+    let page = page.map_or(String::new(), |page| format!("\npage: {}\n", page.display()));
+    output::text(&(show::text(&report) + &page))
+}

@@ -1,0 +1,72 @@
+//! `semrank tokenize`: a data set in, a run folder with features and semantic ids out.
+
+use super::{TokenReport, of_run, sentence};
+use crate::config::{Config, ConfigArgs};
+use crate::error::Error;
+use crate::run::{Data, Done, Job, Tokenized};
+use crate::{output, resources};
+use clap::Args;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// `semrank tokenize`.
+#[derive(Debug, Args)]
+pub(crate) struct TokenizeArgs {
+    /// Data set folder.
+    #[arg(long, value_name = "DATASET")]
+    data: PathBuf,
+    /// Run folder to make, or to bring up to date.
+    #[arg(long, value_name = "RUN")]
+    out: PathBuf,
+    #[command(flatten)]
+    settings: ConfigArgs,
+    /// Seed of every random choice.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Summary<'a> {
+    run: &'a Path,
+    #[serde(flatten)]
+    report: &'a TokenReport,
+    stages: &'a [Done],
+    wall_seconds: f64,
+    peak_rss_mb: Option<f64>,
+}
+
+/// Makes the stages up to the ids.
+pub(crate) fn tokenize(args: &TokenizeArgs) -> Result<(), Error> {
+    let started = Instant::now();
+    let config = Config::load(&args.settings)?;
+    let data = Data::open(&args.data, &config)?;
+    check_size(&data, &config)?;
+    let job = Job { data: &args.data, out: &args.out, config, seed: args.seed, resume: false };
+    let (run, _lock) = Tokenized::make(&job, data)?;
+    let report = of_run(&run.data.dataset, &run.content, &run.codebook(), run.ids()?)?;
+    let wall_seconds = started.elapsed().as_secs_f64();
+    if args.json {
+        let (run, stages) = (run.folder(), run.stages.as_slice());
+        let peak_rss_mb = resources::peak_rss_mib();
+        return output::json(&Summary { run, report: &report, stages, wall_seconds, peak_rss_mb });
+    }
+    output::text(&format!(
+        "{}\n{wall_seconds:.1} s\nrun:  {run}\nnext: semrank tokens report {run}\n",
+        sentence(&report),
+        run = run.folder().display()
+    ))
+}
+
+/// Who asks for ids by name gets as many codes as asked for, or an error; `semrank run` makes do with fewer.
+fn check_size(data: &Data, config: &Config) -> Result<(), Error> {
+    let (items, codes) = (data.known_items(), config.tokens.codes);
+    if config.model.content && data.has_text() && items < codes {
+        return Err(semrank_tokens::Error::FewItems { items, codes }.into());
+    }
+    Ok(())
+}
