@@ -132,8 +132,8 @@ impl Error {
                 Some("a user needs at least three events for leave-one-out: history, validation, test".into())
             }
             Error::NoTokens { .. } => {
-                Some("ids come from texts: the data set needs text columns, the settings model.content=true, and the \
-                      catalogue at least 8 items".into())
+                Some("ids come from texts: the data set needs text columns, the settings model.content or \
+                      model.prefixes to be true, and the catalogue at least 8 items".into())
             }
             Error::NoIds { .. } => {
                 Some("give a run folder, RUN/ids, or a folder that `semrank tokens align` made".into())

@@ -24,7 +24,10 @@ fn what_cannot_be_tokenized_is_refused_with_advice() {
         &["120 items cannot be given 200 codes a level", "lower tokens.codes"],
     );
     assert!(!Path::new(&out).exists(), "a refused run leaves nothing behind");
-    refuses(&["model.content=false"], &["has no semantic ids", "model.content=true"]);
+    refuses(
+        &["model.content=false", "model.prefixes=false"],
+        &["has no semantic ids", "model.prefixes to be true"],
+    );
     let said = fail(["tokens", "report", &out]);
     assert!(said.contains("has no semantic ids") && said.contains("help:"), "{said}");
 

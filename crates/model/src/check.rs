@@ -40,11 +40,19 @@ impl ModelSettings {
         share("model.prefix_dropout", self.prefix_dropout)?;
         positive("model.prefix_rows", self.prefix_rows)?;
         above_zero("model.temperature", self.temperature)?;
-        if !self.ids && !self.content {
-            let expected = "true where model.content is false: items need a vector".into();
+        if !self.ids && !self.reads_text() {
+            let expected =
+                "true where model.content and model.prefixes are false: items need a vector".into();
             return Err(SettingError { key: "model.ids", got: "false".into(), expected });
         }
         Ok(())
+    }
+}
+
+impl ModelSettings {
+    /// Whether anything of an item's vector comes from its texts.
+    pub fn reads_text(&self) -> bool {
+        self.content || self.prefixes
     }
 }
 

@@ -45,7 +45,7 @@ semrank_core::settings! {
         ids: bool = true,
         /// Whether items have a projected content vector.
         content: bool = true,
-        /// Whether items have a row for each prefix of their semantic ids.
+        /// Whether items have a row for each prefix of their semantic ids. Without `content` and `prefixes` no text is read.
         prefixes: bool = true,
         /// Largest number of prefix rows; beyond it prefixes share rows by hash.
         prefix_rows: usize = 1_000_000,

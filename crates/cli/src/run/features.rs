@@ -15,7 +15,7 @@ pub(crate) fn key(data: &Data, config: &Config, seed: u64) -> Key {
     let config = json!({
         "split": data.split.kind,
         "features": config.features,
-        "content": config.model.content,
+        "reads_text": config.model.reads_text(),
         "encoder": config.content.encoder,
     });
     Key::new("features", seed, config, &[("dataset", &data.hash)])
@@ -31,7 +31,7 @@ pub(crate) fn run(
     let items = data.dataset.catalog.len();
     let mut key = key(data, config, seed);
     let mut encoders = Vec::new();
-    if config.model.content && data.has_text() {
+    if config.model.reads_text() && data.has_text() {
         // A fitted encoder follows from data and settings; any other may have changed behind its name.
         for name in config.content.encoder.names().iter().filter(|name| !is_fitted(name)) {
             let encoder = open(name, &fit(data, config, seed, &[]))?;
@@ -79,8 +79,8 @@ fn make(
     seed: u64,
     opened: &mut [(&String, Embedder)],
 ) -> Result<ItemFeatures, Error> {
-    if !config.model.content || !data.has_text() {
-        note("features: none, because items have no text or model.content is false");
+    if !config.model.reads_text() || !data.has_text() {
+        note("features: none, because items have no text, or the model reads none");
         return Ok(ItemFeatures { dim: 0, values: Vec::new(), fingerprint: "none".into() });
     }
     let catalog = &data.dataset.catalog;

@@ -99,7 +99,7 @@ struct Made {
 pub(crate) fn key(data: &Data, config: &Config, seed: u64, features: &str) -> Key {
     let config = json!({
         "split": data.split.kind,
-        "content": config.model.content,
+        "reads_text": config.model.reads_text(),
         "align": config.align,
         "tokens": config.tokens,
     });
