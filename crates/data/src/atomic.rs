@@ -4,7 +4,7 @@
 //! of its final place, `.NAME.partial-…`, and renamed on commit; a killed program leaves only the sibling, which the
 //! next staging of the same folder removes. A live stage holds a lock on its folder, so it is never removed.
 
-use crate::Error;
+use crate::{Error, LockedFile};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -45,7 +45,7 @@ pub struct StagedDir {
     stage: tempfile::TempDir,
     target: PathBuf,
     // Held until the stage is renamed or removed; tells a live stage from an abandoned one.
-    _lock: Option<File>,
+    _lock: Option<LockedFile>,
 }
 
 impl StagedDir {
@@ -124,10 +124,8 @@ fn remove_abandoned(parent: &Path, prefix: &OsString) {
 }
 
 /// An exclusive lock on a folder, if no living process holds it. The system frees it when the process ends.
-fn lock(dir: &Path) -> Option<File> {
-    let file = File::open(dir).ok()?;
-    file.try_lock().ok()?;
-    Some(file)
+fn lock(dir: &Path) -> Option<LockedFile> {
+    LockedFile::try_lock(File::open(dir).ok()?).ok()
 }
 
 #[cfg(target_os = "linux")]

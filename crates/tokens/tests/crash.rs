@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{append, create, dir, names, vectors};
-use semrank_tokens::{Collisions, Error, Generation};
+use common::{DIM, FEATURES, append, create, dir, names, vectors};
+use semrank_tokens::{Collisions, Error, Generation, Rows};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -80,9 +80,50 @@ fn two_programs_do_not_append_at_once_and_see_what_the_other_did() {
     assert_eq!((second.len(), open(&path).len()), (3, 3));
     let lock = fs::File::open(path.join(LOG)).unwrap();
     lock.lock().unwrap();
-    let rows = semrank_tokens::Rows::new(&vectors[..common::DIM], common::DIM);
-    let error = first.append(&[&names[5]], &rows, common::FEATURES).unwrap_err();
+    let rows = Rows::new(&vectors[..DIM], DIM);
+    let error = first.append(&[&names[5]], &rows, FEATURES).unwrap_err();
     assert!(matches!(error, Error::Busy { .. }), "{error}");
+}
+
+#[test]
+fn appends_of_several_threads_are_all_there() {
+    let (folder, names, vectors) = (dir(), names(ITEMS), vectors(ITEMS));
+    let path = folder.path().join("ids");
+    create(&path, Collisions::Share);
+    let all: Vec<usize> = (0..ITEMS).collect();
+    std::thread::scope(|scope| {
+        for rows in all.chunks(ITEMS.div_ceil(4)) {
+            let (path, names, vectors) = (&path, &names, &vectors);
+            scope.spawn(move || {
+                let mut generation = open(path);
+                for &row in rows {
+                    let vector = Rows::new(&vectors[row * DIM..][..DIM], DIM);
+                    while let Err(error) = generation.append(&[&names[row]], &vector, FEATURES) {
+                        assert!(matches!(error, Error::Busy { .. }), "{error}");
+                        std::thread::yield_now();
+                    }
+                }
+            });
+        }
+    });
+    let generation = open(&path);
+    assert_eq!(generation.len(), ITEMS);
+    assert!(names.iter().all(|name| generation.of(name).is_some()));
+}
+
+#[test]
+fn children_that_other_threads_start_do_not_keep_the_table_busy() {
+    let (folder, names, vectors) = (dir(), names(ITEMS), vectors(ITEMS));
+    let mut generation = create(&folder.path().join("ids"), Collisions::Share);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..100 {
+                let listing = Command::new(std::env::current_exe().unwrap()).arg("--list").output().unwrap();
+                assert!(listing.status.success());
+            }
+        });
+        (0..ITEMS).for_each(|row| append(&mut generation, &names, &vectors, &[row]));
+    });
 }
 
 #[test]

@@ -10,7 +10,7 @@
 
 use crate::config::Config;
 use crate::error::Error;
-use semrank_data::write_atomically;
+use semrank_data::{LockedFile, write_atomically};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -50,7 +50,7 @@ pub(crate) struct RunFolder {
 
 /// Held while a process works on a run; the system frees it when the process ends.
 #[derive(Debug)]
-pub(crate) struct Lock(#[allow(dead_code, reason = "held, never read")] Option<File>);
+pub(crate) struct Lock(#[allow(dead_code, reason = "held, never read")] Option<LockedFile>);
 
 impl RunFolder {
     /// A run folder at `path`, made if need be; refuses a folder that holds something else.
@@ -108,8 +108,8 @@ impl RunFolder {
     pub(crate) fn lock(&self) -> Result<Lock, Error> {
         let path = self.path.join(LOCK);
         let file = File::create(&path).map_err(Error::io("create", &path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Lock(Some(file))),
+        match LockedFile::try_lock(file) {
+            Ok(file) => Ok(Lock(Some(file))),
             Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked { path: self.path.clone() }),
             // A file system without locks.
             Err(std::fs::TryLockError::Error(_)) => Ok(Lock(None)),

@@ -7,6 +7,7 @@
 
 use super::Table;
 use crate::{Collisions, Error, sealed};
+use semrank_data::LockedFile;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -55,8 +56,9 @@ impl Head {
 /// The log opened for one append; no other program can append meanwhile.
 #[derive(Debug)]
 pub(super) struct Writer {
+    dir: PathBuf,
     path: PathBuf,
-    file: File,
+    file: LockedFile,
 }
 
 /// Makes an empty log.
@@ -111,14 +113,14 @@ impl Writer {
     pub(super) fn open(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(LOG);
         let file = OpenOptions::new().write(true).open(&path).map_err(Error::io("append to", &path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { path, file }),
+        match LockedFile::try_lock(file) {
+            Ok(file) => Ok(Self { dir: dir.to_owned(), path, file }),
             Err(TryLockError::WouldBlock) => Err(Error::Busy { path }),
             Err(TryLockError::Error(source)) => Err(Error::Io { action: "lock", path, source }),
         }
     }
 
-    /// Writes a segment behind the published bytes; returns the head that publishes it.
+    /// Publishes a segment behind the published bytes; returns the new head.
     pub(super) fn append(mut self, head: &Head, rows: &[(&str, &[u16])]) -> Result<Head, Error> {
         let mut segment = vec![0; 8];
         for (name, codes) in rows {
@@ -129,12 +131,14 @@ impl Writer {
         let len = segment.len() - 8;
         segment[..8].copy_from_slice(&(len as u64).to_le_bytes());
         self.write(head.bytes, &segment).map_err(Error::io("append to", &self.path))?;
-        Ok(Head {
+        let head = Head {
             items: head.items + rows.len(),
             bytes: head.bytes + segment.len() as u64,
             chain: link(&head.chain, &segment[8..]),
             ..head.clone()
-        })
+        };
+        head.write(&self.dir)?;
+        Ok(head)
     }
 
     fn write(&mut self, at: u64, segment: &[u8]) -> std::io::Result<()> {

@@ -160,9 +160,7 @@ impl Generation {
         if !names.is_empty() {
             let entries: Vec<(&str, &[u16])> =
                 names.iter().enumerate().map(|(row, &name)| (name, ids.of(row))).collect();
-            let head = writer.append(&self.head, &entries)?;
-            head.write(&self.dir)?;
-            self.head = head;
+            self.head = writer.append(&self.head, &entries)?;
             for (name, codes) in entries {
                 self.table.insert(name, codes);
             }
