@@ -87,8 +87,9 @@ impl BlendSettings {
         within("blend.content_decay", self.content_decay, 0.0, 1.0)?;
         within("blend.newcomers", self.newcomers, 0.0, 1.0)?;
         not_negative("blend.place_price", self.place_price)?;
-        let places = self.new_every.iter().all(|&every| every >= 2);
-        ensure(places, "blend.new_every", format!("{:?}", self.new_every), "numbers of at least 2")?;
+        not_negative("blend.newcomer_days", self.newcomer_days)?;
+        let places = self.new_places.iter().all(|places| (1..10).contains(places));
+        ensure(places, "blend.new_places", format!("{:?}", self.new_places), "numbers from 1 to 9")?;
         weights("blend.contents", &self.contents)?;
         weights("blend.alphas", &self.alphas)?;
         weights("blend.betas", &self.betas)?;

@@ -11,23 +11,25 @@ mod network;
 mod newcomers;
 mod places;
 mod prefixes;
+mod prior;
 mod ranker;
 mod settings;
 mod similar;
 mod trainer;
 
 pub use batch::{Batch, Batcher, SeenInTraining, Shard, TrainingData, Window, push_history};
-pub use blend::{Chosen, Prior, Terms, choose, untouched};
+pub use blend::{Chosen, choose};
 pub use check::SettingError;
 pub use fit::{Ended, EpochReport, Fit, FitError, Fitting, SAVE_EVERY, StepReport, Task, Watch, fit};
 pub use item_item::ItemItem;
 pub use network::{
     GAP_BUCKETS, KnownItems, Network, Prefixes, RowDropout, Sequences, Shape, TrunkSaved, gap_bucket,
 };
-pub use newcomers::Newcomers;
-pub use places::keep_every;
+pub use newcomers::NewItems;
+pub use places::keep_places;
 pub use prefixes::PrefixRows;
-pub use ranker::{Blend, Encoded, Ranker, SeenPolicy};
+pub use prior::Prior;
+pub use ranker::{Blend, Encoded, Ranker, SeenPolicy, Terms};
 pub use settings::{BlendSettings, Loss, ModelSettings, Negatives, TrainSettings};
 pub use similar::{ContentAlone, SimilarContent};
 pub use trainer::Trainer;

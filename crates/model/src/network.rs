@@ -164,8 +164,8 @@ pub struct TrunkSaved<T> {
 
 impl<T: Scalar> Network<T> {
     /// A fresh network. Id rows start at N(0, .02) where `trained` is true and at zero elsewhere, so that an item
-    /// nobody has touched is its content and nothing random. Rows of prefixes start at zero; a prefix that no trained
-    /// item has gets none.
+    /// nobody has touched is its content and nothing random. Rows of prefixes start at zero where an item has
+    /// other parts; a prefix that no trained item has gets none.
     pub fn new(settings: &ModelSettings, shape: Shape, known: KnownItems, seed: u64) -> Self {
         let (dim, init) = (settings.dim, Init::Normal(0.02));
         let mut layout = Layout::new();
@@ -189,7 +189,9 @@ impl<T: Scalar> Network<T> {
         let ids = settings.ids.then(|| id_table(settings, known.trained, seed));
         let prefixes = known.tokens.filter(|_| settings.prefixes).map(|tokens| {
             let rows = PrefixRows::new(tokens, known.trained, settings.prefix_rows);
-            let table = Table::new(rows.len(), dim, 0.0, &Rng::new(seed, "prefixes"));
+            // The cosine of a vector of zeros has no gradient: without other parts the rows start apart.
+            let deviation = if ids.is_some() || content.is_some() { 0.0 } else { 0.02 };
+            let table = Table::new(rows.len(), dim, deviation, &Rng::new(seed, "prefixes"));
             Prefixes { rows, table }
         });
         Self {

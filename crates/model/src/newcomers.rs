@@ -1,140 +1,218 @@
-//! The popularity of items that nobody has touched, predicted from their content.
+//! Items that nobody has touched: which of them to show first.
 //!
-//! A popularity prior says nothing of a new item, and zero is wrong: a new film is not a film that everybody ignored. So the
-//! prior of an item without training events is predicted by ridge regression (Hoerl & Kennard 1970) from its content
-//! vector, fitted on *newcomers*: items whose first training event lies in the last part of the training events. What
-//! they have gathered is what an item gathers that is new now. The penalty is chosen by cross-validation.
+//! Clicks say nothing of a new item, so its worth is predicted from its words by ridge regression (Hoerl & Kennard 1970)
+//! on *newcomers*: items whose first event lies in the last part of the training events. What they gathered in their first
+//! days, `ln(1 + events)`, is what a new item may gather. Words count once and rows are not scaled: an item that has much
+//! to say for itself stays longer than one that has little.
+//!
+//! Such a prediction is uncertain, and one list for everybody would bet all on it. So several *members* are fitted, each on
+//! another bootstrap sample of the newcomers, and every user sees the list of one member (ensemble sampling, Lu & Van Roy
+//! 2017); a user's own taste, the content neighbours, counts as much.
 //!
 //! Only for logs with times: in a log that knows only each user's order nothing tells who came late.
 
 use crate::TrainingData;
-use semrank_nn::{Mat, matmul};
+use semrank_core::{Rng, UserId};
+use semrank_embed::hash::SparseMatrix;
 
-const PENALTIES: [f64; 6] = [0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
-const FOLDS: usize = 5;
-/// Fewer newcomers than this teach nothing.
+/// Lists that users are divided among.
+const MEMBERS: usize = 8;
+/// Newcomers that are learned from: at least, and at most the latest ones.
 const FEWEST: usize = 50;
+const MOST: usize = 20_000;
+/// A word that fewer newcomers have teaches nothing.
+const FEWEST_WITH_WORD: u32 = 10;
+const PENALTIES: [f64; 5] = [3.0, 10.0, 30.0, 100.0, 300.0];
+const FOLDS: usize = 5;
+const DAY_MS: f64 = 86_400_000.0;
 
-/// Content vectors of newcomers, with an intercept.
-#[derive(Debug)]
-pub struct Newcomers<'a> {
-    content: &'a [f32],
-    width: usize,
-    /// The newcomers.
-    items: Vec<u32>,
+/// Items without training events, and what each member expects of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewItems {
+    /// The items, ascending.
+    pub items: Vec<u32>,
+    /// `[members x items]`, each row with mean 0 and variance 1.
+    pub worth: Vec<f32>,
 }
 
-impl<'a> Newcomers<'a> {
-    /// Items whose first target event is among the last `share` of the training events; `None` where that says nothing:
-    /// no times, no contents, or hardly any newcomer.
-    pub fn find(data: &TrainingData<'a>, share: f64) -> Option<Self> {
-        let width = data.content_width();
-        if !data.events.timed() || width == 0 {
+impl NewItems {
+    /// Learns from the items whose first target event is among the last `share` of the training events, by the events of
+    /// their first `days`. `words` has a row an item, of which only the columns count. `None` where there is nothing to learn
+    /// from or nothing to rank.
+    pub fn fit(
+        data: &TrainingData,
+        words: &SparseMatrix,
+        (share, days): (f64, f64),
+        seed: u64,
+    ) -> Option<Self> {
+        let items: Vec<u32> =
+            (0..data.items() as u32).filter(|&item| data.counts[item as usize] == 0).collect();
+        let (newcomers, gathered) = newcomers(data, share, days);
+        if !data.events.timed() || items.is_empty() || newcomers.len() < FEWEST {
             return None;
         }
-        let mut first = vec![i64::MAX; data.items()];
-        let mut times = Vec::new();
-        for at in (0..data.train_ends.len()).flat_map(|user| data.range(user)) {
-            let event = data.events.event(at);
-            if data.is_target(event.action) {
-                times.push(event.time);
-                let time = &mut first[event.item.index()];
-                *time = event.time.min(*time);
-            }
+        let kept = columns(words, &newcomers);
+        let rows = |items: &[u32]| items.iter().map(|&item| row(words, &kept, item)).collect();
+        let (seen, new): (Vec<Vec<u32>>, Vec<Vec<u32>>) = (rows(&newcomers), rows(&items));
+        let ridge = Ridge { rows: &seen, targets: &gathered, width: kept.len() + 1 };
+        let penalty = ridge.best_penalty();
+        let rng = Rng::new(seed, "newcomers");
+        let mut worth = Vec::with_capacity(MEMBERS * items.len());
+        for member in 0..MEMBERS {
+            let mut rng = rng.fork(member as u64);
+            let mut times = vec![0.0; seen.len()];
+            (0..seen.len()).for_each(|_| times[rng.below(seen.len())] += 1.0);
+            let weights = ridge.solve(&times, penalty);
+            let start = worth.len();
+            worth.extend(new.iter().map(|row| dot(row, &weights) as f32));
+            standardise(&mut worth[start..]);
         }
-        times.sort_unstable();
-        let from = *times.get((times.len() as f64 * (1.0 - share)) as usize)?;
-        let items: Vec<u32> = (0..data.items() as u32)
-            .filter(|&item| (from..i64::MAX).contains(&first[item as usize]))
-            .collect();
-        (items.len() >= FEWEST).then_some(Self { content: data.content, width, items })
+        Some(Self { items, worth })
     }
 
-    /// Replaces the prior of items without events by its prediction, never below 0.
-    pub fn predict(&self, counts: &[u32], prior: &mut [f32]) {
-        let rows: Vec<f64> = self.items.iter().flat_map(|&item| self.row(item)).collect();
-        let targets: Vec<f64> = self.items.iter().map(|&item| f64::from(prior[item as usize])).collect();
-        let weights = ridge(&rows, &targets, self.width + 1);
-        for (item, prior) in prior.iter_mut().enumerate().filter(|(item, _)| counts[*item] == 0) {
-            let predicted: f64 = self.row(item as u32).zip(&weights).map(|(x, w)| x * w).sum();
-            *prior = predicted.max(0.0) as f32;
-        }
-    }
-
-    /// The content of an item and a one.
-    fn row(&self, item: u32) -> impl Iterator<Item = f64> {
-        let content = &self.content[item as usize * self.width..][..self.width];
-        content.iter().map(|&x| f64::from(x)).chain([1.0])
+    /// The items for a user, best first, given how near each is to the user's history by content. Those with the value
+    /// `-inf` are left out.
+    pub fn order(&self, user: UserId, mut near: Vec<f32>) -> Vec<u32> {
+        let count = self.items.len();
+        let left_out: Vec<bool> = near.iter().map(|value| *value == f32::NEG_INFINITY).collect();
+        near.iter_mut().zip(&left_out).filter(|(_, out)| **out).for_each(|(value, _)| *value = 0.0);
+        standardise(&mut near);
+        let member = user.index() % (self.worth.len() / count.max(1)).max(1);
+        semrank_nn::kernel::add(&self.worth[member * count..][..count], &mut near);
+        let mut order: Vec<usize> = (0..count).filter(|&at| !left_out[at]).collect();
+        order.sort_by(|&a, &b| near[b].total_cmp(&near[a]).then(a.cmp(&b)));
+        order.into_iter().map(|at| self.items[at]).collect()
     }
 }
 
-/// Weights `w` that minimise `|X w - y|² + penalty |w|²`, with the penalty of least error in cross-validation. X is
-/// `[n x width]`.
-fn ridge(x: &[f64], y: &[f64], width: usize) -> Vec<f64> {
-    let rows = |keep: &dyn Fn(usize) -> bool| {
-        let kept = (0..y.len()).filter(|&row| keep(row));
-        let (x, y): (Vec<&[f64]>, Vec<f64>) = kept.map(|row| (&x[row * width..][..width], y[row])).unzip();
-        (x.concat(), y)
+/// The latest items whose first target event is among the last `share`, and `ln(1 + events)` of their first `days`.
+fn newcomers(data: &TrainingData, share: f64, days: f64) -> (Vec<u32>, Vec<f64>) {
+    let targets = || {
+        let at = (0..data.train_ends.len()).flat_map(|user| data.range(user));
+        at.map(|at| data.events.event(at)).filter(|event| data.is_target(event.action))
     };
-    let mut errors = [0.0; PENALTIES.len()];
-    for fold in 0..FOLDS {
-        let (x, y) = rows(&|row| row % FOLDS != fold);
-        let (held_x, held_y) = rows(&|row| row % FOLDS == fold);
-        let normal = Normal::new(&x, &y, width);
-        for (error, &penalty) in errors.iter_mut().zip(&PENALTIES) {
-            let weights = normal.solve(penalty);
-            let residual =
-                |(x, y): (&[f64], &f64)| x.iter().zip(&weights).map(|(x, w)| x * w).sum::<f64>() - y;
-            *error += held_x.chunks_exact(width).zip(&held_y).map(residual).map(|r| r * r).sum::<f64>();
-        }
+    let mut first = vec![i64::MAX; data.items()];
+    targets().for_each(|event| {
+        let time = &mut first[event.item.index()];
+        *time = event.time.min(*time);
+    });
+    let mut times: Vec<i64> = targets().map(|event| event.time).collect();
+    times.sort_unstable();
+    let from = times.get((times.len() as f64 * (1.0 - share)) as usize).copied().unwrap_or(i64::MAX);
+    let mut items: Vec<u32> =
+        (0..first.len() as u32).filter(|&item| (from..i64::MAX).contains(&first[item as usize])).collect();
+    items.sort_by_key(|&item| (std::cmp::Reverse(first[item as usize]), item));
+    items.truncate(MOST);
+    items.sort_unstable();
+    let mut counts = vec![0u32; first.len()];
+    for event in targets() {
+        let age = (event.time - first[event.item.index()]) as f64 / DAY_MS;
+        counts[event.item.index()] += u32::from(age <= days);
     }
-    let best = (0..PENALTIES.len()).min_by(|&a, &b| errors[a].total_cmp(&errors[b])).unwrap_or(0);
-    Normal::new(x, y, width).solve(PENALTIES[best])
+    let gathered = items.iter().map(|&item| f64::from(counts[item as usize]).ln_1p()).collect();
+    (items, gathered)
 }
 
-/// `X^T X` and `X^T y`.
-struct Normal {
-    gram: Vec<f64>,
-    moment: Vec<f64>,
+/// Columns that enough of the items have, ascending.
+fn columns(words: &SparseMatrix, items: &[u32]) -> Vec<u32> {
+    let mut holders = vec![0u32; words.cols];
+    for &item in items {
+        words.row(item as usize).0.iter().for_each(|&column| holders[column as usize] += 1);
+    }
+    (0..words.cols as u32).filter(|&column| holders[column as usize] >= FEWEST_WITH_WORD).collect()
 }
 
-impl Normal {
-    fn new(x: &[f64], y: &[f64], width: usize) -> Self {
-        let (mut gram, mut moment) = (vec![0.0; width * width], vec![0.0; width]);
-        let rows = Mat::new(x, y.len(), width);
-        matmul(&mut gram, 0.0, rows.t(), rows, 1.0);
-        matmul(&mut moment, 0.0, rows.t(), Mat::new(y, y.len(), 1), 1.0);
-        Self { gram, moment }
+/// Which of the kept columns an item has, and the intercept.
+fn row(words: &SparseMatrix, kept: &[u32], item: u32) -> Vec<u32> {
+    let columns = words.row(item as usize).0.iter().filter_map(|column| kept.binary_search(column).ok());
+    columns.chain([kept.len()]).map(|column| column as u32).collect()
+}
+
+fn standardise(values: &mut [f32]) {
+    let count = values.len().max(1) as f64;
+    let mean = values.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
+    let variance = values.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / count;
+    let scale = if variance > 0.0 { variance.sqrt().recip() } else { 0.0 };
+    values.iter_mut().for_each(|x| *x = ((f64::from(*x) - mean) * scale) as f32);
+}
+
+fn dot(row: &[u32], weights: &[f64]) -> f64 {
+    row.iter().map(|&column| weights[column as usize]).sum()
+}
+
+/// Regression on rows of zeros and ones, of which `rows` has the ones.
+struct Ridge<'a> {
+    rows: &'a [Vec<u32>],
+    targets: &'a [f64],
+    width: usize,
+}
+
+impl Ridge<'_> {
+    /// Most steps of the conjugate gradients, and the share of the first residual at which they end.
+    const STEPS: usize = 200;
+    const PRECISION: f64 = 1e-6;
+
+    /// The largest penalty whose cross-validated squared error is within one standard error of the least (Hastie,
+    /// Tibshirani & Friedman 2009, section 7.10): members see fewer rows than the whole, and need more of it.
+    fn best_penalty(&self) -> f64 {
+        let errors = PENALTIES.map(|penalty| {
+            let folds: Vec<f64> = (0..FOLDS).map(|fold| self.error(fold, penalty)).collect();
+            let mean = folds.iter().sum::<f64>() / FOLDS as f64;
+            let variance = folds.iter().map(|error| (error - mean).powi(2)).sum::<f64>() / (FOLDS - 1) as f64;
+            (mean, (variance / FOLDS as f64).sqrt())
+        });
+        let least = errors.iter().copied().min_by(|a, b| a.0.total_cmp(&b.0));
+        let bound = least.map_or(f64::INFINITY, |(mean, standard_error)| mean + standard_error);
+        let good = PENALTIES.iter().zip(&errors).rfind(|(_, (mean, _))| *mean <= bound);
+        good.map_or(PENALTIES[0], |(&penalty, _)| penalty)
     }
 
-    /// By Cholesky factorisation; the penalty keeps it positive definite.
-    fn solve(&self, penalty: f64) -> Vec<f64> {
-        let width = self.moment.len();
-        let mut lower = self.gram.clone();
-        for row in 0..width {
-            lower[row * width + row] += penalty;
-            for column in 0..=row {
-                let (a, b) = (&lower[row * width..][..column], &lower[column * width..][..column]);
-                let inner: f64 = a.iter().zip(b).map(|(a, b)| a * b).sum();
-                let rest = lower[row * width + column] - inner;
-                lower[row * width + column] = if row == column {
-                    rest.max(1e-12).sqrt()
-                } else {
-                    rest / lower[column * width + column]
-                };
+    /// Mean squared error on a fold of what the others teach.
+    fn error(&self, fold: usize, penalty: f64) -> f64 {
+        let times: Vec<f64> =
+            (0..self.rows.len()).map(|row| f64::from(u8::from(row % FOLDS != fold))).collect();
+        let weights = self.solve(&times, penalty);
+        let held = (fold..self.rows.len()).step_by(FOLDS);
+        let count = held.len() as f64;
+        held.map(|row| (dot(&self.rows[row], &weights) - self.targets[row]).powi(2)).sum::<f64>() / count
+    }
+
+    /// The `w` that minimises `sum of times_i (x_i w - y_i)² + penalty |w|²`, by conjugate gradients on the normal
+    /// equations (Golub & Van Loan 2013, section 11.3).
+    fn solve(&self, times: &[f64], penalty: f64) -> Vec<f64> {
+        let mut residual = self.transposed(times, |row| self.targets[row]);
+        let (mut weights, mut direction) = (vec![0.0; self.width], residual.clone());
+        let mut length = square(&residual);
+        let enough = length * Self::PRECISION * Self::PRECISION;
+        for _ in 0..Self::STEPS {
+            if length <= enough {
+                break;
             }
+            let mut image = self.transposed(times, |row| dot(&self.rows[row], &direction));
+            image.iter_mut().zip(&direction).for_each(|(image, d)| *image += penalty * d);
+            let step = length / image.iter().zip(&direction).map(|(a, b)| a * b).sum::<f64>();
+            weights.iter_mut().zip(&direction).for_each(|(w, d)| *w += step * d);
+            residual.iter_mut().zip(&image).for_each(|(r, image)| *r -= step * image);
+            let next = square(&residual);
+            direction.iter_mut().zip(&residual).for_each(|(d, r)| *d = r + next / length * *d);
+            length = next;
         }
-        let mut out = self.moment.clone();
-        for row in 0..width {
-            let inner: f64 = (0..row).map(|column| lower[row * width + column] * out[column]).sum();
-            out[row] = (out[row] - inner) / lower[row * width + row];
-        }
-        for row in (0..width).rev() {
-            let inner: f64 = (row + 1..width).map(|below| lower[below * width + row] * out[below]).sum();
-            out[row] = (out[row] - inner) / lower[row * width + row];
+        weights
+    }
+
+    /// `X^T (times · values)`.
+    fn transposed(&self, times: &[f64], values: impl Fn(usize) -> f64) -> Vec<f64> {
+        let mut out = vec![0.0; self.width];
+        for (at, row) in self.rows.iter().enumerate().filter(|(at, _)| times[*at] > 0.0) {
+            let value = times[at] * values(at);
+            row.iter().for_each(|&column| out[column as usize] += value);
         }
         out
     }
+}
+
+fn square(values: &[f64]) -> f64 {
+    values.iter().map(|x| x * x).sum()
 }
 
 #[cfg(test)]
@@ -143,21 +221,34 @@ mod tests {
 
     #[test]
     fn ridge_agrees_with_the_closed_form_in_two_dimensions() {
-        // X^T X = [[5, 1], [1, 2]] and X^T y = [8, 5]; with penalty 1: [[6, 1], [1, 3]] w = [8, 5].
-        let normal = Normal::new(&[1.0, 1.0, 2.0, 0.0, 0.0, 1.0], &[2.0, 3.0, 3.0], 2);
-        assert_eq!((&normal.gram[..], &normal.moment[..]), (&[5.0, 1.0, 1.0, 2.0][..], &[8.0, 5.0][..]));
-        let weights = normal.solve(1.0);
-        assert!((weights[0] - 19.0 / 17.0).abs() < 1e-12 && (weights[1] - 22.0 / 17.0).abs() < 1e-12);
+        // Rows (1, 1), (1, 0), (1, 0) twice: X^T X = [[4, 1], [1, 1]], X^T y = [7, 3]; with penalty 1: [[5, 1], [1, 2]].
+        let rows = [vec![0, 1], vec![0], vec![0]];
+        let ridge = Ridge { rows: &rows, targets: &[3.0, 2.0, 1.0], width: 2 };
+        let weights = ridge.solve(&[1.0, 1.0, 2.0], 1.0);
+        assert!(
+            (weights[0] - 11.0 / 9.0).abs() < 1e-6 && (weights[1] - 8.0 / 9.0).abs() < 1e-6,
+            "{weights:?}"
+        );
     }
 
     #[test]
-    fn cross_validation_finds_a_linear_rule_through_noise() {
-        let mut rng = semrank_core::Rng::new(1, "ridge");
-        let x: Vec<f64> = (0..400).flat_map(|_| [rng.normal(), rng.normal(), 1.0]).collect();
-        let y: Vec<f64> = x.chunks(3).map(|x| 2.0 * x[0] - x[1] + 0.5 + 0.1 * rng.normal()).collect();
-        let weights = ridge(&x, &y, 3);
-        for (got, expected) in weights.iter().zip([2.0, -1.0, 0.5]) {
-            assert!((got - expected).abs() < 0.03, "{weights:?}");
-        }
+    fn cross_validation_finds_which_words_sell() {
+        let mut rng = Rng::new(1, "ridge");
+        let rows: Vec<Vec<u32>> =
+            (0..600).map(|_| (0..20).filter(|_| rng.unit() < 0.3).chain([20]).collect()).collect();
+        let sold = |row: &Vec<u32>| row.iter().filter(|&&column| column < 2).count() as f64;
+        let targets: Vec<f64> = rows.iter().map(|row| sold(row) + 0.5 + 0.1 * rng.normal()).collect();
+        let ridge = Ridge { rows: &rows, targets: &targets, width: 21 };
+        let weights = ridge.solve(&[1.0; 600], ridge.best_penalty());
+        assert!((weights[0] - 1.0).abs() < 0.1 && weights[7].abs() < 0.1, "{weights:?}");
+    }
+
+    #[test]
+    fn users_are_divided_among_the_members_and_their_own_taste_counts() {
+        let items = NewItems { items: vec![3, 5, 8], worth: vec![1.2, -1.2, 0.0, -1.2, 1.2, 0.0] };
+        assert_eq!(items.order(UserId(0), vec![0.0; 3]), [3, 8, 5]);
+        assert_eq!(items.order(UserId(1), vec![0.0; 3]), [5, 8, 3]);
+        assert_eq!(items.order(UserId(0), vec![0.0, 0.0, 9.0]), [8, 3, 5]);
+        assert_eq!(items.order(UserId(0), vec![f32::NEG_INFINITY, 0.0, 0.0]), [8, 5]);
     }
 }

@@ -1,45 +1,44 @@
 //! Places kept for items that nobody has touched yet: without them an item that has no event gets none.
 //!
-//! Every n-th place goes to the best such item, unless it stands higher by its own score. What that costs is bounded,
-//! whatever the scores are: the k-th of the others moves down by at most `k / (n - 1)` places.
+//! Of every ten places the last few go to the best such items, unless they stand higher by their own score. What that
+//! costs is bounded, whatever the scores are: the first places stay as they are.
 //!
 //! ```
-//! use semrank_model::keep_every;
-//! let mut scores = [9.0, 8.0, 7.0, 1.0, 2.0]; // nobody has touched the last two
-//! keep_every(3, &[3, 4], &mut scores);
-//! assert!(scores[1] > scores[4] && scores[4] > scores[2], "item 4 has the third place");
-//! assert_eq!(scores[3], 1.0);
+//! use semrank_model::keep_places;
+//! let mut scores: Vec<f32> = (0..30).map(|item| 100.0 - item as f32).collect();
+//! keep_places(2, &[29, 28, 27, 26], &mut scores); // nobody has touched the last four
+//! let mut order: Vec<usize> = (0..30).collect();
+//! order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+//! assert_eq!(order[..12], [0, 1, 2, 3, 4, 5, 6, 7, 29, 28, 8, 9]);
 //! ```
 
-/// Places that are looked at: the top of a ranking.
-const PLACES: usize = 60;
+/// Places that are divided, and tens of them that are looked at: the top of a ranking.
+const TEN: usize = 10;
+const TENS: usize = 6;
 
-/// Raises the scores of the best `untouched` items (ascending rows) to every `every`-th place.
+/// Raises the scores of the best `new` items (best first) to the last `kept` of every ten places.
 ///
 /// # Panics
-/// When `every` is below 2.
-pub fn keep_every(every: usize, untouched: &[u32], scores: &mut [f32]) {
-    assert!(every >= 2, "some places are left for other items");
-    let kept = PLACES / every;
-    let mut new: Vec<u32> =
-        untouched.iter().copied().filter(|&item| scores[item as usize] > f32::NEG_INFINITY).collect();
-    new.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]).then(a.cmp(&b)));
-    let mut rest = untouched.iter().peekable();
-    let others = (0..scores.len() as u32).filter(|item| rest.next_if_eq(&item).is_none());
-    let mut others: Vec<f32> = others.map(|item| scores[item as usize]).collect();
-    let top = (kept * (every - 1) + 1).min(others.len());
+/// When `kept` is not between 1 and 9.
+pub fn keep_places(kept: usize, new: &[u32], scores: &mut [f32]) {
+    assert!((1..TEN).contains(&kept), "some places are left for other items");
+    let mut is_new = vec![false; scores.len()];
+    new.iter().for_each(|&item| is_new[item as usize] = true);
+    let mut others: Vec<f32> =
+        scores.iter().zip(&is_new).filter(|(_, new)| !**new).map(|(&score, _)| score).collect();
+    let top = (TENS * (TEN - kept) + 1).min(others.len());
     if top > 0 && top < others.len() {
         others.select_nth_unstable_by(top - 1, |a, b| b.total_cmp(a));
     }
     others.truncate(top);
     others.sort_by(|a, b| b.total_cmp(a));
-    for (at, &item) in new.iter().enumerate().take(kept) {
-        let before = (at + 1) * (every - 1);
-        if let [above, below] = others[..].get(before - 1..=before).unwrap_or(&[]) {
-            let place = below + (above - below) / 2.0;
-            if place > scores[item as usize] {
-                scores[item as usize] = place;
-            }
+    for (ten, items) in new.chunks(kept).enumerate() {
+        let before = (ten + 1) * (TEN - kept);
+        let [above, below] = others[..].get(before - 1..=before).unwrap_or(&[]) else { break };
+        for (at, &item) in items.iter().enumerate() {
+            let place = above + (below - above) * (at + 1) as f32 / (kept + 1) as f32;
+            let score = &mut scores[item as usize];
+            *score = score.max(place);
         }
     }
 }
@@ -48,25 +47,14 @@ pub fn keep_every(every: usize, untouched: &[u32], scores: &mut [f32]) {
 mod tests {
     use super::*;
 
-    fn order(scores: &[f32]) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..scores.len()).collect();
-        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-        order
-    }
-
     #[test]
-    fn every_third_place_is_kept_and_the_order_of_the_others_stays() {
-        let mut scores: Vec<f32> = (0..30).map(|item| 100.0 - item as f32).collect();
-        let untouched: Vec<u32> = (20..30).collect();
-        keep_every(3, &untouched, &mut scores);
-        assert_eq!(order(&scores)[..9], [0, 1, 20, 2, 3, 21, 4, 5, 22]);
-    }
-
-    #[test]
-    fn an_item_that_stands_higher_by_itself_stays_there_and_masked_ones_stay_masked() {
-        let mut scores = [5.0, 4.0, 3.0, 2.0, 10.0, f32::NEG_INFINITY];
-        keep_every(2, &[4, 5], &mut scores);
-        assert_eq!(scores, [5.0, 4.0, 3.0, 2.0, 10.0, f32::NEG_INFINITY]);
-        keep_every(2, &[], &mut []);
+    fn an_item_that_stands_higher_by_itself_stays_there() {
+        let mut scores: Vec<f32> = (0..15).map(|item| 20.0 - item as f32).collect();
+        let before = scores.clone();
+        keep_places(1, &[3], &mut scores);
+        assert_eq!(scores, before);
+        keep_places(1, &[14], &mut scores);
+        assert_eq!(scores[14], 11.5, "between the ninth and the tenth of the others");
+        keep_places(2, &[], &mut []);
     }
 }

@@ -2,12 +2,14 @@
 //! the seen policy.
 //!
 //! `score(u, j) = scale · cos(h_u, v_j) + alpha · k(u, j) + content · s(u, j) + beta · prior_j`, and what the seen policy
-//! says about items that already are in the history. Where `new_every` is set, every so-manieth place goes to the best item
-//! without training events ([`crate::keep_every`]). All of it is chosen on validation ([`crate::choose`]).
+//! says about items that already are in the history. Of every ten places the last `new_places` go to items without training
+//! events ([`crate::keep_places`]), in an order of their own ([`NewItems`]). All of it is chosen on validation
+//! ([`crate::choose`]).
 
 use crate::evaluate::{Query, Scorer};
 use crate::{
-    ItemItem, Network, Prior, RowDropout, Sequences, SimilarContent, TrunkSaved, keep_every, push_history,
+    ItemItem, Network, NewItems, Prior, RowDropout, Sequences, SimilarContent, TrunkSaved, keep_places,
+    push_history,
 };
 use rayon::prelude::*;
 use semrank_core::{EventLog, ItemId};
@@ -35,8 +37,8 @@ pub struct Blend {
     pub content: f32,
     /// Weight of the popularity prior.
     pub beta: f32,
-    /// Every n-th place is kept for an item without training events; 0 = none.
-    pub new_every: u32,
+    /// Of every ten places the last so many are kept for items without training events.
+    pub new_places: u32,
     /// Which prior.
     pub prior: Prior,
     /// Items of the history.
@@ -114,38 +116,46 @@ impl<'a> Encoded<'a> {
     }
 }
 
-/// The whole scorer.
-#[derive(Debug)]
-pub struct Ranker<'a> {
+/// What is blended.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
     /// The network's part.
     pub encoded: &'a Encoded<'a>,
     /// The item-item term.
     pub item_item: &'a ItemItem,
     /// The content neighbours.
     pub similar: &'a SimilarContent,
+    /// The items without events, where something is known of them.
+    pub new_items: Option<&'a NewItems>,
+}
+
+/// The whole scorer.
+#[derive(Debug)]
+pub struct Ranker<'a> {
+    /// What is blended.
+    pub terms: Terms<'a>,
     /// What does not depend on the user, one number an item: `beta · prior`.
     pub prior: &'a [f32],
-    /// Items without training events, ascending.
-    pub untouched: &'a [u32],
     /// Weights and policy.
     pub blend: Blend,
 }
 
 impl Ranker<'_> {
     fn history(&self, query: &Query) -> &[ItemId] {
-        self.encoded.history(query)
+        self.terms.encoded.history(query)
     }
 
     /// The parts of one item's score for a query, for explanations: logit, item-item, content, prior, seen.
     pub fn explain(&self, query: &Query, items: &[ItemId]) -> Vec<[f32; 5]> {
-        let count = self.encoded.items();
+        let Terms { encoded, item_item, similar, .. } = self.terms;
+        let count = encoded.items();
         let mut logits = vec![0.0; count];
-        self.encoded.logits(&[*query], &mut logits);
+        encoded.logits(&[*query], &mut logits);
         let mut term = vec![0.0; count];
-        self.item_item.add(self.history(query), &mut term, &mut Vec::new());
+        item_item.add(self.history(query), &mut term, &mut Vec::new());
         let mut contents = vec![0.0; count];
-        self.similar.add([self.history(query)].into_iter(), self.blend.content, &mut contents);
-        let seen_bias = self.encoded.seen_bias(self.blend.seen);
+        similar.add([self.history(query)].into_iter(), self.blend.content, &mut contents);
+        let seen_bias = encoded.seen_bias(self.blend.seen);
         items
             .iter()
             .map(|&item| {
@@ -163,29 +173,34 @@ impl Scorer for Ranker<'_> {
     }
 
     fn score(&self, queries: &[Query], out: &mut [f32]) {
-        let items = self.encoded.items();
-        self.encoded.logits(queries, out);
-        self.similar.add(queries.iter().map(|query| self.history(query)), self.blend.content, out);
+        let Terms { encoded, item_item, similar, new_items } = self.terms;
+        let items = encoded.items();
+        encoded.logits(queries, out);
+        similar.add(queries.iter().map(|query| self.history(query)), self.blend.content, out);
         let (mut term, mut touched) = (vec![0.0f32; items], Vec::new());
         for (query, scores) in queries.iter().zip(out.chunks_exact_mut(items)) {
             let history = self.history(query);
             if self.blend.alpha != 0.0 {
-                self.item_item.add(history, &mut term, &mut touched);
+                item_item.add(history, &mut term, &mut touched);
                 for item in touched.drain(..) {
                     // A candidate may stand in the list twice: its term is taken once and cleared.
                     scores[item as usize] += self.blend.alpha * std::mem::take(&mut term[item as usize]);
                 }
             }
             kernel::add(self.prior, scores);
-            let bias = self.encoded.seen_bias(self.blend.seen);
+            let bias = encoded.seen_bias(self.blend.seen);
             if bias != 0.0 {
                 let mut seen: Vec<ItemId> = history.to_vec();
                 seen.sort_unstable();
                 seen.dedup();
                 seen.iter().for_each(|item| scores[item.index()] += bias);
             }
-            if self.blend.new_every > 0 {
-                keep_every(self.blend.new_every as usize, self.untouched, scores);
+            if let Some(new) = new_items.filter(|_| self.blend.new_places > 0) {
+                let mut near = similar.near(history, &new.items);
+                let masked = |item: u32| scores[item as usize] == f32::NEG_INFINITY;
+                let out = near.iter_mut().zip(&new.items).filter(|(_, item)| masked(**item));
+                out.for_each(|(near, _)| *near = f32::NEG_INFINITY);
+                keep_places(self.blend.new_places as usize, &new.order(query.user, near), scores);
             }
         }
     }

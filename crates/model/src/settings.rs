@@ -115,15 +115,18 @@ semrank_core::settings! {
         content_decay: f64 = 0.85,
         /// Items whose first event is among the last such share of the training events teach what an item without events
         /// can expect; only for data with times.
-        newcomers: f64 = 0.4,
+        newcomers: f64 = 0.7,
+        /// Days after its first event in which such an item shows what it is worth.
+        newcomer_days: f64 = 30.0,
         /// Weights of the content neighbours that are tried on validation.
         contents: Vec<f64> = vec![0.0, 2.0, 4.0, 8.0, 12.0, 16.0],
-        /// Every n-th place kept for the best item without training events, tried on validation; only for data with times.
-        new_every: Vec<usize> = vec![20, 10, 7, 5, 4, 3],
+        /// How many of every ten places may be kept for items without training events, tried on validation; only for data
+        /// with times and texts.
+        new_places: Vec<usize> = vec![1, 2, 3],
         /// Such places are kept while NDCG@10 over all validation cases loses at most this share for each share of the
-        /// targets that have no training events: with 1, a market where every tenth target is new gives up at most a
-        /// tenth; with 0, no place is kept that costs anything.
-        place_price: f64 = 0.0,
+        /// targets that have no training events: with 0.5, a market where every tenth target is new gives up at most
+        /// a twentieth; with 0, no place is kept.
+        place_price: f64 = 0.5,
         /// Weights of the item-item term that are tried on validation.
         alphas: Vec<f64> = vec![0.0, 4.0, 8.0, 12.0, 16.0, 24.0, 32.0],
         /// Weights of the popularity prior that are tried on validation.

@@ -47,6 +47,14 @@ impl SimilarContent {
         }
     }
 
+    /// `s` of one history and some items.
+    pub fn near(&self, history: &[ItemId], items: &[u32]) -> Vec<f32> {
+        let mut profile = vec![0.0; self.width];
+        self.profile(history, &mut profile);
+        let row = |&item: &u32| &self.unit[item as usize * self.width..][..self.width];
+        items.iter().map(|item| kernel::dot(&profile, row(item))).collect()
+    }
+
     /// Adds `weight · s` of several histories to `out` `[histories x items]`.
     pub fn add<'h>(
         &self,

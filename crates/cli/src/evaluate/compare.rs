@@ -11,7 +11,7 @@ use semrank_data::SplitKind;
 use semrank_model::artefact::Trained;
 use semrank_model::baselines::{Markov, Popularity, SimilarText};
 use semrank_model::evaluate::{Interval, Protocol, RankOptions, ResultRow, Scorer, ndcg_difference, rank};
-use semrank_model::{Blend, ContentAlone, Encoded, Ranker, SeenPolicy};
+use semrank_model::{Blend, ContentAlone, Encoded, SeenPolicy};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -80,10 +80,7 @@ pub(crate) fn compare(
     {
         let items = data.dataset.catalog.len();
         let encoded = Encoded::new(&model.network, events, items, &content.features.values);
-        let (item_item, blend) = (&model.item_item, model.facts.blend);
-        let untouched = &data.untouched;
-        let (encoded, similar, prior) = (&encoded, &similar, &model.prior);
-        table.add(&Ranker { encoded, item_item, similar, prior, untouched, blend })?;
+        table.add(&model.ranker(&encoded, &similar))?;
     }
     let (dataset, split) = (&data.dataset, &data.split);
     table.add(&Popularity::fit(dataset, split))?;

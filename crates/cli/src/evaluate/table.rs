@@ -97,8 +97,12 @@ pub(crate) fn policy(blend: &Blend) -> String {
             }
         };
     }
-    if blend.new_every > 0 {
-        let _ = write!(out, "; every {}th place for an item without training events", blend.new_every);
+    if blend.new_places > 0 {
+        let _ = write!(
+            out,
+            "; the last {} of every ten places are for items without training events",
+            blend.new_places
+        );
     }
     out + "; chosen on validation"
 }

@@ -46,6 +46,13 @@ pub(crate) struct Parts {
     pub(crate) popularity: f32,
     /// What the seen policy adds.
     pub(crate) seen: f32,
+    /// What lifted it to a place that is kept for items without training events.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) kept_place: f32,
+}
+
+fn is_zero(value: &f32) -> bool {
+    *value == 0.0
 }
 
 impl Parts {
@@ -108,16 +115,21 @@ fn describe(
 ) -> Vec<Recommendation> {
     let catalog = &run.data.dataset.catalog;
     let parts = ranker.explain(&query, best);
+    let is_new = |item: ItemId| {
+        run.model.new_items.as_ref().is_some_and(|new| new.items.binary_search(&item.0).is_ok())
+    };
     let one =
         |(at, (&item, [network, item_item, content, popularity, seen])): (usize, (&ItemId, [f32; 5]))| {
+            let own = network + item_item + content + popularity + seen;
+            let kept_place = if is_new(item) { (scores[item.index()] - own).max(0.0) } else { 0.0 };
             Recommendation {
                 rank: at + 1,
                 item: catalog.name(item).to_owned(),
                 text: catalog.label(item),
                 kind: kind(catalog.kinds[item.index()]),
                 score: scores[item.index()],
-                parts: Parts { network, item_item, content, popularity, seen },
-                brought_by: sources(run, ranker.item_item, query, item),
+                parts: Parts { network, item_item, content, popularity, seen, kept_place },
+                brought_by: sources(run, ranker.terms.item_item, query, item),
                 row: item,
             }
         };

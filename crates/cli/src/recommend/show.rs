@@ -62,6 +62,7 @@ pub(crate) fn list(items: &[Recommendation], explain: bool) -> String {
             ("content", parts.content),
             ("popularity", parts.popularity),
             ("seen", parts.seen),
+            ("place kept for new items", parts.kept_place),
         ] {
             if part != 0.0 {
                 let _ = write!(out, ", {name} {part:+.3}");

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::error::Error;
 use semrank_core::{ItemId, Segment, segments};
 use semrank_data::{Dataset, Split, hash_dataset};
-use semrank_model::{Shape, TrainingData, untouched};
+use semrank_model::{Shape, TrainingData};
 use semrank_tokens::SemanticIds;
 use std::path::{Path, PathBuf};
 
@@ -18,8 +18,6 @@ pub(crate) struct Data {
     pub(crate) split: Split,
     /// Training events of each item.
     pub(crate) counts: Vec<u32>,
-    /// Items without any.
-    pub(crate) untouched: Vec<u32>,
     /// When each item may be shown; empty where nothing is known or the log has no times.
     active: Vec<(i64, i64)>,
     /// Time of the last event.
@@ -36,8 +34,7 @@ impl Data {
         let active = active(&dataset);
         let path = std::path::absolute(path).map_err(Error::io("find", path))?;
         let now = dataset.events.times().iter().copied().max().unwrap_or(i64::MIN);
-        let untouched = untouched(&counts);
-        Ok(Data { dataset, path, hash, split, counts, untouched, active, now })
+        Ok(Data { dataset, path, hash, split, counts, active, now })
     }
 
     /// Refuses what cannot be trained and tested.

@@ -183,8 +183,7 @@ impl Finished {
 
     /// The whole scorer.
     pub(crate) fn ranker<'a>(&'a self, encoded: &'a Encoded<'a>, similar: &'a SimilarContent) -> Ranker<'a> {
-        let Trained { item_item, prior, facts, .. } = &self.model;
-        Ranker { encoded, item_item, similar, prior, untouched: &self.data.untouched, blend: facts.blend }
+        self.model.ranker(encoded, similar)
     }
 
     /// The last stage: test metrics and the report, with `extra` rows in the report.

@@ -13,10 +13,11 @@ use crate::interrupt;
 use crate::output::note;
 use crate::progress::Progress;
 use semrank_data::StagedDir;
+use semrank_embed::hash::TfIdf;
 use semrank_model::artefact::{Trained, TrainedFacts, load_trained, save_trained};
 use semrank_model::{
-    Encoded, Ended, EpochReport, Fit, FitError, Fitting, ItemItem, SeenInTraining, StepReport, Task, Terms,
-    TrainingData, Watch, choose,
+    Encoded, Ended, EpochReport, Fit, FitError, Fitting, ItemItem, NewItems, SeenInTraining, StepReport,
+    Task, Terms, TrainingData, Watch, choose,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -151,7 +152,13 @@ impl Training<'_> {
         let item_item = ItemItem::fit(&training, &self.config.blend);
         let encoded = Encoded::new(&fit.network, events, items, &self.content.features.values);
         let similar = self.content.similar(&self.config.blend);
-        let terms = Terms { encoded: &encoded, item_item: &item_item, similar: &similar };
+        let new_items = self.new_items(&training);
+        let terms = Terms {
+            encoded: &encoded,
+            item_item: &item_item,
+            similar: &similar,
+            new_items: new_items.as_ref(),
+        };
         let cases = &self.data.split.validation;
         let chosen = choose(&terms, &training, cases, &self.config.blend, !masks_seen_in_training)?;
         drop(encoded);
@@ -164,7 +171,20 @@ impl Training<'_> {
             best_epoch: fit.best_epoch,
             curve: fit.curve,
         };
-        Ok(Trained { network: fit.network, item_item, prior: chosen.prior, facts })
+        let new_items = new_items.filter(|_| chosen.blend.new_places > 0);
+        Ok(Trained { network: fit.network, item_item, prior: chosen.prior, new_items, facts })
+    }
+
+    /// The order of items without events, learned from words; `None` where no place is kept for them anyway.
+    fn new_items(&self, training: &TrainingData) -> Option<NewItems> {
+        let (dataset, settings) = (&self.data.dataset, &self.config.blend);
+        let reads_text = self.config.model.reads_text() && self.data.has_text();
+        if !reads_text || !dataset.events.timed() || settings.place_price == 0.0 {
+            return None;
+        }
+        let known = self.data.split.known(dataset);
+        let words = TfIdf::fit(&dataset.catalog, &known, &self.config.features).transform(&dataset.catalog);
+        NewItems::fit(training, &words, (settings.newcomers, settings.newcomer_days), self.seed)
     }
 }
 

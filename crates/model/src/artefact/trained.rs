@@ -1,7 +1,10 @@
 //! A trained model: everything that scores an item, given a history and the items' content vectors.
 
 use super::{Error, read_json, same, write_json};
-use crate::{Blend, EpochReport, ItemItem, KnownItems, ModelSettings, Network, PrefixRows, Shape};
+use crate::{
+    Blend, Encoded, EpochReport, ItemItem, KnownItems, ModelSettings, Network, NewItems, PrefixRows, Ranker,
+    Shape, SimilarContent, Terms,
+};
 use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
 use semrank_tokens::SemanticIds;
 use serde::{Deserialize, Serialize};
@@ -19,8 +22,19 @@ pub struct Trained {
     pub item_item: ItemItem,
     /// The weighted popularity prior, one number an item.
     pub prior: Vec<f32>,
+    /// The order of items without training events, where places are kept for them.
+    pub new_items: Option<NewItems>,
     /// Everything that is no tensor.
     pub facts: TrainedFacts,
+}
+
+impl Trained {
+    /// The whole scorer.
+    pub fn ranker<'a>(&'a self, encoded: &'a Encoded<'a>, similar: &'a SimilarContent) -> Ranker<'a> {
+        let (item_item, new_items) = (&self.item_item, self.new_items.as_ref());
+        let terms = Terms { encoded, item_item, similar, new_items };
+        Ranker { terms, prior: &self.prior, blend: self.facts.blend }
+    }
 }
 
 /// The small part of a trained model, readable by people.
@@ -48,7 +62,7 @@ pub struct TrainedFacts {
 /// # Errors
 /// When a file cannot be written.
 pub fn save_trained(dir: &Path, trained: &Trained) -> Result<(), Error> {
-    let Trained { network, item_item, prior, facts } = trained;
+    let Trained { network, item_item, prior, new_items, facts } = trained;
     let names: Vec<String> =
         network.layout().entries().iter().map(|entry| format!("network.{}", entry.name)).collect();
     let mut tensors: Vec<Tensor> = Vec::new();
@@ -73,6 +87,10 @@ pub fn save_trained(dir: &Path, trained: &Trained) -> Result<(), Error> {
         row("item_item.weights", item_item.weights.len(), Values::F32(&item_item.weights)),
         row("prior", prior.len(), Values::F32(prior)),
     ]);
+    if let Some(new) = new_items {
+        tensors.push(row("new_items.items", new.items.len(), Values::U32(&new.items)));
+        tensors.push(row("new_items.worth", new.worth.len(), Values::F32(&new.worth)));
+    }
     checkpoint::save(&dir.join(TENSORS), &tensors)?;
     write_json(&dir.join(FACTS), &Facts::of(item_item, facts))
 }
@@ -98,8 +116,23 @@ pub fn load_trained(dir: &Path, shape: Shape, tokens: Option<&SemanticIds>) -> R
     same(&path, "whether the item-item rows are sound", sound, true)?;
     let mut prior = vec![0.0; shape.items];
     file.read_f32("prior", [1, shape.items], &mut prior)?;
+    let new_items =
+        (facts.blend.new_places > 0).then(|| load_new_items(&file, &path, shape.items)).transpose()?;
     let network = load_network(&file, &facts.model, shape, tokens)?;
-    Ok(Trained { network, item_item: ItemItem { offsets, candidates, weights, recent, decay }, prior, facts })
+    let item_item = ItemItem { offsets, candidates, weights, recent, decay };
+    Ok(Trained { network, item_item, prior, new_items, facts })
+}
+
+fn load_new_items(file: &Checkpoint, path: &Path, count: usize) -> Result<NewItems, Error> {
+    let items = file.read_u32("new_items.items", file.len_of("new_items.items")?)?;
+    let mut worth = vec![0.0; file.len_of("new_items.worth")?];
+    let sound = items.is_sorted()
+        && items.iter().all(|&item| (item as usize) < count)
+        && !worth.is_empty()
+        && worth.len().is_multiple_of(items.len());
+    same(path, "whether the list of new items is sound", sound, true)?;
+    file.read_f32("new_items.worth", [1, worth.len()], &mut worth)?;
+    Ok(NewItems { items, worth })
 }
 
 fn load_network(

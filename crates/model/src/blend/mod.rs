@@ -5,63 +5,21 @@
 //! every combination is then a rank count over the same row. The best NDCG@10 wins, ties go to the combination tried first
 //! (smaller weights).
 
+mod grid;
+
 use crate::evaluate::{EvaluateError, Query, RankOptions, rank};
-use crate::{
-    Blend, BlendSettings, Encoded, ItemItem, Newcomers, Ranker, SeenPolicy, SimilarContent, TrainingData,
-};
+use crate::{Blend, BlendSettings, Prior, Ranker, Terms, TrainingData};
+use grid::{BETA, CONTENT, Grid, PRIOR, Point, SEEN};
 use rayon::prelude::*;
 use semrank_core::{ItemId, RankMetrics};
 use semrank_data::Case;
 use semrank_nn::kernel;
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 const BLOCK: usize = 64;
-const DAY_MS: f64 = 86_400_000.0;
 
 /// Work of the search: cases x items x combinations stay below this, by taking every n-th case.
 const MOST_COUNTED: usize = 40_000_000_000;
-
-/// How popular items are, one number each. An item without training events has what newcomers teach, or 0.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum Prior {
-    /// `ln(1 + training events)`.
-    Popularity,
-    /// `ln(1 + events)` where an event weighs half as much every half-life before the last training event.
-    Recent {
-        /// Half-life.
-        half_life_days: f64,
-    },
-}
-
-impl Prior {
-    /// One number an item, from the training events.
-    pub fn values(self, data: &TrainingData, newcomers: Option<&Newcomers>) -> Vec<f32> {
-        let counts = match self {
-            Prior::Popularity => data.counts.iter().map(|&count| f64::from(count)).collect(),
-            Prior::Recent { half_life_days } => recent(data, half_life_days),
-        };
-        let mut values: Vec<f32> = counts.iter().map(|count| count.ln_1p() as f32).collect();
-        if let Some(newcomers) = newcomers {
-            newcomers.predict(data.counts, &mut values);
-        }
-        values
-    }
-}
-
-/// Training events of each item, an event weighing half as much every half-life before the last one.
-fn recent(data: &TrainingData, half_life_days: f64) -> Vec<f64> {
-    let users = 0..data.train_ends.len();
-    let events = || users.clone().flat_map(|user| data.range(user)).map(|at| data.events.event(at));
-    let now = events().map(|event| event.time).max().unwrap_or(0);
-    let mut counts = vec![0.0f64; data.items()];
-    for event in events().filter(|event| data.is_target(event.action)) {
-        let age_days = (now - event.time) as f64 / DAY_MS;
-        counts[event.item.index()] += (-age_days / half_life_days).exp2();
-    }
-    counts
-}
 
 /// A chosen blend and its validation NDCG@10.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,17 +30,6 @@ pub struct Chosen {
     pub prior: Vec<f32>,
     /// NDCG@10 over the validation cases used.
     pub ndcg_10: f64,
-}
-
-/// What is blended.
-#[derive(Debug, Clone, Copy)]
-pub struct Terms<'a> {
-    /// The network's part.
-    pub encoded: &'a Encoded<'a>,
-    /// The item-item term.
-    pub item_item: &'a ItemItem,
-    /// The content neighbours.
-    pub similar: &'a SimilarContent,
 }
 
 /// Finds a good combination. `learned_seen` says whether training let seen items compete (else only masking and doing
@@ -97,39 +44,36 @@ pub fn choose(
     settings: &BlendSettings,
     learned_seen: bool,
 ) -> Result<Chosen, EvaluateError> {
-    let newcomers = Newcomers::find(data, settings.newcomers);
     let mut kinds = vec![Prior::Popularity];
     if data.events.timed() {
         kinds.extend(settings.half_lives_days.iter().map(|&half_life_days| Prior::Recent { half_life_days }));
     }
-    let priors: Vec<Vec<f32>> = kinds.iter().map(|kind| kind.values(data, newcomers.as_ref())).collect();
+    let priors: Vec<Vec<f32>> = kinds.iter().map(|kind| kind.values(data)).collect();
     let grid = Grid::new(kinds, settings, terms, learned_seen);
     let search = Search { terms, priors: &priors, grid: &grid };
     let (point, ndcg_10) = search.run(cases);
     let chosen = Chosen { blend: grid.blend(point), prior: search.prior(point), ndcg_10 };
-    if newcomers.is_none() {
-        return Ok(chosen);
-    }
     keep_places(chosen, terms, data, cases, settings)
 }
 
 /// Keeps as many places for items without events as helps those who want them, while NDCG@10 over all cases loses at most
 /// `place_price` times their share of the targets.
 fn keep_places(
-    chosen: Chosen,
+    mut chosen: Chosen,
     terms: &Terms,
     data: &TrainingData,
     cases: &[Case],
     settings: &BlendSettings,
 ) -> Result<Chosen, EvaluateError> {
-    let untouched = untouched(data.counts);
     let is_new: Vec<bool> = cases.iter().map(|case| data.counts[case.target.index()] == 0).collect();
     let new_share = is_new.iter().filter(|new| **new).count() as f64 / cases.len().max(1) as f64;
-    let ndcg_10 = |every: usize| {
-        let blend = Blend { new_every: every as u32, ..chosen.blend };
-        let Terms { encoded, item_item, similar } = *terms;
-        let ranker =
-            Ranker { encoded, item_item, similar, prior: &chosen.prior, untouched: &untouched, blend };
+    let may_lose = settings.place_price * new_share;
+    if terms.new_items.is_none() || may_lose == 0.0 {
+        return Ok(chosen);
+    }
+    let ndcg_10 = |new_places: usize| {
+        let blend = Blend { new_places: new_places as u32, ..chosen.blend };
+        let ranker = Ranker { terms: *terms, prior: &chosen.prior, blend };
         let ranking = rank(&ranker, data.events, data.items(), cases, RankOptions::default())?;
         let ranks = ranking.strict.ranks.iter().zip(&is_new);
         let of = |wanted: bool| {
@@ -138,105 +82,17 @@ fn keep_places(
         };
         Ok::<_, EvaluateError>((of(false), of(true)))
     };
-    let (all, mut best_new) = ndcg_10(0)?;
-    let floor = all * (1.0 - settings.place_price * new_share);
-    let mut out = Chosen { ndcg_10: all, ..chosen.clone() };
-    for &every in &settings.new_every {
-        let (all, new) = ndcg_10(every)?;
-        if all >= floor && new > best_new {
+    let (without, mut best_new) = ndcg_10(0)?;
+    let mut best = (0, without);
+    for &places in &settings.new_places {
+        let (all, new) = ndcg_10(places)?;
+        if all >= without * (1.0 - may_lose) && new > best_new {
             best_new = new;
-            (out.blend.new_every, out.ndcg_10) = (every as u32, all);
+            best = (places as u32, all);
         }
     }
-    Ok(out)
-}
-
-/// Items without training events, ascending.
-pub fn untouched(counts: &[u32]) -> Vec<u32> {
-    (0..counts.len() as u32).filter(|&item| counts[item as usize] == 0).collect()
-}
-
-/// A combination: an index into each list of the grid.
-type Point = [usize; 5];
-
-const SEEN: usize = 0;
-const PRIOR: usize = 1;
-const BETA: usize = 2;
-const CONTENT: usize = 3;
-const ALPHA: usize = 4;
-
-/// All values that are tried.
-struct Grid {
-    policies: Vec<SeenPolicy>,
-    priors: Vec<Prior>,
-    betas: Vec<f64>,
-    contents: Vec<f64>,
-    alphas: Vec<f64>,
-}
-
-impl Grid {
-    fn new(priors: Vec<Prior>, settings: &BlendSettings, terms: &Terms, learned_seen: bool) -> Self {
-        let of = |wanted: bool, values: &[f64]| if wanted { values.to_vec() } else { vec![0.0] };
-        let policies = match learned_seen {
-            true => vec![SeenPolicy::Mask, SeenPolicy::Learned, SeenPolicy::None],
-            false => vec![SeenPolicy::Mask, SeenPolicy::None],
-        };
-        Self {
-            policies,
-            priors,
-            betas: settings.betas.clone(),
-            contents: of(!terms.similar.is_empty(), &settings.contents),
-            alphas: of(settings.window > 0, &settings.alphas),
-        }
-    }
-
-    fn sizes(&self) -> Point {
-        [self.policies.len(), self.priors.len(), self.betas.len(), self.contents.len(), self.alphas.len()]
-    }
-
-    fn blend(&self, at: Point) -> Blend {
-        Blend {
-            seen: self.policies[at[SEEN]],
-            prior: self.priors[at[PRIOR]],
-            beta: self.betas[at[BETA]] as f32,
-            content: self.contents[at[CONTENT]] as f32,
-            new_every: 0,
-            alpha: self.alphas[at[ALPHA]] as f32,
-        }
-    }
-
-    /// All policies and priors, and every third value of each weight.
-    fn coarse(&self) -> Vec<Point> {
-        let sizes = self.sizes();
-        product(|axis| match axis {
-            SEEN | PRIOR => (0..sizes[axis]).collect(),
-            _ => (0..sizes[axis]).step_by(3).collect(),
-        })
-    }
-
-    /// Everything at most one step of each weight away.
-    fn around(&self, point: Point) -> Vec<Point> {
-        let sizes = self.sizes();
-        product(|axis| match axis {
-            SEEN | PRIOR => vec![point[axis]],
-            _ => (point[axis].saturating_sub(1)..=(point[axis] + 1).min(sizes[axis] - 1)).collect(),
-        })
-    }
-}
-
-/// All combinations in order, the last axis fastest.
-fn product(values: impl Fn(usize) -> Vec<usize>) -> Vec<Point> {
-    (0..5).fold(vec![[0; 5]], |points, axis| {
-        let values = values(axis);
-        let with = |point: Point| {
-            values.iter().map(move |&value| {
-                let mut point = point;
-                point[axis] = value;
-                point
-            })
-        };
-        points.into_iter().flat_map(with).collect()
-    })
+    (chosen.blend.new_places, chosen.ndcg_10) = best;
+    Ok(chosen)
 }
 
 struct Search<'a> {
