@@ -1,7 +1,8 @@
 //! Content neighbours: how near a candidate's content is to the newest items of a history, by cosine.
 //!
-//! `s(u, j) = sum over the newest events of decay^age · <z_event, z_j>`, with `z` the behaviour-aligned content vectors of
-//! length 1 (or the plain ones, without alignment). It needs no event of the candidate, so it also finds items that nobody
+//! `s(u, j) = sum over the newest events of decay^age · <z_event, z_j - mean of all z>`, with `z` the behaviour-aligned content vectors of
+//! length 1 (or the plain ones, without alignment); the mean moves all of a user's scores alike, so that their level does not
+//! hang on the weight of this term. It needs no event of the candidate, so it also finds items that nobody
 //! has touched. Content-based profiles: Pazzani & Billsus 2007, section 3.
 
 use crate::BlendSettings;
@@ -14,6 +15,7 @@ use semrank_nn::{Mat, kernel, matmul, unit_rows};
 #[derive(Debug, Clone)]
 pub struct SimilarContent {
     unit: Vec<f32>,
+    mean: Vec<f32>,
     width: usize,
     recent: usize,
     decay: f32,
@@ -30,7 +32,10 @@ impl SimilarContent {
                 },
             );
         }
-        Self { unit, width, recent: settings.content_recent, decay: settings.content_decay as f32 }
+        let mut mean = vec![0.0; width];
+        let share = width as f32 / vectors.len().max(1) as f32;
+        unit.chunks_exact(width.max(1)).for_each(|row| kernel::axpy(share, row, &mut mean));
+        Self { unit, mean, width, recent: settings.content_recent, decay: settings.content_decay as f32 }
     }
 
     /// Whether items have no content.
@@ -51,8 +56,9 @@ impl SimilarContent {
     pub fn near(&self, history: &[ItemId], items: &[u32]) -> Vec<f32> {
         let mut profile = vec![0.0; self.width];
         self.profile(history, &mut profile);
+        let average = kernel::dot(&profile, &self.mean);
         let row = |&item: &u32| &self.unit[item as usize * self.width..][..self.width];
-        items.iter().map(|item| kernel::dot(&profile, row(item))).collect()
+        items.iter().map(|item| kernel::dot(&profile, row(item)) - average).collect()
     }
 
     /// Adds `weight · s` of several histories to `out` `[histories x items]`.
@@ -68,8 +74,13 @@ impl SimilarContent {
         let (count, width) = (histories.len(), self.width);
         let mut profiles = vec![0.0; count * width];
         profiles.chunks_exact_mut(width).zip(histories).for_each(|(out, history)| self.profile(history, out));
-        let items = Mat::new(&self.unit, self.unit.len() / width, width);
-        matmul(out, 1.0, Mat::new(&profiles, count, width), items.t(), weight);
+        let items = self.unit.len() / width;
+        let vectors = Mat::new(&self.unit, items, width);
+        matmul(out, 1.0, Mat::new(&profiles, count, width), vectors.t(), weight);
+        for (profile, out) in profiles.chunks_exact(width).zip(out.chunks_exact_mut(items)) {
+            let average = weight * kernel::dot(profile, &self.mean);
+            out.iter_mut().for_each(|score| *score -= average);
+        }
     }
 }
 
@@ -113,8 +124,13 @@ mod tests {
         let history = [ItemId(0), ItemId(1)];
         let mut out = vec![10.0; 4];
         similar.add([&history[..]].into_iter(), 2.0, &mut out);
-        // Item 1 is the newest: 1 to itself, half of it to item 0, and 1.5 / sqrt 2 to the diagonal.
-        assert_eq!((out[0], out[1], out[3]), (11.0, 12.0, 10.0));
-        assert!((out[2] - (10.0 + 3.0 / 2f32.sqrt())).abs() < 1e-5, "{out:?}");
+        // Item 1 is the newest: 1 to itself, half of it to item 0, and 1.5 / sqrt 2 to the diagonal; less their mean.
+        let diagonal = 1.5 / 2f32.sqrt();
+        let mean = (1.5 + diagonal) / 4.0;
+        for (got, near) in out.iter().zip([0.5, 1.0, diagonal, 0.0]) {
+            assert!((got - (10.0 + 2.0 * (near - mean))).abs() < 1e-5, "{out:?}");
+        }
+        let alone = similar.near(&history, &[1, 3]);
+        assert!((alone[0] - (1.0 - mean)).abs() < 1e-6 && (alone[1] + mean).abs() < 1e-6, "{alone:?}");
     }
 }
