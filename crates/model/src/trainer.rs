@@ -140,6 +140,17 @@ impl<'a, T: Scalar> Trainer<'a, T> {
         self.batcher.batch(&windows, self.settings.shards, negatives, &mut self.rng.fork(step << 1 | 1))
     }
 
+    /// The rows that step `step` (from 0) leaves out of the vectors of its batch's items.
+    pub fn row_dropout(&self, step: u64) -> RowDropout {
+        let ([ids, prefixes], key) = (self.dropout, self.key(step));
+        RowDropout { ids: Dropout::new(ids, key), prefixes: Dropout::new(prefixes, key.rotate_left(17)) }
+    }
+
+    /// What all dropout of a step is a function of.
+    fn key(&self, step: u64) -> u64 {
+        self.rng.fork(step << 1 | 1).fork(1).next_u64()
+    }
+
     fn set_epoch(&mut self, epoch: u64) {
         if self.order.epoch == Some(epoch) {
             return;
@@ -172,12 +183,11 @@ impl<'a, T: Scalar> Trainer<'a, T> {
     fn gradients(&mut self, batch: &Batch) -> f64 {
         let (dim, network) = (self.network.dim(), &self.network);
         let weight = T::from_f64(1.0 / batch.weight().max(1e-9));
-        let key = self.rng.fork(self.step << 1 | 1).fork(1).next_u64();
+        let (key, dropout) = (self.key(self.step), self.row_dropout(self.step));
         let space = &mut self.workspace;
 
         let items = batch.items.len();
         space.vectors.resize(items * dim, T::ZERO);
-        let dropout = row_dropout(self.dropout, key);
         network.item_vectors(&batch.items, self.data.content, dropout, &mut space.vectors);
         space.unit.resize(items * dim, T::ZERO);
         space.inverse.resize(items, T::ZERO);
@@ -239,8 +249,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
 
     /// Clips, and moves all parameters.
     fn apply(&mut self, batch: &Batch) {
-        let key = self.rng.fork((self.step - 1) << 1 | 1).fork(1).next_u64();
-        let dropout = row_dropout(self.dropout, key);
+        let dropout = self.row_dropout(self.step - 1);
         let ids = self.id_grads(batch, dropout);
         let prefix_grads = self.prefix_grads(batch, dropout);
         let grads = &self.workspace.grads;
@@ -287,10 +296,6 @@ impl<'a, T: Scalar> Trainer<'a, T> {
             .collect();
         RowGrads::sum(pairs, &self.workspace.dvectors, self.network.dim())
     }
-}
-
-fn row_dropout([ids, prefixes]: [f64; 2], key: u64) -> RowDropout {
-    RowDropout { ids: Dropout::new(ids, key), prefixes: Dropout::new(prefixes, key.rotate_left(17)) }
 }
 
 /// Gradients of some rows of a table.

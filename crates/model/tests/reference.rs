@@ -1,14 +1,20 @@
 //! Promise: the trainer computes the model that is documented. A reference written with the textbook formulas and a
-//! scalar reverse-mode tape, in f64 and sharing no code with `nn`, gives the same losses over 20 training steps.
+//! scalar reverse-mode tape, in f64 and sharing no code with `nn`, gives the same losses over 20 training steps and the
+//! same item vectors after them.
 
 use semrank_core::{ActionId, Event, EventLog, EventLogBuilder, ItemId, Rng, UserId};
-use semrank_model::{Batch, Loss, ModelSettings, Network, TrainSettings, Trainer, TrainingData, gap_bucket};
+use semrank_model::{
+    Batch, Loss, ModelSettings, Network, RowDropout, TrainSettings, Trainer, TrainingData, gap_bucket,
+};
 use semrank_nn::Scalar;
+use semrank_tokens::SemanticIds;
 use std::collections::BTreeMap;
 
 const USERS: usize = 9;
 const ITEMS: usize = 14;
 const CONTENT: usize = 3;
+const LEVELS: usize = 3;
+const CODES: usize = 3;
 const STEPS: u64 = 20;
 
 /// A value on the tape and how it depends on earlier ones.
@@ -70,6 +76,20 @@ impl Tape {
     }
 }
 
+/// The rows that an item's vector is summed from, besides its content: names of parameters. A prefix row that two of the
+/// item's prefixes share by hash stands there twice.
+type ItemRows = BTreeMap<u32, Vec<String>>;
+
+/// What `dropout` leaves of the rows of `items`.
+fn rows_of<T: Scalar>(network: &Network<T>, items: &[u32], dropout: RowDropout) -> ItemRows {
+    let kept = |(slot, &item): (usize, &u32)| {
+        let id = dropout.keeps_id(slot).then(|| format!("id.{item}"));
+        let prefixes = network.prefixes.iter().flat_map(|p| dropout.kept_prefixes(slot, p.rows.of(item)));
+        (item, id.into_iter().chain(prefixes.map(|row| format!("prefix.{row}"))).collect())
+    };
+    items.iter().enumerate().map(kept).collect()
+}
+
 /// All parameters by name, with their Adam moments.
 struct Reference {
     params: BTreeMap<String, Vec<f64>>,
@@ -93,31 +113,25 @@ impl Reference {
             .iter()
             .map(|e| (e.name.clone(), exact(e.slot.of(&network.params))))
             .collect();
-        let ids = network.ids.as_ref().expect("the model has ids");
-        for item in 0..ITEMS {
-            params.insert(format!("id.{item}"), exact(ids.row(item as u32)));
+        for (name, table) in network.tables() {
+            let name = if name == "ids" { "id" } else { "prefix" };
+            for row in 0..table.rows() as u32 {
+                params.insert(format!("{name}.{row}"), exact(table.row(row)));
+            }
         }
         let zero = |values: &Vec<f64>| (vec![0.0; values.len()], vec![0.0; values.len()]);
         let moments = params.iter().map(|(name, values)| (name.clone(), zero(values))).collect();
         Self { params, moments, model: model.clone(), train: train.clone(), total_steps: total_steps as f64 }
     }
 
-    fn step(&mut self, batch: &Batch, world: &World, step: u64) -> f64 {
+    fn step(&mut self, batch: &Batch, rows: &ItemRows, world: &World, step: u64) -> f64 {
         let mut tape = Tape::default();
-        let vars: BTreeMap<String, Vec<Var>> = self
-            .params
-            .iter()
-            .map(|(name, values)| (name.clone(), values.iter().map(|&v| tape.constant(v)).collect()))
-            .collect();
-        let loss = Forward { tape: &mut tape, vars: &vars, model: &self.model }.loss(batch, world);
+        let vars = self.vars(&mut tape);
+        let loss = Forward { tape: &mut tape, vars: &vars, model: &self.model, rows }.loss(batch, world);
         let grads = tape.gradients(loss);
-        let used: Vec<&String> = vars
-            .keys()
-            .filter(|name| match name.strip_prefix("id.") {
-                Some(item) => batch.items.contains(&item.parse().expect("a number")),
-                None => true,
-            })
-            .collect();
+        let sparse = |name: &str| name.starts_with("id.") || name.starts_with("prefix.");
+        let used: Vec<&String> =
+            vars.keys().filter(|name| !sparse(name) || rows.values().flatten().any(|r| r == *name)).collect();
         let squared: f64 = used.iter().flat_map(|name| &vars[*name]).map(|&v| grads[v] * grads[v]).sum();
         let factor = if squared.sqrt() > self.train.clip { self.train.clip / squared.sqrt() } else { 1.0 };
         let rate = self.rate(step as f64);
@@ -135,6 +149,20 @@ impl Reference {
         tape.values[loss]
     }
 
+    fn vars(&self, tape: &mut Tape) -> BTreeMap<String, Vec<Var>> {
+        let constants = |values: &[f64], tape: &mut Tape| values.iter().map(|&v| tape.constant(v)).collect();
+        self.params.iter().map(|(name, values)| (name.clone(), constants(values, tape))).collect()
+    }
+
+    /// The vectors of all items, `[items x D]`.
+    fn item_vectors(&self, rows: &ItemRows, world: &World) -> Vec<f64> {
+        let mut tape = Tape::default();
+        let vars = self.vars(&mut tape);
+        let mut forward = Forward { tape: &mut tape, vars: &vars, model: &self.model, rows };
+        let vectors: Vec<Var> = (0..ITEMS as u32).flat_map(|item| forward.item(item, world)).collect();
+        vectors.into_iter().map(|var| tape.values[var]).collect()
+    }
+
     fn rate(&self, step: f64) -> f64 {
         let warmup = self.train.warmup_steps as f64;
         if step <= warmup {
@@ -149,6 +177,7 @@ struct Forward<'a> {
     tape: &'a mut Tape,
     vars: &'a BTreeMap<String, Vec<Var>>,
     model: &'a ModelSettings,
+    rows: &'a ItemRows,
 }
 
 impl Forward<'_> {
@@ -220,9 +249,11 @@ impl Forward<'_> {
             .iter()
             .map(|&c| self.tape.constant(c.into()))
             .collect();
-        let projected = self.linear("content", &content, self.model.dim);
-        let id = self.vars[&format!("id.{item}")].clone();
-        self.add(&projected, &id)
+        let mut vector = self.linear("content", &content, self.model.dim);
+        for name in &self.rows[&item] {
+            vector = self.add(&vector, &self.vars[name]);
+        }
+        vector
     }
 
     /// Hidden states of one sequence of events.
@@ -353,10 +384,11 @@ struct World {
     train_ends: Vec<usize>,
     counts: Vec<u32>,
     content: Vec<f32>,
+    tokens: SemanticIds,
 }
 
 impl World {
-    /// Nine users, histories of 2 to 6 events with repeats, two actions, real times.
+    /// Nine users, histories of 2 to 6 events with repeats, two actions, real times; three codes an item, of three.
     fn new() -> Self {
         let mut rng = Rng::new(4, "world");
         let mut log = EventLogBuilder::default();
@@ -375,7 +407,9 @@ impl World {
         let events = log.finish(USERS, true);
         let train_ends = (0..USERS).map(|user| events.range(UserId(user as u32)).end).collect();
         let content = (0..ITEMS * CONTENT).map(|_| rng.normal() as f32).collect();
-        Self { events, train_ends, counts, content }
+        let codes = (0..ITEMS * LEVELS).map(|_| rng.below(CODES) as u16).collect();
+        let tokens = SemanticIds::new(LEVELS, CODES, codes);
+        Self { events, train_ends, counts, content, tokens }
     }
 
     fn data(&self) -> TrainingData<'_> {
@@ -385,7 +419,7 @@ impl World {
             target: None,
             counts: &self.counts,
             content: &self.content,
-            tokens: None,
+            tokens: Some(&self.tokens),
             actions: 2,
             active: &[],
         }
@@ -408,7 +442,16 @@ impl World {
     }
 }
 
-fn settings(loss: Loss) -> (ModelSettings, TrainSettings) {
+/// What an item's vector is made of besides its id row and its content, and what is left out of a step.
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    loss: Loss,
+    prefixes: bool,
+    prefix_rows: usize,
+    row_dropout: f64,
+}
+
+fn settings(case: Case) -> (ModelSettings, TrainSettings) {
     let model = ModelSettings {
         dim: 8,
         heads: 2,
@@ -416,7 +459,10 @@ fn settings(loss: Loss) -> (ModelSettings, TrainSettings) {
         blocks: 2,
         history: 6,
         dropout: 0.0,
-        id_dropout: 0.0,
+        id_dropout: case.row_dropout,
+        prefix_dropout: case.row_dropout,
+        prefixes: case.prefixes,
+        prefix_rows: case.prefix_rows,
         ..ModelSettings::default()
     };
     let train = TrainSettings {
@@ -428,15 +474,16 @@ fn settings(loss: Loss) -> (ModelSettings, TrainSettings) {
         rate: 5e-3,
         clip: 0.5,
         half_life: 0.0,
-        loss,
+        loss: case.loss,
         ..TrainSettings::default()
     };
     (model, train)
 }
 
-fn largest_difference<T: Scalar>(loss: Loss) -> f64 {
+/// The largest relative difference of a step's loss, and the largest of an item's vector after all steps.
+fn largest_differences<T: Scalar>(case: Case) -> (f64, f64) {
     let world = World::new();
-    let (model, train) = settings(loss);
+    let (model, train) = settings(case);
     let mut trainer: Trainer<T> = Trainer::new(&model, &train, world.data(), 3);
     let total = trainer.steps_per_epoch() * trainer.epochs();
     assert!(total > STEPS);
@@ -444,19 +491,39 @@ fn largest_difference<T: Scalar>(loss: Loss) -> f64 {
     let mut worst: f64 = 0.0;
     for step in 0..STEPS {
         let batch = trainer.batch(step);
-        let expected = reference.step(&batch, &world, step + 1);
+        let rows = rows_of(&trainer.network, &batch.items, trainer.row_dropout(step));
+        let expected = reference.step(&batch, &rows, &world, step + 1);
         let (got, _) = trainer.train_step();
         worst = worst.max((got - expected).abs() / expected);
     }
-    worst
+    (worst, vector_difference(&trainer.network, &reference, &world))
+}
+
+fn vector_difference<T: Scalar>(network: &Network<T>, reference: &Reference, world: &World) -> f64 {
+    let items: Vec<u32> = (0..ITEMS as u32).collect();
+    let mut got = vec![T::ZERO; ITEMS * network.dim()];
+    network.item_vectors(&items, &world.content, RowDropout::off(), &mut got);
+    let expected = reference.item_vectors(&rows_of(network, &items, RowDropout::off()), world);
+    let differences = got.iter().zip(&expected).map(|(got, expected)| (got.to_f64() - expected).abs());
+    differences.fold(0.0, f64::max)
 }
 
 #[test]
-fn losses_of_20_steps_equal_the_reference() {
-    for loss in [Loss::Sampled, Loss::Full] {
-        let exact = largest_difference::<f64>(loss);
-        assert!(exact < 1e-9, "{loss:?} in f64: {exact:e}");
-        let single = largest_difference::<f32>(loss);
-        assert!(single < 1e-6, "{loss:?} in f32: {single:e}");
+fn losses_of_20_steps_and_the_vectors_after_them_equal_the_reference() {
+    let without = Case { loss: Loss::Sampled, prefixes: false, prefix_rows: 1000, row_dropout: 0.0 };
+    let with = Case { prefixes: true, ..without };
+    let cases = [
+        without,
+        Case { loss: Loss::Full, ..without },
+        with,
+        Case { loss: Loss::Full, ..with },
+        Case { row_dropout: 0.3, ..with },
+        Case { row_dropout: 0.3, prefix_rows: 5, ..with },
+    ];
+    for case in cases {
+        let (loss, vectors) = largest_differences::<f64>(case);
+        assert!(loss < 1e-9 && vectors < 1e-9, "{case:?} in f64: losses {loss:e}, vectors {vectors:e}");
+        let (loss, vectors) = largest_differences::<f32>(case);
+        assert!(loss < 1e-6 && vectors < 1e-4, "{case:?} in f32: losses {loss:e}, vectors {vectors:e}");
     }
 }
