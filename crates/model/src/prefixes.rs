@@ -95,3 +95,59 @@ fn mix(x: u64) -> u64 {
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    const LEVELS: usize = 3;
+    const TRAINED: usize = 40;
+
+    /// Forty trained items with codes below 5, and three without events: the twin of item 0, one that has its first code
+    /// only, and one whose codes nobody has.
+    fn world() -> (SemanticIds, Vec<bool>) {
+        let mut codes: Vec<u16> = (0..(TRAINED * LEVELS) as u64).map(|at| (mix(at) % 5) as u16).collect();
+        codes.extend([codes[0], codes[1], codes[2], codes[0], 8, 9, 7, 8, 9]);
+        let trained = (0..TRAINED + 3).map(|item| item < TRAINED).collect();
+        (SemanticIds::new(LEVELS, 10, codes), trained)
+    }
+
+    fn used(rows: &PrefixRows) -> BTreeSet<u32> {
+        (0..TRAINED as u32).flat_map(|item| rows.of(item).to_vec()).collect()
+    }
+
+    #[test]
+    fn prefixes_own_a_row_each_up_to_the_limit_and_share_rows_beyond_it() {
+        let (ids, trained) = world();
+        let keys = PrefixRows::new(&ids, &trained, 1000).keys().len();
+        for limit in [1000, keys, keys - 1, 7, 1] {
+            let rows = PrefixRows::new(&ids, &trained, limit);
+            assert_eq!((rows.keys().len(), rows.len()), (keys, keys.min(limit)), "limit {limit}");
+            let used = used(&rows);
+            assert!(used.iter().all(|&row| (row as usize) < rows.len()), "limit {limit}: {used:?}");
+            if limit >= keys {
+                assert_eq!(used.len(), keys, "limit {limit}: a row each");
+            }
+            assert_eq!(rows, PrefixRows::with_keys(&ids, rows.keys().to_vec(), limit));
+        }
+    }
+
+    #[test]
+    fn hashed_prefixes_that_are_equal_share_rows_and_unknown_ones_own_none() {
+        let (ids, trained) = world();
+        let rows = PrefixRows::new(&ids, &trained, 7);
+        assert_eq!(used(&rows).len(), 7, "all rows are in use");
+        for a in 0..TRAINED {
+            assert_eq!(rows.of(a as u32).len(), 2 * LEVELS - 1);
+            for b in 0..a {
+                let common = (0..LEVELS).take_while(|&at| ids.of(a)[at] == ids.of(b)[at]).count();
+                assert_eq!(rows.of(a as u32)[..common], rows.of(b as u32)[..common], "items {a} and {b}");
+            }
+        }
+        let [twin, first_code, stranger] = [0, 1, 2].map(|at| rows.of((TRAINED + at) as u32));
+        assert_eq!(twin, rows.of(0));
+        assert_eq!(first_code, &rows.of(0)[..1]);
+        assert!(stranger.is_empty());
+    }
+}
