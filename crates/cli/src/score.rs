@@ -10,7 +10,7 @@
 
 use crate::error::Error;
 use crate::output;
-use crate::run::Finished;
+use crate::run::{Finished, OpenArgs};
 use clap::Args;
 use semrank_core::{ItemId, UserId};
 use semrank_data::write_atomically;
@@ -25,23 +25,19 @@ const BLOCK: usize = 64;
 /// `semrank score`.
 #[derive(Debug, Args)]
 pub(crate) struct ScoreArgs {
-    /// Run folder.
-    #[arg(value_name = "RUN")]
-    run: PathBuf,
     /// Lines `user<TAB>item`.
     #[arg(long, value_name = "FILE")]
     pairs: PathBuf,
     /// Where to write `user<TAB>item<TAB>score` [default: standard output].
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Where the data set is now, if it was moved.
-    #[arg(long, value_name = "DATASET")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    from: OpenArgs,
 }
 
 /// Scores what the arguments say.
 pub(crate) fn score(args: &ScoreArgs) -> Result<(), Error> {
-    let run = Finished::open(&args.run, args.data.as_deref())?;
+    let run = args.from.finished()?;
     let pairs = read_pairs(&run, &args.pairs)?;
     let scores = scores(&run, &pairs);
     let dataset = &run.data.dataset;

@@ -19,7 +19,7 @@ pub(crate) use table::{policy, tables};
 
 use crate::error::Error;
 use crate::output;
-use crate::run::{Data, Finished};
+use crate::run::{Data, Finished, OpenArgs};
 use clap::{Args, ValueEnum};
 use semrank_data::{Case, write_atomically};
 use semrank_model::evaluate::{EvaluateError, Protocol, RankOptions, rank, write_predictions};
@@ -32,9 +32,6 @@ const PREDICTED: usize = 50;
 /// `semrank evaluate`.
 #[derive(Debug, Args)]
 pub(crate) struct EvaluateArgs {
-    /// Run folder.
-    #[arg(value_name = "RUN")]
-    run: PathBuf,
     /// Which cases.
     #[arg(long, value_enum, default_value = "test")]
     split: Part,
@@ -47,9 +44,8 @@ pub(crate) struct EvaluateArgs {
     /// Leave items of the history out of the predictions.
     #[arg(long, requires = "predictions")]
     filtered: bool,
-    /// Where the data set is now, if it was moved.
-    #[arg(long, value_name = "DATASET")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    from: OpenArgs,
 }
 
 /// Which held-out cases.
@@ -89,7 +85,7 @@ struct Timed<'a> {
 
 /// Evaluates what the arguments say.
 pub(crate) fn evaluate(args: &EvaluateArgs) -> Result<(), Error> {
-    let run = Finished::open(&args.run, args.data.as_deref())?;
+    let run = args.from.finished()?;
     if let Some(path) = &args.predictions {
         let protocol = if args.filtered { Protocol::Filtered } else { Protocol::Strict };
         write_lists(&run, args.split, protocol, path)?;

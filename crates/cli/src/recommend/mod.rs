@@ -19,12 +19,11 @@ pub(crate) use show::{list, when};
 
 use crate::error::Error;
 use crate::output;
-use crate::run::Finished;
+use crate::run::OpenArgs;
 use clap::Args;
 use semrank_core::UserId;
 use semrank_model::evaluate::Query;
 use serde::Serialize;
-use std::path::PathBuf;
 
 /// Last events shown with `--explain`.
 const SHOWN_EVENTS: usize = 10;
@@ -32,9 +31,6 @@ const SHOWN_EVENTS: usize = 10;
 /// `semrank recommend`.
 #[derive(Debug, Args)]
 pub(crate) struct RecommendArgs {
-    /// Run folder.
-    #[arg(value_name = "RUN")]
-    run: PathBuf,
     /// User id.
     #[arg(long, value_name = "U")]
     user: String,
@@ -47,9 +43,8 @@ pub(crate) struct RecommendArgs {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
-    /// Where the data set is now, if it was moved.
-    #[arg(long, value_name = "DATASET")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    from: OpenArgs,
 }
 
 /// What `--json` prints.
@@ -66,7 +61,7 @@ struct Answer<'a> {
 
 /// Recommends what the arguments say.
 pub(crate) fn recommend(args: &RecommendArgs) -> Result<(), Error> {
-    let run = Finished::open(&args.run, args.data.as_deref())?;
+    let run = args.from.finished()?;
     let dataset = &run.data.dataset;
     let user = dataset.users.get(&args.user).map(UserId).ok_or_else(|| Error::UnknownUser {
         user: args.user.clone(),

@@ -7,6 +7,7 @@
 //!
 //! | file | does |
 //! |---|---|
+//! | `args` | the arguments of a run to make and of one to read |
 //! | `folder` | the run folder and `run.json` |
 //! | `stage` | skip or make a stage; manifests and their checks |
 //! | `data` | the data set, its split and counts |
@@ -14,6 +15,7 @@
 //! | `tokenized` | a run up to its semantic ids |
 //! | `page` | the content of `report.html` |
 
+mod args;
 mod data;
 mod evaluation;
 mod features;
@@ -24,6 +26,7 @@ mod stage;
 mod tokenized;
 mod tokens;
 
+pub(crate) use args::{MakeArgs, OpenArgs};
 pub(crate) use data::Data;
 pub(crate) use evaluation::{STAGE as REPORT, TOKENS_PAGE};
 pub(crate) use folder::{Lock, read_json, write_json};
@@ -31,7 +34,7 @@ pub(crate) use stage::Done;
 pub(crate) use tokenized::Tokenized;
 pub(crate) use tokens::Content;
 
-use crate::config::{Config, ConfigArgs};
+use crate::config::Config;
 use crate::error::Error;
 use crate::evaluate::{Evaluation, tables};
 use crate::{interrupt, output, resources};
@@ -46,17 +49,8 @@ use std::time::Instant;
 /// `semrank run` and `semrank train`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Data set folder.
-    #[arg(long, value_name = "DATASET")]
-    data: PathBuf,
-    /// Run folder to make, or to bring up to date.
-    #[arg(long, value_name = "RUN")]
-    out: PathBuf,
     #[command(flatten)]
-    settings: ConfigArgs,
-    /// Seed of every random choice.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
+    make: MakeArgs,
     /// Go on with a training that was interrupted; the result is the same.
     #[arg(long)]
     resume: bool,
@@ -101,7 +95,7 @@ pub(crate) fn train(args: &RunArgs) -> Result<(), Error> {
 
 fn all_stages(args: &RunArgs) -> Result<(), Error> {
     let started = Instant::now();
-    let (mut finished, _lock) = Finished::make(&args.job()?)?;
+    let (mut finished, _lock) = Finished::make(&args.make.job(args.resume)?)?;
     let evaluation = finished.evaluate(&[])?;
     let summary = Summary::new(&finished, Some(&evaluation), started);
     if args.json {
@@ -112,16 +106,9 @@ fn all_stages(args: &RunArgs) -> Result<(), Error> {
 
 fn up_to_model(args: &RunArgs) -> Result<(), Error> {
     let started = Instant::now();
-    let (finished, _lock) = Finished::make(&args.job()?)?;
+    let (finished, _lock) = Finished::make(&args.make.job(args.resume)?)?;
     let summary = Summary::new(&finished, None, started);
     if args.json { output::json(&summary) } else { output::text(&summary.text()) }
-}
-
-impl RunArgs {
-    fn job(&self) -> Result<Job<'_>, Error> {
-        let config = Config::load(&self.settings)?;
-        Ok(Job { data: &self.data, out: &self.out, config, seed: self.seed, resume: self.resume })
-    }
 }
 
 /// The command at hand with `--resume`, quoted for a shell.

@@ -3,7 +3,7 @@
 use super::published::{open_last, publish};
 use crate::error::Error;
 use crate::output;
-use crate::run::Tokenized;
+use crate::run::OpenArgs;
 use clap::Args;
 use semrank_tokens::{Codebook, Rows};
 use serde::Serialize;
@@ -12,9 +12,6 @@ use std::path::{Path, PathBuf};
 /// `semrank tokens align`.
 #[derive(Debug, Args)]
 pub(crate) struct AlignArgs {
-    /// Run folder with the new codebook.
-    #[arg(value_name = "RUN")]
-    run: PathBuf,
     /// The generation before: its folder, or the run that published it.
     #[arg(long, value_name = "RUN|DIR")]
     last: PathBuf,
@@ -24,9 +21,8 @@ pub(crate) struct AlignArgs {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
-    /// Where the run's data set is now, if it was moved.
-    #[arg(long, value_name = "DATASET")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    from: OpenArgs,
 }
 
 /// What `--json` prints.
@@ -44,7 +40,7 @@ struct Summary<'a> {
 
 /// Aligns what the arguments say.
 pub(crate) fn align(args: &AlignArgs) -> Result<(), Error> {
-    let run = Tokenized::open(&args.run, args.data.as_deref())?;
+    let run = args.from.tokenized()?;
     run.ids()?;
     let last = open_last(&args.last)?;
     let (codebook, _) = Codebook::open(&run.codebook())?;
@@ -52,7 +48,7 @@ pub(crate) fn align(args: &AlignArgs) -> Result<(), Error> {
     let (codebook, alignment) =
         semrank_tokens::align(&last, &codebook, &run.names(), &Rows::new(&values, dim))?;
     if alignment.items == 0 {
-        return Err(Error::NothingCommon { run: args.run.clone(), last: args.last.clone() });
+        return Err(Error::NothingCommon { run: args.from.run.clone(), last: args.last.clone() });
     }
     let generation = publish(&run, codebook, &args.out)?;
     let (items, changed) = generation.changed_since(&last)?;

@@ -6,7 +6,7 @@
 use super::published::{open, published};
 use crate::error::Error;
 use crate::output::{self, note};
-use crate::run::Tokenized;
+use crate::run::{OpenArgs, Tokenized};
 use clap::Args;
 use semrank_data::import::TextColumns;
 use semrank_data::write_atomically;
@@ -19,9 +19,6 @@ use std::time::Instant;
 /// `semrank tokens append`.
 #[derive(Debug, Args)]
 pub(crate) struct AppendArgs {
-    /// Run folder.
-    #[arg(value_name = "RUN")]
-    run: PathBuf,
     /// Items file: Parquet, CSV, TSV or NDJSON by extension; the text formats may be gzipped.
     #[arg(long, value_name = "FILE")]
     items: PathBuf,
@@ -40,9 +37,8 @@ pub(crate) struct AppendArgs {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
-    /// Where the data set is now, if it was moved.
-    #[arg(long, value_name = "DATASET")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    from: OpenArgs,
 }
 
 /// What `--json` prints.
@@ -61,7 +57,7 @@ struct Summary<'a> {
 /// Appends what the arguments say.
 pub(crate) fn append(args: &AppendArgs) -> Result<(), Error> {
     let started = Instant::now();
-    let run = Tokenized::open(&args.run, args.data.as_deref())?;
+    let run = args.from.tokenized()?;
     run.ids()?;
     let source = source(args, &run);
     let names = names(&source)?;

@@ -9,7 +9,7 @@
 use super::foreign::Foreign;
 use super::{measure, show};
 use crate::error::Error;
-use crate::run::{REPORT, TOKENS_PAGE, Tokenized};
+use crate::run::{OpenArgs, REPORT, TOKENS_PAGE};
 use crate::{output, report as pages};
 use clap::Args;
 use semrank_data::write_atomically;
@@ -18,9 +18,6 @@ use std::path::PathBuf;
 /// `semrank tokens report`.
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
-    /// Run folder.
-    #[arg(value_name = "RUN")]
-    run: PathBuf,
     /// Measure the ids of this file instead, against what the run knows of the texts; no page is written.
     #[arg(long, value_name = "FILE", requires = "column")]
     ids: Option<PathBuf>,
@@ -36,14 +33,13 @@ pub(crate) struct ReportArgs {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
-    /// Where the data set is now, if it was moved.
-    #[arg(long, value_name = "DATASET")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    from: OpenArgs,
 }
 
 /// Reports what the arguments say.
 pub(crate) fn report(args: &ReportArgs) -> Result<(), Error> {
-    let run = Tokenized::open(&args.run, args.data.as_deref())?;
+    let run = args.from.tokenized()?;
     let own = run.ids()?;
     let dataset = &run.data.dataset;
     let (report, page) = match (&args.ids, &args.column) {

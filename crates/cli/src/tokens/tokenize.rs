@@ -1,29 +1,20 @@
 //! `semrank tokenize`: a data set in, a run folder with features and semantic ids out.
 
 use super::{TokenReport, of_run, sentence};
-use crate::config::{Config, ConfigArgs};
+use crate::config::Config;
 use crate::error::Error;
-use crate::run::{Data, Done, Job, Tokenized};
+use crate::run::{Data, Done, MakeArgs, Tokenized};
 use crate::{output, resources};
 use clap::Args;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 /// `semrank tokenize`.
 #[derive(Debug, Args)]
 pub(crate) struct TokenizeArgs {
-    /// Data set folder.
-    #[arg(long, value_name = "DATASET")]
-    data: PathBuf,
-    /// Run folder to make, or to bring up to date.
-    #[arg(long, value_name = "RUN")]
-    out: PathBuf,
     #[command(flatten)]
-    settings: ConfigArgs,
-    /// Seed of every random choice.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
+    make: MakeArgs,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -43,10 +34,9 @@ struct Summary<'a> {
 /// Makes the stages up to the ids.
 pub(crate) fn tokenize(args: &TokenizeArgs) -> Result<(), Error> {
     let started = Instant::now();
-    let config = Config::load(&args.settings)?;
-    let data = Data::open(&args.data, &config)?;
-    check_size(&data, &config)?;
-    let job = Job { data: &args.data, out: &args.out, config, seed: args.seed, resume: false };
+    let job = args.make.job(false)?;
+    let data = Data::open(job.data, &job.config)?;
+    check_size(&data, &job.config)?;
     let (run, _lock) = Tokenized::make(&job, data)?;
     let report = of_run(&run.data.dataset, &run.content, &run.codebook(), run.ids()?)?;
     let wall_seconds = started.elapsed().as_secs_f64();
