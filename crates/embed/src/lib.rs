@@ -35,6 +35,7 @@ mod source;
 mod spec;
 pub mod static_table;
 mod tokenizer;
+mod trainable;
 
 pub use cache::{Cache, CacheKey};
 pub use document::{Document, Field, TextEncoder};
@@ -46,3 +47,4 @@ pub use registry::{Fit, hash_settings, is_fitted, open};
 pub use source::{CHUNK, Source, TextFile};
 pub use spec::Spec;
 pub use tokenizer::Tokenizer;
+pub use trainable::{Kept, Matrix, Trainable, UpperSaved};

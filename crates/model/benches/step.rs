@@ -65,7 +65,7 @@ fn main() {
     for round in 0..ROUNDS + 5 {
         for (trainer, times) in trainers.iter_mut().zip(&mut times) {
             let started = Instant::now();
-            trainer.train_step();
+            trainer.train_step().expect("content is frozen");
             if round >= 5 {
                 times.push(started.elapsed().as_secs_f64() * 1e3);
             }

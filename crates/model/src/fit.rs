@@ -23,13 +23,14 @@
 //! let train = TrainSettings { epochs: 2, min_steps: 0, ..TrainSettings::default() };
 //! let mut fitting = Fitting::new(&Task { model: &model, train: &train, data, validation: &[], seed: 1 });
 //! assert_eq!(fitting.run(&mut Silent)?, Ended::Finished);
-//! assert_eq!(fitting.finish().curve.len(), 2);
+//! assert_eq!(fitting.finish()?.curve.len(), 2);
 //! # Ok::<(), semrank_model::FitError>(())
 //! ```
 
 use crate::evaluate::{EvaluateError, Query, RankOptions, Scorer, rank};
 use crate::{
-    Encoded, ModelSettings, Network, SeenInTraining, TrainSettings, Trainer, TrainingData, artefact,
+    Encoded, Live, LiveReport, ModelSettings, Network, SeenInTraining, TrainSettings, Trainer, TrainingData,
+    artefact,
 };
 use semrank_core::{RankMetrics, RankSummary};
 use semrank_data::Case;
@@ -119,6 +120,9 @@ pub enum FitError {
     /// The validation failed.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
+    /// A text could not be encoded while content was trained.
+    #[error(transparent)]
+    Embed(#[from] semrank_embed::Error),
     /// The state could not be saved or restored.
     #[error(transparent)]
     Artefact(#[from] artefact::Error),
@@ -150,6 +154,8 @@ pub(crate) struct Snapshot {
     pub(crate) params: Vec<f32>,
     /// In the order of [`Network::tables`].
     pub(crate) tables: Vec<Vec<f32>>,
+    /// Content vectors and encoder, where they are trained.
+    pub(crate) content: Option<[Vec<f32>; 2]>,
 }
 
 /// A training under way.
@@ -175,6 +181,19 @@ pub struct Fit {
     pub curve: Vec<EpochReport>,
     /// The epoch that was kept, from 1; 0 where nothing could be trained.
     pub best_epoch: u64,
+    /// The content of that epoch, where it was trained.
+    pub content: Option<TrainedContent>,
+}
+
+/// Content that was trained with the ranker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainedContent {
+    /// `[items x width]`.
+    pub vectors: Vec<f32>,
+    /// The trained parameters of the encoder.
+    pub params: Vec<f32>,
+    /// What it cost.
+    pub report: LiveReport,
 }
 
 impl<'a> Fitting<'a> {
@@ -229,9 +248,22 @@ impl<'a> Fitting<'a> {
         Ok(Ended::Finished)
     }
 
+    /// Trains content too; call it before the first step.
+    pub fn set_live(&mut self, live: Live) {
+        self.trainer.set_live(live);
+    }
+
     /// The best epoch's network; its moments are gone.
-    pub fn finish(self) -> Fit {
+    ///
+    /// # Errors
+    /// What keeps an item from being encoded, where content is trained.
+    pub fn finish(self) -> Result<Fit, FitError> {
         let best_epoch = self.best_epoch();
+        let report = self.trainer.live.as_ref().map(Live::report).transpose()?;
+        let content = match (report, self.best.content) {
+            (Some(report), Some([vectors, params])) => Some(TrainedContent { vectors, params, report }),
+            _ => None,
+        };
         let mut network = self.trainer.network;
         if best_epoch > 0 {
             network.params = self.best.params;
@@ -243,7 +275,7 @@ impl<'a> Fitting<'a> {
                 table.values = values;
             }
         }
-        Fit { network, curve: self.curve, best_epoch }
+        Ok(Fit { network, curve: self.curve, best_epoch, content })
     }
 
     fn finished(&self) -> bool {
@@ -271,7 +303,7 @@ impl<'a> Fitting<'a> {
                 return Ok(false);
             }
             let started = Instant::now();
-            let (loss, positions) = self.trainer.train_step();
+            let (loss, positions) = self.trainer.train_step()?;
             self.seconds += started.elapsed().as_secs_f64();
             if !loss.is_finite() {
                 return Err(FitError::Diverged { loss, step: self.trainer.step });
@@ -315,6 +347,8 @@ impl<'a> Fitting<'a> {
             let network = &self.trainer.network;
             self.best.params.clone_from(&network.params);
             self.best.tables = network.tables().map(|(_, table)| table.values.clone()).collect();
+            let content = self.trainer.live.as_ref();
+            self.best.content = content.map(|live| [live.content().to_vec(), live.params().to_vec()]);
         }
         watch.epoch(&report, best);
         Ok(())
@@ -322,7 +356,7 @@ impl<'a> Fitting<'a> {
 
     fn metrics(&self) -> Result<RankSummary, EvaluateError> {
         let data = &self.task.data;
-        let encoded = Encoded::new(&self.trainer.network, data.events, data.items(), data.content);
+        let encoded = Encoded::new(&self.trainer.network, data.events, data.items(), self.trainer.content());
         let scorer = NetworkAlone { encoded: &encoded, masks: self.seen() == SeenInTraining::Masked };
         let ranking = rank(&scorer, data.events, data.items(), self.task.validation, RankOptions::default())?;
         Ok(RankMetrics::from_ranks(ranking.strict.ranks.iter().map(|&rank| rank as usize)).summary())
@@ -372,5 +406,5 @@ pub fn fit(
     }
     let mut fitting = Fitting::new(&Task { model, train, data, validation, seed });
     fitting.run(&mut Say(say))?;
-    Ok(fitting.finish())
+    fitting.finish()
 }

@@ -4,9 +4,11 @@ pub mod baselines;
 mod batch;
 mod blend;
 mod check;
+mod content_map;
 pub mod evaluate;
 mod fit;
 mod item_item;
+mod live;
 mod network;
 mod newcomers;
 mod places;
@@ -20,8 +22,11 @@ mod trainer;
 pub use batch::{Batch, Batcher, SeenInTraining, Shard, TrainingData, Window, push_history};
 pub use blend::{Chosen, choose};
 pub use check::SettingError;
-pub use fit::{Ended, EpochReport, Fit, FitError, Fitting, SAVE_EVERY, StepReport, Task, Watch, fit};
+pub use fit::{
+    Ended, EpochReport, Fit, FitError, Fitting, SAVE_EVERY, StepReport, Task, TrainedContent, Watch, fit,
+};
 pub use item_item::ItemItem;
+pub use live::{Live, LiveReport, LiveSettings, Saved, TextLayers, TrainedEncoder, Visits};
 pub use network::{
     GAP_BUCKETS, KnownItems, Network, Prefixes, RowDropout, Sequences, Shape, TrunkSaved, gap_bucket,
 };

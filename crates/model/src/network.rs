@@ -1,21 +1,23 @@
 //! Item tower and sequence trunk: parameters, forward, backward.
 //!
 //! - **Item vector** (input and output share it): `v_i = id_row_i + content_i W + b + sum of the rows of the prefixes of i`
-//!   ([`PrefixRows`]); each part can be switched off.
+//!   ([`PrefixRows`]); each part can be switched off, and the content may pass an adapter too.
 //! - **Event**: `x_t = v_item + action + time gap + position`; positions count from the newest event, so "last" is
 //!   always position 0.
 //! - **Trunk**: causal transformer blocks over packed histories, a final layer norm, `h_t`.
 //! - **Score**: `cos(h_t, v_i) · scale` (SASRec, Kang & McAuley 2018, with a learned temperature instead of a plain
 //!   product).
 
+use crate::content_map::ContentMap;
 use crate::{ModelSettings, PrefixRows};
 use rayon::prelude::*;
 use semrank_core::Rng;
 use semrank_nn::{
-    Block, BlockConfig, BlockSaved, Dropout, Init, LayerNorm, Layout, Linear, Mat, NormSaved, Scalar, Slot,
-    Table, keep_last, kernel, matmul,
+    Block, BlockConfig, BlockSaved, Dropout, Init, LayerNorm, Layout, NormSaved, Scalar, Slot, Table,
+    keep_last, kernel,
 };
 use semrank_tokens::SemanticIds;
+use std::ops::Range;
 
 /// Buckets of the time since the previous event: 0 = no previous event, then powers of two of seconds.
 pub const GAP_BUCKETS: usize = 32;
@@ -93,7 +95,7 @@ pub struct Network<T> {
     pub ids: Option<Table<T>>,
     /// Rows of the prefixes of semantic ids, when the model has them.
     pub prefixes: Option<Prefixes<T>>,
-    content: Option<Linear>,
+    content: Option<ContentMap>,
     position: Slot,
     action: Slot,
     gap: Option<Slot>,
@@ -170,7 +172,7 @@ impl<T: Scalar> Network<T> {
         let (dim, init) = (settings.dim, Init::Normal(0.02));
         let mut layout = Layout::new();
         let content = (settings.content && shape.content > 0)
-            .then(|| Linear::new(&mut layout, "content", shape.content, dim, init));
+            .then(|| ContentMap::new(&mut layout, shape.content, dim, settings.adapter));
         let position = layout.tensor("position", settings.history, dim, init);
         let action = layout.tensor("action", shape.actions.max(1), dim, init);
         let gap = shape.timed.then(|| layout.tensor("gap", GAP_BUCKETS, dim, init));
@@ -269,9 +271,9 @@ impl<T: Scalar> Network<T> {
             .for_each_init(Vec::new, |content, (task, (out, items))| {
                 let first = task * ROWS_PER_TASK;
                 match &self.content {
-                    Some(linear) => {
-                        gather(contents, items, linear.weight.rows, content);
-                        linear.forward(&self.params, content, out);
+                    Some(map) => {
+                        gather(contents, items, map.width(), content);
+                        map.forward(&self.params, content, out);
                     }
                     None => out.fill(T::ZERO),
                 }
@@ -293,30 +295,26 @@ impl<T: Scalar> Network<T> {
     /// Adds the gradient of the content projection. (The gradient of an id row is that of the vector, unless dropped,
     /// and so is that of each prefix row.)
     pub fn item_vectors_backward(&self, items: &[u32], contents: &[f32], dvectors: &[T], grads: &mut [T]) {
-        let Some(linear) = self.content else { return };
-        let (dim, width) = (self.dim(), linear.weight.rows);
-        // A fixed number of parts, added in order.
-        let rows = items.len().div_ceil(4).max(1);
-        let parts: Vec<Vec<T>> = dvectors
-            .par_chunks(rows * dim)
-            .zip(items.par_chunks(rows))
-            .map(|(dvectors, items)| {
-                let mut content = Vec::new();
-                gather(contents, items, width, &mut content);
-                let mut part = vec![T::ZERO; width * dim + dim];
-                let (weight, bias) = part.split_at_mut(width * dim);
-                let content = Mat::new(&content, items.len(), width);
-                matmul(weight, T::ZERO, content.t(), Mat::new(dvectors, items.len(), dim), T::ONE);
-                dvectors.chunks_exact(dim).for_each(|row| kernel::add(row, bias));
-                part
-            })
-            .collect();
-        for part in parts {
-            kernel::add(&part[..width * dim], linear.weight.of_mut(grads));
-            if let Some(bias) = linear.bias {
-                kernel::add(&part[width * dim..], bias.of_mut(grads));
-            }
-        }
+        let Some(map) = &self.content else { return };
+        map.backward(&self.params, |items| self.gathered(map, items, contents), items, dvectors, grads);
+    }
+
+    /// The gradients of some columns of the items' contents, `[items x columns]`, given those of their vectors.
+    pub fn content_backward(
+        &self,
+        items: &[u32],
+        contents: &[f32],
+        dvectors: &[T],
+        columns: Range<usize>,
+    ) -> Vec<T> {
+        let Some(map) = &self.content else { return vec![T::ZERO; items.len() * columns.len()] };
+        map.backward_content(&self.params, columns, (|| self.gathered(map, items, contents), dvectors))
+    }
+
+    fn gathered(&self, map: &ContentMap, items: &[u32], contents: &[f32]) -> Vec<T> {
+        let mut out = Vec::with_capacity(items.len() * map.width());
+        gather(contents, items, map.width(), &mut out);
+        out
     }
 
     /// Runs the trunk; `vectors` are the item vectors that `sequences.items` points into. `key` seeds dropout, `None`

@@ -45,6 +45,9 @@ semrank_core::settings! {
         ids: bool = true,
         /// Whether items have a projected content vector.
         content: bool = true,
+        /// Units of a small net over content vectors beside their projection; 0 = none. `content.train=adapter` sets it to
+        /// 256 if it is 0.
+        adapter: usize = 0,
         /// Whether items have a row for each prefix of their semantic ids. Without `content` and `prefixes` no text is read.
         prefixes: bool = true,
         /// Largest number of prefix rows; beyond it prefixes share rows by hash.

@@ -5,11 +5,12 @@
 
 use crate::ModelSettings;
 use crate::{
-    Batch, Batcher, KnownItems, Loss, Network, RowDropout, SeenInTraining, Shape, Shard, TrainSettings,
+    Batch, Batcher, KnownItems, Live, Loss, Network, RowDropout, SeenInTraining, Shape, Shard, TrainSettings,
     TrainingData, TrunkSaved, Window,
 };
 use rayon::prelude::*;
 use semrank_core::Rng;
+use semrank_embed::Error as EmbedError;
 use semrank_nn::{
     Adam, AdamState, Candidates, Dropout, Scalar, Schedule, SoftmaxGrads, SoftmaxLoss, clip_factor, kernel,
     unit_rows, unit_rows_backward,
@@ -34,6 +35,8 @@ pub struct Trainer<'a, T> {
     pub moments: AdamState<T>,
     /// Steps done.
     pub step: u64,
+    /// Content that is trained too.
+    pub live: Option<Live>,
     workspace: Workspace<T>,
 }
 
@@ -105,8 +108,20 @@ impl<'a, T: Scalar> Trainer<'a, T> {
             batcher,
             network,
             step: 0,
+            live: None,
             workspace: Workspace::default(),
         }
+    }
+
+    /// Trains content too.
+    pub fn set_live(&mut self, mut live: Live) {
+        live.set_total_steps(self.steps_per_epoch() * self.epochs());
+        self.live = Some(live);
+    }
+
+    /// The content vectors as they are now.
+    pub fn content(&self) -> &[f32] {
+        self.live.as_ref().map_or(self.data.content, Live::content)
     }
 
     /// Whether items of the history compete, as decided from the training events.
@@ -171,12 +186,29 @@ impl<'a, T: Scalar> Trainer<'a, T> {
     }
 
     /// Does the next step; returns the mean loss over its positions (nats) and their number.
-    pub fn train_step(&mut self) -> (f64, usize) {
+    ///
+    /// # Errors
+    /// What keeps an item from being encoded, where content is trained.
+    pub fn train_step(&mut self) -> Result<(f64, usize), EmbedError> {
         let batch = self.batch(self.step);
+        if let Some(live) = &mut self.live {
+            live.visit(self.step, &batch.items)?;
+        }
         let loss = self.gradients(&batch);
+        self.train_content(&batch);
         self.step += 1;
         self.apply(&batch);
-        (loss, batch.positions())
+        Ok((loss, batch.positions()))
+    }
+
+    /// Hands the content its gradients, and lets it learn.
+    fn train_content(&mut self, batch: &Batch) {
+        let Some(live) = &mut self.live else { return };
+        let dvectors = &self.workspace.dvectors;
+        let grads = self.network.content_backward(&batch.items, live.content(), dvectors, live.columns());
+        let grads: Vec<f32> = grads.iter().map(|grad| grad.to_f64() as f32).collect();
+        live.add(&batch.items, &grads);
+        live.learn(self.step);
     }
 
     /// Mean loss of a batch; leaves its gradients in the workspace.
@@ -184,11 +216,12 @@ impl<'a, T: Scalar> Trainer<'a, T> {
         let (dim, network) = (self.network.dim(), &self.network);
         let weight = T::from_f64(1.0 / batch.weight().max(1e-9));
         let (key, dropout) = (self.key(self.step), self.row_dropout(self.step));
+        let contents = self.live.as_ref().map_or(self.data.content, Live::content);
         let space = &mut self.workspace;
 
         let items = batch.items.len();
         space.vectors.resize(items * dim, T::ZERO);
-        network.item_vectors(&batch.items, self.data.content, dropout, &mut space.vectors);
+        network.item_vectors(&batch.items, contents, dropout, &mut space.vectors);
         space.unit.resize(items * dim, T::ZERO);
         space.inverse.resize(items, T::ZERO);
         let rows =
@@ -244,7 +277,8 @@ impl<'a, T: Scalar> Trainer<'a, T> {
             }
         });
         sum_grads(grads, shards);
-        self.network.item_vectors_backward(&batch.items, self.data.content, dvectors, grads);
+        let contents = self.live.as_ref().map_or(self.data.content, Live::content);
+        self.network.item_vectors_backward(&batch.items, contents, dvectors, grads);
     }
 
     /// Clips, and moves all parameters.

@@ -3,6 +3,8 @@
 // The macro makes public items; this program exports none.
 #![allow(unreachable_pub)]
 
+use super::ContentTraining;
+use semrank_model::{SettingError, Visits};
 use serde::{Deserialize, Serialize};
 
 /// One encoder's name or a list of them, whose vectors are put side by side.
@@ -31,12 +33,55 @@ semrank_core::settings! {
         /// `hash:`, `static:PATH`, `bert:PATH`, `llama:PATH`, `onnx:PATH`, `parquet:PATH` or `http:URL`; or a list of
         /// such names, e.g. `["hash:", "bert:models/minilm"]`, whose vectors are put side by side.
         encoder: Encoders = Encoders::One("hash:".into()),
+        /// How the encoder is trained with the ranker: `frozen` (cached vectors, a trained projection), `adapter` (and a small
+        /// net), `top:N` (its last N layers), `lora:R` (low-rank corrections of its last layers) or `full` (all layers). The
+        /// encoder must be `bert:` or `llama:` for the last three, and stand first in a list.
+        train: ContentTraining = ContentTraining::Frozen,
+        /// Layers that `lora:R` corrects.
+        lora_layers: usize = 2,
+        /// Times that the whole catalogue is encoded during a training.
+        passes: f64 = 4.0,
+        /// Which items a step encodes anew: `turn` (each in its turn, within the budget of passes) or `batch` (all items of
+        /// the batch: exact, and dear).
+        visits: Visits = Visits::Turn,
+        /// Peak learning rate of the encoder.
+        rate: f64 = 1e-4,
+        /// Decoupled weight decay of the encoder.
+        weight_decay: f64 = 0.0,
+        /// Share of the steps, at the beginning, in which the encoder stays as it is.
+        warmup: f64 = 0.1,
+        /// Longest text in training, in tokens.
+        max_tokens: usize = 64,
+        /// Bytes of the frozen layers' output that are kept on disk; beyond that it is made again.
+        kept_bytes: u64 = 1 << 30,
         /// Folder in which vectors are kept, so that a text is encoded once; empty = `semrank` in the user's cache folder.
         cache: String = String::new(),
     }
 }
 
 impl ContentSettings {
+    /// Refuses settings that make no sense.
+    ///
+    /// # Errors
+    /// The first nonsensical setting.
+    pub fn check(&self) -> Result<(), SettingError> {
+        let bad =
+            |key, got: String, expected: &str| Err(SettingError { key, got, expected: expected.to_owned() });
+        if !(self.passes > 0.0 && self.passes.is_finite()) {
+            return bad("content.passes", self.passes.to_string(), "a number above 0");
+        }
+        if !(self.rate > 0.0 && self.rate.is_finite()) {
+            return bad("content.rate", self.rate.to_string(), "a number above 0");
+        }
+        if !(0.0..1.0).contains(&self.warmup) {
+            return bad("content.warmup", self.warmup.to_string(), "0 or more, and below 1");
+        }
+        if self.max_tokens < 3 {
+            return bad("content.max_tokens", self.max_tokens.to_string(), "at least 3");
+        }
+        Ok(())
+    }
+
     /// The folder of the cache.
     pub fn cache_dir(&self) -> std::path::PathBuf {
         if !self.cache.is_empty() {

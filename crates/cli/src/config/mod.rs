@@ -20,11 +20,13 @@ mod layers;
 mod print;
 #[cfg(test)]
 mod tests;
+mod training;
 
 pub(crate) use content::ContentSettings;
 pub(crate) use data::{DataSettings, SplitChoice};
 pub(crate) use layers::ConfigError;
 pub(crate) use print::to_toml;
+pub(crate) use training::ContentTraining;
 
 use crate::error::Error;
 use clap::Args;
@@ -48,6 +50,9 @@ pub(crate) struct Config {
     pub(crate) train: TrainSettings,
     pub(crate) blend: BlendSettings,
 }
+
+/// Units of the adapter that `content.train=adapter` asks for.
+const ADAPTER: usize = 256;
 
 /// Name and keys of every section, in the order of [`Config`].
 pub(crate) const SECTIONS: [(&str, &[Key]); 8] = [
@@ -75,12 +80,16 @@ pub(crate) struct ConfigArgs {
 impl Config {
     /// The settings of all sources, checked.
     pub(crate) fn load(args: &ConfigArgs) -> Result<Config, Error> {
-        let config = layers::load(args.config.as_deref(), std::env::vars_os(), &args.set)?;
+        let mut config: Config = layers::load(args.config.as_deref(), std::env::vars_os(), &args.set)?;
+        if config.content.train == ContentTraining::Adapter && config.model.adapter == 0 {
+            config.model.adapter = ADAPTER;
+        }
         config.check()?;
         Ok(config)
     }
 
     fn check(&self) -> Result<(), Error> {
+        self.content.check()?;
         self.features.check()?;
         self.align.check()?;
         self.tokens.check()?;

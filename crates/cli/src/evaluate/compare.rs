@@ -79,7 +79,8 @@ pub(crate) fn compare(
     let (events, mask_seen) = (&data.dataset.events, model.facts.masks_seen_in_training);
     {
         let items = data.dataset.catalog.len();
-        let encoded = Encoded::new(&model.network, events, items, &content.features.values);
+        let contents = model.content.as_ref().map_or(&content.features.values, |content| &content.vectors);
+        let encoded = Encoded::new(&model.network, events, items, contents);
         table.add(&model.ranker(&encoded, &similar))?;
     }
     let (dataset, split) = (&data.dataset, &data.split);

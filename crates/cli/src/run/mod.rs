@@ -20,6 +20,7 @@ mod data;
 mod evaluation;
 mod features;
 mod folder;
+mod live;
 mod model;
 mod page;
 mod stage;
@@ -159,7 +160,7 @@ impl Finished {
             &self.model.network,
             &dataset.events,
             dataset.catalog.len(),
-            &self.content.features.values,
+            self.model.content.as_ref().map_or(&self.content.features.values, |content| &content.vectors),
         )
     }
 

@@ -5,9 +5,10 @@
 
 use super::data::Data;
 use super::folder::{RunFolder, read_json, write_json};
+use super::live;
 use super::stage::{Done, Key, Timing, stage};
 use super::tokens::Content;
-use crate::config::Config;
+use crate::config::{Config, ContentSettings, ContentTraining};
 use crate::error::Error;
 use crate::interrupt;
 use crate::output::note;
@@ -40,8 +41,17 @@ pub(crate) fn key(data: &Data, config: &Config, seed: u64, [features, tokens]: [
         "model": config.model,
         "train": config.train,
         "blend": config.blend,
+        "content": training(&config.content),
     });
     Key::new("model", seed, config, &[("dataset", &data.hash), ("features", features), ("tokens", tokens)])
+}
+
+/// What steers the training of content; nothing where it stays frozen.
+fn training(settings: &ContentSettings) -> Option<serde_json::Value> {
+    let mut value = json!(settings);
+    value.as_object_mut()?.remove("cache");
+    let is_frozen = matches!(settings.train, ContentTraining::Frozen | ContentTraining::Adapter);
+    (!is_frozen).then_some(value)
 }
 
 /// Trains the model, or reads it.
@@ -115,14 +125,22 @@ impl Training<'_> {
         let progress = Progress::new(fitting.most_epochs());
         let mut watch = Keeper { partial: self.folder.partial(), key: &self.key, progress };
         match fitting.run(&mut watch)? {
-            Ended::Finished => Ok((fitting.finish(), masks)),
+            Ended::Finished => Ok((fitting.finish()?, masks)),
             Ended::Interrupted => Err(Error::Interrupted { resume: None }),
         }
     }
 
+    fn fitting<'t>(&self, task: &Task<'t>) -> Result<Fitting<'t>, Error> {
+        let mut fitting = Fitting::new(task);
+        if let Some(live) = live::make(self.data, self.config, self.seed, self.content)? {
+            fitting.set_live(live);
+        }
+        Ok(fitting)
+    }
+
     /// At the saved state, if it is wanted, fits and can be read; else at step 0.
     fn begin<'t>(&self, task: &Task<'t>) -> Result<Fitting<'t>, Error> {
-        let mut fitting = Fitting::new(task);
+        let mut fitting = self.fitting(task)?;
         let dir = self.folder.partial();
         let Ok(state) = read_json::<StateKey>(&dir.join(STATE_KEY)) else { return Ok(fitting) };
         if state.training != self.key {
@@ -137,7 +155,7 @@ impl Training<'_> {
                 Ok(()) => return Ok(fitting),
                 Err(error) => {
                     note(&format!("model: starting afresh, because the saved state is damaged: {error}"));
-                    fitting = Fitting::new(task);
+                    fitting = self.fitting(task)?;
                 }
             }
         }
@@ -150,7 +168,8 @@ impl Training<'_> {
         let training = self.training();
         let (items, events) = (self.data.dataset.catalog.len(), &self.data.dataset.events);
         let item_item = ItemItem::fit(&training, &self.config.blend);
-        let encoded = Encoded::new(&fit.network, events, items, &self.content.features.values);
+        let contents = fit.content.as_ref().map_or(&self.content.features.values, |content| &content.vectors);
+        let encoded = Encoded::new(&fit.network, events, items, contents);
         let similar = self.content.similar(&self.config.blend);
         let new_items = self.new_items(&training);
         let terms = Terms {
@@ -169,10 +188,12 @@ impl Training<'_> {
             validation_ndcg_10: chosen.ndcg_10,
             masks_seen_in_training,
             best_epoch: fit.best_epoch,
+            live: fit.content.as_ref().map(|content| content.report),
             curve: fit.curve,
         };
         let new_items = new_items.filter(|_| chosen.blend.new_places > 0);
-        Ok(Trained { network: fit.network, item_item, prior: chosen.prior, new_items, facts })
+        let Fit { network, content, .. } = fit;
+        Ok(Trained { network, item_item, prior: chosen.prior, new_items, content, facts })
     }
 
     /// The order of items without events, learned from words; `None` where no place is kept for them anyway.

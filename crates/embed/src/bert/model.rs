@@ -94,17 +94,15 @@ impl BertModel {
         let positions = layout.tensor("positions", config.positions, dim, init);
         let types = (config.types > 0).then(|| layout.tensor("types", config.types, dim, init));
         let norm = LayerNorm::new(&mut layout, "norm", dim).with_epsilon(config.epsilon);
-        let block = EncoderBlockConfig {
-            dim,
-            heads: config.heads,
-            hidden: config.hidden,
-            epsilon: config.epsilon,
-            gelu: config.activation,
-        };
-        let blocks = (0..config.layers)
-            .map(|layer| EncoderBlock::new(&mut layout, &format!("layer.{layer}"), block))
-            .collect();
+        let blocks = blocks(&config, 0..config.layers, &mut layout);
         Self { config, layout, words, positions, types, norm, blocks }
+    }
+
+    /// The layers from `layer` on as a stack of their own, whose parameters are those of [`BertModel::tail`].
+    pub fn top(&self, layer: usize) -> (Layout, Vec<EncoderBlock>) {
+        let mut layout = Layout::new();
+        let blocks = blocks(&self.config, layer..self.config.layers, &mut layout);
+        (layout, blocks)
     }
 
     /// Its sizes.
@@ -248,6 +246,17 @@ impl BertModel {
             self.blocks[layer].backward(params, offsets, &mut saved.blocks[layer], grads, dx);
         }
     }
+}
+
+fn blocks(config: &BertConfig, layers: Range<usize>, layout: &mut Layout) -> Vec<EncoderBlock> {
+    let block = EncoderBlockConfig {
+        dim: config.dim,
+        heads: config.heads,
+        hidden: config.hidden,
+        epsilon: config.epsilon,
+        gelu: config.activation,
+    };
+    layers.map(|layer| EncoderBlock::new(layout, &format!("layer.{layer}"), block)).collect()
 }
 
 fn row<T>(slot: Slot, params: &[T], at: usize) -> &[T] {

@@ -16,10 +16,10 @@ pub enum Pool {
 
 impl Pool {
     /// Names in options, the default first.
-    pub(super) const NAMES: [&str; 3] = ["mean", "last", "weighted"];
+    pub(crate) const NAMES: [&str; 3] = ["mean", "last", "weighted"];
 
     /// By its name.
-    pub(super) fn of(name: &str) -> Pool {
+    pub(crate) fn of(name: &str) -> Pool {
         match name {
             "last" => Pool::Last,
             "weighted" => Pool::Weighted,

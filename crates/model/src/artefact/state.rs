@@ -44,6 +44,16 @@ impl Fitting<'_> {
         for ((name, _), values) in self.trainer.network.tables().zip(&self.best.tables) {
             floats.push((format!("best.{name}"), values));
         }
+        let counts = self.trainer.live.as_ref().map(|live| [live.updates, live.encoded, live.carried_back]);
+        if let (Some(live), Some(counts)) = (&self.trainer.live, &counts) {
+            let tensors_of = live.tensors().into_iter();
+            floats.extend(tensors_of.map(|(name, values)| (format!("live.{name}"), values)));
+            tensors.push(row("live.counts", Values::U64(counts), counts.len()));
+        }
+        if let Some([vectors, params]) = &self.best.content {
+            floats.push(("best.content".into(), vectors));
+            floats.push(("best.encoder".into(), params));
+        }
         tensors.extend(floats.iter().map(|(name, values)| row(name, Values::F32(values), values.len())));
         Ok(checkpoint::save(&dir.join(STATE), &tensors)?)
     }
@@ -72,6 +82,17 @@ impl Fitting<'_> {
                 let mut values = vec![0.0; table.values.len()];
                 read(&format!("best.{name}"), &mut values)?;
                 self.best.tables.push(values);
+            }
+        }
+        if let Some(live) = &mut trainer.live {
+            let counts = file.read_u64("live.counts", 3)?;
+            [live.updates, live.encoded, live.carried_back] = [0, 1, 2].map(|at| counts[at]);
+            live.restore(|name, into| Ok(file.read_f32(&format!("live.{name}"), [1, into.len()], into)?))?;
+            if has_best != 0 {
+                let mut kept = [vec![0.0; live.content().len()], vec![0.0; live.params().len()]];
+                read("best.content", &mut kept[0])?;
+                read("best.encoder", &mut kept[1])?;
+                self.best.content = Some(kept);
             }
         }
         read("params", &mut trainer.network.params)?;

@@ -2,8 +2,8 @@
 
 use super::{Error, read_json, same, write_json};
 use crate::{
-    Blend, Encoded, EpochReport, ItemItem, KnownItems, ModelSettings, Network, NewItems, PrefixRows, Ranker,
-    Shape, SimilarContent, Terms,
+    Blend, Encoded, EpochReport, ItemItem, KnownItems, LiveReport, ModelSettings, Network, NewItems,
+    PrefixRows, Ranker, Shape, SimilarContent, Terms, TrainedContent,
 };
 use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
 use semrank_tokens::SemanticIds;
@@ -24,6 +24,8 @@ pub struct Trained {
     pub prior: Vec<f32>,
     /// The order of items without training events, where places are kept for them.
     pub new_items: Option<NewItems>,
+    /// Content vectors and encoder, where they were trained with the ranker.
+    pub content: Option<TrainedContent>,
     /// Everything that is no tensor.
     pub facts: TrainedFacts,
 }
@@ -53,6 +55,9 @@ pub struct TrainedFacts {
     pub masks_seen_in_training: bool,
     /// The epoch that was kept, from 1.
     pub best_epoch: u64,
+    /// What training the content with the ranker cost, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<LiveReport>,
     /// One entry an epoch.
     pub curve: Vec<EpochReport>,
 }
@@ -62,7 +67,7 @@ pub struct TrainedFacts {
 /// # Errors
 /// When a file cannot be written.
 pub fn save_trained(dir: &Path, trained: &Trained) -> Result<(), Error> {
-    let Trained { network, item_item, prior, new_items, facts } = trained;
+    let Trained { network, item_item, prior, new_items, content, facts } = trained;
     let names: Vec<String> =
         network.layout().entries().iter().map(|entry| format!("network.{}", entry.name)).collect();
     let mut tensors: Vec<Tensor> = Vec::new();
@@ -90,6 +95,10 @@ pub fn save_trained(dir: &Path, trained: &Trained) -> Result<(), Error> {
     if let Some(new) = new_items {
         tensors.push(row("new_items.items", new.items.len(), Values::U32(&new.items)));
         tensors.push(row("new_items.worth", new.worth.len(), Values::F32(&new.worth)));
+    }
+    if let Some(content) = content {
+        tensors.push(row("content.vectors", content.vectors.len(), Values::F32(&content.vectors)));
+        tensors.push(row("content.encoder", content.params.len(), Values::F32(&content.params)));
     }
     checkpoint::save(&dir.join(TENSORS), &tensors)?;
     write_json(&dir.join(FACTS), &Facts::of(item_item, facts))
@@ -120,7 +129,17 @@ pub fn load_trained(dir: &Path, shape: Shape, tokens: Option<&SemanticIds>) -> R
         (facts.blend.new_places > 0).then(|| load_new_items(&file, &path, shape.items)).transpose()?;
     let network = load_network(&file, &facts.model, shape, tokens)?;
     let item_item = ItemItem { offsets, candidates, weights, recent, decay };
-    Ok(Trained { network, item_item, prior, new_items, facts })
+    let content = facts.live.map(|report| load_content(&file, report)).transpose()?;
+    Ok(Trained { network, item_item, prior, new_items, content, facts })
+}
+
+fn load_content(file: &Checkpoint, report: LiveReport) -> Result<TrainedContent, Error> {
+    let read = |name: &str| -> Result<Vec<f32>, Error> {
+        let mut values = vec![0.0; file.len_of(name)?];
+        file.read_f32(name, [1, values.len()], &mut values)?;
+        Ok(values)
+    };
+    Ok(TrainedContent { vectors: read("content.vectors")?, params: read("content.encoder")?, report })
 }
 
 fn load_new_items(file: &Checkpoint, path: &Path, count: usize) -> Result<NewItems, Error> {

@@ -1,0 +1,47 @@
+//! Makes the content that a model trains with its ranker, if the settings say so.
+
+use super::data::Data;
+use super::tokens::Content;
+use crate::config::{Config, ContentTraining};
+use crate::error::Error;
+use crate::output::note;
+use semrank_embed::{Kept, Trainable};
+use semrank_model::{Live, LiveSettings, TextLayers};
+
+/// Opens the encoder whose layers are trained and runs its frozen layers; `None` where content stays frozen.
+pub(super) fn make(
+    data: &Data,
+    config: &Config,
+    seed: u64,
+    content: &Content,
+) -> Result<Option<Live>, Error> {
+    let settings = &config.content;
+    let (layers, rank) = match settings.train {
+        ContentTraining::Frozen | ContentTraining::Adapter => return Ok(None),
+        ContentTraining::Top(layers) => (Some(layers), 0),
+        ContentTraining::Lora(rank) => (Some(settings.lora_layers), rank),
+        ContentTraining::Full => (None, 0),
+    };
+    let name = &settings.encoder.names()[0];
+    if !Trainable::is_possible(name) || content.features.dim == 0 {
+        let train = String::from(settings.train);
+        return Err(Error::NotTrainable { train, encoder: name.clone() });
+    }
+    let encoder = Trainable::open(name, layers, settings.max_tokens)?;
+    note(&format!("model: frozen layers of {name}, texts of at most {} tokens", settings.max_tokens));
+    let kept = Kept::make(&encoder, &data.dataset.catalog, settings.kept_bytes, &settings.cache_dir())?;
+    note(&format!("model: {} MiB of their output are kept", kept.bytes() >> 20));
+    let live = LiveSettings {
+        passes: settings.passes,
+        visits: settings.visits,
+        rank,
+        rate: settings.rate,
+        weight_decay: settings.weight_decay,
+        warmup: settings.warmup,
+        clip: config.train.clip,
+    };
+    // The encoder that is trained stands first, so its columns do.
+    let columns = 0..encoder.width();
+    let start = (content.features.values.clone(), content.features.dim, columns);
+    Ok(Some(Live::new(Box::new(TextLayers { encoder, kept }), start, live, seed)))
+}

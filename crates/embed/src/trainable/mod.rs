@@ -1,0 +1,261 @@
+//! Encoders whose upper layers are trained: texts in, vectors and the gradients of their parameters out.
+//!
+//! `bert:PATH` and `llama:PATH` behind one face. The layers below the trained ones never change, so their output is made
+//! once for every item and kept ([`Kept`]); a training step runs the upper layers alone.
+//!
+//! ```no_run
+//! use semrank_embed::{Kept, Trainable, UpperSaved};
+//! # fn example(catalog: &semrank_core::Catalog) -> Result<(), semrank_embed::Error> {
+//! let encoder = Trainable::open("bert:models/minilm", Some(2), 64)?; // two layers, texts of at most 64 tokens
+//! let kept = Kept::make(&encoder, catalog, 1 << 30, std::path::Path::new("cache"))?;
+//! let (offsets, lower) = kept.of(&encoder, &[7, 3])?; // two items
+//! let (mut saved, mut vectors) = (UpperSaved::default(), vec![0.0; 2 * encoder.width()]);
+//! encoder.forward(&offsets, lower, &mut saved, &mut vectors);
+//! let (dvectors, mut grads) = (vec![0.1; vectors.len()], vec![0.0; encoder.params().len()]);
+//! encoder.backward(&offsets, &mut saved, &dvectors, &mut grads);
+//! # Ok(()) }
+//! ```
+
+mod kept;
+#[cfg(test)]
+mod tests;
+
+pub use kept::Kept;
+
+use crate::bert::{BertSaved, TrainableBert};
+use crate::llama::{LlamaModel, LoadOptions, Pool as LlamaPool, Stack, StackSaved};
+use crate::{Document, Error, ModelFolder, Spec};
+use semrank_nn::{EncoderBlock, EncoderBlockSaved, Layout, unit_rows, unit_rows_backward};
+use std::ops::Range;
+use std::path::Path;
+
+/// An encoder with trained upper layers.
+#[derive(Debug)]
+pub struct Trainable {
+    net: Net,
+    /// The trained layers.
+    layers: Range<usize>,
+    params: Vec<f32>,
+    fingerprint: String,
+}
+
+#[derive(Debug)]
+enum Net {
+    Bert { model: Box<TrainableBert>, layout: Layout, blocks: Vec<EncoderBlock> },
+    Llama { model: Box<LlamaModel>, stack: Stack, pool: LlamaPool },
+}
+
+/// A matrix among the trained parameters: where it begins, rows and columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Matrix {
+    /// Index of its first value in [`Trainable::params`].
+    pub start: usize,
+    /// Rows.
+    pub rows: usize,
+    /// Columns.
+    pub cols: usize,
+}
+
+/// What a forward pass leaves for its backward pass. Reuse it: buffers keep their capacity.
+#[derive(Debug)]
+pub struct UpperSaved {
+    bert: Vec<EncoderBlockSaved<f32>>,
+    llama: StackSaved<f32>,
+    hidden: Vec<f32>,
+    unit: Vec<f32>,
+    inverse: Vec<f32>,
+}
+
+impl Default for UpperSaved {
+    fn default() -> Self {
+        let (hidden, unit, inverse) = (Vec::new(), Vec::new(), Vec::new());
+        Self { bert: Vec::new(), llama: StackSaved::training(), hidden, unit, inverse }
+    }
+}
+
+impl Trainable {
+    /// Whether `name` is that of an encoder that can be trained.
+    pub fn is_possible(name: &str) -> bool {
+        ["bert:", "llama:"].iter().any(|kind| name.starts_with(kind))
+    }
+
+    /// Opens an encoder to train its last `layers` (all where `None`) on texts of at most `max_tokens`. Token and position
+    /// embeddings stay as they are: rows of words that no item has would not move with the others.
+    ///
+    /// # Errors
+    /// Another kind of encoder, as many layers as it has not, or whatever opening it refuses.
+    pub fn open(name: &str, layers: Option<usize>, max_tokens: usize) -> Result<Self, Error> {
+        let mut spec = Spec::parse(name)?;
+        let kind = spec.kind().to_owned();
+        let max_tokens = max_tokens.min(spec.take("max_tokens", max_tokens)?);
+        match kind.as_str() {
+            "bert" => {
+                let path = spec.path().to_owned();
+                // Weights are trained in f32, whatever the frozen encoder runs in.
+                spec.choice("precision", &["f32", "int8"])?;
+                let count = |all| count(&spec, layers, all);
+                let bert = TrainableBert::open(&ModelFolder::open(Path::new(&path))?, max_tokens)?;
+                let all = bert.model.blocks.len();
+                let trained = all - count(all)?..all;
+                spec.finish(&["precision", "max_tokens"])?;
+                let hash = hash(&bert.params);
+                let fingerprint = format!("bert:{hash}?layers={trained:?}&max_tokens={max_tokens}");
+                let (layout, blocks) = bert.model.top(trained.start);
+                let params = bert.params[bert.model.tail(trained.start)].to_vec();
+                let net = Net::Bert { model: Box::new(bert), layout, blocks };
+                Ok(Self { net, layers: trained, params, fingerprint })
+            }
+            "llama" => {
+                let pool = LlamaPool::of(spec.choice("pool", &LlamaPool::NAMES)?);
+                let used = spec.take("layers", 0usize)?;
+                let path = spec.path().to_owned();
+                let options = LoadOptions { max_tokens, layers: (used > 0).then_some(used), head: false };
+                let model = LlamaModel::open(Path::new(&path), options)?;
+                let all = model.config().layers;
+                let trained = all - count(&spec, layers, all)?..all;
+                spec.finish(&["pool", "max_tokens", "layers"])?;
+                let fingerprint =
+                    format!("llama:{}?layers={trained:?}&max_tokens={max_tokens}", model.hash());
+                let (stack, params) = model.top(trained.len());
+                let net = Net::Llama { model: Box::new(model), stack, pool };
+                Ok(Self { net, layers: trained, params, fingerprint })
+            }
+            _ => Err(spec.error("only bert: and llama: can be trained")),
+        }
+    }
+
+    /// Names the output of the frozen layers: weights, layers and longest text.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Width of a vector, and of the hidden states.
+    pub fn width(&self) -> usize {
+        match &self.net {
+            Net::Bert { model, .. } => model.model.config().dim,
+            Net::Llama { model, .. } => model.dim(),
+        }
+    }
+
+    /// The trained parameters.
+    pub fn params(&self) -> &[f32] {
+        &self.params
+    }
+
+    /// The trained parameters, to write into.
+    pub fn params_mut(&mut self) -> &mut [f32] {
+        &mut self.params
+    }
+
+    /// The matrices among the trained parameters.
+    pub fn matrices(&self) -> Vec<Matrix> {
+        let layout = match &self.net {
+            Net::Bert { layout, .. } => layout,
+            Net::Llama { stack, .. } => stack.layout(),
+        };
+        let slots = layout.entries().iter().map(|entry| entry.slot);
+        let matrices = slots.filter(|slot| slot.rows > 1 && slot.cols > 1);
+        matrices.map(|slot| Matrix { start: slot.range().start, rows: slot.rows, cols: slot.cols }).collect()
+    }
+
+    /// Token ids of a document.
+    ///
+    /// # Errors
+    /// A text that cannot be tokenized.
+    pub fn tokens(&self, document: &Document) -> Result<Vec<u32>, Error> {
+        match &self.net {
+            Net::Bert { model, .. } => model.tokens(document),
+            Net::Llama { model, .. } => model.tokenizer().encode(document.id, &document.text()),
+        }
+    }
+
+    /// What the trained layers read of packed texts, `[tokens x D]`.
+    pub fn lower(&self, tokens: &[u32], offsets: &[usize]) -> Vec<f32> {
+        let below = 0..self.layers.start;
+        match &self.net {
+            Net::Bert { model: bert, .. } => {
+                let (mut saved, mut x) = (BertSaved::default(), vec![0.0; tokens.len() * self.width()]);
+                bert.model.embed(&bert.params, tokens, offsets, &mut saved, &mut x);
+                bert.model.forward_layers(below, &bert.params, offsets, &mut saved, &mut x);
+                x
+            }
+            Net::Llama { model, .. } => {
+                let mut x = model.embed(tokens);
+                model.forward_layers(below, offsets, &mut StackSaved::inference(), &mut x);
+                x
+            }
+        }
+    }
+
+    /// Vectors of packed texts, `[texts x D]`, from what [`Trainable::lower`] gives.
+    pub fn forward(&self, offsets: &[usize], mut x: Vec<f32>, saved: &mut UpperSaved, out: &mut [f32]) {
+        let dim = self.width();
+        let mut pooled = vec![0.0; out.len()];
+        let normalised = match &self.net {
+            Net::Bert { model: bert, blocks, .. } => {
+                saved.bert.resize(blocks.len(), EncoderBlockSaved::default());
+                for (block, saved) in blocks.iter().zip(&mut saved.bert) {
+                    block.forward(&self.params, offsets, saved, &mut x);
+                }
+                bert.pool.forward(dim, offsets, &x, &mut pooled);
+                bert.is_normalised
+            }
+            Net::Llama { model, stack, pool } => {
+                stack.forward(
+                    stack.layers(),
+                    &self.params,
+                    model.rotary(),
+                    offsets,
+                    &mut saved.llama,
+                    &mut x,
+                );
+                pool.forward(offsets, dim, &x, &mut pooled);
+                true
+            }
+        };
+        saved.hidden = x;
+        saved.unit.clear();
+        if normalised {
+            saved.inverse.resize(offsets.len() - 1, 0.0);
+            unit_rows(dim, &pooled, &mut saved.inverse, out);
+            saved.unit.extend_from_slice(out);
+        } else {
+            out.copy_from_slice(&pooled);
+        }
+    }
+
+    /// Adds the gradients of the trained parameters, given those of the vectors of the last forward pass.
+    pub fn backward(&self, offsets: &[usize], saved: &mut UpperSaved, dvectors: &[f32], grads: &mut [f32]) {
+        let dim = self.width();
+        let mut dpooled = dvectors.to_vec();
+        if !saved.unit.is_empty() {
+            unit_rows_backward(dim, &saved.unit, &saved.inverse, &mut dpooled);
+        }
+        let mut dx = vec![0.0; saved.hidden.len()];
+        match &self.net {
+            Net::Bert { model: bert, blocks, .. } => {
+                bert.pool.backward(dim, offsets, &saved.hidden, &dpooled, &mut dx);
+                for (block, saved) in blocks.iter().zip(&mut saved.bert).rev() {
+                    block.backward(&self.params, offsets, saved, grads, &mut dx);
+                }
+            }
+            Net::Llama { model, stack, pool } => {
+                pool.backward(offsets, dim, &dpooled, &mut dx);
+                stack.backward(&self.params, model.rotary(), offsets, &mut saved.llama, grads, &mut dx);
+            }
+        }
+    }
+}
+
+fn count(spec: &Spec, wanted: Option<usize>, all: usize) -> Result<usize, Error> {
+    match wanted.unwrap_or(all) {
+        count if (1..=all).contains(&count) => Ok(count),
+        count => Err(spec.error(format!("{count} layers cannot be trained: the model has {all}"))),
+    }
+}
+
+fn hash(params: &[f32]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    params.iter().for_each(|value| _ = hasher.update(&value.to_le_bytes()));
+    hasher.finalize().to_hex()[..32].to_owned()
+}
