@@ -12,6 +12,7 @@
 //! | `stage` | skip or make a stage; manifests and their checks |
 //! | `data` | the data set, its split and counts |
 //! | `features`, `tokens`, `model`, `evaluation` | one stage each |
+//! | `ids` | the file of semantic ids |
 //! | `tokenized` | a run up to its semantic ids |
 //! | `page` | the content of `report.html` |
 
@@ -20,6 +21,7 @@ mod data;
 mod evaluation;
 mod features;
 mod folder;
+mod ids;
 mod live;
 mod model;
 mod page;

@@ -10,14 +10,14 @@
 
 use super::data::Data;
 use super::folder::RunFolder;
+use super::ids::{IDS, load_ids, save_ids};
 use super::stage::{Done, Key, Timing, stage};
 use crate::config::Config;
 use crate::error::Error;
 use crate::output::note;
 use semrank_embed::ItemFeatures;
-use semrank_model::artefact::{Error as ArtefactError, load_features, save_features};
+use semrank_model::artefact::{load_features, save_features};
 use semrank_model::{BlendSettings, SimilarContent};
-use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
 use semrank_tokens::{Codebook, Rows, SemanticIds, TokenSettings, Tower, encode_all, fit};
 use serde_json::json;
 use std::ops::Range;
@@ -25,7 +25,6 @@ use std::path::Path;
 use std::time::Instant;
 
 pub(crate) const STAGE: &str = "tokens";
-const IDS: &str = "ids.safetensors";
 /// A level with fewer items than this a code would name single items instead of kinds of them.
 const ITEMS_PER_CODE: usize = 4;
 
@@ -217,26 +216,15 @@ fn aligned_fingerprint(tower: &Tower<f32>, features: &ItemFeatures) -> String {
 
 fn save(dir: &Path, Made { aligned, ids }: &Made) -> Result<(), Error> {
     save_features(dir, aligned)?;
-    let Some(ids) = ids else { return Ok(()) };
-    let codes: Vec<u32> = ids.values().iter().map(|&code| u32::from(code)).collect();
-    let shape = [ids.levels() as u32, ids.codes() as u32];
-    let tensors = [
-        Tensor { name: "levels_codes", shape: [1, 2], values: Values::U32(&shape) },
-        Tensor { name: "ids", shape: [1, codes.len()], values: Values::U32(&codes) },
-    ];
-    Ok(checkpoint::save(&dir.join(IDS), &tensors).map_err(ArtefactError::from)?)
+    if let Some(ids) = ids {
+        save_ids(&dir.join(IDS), ids)?;
+    }
+    Ok(())
 }
 
 fn load(dir: &Path, items: usize) -> Result<Made, Error> {
     let aligned = load_features(dir, items)?;
     let path = dir.join(IDS);
-    if !path.exists() {
-        return Ok(Made { aligned, ids: None });
-    }
-    let file = Checkpoint::open(&path).map_err(ArtefactError::from)?;
-    let shape = file.read_u32("levels_codes", 2).map_err(ArtefactError::from)?;
-    let (levels, codes) = (shape[0] as usize, shape[1] as usize);
-    let ids = file.read_u32("ids", items * levels).map_err(ArtefactError::from)?;
-    let ids = ids.into_iter().map(|code| code as u16).collect();
-    Ok(Made { aligned, ids: Some(SemanticIds::new(levels, codes, ids)) })
+    let ids = if path.exists() { Some(load_ids(&path, items)?) } else { None };
+    Ok(Made { aligned, ids })
 }
