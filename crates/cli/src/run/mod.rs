@@ -12,6 +12,7 @@
 //! | `data` | the data set, its split and counts |
 //! | `features`, `tokens`, `model`, `evaluation` | one stage each |
 //! | `tokenized` | a run up to its semantic ids |
+//! | `record` | what the files of a finished run tell without its data set: test metrics and cost |
 //! | `page` | the content of `report.html` |
 
 mod data;
@@ -20,14 +21,17 @@ mod features;
 mod folder;
 mod model;
 mod page;
+mod record;
 mod stage;
 mod tokenized;
 mod tokens;
 
 pub(crate) use data::Data;
 pub(crate) use evaluation::{STAGE as REPORT, TOKENS_PAGE};
+pub(crate) use features::{CACHED, ENCODED};
 pub(crate) use folder::{Lock, read_json, write_json};
-pub(crate) use stage::Done;
+pub(crate) use record::Record;
+pub(crate) use stage::{Done, Timing};
 pub(crate) use tokenized::Tokenized;
 pub(crate) use tokens::Content;
 
