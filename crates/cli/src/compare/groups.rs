@@ -21,12 +21,13 @@ pub(crate) struct Group {
 }
 
 /// Places of the runs of each group, groups in the order of their first runs: runs belong together where name without
-/// `-SEED` and settings are equal.
+/// `-SEED` and settings are equal, and the seeds are not.
 pub(super) fn members<'a>(runs: &[Run], config: impl Fn(usize) -> &'a Config) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for at in 0..runs.len() {
         let same = |other: usize| base(&runs[other]) == base(&runs[at]) && config(other) == config(at);
-        match groups.iter_mut().find(|group| same(group[0])) {
+        let repeated = |group: &[usize]| group.iter().any(|&other| runs[other].seed == runs[at].seed);
+        match groups.iter_mut().find(|group| same(group[0]) && !repeated(group)) {
             Some(group) => group.push(at),
             None => groups.push(vec![at]),
         }
@@ -81,12 +82,13 @@ mod tests {
             run("last2-22", 2, 0.16, 180.0),
             run("frozen-3", 3, 0.11, 60.0),
             run("frozen-4", 4, 0.5, 60.0),
+            run("frozen-1", 1, 0.10, 60.0),
         ];
         let mut others = Config::default();
         others.train.epochs += 1;
         let default = Config::default();
         let members = members(&runs, |at| if at == 5 { &others } else { &default });
-        assert_eq!(members, [vec![0, 2, 4], vec![1], vec![3], vec![5]], "the seed and the settings count");
+        assert_eq!(members, [vec![0, 2, 4], vec![1], vec![3], vec![5], vec![6]], "a seed counts once");
         let groups = groups(&runs, &members, 0);
         assert_eq!((groups[0].name.as_str(), groups[1].name.as_str()), ("frozen", "last2-1"));
         assert_eq!(groups[0].runs, ["frozen-1", "frozen-2", "frozen-3"]);

@@ -6,17 +6,16 @@ use std::fmt::Write;
 
 /// All tables.
 pub(super) fn tables(comparison: &Comparison) -> String {
-    let mut out = format!("{}, test, strict; gains are over {}\n", comparison.dataset, comparison.reference);
-    if !comparison.groups.is_empty() {
-        out += "\nmedians over seeds\n";
+    let mut out = format!("{}, test, strict\n", comparison.dataset);
+    let over = &comparison.reference;
+    if let Some(group) = comparison.groups.iter().find(|group| group.runs.contains(over)) {
+        let _ = writeln!(out, "\nmedians over seeds; gains are over {}", group.name);
+        out += &costs(&comparison.shown(), &comparison.groups);
     }
-    out += &costs(&comparison.shown(), &comparison.groups);
-    if !comparison.groups.is_empty() {
-        let runs: Vec<(String, &Figures)> =
-            comparison.runs.iter().map(|run| (run.name.clone(), &run.figures)).collect();
-        out += "\nruns\n";
-        out += &costs(&runs, &[]);
-    }
+    let runs: Vec<(String, &Figures)> =
+        comparison.runs.iter().map(|run| (run.name.clone(), &run.figures)).collect();
+    let _ = writeln!(out, "\nruns; gains are over {over}");
+    out += &costs(&runs, &[]);
     for (metric, of) in METRICS {
         out += &segments(&comparison.shown(), metric, of);
     }
@@ -54,7 +53,7 @@ fn costs(rows: &[(String, &Figures)], groups: &[Group]) -> String {
             out,
             " {:>9.1} {:>8} {:>8} {:>14.0} {:>10.1} {:>15}",
             figures.wall_seconds,
-            known(figures.cpu_minutes(), |v| format!("{v:.2}")),
+            known(figures.cpu_minutes(), |v| format!("{v:.3}")),
             known(figures.peak_rss_mb, |v| format!("{v:.0}")),
             figures.encoder_passes,
             figures.bytes_cached / MIB,

@@ -1,6 +1,6 @@
 //! `compare.html`: what runs bring beside what they cost.
 
-use super::charts::{Bars, Series, WIDE, bars};
+use super::charts::{Bars, Labelled, Series, WIDE, bars};
 use super::frame::swatch;
 use super::scatter::{Point, Scatter, scatter};
 use super::tables::{self, Row, heads, table};
@@ -31,7 +31,7 @@ pub(crate) fn render(comparison: &Comparison) -> String {
     let lead = format!(
         "The model of each run on the same test cases, strict; gains are over {}. A run's cost is what making all of its \
          stages took.",
-        comparison.reference
+        reference_name(comparison)
     );
     page(&title, &lead, &body, &format!("semrank {}", env!("CARGO_PKG_VERSION")))
 }
@@ -45,7 +45,7 @@ fn cards(comparison: &Comparison, shown: &Shown) -> String {
     }
     let gains = shown.iter().filter_map(|(name, figures)| Some((name, figures.gain_per_cpu_minute?)));
     if let Some((name, gain)) = gains.max_by(|a, b| a.1.total_cmp(&b.1)) {
-        let note = format!("NDCG@10 a CPU minute above {}: {name}", comparison.reference);
+        let note = format!("NDCG@10 a CPU minute above {}: {name}", reference_name(comparison));
         cards.push(("Largest gain", signed(gain), note));
     }
     let targets = shown.first().map_or(0, |(_, figures)| figures.all.targets);
@@ -71,8 +71,15 @@ fn costs(comparison: &Comparison, shown: &Shown) -> String {
 /// The figures that gains are over.
 fn reference(comparison: &Comparison) -> Option<&Figures> {
     let run = || comparison.runs.iter().find(|run| run.name == comparison.reference);
-    let group = comparison.groups.iter().find(|group| group.runs.contains(&comparison.reference));
-    group.map(|group| &group.medians).or_else(|| run().map(|run| &run.figures))
+    reference_group(comparison).map(|group| &group.medians).or_else(|| run().map(|run| &run.figures))
+}
+
+fn reference_name(comparison: &Comparison) -> &str {
+    reference_group(comparison).map_or(&comparison.reference, |group| &group.name)
+}
+
+fn reference_group(comparison: &Comparison) -> Option<&Group> {
+    comparison.groups.iter().find(|group| group.runs.contains(&comparison.reference))
 }
 
 fn points<'a>(comparison: &'a Comparison, shown: &'a Shown) -> Vec<Point<'a>> {
@@ -96,40 +103,38 @@ fn points<'a>(comparison: &'a Comparison, shown: &'a Shown) -> Vec<Point<'a>> {
 /// With `groups`, one a row, also the range of NDCG@10; `coloured` names carry the colour of their point.
 fn cost_table(caption: &str, rows: &Shown, groups: &[Group], coloured: bool) -> String {
     let best = rows.iter().map(|(_, figures)| figures.all.ndcg_10).fold(f64::NEG_INFINITY, f64::max);
-    let line = |(at, (name, figures)): (usize, &(String, &Figures))| {
-        let name = escape(name);
-        let swatch = if coloured { swatch(at.min(DRAWN - 1)) } else { String::new() };
-        let mut cells = vec![swatch + &name, metric(figures.all.ndcg_10)];
-        if !groups.is_empty() {
-            let range = |group: &Group| match group.runs.len() {
-                1 => UNKNOWN.to_owned(),
-                _ => format!("{}<br>{}", metric(group.ndcg_10_min), metric(group.ndcg_10_max)),
-            };
-            cells.push(groups.get(at).map_or(UNKNOWN.to_owned(), range));
+    let range = |at: usize| match groups.get(at).filter(|group| group.runs.len() > 1) {
+        Some(group) => {
+            format!("<br><small>{} to {}</small>", metric(group.ndcg_10_min), metric(group.ndcg_10_max))
         }
-        cells.extend([
+        None => String::new(),
+    };
+    let line = |(at, (name, figures)): (usize, &(String, &Figures))| {
+        let colour = if coloured { swatch(at.min(DRAWN - 1)) } else { String::new() };
+        let cells = vec![
+            colour + &escape(name),
+            metric(figures.all.ndcg_10) + &range(at),
+            figures.gain_per_cpu_minute.map_or(UNKNOWN.to_owned(), signed),
             metric(figures.all.recall_10),
-            seconds(figures.wall_seconds),
             span(figures.cpu_seconds),
+            seconds(figures.wall_seconds),
             figures.peak_rss_mb.map_or(UNKNOWN.to_owned(), |mib| format!("{} MiB", fixed(mib, 0))),
             count(figures.encoder_passes as usize),
             format!("{} MiB", fixed(figures.bytes_cached / MIB, 1)),
-            figures.gain_per_cpu_minute.map_or(UNKNOWN.to_owned(), signed),
-        ]);
+        ];
         Row { cells, best: figures.all.ndcg_10 >= best }
     };
-    let range: &[&str] = if groups.is_empty() { &[] } else { &["ndcg@10, least and greatest"] };
-    let first = ["run", "ndcg@10"];
-    let rest = [
+    let names = [
+        "run",
+        "ndcg@10",
+        "gained a CPU minute",
         "recall@10",
-        "wall time",
         "CPU time",
+        "wall time",
         "peak memory",
         "encoder passes",
         "kept of lower layers",
-        "ndcg@10 gained a CPU minute",
     ];
-    let names: Vec<&str> = first.iter().chain(range).chain(&rest).copied().collect();
     let lines: Vec<Row> = rows.iter().enumerate().map(line).collect();
     table("numbers narrow", caption, &heads(&names), &lines)
 }
@@ -154,6 +159,7 @@ fn segments(shown: &Shown) -> String {
         id: "chart-segments",
         title: &title,
         width: WIDE,
+        labelled: Labelled::Highest,
         groups: groups.iter().map(|(name, _)| (*name).to_owned()).collect(),
         series: drawn.iter().map(|row| Series { name: &row.0, values: series(row.1) }).collect(),
     });
@@ -180,7 +186,8 @@ fn runs(comparison: &Comparison) -> String {
     }
     let rows: Vec<(String, &Figures)> =
         comparison.runs.iter().map(|run| (run.name.clone(), &run.figures)).collect();
-    cost_table("", &rows, &[], false)
+    let caption = format!("Gains are over {}.", escape(&comparison.reference));
+    cost_table(&caption, &rows, &[], false)
 }
 
 fn span(time: Option<f64>) -> String {

@@ -37,7 +37,7 @@ pub(crate) use content::{
 };
 pub(crate) use tokens::render as render_tokens;
 
-use charts::{Bars, Lines, Series, WIDE};
+use charts::{Bars, Labelled, Lines, Series, WIDE};
 use semrank_core::RankSummary;
 use text::{count, escape, metric, seconds, signed_percent};
 
@@ -160,6 +160,7 @@ fn results(report: &Report) -> String {
         id: "chart-results",
         title: "Model and baselines on the test split (strict)",
         width: WIDE,
+        labelled: Labelled::First,
         groups: METRICS.iter().map(|(name, _)| (*name).to_owned()).collect(),
         series: series.collect(),
     });
@@ -179,6 +180,7 @@ fn segments(report: &Report) -> String {
         id: "chart-segments",
         title: "NDCG@10 by the target's segment (strict)",
         width: WIDE,
+        labelled: Labelled::First,
         groups: names.iter().map(|name| (*name).to_owned()).collect(),
         series: series.collect(),
     });

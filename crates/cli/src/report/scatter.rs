@@ -50,26 +50,39 @@ pub(super) fn scatter(chart: &Scatter) -> String {
         .map(|(value, text)| label("tick", x(*value), frame.bottom + 16.0, "middle", text))
         .collect();
     drawing += &label("tick", frame.right, frame.height - 3.0, "end", chart.x_label);
-    drawing += &chart.level.map_or(String::new(), |(y, name)| level(&frame, frame.y(y), name));
-    drawing += &axis(&frame);
     let placed: Vec<(f64, f64, &Point)> = points.iter().map(|&p| (x(p.x), frame.y(p.y), p)).collect();
+    let mut taken: Vec<Area> = placed.iter().map(around).collect();
+    if let Some((y, name)) = chart.level {
+        drawing += &level(&frame, frame.y(y), name, &mut taken);
+    }
+    drawing += &axis(&frame);
     drawing += &placed.iter().map(circle).collect::<String>();
-    drawing += &labels(&frame, &placed);
+    drawing += &labels(&frame, &placed, taken);
     let names: Vec<&str> = points.iter().filter(|point| point.named).map(|point| point.name).collect();
     frame.plain_figure(chart.id, chart.title, &names, &drawing)
 }
 
-fn level(frame: &Frame, y: f64, name: &str) -> String {
+/// A dashed line with its name below it, or above it where a point is in the way.
+fn level(frame: &Frame, y: f64, name: &str, taken: &mut Vec<Area>) -> String {
+    let left = frame.right - name.chars().count() as f64 * LETTER;
+    let area = |baseline: f64| [left, baseline - LINE + 3.0, frame.right, baseline + 3.0];
+    let below = !taken.iter().any(|other| overlap(&area(y + 15.0), other));
+    let baseline = if below { y + 15.0 } else { y - 6.0 };
+    taken.extend([area(baseline), [frame.left, y - 1.0, frame.right, y + 1.0]]);
     format!(
         "<line class=\"mark\" x1=\"{:.1}\" y1=\"{y:.1}\" x2=\"{:.1}\" y2=\"{y:.1}\"/>\n{}",
         frame.left,
         frame.right,
-        label("tick", frame.right, y + 15.0, "end", name),
+        label("tick", frame.right, baseline, "end", name),
     )
 }
 
+fn radius(point: &Point) -> f64 {
+    if point.named { 6.0 } else { 3.0 }
+}
+
 fn circle((x, y, point): &(f64, f64, &Point)) -> String {
-    let (radius, class) = if point.named { (6.0, "") } else { (3.0, " seed") };
+    let (radius, class) = (radius(point), if point.named { "" } else { " seed" });
     format!(
         "<circle class=\"s{}{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\"><title>{}</title></circle>\n",
         point.colour,
@@ -84,14 +97,15 @@ fn overlap(a: &Area, b: &Area) -> bool {
     a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3]
 }
 
-/// Names beside their points, where there is room that no point and no other name takes; where there is none, the table's
-/// colours and the tooltip tell it.
-fn labels(frame: &Frame, points: &[(f64, f64, &Point)]) -> String {
-    let around = |&(x, y, point): &(f64, f64, &Point)| -> Area {
-        let radius = if point.named { 6.0 } else { 3.0 };
-        [x - radius, y - radius, x + radius, y + radius]
-    };
-    let mut taken: Vec<Area> = points.iter().map(around).collect();
+/// Where a point is.
+fn around(&(x, y, point): &(f64, f64, &Point)) -> Area {
+    let radius = radius(point);
+    [x - radius, y - radius, x + radius, y + radius]
+}
+
+/// Names beside their points, where there is room that nothing else takes; where there is none, the table's colours and the
+/// tooltip tell it.
+fn labels(frame: &Frame, points: &[(f64, f64, &Point)], mut taken: Vec<Area>) -> String {
     let mut out = String::new();
     for &(x, y, point) in points.iter().filter(|(_, _, point)| point.named) {
         let text = shortened(point.name);
@@ -101,6 +115,10 @@ fn labels(frame: &Frame, points: &[(f64, f64, &Point)]) -> String {
             ("middle", x, y - 11.0, x - width / 2.0),
             ("end", x - 10.0, y + 4.0, x - 10.0 - width),
             ("middle", x, y + 20.0, x - width / 2.0),
+            ("start", x - 6.0, y - 11.0, x - 6.0),
+            ("end", x + 6.0, y - 11.0, x + 6.0 - width),
+            ("start", x - 6.0, y + 20.0, x - 6.0),
+            ("end", x + 6.0, y + 20.0, x + 6.0 - width),
         ];
         let area = |baseline: f64, left: f64| [left, baseline - LINE + 3.0, left + width, baseline + 3.0];
         let free = |area: &Area| {
@@ -113,7 +131,7 @@ fn labels(frame: &Frame, points: &[(f64, f64, &Point)]) -> String {
         let place = places.into_iter().find(|&(_, _, baseline, left)| free(&area(baseline, left)));
         if let Some((anchor, at, baseline, left)) = place {
             taken.push(area(baseline, left));
-            out += &label("value", at, baseline, anchor, &text);
+            out += &label("value name", at, baseline, anchor, &text);
         }
     }
     out
@@ -142,10 +160,14 @@ mod tests {
     fn names_do_not_cover_each_other() {
         let points: Vec<Point> = (0..9).map(|_| point(1.0, 0.2, "a way of training")).collect();
         let found = draw(points);
-        let names = found.matches("class=\"value\"").count();
-        assert!((1..=4).contains(&names), "{names} names around one place");
+        let names = found.matches("class=\"value name\"").count();
+        assert!((1..=5).contains(&names), "{names} names around one place");
         let apart = draw(vec![point(1.0, 0.1, "one"), point(2.0, 0.2, "two"), point(3.0, 0.3, "three")]);
-        assert_eq!(apart.matches("class=\"value\"").count(), 3);
+        assert_eq!(
+            apart.matches("class=\"value name\"").count(),
+            3,
+            "also at the edges, and on the dashed line"
+        );
     }
 
     #[test]
