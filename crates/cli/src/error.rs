@@ -79,6 +79,9 @@ pub(crate) enum Error {
     /// A line that is no pair of a known user and a known item.
     #[error("{}: line {line} {what}", path.display())]
     BadPair { path: PathBuf, line: usize, what: String },
+    /// Runs whose figures are not about the same cases.
+    #[error("runs {first} and {other} cannot be compared: {first} {first_is}, {other} {other_is}")]
+    NotComparable { first: String, first_is: String, other: String, other_is: String },
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted { resume: Option<String> },
@@ -153,6 +156,9 @@ impl Error {
             }
             Error::Interrupted { resume } => {
                 resume.as_ref().map(|command| format!("go on with the same result: {command}"))
+            }
+            Error::NotComparable { .. } => {
+                Some("compare runs of one data set with one way of splitting it: `semrank run --data DATASET` makes them".into())
             }
             Error::BadPair { .. } => Some("a line is `user<TAB>item`, by the ids of the data set".into()),
             Error::Embed(error) => error.help(),

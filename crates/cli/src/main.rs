@@ -10,6 +10,7 @@
 //! Results go to standard output, progress and remarks to standard error. This file reads the arguments and hands
 //! them on; each verb has its own module.
 
+mod compare;
 mod config;
 mod embed;
 mod error;
@@ -59,6 +60,8 @@ enum Verb {
     Train(run::RunArgs),
     /// Metrics of a run beside those of the baselines.
     Evaluate(evaluate::EvaluateArgs),
+    /// Runs beside each other: what each brings, and what it costs.
+    Compare(compare::CompareArgs),
     /// Semantic ids of a run: report on them, publish them, carry them over.
     Tokens(tokens::TokensArgs),
     /// Items for a user.
@@ -108,6 +111,7 @@ fn execute(cli: Cli) -> Result<(), Error> {
         Verb::Tokens(args) => tokens::tokens(&args),
         Verb::Train(args) => run::train(&args),
         Verb::Evaluate(args) => evaluate::evaluate(&args),
+        Verb::Compare(args) => compare::compare(&args),
         Verb::Recommend(args) => recommend::recommend(&args),
         Verb::Score(args) => score::score(&args),
         Verb::Config(args) => config_verb(&args),

@@ -17,6 +17,15 @@ pub(super) struct Series<'a> {
     pub(super) values: Vec<f64>,
 }
 
+/// Which bar of a group carries its value.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Labelled {
+    /// That of the first series.
+    First,
+    /// The highest, whichever it is: no other bar stands in its label's way.
+    Highest,
+}
+
 /// A chart of groups of bars, one bar a series.
 pub(super) struct Bars<'a> {
     /// Unique within the page.
@@ -24,6 +33,7 @@ pub(super) struct Bars<'a> {
     pub(super) title: &'a str,
     /// In user units: [`WIDE`] for a page's width, [`HALF`] for two charts side by side.
     pub(super) width: f64,
+    pub(super) labelled: Labelled,
     pub(super) groups: Vec<String>,
     pub(super) series: Vec<Series<'a>>,
 }
@@ -40,7 +50,7 @@ pub(super) struct Lines<'a> {
     pub(super) mark: Option<f64>,
 }
 
-/// Bars in groups; the first series carries its values as labels.
+/// Bars in groups, one of each group with its value.
 pub(super) fn bars(chart: &Bars) -> String {
     let highest = extent(&chart.series).map_or(1.0, |(_, high)| if high > 0.0 { high } else { 1.0 });
     let frame = Frame::new(chart.width, 270.0, (0.0, highest * 1.1));
@@ -49,13 +59,17 @@ pub(super) fn bars(chart: &Bars) -> String {
     let mut drawing = String::new();
     for (group, name) in chart.groups.iter().enumerate() {
         let start = frame.left + slot * (group as f64 + 0.11);
+        let labelled = match chart.labelled {
+            Labelled::First => 0,
+            Labelled::Highest => highest_of(&chart.series, group),
+        };
         for (at, series) in chart.series.iter().enumerate() {
             let value = series.values[group];
             if value.is_finite() {
                 let tooltip = format!("{} {}: {}", series.name, name, metric(value));
                 let place = (start + width * at as f64, frame.y(value.max(0.0)), width * 0.88);
                 drawing += &bar(&frame, place, colour(at, series.name), &tooltip);
-                if at == 0 {
+                if at == labelled {
                     let middle = place.0 + place.2 / 2.0;
                     drawing += &label("value", middle, place.1 - 5.0, "middle", &metric(value));
                 }
@@ -136,6 +150,13 @@ fn bar(frame: &Frame, (x, y, width): (f64, f64, f64), colour: usize, tooltip: &s
     )
 }
 
+/// The series whose value in a group is greatest.
+fn highest_of(series: &[Series], group: usize) -> usize {
+    let values = series.iter().map(|series| series.values[group]).enumerate();
+    let finite = values.filter(|(_, value)| value.is_finite());
+    finite.max_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(at, _)| at)
+}
+
 /// Least and greatest finite value.
 fn extent(series: &[Series]) -> Option<(f64, f64)> {
     let values = series.iter().flat_map(|series| series.values.iter().copied()).filter(|v| v.is_finite());
@@ -153,7 +174,14 @@ mod tests {
     fn values_that_are_not_finite_leave_no_trace() {
         let nothing = || vec![Series { name: "a", values: vec![f64::NAN, f64::INFINITY] }];
         let groups = vec!["x".into(), "y".into()];
-        let bars = bars(&Bars { id: "b", title: "t", width: HALF, groups, series: nothing() });
+        let bars = bars(&Bars {
+            id: "b",
+            title: "t",
+            width: HALF,
+            labelled: Labelled::Highest,
+            groups,
+            series: nothing(),
+        });
         let lines = lines(&Lines {
             id: "l",
             title: "t",

@@ -26,12 +26,7 @@ impl Frame {
 
     /// Horizontal lines with their values.
     fn grid(&self) -> String {
-        let step = nice_step((self.high - self.low) / 6.0);
-        let decimals = (-step.log10().floor()).max(0.0) as usize;
-        let first = (self.low / step).ceil() as i64;
-        let last = (self.high / step + 1e-9).floor() as i64;
-        let line = |tick: i64| {
-            let value = tick as f64 * step;
+        let line = |(value, text): (f64, String)| {
             format!(
                 "<line class=\"grid\" x1=\"{:.1}\" y1=\"{y:.1}\" x2=\"{:.1}\" y2=\"{y:.1}\"/>\
                  <text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\n",
@@ -39,22 +34,30 @@ impl Frame {
                 self.right,
                 self.left - 6.0,
                 self.y(value) + 4.0,
-                fixed(value, decimals),
+                text,
                 y = self.y(value),
             )
         };
-        (first..=last).map(line).collect()
+        ticks(self.low, self.high).into_iter().map(line).collect()
     }
 
     /// Wraps the drawing into a figure with its grid, title and legend.
     pub(super) fn figure(&self, id: &str, title: &str, names: &[&str], drawing: &str) -> String {
-        let legend: String = names
-            .iter()
-            .enumerate()
-            .map(|(at, name)| format!("<li><i class=\"s{}\"></i>{}</li>", colour(at, name), escape(name)))
-            .collect();
+        let entry = |(at, name): (usize, &&str)| {
+            format!("<li><i class=\"s{}\"></i>{}</li>", colour(at, name), escape(name))
+        };
+        let legend: String = names.iter().enumerate().map(entry).collect();
         let legend =
             if names.len() > 1 { format!("<ul class=\"legend\">{legend}</ul>") } else { String::new() };
+        self.figure_with(&legend, (id, title), names, drawing)
+    }
+
+    /// The same without a legend, for a drawing that names its parts itself.
+    pub(super) fn plain_figure(&self, id: &str, title: &str, names: &[&str], drawing: &str) -> String {
+        self.figure_with("", (id, title), names, drawing)
+    }
+
+    fn figure_with(&self, legend: &str, (id, title): (&str, &str), names: &[&str], drawing: &str) -> String {
         format!(
             "<figure>\n<figcaption>{title}{legend}</figcaption>\n<div class=\"scroll\">\
              <svg viewBox=\"0 0 {:.0} {:.0}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\n\
@@ -76,6 +79,11 @@ pub(super) fn label(class: &str, x: f64, y: f64, anchor: &str, text: &str) -> St
     )
 }
 
+/// A square in the colour of a series, to stand before its name in a table.
+pub(super) fn swatch(colour: usize) -> String {
+    format!("<i class=\"swatch s{colour}\"></i>")
+}
+
 /// The line at the bottom of a plot.
 pub(super) fn axis(frame: &Frame) -> String {
     format!(
@@ -89,6 +97,15 @@ pub(super) fn axis(frame: &Frame) -> String {
 /// The colour of a series; an upper bound has its own.
 pub(super) fn colour(at: usize, name: &str) -> usize {
     if name == "oracle" { 7 } else { at.min(6) }
+}
+
+/// About six round values of an axis, with their texts.
+pub(super) fn ticks(low: f64, high: f64) -> Vec<(f64, String)> {
+    let step = nice_step((high - low) / 6.0);
+    let decimals = (-step.log10().floor()).max(0.0) as usize;
+    let first = (low / step).ceil() as i64;
+    let last = (high / step + 1e-9).floor() as i64;
+    (first..=last).map(|tick| tick as f64 * step).map(|value| (value, fixed(value, decimals))).collect()
 }
 
 /// The nearest of 1, 2, 5 times a power of ten that is not below `raw`.

@@ -1,4 +1,4 @@
-//! `report.html` and `tokens.html`: what a run found, in; self-contained pages out.
+//! `report.html`, `tokens.html` and `compare.html`: what runs found, in; self-contained pages out.
 //!
 //! A page loads nothing: style and pictures stand inside it, there is no script, and it follows the
 //! reader's light or dark scheme, on a phone as on a desk. Every text is escaped; a number that is not finite
@@ -8,7 +8,8 @@
 //! |---|---|
 //! | `content` | [`Report`], the page's content as plain data |
 //! | `tokens` | the page on semantic ids |
-//! | `charts`, `profile`, `frame` | line chart, grouped bars and sorted thin bars as SVG |
+//! | `comparison` | the page on several runs |
+//! | `charts`, `scatter`, `profile`, `frame` | line chart, grouped bars, points and sorted thin bars as SVG |
 //! | `tables` | results, segments, training, facts |
 //! | `people` | users' histories beside their recommendations |
 //! | `text` | escaping and numbers |
@@ -18,22 +19,25 @@
 //! ```
 
 mod charts;
+mod comparison;
 mod content;
 mod frame;
 mod people;
 mod profile;
+mod scatter;
 mod tables;
 #[cfg(test)]
 mod tests;
 mod text;
 mod tokens;
 
+pub(crate) use comparison::render as render_comparison;
 pub(crate) use content::{
     DatasetFacts, Epoch, Past, Recommended, Report, ResultRow, SegmentFacts, TokensLink, UserExample,
 };
 pub(crate) use tokens::render as render_tokens;
 
-use charts::{Bars, Lines, Series, WIDE};
+use charts::{Bars, Labelled, Lines, Series, WIDE};
 use semrank_core::RankSummary;
 use text::{count, escape, metric, seconds, signed_percent};
 
@@ -156,6 +160,7 @@ fn results(report: &Report) -> String {
         id: "chart-results",
         title: "Model and baselines on the test split (strict)",
         width: WIDE,
+        labelled: Labelled::First,
         groups: METRICS.iter().map(|(name, _)| (*name).to_owned()).collect(),
         series: series.collect(),
     });
@@ -175,6 +180,7 @@ fn segments(report: &Report) -> String {
         id: "chart-segments",
         title: "NDCG@10 by the target's segment (strict)",
         width: WIDE,
+        labelled: Labelled::First,
         groups: names.iter().map(|name| (*name).to_owned()).collect(),
         series: series.collect(),
     });

@@ -1,6 +1,6 @@
 //! `tokens.html`: how semantic ids use their codes, which items share an id, and what codes mean.
 
-use super::charts::{Bars, HALF, Series, bars};
+use super::charts::{Bars, HALF, Labelled, Series, bars};
 use super::profile::{Profile, profile};
 use super::tables::{Row, heads, table};
 use super::text::{UNKNOWN, count, escape, fixed};
@@ -109,6 +109,7 @@ fn entropy(levels: &[LevelMeasures]) -> String {
         id: "chart-entropy",
         title: "Entropy of the codes, bits",
         width: HALF,
+        labelled: Labelled::First,
         groups: (1..=levels.len()).map(|level| format!("level {level}")).collect(),
         series: vec![
             Series { name: "entropy", values: levels.iter().map(|level| level.entropy_bits).collect() },
@@ -150,6 +151,7 @@ fn sharing(shared_by_prefix: &[f64]) -> String {
         id: "chart-shared",
         title: "Share of items whose first codes are those of another item too",
         width: HALF,
+        labelled: Labelled::First,
         groups: (1..=shared_by_prefix.len()).map(|len| format!("first {len}")).collect(),
         series: vec![Series { name: "items that share", values: shared_by_prefix.to_vec() }],
     })
@@ -183,6 +185,7 @@ fn neighbours(found: &Neighbourhoods) -> String {
         id: "chart-neighbours",
         title: "Leading codes that an item shares with others, on average",
         width: super::WIDE,
+        labelled: Labelled::First,
         groups: named.iter().map(|(name, _)| (*name).to_owned()).collect(),
         series: vec![
             Series { name: "with its 10 nearest", values: values(|found| found.prefix_of_nearest) },

@@ -18,7 +18,7 @@ pub(crate) const STAGE: &str = "report";
 pub(super) const PAGE: &str = "report.html";
 /// The file of the page on semantic ids.
 pub(crate) const TOKENS_PAGE: &str = "tokens.html";
-const EVALUATION: &str = "evaluation.json";
+pub(super) const EVALUATION: &str = "evaluation.json";
 
 /// Evaluates the test cases, or reads what was found.
 pub(super) fn run(finished: &Finished, extra: &[Extra]) -> Result<(Evaluation, Done), Error> {

@@ -10,6 +10,11 @@ use semrank_embed::{Embedder, Fit, ItemFeatures, Source, is_fitted, open};
 use semrank_model::artefact::{load_features, save_features};
 use serde_json::json;
 
+/// Among the counts of the stage: texts that encoders saw, and those whose vectors were at hand, so that the stage's times
+/// leave them out.
+pub(crate) const ENCODED: &str = "texts_encoded";
+pub(crate) const CACHED: &str = "texts_cached";
+
 /// What decides the features, as far as it can be told without opening an encoder.
 pub(crate) fn key(data: &Data, config: &Config, seed: u64) -> Key {
     let config = json!({
@@ -43,8 +48,13 @@ pub(crate) fn run(
         folder,
         &key,
         |dir| Ok(load_features(dir, items)?),
-        |dir, _| {
+        |dir, timing| {
             let features = make(data, config, seed, &mut encoders)?;
+            for (_, embedder) in &encoders {
+                let stats = embedder.stats();
+                *timing.counts.entry(ENCODED.into()).or_default() += stats.encoded as f64;
+                *timing.counts.entry(CACHED.into()).or_default() += stats.cached as f64;
+            }
             save_features(dir, &features)?;
             Ok(features)
         },

@@ -14,6 +14,7 @@
 //! | `features`, `tokens`, `model`, `evaluation` | one stage each |
 //! | `ids` | the file of semantic ids |
 //! | `tokenized` | a run up to its semantic ids |
+//! | `record` | what the files of a finished run tell without its data set: test metrics and cost |
 //! | `page` | the content of `report.html` |
 
 mod args;
@@ -25,6 +26,7 @@ mod ids;
 mod live;
 mod model;
 mod page;
+mod record;
 mod stage;
 mod tokenized;
 mod tokens;
@@ -32,8 +34,10 @@ mod tokens;
 pub(crate) use args::{MakeArgs, OpenArgs};
 pub(crate) use data::Data;
 pub(crate) use evaluation::{STAGE as REPORT, TOKENS_PAGE};
+pub(crate) use features::{CACHED, ENCODED};
 pub(crate) use folder::{Lock, read_json, write_json};
-pub(crate) use stage::Done;
+pub(crate) use record::Record;
+pub(crate) use stage::{Done, Timing};
 pub(crate) use tokenized::Tokenized;
 pub(crate) use tokens::Content;
 

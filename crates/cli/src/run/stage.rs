@@ -6,14 +6,15 @@
 use super::folder::{FORMAT, RunFolder, read_json, write_json};
 use crate::error::Error;
 use crate::output::note;
+use crate::resources;
 use semrank_data::{StagedDir, hash_file};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-const MANIFEST: &str = "manifest.json";
-const TIMING: &str = "timing.json";
+pub(super) const MANIFEST: &str = "manifest.json";
+pub(super) const TIMING: &str = "timing.json";
 
 /// Everything that decides what a stage makes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,12 +58,12 @@ fn kernel() -> String {
 
 /// The content of `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Manifest {
+pub(super) struct Manifest {
     #[serde(flatten)]
-    key: Key,
+    pub(super) key: Key,
     kernel: String,
     /// Name and hash of every file.
-    outputs: BTreeMap<String, String>,
+    pub(super) outputs: BTreeMap<String, String>,
 }
 
 /// The content of `timing.json`.
@@ -76,6 +77,15 @@ pub(crate) struct Timing {
     /// Training and validation of every epoch.
     #[serde(default)]
     pub(crate) epochs: Vec<[f64; 2]>,
+    /// CPU time of this process while the stage ran, in user and kernel mode; none where the system does not tell.
+    #[serde(default)]
+    pub(crate) cpu_seconds: Option<f64>,
+    /// Largest resident memory of the process up to the end of the stage, in MiB.
+    #[serde(default)]
+    pub(crate) peak_rss_mb: Option<f64>,
+    /// Numbers of the stage's own, such as the `encoder_passes` of a training.
+    #[serde(default)]
+    pub(crate) counts: BTreeMap<String, f64>,
 }
 
 /// A finished stage.
@@ -109,10 +119,12 @@ pub(crate) fn stage<T>(
             Err(error) => note(&format!("{}: made again, because {error}", key.stage)),
         }
     }
-    let staged = StagedDir::new(&dir)?;
+    let (staged, cpu) = (StagedDir::new(&dir)?, resources::cpu_seconds());
     let mut timing = Timing::default();
     let value = make(staged.path(), &mut timing)?;
     timing.seconds = started.elapsed().as_secs_f64();
+    timing.cpu_seconds = cpu.and_then(|before| Some(resources::cpu_seconds()? - before));
+    timing.peak_rss_mb = resources::peak_rss_mib();
     let manifest = Manifest { key: key.clone(), kernel: kernel(), outputs: hashes(staged.path())? };
     write_json(&staged.path().join(MANIFEST), &manifest)?;
     write_json(&staged.path().join(TIMING), &timing)?;

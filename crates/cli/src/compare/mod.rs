@@ -1,0 +1,204 @@
+//! `semrank compare`: several runs in, what each brings and what it costs out, to see whether another way of training
+//! is worth its CPU time.
+//!
+//! ```text
+//! semrank compare frozen last2                                 tables
+//! semrank compare frozen last2 --json                          one JSON object
+//! semrank compare frozen-1 frozen-2 last2-1 last2-2 --out page    medians over seeds, and page/compare.html
+//! ```
+//!
+//! Quality is that of the model on the test cases, strict, as each run's own report has it. A run's cost is what making
+//! all of its stages took, whether or not they were skipped since.
+//!
+//! | file | does |
+//! |---|---|
+//! | `figures` | [`Figures`]: quality and cost of one run; their median |
+//! | `groups` | runs that differ in the seed only |
+//! | `gain` | the reference, and what others gain over it for a CPU minute |
+//! | `table` | a comparison for people |
+
+mod figures;
+mod gain;
+mod groups;
+mod table;
+
+pub(crate) use figures::{Figures, Quality};
+pub(crate) use groups::Group;
+
+use crate::error::Error;
+use crate::run::{CACHED, ENCODED, Record};
+use crate::{output, report};
+use clap::Args;
+use semrank_data::write_atomically;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// The page that `--out` gets.
+const PAGE: &str = "compare.html";
+
+/// `semrank compare`.
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// Run folders, of one data set; the reference is the first whose content.train is frozen, if one way has that, else the first.
+    #[arg(value_name = "RUN", required = true, num_args = 2..)]
+    runs: Vec<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Write a page with tables and pictures into this folder.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// One run.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Run {
+    /// Name of its folder, or the path as given where several folders have that name.
+    pub(crate) name: String,
+    pub(crate) seed: u64,
+    #[serde(flatten)]
+    pub(crate) figures: Figures,
+}
+
+/// Runs beside each other.
+#[derive(Debug, Serialize)]
+pub(crate) struct Comparison {
+    pub(crate) dataset: String,
+    /// The run that gains are over.
+    pub(crate) reference: String,
+    /// As given.
+    pub(crate) runs: Vec<Run>,
+    /// Empty where no two runs differ in the seed only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) groups: Vec<Group>,
+    /// What the figures leave out.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Compares what the arguments say.
+pub(crate) fn compare(args: &CompareArgs) -> Result<(), Error> {
+    let comparison = Comparison::read(&args.runs)?;
+    let page = args.out.as_deref().map(|dir| write_page(&comparison, dir)).transpose()?;
+    if args.json {
+        return output::json(&comparison);
+    }
+    let page = page.map_or(String::new(), |page| format!("\npage: {}\n", page.display()));
+    output::text(&(table::tables(&comparison) + &page))
+}
+
+fn write_page(comparison: &Comparison, dir: &Path) -> Result<PathBuf, Error> {
+    std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+    let (page, html) = (dir.join(PAGE), report::render_comparison(comparison));
+    write_atomically(&page, |out| out.write_all(html.as_bytes()))?;
+    Ok(page)
+}
+
+impl Comparison {
+    /// Reads and compares runs.
+    ///
+    /// # Errors
+    /// A folder that is no finished run, and runs that were not tested on the same cases.
+    pub(crate) fn read(paths: &[PathBuf]) -> Result<Comparison, Error> {
+        let records = paths.iter().map(|path| Record::read(path)).collect::<Result<Vec<Record>, Error>>()?;
+        let names = names(paths);
+        for (name, record) in names.iter().zip(&records).skip(1) {
+            same_cases((&names[0], &records[0]), (name, record))?;
+        }
+        let figures = |(path, record): (&PathBuf, &Record)| Figures::of(path, record);
+        let figures = paths.iter().zip(&records).map(figures).collect::<Result<Vec<Figures>, Error>>()?;
+        let mut runs: Vec<Run> = names
+            .into_iter()
+            .zip(&records)
+            .zip(figures)
+            .map(|((name, record), figures)| Run { name, seed: record.run.seed, figures })
+            .collect();
+        let members = groups::members(&runs, |at| &records[at].run.config);
+        let reference = gain::reference(&members, |at| &records[at].run.config);
+        gain::of_runs(&mut runs, &members, reference);
+        let several = members.iter().any(|members| members.len() > 1);
+        let groups = if several { groups::groups(&runs, &members, reference) } else { Vec::new() };
+        Ok(Comparison {
+            dataset: records[0].evaluation.dataset.clone(),
+            reference: runs[reference].name.clone(),
+            notes: notes(&runs, &records),
+            runs,
+            groups,
+        })
+    }
+
+    /// What tables and pictures show: medians where there are some, else the runs.
+    pub(crate) fn shown(&self) -> Vec<(String, &Figures)> {
+        let seeds = |group: &Group| match group.runs.len() {
+            1 => group.name.clone(),
+            seeds => format!("{} ({seeds} seeds)", group.name),
+        };
+        match self.groups.is_empty() {
+            true => self.runs.iter().map(|run| (run.name.clone(), &run.figures)).collect(),
+            false => self.groups.iter().map(|group| (seeds(group), &group.medians)).collect(),
+        }
+    }
+}
+
+/// Folder names; where they are not enough to tell runs apart, the paths.
+fn names(paths: &[PathBuf]) -> Vec<String> {
+    let short = |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let alone = |name: &String| paths.iter().filter(|path| short(path).as_ref() == Some(name)).count() == 1;
+    paths.iter().map(|path| short(path).filter(alone).unwrap_or_else(|| path.display().to_string())).collect()
+}
+
+/// Refuses runs whose metrics are about different things.
+fn same_cases((first, a): (&str, &Record), (other, b): (&str, &Record)) -> Result<(), Error> {
+    let refuse = |of: fn(&Record) -> String| {
+        let (first, other) = (first.to_owned(), other.to_owned());
+        Err(Error::NotComparable { first, first_is: of(a), other, other_is: of(b) })
+    };
+    if a.run.dataset.hash != b.run.dataset.hash {
+        return refuse(|record| {
+            let dataset = &record.run.dataset;
+            let hash: String = dataset.hash.chars().take(12).collect();
+            format!("is of data set `{}` ({}, hash {hash}…)", dataset.name, dataset.path.display())
+        });
+    }
+    if a.evaluation.split_by != b.evaluation.split_by {
+        return refuse(|record| match record.evaluation.split_by {
+            semrank_data::SplitKind::LeaveOneOut => "is tested on users' last events (leave-one-out)".into(),
+            semrank_data::SplitKind::Time => "is tested on what came after a cut in time".into(),
+        });
+    }
+    Ok(())
+}
+
+/// What the figures leave out.
+fn notes(runs: &[Run], records: &[Record]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (run, record) in runs.iter().zip(records) {
+        if run.figures.cpu_seconds.is_none() {
+            notes.push(format!(
+                "{}: made by a semrank that did not count CPU time; make it again in a new folder to know its cost",
+                run.name
+            ));
+        }
+        let count =
+            |name: &str| record.timings.iter().filter_map(|timing| timing.counts.get(name)).sum::<f64>();
+        let (encoded, cached) = (count(ENCODED), count(CACHED));
+        if cached > encoded {
+            notes.push(format!(
+                "{}: {cached} of {} vectors of texts were at hand, so that its cost leaves encoding them out",
+                run.name,
+                cached + encoded
+            ));
+        }
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_as_short_as_it_can_be() {
+        let paths = ["a/frozen", "b/last2/", "c/frozen"].map(PathBuf::from);
+        assert_eq!(names(&paths), ["a/frozen", "last2", "c/frozen"]);
+    }
+}
