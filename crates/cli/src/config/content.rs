@@ -41,6 +41,8 @@ semrank_core::settings! {
         lora_layers: usize = 2,
         /// Times that the whole catalogue is encoded during a training.
         passes: f64 = 4.0,
+        /// Items that are encoded anew, and learned from, at a time.
+        block: usize = 256,
         /// Which items a step encodes anew: `turn` (each in its turn, within the budget of passes) or `batch` (all items of
         /// the batch: exact, and dear).
         visits: Visits = Visits::Turn,
@@ -75,6 +77,9 @@ impl ContentSettings {
         }
         if !(0.0..1.0).contains(&self.warmup) {
             return bad("content.warmup", self.warmup.to_string(), "0 or more, and below 1");
+        }
+        if self.block == 0 {
+            return bad("content.block", self.block.to_string(), "at least 1");
         }
         if self.max_tokens < 3 {
             return bad("content.max_tokens", self.max_tokens.to_string(), "at least 3");

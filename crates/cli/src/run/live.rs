@@ -33,6 +33,7 @@ pub(super) fn make(
     note(&format!("model: {} MiB of their output are kept", kept.bytes() >> 20));
     let live = LiveSettings {
         passes: settings.passes,
+        block: settings.block,
         visits: settings.visits,
         rank,
         rate: settings.rate,

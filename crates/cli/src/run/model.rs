@@ -95,6 +95,10 @@ impl Training<'_> {
         timing.epochs =
             fit.curve.iter().map(|epoch| [epoch.train_seconds, epoch.validation_seconds]).collect();
         timing.parts.insert("train".into(), timing.epochs.iter().flatten().sum());
+        if let Some(content) = &fit.content {
+            timing.counts.insert("encoder_passes".into(), content.report.encoder_passes);
+            timing.counts.insert("bytes_cached".into(), content.report.bytes_cached as f64);
+        }
         let started = Instant::now();
         let trained = self.blend(fit, masks)?;
         timing.parts.insert("blend".into(), started.elapsed().as_secs_f64());
