@@ -17,8 +17,6 @@
 //! ```
 
 mod kept;
-#[cfg(test)]
-mod tests;
 
 pub use kept::Kept;
 
