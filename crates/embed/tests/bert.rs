@@ -2,7 +2,7 @@
 //! say what does not fit.
 
 use safetensors::{Dtype, tensor::TensorView};
-use semrank_embed::{Document, Error, Field, Spec, TextEncoder, bert};
+use semrank_embed::{Document, Error, Field, Kept, Source, Spec, TextEncoder, Trainable, UpperSaved, bert};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -408,4 +408,91 @@ fn a_damaged_weight_file_is_refused() {
     assert!(matches!(open(dir.path(), ""), Err(Error::Damaged { .. })));
     std::fs::remove_file(&file).expect("no file");
     assert!(matches!(open(dir.path(), ""), Err(Error::MissingFile { .. })));
+}
+
+/// Texts as a source of items.
+struct Texts(&'static [&'static str]);
+
+impl Source for Texts {
+    fn each_chunk(&self, visit: &mut dyn FnMut(&[Document]) -> Result<(), Error>) -> Result<(), Error> {
+        let fields: Vec<[Field; 1]> = self.0.iter().map(|text| [Field { name: "title", text }]).collect();
+        let documents: Vec<Document> = fields.iter().map(|fields| Document { id: "1", fields }).collect();
+        visit(&documents)
+    }
+}
+
+const TEXTS: Texts = Texts(&["red shoes", "tea", "red teapot lamp", "lamp lamp shoes tea"]);
+
+fn upper(encoder: &Trainable, kept: &Kept, items: &[u32], saved: &mut UpperSaved) -> (Vec<usize>, Vec<f32>) {
+    let (offsets, lower) = kept.of(encoder, items).expect("kept");
+    let mut out = vec![0.0; items.len() * DIM];
+    encoder.forward(&offsets, lower, saved, &mut out);
+    (offsets, out)
+}
+
+#[test]
+fn trained_layers_over_kept_output_give_the_encoders_vectors_within_any_budget() {
+    let dir = tempfile::tempdir().expect("a folder");
+    Model::new().write(dir.path(), Dtype::F32);
+    let name = format!("bert:{}", dir.path().display());
+    let expected = encode(&*open(dir.path(), "").expect("a model"), TEXTS.0);
+    let cache = dir.path().join("cache");
+    let mut first = Vec::new();
+    for layers in [Some(1), None] {
+        let encoder = Trainable::open(&name, layers, 16).expect("a model");
+        for budget in [u64::MAX, 100, 0] {
+            let kept = Kept::make(&encoder, &TEXTS, budget, &cache).expect("kept");
+            assert!(kept.bytes() <= budget && kept.len() == 4);
+            let (_, vectors) = upper(&encoder, &kept, &[0, 1, 2, 3], &mut UpperSaved::default());
+            for (got, expected) in vectors.chunks(DIM).zip(expected.chunks(DIM)) {
+                assert!(cosine(got, expected) > 0.9999, "{layers:?} {budget}: {got:?} {expected:?}");
+            }
+            let files = std::fs::read_dir(&cache).expect("a folder").count();
+            let again = Kept::make(&encoder, &TEXTS, budget, &cache).expect("kept");
+            assert_eq!(upper(&encoder, &again, &[0, 1, 2, 3], &mut UpperSaved::default()).1, vectors);
+            assert_eq!(std::fs::read_dir(&cache).expect("a folder").count(), files);
+            first = if budget == u64::MAX {
+                vectors
+            } else {
+                assert_eq!(first, vectors);
+                first
+            };
+        }
+    }
+    let refusal = Trainable::open(&name, Some(3), 16).map(drop).expect_err("two layers only").to_string();
+    assert!(refusal.contains("3 layers") && refusal.contains("has 2"), "{refusal}");
+    assert!(Trainable::open("hash:", Some(1), 16).is_err());
+}
+
+#[test]
+fn trained_layers_get_the_gradient_of_finite_differences() {
+    let dir = tempfile::tempdir().expect("a folder");
+    Model::new().write(dir.path(), Dtype::F32);
+    let mut encoder =
+        Trainable::open(&format!("bert:{}", dir.path().display()), Some(1), 16).expect("a model");
+    let kept = Kept::make(&encoder, &TEXTS, u64::MAX, &dir.path().join("cache")).expect("kept");
+    let weights = values(2 * DIM, 7);
+    let loss = |encoder: &Trainable, saved: &mut UpperSaved| {
+        let (offsets, out) = upper(encoder, &kept, &[3, 0], saved);
+        (offsets, out.iter().zip(&weights).map(|(y, w)| f64::from(y * w)).sum::<f64>())
+    };
+    let mut saved = UpperSaved::default();
+    let (offsets, _) = loss(&encoder, &mut saved);
+    let mut grads = vec![0.0; encoder.params().len()];
+    encoder.backward(&offsets, &mut saved, &weights, &mut grads);
+    assert!(encoder.matrices().iter().all(|m| grads[m.start..][..m.rows * m.cols].iter().any(|g| *g != 0.0)));
+    for at in (0..grads.len()).step_by(11) {
+        let mut moved = |by: f32| {
+            encoder.params_mut()[at] += by;
+            let out = loss(&encoder, &mut UpperSaved::default()).1;
+            encoder.params_mut()[at] -= by;
+            out
+        };
+        let slope = (moved(4e-3) - moved(-4e-3)) / 8e-3;
+        assert!(
+            (f64::from(grads[at]) - slope).abs() < 2e-3 + 0.02 * slope.abs(),
+            "{at}: {} {slope}",
+            grads[at]
+        );
+    }
 }
