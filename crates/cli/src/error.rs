@@ -61,9 +61,6 @@ pub(crate) enum Error {
     /// Nothing to train from, or nothing to test on.
     #[error("data set `{dataset}` has {what}")]
     TooSmall { dataset: String, what: &'static str },
-    /// An encoder without layers to train.
-    #[error("content.train={train}: the first encoder, `{encoder}`, has no layers that can be trained")]
-    NotTrainable { train: String, encoder: String },
     /// A run whose items have no semantic ids.
     #[error("run {} has no semantic ids", run.display())]
     NoTokens { run: PathBuf },
@@ -136,10 +133,6 @@ impl Error {
             }
             Error::TooSmall { .. } => {
                 Some("a user needs at least three events for leave-one-out: history, validation, test".into())
-            }
-            Error::NotTrainable { .. } => {
-                Some("set content.encoder to bert:PATH or llama:PATH, or put it first in the list; texts must be read; \
-                      content.train=adapter works with any encoder".into())
             }
             Error::NoTokens { .. } => {
                 Some("ids come from texts: the data set needs text columns, the settings model.content or \

@@ -493,7 +493,7 @@ fn largest_differences<T: Scalar>(case: Case) -> (f64, f64) {
         let batch = trainer.batch(step);
         let rows = rows_of(&trainer.network, &batch.items, trainer.row_dropout(step));
         let expected = reference.step(&batch, &rows, &world, step + 1);
-        let (got, _) = trainer.train_step().unwrap();
+        let (got, _) = trainer.train_step().expect("content is frozen");
         worst = worst.max((got - expected).abs() / expected);
     }
     (worst, vector_difference(&trainer.network, &reference, &world))

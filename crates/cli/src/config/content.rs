@@ -4,6 +4,7 @@
 #![allow(unreachable_pub)]
 
 use super::ContentTraining;
+use semrank_embed::Trainable;
 use semrank_model::{SettingError, Visits};
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +70,16 @@ impl ContentSettings {
     pub fn check(&self) -> Result<(), SettingError> {
         let bad =
             |key, got: String, expected: &str| Err(SettingError { key, got, expected: expected.to_owned() });
+        let first = self.encoder.names().first().map_or("", String::as_str);
+        let is_frozen = matches!(self.train, ContentTraining::Frozen | ContentTraining::Adapter);
+        if !is_frozen && !Trainable::is_possible(first) {
+            let got = format!("{} of `{first}`", String::from(self.train));
+            return bad(
+                "content.train",
+                got,
+                "frozen or adapter, or bert: or llama: as the first content.encoder",
+            );
+        }
         if !(self.passes > 0.0 && self.passes.is_finite()) {
             return bad("content.passes", self.passes.to_string(), "a number above 0");
         }

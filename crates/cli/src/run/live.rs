@@ -22,11 +22,10 @@ pub(super) fn make(
         ContentTraining::Lora(rank) => (Some(settings.lora_layers), rank),
         ContentTraining::Full => (None, 0),
     };
-    let name = &settings.encoder.names()[0];
-    if !Trainable::is_possible(name) || content.features.dim == 0 {
-        let train = String::from(settings.train);
-        return Err(Error::NotTrainable { train, encoder: name.clone() });
-    }
+    let Some(name) = settings.encoder.names().first().filter(|_| content.features.dim > 0) else {
+        note("model: no content to train, because items have no text, or the model reads none");
+        return Ok(None);
+    };
     let encoder = Trainable::open(name, layers, settings.max_tokens)?;
     note(&format!("model: frozen layers of {name}, texts of at most {} tokens", settings.max_tokens));
     let kept = Kept::make(&encoder, &data.dataset.catalog, settings.kept_bytes, &settings.cache_dir())?;

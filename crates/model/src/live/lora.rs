@@ -85,7 +85,7 @@ mod tests {
         // A loss that is linear in the parameters, so that it is quadratic in the factors.
         let slope: Vec<f32> = (0..20).map(|_| rng.normal() as f32).collect();
         let grads = lora.grads(&slope);
-        for at in 0..grads.len() {
+        for (at, grad) in grads.iter().enumerate() {
             let mut loss_at = |change: f32| {
                 lora.factors[at] += change;
                 lora.write(&mut params);
@@ -93,7 +93,7 @@ mod tests {
                 f64::from(kernel::dot(&params, &slope))
             };
             let expected = (loss_at(0.5) - loss_at(-0.5)) as f32;
-            assert!((grads[at] - expected).abs() < 1e-4, "{at}: {} {expected}", grads[at]);
+            assert!((grad - expected).abs() < 1e-4, "{at}: {grad} {expected}");
         }
         lora.write(&mut params);
         let untouched = [0, 1].map(|at| params[at]);

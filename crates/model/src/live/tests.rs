@@ -161,15 +161,14 @@ fn the_joint_gradient_is_that_of_finite_differences() {
         train(tiny, None, 1, |_, loss| out = loss);
         out
     };
-    let got = first_gradient(&tiny, Visits::Batch);
-    for at in 0..tiny.params.len() {
+    for (at, got) in first_gradient(&tiny, Visits::Batch).into_iter().enumerate() {
         let moved = |by: f32| {
             let mut tiny = tiny.clone();
             tiny.params[at] += by;
             loss_of(&tiny)
         };
         let slope = (moved(0.01) - moved(-0.01)) / 0.02;
-        assert!((got[at] - slope).abs() < 2e-4 + 0.02 * slope.abs(), "{at}: {} and {slope}", got[at]);
+        assert!((got - slope).abs() < 2e-4 + 0.02 * slope.abs(), "{at}: {got} and {slope}");
     }
 }
 
