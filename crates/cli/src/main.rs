@@ -15,6 +15,7 @@ mod config;
 mod embed;
 mod error;
 mod evaluate;
+mod finetune;
 #[allow(unreachable_pub, reason = "this program exports nothing")]
 mod import;
 mod interrupt;
@@ -52,6 +53,8 @@ enum Verb {
     Import(Box<import::ImportArgs>),
     /// Turn texts into vectors.
     Embed(Box<embed::EmbedArgs>),
+    /// Train an encoder on what people take together.
+    Finetune(Box<finetune::FinetuneArgs>),
     /// All stages: features, tokens, training, evaluation, report. Unchanged stages are skipped.
     Run(run::RunArgs),
     /// The stages up to the semantic ids: features and tokens.
@@ -106,6 +109,7 @@ fn execute(cli: Cli) -> Result<(), Error> {
         Verb::Quickstart(args) => quickstart::quickstart(&args),
         Verb::Import(args) => import_verb(&args),
         Verb::Embed(args) => embed::embed(&args),
+        Verb::Finetune(args) => finetune::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Tokenize(args) => tokens::tokenize(&args),
         Verb::Tokens(args) => tokens::tokens(&args),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+const TYPES: &str = "embeddings.token_type_embeddings.weight";
 const DIM: usize = 8;
 const HIDDEN: usize = 12;
 const WORDS: [&str; 9] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "red", "shoes", "tea", "##pot", "lamp"];
@@ -94,6 +95,31 @@ impl Model {
             .into_iter()
             .map(|(name, tensor)| (rule(&name), tensor))
             .collect();
+    }
+
+    /// The same model in another family's names.
+    fn become_distilbert(&mut self) {
+        self.tensors.remove(TYPES);
+        self.rename(|name| {
+            let rules = [
+                ("encoder.layer", "distilbert.transformer.layer"),
+                ("attention.self.query", "attention.q_lin"),
+                ("attention.self.key", "attention.k_lin"),
+                ("attention.self.value", "attention.v_lin"),
+                ("attention.output.dense", "attention.out_lin"),
+                ("attention.output.LayerNorm", "sa_layer_norm"),
+                ("intermediate.dense", "ffn.lin1"),
+                ("output.dense", "ffn.lin2"),
+                ("output.LayerNorm", "output_layer_norm"),
+            ];
+            let name =
+                if name.starts_with("embeddings") { format!("distilbert.{name}") } else { name.to_owned() };
+            rules.iter().fold(name, |name, (from, to)| name.replace(from, to))
+        });
+        self.config = json!({
+            "model_type": "distilbert", "vocab_size": WORDS.len(), "max_position_embeddings": 16, "dim": DIM,
+            "n_heads": 2, "n_layers": 2, "hidden_dim": HIDDEN, "activation": "gelu"
+        });
     }
 
     /// Writes the folder, numbers stored as `dtype`.
@@ -343,30 +369,9 @@ fn roberta_counts_positions_from_its_padding_on() {
 #[test]
 fn distilbert_has_other_names_and_no_segments() {
     let mut model = Model::new();
-    let types = "embeddings.token_type_embeddings.weight";
-    model.tensors.get_mut(types).expect("a tensor").1.fill(0.0);
+    model.tensors.get_mut(TYPES).expect("a tensor").1.fill(0.0);
     let plain = encode(model.open("").expect("a model").as_ref(), &["red lamp"]);
-    model.tensors.remove(types);
-    model.rename(|name| {
-        let rules = [
-            ("encoder.layer", "distilbert.transformer.layer"),
-            ("attention.self.query", "attention.q_lin"),
-            ("attention.self.key", "attention.k_lin"),
-            ("attention.self.value", "attention.v_lin"),
-            ("attention.output.dense", "attention.out_lin"),
-            ("attention.output.LayerNorm", "sa_layer_norm"),
-            ("intermediate.dense", "ffn.lin1"),
-            ("output.dense", "ffn.lin2"),
-            ("output.LayerNorm", "output_layer_norm"),
-        ];
-        let name =
-            if name.starts_with("embeddings") { format!("distilbert.{name}") } else { name.to_owned() };
-        rules.iter().fold(name, |name, (from, to)| name.replace(from, to))
-    });
-    model.config = json!({
-        "model_type": "distilbert", "vocab_size": WORDS.len(), "max_position_embeddings": 16, "dim": DIM,
-        "n_heads": 2, "n_layers": 2, "hidden_dim": HIDDEN, "activation": "gelu"
-    });
+    model.become_distilbert();
     assert_eq!(encode(model.open("").expect("a model").as_ref(), &["red lamp"]), plain);
 }
 
@@ -494,5 +499,37 @@ fn trained_layers_get_the_gradient_of_finite_differences() {
             "{at}: {} {slope}",
             grads[at]
         );
+    }
+}
+
+#[test]
+fn a_trained_encoder_is_written_as_a_folder_that_opens_again_with_the_same_vectors() {
+    for (family, dtype) in [("bert", Dtype::F32), ("distilbert", Dtype::BF16)] {
+        let dir = tempfile::tempdir().expect("folders");
+        let mut model = Model::new();
+        if family == "distilbert" {
+            model.become_distilbert();
+        }
+        // A tensor that we do not read goes with it.
+        model.add("pooler.dense.weight".into(), &[2, 2]);
+        model.write(&dir.path().join("old"), dtype);
+        let name = format!("bert:{}", dir.path().join("old").display());
+        let mut encoder = Trainable::open(&name, Some(1), 16).expect("a model");
+        encoder.params_mut().iter_mut().enumerate().for_each(|(i, x)| *x += ((i % 7) as f32 - 3.0) / 50.0);
+        let kept = Kept::make(&encoder, &TEXTS, u64::MAX, &dir.path().join("cache")).expect("kept");
+        let (_, trained) = upper(&encoder, &kept, &[0, 1, 2, 3], &mut UpperSaved::default());
+        let new = dir.path().join("new");
+        std::fs::create_dir(&new).expect("a folder");
+        encoder.write(&new).expect("a folder");
+        let again = encode(&*open(&new, "").expect("a model"), TEXTS.0);
+        for (got, expected) in again.chunks(DIM).zip(trained.chunks(DIM)) {
+            assert!(cosine(got, expected) > 0.9999, "{family}: {got:?} {expected:?}");
+        }
+        let before = encode(&*open(&dir.path().join("old"), "").expect("a model"), TEXTS.0);
+        assert!(before.chunks(DIM).zip(again.chunks(DIM)).any(|(a, b)| cosine(a, b) < 0.999));
+        let bytes = std::fs::read(new.join("model.safetensors")).expect("a file");
+        let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("tensors");
+        assert!(tensors.tensor("pooler.dense.weight").is_ok());
+        assert_eq!(tensors.len(), model.tensors.len());
     }
 }

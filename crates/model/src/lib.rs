@@ -6,6 +6,7 @@ mod blend;
 mod check;
 mod content_map;
 pub mod evaluate;
+mod finetune;
 mod fit;
 mod item_item;
 mod live;
@@ -22,6 +23,7 @@ mod trainer;
 pub use batch::{Batch, Batcher, SeenInTraining, Shard, TrainingData, Window, push_history};
 pub use blend::{Chosen, choose};
 pub use check::SettingError;
+pub use finetune::{FinetuneSettings, Losses, finetune};
 pub use fit::{
     Ended, EpochReport, Fit, FitError, Fitting, SAVE_EVERY, StepReport, Task, TrainedContent, Watch, fit,
 };

@@ -3,13 +3,15 @@
 //! The lower layers can run once with [`BertModel::forward_layers`] and their output be kept, while the layers above are
 //! trained; [`BertModel::tail`] tells which parameters those are.
 
-use super::config::Settings;
+use super::config::{Family, Settings};
 use super::{BertModel, BertSaved, Pool, weights};
 use crate::{Document, Error, ModelFolder, Tokenizer};
 use rayon::prelude::*;
 use semrank_nn::unit_rows;
+use std::path::Path;
 
 const TEXTS_PER_TASK: usize = 64;
+const WEIGHTS: &str = "model.safetensors";
 
 /// An encoder with its parameters.
 #[derive(Debug)]
@@ -24,7 +26,24 @@ pub struct TrainableBert {
     pub is_normalised: bool,
     tokenizer: Tokenizer,
     is_lowered: bool,
+    family: Family,
+    folder: ModelFolder,
 }
+
+/// Files of a model folder that say how it is used; those that there are, are copied.
+const COMPANIONS: [&str; 11] = [
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "1_Pooling/config.json",
+];
 
 impl TrainableBert {
     /// Reads a model folder; texts are cut after `max_tokens`, or the model's own length if that is less.
@@ -36,10 +55,29 @@ impl TrainableBert {
         let tokenizer = Tokenizer::open(folder, max_tokens.min(settings.max_tokens))?;
         tokenizer.check_rows(settings.model.vocabulary)?;
         let model = BertModel::new(settings.model);
-        let bytes = folder.read("model.safetensors")?;
-        let params = weights::read(&bytes, folder.place("model.safetensors"), settings.family, &model)?;
-        let Settings { pool, is_normalised, is_lowered, .. } = settings;
-        Ok(Self { model, params, pool, is_normalised, tokenizer, is_lowered })
+        let bytes = folder.read(WEIGHTS)?;
+        let params = weights::read(&bytes, folder.place(WEIGHTS), settings.family, &model)?;
+        let Settings { pool, is_normalised, is_lowered, family, .. } = settings;
+        let folder = folder.clone();
+        Ok(Self { model, params, pool, is_normalised, tokenizer, is_lowered, family, folder })
+    }
+
+    /// Writes a model folder in Hugging Face layout with these parameters into an existing folder: the files of the one
+    /// that was opened, and its tensors, by their names, in f32.
+    ///
+    /// # Errors
+    /// A source file that cannot be read any more, or a file that cannot be written.
+    pub fn write(&self, params: &[f32], dir: &Path) -> Result<(), Error> {
+        for file in COMPANIONS.into_iter().filter(|file| self.folder.has(file)) {
+            let path = dir.join(file);
+            let parent = path.parent().unwrap_or(dir);
+            std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+            std::fs::write(&path, self.folder.read(file)?).map_err(Error::io("write", &path))?;
+        }
+        let source = self.folder.read(WEIGHTS)?;
+        let bytes = weights::replace(&source, self.folder.place(WEIGHTS), self.family, &self.model, params)?;
+        let path = dir.join(WEIGHTS);
+        std::fs::write(&path, bytes).map_err(Error::io("write", path))
     }
 
     /// Token ids of a document, special tokens included.

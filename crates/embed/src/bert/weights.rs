@@ -1,4 +1,4 @@
-//! `model.safetensors` into the flat parameter vector of a [`BertModel`].
+//! `model.safetensors` into the flat parameter vector of a [`BertModel`], and back.
 //!
 //! Maps are stored `[outputs x inputs]` there and `[inputs x outputs]` here, and queries, keys and values become one map.
 //! Names may begin with `bert.`, `model.` and the like; f16 and bf16 are widened.
@@ -9,6 +9,7 @@ use crate::Error;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use semrank_nn::{LayerNorm, Linear, Slot};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Where the parts of a block are named in a file.
@@ -61,76 +62,138 @@ pub(super) fn read(
         expected: "a safetensors file",
         reason: error.to_string(),
     })?;
-    let prefix = PREFIXES.into_iter().find(|prefix| tensors.tensor(&format!("{prefix}{WORDS}")).is_ok());
-    let prefix = prefix.unwrap_or("");
-    let mut reader = Reader { tensors, path, prefix, params: vec![0.0; model.layout().len()] };
-    reader.read_embeddings(model)?;
+    let prefix = prefix(&tensors);
+    let reader = Reader { tensors, path, prefix };
+    let mut params = vec![0.0; model.layout().len()];
+    for Place { name, old, slot, part, parts, is_map } in places(family, model) {
+        let (rows, outputs) = (slot.rows, slot.cols / parts);
+        let names = [name.as_str(), old.as_deref().unwrap_or(&name)];
+        let into = slot.of_mut(&mut params);
+        if is_map {
+            let values = reader.values(&names, &[outputs, rows])?;
+            each_of_map(rows, slot.cols, part, parts, |ours, theirs| into[ours] = values[theirs]);
+        } else if rows == 1 {
+            into[part * outputs..][..outputs].copy_from_slice(&reader.values(&names, &[outputs])?);
+        } else {
+            into.copy_from_slice(&reader.values(&names, &[rows, slot.cols])?);
+        }
+    }
+    Ok(params)
+}
+
+/// The bytes of a safetensors file like `source`, with the parameters of `model` in their places.
+///
+/// # Errors
+/// A damaged file.
+pub(super) fn replace(
+    source: &[u8],
+    path: PathBuf,
+    family: Family,
+    model: &BertModel,
+    params: &[f32],
+) -> Result<Vec<u8>, Error> {
+    let damaged =
+        |reason: String| Error::Damaged { path: path.clone(), expected: "a safetensors file", reason };
+    let tensors = SafeTensors::deserialize(source).map_err(|error| damaged(error.to_string()))?;
+    let prefix = prefix(&tensors);
+    let mut ours: BTreeMap<String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
+    for Place { name, old, slot, part, parts, is_map } in places(family, model) {
+        let (rows, outputs) = (slot.rows, slot.cols / parts);
+        let from = slot.of(params);
+        let (shape, values) = if is_map {
+            let mut values = vec![0.0; rows * outputs];
+            each_of_map(rows, slot.cols, part, parts, |ours, theirs| values[theirs] = from[ours]);
+            (vec![outputs, rows], values)
+        } else if rows == 1 {
+            (vec![outputs], from[part * outputs..][..outputs].to_vec())
+        } else {
+            (vec![rows, slot.cols], from.to_vec())
+        };
+        let names = [Some(name), old].into_iter().flatten().map(|name| format!("{prefix}{name}"));
+        let mut names = names.filter(|name| tensors.tensor(name).is_ok());
+        let name = names.next().ok_or_else(|| damaged("a tensor is gone".into()))?;
+        ours.insert(name, (shape, values.iter().flat_map(|value| value.to_le_bytes()).collect()));
+    }
+    let mut views = Vec::new();
+    for (name, view) in tensors.tensors() {
+        views.push(match ours.get(&name) {
+            Some((shape, bytes)) => {
+                let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
+                (name, view.map_err(|error| damaged(error.to_string()))?)
+            }
+            None => (name, view),
+        });
+    }
+    safetensors::serialize(views, None).map_err(|error| damaged(error.to_string()))
+}
+
+fn prefix(tensors: &SafeTensors) -> &'static str {
+    PREFIXES.into_iter().find(|prefix| tensors.tensor(&format!("{prefix}{WORDS}")).is_ok()).unwrap_or("")
+}
+
+/// Where a tensor of the file belongs: part `part` of `parts` equal parts of the columns of a slot.
+struct Place {
+    name: String,
+    /// Its name in files from before 2019.
+    old: Option<String>,
+    slot: Slot,
+    part: usize,
+    parts: usize,
+    /// Whether it is stored with rows and columns exchanged.
+    is_map: bool,
+}
+
+/// All tensors of a model.
+fn places(family: Family, model: &BertModel) -> Vec<Place> {
+    let mut out = Vec::new();
+    let whole =
+        |name: &str, slot| Place { name: name.into(), old: None, slot, part: 0, parts: 1, is_map: false };
+    out.push(whole(WORDS, model.words));
+    out.push(whole("embeddings.position_embeddings.weight", model.positions));
+    out.extend(model.types.map(|types| whole("embeddings.token_type_embeddings.weight", types)));
+    let norm = |name: &str, norm: LayerNorm| {
+        [(norm.gain, "weight", "gamma"), (norm.bias, "bias", "beta")].map(|(slot, new, old)| Place {
+            old: Some(format!("{name}.{old}")),
+            ..whole(&format!("{name}.{new}"), slot)
+        })
+    };
+    let map = |name: &str, linear: Linear, part, parts| {
+        let weight = Place { part, parts, is_map: true, ..whole(&format!("{name}.weight"), linear.weight) };
+        let bias = linear.bias.map(|slot| Place { part, parts, ..whole(&format!("{name}.bias"), slot) });
+        [Some(weight), bias].into_iter().flatten()
+    };
+    out.extend(norm("embeddings.LayerNorm", model.norm));
     let names = if family == Family::Bert { &BERT } else { &DISTILBERT };
     for (layer, block) in model.blocks.iter().enumerate() {
         let name = |part: &str| format!("{}.{layer}.{part}", names.block);
         for (part, qkv) in names.qkv.iter().enumerate() {
-            reader.map(&name(qkv), block.qkv, part, 3)?;
+            out.extend(map(&name(qkv), block.qkv, part, 3));
         }
-        reader.map(&name(names.out), block.out, 0, 1)?;
-        reader.norm(&name(names.norm_1), block.norm_1)?;
-        reader.map(&name(names.up), block.up, 0, 1)?;
-        reader.map(&name(names.down), block.down, 0, 1)?;
-        reader.norm(&name(names.norm_2), block.norm_2)?;
+        out.extend(map(&name(names.out), block.out, 0, 1));
+        out.extend(norm(&name(names.norm_1), block.norm_1));
+        out.extend(map(&name(names.up), block.up, 0, 1));
+        out.extend(map(&name(names.down), block.down, 0, 1));
+        out.extend(norm(&name(names.norm_2), block.norm_2));
     }
-    Ok(reader.params)
+    out
+}
+
+/// Calls `visit` with the index of every value of a part of a map, here (`[inputs x columns]`) and in the file
+/// (`[outputs x inputs]`).
+fn each_of_map(inputs: usize, cols: usize, part: usize, parts: usize, mut visit: impl FnMut(usize, usize)) {
+    let outputs = cols / parts;
+    for output in 0..outputs {
+        (0..inputs).for_each(|input| visit(input * cols + part * outputs + output, output * inputs + input));
+    }
 }
 
 struct Reader<'a> {
     tensors: SafeTensors<'a>,
     path: PathBuf,
     prefix: &'static str,
-    params: Vec<f32>,
 }
 
 impl Reader<'_> {
-    fn read_embeddings(&mut self, model: &BertModel) -> Result<(), Error> {
-        self.table(WORDS, model.words)?;
-        self.table("embeddings.position_embeddings.weight", model.positions)?;
-        if let Some(types) = model.types {
-            self.table("embeddings.token_type_embeddings.weight", types)?;
-        }
-        self.norm("embeddings.LayerNorm", model.norm)
-    }
-
-    fn table(&mut self, name: &str, slot: Slot) -> Result<(), Error> {
-        let values = self.values(&[name], &[slot.rows, slot.cols])?;
-        slot.of_mut(&mut self.params).copy_from_slice(&values);
-        Ok(())
-    }
-
-    fn norm(&mut self, name: &str, norm: LayerNorm) -> Result<(), Error> {
-        // Files from before 2019 call them gamma and beta.
-        for (slot, words) in [(norm.gain, ["weight", "gamma"]), (norm.bias, ["bias", "beta"])] {
-            let [new, old] = words.map(|word| format!("{name}.{word}"));
-            let values = self.values(&[&new, &old], &[slot.cols])?;
-            slot.of_mut(&mut self.params).copy_from_slice(&values);
-        }
-        Ok(())
-    }
-
-    /// Reads a map into part `part` of `parts` equal parts of the columns of `linear`.
-    fn map(&mut self, name: &str, linear: Linear, part: usize, parts: usize) -> Result<(), Error> {
-        let Slot { rows: inputs, cols, .. } = linear.weight;
-        let outputs = cols / parts;
-        let weight = self.values(&[&format!("{name}.weight")], &[outputs, inputs])?;
-        let into = linear.weight.of_mut(&mut self.params);
-        for (output, row) in weight.chunks_exact(inputs).enumerate() {
-            for (input, &value) in row.iter().enumerate() {
-                into[input * cols + part * outputs + output] = value;
-            }
-        }
-        if let Some(slot) = linear.bias {
-            let bias = self.values(&[&format!("{name}.bias")], &[outputs])?;
-            slot.of_mut(&mut self.params)[part * outputs..][..outputs].copy_from_slice(&bias);
-        }
-        Ok(())
-    }
-
     /// Values of the first of these tensors that there is.
     fn values(&self, names: &[&str], shape: &[usize]) -> Result<Vec<f32>, Error> {
         let name = format!("{}{}", self.prefix, names[0]);

@@ -156,6 +156,26 @@ impl Trainable {
         matrices.map(|slot| Matrix { start: slot.range().start, rows: slot.rows, cols: slot.cols }).collect()
     }
 
+    /// Writes the whole encoder, as it is now, into an existing folder, in Hugging Face layout.
+    ///
+    /// # Errors
+    /// A `llama:` encoder, and files that cannot be read or written.
+    pub fn write(&self, dir: &Path) -> Result<(), Error> {
+        match &self.net {
+            Net::Bert { model, .. } => {
+                let mut params = model.params.clone();
+                params[model.model.tail(self.layers.start)].copy_from_slice(&self.params);
+                model.write(&params, dir)
+            }
+            Net::Llama { .. } => Err(Error::Unsupported {
+                path: dir.to_owned(),
+                what: "the family of the encoder to write".into(),
+                got: "llama:".into(),
+                supported: "bert:".into(),
+            }),
+        }
+    }
+
     /// Token ids of a document.
     ///
     /// # Errors

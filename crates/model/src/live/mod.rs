@@ -14,7 +14,7 @@
 
 mod lora;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use lora::Lora;
 use rayon::prelude::*;

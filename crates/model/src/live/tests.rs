@@ -3,7 +3,7 @@ use crate::{ModelSettings, TrainSettings, Trainer, TrainingData};
 use semrank_core::{ActionId, Event, EventLog, EventLogBuilder, ItemId, UserId};
 use semrank_nn::{Mat, matmul};
 
-const ITEMS: usize = 12;
+pub(crate) const ITEMS: usize = 12;
 const INPUTS: usize = 3;
 const WIDTH: usize = 4;
 /// Width of a content vector: the encoder's columns and one that stays.
@@ -11,13 +11,13 @@ const CONTENT: usize = WIDTH + 1;
 
 /// `tanh(x W)`.
 #[derive(Debug, Clone)]
-struct Tiny {
+pub(crate) struct Tiny {
     inputs: Vec<f32>,
-    params: Vec<f32>,
+    pub(crate) params: Vec<f32>,
 }
 
 impl Tiny {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut rng = Rng::new(5, "tiny");
         let mut draw = |len: usize| (0..len).map(|_| rng.normal() as f32).collect::<Vec<f32>>();
         Self { inputs: draw(ITEMS * INPUTS), params: draw(INPUTS * WIDTH) }

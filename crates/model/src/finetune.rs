@@ -1,0 +1,371 @@
+//! Fine-tunes an encoder on what people take together, without a ranker: texts and pairs of items in, an encoder out whose
+//! vectors are near where items are taken by the same people.
+//!
+//! In-batch contrastive loss (InfoNCE, van den Oord et al. 2018): the partner of an item competes with the partners of all
+//! other pairs of the batch, each corrected by -ln of how often it stands among them (logQ, Yi et al. 2019), and with hard
+//! negatives: for every pair one of the items nearest to the first by the vectors of the last epoch that nobody took with
+//! it. Items that were taken with it are never its negatives.
+//!
+//! Pairs of some users are held back; their loss before and after tells whether it has generalised.
+
+use crate::live::{Saved, TrainedEncoder};
+use rayon::prelude::*;
+use semrank_core::Rng;
+use semrank_embed::Error;
+use semrank_nn::{
+    Adam, AdamState, Candidates, Masked, Mat, Schedule, SoftmaxGrads, SoftmaxLoss, clip_factor, kernel,
+    matmul,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Items of one task; tasks are added in order.
+const ITEMS_PER_TASK: usize = 16;
+/// Anchors whose nearest items are sought at a time.
+const ANCHORS: usize = 64;
+/// Nearest items that a hard negative is drawn from.
+const NEAREST: usize = 16;
+
+semrank_core::settings! {
+    /// How an encoder is fine-tuned.
+    pub struct FinetuneSettings {
+        /// Passes over the pairs.
+        epochs: usize = 2,
+        /// Most steps, whatever the number of pairs.
+        max_steps: u64 = 1000,
+        /// Pairs a step.
+        batch: usize = 128,
+        /// Peak learning rate.
+        rate: f64 = 3e-5,
+        /// Decoupled weight decay.
+        weight_decay: f64 = 0.01,
+        /// Temperature of the contrastive loss.
+        temperature: f64 = 0.05,
+        /// Whether hard negatives are added.
+        hard: bool = true,
+    }
+}
+
+/// Contrastive losses of held-out pairs, nats a pair.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Losses {
+    /// Before.
+    pub before: f64,
+    /// After.
+    pub after: f64,
+    /// Steps done.
+    pub steps: u64,
+}
+
+/// Trains `encoder` on `pairs` of a catalogue of `items`; `held` pairs only measure. `say` is told step and loss.
+///
+/// # Errors
+/// What keeps an item from being encoded.
+///
+/// # Panics
+/// When there is no pair.
+pub fn finetune(
+    encoder: &mut dyn TrainedEncoder,
+    items: usize,
+    (pairs, held): (&[[u32; 2]], &[[u32; 2]]),
+    settings: &FinetuneSettings,
+    seed: u64,
+    mut say: impl FnMut(u64, f64),
+) -> Result<Losses, Error> {
+    assert!(!pairs.is_empty(), "there are pairs to learn from");
+    let taken = Taken::new(items, pairs);
+    let rng = Rng::new(seed, "finetune");
+    let batch = settings.batch.min(pairs.len());
+    let steps = ((settings.epochs * pairs.len()) as u64).div_ceil(batch as u64).min(settings.max_steps);
+    let mut moments = AdamState::new(encoder.params().len());
+    let before = held_loss(encoder, &taken, held, settings)?;
+    let (mut step, mut order) = (0, pairs.to_vec());
+    let mut epoch = 0;
+    while step < steps {
+        let mut rng = rng.fork(epoch);
+        epoch += 1;
+        rng.shuffle(&mut order);
+        let hard = if settings.hard {
+            hard_negatives(encoder, items, &order, &taken, &mut rng)?
+        } else {
+            Vec::new()
+        };
+        for at in (0..order.len() + 1 - batch).step_by(batch).take((steps - step) as usize) {
+            let hard = if hard.is_empty() { &[][..] } else { &hard[at..at + batch] };
+            let (loss, grads) = gradients(encoder, &taken, &order[at..at + batch], hard, settings)?;
+            step += 1;
+            let schedule = Schedule {
+                peak: settings.rate,
+                warmup_steps: steps / 20,
+                total_steps: steps,
+                final_share: 0.1,
+            };
+            let (rate, weight_decay) = (schedule.rate(step), settings.weight_decay);
+            let adam = Adam { rate, weight_decay, ..Adam::default() };
+            let factor = clip_factor(f64::from(kernel::dot(&grads, &grads)), 1.0) as f32;
+            moments.update(&adam, step, factor, &grads, encoder.params_mut());
+            say(step, loss);
+        }
+    }
+    Ok(Losses { before, after: held_loss(encoder, &taken, held, settings)?, steps })
+}
+
+/// Which items were taken with which, and how often each is a partner.
+struct Taken {
+    with: Vec<Vec<u32>>,
+    counts: Vec<u32>,
+    total: u64,
+}
+
+impl Taken {
+    fn new(items: usize, pairs: &[[u32; 2]]) -> Self {
+        let mut with = vec![Vec::new(); items];
+        let mut counts = vec![0; items];
+        for &[a, b] in pairs {
+            with[a as usize].push(b);
+            with[b as usize].push(a);
+            counts[b as usize] += 1;
+        }
+        with.iter_mut().for_each(|with| {
+            with.sort_unstable();
+            with.dedup();
+        });
+        Self { with, counts, total: pairs.len() as u64 }
+    }
+
+    fn together(&self, a: u32, b: u32) -> bool {
+        a == b || self.with[a as usize].binary_search(&b).is_ok()
+    }
+
+    /// -ln of the expected number among the partners of a batch.
+    fn correction(&self, item: u32, batch: usize) -> f32 {
+        let count = f64::from(self.counts[item as usize].max(1));
+        -((batch as f64 * count / self.total as f64).ln()) as f32
+    }
+}
+
+/// One of the nearest items that were not taken with the first of each pair.
+fn hard_negatives(
+    encoder: &dyn TrainedEncoder,
+    items: usize,
+    pairs: &[[u32; 2]],
+    taken: &Taken,
+    rng: &mut Rng,
+) -> Result<Vec<u32>, Error> {
+    let all: Vec<u32> = (0..items as u32).collect();
+    let (vectors, _) = encode(encoder, &all)?;
+    let dim = encoder.width();
+    let anchors: Vec<u32> = pairs.iter().map(|pair| pair[0]).collect::<BTreeSet<_>>().into_iter().collect();
+    let near: BTreeMap<u32, Vec<u32>> = anchors
+        .par_chunks(ANCHORS)
+        .flat_map_iter(|anchors| {
+            let queries: Vec<f32> =
+                anchors.iter().flat_map(|&a| &vectors[a as usize * dim..][..dim]).copied().collect();
+            let mut scores = vec![0.0; anchors.len() * items];
+            let queries = Mat::new(&queries, anchors.len(), dim);
+            matmul(&mut scores, 0.0, queries, Mat::new(&vectors, items, dim).t(), 1.0);
+            let nearest = |(&anchor, scores): (&u32, &[f32])| {
+                let mut others: Vec<u32> =
+                    (0..items as u32).filter(|&item| !taken.together(anchor, item)).collect();
+                let by =
+                    |a: &u32, b: &u32| scores[*b as usize].total_cmp(&scores[*a as usize]).then(a.cmp(b));
+                let count = NEAREST.min(others.len());
+                if count > 0 && count < others.len() {
+                    others.select_nth_unstable_by(count - 1, by);
+                }
+                others.truncate(count);
+                others.sort_by(by);
+                (anchor, others)
+            };
+            anchors.iter().zip(scores.chunks_exact(items)).map(nearest).collect::<Vec<_>>()
+        })
+        .collect();
+    let draw = |&[a, b]: &[u32; 2]| match near.get(&a).filter(|near| !near.is_empty()) {
+        Some(near) => near[rng.below(near.len())],
+        None => b,
+    };
+    Ok(pairs.iter().map(draw).collect())
+}
+
+/// Mean loss of whole batches of held-out pairs, without hard negatives.
+fn held_loss(
+    encoder: &dyn TrainedEncoder,
+    taken: &Taken,
+    held: &[[u32; 2]],
+    settings: &FinetuneSettings,
+) -> Result<f64, Error> {
+    let batches: Vec<&[[u32; 2]]> =
+        held.chunks_exact(settings.batch.min(held.len()).max(1)).take(8).collect();
+    let mut sum = 0.0;
+    for batch in &batches {
+        sum += forward(encoder, taken, batch, &[], settings)?.0;
+    }
+    Ok(sum / batches.len().max(1) as f64)
+}
+
+/// Mean loss of a batch, and the gradients of the parameters.
+fn gradients(
+    encoder: &dyn TrainedEncoder,
+    taken: &Taken,
+    pairs: &[[u32; 2]],
+    hard: &[u32],
+    settings: &FinetuneSettings,
+) -> Result<(f64, Vec<f32>), Error> {
+    let (loss, dvectors, saved) = forward(encoder, taken, pairs, hard, settings)?;
+    let (dim, len) = (encoder.width(), encoder.params().len());
+    let parts: Vec<Vec<f32>> = saved
+        .into_par_iter()
+        .zip(dvectors.par_chunks(ITEMS_PER_TASK * dim))
+        .map(|(saved, dvectors)| {
+            let mut grads = vec![0.0; len];
+            encoder.backward(saved, dvectors, &mut grads);
+            grads
+        })
+        .collect();
+    let sum = parts.into_iter().reduce(|mut sum, part| {
+        kernel::add(&part, &mut sum);
+        sum
+    });
+    Ok((loss, sum.unwrap_or_default()))
+}
+
+/// Mean loss of a batch, the gradients of the vectors of its distinct items, and what their forward pass left.
+fn forward(
+    encoder: &dyn TrainedEncoder,
+    taken: &Taken,
+    pairs: &[[u32; 2]],
+    hard: &[u32],
+    settings: &FinetuneSettings,
+) -> Result<(f64, Vec<f32>, Vec<Saved>), Error> {
+    let dim = encoder.width();
+    let all = pairs.iter().flatten().chain(hard).copied().collect::<BTreeSet<u32>>();
+    let items: Vec<u32> = all.into_iter().collect();
+    let slot = |item: u32| items.binary_search(&item).unwrap_or(0);
+    let (vectors, saved) = encode(encoder, &items)?;
+    let rows = |chosen: &[u32]| -> Vec<f32> {
+        chosen.iter().flat_map(|&item| &vectors[slot(item) * dim..][..dim]).copied().collect()
+    };
+    let anchors: Vec<u32> = pairs.iter().map(|pair| pair[0]).collect();
+    let partners: Vec<u32> = pairs.iter().map(|pair| pair[1]).collect();
+    let candidates: Vec<u32> = partners.iter().chain(hard).copied().collect();
+    let mut bias: Vec<f32> = partners.iter().map(|&item| taken.correction(item, pairs.len())).collect();
+    bias.resize(candidates.len(), 0.0);
+    let mut masked = Masked::default();
+    masked.clear();
+    for &[anchor, partner] in pairs {
+        let other = |&at: &u32| {
+            let item = candidates[at as usize];
+            item == partner || taken.together(anchor, item)
+        };
+        masked.indices.extend((0..candidates.len() as u32).filter(other));
+        masked.end_position();
+    }
+    let (queries, positives, others) = (rows(&anchors), rows(&partners), rows(&candidates));
+    let targets: Vec<u32> = (0..pairs.len() as u32).collect();
+    let loss = SoftmaxLoss {
+        dim,
+        queries: &queries,
+        targets: &targets,
+        items: &positives,
+        candidates: Candidates { vectors: &others, bias: &bias },
+        masked: &masked,
+        seen: &Masked::default(),
+        target_seen: &[],
+        scale: (1.0 / settings.temperature) as f32,
+        seen_bias: 0.0,
+        weight: 1.0 / pairs.len() as f32,
+        weights: &[],
+    };
+    let (mut dqueries, mut dpositives, mut dothers) =
+        (vec![0.0; queries.len()], vec![0.0; positives.len()], vec![0.0; others.len()]);
+    let mut out = SoftmaxGrads {
+        queries: &mut dqueries,
+        items: &mut dpositives,
+        candidates: &mut dothers,
+        scale: 0.0,
+        seen_bias: 0.0,
+    };
+    let sum = loss.forward_backward(&mut out, &mut Vec::new());
+    let mut dvectors = vec![0.0; vectors.len()];
+    for (chosen, grads) in [(&anchors, &dqueries), (&partners, &dpositives), (&candidates, &dothers)] {
+        for (&item, grad) in chosen.iter().zip(grads.chunks_exact(dim)) {
+            kernel::add(grad, &mut dvectors[slot(item) * dim..][..dim]);
+        }
+    }
+    Ok((sum / pairs.len() as f64, dvectors, saved))
+}
+
+/// Vectors of items, `[items x D]`, and what each task's forward pass left.
+fn encode(encoder: &dyn TrainedEncoder, items: &[u32]) -> Result<(Vec<f32>, Vec<Saved>), Error> {
+    let dim = encoder.width();
+    let made: Vec<Result<(Saved, Vec<f32>), Error>> = items
+        .par_chunks(ITEMS_PER_TASK)
+        .map(|items| {
+            let mut vectors = vec![0.0; items.len() * dim];
+            Ok((encoder.forward(items, &mut vectors)?, vectors))
+        })
+        .collect();
+    let (mut vectors, mut saved) = (Vec::with_capacity(items.len() * dim), Vec::new());
+    for made in made {
+        let (left, part) = made?;
+        vectors.extend(part);
+        saved.push(left);
+    }
+    Ok((vectors, saved))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::tests::{ITEMS, Tiny};
+
+    /// Even items are taken with even ones, odd ones with odd ones.
+    fn pairs() -> Vec<[u32; 2]> {
+        let mut rng = Rng::new(4, "pairs");
+        let mut pair = || {
+            let first = rng.below(ITEMS);
+            [first as u32, ((first + 2 + 2 * rng.below(2)) % ITEMS) as u32]
+        };
+        (0..60).map(|_| pair()).collect()
+    }
+
+    #[test]
+    fn the_gradient_is_that_of_finite_differences() {
+        let (mut tiny, pairs) = (Tiny::new(), pairs());
+        let taken = Taken::new(ITEMS, &pairs);
+        let settings = FinetuneSettings { temperature: 0.5, ..FinetuneSettings::default() };
+        let hard: Vec<u32> = (0..20).map(|at| (at * 5 % ITEMS) as u32).collect();
+        let (_, grads) = gradients(&tiny, &taken, &pairs[..20], &hard, &settings).unwrap();
+        for at in 0..tiny.params.len() {
+            let mut moved = |by: f32| {
+                tiny.params[at] += by;
+                let loss = forward(&tiny, &taken, &pairs[..20], &hard, &settings).unwrap().0;
+                tiny.params[at] -= by;
+                loss
+            };
+            let slope = (moved(4e-3) - moved(-4e-3)) / 8e-3;
+            assert!(
+                (f64::from(grads[at]) - slope).abs() < 1e-3 + 0.01 * slope.abs(),
+                "{at}: {} {slope}",
+                grads[at]
+            );
+        }
+    }
+
+    #[test]
+    fn training_lowers_the_loss_of_held_out_pairs_and_hard_negatives_were_never_taken() {
+        let (mut tiny, pairs) = (Tiny::new(), pairs());
+        let (learned, held) = pairs.split_at(40);
+        let taken = Taken::new(ITEMS, learned);
+        let hard = hard_negatives(&tiny, ITEMS, learned, &taken, &mut Rng::new(1, "hard")).unwrap();
+        assert!(learned.iter().zip(&hard).all(|(pair, &hard)| !taken.together(pair[0], hard)));
+        let settings = FinetuneSettings {
+            epochs: 20,
+            batch: 20,
+            rate: 0.02,
+            temperature: 0.5,
+            ..FinetuneSettings::default()
+        };
+        let losses = finetune(&mut tiny, ITEMS, (learned, held), &settings, 1, |_, _| ()).unwrap();
+        assert!(losses.after < losses.before - 0.02 && losses.steps == 40, "{losses:?}");
+    }
+}
