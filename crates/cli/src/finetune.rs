@@ -46,6 +46,9 @@ pub(crate) struct FinetuneArgs {
     /// Passes over the pairs.
     #[arg(long, value_name = "N", default_value_t = FinetuneSettings::default().epochs, value_parser = at_least(1))]
     epochs: usize,
+    /// Most steps.
+    #[arg(long, value_name = "N", default_value_t = FinetuneSettings::default().max_steps, value_parser = clap::value_parser!(u64).range(1..))]
+    steps: u64,
     /// Peak learning rate.
     #[arg(long, value_name = "RATE", default_value_t = FinetuneSettings::default().rate, value_parser = rate)]
     rate: f64,
@@ -53,7 +56,7 @@ pub(crate) struct FinetuneArgs {
     #[arg(long, value_name = "N", default_value_t = FinetuneSettings::default().batch, value_parser = at_least(2))]
     batch: usize,
     /// Longest text in training, in tokens.
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_least(3))]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least(3))]
     max_tokens: usize,
     #[command(flatten)]
     settings: ConfigArgs,
@@ -109,8 +112,8 @@ pub(crate) fn run(args: &FinetuneArgs) -> Result<(), Error> {
     let catalog = &data.dataset.catalog;
     let kept = Kept::make(&encoder, catalog, config.content.kept_bytes, &config.content.cache_dir())?;
     let mut layers = TextLayers { encoder, kept };
-    let FinetuneArgs { epochs, rate, batch, .. } = *args;
-    let settings = FinetuneSettings { epochs, rate, batch, ..FinetuneSettings::default() };
+    let FinetuneArgs { epochs, rate, batch, steps: max_steps, .. } = *args;
+    let settings = FinetuneSettings { epochs, rate, batch, max_steps, ..FinetuneSettings::default() };
     let say = |step: u64, loss: f64| {
         if step.is_multiple_of(SHOWN) {
             note(&format!("finetune: step {step}, loss {loss:.3}"));

@@ -31,9 +31,9 @@ semrank_core::settings! {
         /// Passes over the pairs.
         epochs: usize = 2,
         /// Most steps, whatever the number of pairs.
-        max_steps: u64 = 1000,
+        max_steps: u64 = 200,
         /// Pairs a step.
-        batch: usize = 128,
+        batch: usize = 64,
         /// Peak learning rate.
         rate: f64 = 3e-5,
         /// Decoupled weight decay.
@@ -84,12 +84,13 @@ pub fn finetune(
         let mut rng = rng.fork(epoch);
         epoch += 1;
         rng.shuffle(&mut order);
+        let used = order.len().min((steps - step) as usize * batch);
         let hard = if settings.hard {
-            hard_negatives(encoder, items, &order, &taken, &mut rng)?
+            hard_negatives(encoder, items, &order[..used], &taken, &mut rng)?
         } else {
             Vec::new()
         };
-        for at in (0..order.len() + 1 - batch).step_by(batch).take((steps - step) as usize) {
+        for at in (0..used + 1 - batch).step_by(batch) {
             let hard = if hard.is_empty() { &[][..] } else { &hard[at..at + batch] };
             let (loss, grads) = gradients(encoder, &taken, &order[at..at + batch], hard, settings)?;
             step += 1;
