@@ -8,7 +8,7 @@
 //!
 //! Pairs of some users are held back; their loss before and after tells whether it has generalised.
 
-use crate::live::{Saved, TrainedEncoder};
+use crate::live::{Saved, TrainedEncoder, backward_in_tasks, forward_in_tasks};
 use rayon::prelude::*;
 use semrank_core::Rng;
 use semrank_embed::Error;
@@ -18,8 +18,6 @@ use semrank_nn::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Items of one task; tasks are added in order.
-const ITEMS_PER_TASK: usize = 16;
 /// Anchors whose nearest items are sought at a time.
 const ANCHORS: usize = 64;
 /// Nearest items that a hard negative is drawn from.
@@ -153,7 +151,8 @@ fn hard_negatives(
     rng: &mut Rng,
 ) -> Result<Vec<u32>, Error> {
     let all: Vec<u32> = (0..items as u32).collect();
-    let (vectors, _) = encode(encoder, &all)?;
+    let tasks = forward_in_tasks(encoder, &all)?;
+    let vectors: Vec<f32> = tasks.into_iter().flat_map(|(_, vectors)| vectors).collect();
     let dim = encoder.width();
     let anchors: Vec<u32> = pairs.iter().map(|pair| pair[0]).collect::<BTreeSet<_>>().into_iter().collect();
     let near: BTreeMap<u32, Vec<u32>> = anchors
@@ -211,37 +210,24 @@ fn gradients(
     hard: &[u32],
     settings: &FinetuneSettings,
 ) -> Result<(f64, Vec<f32>), Error> {
-    let (loss, dvectors, saved) = forward(encoder, taken, pairs, hard, settings)?;
-    let (dim, len) = (encoder.width(), encoder.params().len());
-    let parts: Vec<Vec<f32>> = saved
-        .into_par_iter()
-        .zip(dvectors.par_chunks(ITEMS_PER_TASK * dim))
-        .map(|(saved, dvectors)| {
-            let mut grads = vec![0.0; len];
-            encoder.backward(saved, dvectors, &mut grads);
-            grads
-        })
-        .collect();
-    let sum = parts.into_iter().reduce(|mut sum, part| {
-        kernel::add(&part, &mut sum);
-        sum
-    });
-    Ok((loss, sum.unwrap_or_default()))
+    let (loss, tasks) = forward(encoder, taken, pairs, hard, settings)?;
+    Ok((loss, backward_in_tasks(encoder, tasks).unwrap_or_default()))
 }
 
-/// Mean loss of a batch, the gradients of the vectors of its distinct items, and what their forward pass left.
+/// Mean loss of a batch; what the forward pass of its distinct items left, with the gradients of their vectors.
 fn forward(
     encoder: &dyn TrainedEncoder,
     taken: &Taken,
     pairs: &[[u32; 2]],
     hard: &[u32],
     settings: &FinetuneSettings,
-) -> Result<(f64, Vec<f32>, Vec<Saved>), Error> {
+) -> Result<(f64, Vec<(Saved, Vec<f32>)>), Error> {
     let dim = encoder.width();
     let all = pairs.iter().flatten().chain(hard).copied().collect::<BTreeSet<u32>>();
     let items: Vec<u32> = all.into_iter().collect();
     let slot = |item: u32| items.binary_search(&item).unwrap_or(0);
-    let (vectors, saved) = encode(encoder, &items)?;
+    let tasks = forward_in_tasks(encoder, &items)?;
+    let vectors: Vec<f32> = tasks.iter().flat_map(|(_, vectors)| vectors).copied().collect();
     let rows = |chosen: &[u32]| -> Vec<f32> {
         chosen.iter().flat_map(|&item| &vectors[slot(item) * dim..][..dim]).copied().collect()
     };
@@ -292,26 +278,10 @@ fn forward(
             kernel::add(grad, &mut dvectors[slot(item) * dim..][..dim]);
         }
     }
-    Ok((sum / pairs.len() as f64, dvectors, saved))
-}
-
-/// Vectors of items, `[items x D]`, and what each task's forward pass left.
-fn encode(encoder: &dyn TrainedEncoder, items: &[u32]) -> Result<(Vec<f32>, Vec<Saved>), Error> {
-    let dim = encoder.width();
-    let made: Vec<Result<(Saved, Vec<f32>), Error>> = items
-        .par_chunks(ITEMS_PER_TASK)
-        .map(|items| {
-            let mut vectors = vec![0.0; items.len() * dim];
-            Ok((encoder.forward(items, &mut vectors)?, vectors))
-        })
-        .collect();
-    let (mut vectors, mut saved) = (Vec::with_capacity(items.len() * dim), Vec::new());
-    for made in made {
-        let (left, part) = made?;
-        vectors.extend(part);
-        saved.push(left);
-    }
-    Ok((vectors, saved))
+    let mut rest = dvectors.into_iter();
+    let tasks =
+        tasks.into_iter().map(|(saved, made)| (saved, rest.by_ref().take(made.len()).collect())).collect();
+    Ok((sum / pairs.len() as f64, tasks))
 }
 
 #[cfg(test)]

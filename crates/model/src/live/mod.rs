@@ -106,6 +106,35 @@ impl TrainedEncoder for TextLayers {
     }
 }
 
+/// Encodes items in tasks of [`ITEMS_PER_TASK`]: what each leaves, and its vectors.
+pub(crate) fn forward_in_tasks(
+    encoder: &dyn TrainedEncoder,
+    items: &[u32],
+) -> Result<Vec<(Saved, Vec<f32>)>, EmbedError> {
+    let task = |items: &[u32]| {
+        let mut vectors = vec![0.0; items.len() * encoder.width()];
+        Ok((encoder.forward(items, &mut vectors)?, vectors))
+    };
+    items.par_chunks(ITEMS_PER_TASK).map(task).collect()
+}
+
+/// The gradients of the parameters, given what each task left and the gradients of its vectors; `None` without a task.
+pub(crate) fn backward_in_tasks(
+    encoder: &dyn TrainedEncoder,
+    tasks: Vec<(Saved, Vec<f32>)>,
+) -> Option<Vec<f32>> {
+    let task = |(saved, dvectors): (Saved, Vec<f32>)| {
+        let mut grads = vec![0.0; encoder.params().len()];
+        encoder.backward(saved, &dvectors, &mut grads);
+        grads
+    };
+    let parts: Vec<Vec<f32>> = tasks.into_par_iter().map(task).collect();
+    parts.into_iter().reduce(|mut sum, part| {
+        kernel::add(&part, &mut sum);
+        sum
+    })
+}
+
 /// Which items a step visits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -276,15 +305,9 @@ impl Live {
 
     fn encode(&mut self, items: &[u32]) -> Result<(), EmbedError> {
         let dim = self.columns.len();
-        let made: Vec<Result<(Saved, Vec<f32>), EmbedError>> = items
-            .par_chunks(ITEMS_PER_TASK)
-            .map(|items| {
-                let mut vectors = vec![0.0; items.len() * dim];
-                Ok((self.encoder.forward(items, &mut vectors)?, vectors))
-            })
-            .collect();
+        let made = forward_in_tasks(&*self.encoder, items)?;
         for (made, items) in made.into_iter().zip(items.chunks(ITEMS_PER_TASK)) {
-            let (saved, vectors) = made?;
+            let (saved, vectors) = made;
             for (&item, vector) in items.iter().zip(vectors.chunks_exact(dim)) {
                 self.content[item as usize * self.width..][self.columns.clone()].copy_from_slice(vector);
             }
@@ -349,19 +372,7 @@ impl Live {
             }
             tasks.push((saved, dvectors));
         }
-        let len = self.encoder.params().len();
-        let parts: Vec<Vec<f32>> = tasks
-            .into_par_iter()
-            .map(|(saved, dvectors)| {
-                let mut grads = vec![0.0; len];
-                self.encoder.backward(saved, &dvectors, &mut grads);
-                grads
-            })
-            .collect();
-        parts.into_iter().reduce(|mut sum, part| {
-            kernel::add(&part, &mut sum);
-            sum
-        })
+        backward_in_tasks(&*self.encoder, tasks)
     }
 
     /// What it has cost so far, and how old the rows are: some of them are encoded again and compared.
