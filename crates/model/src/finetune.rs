@@ -8,7 +8,7 @@
 //!
 //! Pairs of some users are held back; their loss before and after tells whether it has generalised.
 
-use crate::live::{Saved, TrainedEncoder, backward_in_tasks, forward_in_tasks};
+use crate::live::{Saved, TrainedEncoder, backward_in_tasks, forward_in_tasks, vectors_of};
 use rayon::prelude::*;
 use semrank_core::Rng;
 use semrank_embed::Error;
@@ -151,8 +151,7 @@ fn hard_negatives(
     rng: &mut Rng,
 ) -> Result<Vec<u32>, Error> {
     let all: Vec<u32> = (0..items as u32).collect();
-    let tasks = forward_in_tasks(encoder, &all)?;
-    let vectors: Vec<f32> = tasks.into_iter().flat_map(|(_, vectors)| vectors).collect();
+    let vectors = vectors_of(encoder, &all)?;
     let dim = encoder.width();
     let anchors: Vec<u32> = pairs.iter().map(|pair| pair[0]).collect::<BTreeSet<_>>().into_iter().collect();
     let near: BTreeMap<u32, Vec<u32>> = anchors

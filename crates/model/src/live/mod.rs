@@ -28,6 +28,8 @@ use std::ops::Range;
 
 /// Items of one task; tasks are added in order.
 const ITEMS_PER_TASK: usize = 16;
+/// Items whose forward passes are in memory at a time when nothing is carried back.
+const ITEMS_AT_A_TIME: usize = 64;
 /// Items whose rows are compared with fresh ones at the end.
 const COMPARED: usize = 256;
 
@@ -116,6 +118,15 @@ pub(crate) fn forward_in_tasks(
         Ok((encoder.forward(items, &mut vectors)?, vectors))
     };
     items.par_chunks(ITEMS_PER_TASK).map(task).collect()
+}
+
+/// Vectors of items, `[items x D]`, when nothing is carried back.
+pub(crate) fn vectors_of(encoder: &dyn TrainedEncoder, items: &[u32]) -> Result<Vec<f32>, EmbedError> {
+    let mut out = Vec::with_capacity(items.len() * encoder.width());
+    for items in items.chunks(ITEMS_AT_A_TIME) {
+        forward_in_tasks(encoder, items)?.iter().for_each(|(_, vectors)| out.extend_from_slice(vectors));
+    }
+    Ok(out)
 }
 
 /// The gradients of the parameters, given what each task left and the gradients of its vectors; `None` without a task.
@@ -383,8 +394,7 @@ impl Live {
         let items = self.order.len().max(1);
         let compared = &self.order[..COMPARED.min(self.order.len())];
         let dim = self.columns.len();
-        let mut fresh = vec![0.0; compared.len() * dim];
-        self.encoder.forward(compared, &mut fresh)?;
+        let fresh = vectors_of(&*self.encoder, compared)?;
         let apart = compared.iter().zip(fresh.chunks_exact(dim)).map(|(&item, fresh)| {
             let row = &self.content[item as usize * self.width..][self.columns.clone()];
             let apart: f64 = row.iter().zip(fresh).map(|(a, b)| f64::from(a - b).powi(2)).sum();
