@@ -8,7 +8,7 @@
 //!
 //! Pairs of some users are held back; their loss before and after tells whether it has generalised.
 
-use crate::live::{Saved, TrainedEncoder, backward_in_tasks, forward_in_tasks, vectors_of};
+use crate::live::{TaskPass, TrainedEncoder, backward_in_tasks, forward_in_tasks, vectors_of};
 use rayon::prelude::*;
 use semrank_core::Rng;
 use semrank_embed::Error;
@@ -220,7 +220,7 @@ fn forward(
     pairs: &[[u32; 2]],
     hard: &[u32],
     settings: &FinetuneSettings,
-) -> Result<(f64, Vec<(Saved, Vec<f32>)>), Error> {
+) -> Result<(f64, Vec<TaskPass>), Error> {
     let dim = encoder.width();
     let all = pairs.iter().flatten().chain(hard).copied().collect::<BTreeSet<u32>>();
     let items: Vec<u32> = all.into_iter().collect();
@@ -305,7 +305,7 @@ mod tests {
         let settings = FinetuneSettings { temperature: 0.5, ..FinetuneSettings::default() };
         let hard: Vec<u32> = (0..20).map(|at| (at * 5 % ITEMS) as u32).collect();
         let (_, grads) = gradients(&tiny, &taken, &pairs[..20], &hard, &settings).unwrap();
-        for at in 0..tiny.params.len() {
+        for (at, grad) in grads.iter().enumerate() {
             let mut moved = |by: f32| {
                 tiny.params[at] += by;
                 let loss = forward(&tiny, &taken, &pairs[..20], &hard, &settings).unwrap().0;
@@ -313,11 +313,7 @@ mod tests {
                 loss
             };
             let slope = (moved(4e-3) - moved(-4e-3)) / 8e-3;
-            assert!(
-                (f64::from(grads[at]) - slope).abs() < 1e-3 + 0.01 * slope.abs(),
-                "{at}: {} {slope}",
-                grads[at]
-            );
+            assert!((f64::from(*grad) - slope).abs() < 1e-3 + 0.01 * slope.abs(), "{at}: {grad} {slope}");
         }
     }
 

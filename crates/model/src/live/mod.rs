@@ -36,6 +36,9 @@ const COMPARED: usize = 256;
 /// What a forward pass leaves for the backward pass.
 pub type Saved = Box<dyn Any + Send>;
 
+/// What the forward pass of a task left, with its vectors or their gradients.
+pub(crate) type TaskPass = (Saved, Vec<f32>);
+
 /// An encoder with trained parameters.
 pub trait TrainedEncoder: Debug + Send + Sync {
     /// Width of a vector.
@@ -112,7 +115,7 @@ impl TrainedEncoder for TextLayers {
 pub(crate) fn forward_in_tasks(
     encoder: &dyn TrainedEncoder,
     items: &[u32],
-) -> Result<Vec<(Saved, Vec<f32>)>, EmbedError> {
+) -> Result<Vec<TaskPass>, EmbedError> {
     let task = |items: &[u32]| {
         let mut vectors = vec![0.0; items.len() * encoder.width()];
         Ok((encoder.forward(items, &mut vectors)?, vectors))
@@ -130,11 +133,8 @@ pub(crate) fn vectors_of(encoder: &dyn TrainedEncoder, items: &[u32]) -> Result<
 }
 
 /// The gradients of the parameters, given what each task left and the gradients of its vectors; `None` without a task.
-pub(crate) fn backward_in_tasks(
-    encoder: &dyn TrainedEncoder,
-    tasks: Vec<(Saved, Vec<f32>)>,
-) -> Option<Vec<f32>> {
-    let task = |(saved, dvectors): (Saved, Vec<f32>)| {
+pub(crate) fn backward_in_tasks(encoder: &dyn TrainedEncoder, tasks: Vec<TaskPass>) -> Option<Vec<f32>> {
+    let task = |(saved, dvectors): TaskPass| {
         let mut grads = vec![0.0; encoder.params().len()];
         encoder.backward(saved, &dvectors, &mut grads);
         grads
@@ -369,7 +369,7 @@ impl Live {
     fn carry_back(&mut self) -> Option<Vec<f32>> {
         let dim = self.columns.len();
         let visited = std::mem::take(&mut self.visited);
-        let mut tasks: Vec<(Saved, Vec<f32>)> = Vec::new();
+        let mut tasks: Vec<TaskPass> = Vec::new();
         for (items, saved) in visited {
             if !items.iter().any(|&item| self.is_waiting[item as usize]) {
                 continue;
