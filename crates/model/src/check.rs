@@ -6,7 +6,7 @@
 //! assert_eq!(odd.check().unwrap_err().to_string(), "model.heads is 3, expected a divisor of model.dim (100)");
 //! ```
 
-use crate::{BlendSettings, ModelSettings, TrainSettings};
+use crate::{BlendSettings, LiveSettings, ModelSettings, TrainSettings};
 
 /// A setting outside its limits.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -94,6 +94,19 @@ impl BlendSettings {
         weights("blend.alphas", &self.alphas)?;
         weights("blend.betas", &self.betas)?;
         weights("blend.half_lives_days", &self.half_lives_days)
+    }
+}
+
+impl LiveSettings {
+    /// Refuses settings that make no sense.
+    ///
+    /// # Errors
+    /// The first nonsensical setting.
+    pub fn check(&self) -> Result<(), SettingError> {
+        above_zero("content.passes", self.passes)?;
+        above_zero("content.rate", self.rate)?;
+        share("content.warmup", self.warmup)?;
+        positive("content.block", self.block)
     }
 }
 

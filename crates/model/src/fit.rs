@@ -196,6 +196,13 @@ pub struct TrainedContent {
     pub report: LiveReport,
 }
 
+impl TrainedContent {
+    /// The content vectors that a network was trained with: its own, or the `frozen` ones.
+    pub fn vectors_or<'c>(trained: Option<&'c Self>, frozen: &'c [f32]) -> &'c [f32] {
+        trained.map_or(frozen, |content| &content.vectors)
+    }
+}
+
 impl<'a> Fitting<'a> {
     /// At step 0.
     pub fn new(task: &Task<'a>) -> Self {

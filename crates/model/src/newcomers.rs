@@ -45,10 +45,13 @@ impl NewItems {
         (share, days): (f64, f64),
         seed: u64,
     ) -> Option<Self> {
+        if !data.events.timed() {
+            return None;
+        }
         let items: Vec<u32> =
             (0..data.items() as u32).filter(|&item| data.counts[item as usize] == 0).collect();
         let (newcomers, gathered) = newcomers(data, share, days);
-        if !data.events.timed() || items.is_empty() || newcomers.len() < FEWEST {
+        if items.is_empty() || newcomers.len() < FEWEST {
             return None;
         }
         let kept = columns(words, &newcomers);

@@ -121,7 +121,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
 
     /// The content vectors as they are now.
     pub fn content(&self) -> &[f32] {
-        self.live.as_ref().map_or(self.data.content, Live::content)
+        contents(&self.live, &self.data)
     }
 
     /// Whether items of the history compete, as decided from the training events.
@@ -216,7 +216,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
         let (dim, network) = (self.network.dim(), &self.network);
         let weight = T::from_f64(1.0 / batch.weight().max(1e-9));
         let (key, dropout) = (self.key(self.step), self.row_dropout(self.step));
-        let contents = self.live.as_ref().map_or(self.data.content, Live::content);
+        let contents = contents(&self.live, &self.data);
         let space = &mut self.workspace;
 
         let items = batch.items.len();
@@ -277,7 +277,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
             }
         });
         sum_grads(grads, shards);
-        let contents = self.live.as_ref().map_or(self.data.content, Live::content);
+        let contents = contents(&self.live, &self.data);
         self.network.item_vectors_backward(&batch.items, contents, dvectors, grads);
     }
 
@@ -330,6 +330,11 @@ impl<'a, T: Scalar> Trainer<'a, T> {
             .collect();
         RowGrads::sum(pairs, &self.workspace.dvectors, self.network.dim())
     }
+}
+
+/// The content vectors as they are now: those under training, or the frozen ones.
+fn contents<'c>(live: &'c Option<Live>, data: &TrainingData<'c>) -> &'c [f32] {
+    live.as_ref().map_or(data.content, Live::content)
 }
 
 /// Gradients of some rows of a table.

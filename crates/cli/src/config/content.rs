@@ -5,7 +5,7 @@
 
 use super::ContentTraining;
 use semrank_embed::Trainable;
-use semrank_model::{SettingError, Visits};
+use semrank_model::{LiveSettings, SettingError, Visits};
 use serde::{Deserialize, Serialize};
 
 /// One encoder's name or a list of them, whose vectors are put side by side.
@@ -71,8 +71,7 @@ impl ContentSettings {
         let bad =
             |key, got: String, expected: &str| Err(SettingError { key, got, expected: expected.to_owned() });
         let first = self.encoder.names().first().map_or("", String::as_str);
-        let is_frozen = matches!(self.train, ContentTraining::Frozen | ContentTraining::Adapter);
-        if !is_frozen && !Trainable::is_possible(first) {
+        if self.train.trains_encoder() && !Trainable::is_possible(first) {
             let got = format!("{} of `{first}`", String::from(self.train));
             return bad(
                 "content.train",
@@ -80,22 +79,25 @@ impl ContentSettings {
                 "frozen or adapter, or bert: or llama: as the first content.encoder",
             );
         }
-        if !(self.passes > 0.0 && self.passes.is_finite()) {
-            return bad("content.passes", self.passes.to_string(), "a number above 0");
-        }
-        if !(self.rate > 0.0 && self.rate.is_finite()) {
-            return bad("content.rate", self.rate.to_string(), "a number above 0");
-        }
-        if !(0.0..1.0).contains(&self.warmup) {
-            return bad("content.warmup", self.warmup.to_string(), "0 or more, and below 1");
-        }
-        if self.block == 0 {
-            return bad("content.block", self.block.to_string(), "at least 1");
-        }
+        self.live(0, 0.0).check()?;
         if self.max_tokens < 3 {
             return bad("content.max_tokens", self.max_tokens.to_string(), "at least 3");
         }
         Ok(())
+    }
+
+    /// How the encoder is trained, with low-rank corrections of `rank` unless that is 0.
+    pub fn live(&self, rank: usize, clip: f64) -> LiveSettings {
+        LiveSettings {
+            passes: self.passes,
+            block: self.block,
+            visits: self.visits,
+            rank,
+            rate: self.rate,
+            weight_decay: self.weight_decay,
+            warmup: self.warmup,
+            clip,
+        }
     }
 
     /// The folder of the cache.

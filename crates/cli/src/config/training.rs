@@ -21,6 +21,13 @@ pub enum ContentTraining {
     Full,
 }
 
+impl ContentTraining {
+    /// Whether layers of the encoder are trained.
+    pub fn trains_encoder(self) -> bool {
+        !matches!(self, Self::Frozen | Self::Adapter)
+    }
+}
+
 impl TryFrom<String> for ContentTraining {
     type Error = String;
 

@@ -11,7 +11,7 @@ use semrank_data::SplitKind;
 use semrank_model::artefact::Trained;
 use semrank_model::baselines::{Markov, Popularity, SimilarText};
 use semrank_model::evaluate::{Interval, Protocol, RankOptions, ResultRow, Scorer, ndcg_difference, rank};
-use semrank_model::{Blend, ContentAlone, Encoded, SeenPolicy};
+use semrank_model::{Blend, ContentAlone, Encoded, SeenPolicy, TrainedContent};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -79,7 +79,7 @@ pub(crate) fn compare(
     let (events, mask_seen) = (&data.dataset.events, model.facts.masks_seen_in_training);
     {
         let items = data.dataset.catalog.len();
-        let contents = model.content.as_ref().map_or(&content.features.values, |content| &content.vectors);
+        let contents = TrainedContent::vectors_or(model.content.as_ref(), &content.features.values);
         let encoded = Encoded::new(&model.network, events, items, contents);
         table.add(&model.ranker(&encoded, &similar))?;
     }

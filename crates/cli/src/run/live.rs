@@ -6,7 +6,7 @@ use crate::config::{Config, ContentTraining};
 use crate::error::Error;
 use crate::output::note;
 use semrank_embed::{Kept, Trainable};
-use semrank_model::{Live, LiveSettings, TextLayers};
+use semrank_model::{Live, TextLayers};
 
 /// Opens the encoder whose layers are trained and runs its frozen layers; `None` where content stays frozen.
 pub(super) fn make(
@@ -30,16 +30,7 @@ pub(super) fn make(
     note(&format!("model: frozen layers of {name}, texts of at most {} tokens", settings.max_tokens));
     let kept = Kept::make(&encoder, &data.dataset.catalog, settings.kept_bytes, &settings.cache_dir())?;
     note(&format!("model: {} MiB of their output are kept", kept.bytes() >> 20));
-    let live = LiveSettings {
-        passes: settings.passes,
-        block: settings.block,
-        visits: settings.visits,
-        rank,
-        rate: settings.rate,
-        weight_decay: settings.weight_decay,
-        warmup: settings.warmup,
-        clip: config.train.clip,
-    };
+    let live = settings.live(rank, config.train.clip);
     // The encoder that is trained stands first, so its columns do.
     let columns = 0..encoder.width();
     let start = (content.features.values.clone(), content.features.dim, columns);

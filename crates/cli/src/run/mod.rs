@@ -48,7 +48,7 @@ use crate::{interrupt, output, resources};
 use clap::Args;
 use folder::RunFolder;
 use semrank_model::artefact::{Trained, load_trained};
-use semrank_model::{Encoded, Ranker, SimilarContent};
+use semrank_model::{Encoded, Ranker, SimilarContent, TrainedContent};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -166,7 +166,7 @@ impl Finished {
             &self.model.network,
             &dataset.events,
             dataset.catalog.len(),
-            self.model.content.as_ref().map_or(&self.content.features.values, |content| &content.vectors),
+            TrainedContent::vectors_or(self.model.content.as_ref(), &self.content.features.values),
         )
     }
 

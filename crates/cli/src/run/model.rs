@@ -8,7 +8,7 @@ use super::folder::{RunFolder, read_json, write_json};
 use super::live;
 use super::stage::{Done, Key, Timing, stage};
 use super::tokens::Content;
-use crate::config::{Config, ContentSettings, ContentTraining};
+use crate::config::{Config, ContentSettings};
 use crate::error::Error;
 use crate::interrupt;
 use crate::output::note;
@@ -18,7 +18,7 @@ use semrank_embed::hash::TfIdf;
 use semrank_model::artefact::{Trained, TrainedFacts, load_trained, save_trained};
 use semrank_model::{
     Encoded, Ended, EpochReport, Fit, FitError, Fitting, ItemItem, NewItems, SeenInTraining, StepReport,
-    Task, Terms, TrainingData, Watch, choose,
+    Task, Terms, TrainedContent, TrainingData, Watch, choose,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -50,8 +50,7 @@ pub(crate) fn key(data: &Data, config: &Config, seed: u64, [features, tokens]: [
 fn training(settings: &ContentSettings) -> Option<serde_json::Value> {
     let mut value = json!(settings);
     value.as_object_mut()?.remove("cache");
-    let is_frozen = matches!(settings.train, ContentTraining::Frozen | ContentTraining::Adapter);
-    (!is_frozen).then_some(value)
+    settings.train.trains_encoder().then_some(value)
 }
 
 /// Trains the model, or reads it.
@@ -172,7 +171,7 @@ impl Training<'_> {
         let training = self.training();
         let (items, events) = (self.data.dataset.catalog.len(), &self.data.dataset.events);
         let item_item = ItemItem::fit(&training, &self.config.blend);
-        let contents = fit.content.as_ref().map_or(&self.content.features.values, |content| &content.vectors);
+        let contents = TrainedContent::vectors_or(fit.content.as_ref(), &self.content.features.values);
         let encoded = Encoded::new(&fit.network, events, items, contents);
         let similar = self.content.similar(&self.config.blend);
         let new_items = self.new_items(&training);

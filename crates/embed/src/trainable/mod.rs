@@ -91,10 +91,9 @@ impl Trainable {
                 let path = spec.path().to_owned();
                 // Weights are trained in f32, whatever the frozen encoder runs in.
                 spec.choice("precision", &["f32", "int8"])?;
-                let count = |all| count(&spec, layers, all);
                 let bert = TrainableBert::open(&ModelFolder::open(Path::new(&path))?, max_tokens)?;
                 let all = bert.model.blocks.len();
-                let trained = all - count(all)?..all;
+                let trained = all - count(&spec, layers, all)?..all;
                 spec.finish(&["precision", "max_tokens"])?;
                 let hash = hash(&bert.params);
                 let fingerprint = format!("bert:{hash}?layers={trained:?}&max_tokens={max_tokens}");
