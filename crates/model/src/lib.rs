@@ -8,6 +8,7 @@ mod content_map;
 pub mod evaluate;
 mod finetune;
 mod fit;
+mod interests;
 mod item_item;
 mod live;
 mod network;
@@ -27,6 +28,7 @@ pub use finetune::{FinetuneSettings, Losses, finetune};
 pub use fit::{
     Ended, EpochReport, Fit, FitError, Fitting, SAVE_EVERY, StepReport, Task, TrainedContent, Watch, fit,
 };
+pub use interests::{Interest, InterestRecall, Labels, UnitVectors, interest_recall};
 pub use item_item::ItemItem;
 pub use live::{Live, LiveReport, LiveSettings, Saved, TextLayers, TrainedEncoder, Visits};
 pub use network::{
