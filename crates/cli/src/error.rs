@@ -61,6 +61,9 @@ pub(crate) enum Error {
     /// Nothing to train from, or nothing to test on.
     #[error("data set `{dataset}` has {what}")]
     TooSmall { dataset: String, what: &'static str },
+    /// Nothing to fine-tune an encoder on.
+    #[error("data set `{dataset}` has {what}")]
+    NothingToLearn { dataset: String, what: &'static str },
     /// A run whose items have no semantic ids.
     #[error("run {} has no semantic ids", run.display())]
     NoTokens { run: PathBuf },
@@ -133,6 +136,10 @@ impl Error {
             }
             Error::TooSmall { .. } => {
                 Some("a user needs at least three events for leave-one-out: history, validation, test".into())
+            }
+            Error::NothingToLearn { .. } => {
+                Some("an encoder learns from texts and training histories: `semrank import --text COLUMNS` keeps \
+                      texts, and a user needs four events for two to be left for training".into())
             }
             Error::NoTokens { .. } => {
                 Some("ids come from texts: the data set needs text columns, the settings model.content or \

@@ -122,9 +122,20 @@ fn recommend_explains_and_names_the_nearest_user() {
         assert!((parts - item["score"].as_f64().unwrap()).abs() < 1e-3, "parts add up to the score: {item}");
     }
     assert!(found["last_events"].as_array().unwrap().len() > 1);
+    let interests = found["interests"].as_array().unwrap();
+    assert!((1..=3).contains(&interests.len()));
+    for interest in interests {
+        has_keys(interest, &["label", "share", "events", "ads", "items"]);
+        assert!(!interest["label"].as_array().unwrap().is_empty(), "{interest}");
+    }
+    let shares: f64 = interests.iter().map(|interest| interest["share"].as_f64().unwrap()).sum();
+    assert!((shares - 1.0).abs() < 1e-9);
+    let explained = succeed(["recommend", run, "--user", user, "--explain"]);
+    let strongest = interests[0]["label"][0].as_str().unwrap();
+    assert!(explained.contains("interests\n") && explained.contains(strongest), "{explained}");
     let plain = json(&succeed(["recommend", run, "--user", user, "--json"]));
     assert_eq!(plain["items"].as_array().unwrap().len(), 10);
-    assert!(plain["items"][0].get("parts").is_none());
+    assert!(plain["items"][0].get("parts").is_none() && plain.get("interests").is_none());
     let text = succeed(["recommend", run, "--user", user, "-k", "2"]);
     assert!(text.contains(items[0]["item"].as_str().unwrap()) && text.contains("the whole history was read"));
     let unknown = format!("{user}0");

@@ -54,10 +54,11 @@ pub struct Losses {
     pub steps: u64,
 }
 
-/// Trains `encoder` on `pairs` of a catalogue of `items`; `held` pairs only measure. `say` is told step and loss.
+/// Trains `encoder` on `pairs` of a catalogue of `items`; `held` pairs only measure. `say` is told step and loss, and
+/// may end it all.
 ///
 /// # Errors
-/// What keeps an item from being encoded.
+/// What keeps an item from being encoded, and what `say` returns.
 ///
 /// # Panics
 /// When there is no pair.
@@ -67,22 +68,20 @@ pub fn finetune(
     (pairs, held): (&[[u32; 2]], &[[u32; 2]]),
     settings: &FinetuneSettings,
     seed: u64,
-    mut say: impl FnMut(u64, f64),
+    mut say: impl FnMut(u64, f64) -> Result<(), Error>,
 ) -> Result<Losses, Error> {
     assert!(!pairs.is_empty(), "there are pairs to learn from");
     let taken = Taken::new(items, pairs);
     let rng = Rng::new(seed, "finetune");
     let batch = settings.batch.min(pairs.len());
-    let steps = ((settings.epochs * pairs.len()) as u64).div_ceil(batch as u64).min(settings.max_steps);
-    let mut moments = AdamState::new(encoder.params().len());
+    let mut updates = Updates::new(encoder, settings.steps(pairs.len()));
     let before = held_loss(encoder, &taken, held, settings)?;
-    let (mut step, mut order) = (0, pairs.to_vec());
-    let mut epoch = 0;
-    while step < steps {
+    let (mut order, mut epoch) = (pairs.to_vec(), 0);
+    while !updates.is_done() {
         let mut rng = rng.fork(epoch);
         epoch += 1;
         rng.shuffle(&mut order);
-        let used = order.len().min((steps - step) as usize * batch);
+        let used = order.len().min(updates.left() as usize * batch);
         let hard = if settings.hard {
             hard_negatives(encoder, items, &order[..used], &taken, &mut rng)?
         } else {
@@ -91,21 +90,65 @@ pub fn finetune(
         for at in (0..used + 1 - batch).step_by(batch) {
             let hard = if hard.is_empty() { &[][..] } else { &hard[at..at + batch] };
             let (loss, grads) = gradients(encoder, &taken, &order[at..at + batch], hard, settings)?;
-            step += 1;
-            let schedule = Schedule {
-                peak: settings.rate,
-                warmup_steps: steps / 20,
-                total_steps: steps,
-                final_share: 0.1,
-            };
-            let (rate, weight_decay) = (schedule.rate(step), settings.weight_decay);
-            let adam = Adam { rate, weight_decay, ..Adam::default() };
-            let factor = clip_factor(f64::from(kernel::dot(&grads, &grads)), 1.0) as f32;
-            moments.update(&adam, step, factor, &grads, encoder.params_mut());
-            say(step, loss);
+            say(updates.apply(encoder, &grads, settings), loss)?;
         }
     }
-    Ok(Losses { before, after: held_loss(encoder, &taken, held, settings)?, steps })
+    Ok(Losses { before, after: held_loss(encoder, &taken, held, settings)?, steps: updates.steps() })
+}
+
+impl FinetuneSettings {
+    /// Steps of a training on so many examples.
+    pub(crate) fn steps(&self, examples: usize) -> u64 {
+        let batch = self.batch.min(examples).max(1) as u64;
+        ((self.epochs * examples) as u64).div_ceil(batch).min(self.max_steps)
+    }
+}
+
+/// The optimiser on its way along the schedule.
+pub(crate) struct Updates {
+    moments: AdamState<f32>,
+    step: u64,
+    steps: u64,
+}
+
+impl Updates {
+    pub(crate) fn new(encoder: &dyn TrainedEncoder, steps: u64) -> Self {
+        Self { moments: AdamState::new(encoder.params().len()), step: 0, steps }
+    }
+
+    /// All steps.
+    pub(crate) fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    fn left(&self) -> u64 {
+        self.steps - self.step
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.left() == 0
+    }
+
+    /// Goes one step; returns its number, from 1.
+    pub(crate) fn apply(
+        &mut self,
+        encoder: &mut dyn TrainedEncoder,
+        grads: &[f32],
+        settings: &FinetuneSettings,
+    ) -> u64 {
+        self.step += 1;
+        let schedule = Schedule {
+            peak: settings.rate,
+            warmup_steps: self.steps / 20,
+            total_steps: self.steps,
+            final_share: 0.1,
+        };
+        let (rate, weight_decay) = (schedule.rate(self.step), settings.weight_decay);
+        let adam = Adam { rate, weight_decay, ..Adam::default() };
+        let factor = clip_factor(f64::from(kernel::dot(grads, grads)), 1.0) as f32;
+        self.moments.update(&adam, self.step, factor, grads, encoder.params_mut());
+        self.step
+    }
 }
 
 /// Which items were taken with which, and how often each is a partner.
@@ -331,7 +374,7 @@ mod tests {
             temperature: 0.5,
             ..FinetuneSettings::default()
         };
-        let losses = finetune(&mut tiny, ITEMS, (learned, held), &settings, 1, |_, _| ()).unwrap();
+        let losses = finetune(&mut tiny, ITEMS, (learned, held), &settings, 1, |_, _| Ok(())).unwrap();
         assert!(losses.after < losses.before - 0.02 && losses.steps == 40, "{losses:?}");
     }
 }

@@ -4,10 +4,12 @@ pub mod baselines;
 mod batch;
 mod blend;
 mod check;
+mod click;
 mod content_map;
 pub mod evaluate;
 mod finetune;
 mod fit;
+mod interests;
 mod item_item;
 mod live;
 mod network;
@@ -23,12 +25,14 @@ mod trainer;
 pub use batch::{Batch, Batcher, SeenInTraining, Shard, TrainingData, Window, push_history};
 pub use blend::{Chosen, choose};
 pub use check::SettingError;
+pub use click::{Engagement, engagements, finetune_clicks};
 pub use finetune::{FinetuneSettings, Losses, finetune};
 pub use fit::{
     Ended, EpochReport, Fit, FitError, Fitting, SAVE_EVERY, StepReport, Task, TrainedContent, Watch, fit,
 };
+pub use interests::{Interest, InterestRecall, Labels, UnitVectors, interest_recall};
 pub use item_item::ItemItem;
-pub use live::{Live, LiveReport, LiveSettings, Saved, TextLayers, TrainedEncoder, Visits};
+pub use live::{Live, LiveReport, LiveSettings, Saved, TextLayers, TrainedEncoder, Visits, vectors_of};
 pub use network::{
     GAP_BUCKETS, KnownItems, Network, Prefixes, RowDropout, Sequences, Shape, TrunkSaved, gap_bucket,
 };

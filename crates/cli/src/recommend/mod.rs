@@ -8,9 +8,11 @@
 //!
 //! | file | does |
 //! |---|---|
+//! | `interests` | what the user is interested in, in words |
 //! | `score` | the best items of a query, with the parts of their scores |
 //! | `show` | recommendations for people |
 
+mod interests;
 mod score;
 mod show;
 
@@ -37,7 +39,7 @@ pub(crate) struct RecommendArgs {
     /// Number of items.
     #[arg(short, value_name = "K", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     k: u32,
-    /// Show what each score is made of, and which items of the history brought an item.
+    /// Show what each score is made of, which items of the history brought an item, and the user's interests.
     #[arg(long)]
     explain: bool,
     /// Print one JSON object.
@@ -56,6 +58,9 @@ struct Answer<'a> {
     note: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_events: Option<Vec<show::PastEvent>>,
+    /// Directions of what the user engaged with, the strongest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interests: Option<Vec<interests::Interest>>,
     items: Vec<Recommendation>,
 }
 
@@ -75,13 +80,17 @@ pub(crate) fn recommend(args: &RecommendArgs) -> Result<(), Error> {
     let events = dataset.events.of(user);
     let note = "the whole history was read, validation and test events included";
     let last_events = args.explain.then(|| show::past(dataset, events.last(SHOWN_EVENTS)));
+    let interests = args.explain.then(|| interests::of(&run, query)).flatten();
     if args.json {
-        let answer = Answer { user: &args.user, history: events.len(), note, last_events, items };
+        let answer = Answer { user: &args.user, history: events.len(), note, last_events, interests, items };
         return output::json(&answer);
     }
     let mut out = format!("user {}: {} events; {note}\n", args.user, events.len());
     if let Some(events) = &last_events {
         out += &show::events(events);
+    }
+    if let Some(interests) = &interests {
+        out += &interests::list(interests);
     }
     output::text(&(out + &list(&items, args.explain)))
 }

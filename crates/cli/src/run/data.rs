@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::error::Error;
-use semrank_core::{ItemId, Segment, segments};
+use semrank_core::{ItemId, Segment, UserId, segments};
 use semrank_data::{Dataset, Split, hash_dataset};
 use semrank_model::{Shape, TrainingData};
 use semrank_tokens::SemanticIds;
@@ -68,6 +68,17 @@ impl Data {
             actions: self.dataset.actions.len(),
             active: &self.active,
         }
+    }
+
+    /// Items of a user's events of the target action before `end`, oldest first.
+    pub(crate) fn engaged(&self, user: UserId, end: usize) -> Vec<ItemId> {
+        let history = self.dataset.events.before(user, end);
+        let target = self.dataset.target_action();
+        let events = history.items.iter().zip(history.actions);
+        events
+            .filter(|(_, action)| target.is_none_or(|target| target == **action))
+            .map(|(item, _)| *item)
+            .collect()
     }
 
     /// What the data set fixes about a network.

@@ -124,7 +124,10 @@ pub(crate) fn forward_in_tasks(
 }
 
 /// Vectors of items, `[items x D]`, when nothing is carried back.
-pub(crate) fn vectors_of(encoder: &dyn TrainedEncoder, items: &[u32]) -> Result<Vec<f32>, EmbedError> {
+///
+/// # Errors
+/// What keeps an item from being encoded.
+pub fn vectors_of(encoder: &dyn TrainedEncoder, items: &[u32]) -> Result<Vec<f32>, EmbedError> {
     let mut out = Vec::with_capacity(items.len() * encoder.width());
     for items in items.chunks(ITEMS_AT_A_TIME) {
         forward_in_tasks(encoder, items)?.iter().for_each(|(_, vectors)| out.extend_from_slice(vectors));

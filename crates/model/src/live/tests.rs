@@ -4,7 +4,7 @@ use semrank_core::{ActionId, Event, EventLog, EventLogBuilder, ItemId, UserId};
 use semrank_nn::{Mat, matmul};
 
 pub(crate) const ITEMS: usize = 12;
-const INPUTS: usize = 3;
+pub(crate) const INPUTS: usize = 3;
 const WIDTH: usize = 4;
 /// Width of a content vector: the encoder's columns and one that stays.
 const CONTENT: usize = WIDTH + 1;
@@ -12,7 +12,7 @@ const CONTENT: usize = WIDTH + 1;
 /// `tanh(x W)`.
 #[derive(Debug, Clone)]
 pub(crate) struct Tiny {
-    inputs: Vec<f32>,
+    pub(crate) inputs: Vec<f32>,
     pub(crate) params: Vec<f32>,
 }
 
