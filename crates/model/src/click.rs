@@ -340,7 +340,7 @@ mod tests {
             let head = Head { scale: 1.5, bias: -0.5 };
             let (loss, grads) = head.gradients(&tiny, &batch).unwrap();
             assert!((loss - head.loss(&tiny, std::slice::from_ref(&batch)).unwrap()).abs() < 1e-6);
-            for at in 0..tiny.params.len() {
+            for (at, &grad) in grads.iter().enumerate() {
                 let mut moved = |by: f32| {
                     tiny.params[at] += by;
                     let loss = head.loss(&tiny, std::slice::from_ref(&batch)).unwrap();
@@ -348,7 +348,7 @@ mod tests {
                     loss
                 };
                 let slope = (moved(4e-3) - moved(-4e-3)) / 8e-3;
-                let got = f64::from(grads[at]);
+                let got = f64::from(grad);
                 assert!((got - slope).abs() < 1e-3 + 0.01 * slope.abs(), "{at}: {got} {slope}");
             }
         });
