@@ -69,6 +69,8 @@ impl TrainSettings {
         above_zero("train.rate", self.rate)?;
         not_negative("train.clip", self.clip)?;
         not_negative("train.weight_decay", self.weight_decay)?;
+        above_zero("train.id_rate", self.id_rate)?;
+        not_negative("train.id_weight_decay", self.id_weight_decay)?;
         within("train.final_share", self.final_share, 0.0, 1.0)
     }
 }
@@ -105,6 +107,7 @@ impl LiveSettings {
     pub fn check(&self) -> Result<(), SettingError> {
         above_zero("content.passes", self.passes)?;
         above_zero("content.rate", self.rate)?;
+        not_negative("content.weight_decay", self.weight_decay)?;
         share("content.warmup", self.warmup)?;
         positive("content.block", self.block)
     }

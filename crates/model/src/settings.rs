@@ -79,8 +79,15 @@ semrank_core::settings! {
         final_share: f64 = 0.03,
         /// Largest norm of a step's gradient; 0 = no clipping.
         clip: f64 = 1.0,
-        /// Decoupled weight decay of the dense parameters.
+        /// Decoupled weight decay of the trunk and of the projections.
         weight_decay: f64 = 0.0,
+        /// Learning rate of id rows and prefix rows, as a multiple of `rate`.
+        id_rate: f64 = 1.0,
+        /// Decoupled weight decay of the id rows and prefix rows of a batch.
+        id_weight_decay: f64 = 0.0,
+        /// Epochs after which id rows and prefix rows stay as they are, while trunk and content go on; 0 = all learn to the
+        /// end.
+        id_epochs: usize = 0,
         /// A target counts half as much for every such share of the training events that is younger; 0 = all count
         /// alike. Only for data with times, where what is popular changes.
         half_life: f64 = 0.25,

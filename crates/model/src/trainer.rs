@@ -284,8 +284,11 @@ impl<'a, T: Scalar> Trainer<'a, T> {
     /// Clips, and moves all parameters.
     fn apply(&mut self, batch: &Batch) {
         let dropout = self.row_dropout(self.step - 1);
-        let ids = self.id_grads(batch, dropout);
-        let prefix_grads = self.prefix_grads(batch, dropout);
+        let rows_learn = self.rows_learn();
+        let [ids, prefix_grads] = match rows_learn {
+            true => [self.id_grads(batch, dropout), self.prefix_grads(batch, dropout)],
+            false => [RowGrads::default(), RowGrads::default()],
+        };
         let grads = &self.workspace.grads;
         let squared = squared(grads) + squared(&ids.grads) + squared(&prefix_grads.grads);
         let factor = T::from_f64(clip_factor(squared, self.settings.clip));
@@ -301,13 +304,20 @@ impl<'a, T: Scalar> Trainer<'a, T> {
             ..Adam::default()
         };
         self.moments.update(&adam, self.step, factor, grads, &mut self.network.params);
-        let adam = Adam { weight_decay: 0.0, ..adam };
+        let TrainSettings { id_rate, id_weight_decay, .. } = self.settings;
+        let adam = Adam { rate: adam.rate * id_rate, weight_decay: id_weight_decay, ..adam };
         if let Some(table) = &mut self.network.ids {
             table.update(&adam, self.step, factor, &ids.rows, &ids.grads);
         }
         if let Some(prefixes) = &mut self.network.prefixes {
             prefixes.table.update(&adam, self.step, factor, &prefix_grads.rows, &prefix_grads.grads);
         }
+    }
+
+    /// Whether id rows and prefix rows move in the step that was just counted.
+    fn rows_learn(&self) -> bool {
+        let epochs = self.settings.id_epochs as u64;
+        epochs == 0 || self.step <= epochs * self.steps_per_epoch()
     }
 
     /// Gradients of the id rows of the batch.
