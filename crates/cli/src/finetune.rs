@@ -52,7 +52,7 @@ pub(crate) struct FinetuneArgs {
     /// Data set folder.
     #[arg(long, value_name = "DATASET")]
     data: PathBuf,
-    /// The encoder to begin with: `bert:PATH`.
+    /// The encoder to begin with: `bert:PATH` or `llama:PATH`.
     #[arg(long, value_name = "NAME")]
     encoder: String,
     /// Folder to write the encoder to.
@@ -131,8 +131,8 @@ pub(crate) fn run(args: &FinetuneArgs) -> Result<(), Error> {
     let started = Instant::now();
     let config = Config::load(&args.settings)?;
     let spec = Spec::parse(&args.encoder)?;
-    if spec.kind() != "bert" {
-        return Err(spec.error("only bert: can be fine-tuned and written as a folder").into());
+    if !Trainable::is_possible(&args.encoder) {
+        return Err(spec.error("only bert: and llama: can be fine-tuned").into());
     }
     if args.out.exists() && !args.out.join(FACTS).is_file() {
         return Err(Error::Occupied { path: args.out.clone(), expected: "folder of a fine-tuned encoder" });
@@ -185,8 +185,9 @@ pub(crate) fn run(args: &FinetuneArgs) -> Result<(), Error> {
         return output::json(&summary);
     }
     output::text(&format!(
-        "{}{wall_seconds:.1} s\nencoder: {out}\nnext:    semrank run --data {data} --out RUN --set content.encoder=bert:{out}\n",
+        "{}{wall_seconds:.1} s\nencoder: {out}\nnext:    semrank run --data {data} --out RUN --set content.encoder={kind}:{out}\n",
         summary.text(),
+        kind = spec.kind(),
         out = args.out.display(),
         data = args.data.display()
     ))

@@ -33,7 +33,7 @@ fn what_cannot_be_trained_is_refused_with_advice() {
             &fixture.path("model"),
         ])
     };
-    assert!(finetune("hash:").contains("only bert: can be fine-tuned"));
+    assert!(finetune("hash:").contains("only bert: and llama: can be fine-tuned"));
     assert!(finetune("bert:/nowhere").contains("/nowhere"));
     assert!(!Path::new(&fixture.path("model")).exists());
 }

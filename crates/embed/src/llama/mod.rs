@@ -41,6 +41,7 @@ mod testing;
 mod tests;
 mod tokenizer;
 mod weights;
+mod write;
 
 pub use config::LlamaConfig;
 pub use encoder::{LlamaEncoder, open};

@@ -145,6 +145,11 @@ impl LlamaModel {
         self.weights.params[from..].copy_from_slice(params);
     }
 
+    /// What [`LlamaModel::write`] needs.
+    pub(super) fn parts(&self) -> (&LlamaConfig, &Stack, &Weights) {
+        (&self.config, &self.stack, &self.weights)
+    }
+
     /// Scores of every token to come after `ids`, `[vocabulary]`; softmax makes them probabilities.
     ///
     /// # Errors

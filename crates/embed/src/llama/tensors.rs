@@ -214,6 +214,29 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Names, shapes `[outputs x inputs]` and values of all tensors that are loaded, by name: what [`Plan::place`] was
+    /// given, for a naming whose heads are in order.
+    pub(super) fn into_values(
+        self,
+        weights: &Weights,
+    ) -> impl Iterator<Item = (String, [usize; 2], Vec<f32>)> {
+        self.tensors.into_iter().filter_map(|(name, Expected { shape, target })| {
+            let values = match target {
+                Target::Tokens => weights.tokens.clone(),
+                Target::Gain(slot) => slot.of(&weights.params).to_vec(),
+                Target::Columns(slot, column, _) => {
+                    let matrix = slot.of(&weights.params);
+                    let rows = column..column + shape[0];
+                    rows.flat_map(|row| matrix[row..].iter().step_by(slot.cols)).copied().collect()
+                }
+                Target::Head | Target::Skip => return None,
+            };
+            Some((name, shape, values))
+        })
+    }
+}
+
 impl Expected {
     fn check(&self, path: &Path, tensor: &TensorInfo) -> Result<(), Error> {
         let got = [tensor.rows, tensor.cols];

@@ -362,3 +362,32 @@ fn options_out_of_range_are_refused() {
         assert!(message.contains(part), "{message}");
     }
 }
+
+#[test]
+fn a_written_folder_is_the_same_model_from_either_format_and_with_fewer_layers() {
+    let prompt = [1, 4, 2];
+    for layers in [None, Some(1)] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("tiny.gguf");
+        std::fs::write(&path, TinyGguf::new().bytes()).expect("a file");
+        let model = LlamaModel::open(&path, LoadOptions { layers, ..options() }).expect("a model");
+        std::fs::remove_file(path).expect("gone");
+        model.write(dir.path()).expect("a folder");
+        let again = LlamaModel::open(dir.path(), options()).expect("the same model");
+        assert_eq!(again.config(), &LlamaConfig { is_tied: true, ..*model.config() });
+        assert_eq!(
+            again.next_token_logits(&prompt).expect("logits"),
+            model.next_token_logits(&prompt).expect("logits")
+        );
+        assert_eq!(
+            again.tokenizer().encode("1", "a b").expect("ids"),
+            model.tokenizer().encode("1", "a b").expect("ids")
+        );
+        let twice = tempfile::tempdir().expect("a folder");
+        again.write(twice.path()).expect("a folder");
+        for file in ["model.safetensors", "config.json", "tokenizer.json"] {
+            let read = |dir: &Path| std::fs::read(dir.join(file)).expect("a file");
+            assert_eq!(read(dir.path()), read(twice.path()), "{file}");
+        }
+    }
+}

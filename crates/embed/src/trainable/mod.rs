@@ -158,7 +158,7 @@ impl Trainable {
     /// Writes the whole encoder, as it is now, into an existing folder, in Hugging Face layout.
     ///
     /// # Errors
-    /// A `llama:` encoder, and files that cannot be read or written.
+    /// Files that cannot be read or written.
     pub fn write(&self, dir: &Path) -> Result<(), Error> {
         match &self.net {
             Net::Bert { model, .. } => {
@@ -166,12 +166,11 @@ impl Trainable {
                 params[model.model.tail(self.layers.start)].copy_from_slice(&self.params);
                 model.write(&params, dir)
             }
-            Net::Llama { .. } => Err(Error::Unsupported {
-                path: dir.to_owned(),
-                what: "the family of the encoder to write".into(),
-                got: "llama:".into(),
-                supported: "bert:".into(),
-            }),
+            Net::Llama { model, .. } => {
+                let mut model = model.clone();
+                model.set_top(&self.params);
+                model.write(dir)
+            }
         }
     }
 
