@@ -9,6 +9,7 @@
 
 use crate::config::{Config, ConfigArgs};
 use crate::error::Error;
+use crate::export::{self, ExportArgs};
 use crate::output::{self, note};
 use crate::{interrupt, resources};
 use clap::{Args, Subcommand};
@@ -77,6 +78,8 @@ pub(crate) struct EmbedArgs {
 enum EmbedVerb {
     /// Make a table with one vector a token, for `static:`, from a slower encoder.
     Distill(DistillArgs),
+    /// Write the encoder that a run trained with its ranker, as a folder for `bert:` or `llama:`.
+    Export(ExportArgs),
 }
 
 /// `semrank embed distill`.
@@ -125,8 +128,10 @@ impl EmbedArgs {
 
 /// Runs the verb.
 pub(crate) fn embed(args: &EmbedArgs) -> Result<(), Error> {
-    if let Some(EmbedVerb::Distill(args)) = &args.verb {
-        return distill_verb(args);
+    match &args.verb {
+        Some(EmbedVerb::Distill(args)) => return distill_verb(args),
+        Some(EmbedVerb::Export(args)) => return export::export(args),
+        None => {}
     }
     let config = Config::load(&args.settings)?;
     let source = source(args)?;

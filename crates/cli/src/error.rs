@@ -73,6 +73,9 @@ pub(crate) enum Error {
     /// Generations of different catalogues.
     #[error("no item of run {} has an id in {}", run.display(), last.display())]
     NothingCommon { run: PathBuf, last: PathBuf },
+    /// A run whose encoder stayed as it was.
+    #[error("run {} trained no layers of its encoder", run.display())]
+    NothingTrained { run: PathBuf },
     /// Ids of others that cannot be read.
     #[error("{}: {what} is {got}, expected {expected}", path.display())]
     ForeignIds { path: PathBuf, what: String, got: String, expected: String },
@@ -151,6 +154,9 @@ impl Error {
             Error::NothingCommon { .. } => {
                 Some("generations are aligned by the items of both: give one of the same catalogue".into())
             }
+            Error::NothingTrained { .. } => Some(
+                "make it with content.train=top:N, lora:R or full; otherwise its encoder is the one it was given".into(),
+            ),
             Error::ForeignIds { .. } => {
                 Some("--column names the column with the codes of an item, --item-id that of its id in the catalogue".into())
             }

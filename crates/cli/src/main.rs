@@ -15,6 +15,7 @@ mod config;
 mod embed;
 mod error;
 mod evaluate;
+mod export;
 mod finetune;
 #[allow(unreachable_pub, reason = "this program exports nothing")]
 mod import;

@@ -106,5 +106,12 @@ fn a_run_trains_layers_of_the_encoder_and_is_read_again() {
         let live = |name: &str| facts["live"][name].as_f64().unwrap();
         assert!((3.0..=4.3).contains(&live("encoder_passes")), "{mode}: the budget: {facts}");
         assert!(live("staleness") > 0.0 && live("backward_passes") > 0.5, "{mode}: {facts}");
+        let exported = format!("exported-{}", mode.replace(':', ""));
+        succeed(["embed", "export", &out, "--out", &world.path(&exported)]);
+        assert_ne!(world.vectors(&exported), world.vectors("bert"), "{mode}");
     }
+    let frozen = world.path("frozen");
+    succeed(common::run_args(&world.data, frozen.as_ref(), &[]));
+    let said = fail(["embed", "export", &frozen, "--out", &world.path("none")]);
+    assert!(said.contains("content.train"), "{said}");
 }

@@ -1,5 +1,6 @@
 //! Makes the content that a model trains with its ranker, if the settings say so.
 
+use super::Finished;
 use super::data::Data;
 use super::tokens::Content;
 use crate::config::{Config, ContentTraining};
@@ -16,12 +17,7 @@ pub(super) fn make(
     content: &Content,
 ) -> Result<Option<Live>, Error> {
     let settings = &config.content;
-    let (layers, rank) = match settings.train {
-        ContentTraining::Frozen | ContentTraining::Adapter => return Ok(None),
-        ContentTraining::Top(layers) => (Some(layers), 0),
-        ContentTraining::Lora(rank) => (Some(settings.lora_layers), rank),
-        ContentTraining::Full => (None, 0),
-    };
+    let Some((layers, rank)) = trained_layers(config) else { return Ok(None) };
     let Some(name) = settings.encoder.names().first().filter(|_| content.features.dim > 0) else {
         note("model: no content to train, because items have no text, or the model reads none");
         return Ok(None);
@@ -35,4 +31,32 @@ pub(super) fn make(
     let columns = 0..encoder.width();
     let start = (content.features.values.clone(), content.features.dim, columns);
     Ok(Some(Live::new(Box::new(TextLayers { encoder, kept }), start, live, seed)))
+}
+
+/// How many of the last layers are trained (`None` = all) and the rank of their corrections (0 = none); `None` where none is.
+fn trained_layers(config: &Config) -> Option<(Option<usize>, usize)> {
+    match config.content.train {
+        ContentTraining::Frozen | ContentTraining::Adapter => None,
+        ContentTraining::Top(layers) => Some((Some(layers), 0)),
+        ContentTraining::Lora(rank) => Some((Some(config.content.lora_layers), rank)),
+        ContentTraining::Full => Some((None, 0)),
+    }
+}
+
+/// The encoder that a run trained, as it was in the epoch that was kept; `None` where none was trained.
+///
+/// # Errors
+/// What opening the encoder that training began with refuses.
+pub(crate) fn trained_encoder(run: &Finished) -> Result<Option<Trainable>, Error> {
+    let settings = &run.config.content;
+    let (Some((layers, _)), Some(content)) = (trained_layers(&run.config), &run.model.content) else {
+        return Ok(None);
+    };
+    let Some(name) = settings.encoder.names().first() else { return Ok(None) };
+    let mut encoder = Trainable::open(name, layers, settings.max_tokens)?;
+    if encoder.params().len() != content.params.len() {
+        return Ok(None);
+    }
+    encoder.params_mut().copy_from_slice(&content.params);
+    Ok(Some(encoder))
 }

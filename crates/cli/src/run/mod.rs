@@ -36,6 +36,7 @@ pub(crate) use data::Data;
 pub(crate) use evaluation::{STAGE as REPORT, TOKENS_PAGE};
 pub(crate) use features::{CACHED, ENCODED};
 pub(crate) use folder::{Lock, read_json, write_json};
+pub(crate) use live::trained_encoder;
 pub(crate) use record::Record;
 pub(crate) use stage::{Done, Timing};
 pub(crate) use tokenized::Tokenized;
