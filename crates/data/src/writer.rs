@@ -140,6 +140,11 @@ impl DatasetWriter {
         self.catalog.get(id).filter(|&row| (row as usize) < self.described_items)
     }
 
+    /// The folder in the making: what else is written here, such as examples, belongs to the data set.
+    pub fn folder(&self) -> &Path {
+        self.stage.path()
+    }
+
     /// The content of `dataset.toml`, until it is written by [`finish`](DatasetWriter::finish).
     pub fn meta_mut(&mut self) -> &mut Meta {
         &mut self.options.meta
