@@ -2,8 +2,8 @@
 //!
 //! The Parquet library panics on some damaged files; here that is an error like any other.
 
-use crate::{Error, RowError};
-use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
+use crate::{ColumnType, Error, RowError};
+use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use parquet::arrow::ProjectionMask;
@@ -67,6 +67,26 @@ impl Table {
             got: format!("the columns {}", names(self.schema()).join(", ")),
             expected: format!("a column `{column}`"),
         })
+    }
+
+    /// What a column holds, widened to one of three types.
+    pub(crate) fn column_type(&self, column: &str) -> Result<ColumnType, Error> {
+        self.require(column)?;
+        let kind = self.schema().field_with_name(column).map(|field| field.data_type().clone());
+        match kind {
+            Ok(kind) if is_text(&kind) => Ok(ColumnType::Text),
+            Ok(DataType::Timestamp(..)) => Ok(ColumnType::Integer),
+            Ok(kind) if kind.is_integer() => Ok(ColumnType::Integer),
+            Ok(kind) if kind.is_floating() => Ok(ColumnType::Number),
+            other => Err(Error::Schema {
+                path: self.path.clone(),
+                got: format!(
+                    "column `{column}` of type {}",
+                    other.map_or_else(|e| e.to_string(), |k| k.to_string())
+                ),
+                expected: "strings, integers, floats or times".into(),
+            }),
+        }
     }
 
     /// The rows of `columns`, which must exist.
@@ -133,11 +153,7 @@ impl Batch {
     /// A column of strings; any of Arrow's string layouts.
     pub(crate) fn strings(&self, name: &str) -> Result<Option<StringArray>, Error> {
         let Some(array) = self.column(name) else { return Ok(None) };
-        let strings = match array.data_type() {
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => cast(array, &DataType::Utf8).ok(),
-            DataType::Dictionary(_, values) if is_string(values) => cast(array, &DataType::Utf8).ok(),
-            _ => None,
-        };
+        let strings = if is_text(array.data_type()) { cast(array, &DataType::Utf8).ok() } else { None };
         match strings.as_ref().and_then(|strings| strings.as_any().downcast_ref::<StringArray>()) {
             Some(strings) => Ok(Some(strings.clone())),
             None => Err(self.wrong_type(name, array, "strings")),
@@ -159,6 +175,18 @@ impl Batch {
         match integers.as_ref().and_then(|integers| integers.as_any().downcast_ref::<Int64Array>()) {
             Some(integers) => Ok(Some(integers.clone())),
             None => Err(self.wrong_type(name, array, "integers or times")),
+        }
+    }
+
+    /// A column of floats.
+    pub(crate) fn numbers(&self, name: &str) -> Result<Option<Float64Array>, Error> {
+        let Some(array) = self.column(name) else { return Ok(None) };
+        let kind = array.data_type();
+        let numeric = kind.is_floating() || kind.is_integer();
+        let numbers = if numeric { cast(array, &DataType::Float64).ok() } else { None };
+        match numbers.as_ref().and_then(|numbers| numbers.as_any().downcast_ref::<Float64Array>()) {
+            Some(numbers) => Ok(Some(numbers.clone())),
+            None => Err(self.wrong_type(name, array, "numbers")),
         }
     }
 
@@ -184,8 +212,12 @@ impl Batch {
     }
 }
 
-fn is_string(kind: &DataType) -> bool {
-    matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+fn is_text(kind: &DataType) -> bool {
+    match kind {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, values) => is_text(values),
+        _ => false,
+    }
 }
 
 fn damaged(path: &Path, reason: String) -> Error {

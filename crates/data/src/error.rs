@@ -93,6 +93,12 @@ pub enum Error {
         /// The missing file.
         missing: &'static str,
     },
+    /// A data set without labelled impressions, where they are needed.
+    #[error("{} has no examples.parquet", path.display())]
+    NoExamples {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A `dataset.toml` that cannot be read.
     #[error("{}: {reason}", path.display())]
     Meta {
@@ -185,6 +191,10 @@ impl Error {
             Error::NotADataset { .. } => {
                 Some("`semrank import --items F --events F --out DIR` makes a data set".into())
             }
+            Error::NoExamples { .. } => Some(
+                "`semrank prep` makes examples from a log, `semrank import --format pointwise` imports them"
+                    .into(),
+            ),
             Error::UnknownAction { action, existing } => {
                 semrank_core::nearest(action, existing.iter().map(String::as_str))
                     .map(|near| format!("did you mean `{near}`?"))

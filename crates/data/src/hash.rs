@@ -1,10 +1,10 @@
 //! Content hashes (BLAKE3, hex) of files and of data sets, read in blocks.
 
-use crate::Error;
+use crate::{Error, Examples, examples};
 use std::fs::File;
 use std::path::Path;
 
-/// The files of a data set, in the order in which they are hashed.
+/// The files that every data set has, in the order in which they are hashed; examples follow where there are any.
 pub(crate) const FILES: [&str; 3] = [crate::meta::FILE, crate::dataset::ITEMS, crate::dataset::EVENTS];
 
 /// The hash of a file's bytes.
@@ -24,7 +24,8 @@ pub fn hash_file(path: &Path) -> Result<String, Error> {
 /// When one of its files cannot be read.
 pub fn hash_dataset(dir: &Path) -> Result<String, Error> {
     let mut hasher = blake3::Hasher::new();
-    for name in FILES {
+    let examples = Examples::exist(dir).then_some(examples::FILE);
+    for name in FILES.into_iter().chain(examples) {
         hasher.update(format!("{name} {}\n", hash_file(&dir.join(name))?).as_bytes());
     }
     Ok(hasher.finalize().to_hex().to_string())

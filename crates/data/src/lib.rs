@@ -3,6 +3,7 @@
 //! - [`import`] reads catalogues and event logs in the formats of others, row by row, and refuses or counts bad rows.
 //! - [`DatasetWriter`] writes a data set folder that appears whole or not at all.
 //! - [`Dataset::open`] loads one; [`Split::new`] divides its events into training, validation and test.
+//! - [`Examples`] are the labelled impressions of a prepared data set, each with the end of its user's history.
 //! - [`columns`] reads Parquet files batch by batch.
 //! - [`write_atomically`], [`StagedDir`] and [`hash_file`] serve every other artefact of the project.
 //!
@@ -12,6 +13,7 @@ mod atomic;
 pub mod columns;
 mod dataset;
 mod error;
+mod examples;
 mod hash;
 pub mod import;
 mod lock;
@@ -25,6 +27,9 @@ mod writer;
 pub use atomic::{StagedDir, write_atomically};
 pub use dataset::Dataset;
 pub use error::{Error, RowError};
+pub use examples::{
+    ContextColumn, ContextValues, ExampleRow, Examples, ExamplesWriter, OptionalColumn, Part,
+};
 pub use hash::{hash_dataset, hash_file};
 pub use lock::LockedFile;
 pub use meta::Meta;
