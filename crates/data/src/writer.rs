@@ -24,7 +24,7 @@
 use crate::dataset::{EVENTS, ITEMS};
 use crate::parquet_sink::{ColumnType, ParquetSink, Value};
 use crate::row::{EventRow, ExtraColumn, ItemRow, When, WriterOptions};
-use crate::{Error, ImportReport, Meta, StagedDir, hash_dataset, meta};
+use crate::{Error, ImportReport, Meta, StagedDir, hash, hash_dataset, meta};
 use semrank_core::{Dictionary, Kind};
 use std::collections::BTreeMap;
 use std::fs;
@@ -138,6 +138,18 @@ impl DatasetWriter {
     /// The number, in order of first appearance, of an item that was written.
     pub fn item_row(&self, id: &str) -> Option<u32> {
         self.catalog.get(id).filter(|&row| (row as usize) < self.described_items)
+    }
+
+    /// Another Parquet file of the folder, for what is no part of the data set, such as the truth about a simulated
+    /// log. It must be closed before [`finish`](DatasetWriter::finish) and appears together with the rest.
+    ///
+    /// # Errors
+    /// A name that the data set itself uses, a column twice; the system's.
+    pub fn side_file(&self, name: &str, columns: Vec<ExtraColumn>) -> Result<ParquetSink, Error> {
+        if hash::FILES.contains(&name) {
+            return misuse(format!("{name} is a file of the data set"));
+        }
+        ParquetSink::create(&self.stage.path().join(name), columns)
     }
 
     /// The content of `dataset.toml`, until it is written by [`finish`](DatasetWriter::finish).
