@@ -8,7 +8,7 @@ use std::fs;
 const DAY_MS: i64 = 86_400_000;
 
 fn market() -> AdMarket {
-    AdMarket::new(AdMarketConfig::sized(60_000)).unwrap()
+    AdMarket::new(AdMarketConfig::sized(60_000)).expect("the settings are possible")
 }
 
 #[test]

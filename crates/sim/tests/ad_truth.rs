@@ -5,7 +5,8 @@ use semrank_sim::{AdAction, AdMarket, AdMarketConfig, DelayFamily, Impression};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-static MARKET: LazyLock<AdMarket> = LazyLock::new(|| AdMarket::new(AdMarketConfig::sized(300_000)).unwrap());
+static MARKET: LazyLock<AdMarket> =
+    LazyLock::new(|| AdMarket::new(AdMarketConfig::sized(300_000)).expect("the settings are possible"));
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -102,7 +103,7 @@ fn delays_have_the_medians_of_their_advertisers_and_reach_beyond_the_window() {
 fn organic_dwell(from: i64, to: i64) -> Vec<(i64, i64)> {
     let mut views: HashMap<u32, Vec<(i64, usize, i64)>> = HashMap::new();
     for view in MARKET.events().iter().filter(|event| event.action == AdAction::View) {
-        let row = (view.time_ms, MARKET.theme(view.item).need, view.dwell_ms.unwrap());
+        let row = (view.time_ms, MARKET.theme(view.item).need, view.dwell_ms.expect("a view has a dwell"));
         views.entry(view.user).or_default().push(row);
     }
     let dwell = |shown: &Impression| {
