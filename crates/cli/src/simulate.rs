@@ -1,9 +1,15 @@
 //! `semrank simulate`: a seed in, the data set of a simulated market out.
+//!
+//! ```text
+//! semrank simulate --out market                                        a log of choices
+//! semrank simulate --out ads --impressions 1000000 --delays mixture    a raw log of impressions, and its truth
+//! ```
 
 use crate::error::Error;
 use crate::{import, output};
-use clap::Args;
-use semrank_sim::{Market, MarketConfig};
+use clap::{Args, ValueEnum};
+use semrank_data::ImportReport;
+use semrank_sim::{AdMarket, AdMarketConfig, DelayFamily, Market, MarketConfig};
 use std::path::PathBuf;
 
 /// `semrank simulate`.
@@ -15,25 +21,139 @@ pub(crate) struct SimulateArgs {
     /// Same seed and sizes, same market.
     #[arg(long, value_name = "N", default_value_t = MarketConfig::default().seed)]
     seed: u64,
-    /// Number of users.
-    #[arg(long, value_name = "N", default_value_t = MarketConfig::default().users)]
-    users: usize,
-    /// Number of items, ads and organic together.
-    #[arg(long, value_name = "N", default_value_t = MarketConfig::default().items)]
-    items: usize,
-    /// Mean number of events of a user.
-    #[arg(long, value_name = "N", default_value_t = MarketConfig::default().events_per_user)]
-    events_per_user: f64,
+    /// Number of users [default: 2000; with --impressions in proportion to them].
+    #[arg(long, value_name = "N")]
+    users: Option<usize>,
+    /// Number of items, ads and organic together [default: 1500].
+    #[arg(long, value_name = "N", conflicts_with = "impressions")]
+    items: Option<usize>,
+    /// Mean number of events of a user [default: 20].
+    #[arg(long, value_name = "N", conflicts_with = "impressions")]
+    events_per_user: Option<f64>,
+    #[command(flatten)]
+    ads: AdArgs,
     /// Print the report as one JSON object.
     #[arg(long)]
     json: bool,
 }
 
+/// Options of a market that logs impressions; all of them need `--impressions`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Impressions")]
+struct AdArgs {
+    /// Log about this many impressions of ads, with clicks, late conversions and organic views, and write the true
+    /// probabilities to truth.parquet.
+    #[arg(long, value_name = "N")]
+    impressions: Option<usize>,
+    /// Length of the log [default: 37].
+    #[arg(long, value_name = "N", requires = "impressions")]
+    days: Option<usize>,
+    /// Number of advertisers [default: in proportion].
+    #[arg(long, value_name = "N", requires = "impressions")]
+    advertisers: Option<usize>,
+    /// Number of ads over the whole log [default: in proportion].
+    #[arg(long = "ads", value_name = "N", requires = "impressions")]
+    creatives: Option<usize>,
+    /// Organic views as a share of organic views and impressions [default: 0.35].
+    #[arg(long, value_name = "SHARE", requires = "impressions")]
+    organic_share: Option<f64>,
+    /// Share of the items born after the log has begun [default: 0.5].
+    #[arg(long, value_name = "SHARE", requires = "impressions")]
+    late_share: Option<f64>,
+    /// Clicks per impression [default: 0.03].
+    #[arg(long, value_name = "RATE", requires = "impressions")]
+    click_rate: Option<f64>,
+    /// Conversions per click [default: 0.08].
+    #[arg(long, value_name = "RATE", requires = "impressions")]
+    conversion_rate: Option<f64>,
+    /// Family of the conversion delays [default: lognormal].
+    #[arg(long, value_enum, requires = "impressions")]
+    delays: Option<DelayArg>,
+    /// Median conversion delay in days [default: 2].
+    #[arg(long, value_name = "DAYS", requires = "impressions")]
+    delay_days: Option<f64>,
+    /// Attribution window written to dataset.toml, in days [default: 7].
+    #[arg(long, value_name = "DAYS", requires = "impressions")]
+    conversion_days: Option<i64>,
+    /// How sharply the logging policy follows its score; 0 shows ads at random [default: 1].
+    #[arg(long, value_name = "SHARPNESS", requires = "impressions")]
+    policy: Option<f64>,
+    /// Share of the rows that occur twice [default: 0].
+    #[arg(long, value_name = "SHARE", requires = "impressions")]
+    duplicates: Option<f64>,
+    /// Share of the rows that arrive late and out of order [default: 0].
+    #[arg(long, value_name = "SHARE", requires = "impressions")]
+    disordered: Option<f64>,
+    /// Share of the users whose clock is wrong [default: 0].
+    #[arg(long, value_name = "SHARE", requires = "impressions")]
+    skewed: Option<f64>,
+}
+
+/// `--delays`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum DelayArg {
+    /// Log-normal, median and spread by advertiser.
+    Lognormal,
+    /// Some within hours, the others after days.
+    Mixture,
+    /// Weibull, with a falling hazard.
+    Weibull,
+}
+
+impl From<DelayArg> for DelayFamily {
+    fn from(delays: DelayArg) -> DelayFamily {
+        match delays {
+            DelayArg::Lognormal => DelayFamily::LogNormal,
+            DelayArg::Mixture => DelayFamily::Mixture,
+            DelayArg::Weibull => DelayFamily::Weibull,
+        }
+    }
+}
+
 /// Simulates what the arguments say.
 pub(crate) fn simulate(args: &SimulateArgs) -> Result<(), Error> {
-    let SimulateArgs { seed, users, items, events_per_user, .. } = *args;
-    let market =
-        Market::new(MarketConfig { seed, users, items, events_per_user, ..MarketConfig::default() })?;
-    let report = market.write(&args.out)?;
+    let report = match args.ads.impressions {
+        Some(impressions) => impression_log(args, impressions)?,
+        None => choices(args)?,
+    };
     if args.json { output::json(&report) } else { output::text(&import::summary(&report)) }
+}
+
+fn choices(args: &SimulateArgs) -> Result<ImportReport, Error> {
+    let mut config = MarketConfig { seed: args.seed, ..MarketConfig::default() };
+    set(&mut config.users, args.users);
+    set(&mut config.items, args.items);
+    set(&mut config.events_per_user, args.events_per_user);
+    Ok(Market::new(config)?.write(&args.out)?)
+}
+
+fn impression_log(args: &SimulateArgs, impressions: usize) -> Result<ImportReport, Error> {
+    let mut config = AdMarketConfig { seed: args.seed, ..AdMarketConfig::sized(impressions) };
+    let ads = &args.ads;
+    set(&mut config.users, args.users);
+    set(&mut config.days, ads.days);
+    set(&mut config.advertisers, ads.advertisers);
+    set(&mut config.ads, ads.creatives);
+    set(&mut config.organic_share, ads.organic_share);
+    set(&mut config.late_share, ads.late_share);
+    set(&mut config.click_rate, ads.click_rate);
+    set(&mut config.conversion_rate, ads.conversion_rate);
+    set(&mut config.delays, ads.delays.map(DelayFamily::from));
+    set(&mut config.delay_days, ads.delay_days);
+    set(&mut config.conversion_days, ads.conversion_days);
+    set(&mut config.policy, ads.policy);
+    set(&mut config.duplicates, ads.duplicates);
+    set(&mut config.disordered, ads.disordered);
+    set(&mut config.skewed, ads.skewed);
+    AdMarket::write(config, &args.out).map_err(|error| match error {
+        semrank_sim::Error::Data(error) => Error::Data(error),
+        other => Error::Simulate(other),
+    })
+}
+
+/// Replaces a default by what was given.
+fn set<T>(setting: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *setting = given;
+    }
 }

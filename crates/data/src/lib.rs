@@ -33,7 +33,7 @@ pub use examples::{
 pub use hash::{hash_dataset, hash_file};
 pub use lock::LockedFile;
 pub use meta::Meta;
-pub use parquet_sink::{ColumnType, Value};
+pub use parquet_sink::{ColumnType, ParquetSink, Value};
 pub use report::ImportReport;
 pub use row::{EventRow, ExtraColumn, ItemRow, When, WriterOptions};
 pub use split::{Case, Split, SplitKind, WithoutHistory};

@@ -45,8 +45,8 @@ enum Builder {
     Number(Float64Builder),
 }
 
-/// A Parquet file being written.
-pub(crate) struct ParquetSink {
+/// A Parquet file being written; [`DatasetWriter::side_file`](crate::DatasetWriter::side_file) makes one.
+pub struct ParquetSink {
     path: PathBuf,
     schema: SchemaRef,
     columns: Vec<Builder>,
@@ -81,7 +81,10 @@ impl ParquetSink {
     }
 
     /// Adds a row: one value a column.
-    pub(crate) fn push<'a>(&mut self, values: impl Iterator<Item = Value<'a>>) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// A value of another type than its column; the system's.
+    pub fn push<'a>(&mut self, values: impl Iterator<Item = Value<'a>>) -> Result<(), Error> {
         for (column, value) in self.columns.iter_mut().zip(values) {
             column.push(value).map_err(|()| {
                 Error::Options(format!(
@@ -95,7 +98,10 @@ impl ParquetSink {
     }
 
     /// Writes what is buffered and the footer.
-    pub(crate) fn close(mut self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn close(mut self) -> Result<(), Error> {
         self.flush()?;
         self.writer.close().map_err(Error::parquet("write", &self.path))?;
         Ok(())

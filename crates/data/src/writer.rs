@@ -24,7 +24,7 @@
 use crate::dataset::{EVENTS, ITEMS};
 use crate::parquet_sink::{ColumnType, ParquetSink, Value};
 use crate::row::{EventRow, ExtraColumn, ItemRow, When, WriterOptions};
-use crate::{Error, ImportReport, Meta, Part, StagedDir, hash_dataset, meta};
+use crate::{Error, ImportReport, Meta, Part, StagedDir, hash, hash_dataset, meta};
 use semrank_core::{Dictionary, Kind};
 use std::collections::BTreeMap;
 use std::fs;
@@ -151,6 +151,18 @@ impl DatasetWriter {
     pub fn example(&mut self, part: Part, item: &str) {
         self.catalog.insert(item);
         *self.examples.entry(part.name().to_owned()).or_default() += 1;
+    }
+
+    /// Another Parquet file of the folder, for what is no part of the data set, such as the truth about a simulated
+    /// log. It must be closed before [`finish`](DatasetWriter::finish) and appears together with the rest.
+    ///
+    /// # Errors
+    /// A name that the data set itself uses, a column twice; the system's.
+    pub fn side_file(&self, name: &str, columns: Vec<ExtraColumn>) -> Result<ParquetSink, Error> {
+        if hash::FILES.contains(&name) {
+            return misuse(format!("{name} is a file of the data set"));
+        }
+        ParquetSink::create(&self.stage.path().join(name), columns)
     }
 
     /// The content of `dataset.toml`, until it is written by [`finish`](DatasetWriter::finish).

@@ -49,6 +49,9 @@ pub enum Error {
         /// What is possible.
         expected: String,
     },
+    /// The data set could not be written.
+    #[error(transparent)]
+    Data(#[from] semrank_data::Error),
 }
 
 impl MarketConfig {
@@ -79,14 +82,14 @@ impl MarketConfig {
     }
 }
 
-fn whole(name: &'static str, got: usize, least: usize, most: usize) -> Result<(), Error> {
+pub(crate) fn whole(name: &'static str, got: usize, least: usize, most: usize) -> Result<(), Error> {
     if (least..=most).contains(&got) {
         return Ok(());
     }
     Err(Error::Setting { name, got: got.to_string(), expected: format!("{least} to {most}") })
 }
 
-fn real(name: &'static str, got: f64, least: f64, most: f64) -> Result<(), Error> {
+pub(crate) fn real(name: &'static str, got: f64, least: f64, most: f64) -> Result<(), Error> {
     // A NaN is in no range.
     if (least..=most).contains(&got) {
         return Ok(());

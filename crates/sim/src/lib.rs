@@ -18,6 +18,7 @@
 //! | `choice` | the true distribution of the next item |
 //! | `market` | [`Market`]: generation, truth, oracle |
 //! | `write` | a market as a data set on disk |
+//! | `impressions/` | [`AdMarket`]: a second market that logs impressions, clicks and late conversions |
 //!
 //! ```
 //! use semrank_sim::{Market, MarketConfig};
@@ -29,6 +30,7 @@
 
 mod choice;
 mod config;
+mod impressions;
 mod items;
 mod market;
 mod texts;
@@ -37,6 +39,10 @@ mod words;
 mod write;
 
 pub use config::{Error, MarketConfig};
+pub use impressions::{
+    Ad, AdAction, AdEvent, AdMarket, AdMarketConfig, Advertiser, DelayFamily, DelayLaw, Impression, Post,
+    Surface, Theme,
+};
 pub use items::{MarketItem, Traits};
 pub use market::{Market, MarketAction, MarketEvent};
 pub use users::{MarketUser, Session, Taste};

@@ -10,7 +10,7 @@ use crate::words::{COLOURS, Part, STYLES, Topic, Words};
 use semrank_core::{Kind, Rng};
 use std::collections::HashSet;
 
-const OFFERS: [&str; 8] = [
+pub(crate) const OFFERS: [&str; 8] = [
     "Free returns within 30 days.",
     "Ships tomorrow.",
     "Two-year warranty.",
@@ -100,12 +100,12 @@ fn description(item: &MarketItem, rng: &mut Rng) -> String {
     }
 }
 
-fn pick<'a>(words: &[&'a str], rng: &mut Rng) -> &'a str {
+pub(crate) fn pick<'a>(words: &[&'a str], rng: &mut Rng) -> &'a str {
     words[rng.below(words.len())]
 }
 
 /// The word with its first letter in upper case.
-fn capital(text: &str) -> String {
+pub(crate) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

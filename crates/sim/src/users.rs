@@ -67,7 +67,7 @@ fn user(config: &MarketConfig, row: usize, rng: &mut Rng) -> MarketUser {
     let events = ((config.events_per_user * activity).round() as usize).max(LEAST_EVENTS);
     let lengths = lengths(config, events, rng);
     let starts = starts(config, lengths.len(), rng);
-    let mut logits = interests(config, rng);
+    let mut logits = interests(config.topics, rng);
     let mut first = 0;
     let sessions = starts
         .into_iter()
@@ -110,7 +110,7 @@ fn starts(config: &MarketConfig, sessions: usize, rng: &mut Rng) -> Vec<i64> {
     starts
 }
 
-fn hour(rng: &mut Rng) -> usize {
+pub(crate) fn hour(rng: &mut Rng) -> usize {
     let mut left = rng.below(RHYTHM.iter().sum::<u32>() as usize) as u32;
     for (hour, &weight) in RHYTHM.iter().enumerate() {
         if left < weight {
@@ -122,15 +122,15 @@ fn hour(rng: &mut Rng) -> usize {
 }
 
 /// Log-interest of each topic at the first session: two favourites over a noisy rest.
-fn interests(config: &MarketConfig, rng: &mut Rng) -> Vec<f64> {
-    let mut logits: Vec<f64> = (0..config.topics).map(|_| rng.normal()).collect();
+pub(crate) fn interests(topics: usize, rng: &mut Rng) -> Vec<f64> {
+    let mut logits: Vec<f64> = (0..topics).map(|_| rng.normal()).collect();
     for bonus in [3.0, 2.0] {
-        logits[rng.below(config.topics)] += bonus;
+        logits[rng.below(topics)] += bonus;
     }
     logits
 }
 
-fn softmax(logits: &[f64]) -> Vec<f64> {
+pub(crate) fn softmax(logits: &[f64]) -> Vec<f64> {
     let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let weights: Vec<f64> = logits.iter().map(|logit| (logit - most).exp()).collect();
     let total: f64 = weights.iter().sum();

@@ -1,0 +1,432 @@
+//! The market's clock: users open sessions, look at organic items, are shown ads, click and buy, in order of time.
+//!
+//! A day begins with drift, new needs, fresh budgets and the plan of its sessions: a Poisson number for each user,
+//! at hours of a daily rhythm. A session has one surface and a geometric number of steps. A step is either a
+//! request, which fills the surface's slots, or an organic view. Whatever follows later (clicks after seconds,
+//! conversions after days) waits in a heap until its time; nothing is logged after the end.
+//!
+//! Organic views come from the user's needs with chance `0.75 n / (n + 0.8)` (`n`: the strength of all needs), else
+//! from the interests or, as often, from anywhere. They are kept for `exp(1.6 + 0.9 i + 0.6 z)` seconds, where
+//! `i = 1.6 n_k + 0.8 m + 0.2 affinity + 0.3 style - 0.3` is how interesting the item is: a short dwell says that a need is
+//! not there. What is known of a user is updated after a click and after a conversion, at their own times.
+//!
+//! A click is charged to the budget when its impression is drawn, so that no budget is ever overspent.
+
+use super::catalog::{Ad, Post, Theme};
+use super::config::AdMarketConfig;
+use super::events::{AdAction, AdEvent, Impression};
+use super::people::{self, Person};
+use super::policy::Pool;
+use super::response::{Intercepts, Meeting, Surface, sigmoid};
+use super::world::World;
+use crate::users;
+use semrank_core::Rng;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
+/// Mean number of steps of a session.
+const STEPS: f64 = 8.0;
+/// Pause before a session that would begin before the last one has ended.
+const PAUSE_MS: i64 = 30 * 60 * 1000;
+/// How long a user looks at a slot.
+const SLOT_MS: i64 = 1_500;
+const HOUR_MS: i64 = 3_600_000;
+
+/// Log rows and truths of a stretch of time, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) events: Vec<AdEvent>,
+    pub(crate) impressions: Vec<Impression>,
+}
+
+/// The next step of a session; a session not yet begun has no steps left.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Step {
+    time_ms: i64,
+    user: u32,
+    left: u32,
+    surface: Surface,
+}
+
+/// An event that waits for its time.
+#[derive(Debug, Clone)]
+struct Waiting(AdEvent);
+
+impl Waiting {
+    fn key(&self) -> (i64, u64) {
+        (self.0.time_ms, self.0.event)
+    }
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Waiting {}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+/// A market in motion.
+pub(crate) struct Engine<'a> {
+    world: &'a World,
+    intercepts: Intercepts,
+    people: Vec<Person>,
+    pool: Pool,
+    /// Ads and organic items that are not born yet, the next one last.
+    unborn: Vec<Birth>,
+    /// Organic items of every need, and all of them.
+    posts_of: Vec<Vec<u32>>,
+    posts: Vec<u32>,
+    spent_cents: Vec<i64>,
+    paused: Vec<u32>,
+    steps: BinaryHeap<Reverse<Step>>,
+    waiting: BinaryHeap<Reverse<Waiting>>,
+    rng: Rng,
+    hour: usize,
+    events: u64,
+    requests: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Birth {
+    Ad(i64, u32),
+    Post(i64, u32),
+}
+
+impl Birth {
+    fn key(self) -> (i64, u32) {
+        match self {
+            Birth::Ad(time, row) | Birth::Post(time, row) => (time, row),
+        }
+    }
+}
+
+/// Expected sessions of a market, so that it has the impressions of its settings.
+pub(crate) fn sessions(config: &AdMarketConfig) -> f64 {
+    config.impressions as f64 / (STEPS * request_share(config) * slots())
+}
+
+/// Mean number of slots of a request.
+fn slots() -> f64 {
+    Surface::ALL.iter().zip(Surface::SHARES).map(|(s, share)| share * s.examined().len() as f64).sum()
+}
+
+/// Share of the steps that are requests: with it, `organic_share` of views and impressions are views.
+fn request_share(config: &AdMarketConfig) -> f64 {
+    let organic = config.organic_share;
+    (1.0 - organic) / (1.0 - organic + organic * slots())
+}
+
+impl<'a> Engine<'a> {
+    /// A market whose log has not begun, with the given users of the world.
+    pub(crate) fn new(world: &'a World, people: Vec<Person>, intercepts: Intercepts, stream: &str) -> Self {
+        let supply = &world.supply;
+        let effect = |ad: &Ad| supply.advertisers[ad.advertiser].click_effect + ad.click_residual;
+        let ads = supply.ads.iter().enumerate().map(|(row, ad)| Birth::Ad(ad.active_from_ms, row as u32));
+        let posts = supply.posts.iter().enumerate().map(|(row, p)| Birth::Post(p.active_from_ms, row as u32));
+        let mut unborn: Vec<Birth> = ads.chain(posts).collect();
+        unborn.sort_by_key(|birth| Reverse(birth.key()));
+        Self {
+            intercepts,
+            people,
+            pool: Pool::new(&world.config, &supply.ads, effect),
+            unborn,
+            posts_of: vec![Vec::new(); world.config.needs()],
+            posts: Vec::new(),
+            spent_cents: vec![0; supply.ads.len()],
+            paused: Vec::new(),
+            steps: BinaryHeap::new(),
+            waiting: BinaryHeap::new(),
+            rng: Rng::new(world.config.seed, stream),
+            hour: 0,
+            events: 0,
+            requests: 0,
+            world,
+        }
+    }
+
+    /// Fills `batch` with the next hour of the log; false after the last one.
+    pub(crate) fn next_hour(&mut self, batch: &mut Batch) -> bool {
+        batch.events.clear();
+        batch.impressions.clear();
+        if self.hour == self.world.config.days * 24 {
+            return false;
+        }
+        let from = self.world.config.start_ms + self.hour as i64 * HOUR_MS;
+        if self.hour.is_multiple_of(24) {
+            self.begin_day(self.hour / 24, from);
+        }
+        self.hour += 1;
+        let until = from + HOUR_MS;
+        while let Some(Reverse(step)) = self.steps.pop_if_before(until) {
+            self.log_until(step.time_ms, batch);
+            self.step(step, batch);
+        }
+        self.log_until(until, batch);
+        true
+    }
+
+    fn begin_day(&mut self, day: usize, day_ms: i64) {
+        self.spent_cents.fill(0);
+        for ad in std::mem::take(&mut self.paused) {
+            self.pool.set_running(ad, true);
+        }
+        for user in 0..self.people.len() {
+            let person = &mut self.people[user];
+            person.wake(&self.world.config, day_ms, &mut self.rng);
+            if person.joined_day > day {
+                continue;
+            }
+            for _ in 0..people::poisson(person.sessions_per_day, &mut self.rng) {
+                let hours = users::hour(&mut self.rng) as f64 + self.rng.unit();
+                let time_ms = day_ms + (hours * HOUR_MS as f64) as i64;
+                let start = Step { time_ms, user: user as u32, left: 0, surface: Surface::Feed };
+                self.steps.push(Reverse(start));
+            }
+        }
+    }
+
+    /// Logs what waits for a time before `time_ms`.
+    fn log_until(&mut self, time_ms: i64, batch: &mut Batch) {
+        while let Some(Reverse(Waiting(event))) = self.waiting.pop_if_before(time_ms) {
+            let person = &mut self.people[event.user as usize];
+            match event.action {
+                AdAction::Click => person.remember_click(event.item),
+                AdAction::Conversion => {
+                    let theme = &self.world.supply.ads[event.item as usize].theme;
+                    person.satisfy(theme, event.time_ms, &mut self.rng);
+                }
+                AdAction::Impression | AdAction::View => {}
+            }
+            batch.events.push(event);
+        }
+    }
+
+    fn step(&mut self, mut step: Step, batch: &mut Batch) {
+        if step.left == 0 {
+            let busy_until = self.people[step.user as usize].busy_until_ms;
+            if step.time_ms < busy_until {
+                step.time_ms = busy_until + PAUSE_MS;
+                return self.steps.push(Reverse(step));
+            }
+            step.surface = Surface::ALL[people::draw(&Surface::SHARES, &mut self.rng)];
+            step.left = session_length(&mut self.rng);
+        }
+        self.give_birth(step.time_ms);
+        let request = self.rng.unit() < request_share(&self.world.config);
+        let busy_ms = if request { self.request(&step, batch) } else { self.view(&step) };
+        let gap_ms = 1_000 + (-(1.0 - self.rng.unit()).ln() * 10_000.0) as i64;
+        step.time_ms += busy_ms + gap_ms;
+        self.people[step.user as usize].busy_until_ms = step.time_ms;
+        step.left -= 1;
+        if step.left > 0 {
+            self.steps.push(Reverse(step));
+        }
+    }
+
+    fn give_birth(&mut self, time_ms: i64) {
+        while self.unborn.last().is_some_and(|birth| birth.key().0 <= time_ms) {
+            match self.unborn.pop() {
+                Some(Birth::Ad(_, row)) => {
+                    self.pool.add(row, self.world.supply.ads[row as usize].theme.need);
+                }
+                Some(Birth::Post(_, row)) => {
+                    self.posts_of[self.world.supply.posts[row as usize].theme.need].push(row);
+                    self.posts.push(row);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Fills the slots of a request; returns how long the user is busy with them, in ms.
+    fn request(&mut self, step: &Step, batch: &mut Batch) -> i64 {
+        let person = &self.people[step.user as usize];
+        let mut slate =
+            self.pool.slate(&self.world.config, person, step.surface, step.time_ms, &mut self.rng);
+        let request = self.requests;
+        self.requests += 1;
+        let mut busy_ms = 0;
+        for (slot, &examined) in step.surface.examined().iter().enumerate() {
+            let Some((ad, propensity)) = self.pool.draw(&mut slate, &mut self.rng) else { break };
+            busy_ms += SLOT_MS;
+            let shown = AdEvent {
+                propensity: Some(propensity),
+                request: Some(request),
+                slot: Some(slot as u8 + 1),
+                ..self.event(step, ad, AdAction::Impression, step.time_ms)
+            };
+            self.waiting.push(Reverse(Waiting(shown)));
+            let truth = self.respond(step, &shown, examined, &mut busy_ms);
+            batch.impressions.push(truth);
+        }
+        busy_ms
+    }
+
+    /// Draws what becomes of an impression; a click adds its dwell to `busy_ms`.
+    fn respond(&mut self, step: &Step, shown: &AdEvent, examined: f64, busy_ms: &mut i64) -> Impression {
+        let supply = &self.world.supply;
+        let ad = &supply.ads[shown.item as usize];
+        let advertiser = &supply.advertisers[ad.advertiser];
+        let person = &self.people[step.user as usize];
+        let need = person.need_for(&ad.theme, step.time_ms, self.world.config.need_half_life_ms());
+        let (row, surface, time_ms) = (shown.item, step.surface, step.time_ms);
+        let meeting = Meeting { person, row, ad, advertiser, surface, time_ms, need };
+        let logits = meeting.logits(self.intercepts);
+        let p_click_slot1 = sigmoid(logits.click);
+        let mut truth = Impression {
+            event: shown.event,
+            user: step.user,
+            item: shown.item,
+            time_ms: step.time_ms,
+            p_click: examined * p_click_slot1,
+            p_click_slot1,
+            p_conversion: sigmoid(logits.conversion),
+            delay_mean_ms: advertiser.delay.mean_ms(),
+            delay_median_ms: advertiser.delay.median_ms(),
+            click_ms: None,
+            conversion_ms: None,
+        };
+        if self.rng.unit() >= truth.p_click {
+            return truth;
+        }
+        self.charge(shown.item, ad);
+        let think_ms = (3_000.0 * (0.8 * self.rng.normal()).exp()) as i64;
+        let click_ms = step.time_ms + *busy_ms + think_ms;
+        let dwell_ms = dwell(2.2 + 0.8 * need.0 + 0.6 * need.1, &mut self.rng);
+        *busy_ms += think_ms + dwell_ms;
+        let click = self.event(step, shown.item, AdAction::Click, click_ms);
+        let parent = Some(shown.event);
+        self.waiting.push(Reverse(Waiting(AdEvent { parent, dwell_ms: Some(dwell_ms), ..click })));
+        truth.click_ms = Some(click_ms);
+        if self.rng.unit() < truth.p_conversion {
+            let conversion_ms = click_ms + advertiser.delay.sample(&mut self.rng);
+            truth.conversion_ms = Some(conversion_ms);
+            self.convert(step, ad, &click, conversion_ms);
+        }
+        truth
+    }
+
+    fn convert(&mut self, step: &Step, ad: &Ad, click: &AdEvent, time_ms: i64) {
+        let price = [20.0, 60.0, 150.0][(ad.price + 1) as usize];
+        let value = (100.0 * price * (0.3 * self.rng.normal()).exp()).round() / 100.0;
+        let bought = self.event(step, click.item, AdAction::Conversion, time_ms);
+        // What comes after the end would only fill the heap.
+        if time_ms < self.world.config.end_ms() {
+            let parent = Some(click.event);
+            self.waiting.push(Reverse(Waiting(AdEvent { parent, value: Some(value), ..bought })));
+        }
+    }
+
+    /// Takes a click's price; an ad that cannot pay for another one pauses.
+    fn charge(&mut self, row: u32, ad: &Ad) {
+        let spent = &mut self.spent_cents[row as usize];
+        *spent += ad.bid_cents;
+        if self.world.config.budgets && *spent + ad.bid_cents > ad.budget_cents {
+            self.pool.set_running(row, false);
+            self.paused.push(row);
+        }
+    }
+
+    /// An organic view; returns how long it takes, in ms.
+    fn view(&mut self, step: &Step) -> i64 {
+        let post = self.browse(step);
+        let Post { theme, .. } = &self.world.supply.posts[post as usize];
+        let dwell_ms = dwell(1.6 + 0.9 * self.interest(step, theme), &mut self.rng);
+        let item = self.world.supply.ads.len() as u32 + post;
+        let view = self.event(step, item, AdAction::View, step.time_ms);
+        self.waiting.push(Reverse(Waiting(AdEvent { dwell_ms: Some(dwell_ms), ..view })));
+        dwell_ms
+    }
+
+    fn interest(&self, step: &Step, theme: &Theme) -> f64 {
+        let person = &self.people[step.user as usize];
+        let (any, exact) = person.need_for(theme, step.time_ms, self.world.config.need_half_life_ms());
+        let taste = 0.2 * person.affinity(theme.topic()) + 0.3 * person.styles[theme.style];
+        1.6 * any + 0.8 * exact + taste - 0.3
+    }
+
+    /// The organic item that a user looks at.
+    fn browse(&mut self, step: &Step) -> u32 {
+        let half_life = self.world.config.need_half_life_ms();
+        let person = &self.people[step.user as usize];
+        let strengths: Vec<f64> = person.needs.iter().map(|need| need.at(step.time_ms, half_life)).collect();
+        let total: f64 = strengths.iter().sum();
+        let need = if self.rng.unit() < 0.75 * total / (total + 0.8) {
+            person.needs[people::draw(&strengths, &mut self.rng)].need
+        } else if self.rng.unit() < 0.5 {
+            let topic = people::draw(&users::softmax(&person.interests), &mut self.rng);
+            topic * crate::items::PARTS_PER_TOPIC + self.rng.below(crate::items::PARTS_PER_TOPIC)
+        } else {
+            return self.posts[self.rng.below(self.posts.len())];
+        };
+        self.posts_of[need][self.rng.below(self.posts_of[need].len())]
+    }
+
+    /// A new event with nothing but the common columns.
+    fn event(&mut self, step: &Step, item: u32, action: AdAction, time_ms: i64) -> AdEvent {
+        let event = self.events;
+        self.events += 1;
+        let travel_ms = 100 + (-(1.0 - self.rng.unit()).ln() * 1_500.0) as i64;
+        AdEvent {
+            event,
+            parent: None,
+            user: step.user,
+            item,
+            action,
+            time_ms,
+            received_ms: time_ms + travel_ms,
+            dwell_ms: None,
+            request: None,
+            slot: None,
+            surface: step.surface,
+            propensity: None,
+            value: None,
+        }
+    }
+}
+
+/// A heap whose least element is due at some time.
+trait Due<T> {
+    /// The next element, if it is due before `time_ms`.
+    fn pop_if_before(&mut self, time_ms: i64) -> Option<T>;
+}
+
+impl Due<Reverse<Step>> for BinaryHeap<Reverse<Step>> {
+    fn pop_if_before(&mut self, time_ms: i64) -> Option<Reverse<Step>> {
+        self.peek().filter(|next| next.0.time_ms < time_ms)?;
+        self.pop()
+    }
+}
+
+impl Due<Reverse<Waiting>> for BinaryHeap<Reverse<Waiting>> {
+    fn pop_if_before(&mut self, time_ms: i64) -> Option<Reverse<Waiting>> {
+        self.peek().filter(|next| next.0.0.time_ms < time_ms)?;
+        self.pop()
+    }
+}
+
+fn session_length(rng: &mut Rng) -> u32 {
+    let mut steps = 1;
+    while rng.unit() >= 1.0 / STEPS {
+        steps += 1;
+    }
+    steps
+}
+
+/// A log-normal dwell in ms around `exp(log_seconds)`, at most half an hour.
+fn dwell(log_seconds: f64, rng: &mut Rng) -> i64 {
+    (1_000.0 * (log_seconds + 0.6 * rng.normal()).exp()).clamp(200.0, 1_800_000.0) as i64
+}

@@ -1,0 +1,129 @@
+//! An ad market with known truth: settings in; a raw log of impressions, clicks, organic views and late
+//! conversions, and the true probabilities of every impression out.
+//!
+//! The log is what a click and conversion model gets; the truth is what it can be judged by. So that models can be
+//! told apart, the world holds what they differ in:
+//!
+//! | a model gains from | because |
+//! |---|---|
+//! | history | users have tastes of their own |
+//! | organic history | needs show in organic views before they show in clicks |
+//! | dwell | half of the views that no need led to are of random items, and short |
+//! | time gaps | a need halves every day and a half and ends after a week |
+//! | texts | they tell need, product, brand, style, price class, rating and offer, also of new ads |
+//! | ids | ads and advertisers have effects that no text tells |
+//! | slots | later slots are seen less often |
+//! | propensities | the logging policy prefers what it takes for relevant |
+//! | delayed feedback | conversions take hours to weeks, by a law of the advertiser |
+//!
+//! | file | does |
+//! |---|---|
+//! | `config` | [`AdMarketConfig`], its defaults and limits |
+//! | `catalog`, `texts` | [`Ad`], [`Post`], [`Advertiser`] and their texts |
+//! | `people` | users: tastes, drift, needs |
+//! | `response` | the chances of click and conversion |
+//! | `delay` | [`DelayLaw`]: from the click to the conversion |
+//! | `policy` | which ad is shown where, with what propensity |
+//! | `engine` | the clock: sessions, requests, views, budgets |
+//! | `world` | all before the first hour, and the pilot run that sets the rates |
+//! | `events` | [`AdEvent`], a row of the log, and [`Impression`], its truth |
+//! | `dirt` | duplicates, disorder, wrong clocks |
+//! | `write` | a market as a data set on disk, hour by hour |
+//!
+//! ```
+//! use semrank_sim::{AdMarket, AdMarketConfig};
+//! let market = AdMarket::new(AdMarketConfig::sized(2_000))?;
+//! let shown = &market.impressions()[0];
+//! assert!(shown.p_click <= shown.p_click_slot1);
+//! # Ok::<(), semrank_sim::Error>(())
+//! ```
+
+mod catalog;
+mod config;
+mod delay;
+mod dirt;
+mod engine;
+mod events;
+mod people;
+mod policy;
+mod response;
+mod texts;
+mod world;
+mod write;
+
+pub use catalog::{Ad, Advertiser, Post, Theme};
+pub use config::{AdMarketConfig, DelayFamily};
+pub use delay::DelayLaw;
+pub use events::{AdAction, AdEvent, Impression};
+pub use response::Surface;
+
+use crate::config::Error;
+use dirt::Dirt;
+use engine::Batch;
+use world::World;
+
+/// A simulated ad market in memory, for small sizes; [`AdMarket::write`] streams large ones to disk.
+pub struct AdMarket {
+    world: World,
+    events: Vec<AdEvent>,
+    impressions: Vec<Impression>,
+}
+
+impl AdMarket {
+    /// Simulates a market. The same settings give the same market.
+    ///
+    /// # Errors
+    /// When a setting is outside its limits.
+    pub fn new(config: AdMarketConfig) -> Result<AdMarket, Error> {
+        let world = World::new(config)?;
+        let (mut events, mut impressions) = (Vec::new(), Vec::new());
+        let mut dirt = Dirt::new(&world.config);
+        let (mut engine, mut batch) = (world.start(), Batch::default());
+        while engine.next_hour(&mut batch) {
+            batch.events.drain(..).for_each(|event| dirt.push(event, &mut events));
+            impressions.append(&mut batch.impressions);
+        }
+        dirt.arrive_before(world.config.end_ms(), &mut events);
+        drop(engine);
+        Ok(AdMarket { world, events, impressions })
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &AdMarketConfig {
+        &self.world.config
+    }
+
+    /// Who pays.
+    pub fn advertisers(&self) -> &[Advertiser] {
+        &self.world.supply.advertisers
+    }
+
+    /// All ads; their rows are the first item rows of events.
+    pub fn ads(&self) -> &[Ad] {
+        &self.world.supply.ads
+    }
+
+    /// All organic items; their rows follow those of the ads.
+    pub fn posts(&self) -> &[Post] {
+        &self.world.supply.posts
+    }
+
+    /// What an item of an event is about.
+    ///
+    /// # Panics
+    /// When there is no such item.
+    pub fn theme(&self, item: u32) -> &Theme {
+        let (item, ads) = (item as usize, self.ads());
+        if item < ads.len() { &ads[item].theme } else { &self.posts()[item - ads.len()].theme }
+    }
+
+    /// The log in its order: that of time, but for dirt.
+    pub fn events(&self) -> &[AdEvent] {
+        &self.events
+    }
+
+    /// The truth about every impression, in order of time and event.
+    pub fn impressions(&self) -> &[Impression] {
+        &self.impressions
+    }
+}
