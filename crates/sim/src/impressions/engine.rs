@@ -3,25 +3,23 @@
 //! A day begins with drift, new needs, fresh budgets and the plan of its sessions: a Poisson number for each user,
 //! at hours of a daily rhythm. A session has one surface and a geometric number of steps. A step is either a
 //! request, which fills the surface's slots, or an organic view. Whatever follows later (clicks after seconds,
-//! conversions after days) waits in a heap until its time; nothing is logged after the end.
-//!
-//! Organic views come from the user's needs with chance `0.75 n / (n + 0.8)` (`n`: the strength of all needs), else
-//! from the interests or, as often, from anywhere. They are kept for `exp(1.6 + 0.9 i + 0.6 z)` seconds, where
-//! `i = 1.6 n_k + 0.8 m + 0.2 affinity + 0.3 style - 0.3` is how interesting the item is: a short dwell says that a need is
-//! not there. What is known of a user is updated after a click and after a conversion, at their own times.
+//! conversions after days) waits in a heap until its time; nothing is logged after the end. What is known of a
+//! user is updated after a click and after a conversion, at their own times.
 //!
 //! A click is charged to the budget when its impression is drawn, so that no budget is ever overspent.
 
-use super::catalog::{Ad, Post, Theme};
+use super::catalog::Ad;
 use super::config::AdMarketConfig;
 use super::events::{AdAction, AdEvent, Impression};
+use super::organic::{self, Browsing, dwell};
 use super::people::{self, Person};
 use super::policy::Pool;
+use super::queue::{Due, Step, Waiting};
 use super::response::{Intercepts, Meeting, Surface, sigmoid};
 use super::world::World;
 use crate::users;
 use semrank_core::Rng;
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// Mean number of steps of a session.
@@ -39,45 +37,6 @@ pub(crate) struct Batch {
     pub(crate) impressions: Vec<Impression>,
 }
 
-/// The next step of a session; a session not yet begun has no steps left.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Step {
-    time_ms: i64,
-    user: u32,
-    left: u32,
-    surface: Surface,
-}
-
-/// An event that waits for its time.
-#[derive(Debug, Clone)]
-struct Waiting(AdEvent);
-
-impl Waiting {
-    fn key(&self) -> (i64, u64) {
-        (self.0.time_ms, self.0.event)
-    }
-}
-
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Waiting {}
-
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Waiting {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.key().cmp(&other.key())
-    }
-}
-
 /// A market in motion.
 pub(crate) struct Engine<'a> {
     world: &'a World,
@@ -86,9 +45,7 @@ pub(crate) struct Engine<'a> {
     pool: Pool,
     /// Ads and organic items that are not born yet, the next one last.
     unborn: Vec<Birth>,
-    /// Organic items of every need, and all of them.
-    posts_of: Vec<Vec<u32>>,
-    posts: Vec<u32>,
+    shelf: organic::Shelf,
     spent_cents: Vec<i64>,
     paused: Vec<u32>,
     steps: BinaryHeap<Reverse<Step>>,
@@ -143,8 +100,7 @@ impl<'a> Engine<'a> {
             people,
             pool: Pool::new(&world.config, &supply.ads, effect),
             unborn,
-            posts_of: vec![Vec::new(); world.config.needs()],
-            posts: Vec::new(),
+            shelf: organic::Shelf::new(world.config.needs()),
             spent_cents: vec![0; supply.ads.len()],
             paused: Vec::new(),
             steps: BinaryHeap::new(),
@@ -243,8 +199,7 @@ impl<'a> Engine<'a> {
                     self.pool.add(row, self.world.supply.ads[row as usize].theme.need);
                 }
                 Some(Birth::Post(_, row)) => {
-                    self.posts_of[self.world.supply.posts[row as usize].theme.need].push(row);
-                    self.posts.push(row);
+                    self.shelf.add(row, self.world.supply.posts[row as usize].theme.need);
                 }
                 None => {}
             }
@@ -342,37 +297,18 @@ impl<'a> Engine<'a> {
 
     /// An organic view; returns how long it takes, in ms.
     fn view(&mut self, step: &Step) -> i64 {
-        let post = self.browse(step);
-        let Post { theme, .. } = &self.world.supply.posts[post as usize];
-        let dwell_ms = dwell(1.6 + 0.9 * self.interest(step, theme), &mut self.rng);
+        let browsing = Browsing {
+            person: &self.people[step.user as usize],
+            time_ms: step.time_ms,
+            half_life_ms: self.world.config.need_half_life_ms(),
+        };
+        let post = self.shelf.choose(&browsing, &mut self.rng);
+        let theme = &self.world.supply.posts[post as usize].theme;
+        let dwell_ms = dwell(1.6 + 0.9 * browsing.interest(theme), &mut self.rng);
         let item = self.world.supply.ads.len() as u32 + post;
         let view = self.event(step, item, AdAction::View, step.time_ms);
         self.waiting.push(Reverse(Waiting(AdEvent { dwell_ms: Some(dwell_ms), ..view })));
         dwell_ms
-    }
-
-    fn interest(&self, step: &Step, theme: &Theme) -> f64 {
-        let person = &self.people[step.user as usize];
-        let (any, exact) = person.need_for(theme, step.time_ms, self.world.config.need_half_life_ms());
-        let taste = 0.2 * person.affinity(theme.topic()) + 0.3 * person.styles[theme.style];
-        1.6 * any + 0.8 * exact + taste - 0.3
-    }
-
-    /// The organic item that a user looks at.
-    fn browse(&mut self, step: &Step) -> u32 {
-        let half_life = self.world.config.need_half_life_ms();
-        let person = &self.people[step.user as usize];
-        let strengths: Vec<f64> = person.needs.iter().map(|need| need.at(step.time_ms, half_life)).collect();
-        let total: f64 = strengths.iter().sum();
-        let need = if self.rng.unit() < 0.75 * total / (total + 0.8) {
-            person.needs[people::draw(&strengths, &mut self.rng)].need
-        } else if self.rng.unit() < 0.5 {
-            let topic = people::draw(&users::softmax(&person.interests), &mut self.rng);
-            topic * crate::items::PARTS_PER_TOPIC + self.rng.below(crate::items::PARTS_PER_TOPIC)
-        } else {
-            return self.posts[self.rng.below(self.posts.len())];
-        };
-        self.posts_of[need][self.rng.below(self.posts_of[need].len())]
     }
 
     /// A new event with nothing but the common columns.
@@ -398,35 +334,10 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// A heap whose least element is due at some time.
-trait Due<T> {
-    /// The next element, if it is due before `time_ms`.
-    fn pop_if_before(&mut self, time_ms: i64) -> Option<T>;
-}
-
-impl Due<Reverse<Step>> for BinaryHeap<Reverse<Step>> {
-    fn pop_if_before(&mut self, time_ms: i64) -> Option<Reverse<Step>> {
-        self.peek().filter(|next| next.0.time_ms < time_ms)?;
-        self.pop()
-    }
-}
-
-impl Due<Reverse<Waiting>> for BinaryHeap<Reverse<Waiting>> {
-    fn pop_if_before(&mut self, time_ms: i64) -> Option<Reverse<Waiting>> {
-        self.peek().filter(|next| next.0.0.time_ms < time_ms)?;
-        self.pop()
-    }
-}
-
 fn session_length(rng: &mut Rng) -> u32 {
     let mut steps = 1;
     while rng.unit() >= 1.0 / STEPS {
         steps += 1;
     }
     steps
-}
-
-/// A log-normal dwell in ms around `exp(log_seconds)`, at most half an hour.
-fn dwell(log_seconds: f64, rng: &mut Rng) -> i64 {
-    (1_000.0 * (log_seconds + 0.6 * rng.normal()).exp()).clamp(200.0, 1_800_000.0) as i64
 }

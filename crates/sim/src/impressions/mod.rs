@@ -24,7 +24,8 @@
 //! | `response` | the chances of click and conversion |
 //! | `delay` | [`DelayLaw`]: from the click to the conversion |
 //! | `policy` | which ad is shown where, with what propensity |
-//! | `engine` | the clock: sessions, requests, views, budgets |
+//! | `organic` | what users look at themselves, and for how long |
+//! | `engine`, `queue` | the clock: sessions, requests, budgets, and what waits for its time |
 //! | `world` | all before the first hour, and the pilot run that sets the rates |
 //! | `events` | [`AdEvent`], a row of the log, and [`Impression`], its truth |
 //! | `dirt` | duplicates, disorder, wrong clocks |
@@ -44,8 +45,10 @@ mod delay;
 mod dirt;
 mod engine;
 mod events;
+mod organic;
 mod people;
 mod policy;
+mod queue;
 mod response;
 mod texts;
 mod world;

@@ -51,10 +51,10 @@ pub(crate) fn post(theme: &Theme, rng: &mut Rng) -> (String, String) {
         0 => format!("{read}: where to start"),
         1 => format!("{brand} {product} in {colour}, reviewed"),
         2 => format!("An honest look at the {style} {product} from {brand}"),
-        _ => format!("{read}, with a {style} {product}"),
+        _ => format!("{read}, and the {style} {product}"),
     };
     let description = match rng.below(2) {
-        0 => format!("What to look for in {}: a {style} {product}, {colour}, made to {perk}.", part.name),
+        0 => format!("What to look for in {}: {style} {product}, {colour}, made to {perk}.", part.name),
         _ => format!("Made to {perk}, says {brand}; we tried the {style} {product}. More on {}.", part.name),
     };
     (title, description)
