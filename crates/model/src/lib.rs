@@ -15,6 +15,7 @@ mod live;
 mod network;
 mod newcomers;
 mod places;
+pub mod pointwise;
 mod prefixes;
 mod prior;
 mod ranker;
