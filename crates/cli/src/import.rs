@@ -3,11 +3,12 @@
 //! ```text
 //! semrank import --items items.parquet --events log.csv --out shop --text title,description --target-action purchase
 //! semrank import --format s3rec --items items.tsv --item-id item --text text --events sequences.txt --out beauty
+//! semrank import --format pointwise --items items.tsv --train train.csv --valid valid.csv --test test.csv --out shop
 //! semrank import --format movielens --events ml-latest-small --out movies
 //! ```
 
 use clap::{Args, ValueEnum};
-use semrank_data::import::{Format, Mapping, Options, TimeUnit, UnknownItems};
+use semrank_data::import::{Format, Mapping, Options, PartFiles, TimeUnit, UnknownItems};
 use semrank_data::{Error, ImportReport};
 use std::path::PathBuf;
 
@@ -17,9 +18,21 @@ pub struct ImportArgs {
     /// Format of the source; `table` is Parquet, CSV, TSV or NDJSON by extension. Every file may be gzipped.
     #[arg(long, value_enum, default_value = "table")]
     pub format: FormatArg,
-    /// Events file; for movielens, atomic and mind also the folder that holds the files.
+    /// Events file; for movielens, atomic, mind and wikispeedia the folder that holds the files.
+    #[arg(long, value_name = "FILE", required_unless_present = "train", conflicts_with = "train")]
+    pub events: Option<PathBuf>,
+    /// Labelled rows to train on, for pointwise.
     #[arg(long, value_name = "FILE")]
-    pub events: PathBuf,
+    pub train: Option<PathBuf>,
+    /// Labelled rows to choose settings by, for pointwise.
+    #[arg(long, value_name = "FILE", requires = "train")]
+    pub valid: Option<PathBuf>,
+    /// Labelled rows to report on, for pointwise.
+    #[arg(long, value_name = "FILE", requires = "train")]
+    pub test: Option<PathBuf>,
+    /// Wikispeedia: one example a path, labelled by whether it reached its goal.
+    #[arg(long)]
+    pub conversions: bool,
     /// Items file. Without one the items are those of the events, without text.
     #[arg(long, value_name = "FILE")]
     pub items: Option<PathBuf>,
@@ -73,6 +86,12 @@ pub struct ImportArgs {
     /// The action to predict, e.g. purchase [default: all; mind: click].
     #[arg(long, value_name = "NAME", help_heading = "Event columns")]
     pub target_action: Option<String>,
+    /// Label column of labelled rows, 0 or 1 [default: label, click, label_click].
+    #[arg(long, value_name = "COLUMN", help_heading = "Event columns")]
+    pub label: Option<String>,
+    /// Column of labelled rows that lists the items before each, oldest first [default: history].
+    #[arg(long, value_name = "COLUMN", help_heading = "Event columns")]
+    pub history: Option<String>,
     /// Rating column, kept as `value` [default: rating].
     #[arg(long, value_name = "COLUMN", help_heading = "Event columns")]
     pub rating: Option<String>,
@@ -121,6 +140,10 @@ pub enum FormatArg {
     Movielens,
     /// behaviors.tsv and news.tsv.
     Mind,
+    /// Labelled rows in --train, --valid and --test.
+    Pointwise,
+    /// items.parquet, links.parquet and paths.parquet.
+    Wikispeedia,
 }
 
 /// `--timestamp-unit`.
@@ -167,6 +190,10 @@ pub fn summary(report: &ImportReport) -> String {
     );
     let actions: Vec<String> = report.actions.iter().map(|(action, n)| format!("{action} {n}")).collect();
     out += &format!("  actions   {}\n", actions.join(", "));
+    if !report.examples.is_empty() {
+        let parts: Vec<String> = report.examples.iter().map(|(part, n)| format!("{part} {n}")).collect();
+        out += &format!("  examples  {}\n", parts.join(", "));
+    }
     if let Some([first, last]) = report.time_range_ms {
         out += &format!("  times     {first} to {last} (ms UTC)\n");
     }
@@ -187,7 +214,9 @@ pub fn summary(report: &ImportReport) -> String {
 fn options(args: &ImportArgs) -> Options {
     Options {
         format: args.format.into(),
-        events: args.events.clone(),
+        events: args.events.clone().unwrap_or_default(),
+        parts: PartFiles { train: args.train.clone(), valid: args.valid.clone(), test: args.test.clone() },
+        conversions: args.conversions,
         items: args.items.clone(),
         out: args.out.clone(),
         mapping: mapping(args),
@@ -221,6 +250,8 @@ fn mapping(args: &ImportArgs) -> Mapping {
         timestamp: args.timestamp.clone(),
         order: args.order.clone(),
         action: args.action.clone(),
+        label: args.label.clone(),
+        history: args.history.clone(),
         rating: args.rating.clone(),
         event_columns: args.event_column.clone(),
     }
@@ -234,6 +265,8 @@ impl From<FormatArg> for Format {
             FormatArg::Atomic => Format::Atomic,
             FormatArg::Movielens => Format::Movielens,
             FormatArg::Mind => Format::Mind,
+            FormatArg::Pointwise => Format::Pointwise,
+            FormatArg::Wikispeedia => Format::Wikispeedia,
         }
     }
 }

@@ -19,6 +19,7 @@ mod events;
 mod ids;
 mod metrics;
 mod nearest;
+pub mod pointwise;
 mod rng;
 mod segment;
 pub mod settings;

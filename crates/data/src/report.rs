@@ -20,6 +20,9 @@ pub struct ImportReport {
     pub events: u64,
     /// Events per action.
     pub actions: BTreeMap<String, u64>,
+    /// Labelled examples per part, where there are any.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub examples: BTreeMap<String, u64>,
     /// Rows left out because they are bad.
     pub rejected: u64,
     /// The first of them.

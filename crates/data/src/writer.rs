@@ -24,7 +24,7 @@
 use crate::dataset::{EVENTS, ITEMS};
 use crate::parquet_sink::{ColumnType, ParquetSink, Value};
 use crate::row::{EventRow, ExtraColumn, ItemRow, When, WriterOptions};
-use crate::{Error, ImportReport, Meta, StagedDir, hash_dataset, meta};
+use crate::{Error, ImportReport, Meta, Part, StagedDir, hash_dataset, meta};
 use semrank_core::{Dictionary, Kind};
 use std::collections::BTreeMap;
 use std::fs;
@@ -44,6 +44,7 @@ pub struct DatasetWriter {
     described_items: usize,
     users: Dictionary,
     actions: BTreeMap<String, u64>,
+    examples: BTreeMap<String, u64>,
     filled: Vec<u64>,
     item_rows: u64,
     event_rows: u64,
@@ -70,6 +71,7 @@ impl DatasetWriter {
             described_items: 0,
             users: Dictionary::new(),
             actions: BTreeMap::new(),
+            examples: BTreeMap::new(),
             filled: vec![0; options.meta.text.len()],
             item_rows: 0,
             event_rows: 0,
@@ -145,6 +147,12 @@ impl DatasetWriter {
         self.stage.path()
     }
 
+    /// Counts a row of `examples.parquet` for the report; an item that only examples mention is added without text.
+    pub fn example(&mut self, part: Part, item: &str) {
+        self.catalog.insert(item);
+        *self.examples.entry(part.name().to_owned()).or_default() += 1;
+    }
+
     /// The content of `dataset.toml`, until it is written by [`finish`](DatasetWriter::finish).
     pub fn meta_mut(&mut self) -> &mut Meta {
         &mut self.options.meta
@@ -175,6 +183,7 @@ impl DatasetWriter {
             items_from_events: (self.catalog.len() - self.described_items) as u64,
             events: self.event_rows,
             actions: self.actions,
+            examples: self.examples,
             rejected: 0,
             rejected_rows: Vec::new(),
             time_range_ms: self.time_range,

@@ -3,6 +3,7 @@ pub mod artefact;
 pub mod baselines;
 mod batch;
 mod blend;
+pub mod calibrate;
 mod check;
 mod click;
 mod content_map;

@@ -241,7 +241,7 @@ impl OptionalColumn {
         }
     }
 
-    fn kind(self) -> ColumnType {
+    pub(crate) fn kind(self) -> ColumnType {
         match self {
             OptionalColumn::RequestId | OptionalColumn::Surface => ColumnType::Text,
             OptionalColumn::Propensity => ColumnType::Number,

@@ -81,6 +81,14 @@ impl<'r> Header<'r> {
         Err(Error::Schema { path: self.rows.path().to_owned(), got, expected })
     }
 
+    /// The type of a column that has no text.
+    pub(crate) fn unreadable(&self, name: &str) -> Option<String> {
+        self.rows.columns().iter().find(|column| column.name == name).and_then(|column| match &column.kind {
+            CellKind::Other(kind) => Some(kind.clone()),
+            _ => None,
+        })
+    }
+
     /// Tells the source which columns to read.
     pub(crate) fn finish(self) -> Result<(), Error> {
         self.rows.select(&self.selected)

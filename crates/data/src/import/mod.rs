@@ -28,6 +28,7 @@ mod movielens;
 mod ndjson;
 mod options;
 mod parquet_rows;
+mod pointwise;
 mod recbole;
 mod rows;
 mod s3rec;
@@ -36,8 +37,9 @@ mod source;
 mod table;
 mod texts;
 mod time;
+mod wikispeedia;
 
-pub use options::{Format, Mapping, Options, UnknownItems};
+pub use options::{Format, Mapping, Options, PartFiles, UnknownItems};
 pub use texts::{TextColumns, TextReader, TextRow};
 pub use time::TimeUnit;
 
@@ -54,5 +56,7 @@ pub fn import(options: &Options) -> Result<ImportReport, Error> {
         Format::Movielens => movielens::import(options),
         Format::Atomic => recbole::import(options),
         Format::Mind => mind::import(options),
+        Format::Pointwise => pointwise::import(options),
+        Format::Wikispeedia => wikispeedia::import(options),
     }
 }

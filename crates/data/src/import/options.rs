@@ -1,8 +1,9 @@
 //! What to import and how its columns map to those of a data set.
 
 use super::time::TimeUnit;
+use crate::Part;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The format of the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -19,6 +20,10 @@ pub enum Format {
     Movielens,
     /// MIND's `behaviors.tsv` and `news.tsv`.
     Mind,
+    /// Labelled rows, already divided: user, item, label, time and perhaps the history before each.
+    Pointwise,
+    /// Paths through Wikipedia and the links of its pages: a folder.
+    Wikispeedia,
 }
 
 /// What to do with an event whose item no item row describes.
@@ -59,10 +64,33 @@ pub struct Mapping {
     pub order: Option<String>,
     /// What the user did.
     pub action: Option<String>,
+    /// The label of a labelled row, 0 or 1.
+    pub label: Option<String>,
+    /// The list of items before a labelled row.
+    pub history: Option<String>,
     /// The rating of an event, kept as `value`.
     pub rating: Option<String>,
     /// More event columns, as (name in the data set, name in the source).
     pub event_columns: Vec<(String, String)>,
+}
+
+/// The files of labelled rows.
+#[derive(Debug, Clone, Default)]
+pub struct PartFiles {
+    /// To fit parameters.
+    pub train: Option<PathBuf>,
+    /// To choose settings.
+    pub valid: Option<PathBuf>,
+    /// To report.
+    pub test: Option<PathBuf>,
+}
+
+impl PartFiles {
+    /// The files that are given, with what they are for.
+    pub fn given(&self) -> Vec<(Part, &Path)> {
+        let files = [(Part::Train, &self.train), (Part::Valid, &self.valid), (Part::Test, &self.test)];
+        files.into_iter().filter_map(|(part, file)| Some((part, file.as_deref()?))).collect()
+    }
 }
 
 /// One import.
@@ -72,6 +100,10 @@ pub struct Options {
     pub format: Format,
     /// The events file, or a folder for the formats that have fixed file names.
     pub events: PathBuf,
+    /// Labelled rows to fit, to choose by and to report on, for the pointwise format.
+    pub parts: PartFiles,
+    /// One example a path, labelled by whether it reached its goal, for the Wikispeedia format.
+    pub conversions: bool,
     /// The items file.
     pub items: Option<PathBuf>,
     /// The data set folder to make.

@@ -3,10 +3,10 @@
 use super::options::{Options, UnknownItems};
 use super::source::{Place, plain_name};
 use crate::{
-    DatasetWriter, Error, EventRow, ExtraColumn, ImportReport, ItemRow, Meta, RowError, WriterOptions,
+    DatasetWriter, Error, EventRow, ExtraColumn, ImportReport, ItemRow, Meta, Part, RowError, WriterOptions,
 };
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const SHOWN: usize = 5;
 
@@ -114,6 +114,16 @@ impl Session {
         self.writer.event(row)
     }
 
+    /// Where examples go, beside the items and the events.
+    pub(crate) fn folder(&self) -> &Path {
+        self.writer.folder()
+    }
+
+    /// Counts the examples of a part, and adds an item that only they have.
+    pub(crate) fn example(&mut self, part: Part, item: &str) {
+        self.writer.example(part, item);
+    }
+
     /// Fails when a file had no good row.
     pub(crate) fn require_rows(&self, rows: u64, file: &Path, expected: &str) -> Result<(), Error> {
         match rows {
@@ -160,7 +170,9 @@ fn meta(options: &Options, text: Vec<String>) -> Meta {
     let files: Vec<String> = options
         .items
         .iter()
-        .chain([&options.events])
+        .map(PathBuf::as_path)
+        .chain([options.events.as_path()])
+        .chain(options.parts.given().into_iter().map(|(_, file)| file))
         .filter_map(|path| path.file_name().map(|_| plain_name(path)))
         .collect();
     Meta {

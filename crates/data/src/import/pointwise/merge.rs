@@ -1,0 +1,137 @@
+//! Many snapshots of one growing list into the list, and for each snapshot the length it had.
+//!
+//! Snapshots come in order of time. Most continue the list or repeat its start. A *window* (the last n items only)
+//! overlaps its end or lies inside: it is read as everything up to the window's last item. Anything else, say a list
+//! from which an item was taken out, is *approximate*: what follows its last known item is added, and it is read as
+//! everything known by then. No reading holds an item that neither this snapshot nor an earlier one has.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+/// The merged list.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Merged {
+    pub(super) items: Vec<u32>,
+    /// One length a snapshot, in their order.
+    pub(super) ends: Vec<u32>,
+    /// Snapshots that are windows.
+    pub(super) windows: u64,
+    /// Snapshots that fit nowhere.
+    pub(super) approximate: u64,
+}
+
+pub(super) fn merge<'a>(snapshots: impl Iterator<Item = &'a [u32]>) -> Merged {
+    let mut merged = Merged::default();
+    for snapshot in snapshots {
+        let end = merged.read(snapshot);
+        merged.ends.push(end as u32);
+    }
+    merged
+}
+
+impl Merged {
+    fn read(&mut self, snapshot: &[u32]) -> usize {
+        if self.items.starts_with(snapshot) {
+            return snapshot.len();
+        }
+        if snapshot.starts_with(&self.items) {
+            self.items.extend_from_slice(&snapshot[self.items.len()..]);
+            return self.items.len();
+        }
+        if let Some(end) = self.inside(snapshot) {
+            self.windows += 1;
+            return end;
+        }
+        let overlap = self.overlap(snapshot);
+        let new = if overlap > 0 {
+            self.windows += 1;
+            overlap
+        } else {
+            self.approximate += 1;
+            let known: HashSet<u32> = self.items.iter().copied().collect();
+            snapshot.iter().rposition(|item| known.contains(item)).map_or(0, |last| last + 1)
+        };
+        self.items.extend_from_slice(&snapshot[new..]);
+        self.items.len()
+    }
+
+    /// Where the snapshot ends inside the list: not before the last reading if that is possible.
+    fn inside(&self, snapshot: &[u32]) -> Option<usize> {
+        let last = self.ends.last().map_or(0, |&end| end as usize);
+        let fits = |end: &usize| self.items[..*end].ends_with(snapshot);
+        (last..=self.items.len()).find(fits).or_else(|| (snapshot.len()..last).rev().find(fits))
+    }
+
+    /// The longest start of the snapshot that is an end of the list.
+    fn overlap(&self, snapshot: &[u32]) -> usize {
+        let most = snapshot.len().min(self.items.len());
+        (1..=most).rev().find(|&n| self.items.ends_with(&snapshot[..n])).unwrap_or(0)
+    }
+}
+
+/// When the events of a list happened.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Times {
+    /// One time an item (ms UTC), never falling.
+    pub(super) ms: Vec<i64>,
+    /// Events that no row liked.
+    pub(super) unknown: u64,
+    /// Events whose row comes after a row that knows them, or after the next event: moved forward.
+    pub(super) moved: u64,
+}
+
+/// Times of `items` from `liked` rows (item, time), by time, and from the rows that know the first `end` of them:
+/// `seen` (time, end).
+pub(super) fn times(items: &[u32], liked: &[(u32, i64)], seen: &[(i64, u32)]) -> Times {
+    let mut first_seen = vec![i64::MAX; items.len()];
+    for &(time, end) in seen.iter().filter(|(_, end)| *end > 0) {
+        let last = &mut first_seen[end as usize - 1];
+        *last = time.min(*last);
+    }
+    let mut rows: HashMap<u32, VecDeque<i64>> = HashMap::new();
+    liked.iter().for_each(|&(item, time)| rows.entry(item).or_default().push_back(time));
+    let known: Vec<Option<i64>> =
+        items.iter().map(|item| rows.get_mut(item).and_then(VecDeque::pop_front)).collect();
+    let mut out = Times { ms: vec![0; items.len()], ..Times::default() };
+    let mut latest = i64::MAX;
+    for at in (0..items.len()).rev() {
+        latest = latest.min(first_seen[at]);
+        let time = known[at].map_or(latest, |time| time.min(latest));
+        out.unknown += u64::from(known[at].is_none());
+        out.moved += u64::from(known[at].is_some_and(|known| known > time));
+        out.ms[at] = time;
+        latest = time;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(snapshots: &[&[u32]], items: &[u32], ends: &[u32], windows: u64, approximate: u64) {
+        let expected = Merged { items: items.to_vec(), ends: ends.to_vec(), windows, approximate };
+        assert_eq!(merge(snapshots.iter().copied()), expected, "{snapshots:?}");
+    }
+
+    #[test]
+    fn snapshots_are_read_as_long_as_they_fit() {
+        check(&[&[], &[1], &[1], &[1, 2, 3], &[1, 2]], &[1, 2, 3], &[0, 1, 1, 3, 2], 0, 0);
+        check(&[&[1, 2, 1, 2], &[1, 2]], &[1, 2, 1, 2], &[4, 2], 0, 0); // the shorter reading of a repeat
+        check(&[&[1, 2, 3], &[2, 3, 4], &[3, 4, 5]], &[1, 2, 3, 4, 5], &[3, 4, 5], 2, 0);
+        check(&[&[1, 2, 3, 4], &[2, 3], &[3, 4]], &[1, 2, 3, 4], &[4, 3, 4], 2, 0);
+        check(&[&[1, 2, 3], &[1, 3, 4]], &[1, 2, 3, 4], &[3, 4], 0, 1); // 2 was taken out
+        check(&[&[1, 2], &[7, 8]], &[1, 2, 7, 8], &[2, 4], 0, 1);
+    }
+
+    #[test]
+    fn times_are_those_of_the_likes_and_never_later_than_a_row_that_knows_them() {
+        let plain = times(&[5, 6], &[(5, 10), (6, 20)], &[(15, 1), (30, 2)]);
+        assert_eq!(plain, Times { ms: vec![10, 20], unknown: 0, moved: 0 });
+        let unknown = times(&[5, 6, 7], &[(6, 20)], &[(15, 1), (30, 3)]);
+        assert_eq!(unknown, Times { ms: vec![15, 20, 30], unknown: 2, moved: 0 });
+        let moved = times(&[5, 6], &[(5, 40), (6, 20)], &[(50, 2)]);
+        assert_eq!(moved, Times { ms: vec![20, 20], unknown: 0, moved: 1 });
+        let twice = times(&[5, 5], &[(5, 10), (5, 20)], &[(30, 2)]);
+        assert_eq!(twice.ms, [10, 20]);
+    }
+}

@@ -1,0 +1,209 @@
+//! Labelled rows become examples whose histories are what the rows list, and public sets have their published sizes.
+
+#![allow(clippy::unwrap_used)] // Helpers of tests may panic.
+
+mod common;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use common::{Folder, data_folder};
+use parquet::arrow::ArrowWriter;
+use semrank_data::import::{Format, Options, PartFiles, import};
+use semrank_data::{Dataset, Examples, ImportReport, Part};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+fn open(options: &Options) -> (ImportReport, Dataset, Examples) {
+    let report = import(options).unwrap_or_else(|error| panic!("{error}"));
+    let dataset = Dataset::open(&options.out).unwrap();
+    let examples = Examples::open(&options.out, &dataset).unwrap();
+    assert_eq!(report.examples.values().sum::<u64>(), examples.len() as u64);
+    assert_eq!(report.hash, semrank_data::hash_dataset(&options.out).unwrap());
+    (report, dataset, examples)
+}
+
+fn pointwise(folder: &Folder, files: [Option<PathBuf>; 3], items: Option<PathBuf>) -> Options {
+    let [train, valid, test] = files;
+    let parts = PartFiles { train, valid, test };
+    Options { format: Format::Pointwise, parts, items, out: folder.path("set"), ..Options::default() }
+}
+
+fn history(dataset: &Dataset, examples: &Examples, row: usize) -> String {
+    let items = examples.history(dataset, row).items.iter().map(|&item| dataset.catalog.name(item));
+    items.collect::<Vec<_>>().join(" ")
+}
+
+const ITEMS: &str = "item,title\n07,shoe\n7,boot\nb,hat\n";
+
+#[test]
+fn listed_histories_and_extra_columns_are_kept() {
+    let folder = Folder::new();
+    let train = "user,item,label,timestamp,history,price,slot\n\
+                 u,07,1,1700000000,[],2.5,0\n\
+                 u,b,0,1700000050,\"['07', '7']\",,1\n\
+                 u,7,1,1700000010,['07'],3,\n";
+    let test = "user,item,label,timestamp,history\nv,b,1,1700000100,\n";
+    let files = [Some(folder.file("train.csv", train)), None, Some(folder.file("test.csv", test))];
+    let options = pointwise(&folder, files, Some(folder.file("items.csv", ITEMS)));
+    let (report, dataset, examples) = open(&options);
+    assert_eq!((report.users, report.events, report.actions["like"]), (1, 2, 2));
+    assert_eq!((report.examples["train"], report.examples["test"]), (3, 1));
+    assert_eq!(dataset.meta.source, "items.csv, train.csv, test.csv");
+    assert_eq!(dataset.events.times(), [1_700_000_000_000, 1_700_000_010_000]);
+    let histories: Vec<String> = (0..4).map(|row| history(&dataset, &examples, row)).collect();
+    assert_eq!(histories, ["", "07", "07 7", ""]);
+    assert_eq!(examples.parts, [Part::Train, Part::Train, Part::Train, Part::Test]);
+    assert_eq!(examples.clicks, [true, true, false, true]);
+    assert_eq!(examples.slots, [0, u16::MAX, 1, u16::MAX]);
+    assert_eq!(examples.context("price").unwrap().text(0), Some("2.5"));
+}
+
+#[test]
+fn without_lists_the_rows_liked_strictly_before_count() {
+    let folder = Folder::new();
+    let train = "user\titem\tlabel\ttimestamp\nu\t07\t1\t1700000000\nu\t7\t1\t1700000000\nu\tb\t0\t1700000001\nu\tb\t1\t1700000009\n";
+    let files = [Some(folder.file("train.tsv", train)), None, None];
+    let (report, dataset, examples) = open(&pointwise(&folder, files, None));
+    let histories: Vec<String> = (0..4).map(|row| history(&dataset, &examples, row)).collect();
+    assert_eq!(histories, ["", "", "07 7", "07 7"]);
+    assert_eq!(report.events, 2, "a like that no row may see is no event: {:?}", report.notes);
+}
+
+#[test]
+fn bad_rows_name_their_place() {
+    for (row, column) in [
+        ("u,b,2,1700000000,", "column `label`: got `2`, expected 0 or 1"),
+        ("u,x,1,1700000000,", "column `item`: got `x`"),
+        ("u,b,1,1700000000,07 x", "column `history`: got `x`"),
+        ("u,b,1,soon,", "column `timestamp`: got `soon`"),
+        (",b,1,1700000000,", "column `user`: got an empty value"),
+    ] {
+        let folder = Folder::new();
+        let train = folder.file("t.csv", format!("user,item,label,timestamp,history\n{row}\n"));
+        let options = pointwise(&folder, [Some(train), None, None], Some(folder.file("items.csv", ITEMS)));
+        let error = import(&options).unwrap_err().to_string();
+        assert!(error.contains("t.csv:2: ") && error.contains(column), "{error}");
+        assert_eq!(folder.names(), ["items.csv", "t.csv"]);
+    }
+}
+
+#[test]
+fn collm_movielens_is_as_published() {
+    let Some(data) = data_folder("collm-ml1m") else { return };
+    let folder = Folder::new();
+    let file = |name: &str| Some(data.join(name));
+    let files = [file("train.parquet"), file("valid.parquet"), file("test.parquet")];
+    let (report, dataset, examples) = open(&pointwise(&folder, files, file("items.tsv")));
+    assert_eq!((report.items, examples.user_names.len()), (3255, 838));
+    assert_eq!(["train", "valid", "test"].map(|part| report.examples[part]), [33_891, 10_401, 7_331]);
+    let left: Vec<&String> = report.notes.iter().filter(|note| note.contains("histories ")).collect();
+    assert!(left.is_empty(), "every list is the start of its user's sequence: {left:?}");
+    let truth = std::fs::read_to_string(data.join("test_truth.tsv")).unwrap();
+    let mut truth: Vec<&str> = truth.lines().skip(1).collect();
+    let mut rows: Vec<String> = examples
+        .rows(Part::Test)
+        .map(|row| {
+            let (user, item) = (examples.users[row], examples.items[row]);
+            let label = u8::from(examples.clicks[row]);
+            format!("{}\t{}\t{label}", examples.user_names.name(user.0), dataset.catalog.name(item))
+        })
+        .collect();
+    truth.sort_unstable();
+    rows.sort_unstable();
+    assert!(truth == rows, "the test rows are those of test_truth.tsv");
+    // The history of the longest row of user 4, as its list in test.parquet starts.
+    let of_4 = |row: &usize| examples.user_names.name(examples.users[*row].0) == "4";
+    let row = examples.rows(Part::Test).find(of_4).unwrap();
+    assert!(history(&dataset, &examples, row).starts_with("38 39 40 42 43 44"));
+}
+
+fn parquet(path: &Path, columns: Vec<(&str, ArrayRef)>) {
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut writer =
+        ArrowWriter::try_new(std::fs::File::create(path).unwrap(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+}
+
+/// Ten pages in a ring, each with links to the next two and the one before; `paths` are (kind, path, target).
+fn ring(folder: &Folder, paths: &[(&str, &str, i64)]) -> PathBuf {
+    let dir = folder.path("wiki");
+    std::fs::create_dir(&dir).unwrap();
+    let ints = |values: Vec<i64>| -> ArrayRef { Arc::new(Int64Array::from(values)) };
+    let texts = |values: Vec<String>| -> ArrayRef { Arc::new(StringArray::from(values)) };
+    let titles = (0..10).map(|page| format!("page {page}")).collect();
+    parquet(&dir.join("items.parquet"), vec![("item", ints((0..10).collect())), ("title", texts(titles))]);
+    let links: Vec<(i64, i64)> =
+        (0..10).flat_map(|page| [1, 2, 9].map(|step| (page, (page + step) % 10))).collect();
+    let (page, link) = links.into_iter().unzip();
+    parquet(&dir.join("links.parquet"), vec![("page", ints(page)), ("link", ints(link))]);
+    let column = |value: fn(&(&str, &str, i64)) -> String| texts(paths.iter().map(value).collect());
+    parquet(
+        &dir.join("paths.parquet"),
+        vec![
+            ("kind", column(|path| path.0.into())),
+            ("path", column(|path| path.1.into())),
+            ("target", ints(paths.iter().map(|path| path.2).collect())),
+        ],
+    );
+    dir
+}
+
+fn wikispeedia(events: PathBuf, out: PathBuf, conversions: bool) -> Options {
+    Options { format: Format::Wikispeedia, events, out, conversions, ..Options::default() }
+}
+
+#[test]
+fn links_shown_are_examples() {
+    let folder = Folder::new();
+    let paths = [("finished", "0 2 3 5", 5), ("finished", "4", 4), ("unfinished", "0 1 < 2", 7)];
+    let dir = ring(&folder, &paths);
+    let (report, dataset, examples) = open(&wikispeedia(dir, folder.path("set"), false));
+    assert_eq!((report.users, report.events, examples.len()), (1, 3, 9));
+    let clicked: Vec<usize> = (0..9).filter(|&row| examples.clicks[row]).collect();
+    let names = clicked.iter().map(|&row| dataset.catalog.name(examples.items[row]));
+    assert_eq!(names.collect::<Vec<_>>(), ["2", "3", "5"]);
+    assert_eq!(examples.requests, [0, 0, 0, 1, 1, 1, 2, 2, 2]);
+    assert_eq!(history(&dataset, &examples, 8), "0 2 3");
+    assert_eq!(examples.context("goal").unwrap().text(8), Some("5"));
+    assert!(examples.conversions.is_empty());
+}
+
+#[test]
+fn a_conversion_set_holds_nothing_but_the_first_clicks() {
+    let folder = Folder::new();
+    let paths = [
+        ("finished", "0 1 2 3 5 6", 6),
+        ("unfinished", "0 1 2 4 < 3 5", 8),
+        ("finished", "0 1 2 3", 3),       // there by the third click
+        ("unfinished", "0 1 2 4 <", 8),   // only two clicks are left
+        ("unfinished", "0 1 2 3 7 8", 9), // 3 -> 7 is no link
+        ("unfinished", "0 1 2 3 4", -1),  // no such goal
+    ];
+    let dir = ring(&folder, &paths);
+    let (report, dataset, examples) = open(&wikispeedia(dir, folder.path("set"), true));
+    assert_eq!((report.events, examples.len()), (6, 2));
+    for row in 0..2 {
+        assert_eq!(history(&dataset, &examples, row), "0 1 2");
+        assert_eq!(dataset.catalog.name(examples.items[row]), "3");
+        assert_eq!(examples.conversions[row], Some(examples.context("goal").unwrap().text(row) == Some("6")));
+    }
+    assert!(examples.clicks.iter().all(|&click| click));
+}
+
+#[test]
+#[ignore = "reads 16.5 million shown links: half a minute"]
+fn wikispeedia_is_as_published() {
+    let Some(data) = data_folder("wikispeedia") else { return };
+    let folder = Folder::new();
+    let (report, dataset, examples) = open(&wikispeedia(data.clone(), folder.path("clicks"), false));
+    assert_eq!((report.items, report.users), (4604, 51_301));
+    let clicks = examples.clicks.iter().filter(|&&click| click).count();
+    assert_eq!(clicks, 253_898);
+    assert!((examples.len() as f64 / 1e6 - 16.48).abs() < 0.01, "{}", examples.len());
+    assert!(examples.requests.last().is_some_and(|&request| request as usize + 1 == clicks));
+    assert_eq!(dataset.events.len(), clicks);
+    let (report, _, examples) = open(&wikispeedia(data, folder.path("conversions"), true));
+    let reached = examples.conversions.iter().filter(|&&reached| reached == Some(true)).count();
+    println!("{} paths, {reached} reached; {:?}", examples.len(), report.examples);
+    assert_eq!(reached, 37_224);
+}
