@@ -50,5 +50,5 @@ pub use network::{HeadColumns, PointwiseNetwork, PointwiseShape, Position};
 pub use progress::{DayReport, HeadReport, PassReport, Tally};
 pub use rows::Contexts;
 pub use score::Score;
-pub use settings::{Auto, Delay, Hazard, Kinds, Known, PointwiseSettings, Stream};
+pub use settings::{Auto, CalibrationKind, Delay, Hazard, Kinds, Known, PointwiseSettings, Stream};
 pub use training::{Goal, PointwiseTask, PointwiseTrainer, Progress};

@@ -258,7 +258,8 @@ impl<T: Scalar> PointwiseNetwork<T> {
             contexts: (0..shape.contexts.len())
                 .map(|at| {
                     let name = format!("context.{at}");
-                    layout.tensor(&name, shape.contexts[at], sizes.context, Init::Normal(0.05))
+                    // At zero, so that a value that training has not seen says nothing.
+                    layout.tensor(&name, shape.contexts[at], sizes.context, Init::Constant(0.0))
                 })
                 .collect(),
             hidden: [

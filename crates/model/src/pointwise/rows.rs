@@ -7,7 +7,7 @@ use super::items::ItemTables;
 use super::settings::{Kinds, PointwiseSettings};
 use crate::gap_bucket;
 use semrank_core::{Catalog, EventLog, UserId};
-use semrank_data::{ContextValues, Dataset, Examples};
+use semrank_data::{ContextValues, Dataset, Examples, Part};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -59,24 +59,14 @@ impl Contexts {
                         let of = |&code: &u32| items.get(code as usize).copied().unwrap_or(u32::MAX);
                         out.related.push(codes.iter().map(of).collect());
                         out.related_names.push(column.name.clone());
-                    } else if names.len() < SMALL {
-                        let codes = codes.iter().map(|&c| if c == u32::MAX { 0 } else { c as u16 + 1 });
-                        out.push(&column.name, names.len() + 1, codes.collect());
+                    } else {
+                        let known = |code: u32| (code != u32::MAX).then_some(i64::from(code));
+                        out.push(&column.name, examples, codes.iter().map(|&code| known(code)));
                     }
                 }
                 ContextValues::Integer(values) => {
-                    let mut numbers: BTreeMap<i64, u16> = BTreeMap::new();
-                    for &value in values.iter().filter(|&&value| value != i64::MIN) {
-                        let next = numbers.len() as u16 + 1;
-                        numbers.entry(value).or_insert(next);
-                        if numbers.len() >= SMALL {
-                            break;
-                        }
-                    }
-                    if numbers.len() < SMALL {
-                        let codes = values.iter().map(|value| numbers.get(value).copied().unwrap_or(0));
-                        out.push(&column.name, numbers.len() + 1, codes.collect());
-                    }
+                    let known = |value: i64| (value != i64::MIN).then_some(value);
+                    out.push(&column.name, examples, values.iter().map(|&value| known(value)));
                 }
                 ContextValues::Number(_) => {}
             }
@@ -84,8 +74,21 @@ impl Contexts {
         out
     }
 
-    fn push(&mut self, name: &str, values: usize, codes: Vec<u16>) {
-        self.small.push(ContextCodes { name: name.to_owned(), values, codes });
+    /// Adds a column if its training rows have at least two and few different values; others are unknown.
+    fn push(&mut self, name: &str, examples: &Examples, values: impl Iterator<Item = Option<i64>> + Clone) {
+        let mut numbers: BTreeMap<i64, u16> = BTreeMap::new();
+        for (value, _) in values.clone().zip(&examples.parts).filter(|(_, part)| **part == Part::Train) {
+            let next = numbers.len() as u16 + 1;
+            value.map(|value| *numbers.entry(value).or_insert(next));
+            if numbers.len() >= SMALL {
+                return;
+            }
+        }
+        if numbers.len() >= 2 {
+            let codes =
+                values.map(|value| value.and_then(|v| numbers.get(&v).copied()).unwrap_or(0)).collect();
+            self.small.push(ContextCodes { name: name.to_owned(), values: numbers.len() + 1, codes });
+        }
     }
 }
 

@@ -143,9 +143,23 @@ semrank_core::settings! {
         dwell_weight: f64 = 0.05,
         /// Hours after a click at which `naive` and `elapsed` take its label.
         wait_hours: f64 = 1.0,
+        /// What maps scores to calibrated probabilities, fitted on the validation rows: `none`, `platt` or `isotonic`.
+        calibration: CalibrationKind = CalibrationKind::Platt,
         /// `exponential` or `weibull`, for `delay-model`.
         hazard: Hazard = Hazard::Weibull,
     }
+}
+
+/// What maps scores to calibrated probabilities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CalibrationKind {
+    /// Nothing.
+    None,
+    /// A line in log-odds.
+    Platt,
+    /// Monotone steps.
+    Isotonic,
 }
 
 /// Which history events are read.

@@ -139,6 +139,13 @@ impl<'a> PointwiseTrainer<'a> {
         }
     }
 
+    /// Whether neither the row's click nor a conversion of it can still come.
+    pub fn conversion_is_known(&self, row: usize) -> bool {
+        let clicked = self.task.examples.clicks[row];
+        let known = if clicked { self.labels.matured(row) } else { self.labels.click_known(row) };
+        known <= self.labels.end
+    }
+
     /// The first time at which nothing is left to learn.
     pub fn end(&self) -> i64 {
         self.labels.end.saturating_add(1)
