@@ -71,14 +71,16 @@ fn without_lists_the_rows_liked_strictly_before_count() {
 #[test]
 fn bad_rows_name_their_place() {
     for (row, column) in [
-        ("u,b,2,1700000000,", "column `label`: got `2`, expected 0 or 1"),
-        ("u,x,1,1700000000,", "column `item`: got `x`"),
-        ("u,b,1,1700000000,07 x", "column `history`: got `x`"),
-        ("u,b,1,soon,", "column `timestamp`: got `soon`"),
-        (",b,1,1700000000,", "column `user`: got an empty value"),
+        ("u,b,1,1700000000,,2", "column `label_conversion`: got `2`, expected 0 or 1"),
+        ("u,b,2,1700000000,,", "column `label`: got `2`, expected 0 or 1"),
+        ("u,x,1,1700000000,,", "column `item`: got `x`"),
+        ("u,b,1,1700000000,07 x,", "column `history`: got `x`"),
+        ("u,b,1,soon,,", "column `timestamp`: got `soon`"),
+        (",b,1,1700000000,,", "column `user`: got an empty value"),
     ] {
         let folder = Folder::new();
-        let train = folder.file("t.csv", format!("user,item,label,timestamp,history\n{row}\n"));
+        let train =
+            folder.file("t.csv", format!("user,item,label,timestamp,history,label_conversion\n{row}\n"));
         let options = pointwise(&folder, [Some(train), None, None], Some(folder.file("items.csv", ITEMS)));
         let error = import(&options).unwrap_err().to_string();
         assert!(error.contains("t.csv:2: ") && error.contains(column), "{error}");

@@ -17,6 +17,7 @@ mod network;
 mod newcomers;
 mod places;
 pub mod pointwise;
+pub mod pointwise_baselines;
 mod prefixes;
 mod prior;
 mod ranker;

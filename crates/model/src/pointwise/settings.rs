@@ -133,6 +133,9 @@ semrank_core::settings! {
         epochs: usize = 10,
         /// Stop after this many epochs without a lower validation loss; 0 = never.
         patience: usize = 3,
+        /// Decay a step of the running mean of the parameters, which is what is kept; 0 = the parameters themselves. Only where
+        /// the log is read several times.
+        average: f64 = 0.99,
         /// Weight of the click loss.
         click_weight: f64 = 1.0,
         /// Weight of the loss of conversion given click.
@@ -197,6 +200,7 @@ impl PointwiseSettings {
         above_zero("pointwise.smoothing", self.smoothing)?;
         above_zero("pointwise.rate", self.rate)?;
         above_zero("pointwise.table_rate", self.table_rate)?;
+        share("pointwise.average", self.average)?;
         within("pointwise.final_share", self.final_share, 0.0, 1.0)?;
         for (key, got) in [
             ("pointwise.weight_decay", self.weight_decay),

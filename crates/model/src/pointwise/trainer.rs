@@ -23,6 +23,8 @@ const CHUNK: usize = 1 << 14;
 #[derive(Debug)]
 pub(crate) struct Stepper<T> {
     pub(crate) network: PointwiseNetwork<T>,
+    /// The running mean of the parameters, where it is kept.
+    mean: Option<PointwiseNetwork<T>>,
     settings: PointwiseSettings,
     window_days: f64,
     dropout: [f64; 3],
@@ -77,6 +79,7 @@ impl<T: Scalar> Stepper<T> {
         let final_share = if total_steps.is_some() { settings.final_share } else { 1.0 };
         Self {
             moments: AdamState::new(network.params.len()),
+            mean: (settings.average > 0.0 && !plan.once).then(|| network.clone()),
             network,
             settings: settings.clone(),
             window_days: plan.window_days(),
@@ -99,6 +102,7 @@ impl<T: Scalar> Stepper<T> {
         self.gradients(data, features, lessons);
         self.step += 1;
         self.apply(data);
+        self.follow();
         let mut out = Stepped::default();
         for shard in &mut self.shards {
             for (sum, part) in out.heads.iter_mut().zip(shard.heads) {
@@ -109,6 +113,28 @@ impl<T: Scalar> Stepper<T> {
             out.predictions.append(&mut shard.predictions);
         }
         out
+    }
+
+    /// The network to score with: the running mean, or the network itself.
+    pub(crate) fn scoring(&self) -> &PointwiseNetwork<T> {
+        self.mean.as_ref().unwrap_or(&self.network)
+    }
+
+    /// Scores with this network from now on.
+    pub(crate) fn replace(&mut self, network: PointwiseNetwork<T>) {
+        self.mean = None;
+        self.network = network;
+    }
+
+    /// Moves the mean a little towards the parameters; early on, when the mean is of little, by more.
+    fn follow(&mut self) {
+        let Some(mean) = &mut self.mean else { return };
+        let decay = self.settings.average.min(self.step as f64 / (self.step as f64 + 10.0));
+        let towards = T::from_f64(1.0 - decay);
+        blend(towards, &self.network.params, &mut mean.params);
+        for ((_, from), (_, to)) in self.network.tables().zip(mean.tables_mut()) {
+            blend(towards, &from.values, &mut to.values);
+        }
     }
 
     /// Leaves the gradient of the mean loss of `lessons` in the shards and in `grads`.
@@ -199,6 +225,14 @@ impl<T: Scalar> Stepper<T> {
         let mut used = used.into_iter();
         pairs.map(|pairs| used.next().unwrap_or(false).then(|| RowGrads::sum(pairs, &dvectors, dim)))
     }
+}
+
+/// `y += share (x - y)`.
+fn blend<T: Scalar>(share: T, x: &[T], y: &mut [T]) {
+    y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(y, x)| {
+        kernel::scale(T::ONE - share, y);
+        kernel::axpy(share, x, y);
+    });
 }
 
 impl<T: Scalar> ShardSpace<T> {

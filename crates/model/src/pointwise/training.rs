@@ -157,23 +157,23 @@ impl<'a> PointwiseTrainer<'a> {
             self.features.make_up_to(last);
         }
         let neutral = self.neutral_effect() as f32;
-        score(&self.stepper.network, (&self.data, &self.features), rows, (position, neutral))
+        score(self.stepper.scoring(), (&self.data, &self.features), rows, (position, neutral))
     }
 
     /// The mean click effect of the slots of training.
     pub(crate) fn neutral_effect(&self) -> f64 {
-        let effects = self.stepper.network.slot_effects().iter();
+        let effects = self.stepper.scoring().slot_effects().iter();
         effects.zip(&self.slot_shares).map(|(&effect, share)| f64::from(effect) * share).sum()
     }
 
     /// The network as it is now.
     pub fn network(&self) -> &PointwiseNetwork<f32> {
-        &self.stepper.network
+        self.stepper.scoring()
     }
 
     /// Puts another network in the place of this one, e.g. one that was saved.
     pub fn set_network(&mut self, network: PointwiseNetwork<f32>) {
-        self.stepper.network = network;
+        self.stepper.replace(network);
     }
 
     /// What was predicted before it was learned, day by day.
@@ -231,7 +231,7 @@ impl<'a> PointwiseTrainer<'a> {
             self.curve.push(report.clone());
             let loss = validation_loss.unwrap_or(0.0);
             if best.as_ref().is_none_or(|(least, _)| validation_loss.is_none() || loss < *least) {
-                best = Some((loss, self.stepper.network.clone()));
+                best = Some((loss, self.stepper.scoring().clone()));
                 self.best_epoch = epoch;
             }
             if !watch(&Progress::Epoch(report)) {
@@ -242,7 +242,7 @@ impl<'a> PointwiseTrainer<'a> {
             }
         }
         if let Some((_, network)) = best {
-            self.stepper.network = network;
+            self.stepper.replace(network);
         }
         true
     }

@@ -16,6 +16,9 @@ pub(super) enum Kept {
     Number(f64),
 }
 
+/// Columns that hold 0 or 1.
+const BINARY: [OptionalColumn; 2] = [OptionalColumn::LabelConversion, OptionalColumn::Matured];
+
 /// The columns of all files.
 #[derive(Default)]
 pub(super) struct Context {
@@ -140,7 +143,13 @@ impl Source {
             _ if text.is_empty() => Kept::Null,
             (_, Some(clock)) => Kept::Integer(self.cell.time(row, file, clock)?),
             (ColumnType::Text, None) => Kept::Text(text.into()),
-            (ColumnType::Integer, None) => Kept::Integer(self.cell.integer(row, file)?),
+            (ColumnType::Integer, None) => {
+                let integer = self.cell.integer(row, file)?;
+                if BINARY.iter().any(|column| column.name() == self.name) && !(0..=1).contains(&integer) {
+                    return Err(row.place(file).error(&self.cell.name, format!("`{text}`"), "0 or 1"));
+                }
+                Kept::Integer(integer)
+            }
             (ColumnType::Number, None) => Kept::Number(self.cell.number(row, file)?),
         })
     }

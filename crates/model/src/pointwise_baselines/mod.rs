@@ -1,0 +1,156 @@
+//! Probabilities of a click or a conversion with almost nothing to learn, beside which every pointwise model is printed.
+//!
+//! In: the examples of a prepared data set. Out: named columns of probabilities for the rows of one part
+//! ([`baselines`]). Counts are taken from the training rows; what has to be turned into a probability, or blended,
+//! is fitted by [`Logistic`] on the validation rows. The names that end in `+valid` count validation rows too: they are
+//! what a model that is trained again on both must beat.
+//!
+//! | name | says |
+//! |---|---|
+//! | `base_rate` | the same for every row |
+//! | `popularity` | by the item's positive rows |
+//! | `item_mean` | the item's rate, smoothed |
+//! | `item_user_mean` | log odds of the item's and the user's rate, added |
+//! | `item_user_residual` | the item's rate, and by how much the user's labels exceed their items' rates |
+//! | `page_link` | the item's rate after the last item of the history |
+//! | `tfidf` | the cosine of the item's text to that of the item in the context column `goal` |
+//! | `page_link_tfidf` | both in one logistic model |
+
+mod goal;
+mod means;
+mod page_link;
+#[cfg(test)]
+mod published;
+#[cfg(test)]
+mod tests;
+
+pub use goal::GoalSimilarity;
+pub use means::{SmoothedMeans, Smoothing};
+pub use page_link::PageLink;
+
+use crate::calibrate::{Logistic, logit};
+use semrank_data::{Dataset, Examples, Part};
+use semrank_embed::hash::FeatureSettings;
+
+/// Which label is to be predicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Label {
+    /// Of every row.
+    Click,
+    /// Of the rows that have one.
+    Conversion,
+}
+
+/// What is to be predicted from what.
+#[derive(Debug, Clone, Copy)]
+pub struct LabelledRows<'a> {
+    /// Items and histories.
+    pub dataset: &'a Dataset,
+    /// Rows, opened with this data set.
+    pub examples: &'a Examples,
+    /// Which of their labels.
+    pub label: Label,
+}
+
+/// A column of probabilities.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Baseline {
+    /// See the [module](self).
+    pub name: String,
+    /// One probability a row, in the order of [`LabelledRows::rows`].
+    pub scores: Vec<f64>,
+}
+
+impl LabelledRows<'_> {
+    /// The label of a row.
+    pub fn label(&self, row: usize) -> Option<bool> {
+        match self.label {
+            Label::Click => Some(self.examples.clicks[row]),
+            Label::Conversion => self.examples.conversions.get(row).copied().flatten(),
+        }
+    }
+
+    /// The labelled rows of some parts, in file order.
+    pub fn rows(&self, parts: &[Part]) -> Vec<u32> {
+        let wanted = |row: &u32| {
+            parts.contains(&self.examples.parts[*row as usize]) && self.label(*row as usize).is_some()
+        };
+        (0..self.examples.len() as u32).filter(wanted).collect()
+    }
+
+    /// The labels of `rows`.
+    pub fn labels(&self, rows: &[u32]) -> Vec<bool> {
+        rows.iter().map(|&row| self.label(row as usize) == Some(true)).collect()
+    }
+}
+
+/// Every baseline that the data has columns for, as probabilities of the rows of `part`.
+///
+/// # Panics
+/// When the settings fail [`FeatureSettings::check`].
+pub fn baselines(data: LabelledRows<'_>, part: Part, settings: &FeatureSettings) -> Vec<Baseline> {
+    let rows = data.rows(&[part]);
+    let train = SmoothedMeans::fit(data, &[Part::Train], Smoothing::default());
+    let both = SmoothedMeans::fit(data, &[Part::Train, Part::Valid], Smoothing::default());
+    let fitted = Fitted::new(data);
+    let popularity = |rows: &[u32]| train.popularity(rows);
+    let mut out = vec![
+        column("base_rate", rows.iter().map(|_| train.base_rate()).collect()),
+        column("popularity", fitted.apply(&rows, &[&popularity])),
+    ];
+    for (means, suffix) in [(&train, ""), (&both, "+valid")] {
+        let all = |score: &dyn Fn(usize) -> f64| rows.iter().map(|&row| score(row as usize)).collect();
+        out.push(column(&format!("item_mean{suffix}"), all(&|row| means.item(row))));
+        out.push(column(&format!("item_user_mean{suffix}"), all(&|row| means.item_and_user(row))));
+        out.push(column(&format!("item_user_residual{suffix}"), all(&|row| means.item_and_residual(row))));
+    }
+    let page_link = PageLink::fit(data, &train);
+    out.push(column("page_link", page_link.scores(&rows)));
+    if let Some(similarity) = GoalSimilarity::fit(data, settings) {
+        let odds = |rows: &[u32]| page_link.scores(rows).into_iter().map(logit).collect();
+        let cosine = |rows: &[u32]| similarity.scores(rows);
+        out.push(column("tfidf", fitted.apply(&rows, &[&cosine])));
+        out.push(column("page_link_tfidf", fitted.apply(&rows, &[&odds, &cosine])));
+    }
+    out
+}
+
+fn column(name: &str, scores: Vec<f64>) -> Baseline {
+    Baseline { name: name.to_owned(), scores }
+}
+
+/// One number a row, for some rows.
+type Feature<'a> = &'a dyn Fn(&[u32]) -> Vec<f64>;
+
+/// The rows on which features become probabilities.
+struct Fitted {
+    rows: Vec<u32>,
+    labels: Vec<bool>,
+    base_rate: f64,
+}
+
+impl Fitted {
+    /// The validation rows; those of training where there are none.
+    fn new(data: LabelledRows<'_>) -> Fitted {
+        let mut rows = data.rows(&[Part::Valid]);
+        if rows.is_empty() {
+            rows = data.rows(&[Part::Train]);
+        }
+        let labels = data.labels(&rows);
+        let positives = labels.iter().filter(|&&label| label).count();
+        let base_rate = positives as f64 / rows.len().max(1) as f64;
+        Fitted { rows, labels, base_rate }
+    }
+
+    /// Fits the features on these rows and gives the probabilities of `rows`; the base rate where only one label occurs.
+    fn apply(&self, rows: &[u32], features: &[Feature<'_>]) -> Vec<f64> {
+        let columns: Vec<Vec<f64>> = features.iter().map(|feature| feature(&self.rows)).collect();
+        let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
+        let Ok(model) = Logistic::fit(&columns, &self.labels) else {
+            return vec![self.base_rate; rows.len()];
+        };
+        let columns: Vec<Vec<f64>> = features.iter().map(|feature| feature(rows)).collect();
+        let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
+        model.apply_columns(&columns)
+    }
+}

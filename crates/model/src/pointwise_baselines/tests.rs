@@ -1,0 +1,126 @@
+use super::*;
+use semrank_data::{
+    ColumnType, DatasetWriter, EventRow, ExampleRow, ExamplesWriter, ExtraColumn, ItemRow, Meta, Value, When,
+    WriterOptions,
+};
+
+/// Ann saw `shoe` before every row; rows are (part, user, item, label), with the goal `boot`.
+fn open(rows: &[(Part, &str, &str, bool)]) -> (Dataset, Examples) {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("set");
+    let meta = Meta { text: vec!["title".into()], ..Meta::default() };
+    let mut writer = DatasetWriter::create(&dir, WriterOptions { meta, ..WriterOptions::default() }).unwrap();
+    for (id, title) in [("shoe", "red leather"), ("boot", "black leather"), ("hat", "black")] {
+        writer.item(&ItemRow { id, texts: &[title], ..ItemRow::default() }).unwrap();
+    }
+    writer
+        .event(&EventRow { user: "ann", item: "shoe", time: When::Time(1), ..EventRow::default() })
+        .unwrap();
+    let goal = [ExtraColumn { name: "goal".into(), kind: ColumnType::Text }];
+    let mut out = ExamplesWriter::create(writer.folder(), &[], &goal).unwrap();
+    for (seq, &(part, user, item, click)) in rows.iter().enumerate() {
+        let history_end = u32::from(user == "ann");
+        let (seq, context) = (seq as i64, &[Value::Text("boot")]);
+        let row = ExampleRow {
+            part,
+            user,
+            item,
+            timestamp: 9,
+            seq,
+            history_end,
+            click,
+            context,
+            ..ExampleRow::default()
+        };
+        out.push(&row).unwrap();
+    }
+    out.close().unwrap();
+    writer.finish().unwrap();
+    let dataset = Dataset::open(&dir).unwrap();
+    let examples = Examples::open(&dir, &dataset).unwrap();
+    (dataset, examples)
+}
+
+const ROWS: [(Part, &str, &str, bool); 7] = [
+    (Part::Train, "ann", "hat", true),
+    (Part::Train, "bob", "hat", false),
+    (Part::Train, "ann", "boot", true),
+    (Part::Valid, "ann", "shoe", false),
+    (Part::Valid, "bob", "hat", true),
+    (Part::Test, "ann", "hat", true),
+    (Part::Test, "cy", "shoe", false),
+];
+
+#[test]
+fn every_baseline_is_a_column_of_probabilities() {
+    let (dataset, examples) = open(&ROWS);
+    let data = LabelledRows { dataset: &dataset, examples: &examples, label: Label::Click };
+    let settings = FeatureSettings { min_df: 1, ..FeatureSettings::default() };
+    let all = baselines(data, Part::Test, &settings);
+    let names: Vec<&str> = all.iter().map(|baseline| baseline.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "base_rate",
+            "popularity",
+            "item_mean",
+            "item_user_mean",
+            "item_user_residual",
+            "item_mean+valid",
+            "item_user_mean+valid",
+            "item_user_residual+valid",
+            "page_link",
+            "tfidf",
+            "page_link_tfidf"
+        ]
+    );
+    assert!(all.iter().all(|baseline| baseline.scores.len() == 2));
+    assert!(all.iter().flat_map(|baseline| &baseline.scores).all(|p| *p > 0.0 && *p < 1.0));
+    // 2 of 3 rows and half an imaginary one: 2.5 / 4. The hat: 1 of 2 and 5 at the base rate.
+    let of = |name: &str| &all.iter().find(|baseline| baseline.name == name).unwrap().scores;
+    assert_eq!(of("base_rate")[0], 0.625);
+    assert!((of("item_mean")[0] - (1.0 + 5.0 * 0.625) / 7.0).abs() < 1e-12);
+    assert_eq!(of("item_mean")[1], 0.625, "an item without rows");
+    assert!((of("item_user_mean")[1] - 0.625).abs() < 1e-12, "an unknown user with an unknown item");
+    assert!(of("item_user_mean")[0] > of("item_mean")[0], "ann likes everything");
+    // After the shoe the hat was clicked once of once.
+    assert!((of("page_link")[0] - (1.0 + 10.0 * of("item_mean")[0]) / 11.0).abs() < 1e-12);
+}
+
+#[test]
+fn test_labels_change_no_score() {
+    let (dataset, examples) = open(&ROWS);
+    let mut turned = ROWS;
+    turned.iter_mut().filter(|row| row.0 == Part::Test).for_each(|row| row.3 = !row.3);
+    let (_, others) = open(&turned);
+    let score = |examples| {
+        let data = LabelledRows { dataset: &dataset, examples, label: Label::Click };
+        baselines(data, Part::Test, &FeatureSettings { min_df: 1, ..FeatureSettings::default() })
+    };
+    assert_eq!(score(&examples), score(&others));
+}
+
+#[test]
+fn similarity_is_the_cosine_to_the_goal() {
+    let (dataset, examples) = open(&ROWS);
+    let data = LabelledRows { dataset: &dataset, examples: &examples, label: Label::Click };
+    let settings = FeatureSettings { min_df: 1, word_grams: 1, ..FeatureSettings::default() };
+    let cosines = GoalSimilarity::fit(data, &settings).unwrap().scores(&[2, 0, 3]);
+    // idf: red 1.693, leather and black 1.288. boot·boot = 1, boot·hat = 1 / sqrt 2, boot·shoe = idf² / (|boot| |shoe|).
+    let (rare, common) = (2.0f64.ln() + 1.0, (4.0f64 / 3.0).ln() + 1.0);
+    let expected = [1.0, 0.5f64.sqrt(), common / 2.0f64.sqrt() / (rare * rare + common * common).sqrt()];
+    cosines
+        .iter()
+        .zip(expected)
+        .for_each(|(got, expected)| assert!((got - expected).abs() < 1e-6, "{got} {expected}"));
+}
+
+#[test]
+fn conversions_are_another_label_of_some_rows() {
+    let (dataset, mut examples) = open(&ROWS);
+    examples.conversions = [None, Some(true), Some(false), None, Some(true), Some(false), None].to_vec();
+    let data = LabelledRows { dataset: &dataset, examples: &examples, label: Label::Conversion };
+    assert_eq!(data.rows(&[Part::Train]), [1, 2]);
+    assert_eq!(data.labels(&[1, 2]), [true, false]);
+    assert_eq!(SmoothedMeans::fit(data, &[Part::Train], Smoothing::default()).base_rate(), 0.5);
+}
