@@ -85,6 +85,15 @@ pub(crate) enum Error {
     /// Runs whose figures are not about the same cases.
     #[error("runs {first} and {other} cannot be compared: {first} {first_is}, {other} {other_is}")]
     NotComparable { first: String, first_is: String, other: String, other_is: String },
+    /// A data set without labelled rows.
+    #[error("data set `{dataset}` has no examples.parquet, which task=ctr and task=oc learn from")]
+    NoExamples { dataset: String },
+    /// A part of the examples that is missing.
+    #[error("the examples of data set `{dataset}` have no {part} row")]
+    NoRows { dataset: String, part: &'static str },
+    /// A run of another task.
+    #[error("run {} has the task {got}, this needs {expected}", run.display())]
+    OtherTask { run: PathBuf, got: &'static str, expected: &'static str },
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted { resume: Option<String> },
@@ -144,6 +153,13 @@ impl Error {
                 Some("an encoder learns from texts and training histories: `semrank import --text COLUMNS` keeps \
                       texts, and a user needs four events for two to be left for training".into())
             }
+            Error::NoExamples { .. } => Some(
+                "`semrank import --format pointwise` makes them of labelled rows, `semrank prep` of an impression log".into(),
+            ),
+            Error::NoRows { part, .. } => {
+                Some(format!("at least one row of examples.parquet must have the split `{part}`"))
+            }
+            Error::OtherTask { expected, .. } => Some(format!("`semrank run --set task={expected}` makes such a run")),
             Error::NoTokens { .. } => {
                 Some("ids come from texts: the data set needs text columns, the settings model.content or \
                       model.prefixes to be true, and the catalogue at least 8 items".into())

@@ -17,6 +17,9 @@
 use crate::{ActionId, ItemId, UserId};
 use std::ops::Range;
 
+/// The dwell time of an event that has none.
+const UNKNOWN: i32 = -1;
+
 /// One event of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Event {
@@ -64,6 +67,8 @@ pub struct EventLog {
     items: Vec<ItemId>,
     actions: Vec<ActionId>,
     times: Vec<i64>,
+    /// Empty where no event has a dwell time.
+    dwells: Vec<i32>,
     timed: bool,
 }
 
@@ -128,6 +133,11 @@ impl EventLog {
         &self.times
     }
 
+    /// Dwell times (ms; -1 = unknown), in log order; empty where no event has one.
+    pub fn dwells(&self) -> &[i32] {
+        &self.dwells
+    }
+
     fn slice(&self, range: Range<usize>) -> History<'_> {
         History {
             items: &self.items[range.clone()],
@@ -142,6 +152,8 @@ impl EventLog {
 pub struct EventLogBuilder {
     users: Vec<UserId>,
     events: Vec<Event>,
+    /// Shorter than `events` while the last ones have none.
+    dwells: Vec<i32>,
 }
 
 impl EventLogBuilder {
@@ -149,6 +161,13 @@ impl EventLogBuilder {
     pub fn push(&mut self, user: UserId, event: Event) {
         self.users.push(user);
         self.events.push(event);
+    }
+
+    /// Adds the next row with its dwell time (ms).
+    pub fn push_with_dwell(&mut self, user: UserId, event: Event, dwell_ms: i32) {
+        self.dwells.resize(self.events.len(), UNKNOWN);
+        self.dwells.push(dwell_ms);
+        self.push(user, event);
     }
 
     /// Sorts by user, time and row order.
@@ -169,12 +188,20 @@ impl EventLogBuilder {
             // A stable sort: equal times keep the original row order.
             order[offsets[user]..offsets[user + 1]].sort_by_key(|&row| self.events[row as usize].time);
         }
+        let dwells = match self.dwells.is_empty() {
+            true => Vec::new(),
+            false => {
+                let dwell = |&row: &u32| self.dwells.get(row as usize).copied().unwrap_or(UNKNOWN);
+                order.iter().map(dwell).collect()
+            }
+        };
         let column = || order.iter().map(|&row| self.events[row as usize]);
         EventLog {
             items: column().map(|event| event.item).collect(),
             actions: column().map(|event| event.action).collect(),
             times: column().map(|event| event.time).collect(),
             offsets,
+            dwells,
             timed,
         }
     }
@@ -183,6 +210,17 @@ impl EventLogBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dwell_times_follow_their_events() {
+        let mut log = EventLogBuilder::default();
+        let event = |time| Event { item: ItemId(0), action: ActionId(0), time };
+        log.push(UserId(0), event(3));
+        log.push_with_dwell(UserId(0), event(1), 500);
+        log.push(UserId(0), event(2));
+        assert_eq!(log.finish(1, true).dwells(), [500, -1, -1]);
+        assert!(EventLogBuilder::default().finish(1, true).dwells().is_empty());
+    }
 
     #[test]
     fn ties_keep_the_row_order_and_users_without_events_are_empty() {

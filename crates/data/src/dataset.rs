@@ -18,6 +18,9 @@ pub(crate) const ITEMS: &str = "items.parquet";
 /// The log's file name.
 pub(crate) const EVENTS: &str = "events.parquet";
 
+/// An event without a dwell time.
+const NO_DWELL: i32 = -1;
+
 /// A whole data set.
 #[derive(Debug, Clone)]
 pub struct Dataset {
@@ -182,9 +185,7 @@ fn read_events(path: &Path, catalog: &Catalog) -> Result<Log, Error> {
     let time = if timed { "timestamp" } else { "position" };
     let mut columns = vec!["user_id", "item_id", "action", time];
     columns.iter().try_for_each(|column| table.require(column))?;
-    if table.has("seq") {
-        columns.push("seq");
-    }
+    columns.extend(["seq", "dwell_ms"].iter().filter(|name| table.has(name)));
     let mut batches = table.read(&columns)?;
     let mut rows =
         Rows { time, catalog, users: Dictionary::new(), actions: Dictionary::new(), rows: Vec::new() };
@@ -201,7 +202,7 @@ struct Rows<'a> {
     catalog: &'a Catalog,
     users: Dictionary,
     actions: Dictionary,
-    rows: Vec<(i64, UserId, Event)>,
+    rows: Vec<(i64, UserId, Event, i32)>,
 }
 
 impl Rows<'_> {
@@ -211,6 +212,7 @@ impl Rows<'_> {
         let actions = batch.strings("action")?;
         let times = batch.integers(self.time)?;
         let seqs = batch.integers("seq")?;
+        let dwells = batch.integers("dwell_ms")?;
         for row in 0..batch.rows() {
             let id = name(batch, "item_id", &items, row)?;
             let item =
@@ -224,18 +226,22 @@ impl Rows<'_> {
                 .ok_or_else(|| batch.error(row, self.time, "an empty value", "an integer"))?;
             let user = UserId(self.users.insert(name(batch, "user_id", &users, row)?));
             let seq = integer(&seqs, row).unwrap_or(self.rows.len() as i64);
-            self.rows.push((seq, user, Event { item: ItemId(item), action: ActionId(action), time }));
+            let dwell = integer(&dwells, row).map_or(NO_DWELL, |ms| ms.clamp(0, i64::from(i32::MAX)) as i32);
+            self.rows.push((seq, user, Event { item: ItemId(item), action: ActionId(action), time }, dwell));
         }
         Ok(())
     }
 }
 
-fn sorted(mut rows: Vec<(i64, UserId, Event)>, users: usize, timed: bool) -> EventLog {
+fn sorted(mut rows: Vec<(i64, UserId, Event, i32)>, users: usize, timed: bool) -> EventLog {
     if !rows.is_sorted_by_key(|row| row.0) {
         rows.sort_by_key(|row| row.0);
     }
     let mut log = EventLogBuilder::default();
-    rows.into_iter().for_each(|(_, user, event)| log.push(user, event));
+    rows.into_iter().for_each(|(_, user, event, dwell)| match dwell {
+        NO_DWELL => log.push(user, event),
+        dwell => log.push_with_dwell(user, event, dwell),
+    });
     log.finish(users, timed)
 }
 

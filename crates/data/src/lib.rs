@@ -16,6 +16,7 @@ mod error;
 mod examples;
 mod hash;
 pub mod import;
+mod item_column;
 mod lock;
 mod meta;
 mod parquet_sink;
@@ -31,6 +32,7 @@ pub use examples::{
     ContextColumn, ContextValues, ExampleRow, Examples, ExamplesWriter, OptionalColumn, Part,
 };
 pub use hash::{hash_dataset, hash_file};
+pub use item_column::ItemColumn;
 pub use lock::LockedFile;
 pub use meta::Meta;
 pub use parquet_sink::{ColumnType, ParquetSink, Value};

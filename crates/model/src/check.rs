@@ -113,25 +113,25 @@ impl LiveSettings {
     }
 }
 
-fn positive(key: &'static str, got: usize) -> Result<(), SettingError> {
+pub(crate) fn positive(key: &'static str, got: usize) -> Result<(), SettingError> {
     ensure(got > 0, key, got.to_string(), "at least 1")
 }
 
 // In the comparisons below a NaN is in no range.
 
-fn above_zero(key: &'static str, got: f64) -> Result<(), SettingError> {
+pub(crate) fn above_zero(key: &'static str, got: f64) -> Result<(), SettingError> {
     ensure(got > 0.0 && got.is_finite(), key, got.to_string(), "a number above 0")
 }
 
-fn not_negative(key: &'static str, got: f64) -> Result<(), SettingError> {
+pub(crate) fn not_negative(key: &'static str, got: f64) -> Result<(), SettingError> {
     ensure(got >= 0.0 && got.is_finite(), key, got.to_string(), "0 or more")
 }
 
-fn share(key: &'static str, got: f64) -> Result<(), SettingError> {
+pub(crate) fn share(key: &'static str, got: f64) -> Result<(), SettingError> {
     ensure((0.0..1.0).contains(&got), key, got.to_string(), "0 or more, and below 1")
 }
 
-fn within(key: &'static str, got: f64, least: f64, most: f64) -> Result<(), SettingError> {
+pub(crate) fn within(key: &'static str, got: f64, least: f64, most: f64) -> Result<(), SettingError> {
     ensure((least..=most).contains(&got), key, got.to_string(), &format!("{least} to {most}"))
 }
 

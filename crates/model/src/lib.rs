@@ -16,6 +16,7 @@ mod live;
 mod network;
 mod newcomers;
 mod places;
+pub mod pointwise;
 pub mod pointwise_baselines;
 mod prefixes;
 mod prior;

@@ -1,5 +1,6 @@
 //! Settings of the sequence model and of its training; `semrank config` prints them with these comments.
 
+use crate::pointwise::{Auto, Delay, Stream};
 use serde::{Deserialize, Serialize};
 
 /// Which items a position's target competes with.
@@ -99,6 +100,12 @@ semrank_core::settings! {
         sampling: Negatives = Negatives::Uniform,
         /// Parts a step is cut into, added in order: the result depends on it, but not on the number of threads.
         shards: usize = 2,
+        /// What clicks teach whose conversion may still come (`task=oc`): `window`, `naive`, `fake-negative-weighted`,
+        /// `delay-model` or `elapsed`; `oracle` takes the label of the future, for experiments.
+        delay: Delay = Delay::Window,
+        /// Whether `task=ctr` and `task=oc` read the log once, in time order: `true`, `false`, or `auto` (above a million
+        /// training rows).
+        stream: Stream = Stream::Auto(Auto::Auto),
     }
 }
 

@@ -349,16 +349,16 @@ fn contents<'c>(live: &'c Option<Live>, data: &TrainingData<'c>) -> &'c [f32] {
 
 /// Gradients of some rows of a table.
 #[derive(Debug, Default)]
-struct RowGrads<T> {
+pub(crate) struct RowGrads<T> {
     /// Ascending.
-    rows: Vec<u32>,
+    pub(crate) rows: Vec<u32>,
     /// `[rows x D]`.
-    grads: Vec<T>,
+    pub(crate) grads: Vec<T>,
 }
 
 impl<T: Scalar> RowGrads<T> {
     /// Adds the gradients of all items that share a row; `pairs` are (row, item of the batch).
-    fn sum(mut pairs: Vec<(u32, u32)>, dvectors: &[T], dim: usize) -> Self {
+    pub(crate) fn sum(mut pairs: Vec<(u32, u32)>, dvectors: &[T], dim: usize) -> Self {
         pairs.sort_unstable();
         let runs: Vec<&[(u32, u32)]> = pairs.chunk_by(|a, b| a.0 == b.0).collect();
         let mut grads = vec![T::ZERO; runs.len() * dim];
@@ -380,7 +380,7 @@ fn sum_grads<T: Scalar>(out: &mut Vec<T>, shards: &[ShardSpace<T>]) {
 }
 
 /// Squared length: the sum of fixed parts, in order.
-fn squared<T: Scalar>(values: &[T]) -> f64 {
+pub(crate) fn squared<T: Scalar>(values: &[T]) -> f64 {
     let parts: Vec<f64> = values.par_chunks(CHUNK).map(|part| kernel::dot(part, part).to_f64()).collect();
     parts.iter().sum()
 }

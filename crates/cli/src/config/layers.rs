@@ -1,7 +1,7 @@
 //! One source of settings over the other. A value that does not fit is refused with its key, what stands there, what
 //! is possible, and where it comes from.
 
-use super::{Config, SECTIONS, keys};
+use super::{Config, SECTIONS, TASK, keys};
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::fmt;
@@ -133,6 +133,10 @@ impl Layers {
         for (section, inner) in places.get_ref() {
             let origin = |at: usize| Origin::File(path.to_owned(), line_of(text, at));
             let name: &str = section.get_ref();
+            if name == TASK {
+                self.set(TASK, values[TASK].clone(), origin(section.span().start))?;
+                continue;
+            }
             let Some(Value::Table(values)) = values.get(name) else {
                 return Err(unknown(name, origin(section.span().start)));
             };
@@ -158,6 +162,10 @@ impl Layers {
         variables.sort();
         for (name, value) in variables {
             let Some(rest) = name.strip_prefix("SEMRANK_").map(str::to_lowercase) else { continue };
+            if rest == TASK {
+                self.set(TASK, parse(&value), Origin::Environment(name))?;
+                continue;
+            }
             let Some((section, key)) = rest.split_once('_') else { continue };
             if SECTIONS.iter().any(|(known, _)| *known == section) {
                 self.set(&format!("{section}.{key}"), parse(&value), Origin::Environment(name))?;
@@ -168,12 +176,15 @@ impl Layers {
 
     fn set(&mut self, key: &str, value: Value, origin: Origin) -> Result<(), ConfigError> {
         let known = keys().any(|known| known == key);
-        let Some((section, name)) = key.split_once('.').filter(|_| known) else {
-            return Err(unknown(key, origin));
-        };
-        let table = self.given.entry(section).or_insert_with(|| Value::Table(Table::new()));
-        if let Value::Table(table) = table {
-            table.insert(name.to_owned(), value.clone());
+        match key.split_once('.').filter(|_| known) {
+            None if key == TASK => drop(self.given.insert(TASK.into(), value.clone())),
+            None => return Err(unknown(key, origin)),
+            Some((section, name)) => {
+                let table = self.given.entry(section).or_insert_with(|| Value::Table(Table::new()));
+                if let Value::Table(table) = table {
+                    table.insert(name.to_owned(), value.clone());
+                }
+            }
         }
         // Everything before was accepted: what fails now is this value.
         self.config = Config::deserialize(self.given.clone())

@@ -32,6 +32,7 @@ use crate::error::Error;
 use clap::Args;
 use semrank_core::settings::Key;
 use semrank_embed::hash::FeatureSettings;
+use semrank_model::pointwise::PointwiseSettings;
 use semrank_model::{BlendSettings, ModelSettings, TrainSettings};
 use semrank_tokens::{AlignSettings, TokenSettings};
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,8 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
+    /// What is predicted; the only setting outside of a section.
+    pub(crate) task: Task,
     pub(crate) data: DataSettings,
     pub(crate) content: ContentSettings,
     pub(crate) features: FeatureSettings,
@@ -49,13 +52,31 @@ pub(crate) struct Config {
     pub(crate) model: ModelSettings,
     pub(crate) train: TrainSettings,
     pub(crate) blend: BlendSettings,
+    pub(crate) pointwise: PointwiseSettings,
 }
+
+/// The value of `task`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Task {
+    /// The next item of a history, among all.
+    #[default]
+    Retrieval,
+    /// Probabilities of clicks, of the rows of `examples.parquet`.
+    Ctr,
+    /// Of clicks, and of conversions given a click.
+    Oc,
+}
+
+/// The key outside of a section, and its comment.
+pub(crate) const TASK: &str = "task";
+pub(crate) const TASK_DOC: &str = " `retrieval` (the next item of a history), `ctr` (clicks of impressions) or `oc` (and their conversions).";
 
 /// Units of the adapter that `content.train=adapter` asks for.
 const ADAPTER: usize = 256;
 
 /// Name and keys of every section, in the order of [`Config`].
-pub(crate) const SECTIONS: [(&str, &[Key]); 8] = [
+pub(crate) const SECTIONS: [(&str, &[Key]); 9] = [
     ("data", DataSettings::KEYS),
     ("content", ContentSettings::KEYS),
     ("features", FeatureSettings::KEYS),
@@ -64,6 +85,7 @@ pub(crate) const SECTIONS: [(&str, &[Key]); 8] = [
     ("model", ModelSettings::KEYS),
     ("train", TrainSettings::KEYS),
     ("blend", BlendSettings::KEYS),
+    ("pointwise", PointwiseSettings::KEYS),
 ];
 
 /// Where settings come from.
@@ -96,6 +118,7 @@ impl Config {
         self.model.check()?;
         self.train.check()?;
         self.blend.check()?;
+        self.pointwise.check()?;
         Ok(())
     }
 }

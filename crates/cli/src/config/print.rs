@@ -1,17 +1,18 @@
 //! Settings in, commented TOML out: what it prints can be read back as a `--config` file.
 
-use super::{Config, SECTIONS};
+use super::{Config, SECTIONS, TASK, TASK_DOC};
 use toml::{Table, Value};
 
 /// Every key with its comment and value.
 pub(crate) fn to_toml(config: &Config) -> String {
     // Plain structs of numbers, strings and lists: every one of them can be written as TOML.
     let values = Table::try_from(config).unwrap_or_default();
-    let mut out = String::new();
+    let mut out = format!("#{TASK_DOC}\n");
+    if let Some(value) = values.get(TASK) {
+        out += &format!("{TASK} = {value}\n");
+    }
     for (section, keys) in SECTIONS {
-        if !out.is_empty() {
-            out.push('\n');
-        }
+        out.push('\n');
         out += &format!("[{section}]\n");
         for key in keys {
             key.doc.lines().for_each(|line| out += &format!("#{}\n", line.trim_end()));

@@ -17,9 +17,10 @@ mod table;
 pub(crate) use compare::{Evaluation, compare};
 pub(crate) use table::{policy, tables};
 
+use crate::config::Task;
 use crate::error::Error;
 use crate::output;
-use crate::run::{Data, Finished, OpenArgs};
+use crate::run::{Data, Finished, OpenArgs, PointwiseArgs, evaluate_pointwise};
 use clap::{Args, ValueEnum};
 use semrank_data::{Case, write_atomically};
 use semrank_model::evaluate::{EvaluateError, Protocol, RankOptions, rank, write_predictions};
@@ -38,12 +39,15 @@ pub(crate) struct EvaluateArgs {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
-    /// Write the model's best 50 items of every case: `user<TAB>item item …`.
+    /// Write the model's best 50 items of every case: `user<TAB>item item …`; of a ranking task its rows:
+    /// `user<TAB>item<TAB>label<TAB>score`.
     #[arg(long, value_name = "FILE")]
     predictions: Option<PathBuf>,
     /// Leave items of the history out of the predictions.
     #[arg(long, requires = "predictions")]
     filtered: bool,
+    #[command(flatten)]
+    pointwise: PointwiseArgs,
     #[command(flatten)]
     from: OpenArgs,
 }
@@ -85,6 +89,10 @@ struct Timed<'a> {
 
 /// Evaluates what the arguments say.
 pub(crate) fn evaluate(args: &EvaluateArgs) -> Result<(), Error> {
+    if args.pointwise.task.is_some() || args.from.task()? != Task::Retrieval {
+        let (test, predictions) = (args.split == Part::Test, args.predictions.as_ref());
+        return evaluate_pointwise(&args.from, &args.pointwise, test, args.json, predictions);
+    }
     let run = args.from.finished()?;
     if let Some(path) = &args.predictions {
         let protocol = if args.filtered { Protocol::Filtered } else { Protocol::Strict };

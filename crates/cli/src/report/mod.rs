@@ -11,6 +11,7 @@
 //! | `comparison` | the page on several runs |
 //! | `charts`, `scatter`, `profile`, `frame` | line chart, grouped bars, points and sorted thin bars as SVG |
 //! | `tables` | results, segments, training, facts |
+//! | `pointwise` | the page of a ranking task |
 //! | `people` | users' histories beside their recommendations |
 //! | `text` | escaping and numbers |
 //!
@@ -23,6 +24,7 @@ mod comparison;
 mod content;
 mod frame;
 mod people;
+mod pointwise;
 mod profile;
 mod scatter;
 mod tables;
@@ -35,6 +37,7 @@ pub(crate) use comparison::render as render_comparison;
 pub(crate) use content::{
     DatasetFacts, Epoch, Past, Recommended, Report, ResultRow, SegmentFacts, TokensLink, UserExample,
 };
+pub(crate) use pointwise::render as render_pointwise;
 pub(crate) use tokens::render as render_tokens;
 
 use charts::{Bars, Labelled, Lines, Series, WIDE};

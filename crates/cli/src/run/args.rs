@@ -42,6 +42,16 @@ pub(crate) struct OpenArgs {
 }
 
 impl OpenArgs {
+    /// Where the data set is now, if it was moved.
+    pub(crate) fn data(&self) -> Option<&std::path::Path> {
+        self.data.as_deref()
+    }
+
+    /// The task of the run.
+    pub(crate) fn task(&self) -> Result<crate::config::Task, Error> {
+        Ok(super::RunFolder::open(&self.run)?.1.config.task)
+    }
+
     /// Reads it up to its semantic ids.
     pub(crate) fn tokenized(&self) -> Result<Tokenized, Error> {
         Tokenized::open(&self.run, self.data.as_deref())

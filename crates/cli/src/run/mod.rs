@@ -12,6 +12,7 @@
 //! | `stage` | skip or make a stage; manifests and their checks |
 //! | `data` | the data set, its split and counts |
 //! | `features`, `tokens`, `model`, `evaluation` | one stage each |
+//! | `pointwise` | the stages `model` and `report` of `task=ctr` and `task=oc` |
 //! | `ids` | the file of semantic ids |
 //! | `tokenized` | a run up to its semantic ids |
 //! | `record` | what the files of a finished run tell without its data set: test metrics and cost |
@@ -26,6 +27,7 @@ mod ids;
 mod live;
 mod model;
 mod page;
+mod pointwise;
 mod record;
 mod stage;
 mod tokenized;
@@ -37,12 +39,14 @@ pub(crate) use evaluation::{STAGE as REPORT, TOKENS_PAGE};
 pub(crate) use features::{CACHED, ENCODED};
 pub(crate) use folder::{Lock, read_json, write_json};
 pub(crate) use live::trained_encoder;
+pub(crate) use pointwise::evaluate as evaluate_pointwise;
+pub(crate) use pointwise::{Measured, PointwiseArgs, PointwiseReport};
 pub(crate) use record::Record;
 pub(crate) use stage::{Done, Timing};
 pub(crate) use tokenized::Tokenized;
 pub(crate) use tokens::Content;
 
-use crate::config::Config;
+use crate::config::{Config, Task};
 use crate::error::Error;
 use crate::evaluate::{Evaluation, tables};
 use crate::{interrupt, output, resources};
@@ -103,7 +107,11 @@ pub(crate) fn train(args: &RunArgs) -> Result<(), Error> {
 
 fn all_stages(args: &RunArgs) -> Result<(), Error> {
     let started = Instant::now();
-    let (mut finished, _lock) = Finished::make(&args.make.job(args.resume)?)?;
+    let job = args.make.job(args.resume)?;
+    if job.config.task != Task::Retrieval {
+        return pointwise::run(&job, args.json, true);
+    }
+    let (mut finished, _lock) = Finished::make(&job)?;
     let evaluation = finished.evaluate(&[])?;
     let summary = Summary::new(&finished, Some(&evaluation), started);
     if args.json {
@@ -114,7 +122,11 @@ fn all_stages(args: &RunArgs) -> Result<(), Error> {
 
 fn up_to_model(args: &RunArgs) -> Result<(), Error> {
     let started = Instant::now();
-    let (finished, _lock) = Finished::make(&args.make.job(args.resume)?)?;
+    let job = args.make.job(args.resume)?;
+    if job.config.task != Task::Retrieval {
+        return pointwise::run(&job, args.json, false);
+    }
+    let (finished, _lock) = Finished::make(&job)?;
     let summary = Summary::new(&finished, None, started);
     if args.json { output::json(&summary) } else { output::text(&summary.text()) }
 }
@@ -151,6 +163,10 @@ impl Finished {
     pub(crate) fn open(run: &Path, moved_to: Option<&Path>) -> Result<Finished, Error> {
         let tokenized = Tokenized::open(run, moved_to)?;
         let Tokenized { data, config, seed, content, mut stages, folder } = tokenized;
+        if config.task != Task::Retrieval {
+            let got = if config.task == Task::Oc { "oc" } else { "ctr" };
+            return Err(Error::OtherTask { run: run.to_owned(), got, expected: "retrieval" });
+        }
         let from = [stages[0].hash.as_str(), stages[1].hash.as_str()];
         let model_done = stage::check(&folder, &model::key(&data, &config, seed, from))?;
         let shape = data.shape(content.features.dim);

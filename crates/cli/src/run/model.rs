@@ -39,11 +39,20 @@ pub(crate) fn key(data: &Data, config: &Config, seed: u64, [features, tokens]: [
     let config = json!({
         "split": data.split.kind,
         "model": config.model,
-        "train": config.train,
+        "train": settings(config),
         "blend": config.blend,
         "content": training(&config.content),
     });
     Key::new("model", seed, config, &[("dataset", &data.hash), ("features", features), ("tokens", tokens)])
+}
+
+/// The settings of training that a sequence model reads.
+fn settings(config: &Config) -> serde_json::Value {
+    let mut value = json!(config.train);
+    if let Some(settings) = value.as_object_mut() {
+        ["delay", "stream"].iter().for_each(|of_ranking| drop(settings.remove(*of_ranking)));
+    }
+    value
 }
 
 /// What steers the training of content; nothing where it stays frozen.

@@ -69,19 +69,19 @@ pub enum Error {
     },
 }
 
-fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
     let mut text = serde_json::to_string_pretty(value)
         .map_err(|source| Error::Json { path: path.to_owned(), source })?;
     text.push('\n');
     std::fs::write(path, text).map_err(|source| Error::Io { path: path.to_owned(), source })
 }
 
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
     let text = std::fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
     serde_json::from_slice(&text).map_err(|source| Error::Json { path: path.to_owned(), source })
 }
 
-fn same<T: PartialEq + std::fmt::Debug>(
+pub(crate) fn same<T: PartialEq + std::fmt::Debug>(
     path: &Path,
     what: &'static str,
     got: T,

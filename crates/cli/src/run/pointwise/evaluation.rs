@@ -1,0 +1,227 @@
+//! The stage `report` of a ranking task, and `semrank evaluate --task ctr|oc`.
+//!
+//! `ctr` compares P(click) with the click label of every row. `oc` compares P(click) · P(conversion | click) with the conversion
+//! label of every row whose labels can no longer change, and, apart, P(conversion | click) among its clicks.
+
+use super::super::stage::{self, Done, Key, stage};
+use super::super::{OpenArgs, folder};
+use super::Prepared;
+use super::measure::{Measured, measure};
+use super::model::{self, Trained};
+use crate::config::Task;
+use crate::error::Error;
+use crate::{output, report};
+use clap::{Args, ValueEnum};
+use semrank_data::{Part, write_atomically};
+use semrank_model::pointwise::{DayReport, PassReport, Position};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+const EVALUATION: &str = "evaluation.json";
+const PAGE: &str = "report.html";
+
+/// What `evaluate --task` was asked for.
+#[derive(Debug, Args)]
+pub(crate) struct PointwiseArgs {
+    /// Of a run with `task=ctr` or `task=oc`: the probabilities to measure [default: the run's task].
+    #[arg(long, value_enum)]
+    pub(crate) task: Option<TaskArg>,
+    /// Whether a row's slot counts: as it was logged, or its mean effect, as at serving.
+    #[arg(long, value_enum, default_value = "logged")]
+    position: PositionArg,
+}
+
+/// `--task`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TaskArg {
+    /// Clicks.
+    Ctr,
+    /// Conversions.
+    Oc,
+}
+
+/// `--position`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PositionArg {
+    Logged,
+    Neutral,
+}
+
+/// What a model's probabilities are worth.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PointwiseEvaluation {
+    pub(crate) task: String,
+    pub(crate) dataset: String,
+    pub(crate) split: String,
+    /// Rows whose labels can still change, left out.
+    pub(crate) immature: usize,
+    #[serde(flatten)]
+    pub(crate) measured: Measured,
+    /// Of conversions: P(conversion | click) among clicks.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) given_click: Option<Measured>,
+}
+
+impl PointwiseEvaluation {
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}"));
+        let mut out = format!("{}: {} of {} ({})\n", self.dataset, self.task, self.split, "calibrated");
+        let heads = ["rows", "base rate", "AUC", "UAUC", "PR-AUC", "log loss", "NE", "calibration", "ECE"];
+        let width = |at: usize| if at == 0 { 9 } else { 11 };
+        let line = |name: &str, cells: &[String]| {
+            let cells: Vec<String> =
+                cells.iter().enumerate().map(|(at, cell)| format!("{cell:>w$}", w = width(at))).collect();
+            format!("{name:<16}{}\n", cells.concat())
+        };
+        out += &line("", &heads.map(str::to_owned));
+        let cells = |scores: &semrank_core::pointwise::Scores, uauc: Option<f64>| {
+            [
+                scores.rows.to_string(),
+                number(Some(scores.base_rate)),
+                number(scores.auc),
+                number(uauc),
+                number(scores.pr_auc),
+                number(Some(scores.log_loss)),
+                number(scores.ne),
+                number(scores.calibration),
+                number(Some(scores.ece)),
+            ]
+        };
+        out += &line("all", &cells(&self.measured.scores, self.measured.uauc));
+        if let Some(given) = &self.given_click {
+            out += &line("given a click", &cells(&given.scores, given.uauc));
+        }
+        for (name, parts) in &self.measured.segments {
+            for part in parts {
+                out += &line(&format!("{name} {}", part.name), &cells(&part.scores, None));
+            }
+        }
+        for (name, interval) in &self.measured.intervals {
+            out += &format!("{name}: {:.4} [{:.4}, {:.4}]\n", interval.value, interval.low, interval.high);
+        }
+        out
+    }
+}
+
+/// The content of `report.html`.
+#[derive(Debug)]
+pub(crate) struct PointwiseReport<'a> {
+    pub(crate) evaluation: &'a PointwiseEvaluation,
+    pub(crate) curve: &'a [PassReport],
+    pub(crate) days: &'a [DayReport],
+}
+
+/// Measures the test rows, or reads what was found.
+pub(super) fn run(
+    prepared: &Prepared,
+    trained: &mut Trained,
+    stages: &[Done],
+) -> Result<(PointwiseEvaluation, Done), Error> {
+    let inputs: Vec<(&str, &str)> =
+        stages.iter().map(|done| (done.stage.as_str(), done.hash.as_str())).collect();
+    let mut inputs = inputs;
+    inputs.push(("dataset", &prepared.data.hash));
+    let key = Key::new("report", prepared.seed, json!({ "task": prepared.config.task }), &inputs);
+    stage(
+        &prepared.folder,
+        &key,
+        |dir| folder::read_json(&dir.join(EVALUATION)),
+        |dir, _| {
+            let found = find(prepared, trained, (Part::Test, prepared.config.task), Position::Logged);
+            folder::write_json(&dir.join(EVALUATION), &found.evaluation)?;
+            let facts = &trained.facts;
+            let content =
+                PointwiseReport { evaluation: &found.evaluation, curve: &facts.curve, days: &facts.days };
+            let html = report::render_pointwise(&content);
+            write_atomically(&dir.join(PAGE), |out| out.write_all(html.as_bytes()))?;
+            Ok(found.evaluation)
+        },
+    )
+}
+
+/// `semrank evaluate` of such a run.
+pub(crate) fn evaluate(
+    from: &OpenArgs,
+    args: &PointwiseArgs,
+    test: bool,
+    json: bool,
+    predictions: Option<&PathBuf>,
+) -> Result<(), Error> {
+    let prepared = Prepared::open(&from.run, from.data())?;
+    let task = match args.task {
+        Some(TaskArg::Ctr) => Task::Ctr,
+        Some(TaskArg::Oc) => Task::Oc,
+        None => prepared.config.task,
+    };
+    if task == Task::Oc && prepared.config.task != Task::Oc {
+        return Err(Error::OtherTask { run: from.run.clone(), got: "ctr", expected: "oc" });
+    }
+    stage::check(&prepared.folder, &model::key_of(&prepared))?;
+    let mut trained = model::load(&prepared, &prepared.folder.stage("model"))?;
+    let part = if test { Part::Test } else { Part::Valid };
+    let position = match args.position {
+        PositionArg::Logged => Position::Logged,
+        PositionArg::Neutral => Position::Neutral,
+    };
+    let found = find(&prepared, &mut trained, (part, task), position);
+    if let Some(path) = predictions {
+        write_predictions(&prepared, &found, path)?;
+    }
+    if json { output::json(&found.evaluation) } else { output::text(&found.evaluation.text()) }
+}
+
+/// An evaluation with its rows.
+struct Found {
+    evaluation: PointwiseEvaluation,
+    rows: Vec<usize>,
+    scores: Vec<f64>,
+    labels: Vec<bool>,
+}
+
+fn find(prepared: &Prepared, trained: &mut Trained, (part, task): (Part, Task), position: Position) -> Found {
+    let examples = &prepared.examples;
+    let all: Vec<usize> = examples.rows(part).collect();
+    let oc = task == Task::Oc;
+    let rows: Vec<usize> =
+        all.iter().copied().filter(|&row| !oc || trained.conversion_is_known(row)).collect();
+    let scored = trained.score(&rows, position);
+    let converted = |row: usize| examples.conversions.get(row).copied().flatten().unwrap_or(false);
+    let label = |&row: &usize| if oc { examples.clicks[row] && converted(row) } else { examples.clicks[row] };
+    let labels: Vec<bool> = rows.iter().map(label).collect();
+    let score = |score: &semrank_model::pointwise::Score| {
+        if oc { score.click_and_conversion() } else { score.click }
+    };
+    let scores: Vec<f64> = scored.iter().map(score).collect();
+    let given_click = oc.then(|| {
+        let clicked = (0..rows.len()).filter(|&at| examples.clicks[rows[at]]);
+        let (of, rest): (Vec<usize>, Vec<(f64, bool)>) =
+            clicked.map(|at| (rows[at], (scored[at].conversion, converted(rows[at])))).unzip();
+        let (scores, labels): (Vec<f64>, Vec<bool>) = rest.into_iter().unzip();
+        measure(prepared, &of, &scores, &labels)
+    });
+    let evaluation = PointwiseEvaluation {
+        task: if oc { "oc" } else { "ctr" }.into(),
+        dataset: prepared.data.dataset.meta.name.clone(),
+        split: part.name().into(),
+        immature: all.len() - rows.len(),
+        measured: measure(prepared, &rows, &scores, &labels),
+        given_click,
+    };
+    Found { evaluation, rows, scores, labels }
+}
+
+/// `user item label score`, rows in the order of the file.
+fn write_predictions(prepared: &Prepared, found: &Found, path: &Path) -> Result<(), Error> {
+    let examples = &prepared.examples;
+    let catalog = &prepared.data.dataset.catalog;
+    Ok(write_atomically(path, |out| {
+        writeln!(out, "user\titem\tlabel\tscore")?;
+        for ((&row, score), &label) in found.rows.iter().zip(&found.scores).zip(&found.labels) {
+            let user = examples.user_names.name(examples.users[row].0);
+            writeln!(out, "{user}\t{}\t{}\t{score}", catalog.name(examples.items[row]), u8::from(label))?;
+        }
+        Ok(())
+    })?)
+}

@@ -1,0 +1,85 @@
+//! How a user's labelled past bears on a candidate: an item-kNN on labels (Sarwar et al. 2001, "Item-based collaborative
+//! filtering", section 3).
+//!
+//! A past row counts by its residual (label minus what user and item made likely), weighted by the likeness of its item to the
+//! candidate. Two likenesses: that of contents, and, for small sets, that of labels: the mean product of the residuals of users
+//! who have labelled both, shrunk towards 0. The second is kept point-in-time too.
+
+use super::counts::Past;
+use super::items::ItemTables;
+use std::collections::HashMap;
+
+/// Features of [`of_labels`] and [`of_contents`].
+pub(crate) const OF_LABELS: usize = 2;
+pub(crate) const OF_CONTENTS: usize = 2;
+/// Users at likeness 0 that a pair's mean product is shrunk by.
+const SHRINK: f32 = 3.0;
+
+/// Sums of products of residuals, and their number, of pairs of items.
+#[derive(Debug, Default)]
+pub(crate) struct Neighbours {
+    pairs: HashMap<u64, [f32; 2]>,
+}
+
+impl Neighbours {
+    /// A user who had labelled `past` has labelled one more.
+    pub(crate) fn learn(&mut self, past: &[Past], new: Past) {
+        for old in past.iter().filter(|old| old.item != new.item) {
+            let [product, users] = self.pairs.entry(key(old.item, new.item)).or_default();
+            *product += old.residual * new.residual;
+            *users += 1.0;
+        }
+    }
+
+    fn likeness(&self, a: u32, b: u32) -> f32 {
+        let [product, users] = self.pairs.get(&key(a, b)).copied().unwrap_or_default();
+        product / (users + SHRINK)
+    }
+
+    /// Weighted mean and sum of the residuals of `past`, by likeness of labels.
+    pub(crate) fn of_labels(&self, past: &[Past], candidate: u32) -> [f32; OF_LABELS] {
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for old in past {
+            let likeness = self.likeness(old.item, candidate);
+            sum += likeness * old.residual;
+            weights += likeness.abs();
+        }
+        [sum / (weights + 0.3), sum.clamp(-4.0, 4.0)]
+    }
+}
+
+/// Weighted mean of the residuals of `past` by squared cosine of contents, and the residual of the nearest one times its cosine.
+pub(crate) fn of_contents(tables: &ItemTables, past: &[Past], candidate: u32) -> [f32; OF_CONTENTS] {
+    let (mut sum, mut weights, mut nearest) = (0.0, 0.0, [0.0f32; 2]);
+    for old in past.iter().filter(|old| old.item != candidate) {
+        let cosine = semrank_nn::kernel::dot(tables.content(old.item), tables.content(candidate)).max(0.0);
+        sum += cosine * cosine * old.residual;
+        weights += cosine * cosine;
+        if cosine >= nearest[0] {
+            nearest = [cosine, old.residual];
+        }
+    }
+    [sum / (weights + 0.5), nearest[0] * nearest[1]]
+}
+
+fn key(a: u32, b: u32) -> u64 {
+    u64::from(a.min(b)) << 32 | u64::from(a.max(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_that_please_the_same_users_are_alike() {
+        let past = |item, residual| Past { item, residual };
+        let mut neighbours = Neighbours::default();
+        (0..3).for_each(|_| neighbours.learn(&[past(0, 1.0)], past(1, 2.0)));
+        neighbours.learn(&[past(0, 1.0)], past(2, -1.0));
+        assert_eq!(neighbours.likeness(1, 0), 6.0 / 6.0);
+        assert_eq!(neighbours.likeness(0, 2), -1.0 / 4.0);
+        assert!(neighbours.of_labels(&[past(0, 1.0)], 1)[0] > 0.0);
+        assert!(neighbours.of_labels(&[past(0, 1.0)], 2)[0] < 0.0);
+        assert_eq!(neighbours.of_labels(&[past(0, 1.0)], 9), [0.0, 0.0]);
+    }
+}

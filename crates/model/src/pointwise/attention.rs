@@ -1,0 +1,327 @@
+//! Target attention: each candidate reads its user's history, and no other candidate (DIN, Zhou et al. 2018, arXiv
+//! 1706.06978, section 4.3; SIM, Pi et al. 2020, arXiv 2006.05639, with its relative times).
+//!
+//! Head `h` of candidate vector `c` at event vector `e` of age bucket `b`:
+//!
+//! ```text
+//! score = (c Q_h) · e / sqrt(D) + time[h, b]          value = e, mapped by the output map behind the heads
+//! ```
+//!
+//! Key and value maps are linear, so they are folded into `Q` and into the output map: nothing is projected event by event,
+//! and an event costs two inner products a head. A null slot with a learned key and value stands beside the events, so that
+//! an empty history, or one in which nothing fits, has somewhere to look.
+
+use semrank_nn::{Init, Layout, Linear, Scalar, Slot, kernel};
+
+/// Independent partial sums of an inner product of short vectors.
+const LANES: usize = 16;
+
+/// Multi-head attention of `R` candidates over ragged histories.
+///
+/// # Shapes
+/// Candidates `[R x D]`, event vectors `[E x D]`, output `[R x D]`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TargetAttention {
+    query: Linear,
+    output: Linear,
+    /// `[heads x (buckets + 1)]`; the last column is the null slot's.
+    time: Slot,
+    null_key: Slot,
+    null_value: Slot,
+    heads: usize,
+    dim: usize,
+}
+
+/// Which events each candidate reads: columns over all `(candidate, event)` pairs, one candidate after another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reads<'a> {
+    /// Where each candidate's pairs begin, and their number at the end.
+    pub(crate) offsets: &'a [usize],
+    /// Row of the event vectors.
+    pub(crate) events: &'a [u32],
+    /// Age bucket.
+    pub(crate) ages: &'a [u8],
+}
+
+/// What the backward pass needs.
+#[derive(Debug, Default)]
+pub(crate) struct AttentionSaved<T> {
+    queries: Vec<T>,
+    /// `[pairs x heads]`.
+    weights: Vec<T>,
+    /// `[R x heads]`.
+    null_weights: Vec<T>,
+    pooled: Vec<T>,
+    dpooled: Vec<T>,
+    dqueries: Vec<T>,
+}
+
+impl TargetAttention {
+    /// Adds its tensors, for ages in `buckets`.
+    pub(crate) fn new(layout: &mut Layout, name: &str, dim: usize, heads: usize, buckets: usize) -> Self {
+        let map = Init::Normal((1.0 / dim as f64).sqrt());
+        let tensor = |layout: &mut Layout, part: &str, rows, cols, init| {
+            layout.tensor(&format!("{name}.{part}"), rows, cols, init)
+        };
+        Self {
+            query: Linear::new(layout, &format!("{name}.query"), dim, heads * dim, map),
+            output: Linear::new(layout, &format!("{name}.output"), heads * dim, dim, map),
+            time: tensor(layout, "time", heads, buckets + 1, Init::Constant(0.0)),
+            null_key: tensor(layout, "null_key", 1, dim, Init::Normal(0.1)),
+            null_value: tensor(layout, "null_value", 1, dim, Init::Normal(0.1)),
+            heads,
+            dim,
+        }
+    }
+
+    fn scale<T: Scalar>(&self) -> T {
+        T::from_f64(1.0 / (self.dim as f64).sqrt())
+    }
+
+    /// Writes what each candidate read into `out`.
+    pub(crate) fn forward<T: Scalar>(
+        &self,
+        params: &[T],
+        (candidates, events): (&[T], &[T]),
+        reads: Reads,
+        saved: &mut AttentionSaved<T>,
+        out: &mut [T],
+    ) {
+        let rows = reads.offsets.len() - 1;
+        let width = self.heads * self.dim;
+        resize(&mut saved.queries, rows * width);
+        resize(&mut saved.weights, reads.events.len() * self.heads);
+        resize(&mut saved.null_weights, rows * self.heads);
+        resize(&mut saved.pooled, rows * width);
+        self.query.forward(params, candidates, &mut saved.queries);
+        attend(
+            [self.heads, self.dim],
+            self.scale(),
+            (reads.offsets, reads.events, reads.ages),
+            (&saved.queries, events),
+            (self.time.of(params), self.null_key.of(params), self.null_value.of(params)),
+            (&mut saved.weights, &mut saved.null_weights),
+            &mut saved.pooled,
+        );
+        self.output.forward(params, &saved.pooled, out);
+    }
+
+    /// Adds the gradients of the tensors and of the events, and adds those of the candidates to `dcandidates`.
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn backward<T: Scalar>(
+        &self,
+        params: &[T],
+        (candidates, events): (&[T], &[T]),
+        reads: Reads,
+        saved: &mut AttentionSaved<T>,
+        dout: &[T],
+        grads: &mut [T],
+        (dcandidates, devents): (&mut [T], &mut [T]),
+    ) {
+        let rows = reads.offsets.len() - 1;
+        resize(&mut saved.dpooled, rows * self.heads * self.dim);
+        resize(&mut saved.dqueries, rows * self.heads * self.dim);
+        self.output.backward(params, &saved.pooled, dout, grads, &mut saved.dpooled);
+        let mut dtime = vec![T::ZERO; self.time.rows * self.time.cols];
+        let (mut dkey, mut dvalue) = (vec![T::ZERO; self.dim], vec![T::ZERO; self.dim]);
+        attend_backward(
+            [self.heads, self.dim],
+            self.scale(),
+            (reads.offsets, reads.events, reads.ages),
+            (&saved.queries, events),
+            (self.null_key.of(params), self.null_value.of(params)),
+            (&saved.weights, &saved.null_weights),
+            &saved.dpooled,
+            &mut saved.dqueries,
+            devents,
+            (&mut dtime, &mut dkey, &mut dvalue),
+        );
+        kernel::add(&dtime, self.time.of_mut(grads));
+        kernel::add(&dkey, self.null_key.of_mut(grads));
+        kernel::add(&dvalue, self.null_value.of_mut(grads));
+        let mut dx = vec![T::ZERO; candidates.len()];
+        self.query.backward(params, candidates, &saved.dqueries, grads, &mut dx);
+        kernel::add(&dx, dcandidates);
+    }
+}
+
+/// Sets the length without keeping old values apart.
+pub(crate) fn resize<T: Scalar>(values: &mut Vec<T>, len: usize) {
+    values.clear();
+    values.resize(len, T::ZERO);
+}
+
+/// Inner product of short vectors.
+#[inline(always)]
+fn inner<T: Scalar>(a: &[T], b: &[T]) -> T {
+    let mut lanes = [T::ZERO; LANES];
+    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest: T = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(&x, &y)| x * y).sum();
+    for (x, y) in a_chunks.zip(b_chunks) {
+        for i in 0..LANES {
+            lanes[i] += x[i] * y[i];
+        }
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+        width /= 2;
+    }
+    lanes[0] + rest
+}
+
+#[inline(always)]
+fn add_scaled<T: Scalar>(factor: T, x: &[T], y: &mut [T]) {
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y += factor * x;
+    }
+}
+
+kernel! {
+    fn attend<T: Scalar>(
+        sizes: [usize; 2],
+        scale: T,
+        reads: (&[usize], &[u32], &[u8]),
+        inputs: (&[T], &[T]),
+        parts: (&[T], &[T], &[T]),
+        weights: (&mut [T], &mut [T]),
+        pooled: &mut [T],
+    ) {
+        let ([heads, dim], (offsets, events, ages)) = (sizes, reads);
+        let ((queries, vectors), (time, null_key, null_value)) = (inputs, parts);
+        let (weights, null_weights) = weights;
+        let buckets = time.len() / heads;
+        for row in 0..offsets.len() - 1 {
+            let (from, to) = (offsets[row], offsets[row + 1]);
+            for head in 0..heads {
+                let query = &queries[(row * heads + head) * dim..][..dim];
+                let time = &time[head * buckets..][..buckets];
+                let null = scale * inner(query, null_key) + time[buckets - 1];
+                let mut top = null;
+                for pair in from..to {
+                    let vector = &vectors[events[pair] as usize * dim..][..dim];
+                    let score = scale * inner(query, vector) + time[ages[pair] as usize];
+                    weights[pair * heads + head] = score;
+                    top = top.larger(score);
+                }
+                let null = (null - top).exp();
+                let mut sum = null;
+                for pair in from..to {
+                    let weight = &mut weights[pair * heads + head];
+                    *weight = (*weight - top).exp();
+                    sum += *weight;
+                }
+                let out = &mut pooled[(row * heads + head) * dim..][..dim];
+                null_weights[row * heads + head] = null / sum;
+                for (out, &value) in out.iter_mut().zip(null_value) {
+                    *out = null / sum * value;
+                }
+                for pair in from..to {
+                    let weight = &mut weights[pair * heads + head];
+                    *weight = *weight / sum;
+                    add_scaled(*weight, &vectors[events[pair] as usize * dim..][..dim], out);
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    fn attend_backward<T: Scalar>(
+        sizes: [usize; 2],
+        scale: T,
+        reads: (&[usize], &[u32], &[u8]),
+        inputs: (&[T], &[T]),
+        parts: (&[T], &[T]),
+        weights: (&[T], &[T]),
+        dpooled: &[T],
+        dqueries: &mut [T],
+        devents: &mut [T],
+        dparts: (&mut [T], &mut [T], &mut [T]),
+    ) {
+        let ([heads, dim], (offsets, events, ages)) = (sizes, reads);
+        let ((queries, vectors), (null_key, null_value)) = (inputs, parts);
+        let ((weights, null_weights), (dtime, dkey, dvalue)) = (weights, dparts);
+        let buckets = dtime.len() / heads;
+        for row in 0..offsets.len() - 1 {
+            let (from, to) = (offsets[row], offsets[row + 1]);
+            for head in 0..heads {
+                let at = (row * heads + head) * dim;
+                let (query, dout) = (&queries[at..][..dim], &dpooled[at..][..dim]);
+                let dquery = &mut dqueries[at..][..dim];
+                let null_weight = null_weights[row * heads + head];
+                let dnull = inner(dout, null_value);
+                // sum of weight · dweight, which the softmax takes away from each.
+                let mut mean = null_weight * dnull;
+                for pair in from..to {
+                    let vector = &vectors[events[pair] as usize * dim..][..dim];
+                    mean += weights[pair * heads + head] * inner(dout, vector);
+                }
+                let dtime = &mut dtime[head * buckets..][..buckets];
+                let ds = null_weight * (dnull - mean);
+                dtime[buckets - 1] += ds;
+                add_scaled(null_weight, dout, dvalue);
+                add_scaled(ds * scale, query, dkey);
+                for (d, &key) in dquery.iter_mut().zip(null_key) {
+                    *d = ds * scale * key;
+                }
+                for pair in from..to {
+                    let place = events[pair] as usize * dim;
+                    let vector = &vectors[place..][..dim];
+                    let weight = weights[pair * heads + head];
+                    let ds = weight * (inner(dout, vector) - mean);
+                    dtime[ages[pair] as usize] += ds;
+                    add_scaled(ds * scale, vector, dquery);
+                    let devent = &mut devents[place..][..dim];
+                    for ((d, &out), &query) in devent.iter_mut().zip(dout).zip(query) {
+                        *d += weight * out + ds * scale * query;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use semrank_nn::gradient_check::check;
+
+    const DIM: usize = 19;
+
+    #[test]
+    fn gradients_agree_with_finite_differences_with_an_empty_history_too() {
+        let mut layout = Layout::new();
+        let attention = TargetAttention::new(&mut layout, "a", DIM, 2, 3);
+        let reads = Reads { offsets: &[0, 2, 2, 5], events: &[0, 3, 1, 3, 2], ages: &[0, 1, 2, 0, 0] };
+        let (candidates, events) = (3 * DIM, 4 * DIM);
+        check(
+            &layout,
+            candidates + events,
+            candidates,
+            |params, x, y| {
+                attention.forward(params, x.split_at(candidates), reads, &mut AttentionSaved::default(), y);
+            },
+            |params, x, dy, grads, dx| {
+                let mut saved = AttentionSaved::default();
+                attention.forward(
+                    params,
+                    x.split_at(candidates),
+                    reads,
+                    &mut saved,
+                    &mut vec![0.0; dy.len()],
+                );
+                let dx = dx.split_at_mut(candidates);
+                attention.backward(params, x.split_at(candidates), reads, &mut saved, dy, grads, dx);
+            },
+        );
+    }
+
+    #[test]
+    fn an_inner_product_by_hand() {
+        let (a, b): (Vec<f64>, Vec<f64>) = ((0..37).map(f64::from).collect(), vec![2.0; 37]);
+        assert_eq!(inner(&a, &b), 36.0 * 37.0);
+    }
+}

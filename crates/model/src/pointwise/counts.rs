@@ -1,0 +1,320 @@
+//! Smoothed counts of labels, point-in-time: what a user, an item and an advertiser have been worth so far.
+//!
+//! Rows are visited in time order. A label enters when it is known ([`Labels`]) and is seen only by rows that are strictly later;
+//! a row never sees its own label. Changing later labels changes no earlier feature (a test).
+//!
+//! Of a scope (user, item, advertiser, user with advertiser), with `n` rows, `c` clicks and `e` clicks expected from the slots
+//! they were shown in, `a` pseudo-rows and base rate `b`:
+//!
+//! ```text
+//! log-odds((c + a b) / (n + a)) - log-odds((e + a b) / (n + a))           and  ln(1 + n)
+//! ```
+//!
+//! so that an item that was always shown on top is not the better for it. `a` is `smoothing` clicks at the base rate.
+//! Conversions per click are counted twice: among clicks whose window is over (unbiased, late), and as known so far (early, low).
+
+use super::labels::Labels;
+use super::settings::{Known, PointwiseSettings};
+use semrank_data::Part;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// Scopes that are counted.
+const SCOPES: usize = 4;
+/// Most rows of the hashed scope (user with advertiser).
+const PAIR_ROWS: usize = 1 << 20;
+/// Numbers of a scope.
+const OF_CLICKS: usize = 2;
+const OF_CONVERSIONS: usize = 3;
+
+/// Sums of one member of a scope.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    rows: f32,
+    clicks: f32,
+    expected: f32,
+    /// Clicks minus what the other side of the pair made likely, in standard deviations.
+    residual: f32,
+    /// Clicks that may convert, conversions so far, and the same of clicks whose window is over.
+    convertible: f32,
+    conversions: f32,
+    mature: f32,
+    mature_conversions: f32,
+}
+
+/// A label on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Arrival {
+    known: i64,
+    row: u32,
+    kind: ArrivalKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum ArrivalKind {
+    Click,
+    Conversion,
+    Matured,
+}
+
+/// What a row's features said, kept until its label is known.
+#[derive(Debug, Clone, Copy, Default)]
+struct Expected {
+    /// From its slot.
+    slot: f32,
+    /// From the user, from the item, from both.
+    user: f32,
+    item: f32,
+    both: f32,
+}
+
+/// A labelled row of a user.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Past {
+    pub(crate) item: u32,
+    /// The label minus what was expected, in standard deviations.
+    pub(crate) residual: f32,
+}
+
+/// The state of all counts at one moment.
+#[derive(Debug)]
+pub(crate) struct Counts<'a> {
+    labels: Labels<'a>,
+    advertisers: &'a [u32],
+    settings: &'a PointwiseSettings,
+    conversions: bool,
+    scopes: [Vec<Sums>; SCOPES],
+    slots: Vec<[f32; 2]>,
+    total: Sums,
+    arriving: BinaryHeap<Reverse<Arrival>>,
+    expected: std::collections::HashMap<u32, Expected>,
+    /// Labels of validation rows wait here until no row of training or validation follows.
+    deferred: Vec<Arrival>,
+    release_at: usize,
+    past: Vec<Vec<Past>>,
+}
+
+impl<'a> Counts<'a> {
+    /// Nothing counted yet.
+    pub(crate) fn new(
+        labels: Labels<'a>,
+        advertisers: &'a [u32],
+        items: usize,
+        settings: &'a PointwiseSettings,
+    ) -> Self {
+        let examples = labels.examples;
+        let users = examples.user_names.len();
+        let groups = advertisers.iter().filter(|&&a| a != super::items::NO_ADVERTISER).max();
+        let groups = groups.map_or(0, |&most| most as usize + 1);
+        let pairs = if groups > 0 { (2 * examples.len()).next_power_of_two().min(PAIR_ROWS) } else { 0 };
+        let slots = examples.slots.iter().filter(|&&slot| slot != u16::MAX).max();
+        let sums = |rows: usize| vec![Sums::default(); rows];
+        Self {
+            labels,
+            advertisers,
+            settings,
+            conversions: labels.has_conversions(),
+            // The last advertiser is "none".
+            scopes: [sums(users), sums(items), sums(if groups > 0 { groups + 1 } else { 0 }), sums(pairs)],
+            slots: vec![[0.0; 2]; slots.map_or(0, |&most| most as usize + 1)],
+            total: Sums::default(),
+            arriving: BinaryHeap::new(),
+            expected: std::collections::HashMap::new(),
+            deferred: Vec::new(),
+            release_at: examples.parts.iter().rposition(|&part| part != Part::Test).map_or(0, |at| at + 1),
+            past: vec![Vec::new(); if settings.affinity > 0 { users } else { 0 }],
+        }
+    }
+
+    /// Number of features.
+    pub(crate) fn width(&self) -> usize {
+        let of_scope = OF_CLICKS + if self.conversions { OF_CONVERSIONS } else { 0 };
+        let scopes = self.scopes.iter().filter(|scope| !scope.is_empty()).count();
+        // The base rates, and the two residuals.
+        1 + usize::from(self.conversions) + 2 + scopes * of_scope
+    }
+
+    /// Appends the features of the next row, which is `row`; `learned` is told of every label that is counted, with the labelled
+    /// rows that its user had before.
+    pub(crate) fn push(&mut self, row: usize, out: &mut Vec<f32>, learned: impl FnMut(&[Past], Past)) {
+        self.arrive(row, learned);
+        let base = self.base();
+        let alpha = self.settings.smoothing as f32 / base.min(1.0 - base);
+        let members = self.members(row);
+        out.push(log_odds(base));
+        let mut gains = [0.0; SCOPES];
+        for (scope, member) in members.into_iter().enumerate() {
+            let Some(member) = member else { continue };
+            let sums = self.scopes[scope][member];
+            let rows = sums.rows + alpha;
+            let (got, expected) =
+                ((sums.clicks + alpha * base) / rows, (sums.expected + alpha * base) / rows);
+            gains[scope] = log_odds(got) - log_odds(expected);
+            out.extend([gains[scope], sums.rows.ln_1p() / 4.0]);
+        }
+        let deviation = (base * (1.0 - base)).sqrt();
+        for (scope, member) in members.into_iter().enumerate().take(2) {
+            let sums = member.map(|member| self.scopes[scope][member]).unwrap_or_default();
+            out.push(sums.residual / (sums.rows + alpha) / deviation);
+        }
+        if self.conversions {
+            self.push_conversions(members, out);
+        }
+        let slot = self.slot_rate(row);
+        let of = |gain: f32| sigmoid(log_odds(slot) + gain);
+        let expected =
+            Expected { slot, user: of(gains[0]), item: of(gains[1]), both: of(gains[0] + gains[1]) };
+        self.schedule(row, expected);
+    }
+
+    fn push_conversions(&self, members: [Option<usize>; SCOPES], out: &mut Vec<f32>) {
+        let rate = |conversions: f32, clicks: f32| (conversions + 0.5) / (clicks + 10.0);
+        let bases = [
+            rate(self.total.mature_conversions, self.total.mature),
+            rate(self.total.conversions, self.total.convertible),
+        ];
+        out.push(log_odds(bases[0]) / 2.0);
+        for (scope, member) in members.into_iter().enumerate() {
+            let Some(member) = member else { continue };
+            let sums = self.scopes[scope][member];
+            for ((conversions, clicks), base) in
+                [(sums.mature_conversions, sums.mature), (sums.conversions, sums.convertible)]
+                    .into_iter()
+                    .zip(bases)
+            {
+                let alpha = self.settings.smoothing as f32 / base;
+                out.push(log_odds((conversions + alpha * base) / (clicks + alpha)) - log_odds(base));
+            }
+            out.push(sums.convertible.ln_1p() / 4.0);
+        }
+    }
+
+    /// The labelled rows of the row's user, oldest first.
+    pub(crate) fn past(&self, row: usize) -> &[Past] {
+        let past = self.past.get(self.labels.examples.users[row].index()).map_or(&[][..], Vec::as_slice);
+        &past[past.len().saturating_sub(self.settings.affinity)..]
+    }
+
+    fn base(&self) -> f32 {
+        (self.total.clicks + 1.0) / (self.total.rows + 10.0)
+    }
+
+    /// The click rate of the row's slot.
+    fn slot_rate(&self, row: usize) -> f32 {
+        let (base, slot) = (self.base(), self.labels.examples.slots.get(row));
+        match slot.and_then(|&slot| self.slots.get(slot as usize)) {
+            Some([rows, clicks]) => (clicks + 50.0 * base) / (rows + 50.0),
+            None => base,
+        }
+    }
+
+    /// The row's member of each scope; none of a scope that is not counted.
+    fn members(&self, row: usize) -> [Option<usize>; SCOPES] {
+        let examples = self.labels.examples;
+        let (user, item) = (examples.users[row].index(), examples.items[row].index());
+        let none = self.scopes[2].len().checked_sub(1);
+        let advertiser = none.map(|none| (self.advertisers[item] as usize).min(none));
+        let pair = advertiser.map(|advertiser| {
+            let key = (user as u64) << 32 | advertiser as u64;
+            (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44) as usize % self.scopes[3].len()
+        });
+        [Some(user), Some(item), advertiser, pair]
+    }
+
+    fn schedule(&mut self, row: usize, expected: Expected) {
+        let (labels, part) = (self.labels, self.labels.examples.parts[row]);
+        let never = match self.settings.known {
+            Known::Train => part != Part::Train,
+            Known::Earlier => part == Part::Test,
+            Known::Past => false,
+        };
+        if never {
+            return;
+        }
+        self.expected.insert(row as u32, expected);
+        let arrival = |known: i64, kind| Arrival { known, row: row as u32, kind };
+        let mut arrivals = vec![arrival(labels.click_known(row), ArrivalKind::Click)];
+        if labels.may_convert(row) {
+            arrivals.push(arrival(labels.matured(row), ArrivalKind::Matured));
+            arrivals.extend(labels.conversion_time(row).map(|time| arrival(time, ArrivalKind::Conversion)));
+        }
+        if self.settings.known == Known::Earlier && part == Part::Valid && row < self.release_at {
+            self.deferred.extend(arrivals);
+        } else {
+            self.arriving.extend(arrivals.into_iter().map(Reverse));
+        }
+    }
+
+    /// Counts every label that is known before the time of `row`.
+    fn arrive(&mut self, row: usize, mut learned: impl FnMut(&[Past], Past)) {
+        if row >= self.release_at {
+            self.arriving.extend(self.deferred.drain(..).map(Reverse));
+        }
+        let now = self.labels.examples.times[row];
+        while let Some(Reverse(next)) = self.arriving.peek().copied().filter(|next| next.0.known < now) {
+            self.arriving.pop();
+            self.count(next, &mut learned);
+        }
+    }
+
+    fn count(&mut self, arrival: Arrival, learned: &mut impl FnMut(&[Past], Past)) {
+        let (row, examples) = (arrival.row as usize, self.labels.examples);
+        let members = self.members(row);
+        let converts = self.labels.conversion_time(row).is_some();
+        let clicked = examples.clicks[row];
+        let expected = self.expected.get(&arrival.row).copied().unwrap_or_default();
+        let convertible = self.labels.may_convert(row);
+        let one = |yes: bool| f32::from(u8::from(yes));
+        let add = |sums: &mut Sums, other: f32| match arrival.kind {
+            ArrivalKind::Click => {
+                sums.rows += 1.0;
+                sums.clicks += one(clicked);
+                sums.expected += expected.slot;
+                sums.residual += one(clicked) - other;
+                sums.convertible += one(convertible);
+            }
+            ArrivalKind::Conversion => sums.conversions += 1.0,
+            ArrivalKind::Matured => {
+                sums.mature += 1.0;
+                sums.mature_conversions += one(converts);
+            }
+        };
+        let others = [expected.item, expected.user, expected.both, expected.both];
+        for ((scope, member), other) in self.scopes.iter_mut().zip(members).zip(others) {
+            if let Some(member) = member {
+                add(&mut scope[member], other);
+            }
+        }
+        add(&mut self.total, expected.both);
+        if arrival.kind == ArrivalKind::Click {
+            if let Some(slot) = examples.slots.get(row).and_then(|&slot| self.slots.get_mut(slot as usize)) {
+                *slot = [slot[0] + 1.0, slot[1] + one(clicked)];
+            }
+            let deviation = (expected.both * (1.0 - expected.both)).max(1e-4).sqrt();
+            self.remember(row, (one(clicked) - expected.both) / deviation, learned);
+            self.expected.remove(&arrival.row);
+        }
+    }
+
+    fn remember(&mut self, row: usize, residual: f32, learned: &mut impl FnMut(&[Past], Past)) {
+        let examples = self.labels.examples;
+        let most = self.settings.affinity;
+        let Some(past) = self.past.get_mut(examples.users[row].index()) else { return };
+        let new = Past { item: examples.items[row].0, residual: residual.clamp(-5.0, 5.0) };
+        learned(&past[past.len().saturating_sub(most)..], new);
+        if past.len() >= 2 * most {
+            past.drain(..most);
+        }
+        past.push(new);
+    }
+}
+
+/// `ln(p / (1 - p))` of a probability held off 0 and 1.
+pub(crate) fn log_odds(p: f32) -> f32 {
+    let p = p.clamp(1e-5, 1.0 - 1e-5);
+    (p / (1.0 - p)).ln()
+}
+
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
+}

@@ -1,0 +1,181 @@
+//! The numeric features of every row, made in time order: counts, affinities, the histogram of similarities, the history's
+//! length and age, and the likeness to items that the context names.
+//!
+//! Counts need the rows in order and run on one thread; what compares contents is a function of one row and runs on all. Rows are
+//! made a chunk at a time, and [`FeatureStore::release`] forgets those that no one asks for again, so that a long log needs the
+//! memory of its attribution window only.
+
+use super::affinity::{self, Neighbours};
+use super::counts::{Counts, Past};
+use super::histogram;
+use super::labels::{DAY_MS, Labels};
+use super::rows::RowData;
+use super::settings::PointwiseSettings;
+use rayon::prelude::*;
+
+/// Rows made at a time.
+const CHUNK: usize = 4096;
+/// Length of the history, and its age.
+const OF_HISTORY: usize = 2;
+const GONE: u32 = u32::MAX;
+
+/// Features of rows, made when they are asked for.
+#[derive(Debug)]
+pub(crate) struct FeatureStore<'a> {
+    data: RowData<'a>,
+    counts: Option<Counts<'a>>,
+    neighbours: Option<Neighbours>,
+    width: usize,
+    counted: usize,
+    /// Rows made so far.
+    made: usize,
+    /// Place of each row's features.
+    places: Vec<u32>,
+    values: Vec<f32>,
+    free: Vec<u32>,
+}
+
+impl<'a> FeatureStore<'a> {
+    /// Nothing made yet.
+    pub(crate) fn new(data: RowData<'a>, labels: Labels<'a>, settings: &'a PointwiseSettings) -> Self {
+        let rows = data.examples.len();
+        let counts = settings
+            .counts
+            .then(|| Counts::new(labels, data.tables.advertisers, data.tables.kinds.len(), settings));
+        let neighbours =
+            (settings.neighbours && settings.counts && settings.affinity > 0 && rows < 1_000_000)
+                .then(Neighbours::default);
+        let counted = counts.as_ref().map_or(0, Counts::width)
+            + if neighbours.is_some() { affinity::OF_LABELS } else { 0 };
+        let contents = data.tables.width() > 0;
+        let width = counted
+            + if contents && settings.reads_history { histogram::WIDTH } else { 0 }
+            + if contents && counts.is_some() { affinity::OF_CONTENTS } else { 0 }
+            + if contents { data.related.len() } else { 0 }
+            + OF_HISTORY;
+        Self {
+            data,
+            counts,
+            neighbours,
+            width,
+            counted,
+            made: 0,
+            places: vec![GONE; rows],
+            values: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    /// Features of a row.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Makes all rows up to `row`.
+    pub(crate) fn make_up_to(&mut self, row: usize) {
+        while self.made <= row {
+            self.make_chunk();
+        }
+    }
+
+    /// The features of a row that was made and not released.
+    pub(crate) fn of(&self, row: usize) -> &[f32] {
+        &self.values[self.places[row] as usize * self.width..][..self.width]
+    }
+
+    /// Forgets a row.
+    pub(crate) fn release(&mut self, row: usize) {
+        let place = std::mem::replace(&mut self.places[row], GONE);
+        if place != GONE {
+            self.free.push(place);
+        }
+    }
+
+    fn make_chunk(&mut self) {
+        let rows = self.made..(self.made + CHUNK).min(self.places.len());
+        let mut counted = Vec::with_capacity(rows.len() * self.counted);
+        let (mut past, mut ends): (Vec<Past>, Vec<usize>) = (Vec::new(), vec![0]);
+        for row in rows.clone() {
+            if let Some(counts) = &mut self.counts {
+                let neighbours = &mut self.neighbours;
+                counts.push(row, &mut counted, |past, new| {
+                    if let Some(neighbours) = neighbours {
+                        neighbours.learn(past, new);
+                    }
+                });
+                let of_user = counts.past(row);
+                if let Some(neighbours) = &self.neighbours {
+                    counted.extend(neighbours.of_labels(of_user, self.data.examples.items[row].0));
+                }
+                past.extend(of_user);
+            }
+            ends.push(past.len());
+        }
+        let (width, wide, data) = (self.width, self.counted, self.data);
+        let mut made = vec![0.0f32; rows.len() * width];
+        made.par_chunks_mut(width).enumerate().with_min_len(64).for_each(|(at, out)| {
+            let (before, rest) = out.split_at_mut(wide);
+            before.copy_from_slice(&counted[at * wide..][..wide]);
+            data.fill(rows.start + at, &past[ends[at]..ends[at + 1]], rest);
+        });
+        for (row, features) in rows.clone().zip(made.chunks_exact(width)) {
+            self.keep(row, features);
+        }
+        self.made = rows.end;
+    }
+
+    fn keep(&mut self, row: usize, features: &[f32]) {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.values.resize(self.values.len() + self.width, 0.0);
+            (self.values.len() / self.width - 1) as u32
+        });
+        self.values[place as usize * self.width..][..self.width].copy_from_slice(features);
+        self.places[row] = place;
+    }
+}
+
+impl RowData<'_> {
+    /// What is a function of one row, and of the labelled past of its user.
+    fn fill(&self, row: usize, past: &[Past], out: &mut [f32]) {
+        let (item, tables) = (self.examples.items[row].0, &self.tables);
+        let history = self.history(row);
+        let mut out = Fill { out };
+        if tables.width() > 0 {
+            if self.settings.reads_history {
+                let part = out.take(histogram::WIDTH);
+                let events = history.clone().rev().filter(|&event| self.reads(event));
+                histogram::histogram(tables, events.map(|event| self.log.items()[event].0), item, part);
+            }
+            if self.settings.counts {
+                out.take(affinity::OF_CONTENTS).copy_from_slice(&affinity::of_contents(tables, past, item));
+            }
+            for column in 0..self.related.len() {
+                out.take(1)[0] = self.related_item(column, row).map_or(0.0, |other| {
+                    semrank_nn::kernel::dot(tables.content(other), tables.content(item))
+                });
+            }
+        }
+        let age = match history.clone().next_back() {
+            Some(last) if self.settings.reads_time && self.log.timed() => {
+                let days = (self.examples.times[row] - self.log.times()[last]).max(0) as f32 / DAY_MS as f32;
+                1.0 / (1.0 + days)
+            }
+            _ => 0.0,
+        };
+        let length = if self.settings.reads_history { history.len() as f32 } else { 0.0 };
+        out.take(OF_HISTORY).copy_from_slice(&[length.ln_1p() / 4.0, age]);
+    }
+}
+
+/// Hands out parts of a row, one after another.
+struct Fill<'a> {
+    out: &'a mut [f32],
+}
+
+impl<'a> Fill<'a> {
+    fn take(&mut self, len: usize) -> &'a mut [f32] {
+        let (part, rest) = std::mem::take(&mut self.out).split_at_mut(len);
+        self.out = rest;
+        part
+    }
+}

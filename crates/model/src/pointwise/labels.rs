@@ -1,0 +1,90 @@
+//! When each label is known. A click is known when it happens, its absence when the click window is over; a conversion when it
+//! arrives, its absence when the attribution window is over. Every use of a label, in a feature or in a loss, asks here.
+
+use semrank_data::{Dataset, Examples, Meta};
+
+/// Milliseconds of a day.
+pub(crate) const DAY_MS: i64 = 86_400_000;
+
+/// The windows of a data set, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Windows {
+    /// From an impression to its click.
+    pub click: i64,
+    /// From a click to its conversion.
+    pub conversion: i64,
+    /// From an event to the moment at which the log has it.
+    pub logging: i64,
+}
+
+impl Windows {
+    /// `[windows]` of `dataset.toml`; what is absent is 0.
+    pub fn of(meta: &Meta) -> Self {
+        let number = |key: &str| {
+            let value = meta.windows.get(key);
+            value.and_then(|value| value.as_float().or(value.as_integer().map(|value| value as f64)))
+        };
+        let milliseconds = |key: &str, unit: f64| (number(key).unwrap_or(0.0) * unit) as i64;
+        Self {
+            click: milliseconds("click_minutes", 60_000.0),
+            conversion: milliseconds("conversion_days", DAY_MS as f64),
+            logging: milliseconds("logging_delay_seconds", 1000.0),
+        }
+    }
+}
+
+/// Labels of examples with the times at which they are known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Labels<'a> {
+    pub(crate) examples: &'a Examples,
+    pub(crate) windows: Windows,
+    /// End of the log.
+    pub(crate) end: i64,
+}
+
+impl<'a> Labels<'a> {
+    pub(crate) fn new(dataset: &Dataset, examples: &'a Examples) -> Self {
+        let newest = |times: &[i64]| times.iter().copied().max().unwrap_or(i64::MIN);
+        let found = [&examples.times, &examples.click_times, &examples.conversion_times].map(|t| newest(t));
+        let end = examples.log_end.unwrap_or_else(|| newest(&found));
+        Self { examples, windows: Windows::of(&dataset.meta), end }
+    }
+
+    /// Whether the examples have conversions.
+    pub(crate) fn has_conversions(&self) -> bool {
+        self.examples.conversions.iter().any(Option::is_some)
+    }
+
+    /// Time of the click, or of the impression where the log has none.
+    pub(crate) fn click_time(&self, row: usize) -> i64 {
+        match self.examples.click_times.get(row) {
+            Some(&time) if time != i64::MIN => time,
+            _ => self.examples.times[row],
+        }
+    }
+
+    /// When the click label is known.
+    pub(crate) fn click_known(&self, row: usize) -> i64 {
+        let waited = self.examples.times[row].saturating_add(self.windows.click);
+        let known = if self.examples.clicks[row] { self.click_time(row) } else { waited };
+        known.saturating_add(self.windows.logging)
+    }
+
+    /// Whether a conversion of the click can be attributed at all.
+    pub(crate) fn may_convert(&self, row: usize) -> bool {
+        self.examples.clicks[row] && self.examples.conversions.get(row).is_some_and(Option::is_some)
+    }
+
+    /// Time of the conversion of a click, if it has one.
+    pub(crate) fn conversion_time(&self, row: usize) -> Option<i64> {
+        let converts = self.examples.conversions.get(row).copied().flatten().unwrap_or(false);
+        let time = self.examples.conversion_times.get(row).copied().filter(|&time| time != i64::MIN);
+        // A label without a time is known with the window's end.
+        converts.then(|| time.unwrap_or(self.matured(row)).max(self.click_time(row)))
+    }
+
+    /// When the conversion label of a click can no longer change.
+    pub(crate) fn matured(&self, row: usize) -> i64 {
+        self.click_time(row).saturating_add(self.windows.conversion)
+    }
+}

@@ -1,0 +1,193 @@
+//! The examples as a stream of lessons in time order: a click label when it is known, and what is learned of conversions, when
+//! it is learned. One row gives several lessons; which ones depends on [`Delay`].
+//!
+//! | `train.delay` | lessons of a click |
+//! |---|---|
+//! | `oracle` | its label, at the click |
+//! | `window` | its label, when the attribution window is over |
+//! | `naive` | what is known after `wait_hours`; with several epochs, what is known at the end of the log |
+//! | `fake-negative-weighted` | a negative at the click; a positive when the conversion arrives |
+//! | `elapsed` | what is known after `wait_hours`; a positive when a later conversion arrives; whether it was late, when the window is over |
+//! | `delay-model` | that nothing happened up to some ages; the conversion when it arrives |
+
+use super::labels::{DAY_MS, Labels};
+use super::settings::{Delay, PointwiseSettings};
+use semrank_data::Part;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
+/// Ages at which the delay model looks at a click, as shares of the attribution window: 3, 6 and 12 hours, 1, 2, 4 and 7 days
+/// of a week.
+const LOOKS: [f64; 7] = [1.0 / 56.0, 1.0 / 28.0, 1.0 / 14.0, 1.0 / 7.0, 2.0 / 7.0, 4.0 / 7.0, 1.0];
+
+/// What is learned.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Lesson {
+    /// The click label, and dwell.
+    Click,
+    /// A conversion label that is taken as it is.
+    Conversion(bool),
+    /// A sample of the fake-negative stream.
+    Fake(bool),
+    /// A sample of the elapsed-time stream.
+    Elapsed(bool),
+    /// What came of a click: whether it converted after the wait; of one without conversion at the wait, whether it stayed so.
+    Late { delayed: bool, real_negative: Option<bool> },
+    /// Nothing happened between two ages (days).
+    Nothing { from: f64, to: f64 },
+    /// A conversion at an age, of a click that had none at another (days).
+    Arrived { from: f64, at: f64 },
+}
+
+/// A lesson of a row, at a time (ms UTC).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Timed {
+    pub(crate) time: i64,
+    pub(crate) row: u32,
+    /// Order among the lessons of one row at one time.
+    order: u8,
+    pub(crate) lesson: Lesson,
+}
+
+impl Eq for Timed {}
+
+impl PartialOrd for Timed {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Timed {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.time, self.row, self.order).cmp(&(other.time, other.row, other.order))
+    }
+}
+
+/// Which lessons are given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan<'a> {
+    pub(crate) labels: Labels<'a>,
+    pub(crate) delay: Delay,
+    /// After a click.
+    pub(crate) wait_ms: i64,
+    /// Whether conversions are learned.
+    pub(crate) conversions: bool,
+    /// Whether the log is read once, in time order.
+    pub(crate) once: bool,
+}
+
+impl<'a> Plan<'a> {
+    pub(crate) fn new(
+        (labels, delay): (Labels<'a>, Delay),
+        settings: &PointwiseSettings,
+        conversions: bool,
+        once: bool,
+    ) -> Self {
+        let wait_ms = (settings.wait_hours * 3_600_000.0) as i64;
+        Self { labels, delay, wait_ms, conversions, once }
+    }
+
+    /// The lessons of a row, up to the end of the log.
+    fn push(&self, row: usize, out: &mut Vec<Timed>) {
+        let from = out.len();
+        let mut add = |time: i64, lesson: Lesson| {
+            let order = (out.len() - from) as u8;
+            out.push(Timed { time, row: row as u32, order, lesson });
+        };
+        add(self.labels.click_known(row), Lesson::Click);
+        if self.conversions && self.labels.may_convert(row) {
+            self.push_conversion(row, &mut add);
+        }
+        let end = self.labels.end;
+        out.retain(|lesson| lesson.time <= end);
+    }
+
+    fn push_conversion(&self, row: usize, add: &mut impl FnMut(i64, Lesson)) {
+        let (labels, click) = (self.labels, self.labels.click_time(row));
+        let (converted, over) = (labels.conversion_time(row), labels.matured(row));
+        let waited = click.saturating_add(self.wait_ms).min(over);
+        let known_at = |time: i64| converted.is_some_and(|converted| converted <= time);
+        match self.delay {
+            Delay::Oracle => add(click, Lesson::Conversion(converted.is_some())),
+            Delay::Window => add(over, Lesson::Conversion(converted.is_some())),
+            Delay::Naive if self.once => add(waited, Lesson::Conversion(known_at(waited))),
+            Delay::Naive => add(click, Lesson::Conversion(known_at(labels.end))),
+            Delay::FakeNegativeWeighted => {
+                add(click, Lesson::Fake(false));
+                converted.into_iter().for_each(|time| add(time, Lesson::Fake(true)));
+            }
+            Delay::Elapsed => {
+                let soon = known_at(waited);
+                add(waited, Lesson::Elapsed(soon));
+                let late = converted.filter(|_| !soon);
+                late.into_iter().for_each(|time| add(time, Lesson::Elapsed(true)));
+                let real_negative = (!soon).then_some(late.is_none());
+                add(over, Lesson::Late { delayed: late.is_some(), real_negative });
+            }
+            Delay::DelayModel => self.push_looks(click, converted, add),
+        }
+    }
+
+    fn push_looks(&self, click: i64, converted: Option<i64>, add: &mut impl FnMut(i64, Lesson)) {
+        let days = |ms: i64| ms as f64 / DAY_MS as f64;
+        let window = self.labels.windows.conversion;
+        let seen_for = if self.once { i64::MAX } else { (self.labels.end - click).max(0) };
+        let mut from = 0;
+        for share in LOOKS {
+            let age = (share * window as f64) as i64;
+            let next = age.min(seen_for);
+            if let Some(at) = converted.filter(|at| at - click <= next) {
+                return add(at, Lesson::Arrived { from: days(from), at: days(at - click) });
+            }
+            if next > from {
+                add(click + next, Lesson::Nothing { from: days(from), to: days(next) });
+            }
+            from = next;
+        }
+        // Behind the last look only a label without a time of its own is left.
+        converted
+            .into_iter()
+            .for_each(|at| add(at, Lesson::Arrived { from: days(from), at: days(at - click) }));
+    }
+
+    /// The attribution window in days, at least an hour.
+    pub(crate) fn window_days(&self) -> f64 {
+        (self.labels.windows.conversion as f64 / DAY_MS as f64).max(1.0 / 24.0)
+    }
+}
+
+/// The lessons of the training rows in time order.
+#[derive(Debug)]
+pub(crate) struct Lessons<'a> {
+    plan: Plan<'a>,
+    next_row: usize,
+    waiting: BinaryHeap<Reverse<Timed>>,
+    made: Vec<Timed>,
+}
+
+impl<'a> Lessons<'a> {
+    pub(crate) fn new(plan: Plan<'a>) -> Self {
+        Self { plan, next_row: 0, waiting: BinaryHeap::new(), made: Vec::new() }
+    }
+
+    /// The next lesson before `end`, if there is one.
+    pub(crate) fn next_before(&mut self, end: i64) -> Option<Timed> {
+        let examples = self.plan.labels.examples;
+        // A row's lessons are never earlier than the row.
+        while self.next_row < examples.len() {
+            let soonest = self.waiting.peek().map_or(i64::MAX, |soonest| soonest.0.time);
+            if examples.times[self.next_row] > soonest.min(end) {
+                break;
+            }
+            if examples.parts[self.next_row] == Part::Train {
+                self.plan.push(self.next_row, &mut self.made);
+                self.waiting.extend(self.made.drain(..).map(Reverse));
+            }
+            self.next_row += 1;
+        }
+        match self.waiting.peek() {
+            Some(Reverse(soonest)) if soonest.time < end => self.waiting.pop().map(|lesson| lesson.0),
+            _ => None,
+        }
+    }
+}

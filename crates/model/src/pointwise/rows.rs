@@ -1,0 +1,189 @@
+//! What one row of the examples refers to: its history as a range of the log, its context values, the items its context names.
+//!
+//! A context column is read by its type: texts and integers with few different values become rows of a small table; a text
+//! column whose values are item ids (such as the page a reader wants to reach) names items; anything else is left out.
+
+use super::items::ItemTables;
+use super::settings::{Kinds, PointwiseSettings};
+use crate::gap_bucket;
+use semrank_core::{Catalog, EventLog, UserId};
+use semrank_data::{ContextValues, Dataset, Examples, Part};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// Most different values of a small context column.
+const SMALL: usize = 256;
+/// A text column names items when at least this share of its different values are items.
+const NAMES_ITEMS: f64 = 0.9;
+const HOUR_MS: i64 = 3_600_000;
+
+/// A context column as numbers: 0 = none or never seen in training.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ContextCodes {
+    pub(crate) name: String,
+    pub(crate) values: usize,
+    codes: Vec<u16>,
+}
+
+/// An example's context: small columns, and columns that name items.
+#[derive(Debug, Clone, Default)]
+pub struct Contexts {
+    pub(crate) small: Vec<ContextCodes>,
+    /// One item an example, `u32::MAX` = none.
+    pub(crate) related: Vec<Vec<u32>>,
+    /// Names of the related columns.
+    pub(crate) related_names: Vec<String>,
+}
+
+impl Contexts {
+    /// Reads the columns of `examples`.
+    pub fn new(examples: &Examples, catalog: &Catalog, settings: &PointwiseSettings) -> Self {
+        let mut out = Self::default();
+        if !examples.surfaces.is_empty() {
+            let codes = examples.surfaces.iter().map(|&s| if s == u8::MAX { 0 } else { u16::from(s) + 1 });
+            let values = examples.surface_names.len() + 1;
+            out.small.push(ContextCodes { name: "surface".into(), values, codes: codes.collect() });
+        }
+        if settings.reads_time {
+            let hour = |&time: &i64| (1 + time.rem_euclid(24 * HOUR_MS) / HOUR_MS) as u16;
+            let codes = examples.times.iter().map(hour).collect();
+            out.small.push(ContextCodes { name: "hour".into(), values: 25, codes });
+        }
+        for column in &examples.context {
+            match &column.values {
+                ContextValues::Text { codes, names } => {
+                    let items: Vec<u32> =
+                        names.names().map(|name| catalog.ids.get(name).unwrap_or(u32::MAX)).collect();
+                    let known = items.iter().filter(|&&item| item != u32::MAX).count();
+                    if !items.is_empty() && known as f64 >= NAMES_ITEMS * items.len() as f64 {
+                        let of = |&code: &u32| items.get(code as usize).copied().unwrap_or(u32::MAX);
+                        out.related.push(codes.iter().map(of).collect());
+                        out.related_names.push(column.name.clone());
+                    } else {
+                        let known = |code: u32| (code != u32::MAX).then_some(i64::from(code));
+                        out.push(&column.name, examples, codes.iter().map(|&code| known(code)));
+                    }
+                }
+                ContextValues::Integer(values) => {
+                    let known = |value: i64| (value != i64::MIN).then_some(value);
+                    out.push(&column.name, examples, values.iter().map(|&value| known(value)));
+                }
+                ContextValues::Number(_) => {}
+            }
+        }
+        out
+    }
+
+    /// Adds a column if its training rows have at least two and few different values; others are unknown.
+    fn push(&mut self, name: &str, examples: &Examples, values: impl Iterator<Item = Option<i64>> + Clone) {
+        let mut numbers: BTreeMap<i64, u16> = BTreeMap::new();
+        for (value, _) in values.clone().zip(&examples.parts).filter(|(_, part)| **part == Part::Train) {
+            let next = numbers.len() as u16 + 1;
+            value.map(|value| *numbers.entry(value).or_insert(next));
+            if numbers.len() >= SMALL {
+                return;
+            }
+        }
+        if numbers.len() >= 2 {
+            let codes =
+                values.map(|value| value.and_then(|v| numbers.get(&v).copied()).unwrap_or(0)).collect();
+            self.small.push(ContextCodes { name: name.to_owned(), values: numbers.len() + 1, codes });
+        }
+    }
+}
+
+/// Everything a row refers to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowData<'a> {
+    pub(crate) log: &'a EventLog,
+    pub(crate) examples: &'a Examples,
+    pub(crate) tables: ItemTables<'a>,
+    pub(crate) contexts: &'a [ContextCodes],
+    pub(crate) related: &'a [Vec<u32>],
+    pub(crate) settings: &'a PointwiseSettings,
+    /// Most events of a history.
+    pub(crate) history: usize,
+}
+
+impl<'a> RowData<'a> {
+    /// Of a data set.
+    pub(crate) fn new(
+        dataset: &'a Dataset,
+        examples: &'a Examples,
+        tables: ItemTables<'a>,
+        contexts: &'a Contexts,
+        (settings, history): (&'a PointwiseSettings, usize),
+    ) -> Self {
+        let log = &dataset.events;
+        let (contexts, related) = (&contexts.small, &contexts.related);
+        Self { log, examples, tables, contexts, related, settings, history }
+    }
+
+    /// Global indices of the row's newest history events.
+    pub(crate) fn history(&self, row: usize) -> Range<usize> {
+        let user = self.examples.users[row];
+        if !self.settings.reads_history || user.index() >= self.log.users() {
+            return 0..0;
+        }
+        let start = self.log.range(UserId(user.0)).start;
+        let end = start + self.examples.history_ends[row] as usize;
+        end.saturating_sub(self.history).max(start)..end
+    }
+
+    /// Whether an event is of a kind that is read.
+    pub(crate) fn reads(&self, event: usize) -> bool {
+        let ad = || self.tables.is_ad(self.log.items()[event].0);
+        match self.settings.kinds {
+            Kinds::All => true,
+            Kinds::Ads => ad(),
+            Kinds::Organic => !ad(),
+        }
+    }
+
+    /// Bucket of an event's age at the row's time; where there are no times, of its place from the end.
+    pub(crate) fn age(&self, row: usize, event: usize, newest: usize) -> u8 {
+        if !self.settings.reads_time || !self.log.timed() {
+            return gap_bucket((newest - event) as i64 * 1000);
+        }
+        gap_bucket(self.examples.times[row] - self.log.times()[event])
+    }
+
+    /// Action, dwell bucket, gap bucket and kind of an event of a user whose events begin at `first`.
+    pub(crate) fn parts(&self, event: usize, first: usize) -> [u8; 4] {
+        let settings = self.settings;
+        let dwell = self.log.dwells().get(event).copied().filter(|_| settings.reads_dwell).unwrap_or(-1);
+        let timed = settings.reads_time && self.log.timed();
+        let gap = match event > first && timed {
+            true => gap_bucket(self.log.times()[event] - self.log.times()[event - 1]),
+            false => 0,
+        };
+        let kind = u8::from(self.tables.is_ad(self.log.items()[event].0));
+        [self.log.actions()[event].0, dwell_bucket(dwell), gap, kind]
+    }
+
+    /// The item that a context column names.
+    pub(crate) fn related_item(&self, column: usize, row: usize) -> Option<u32> {
+        Some(self.related[column][row]).filter(|&item| item != u32::MAX)
+    }
+
+    /// Codes of the small context columns.
+    pub(crate) fn codes(&self, row: usize) -> impl Iterator<Item = u16> {
+        self.contexts.iter().map(move |column| column.codes[row])
+    }
+
+    /// The row's slot, from 1; 0 = none.
+    pub(crate) fn slot(&self, row: usize) -> u16 {
+        match self.examples.slots.get(row) {
+            Some(&slot) if self.settings.position && slot != u16::MAX => slot + 1,
+            _ => 0,
+        }
+    }
+}
+
+/// 0 = unknown, then powers of two in seconds.
+pub(crate) fn dwell_bucket(dwell_ms: i32) -> u8 {
+    if dwell_ms < 0 {
+        return 0;
+    }
+    (1 + (dwell_ms as u32 / 1000 + 1).ilog2()).min(super::network::DWELL_BUCKETS as u32 - 1) as u8
+}

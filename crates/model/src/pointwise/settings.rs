@@ -1,0 +1,218 @@
+//! Settings of the ranking model; `semrank config` prints them with these comments.
+
+use crate::SettingError;
+use crate::check::{above_zero, not_negative, positive, share, within};
+use serde::{Deserialize, Serialize};
+
+/// What is learned from a click whose conversion may still come; see [`super::delay`](crate::pointwise).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Delay {
+    /// Wait until the attribution window is over.
+    Window,
+    /// Not yet converted is negative.
+    Naive,
+    /// Negative at once, positive when the conversion arrives, importance weights.
+    FakeNegativeWeighted,
+    /// A distribution of delays is learned too.
+    DelayModel,
+    /// Wait a little, then importance weights from a model of late conversions.
+    Elapsed,
+    /// The label of the future, at the click: an upper bound for experiments, not a method.
+    Oracle,
+}
+
+/// The distribution of delays that `delay-model` assumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hazard {
+    /// Constant hazard.
+    Exponential,
+    /// Falling or rising hazard.
+    Weibull,
+}
+
+/// Whose labels the counting features of a row may use, among those known before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Known {
+    /// Training rows only.
+    Train,
+    /// Training rows; for test rows those of validation too. A test label is never used.
+    Earlier,
+    /// Every row, as a running system would.
+    Past,
+}
+
+/// Whether the log is read once, in time order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Stream {
+    /// As given.
+    Fixed(bool),
+    /// By size.
+    Auto(Auto),
+}
+
+/// The word `auto`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Auto {
+    /// `auto`.
+    Auto,
+}
+
+/// Training rows from which on `auto` reads a log once.
+const STREAM_ROWS: usize = 1_000_000;
+
+impl Stream {
+    /// Whether `rows` training rows are read once.
+    pub fn once(self, rows: usize) -> bool {
+        match self {
+            Stream::Fixed(once) => once,
+            Stream::Auto(_) => rows > STREAM_ROWS,
+        }
+    }
+}
+
+semrank_core::settings! {
+    /// The model of clicks and conversions (`task=ctr`, `task=oc`). It also reads `model.history`, `ids`, `id_rows`,
+    /// `content`, `prefixes`, `prefix_rows`, and `train.delay`, `train.stream`.
+    pub struct PointwiseSettings {
+        /// Width D of item vectors.
+        dim: usize = 16,
+        /// Heads of the attention over the history.
+        heads: usize = 2,
+        /// Units of the first hidden layer.
+        hidden: usize = 64,
+        /// Units of the second hidden layer.
+        hidden_2: usize = 32,
+        /// Width of the vector of a small context column's value.
+        context: usize = 4,
+        /// Dropout on hidden layers; none where the log is read once.
+        dropout: f64 = 0.2,
+        /// Share of items whose id row is left out of a training step.
+        id_dropout: f64 = 0.3,
+        /// Whether a user's history is read.
+        reads_history: bool = true,
+        /// Kinds of history events that are read: `all`, `ads` or `organic`.
+        kinds: Kinds = Kinds::All,
+        /// Whether dwell times of history events are read.
+        reads_dwell: bool = true,
+        /// Whether times are read: ages and gaps of history events, hour of the day.
+        reads_time: bool = true,
+        /// Whether smoothed counts of labels are features.
+        counts: bool = true,
+        /// Clicks (or conversions) at the base rate that smooth a count.
+        smoothing: f64 = 2.5,
+        /// Whose labels are counted: `train`, `earlier` or `past`.
+        known: Known = Known::Earlier,
+        /// Labelled rows of a user, from the newest, whose items are compared with a candidate.
+        affinity: usize = 50,
+        /// Whether items are also compared by the labels they share; only below a million rows.
+        neighbours: bool = true,
+        /// Whether a slot's effect on clicks is learned apart.
+        position: bool = true,
+        /// Rows a step.
+        batch: usize = 256,
+        /// Parts a step is cut into, added in order: the result depends on it, but not on the number of threads.
+        shards: usize = 4,
+        /// Peak learning rate of dense parameters.
+        rate: f64 = 1e-3,
+        /// Peak learning rate of the rows of items, advertisers and prefixes.
+        table_rate: f64 = 1e-3,
+        /// Steps of linear warm-up.
+        warmup_steps: u64 = 50,
+        /// Share of the peak rate that is left at the end; where the log is read once, the rate stays.
+        final_share: f64 = 0.1,
+        /// Decoupled weight decay.
+        weight_decay: f64 = 1e-2,
+        /// Largest norm of a step's gradient; 0 = no clipping.
+        clip: f64 = 5.0,
+        /// Most passes over the training rows, unless the log is read once.
+        epochs: usize = 10,
+        /// Stop after this many epochs without a lower validation loss; 0 = never.
+        patience: usize = 3,
+        /// Decay a step of the running mean of the parameters, which is what is kept; 0 = the parameters themselves. Only where
+        /// the log is read several times.
+        average: f64 = 0.99,
+        /// Weight of the click loss.
+        click_weight: f64 = 1.0,
+        /// Weight of the loss of conversion given click.
+        conversion_weight: f64 = 1.0,
+        /// Weight of the loss of the entire-space product P(click) · P(conversion | click) over all impressions.
+        entire_space: f64 = 0.0,
+        /// Weight of the squared error of the logarithm of dwell.
+        dwell_weight: f64 = 0.05,
+        /// Hours after a click at which `naive` and `elapsed` take its label.
+        wait_hours: f64 = 1.0,
+        /// What maps scores to calibrated probabilities, fitted on the validation rows: `none`, `platt` or `isotonic`.
+        calibration: CalibrationKind = CalibrationKind::Platt,
+        /// `exponential` or `weibull`, for `delay-model`.
+        hazard: Hazard = Hazard::Weibull,
+    }
+}
+
+/// What maps scores to calibrated probabilities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CalibrationKind {
+    /// Nothing.
+    None,
+    /// A line in log-odds.
+    Platt,
+    /// Monotone steps.
+    Isotonic,
+}
+
+/// Which history events are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kinds {
+    /// All.
+    All,
+    /// Those of ads.
+    Ads,
+    /// Those of organic items.
+    Organic,
+}
+
+impl PointwiseSettings {
+    /// Refuses settings that make no sense.
+    ///
+    /// # Errors
+    /// The first nonsensical setting.
+    pub fn check(&self) -> Result<(), SettingError> {
+        for (key, got) in [
+            ("pointwise.dim", self.dim),
+            ("pointwise.heads", self.heads),
+            ("pointwise.hidden", self.hidden),
+            ("pointwise.hidden_2", self.hidden_2),
+            ("pointwise.context", self.context),
+            ("pointwise.batch", self.batch),
+            ("pointwise.shards", self.shards),
+            ("pointwise.epochs", self.epochs),
+        ] {
+            positive(key, got)?;
+        }
+        share("pointwise.dropout", self.dropout)?;
+        share("pointwise.id_dropout", self.id_dropout)?;
+        above_zero("pointwise.smoothing", self.smoothing)?;
+        above_zero("pointwise.rate", self.rate)?;
+        above_zero("pointwise.table_rate", self.table_rate)?;
+        share("pointwise.average", self.average)?;
+        within("pointwise.final_share", self.final_share, 0.0, 1.0)?;
+        for (key, got) in [
+            ("pointwise.weight_decay", self.weight_decay),
+            ("pointwise.clip", self.clip),
+            ("pointwise.click_weight", self.click_weight),
+            ("pointwise.conversion_weight", self.conversion_weight),
+            ("pointwise.entire_space", self.entire_space),
+            ("pointwise.dwell_weight", self.dwell_weight),
+            ("pointwise.wait_hours", self.wait_hours),
+        ] {
+            not_negative(key, got)?;
+        }
+        Ok(())
+    }
+}

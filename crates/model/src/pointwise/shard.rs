@@ -1,0 +1,80 @@
+//! One part of a batch: rows in, [`Inputs`] out, with items and events numbered once.
+//!
+//! Rows are ordered by user and history, so that the events of a user are one range, and an item is looked up in one column of
+//! the catalogue's length. Nothing is hashed and nothing is padded.
+
+use super::features::FeatureStore;
+use super::network::{Inputs, NONE};
+use super::rows::RowData;
+
+/// Numbers items and events of one shard after another; holds one number an item of the catalogue.
+#[derive(Debug, Default)]
+pub(crate) struct Numbering {
+    slot_of: Vec<u32>,
+}
+
+impl Numbering {
+    /// Fills `inputs` with `rows`, which are ordered by [`order_key`].
+    pub(crate) fn fill(
+        &mut self,
+        data: &RowData,
+        features: &FeatureStore,
+        rows: impl Iterator<Item = usize>,
+        inputs: &mut Inputs,
+    ) {
+        inputs.clear();
+        self.slot_of.resize(data.tables.kinds.len(), NONE);
+        // Events `from..from + n` of the log have the numbers `first..first + n`.
+        let (mut from, mut first, mut end) = (0usize, 0u32, 0usize);
+        let mut user = None;
+        for row in rows {
+            let history = data.history(row);
+            if user != Some(data.examples.users[row]) || history.start > end {
+                user = Some(data.examples.users[row]);
+                (from, first, end) = (history.start, inputs.event_items.len() as u32, history.start);
+            }
+            if !history.is_empty() {
+                let begins = data.log.range(data.examples.users[row]).start;
+                for event in end..history.end.max(end) {
+                    let item = self.number(data.log.items()[event].0, inputs);
+                    inputs.event_items.push(item);
+                    inputs.event_parts.push(data.parts(event, begins));
+                }
+                end = end.max(history.end);
+            }
+            for event in history.clone().filter(|&event| data.reads(event)) {
+                inputs.reads.push(first + (event - from) as u32);
+                inputs.ages.push(data.age(row, event, history.end));
+            }
+            inputs.offsets.push(inputs.reads.len());
+            self.push_row(data, features, row, inputs);
+        }
+        inputs.items.iter().for_each(|&item| self.slot_of[item as usize] = NONE);
+    }
+
+    fn push_row(&mut self, data: &RowData, features: &FeatureStore, row: usize, inputs: &mut Inputs) {
+        let candidate = self.number(data.examples.items[row].0, inputs);
+        inputs.candidates.push(candidate);
+        inputs.features.extend_from_slice(features.of(row));
+        inputs.contexts.extend(data.codes(row));
+        for column in 0..data.related.len() {
+            let other = data.related_item(column, row).map_or(NONE, |other| self.number(other, inputs));
+            inputs.related.push(other);
+        }
+        inputs.slots.push(data.slot(row));
+    }
+
+    fn number(&mut self, item: u32, inputs: &mut Inputs) -> u32 {
+        let slot = &mut self.slot_of[item as usize];
+        if *slot == NONE {
+            *slot = inputs.items.len() as u32;
+            inputs.items.push(item);
+        }
+        *slot
+    }
+}
+
+/// What rows of a batch are ordered by.
+pub(crate) fn order_key(data: &RowData, row: usize) -> (u32, u32, usize) {
+    (data.examples.users[row].0, data.examples.history_ends[row], row)
+}
