@@ -1,6 +1,8 @@
 //! Promise: id rows learn at their own rate and for their own number of epochs, and what they stop learning the rest goes
 //! on to learn.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use semrank_core::{ActionId, Event, EventLog, EventLogBuilder, ItemId, Rng, UserId};
 use semrank_model::{ModelSettings, TrainSettings, Trainer, TrainingData};
 
