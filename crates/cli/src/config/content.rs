@@ -41,7 +41,7 @@ semrank_core::settings! {
         /// Layers that `lora:R` corrects.
         lora_layers: usize = 2,
         /// Times that the whole catalogue is encoded during a training.
-        passes: f64 = 4.0,
+        passes: f64 = 3.0,
         /// Items that are encoded anew, and learned from, at a time.
         block: usize = 256,
         /// Which items a step encodes anew: `turn` (each in its turn, within the budget of passes) or `batch` (all items of
