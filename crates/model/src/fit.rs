@@ -286,10 +286,17 @@ impl<'a> Fitting<'a> {
     }
 
     fn finished(&self) -> bool {
-        let (epochs, patience) = (self.epochs(), self.task.train.patience as u64);
+        let (epochs, patience) = (self.epochs(), self.patience());
         self.trainer.steps_per_epoch() == 0
             || epochs >= self.trainer.epochs()
             || (patience > 0 && epochs - self.best_epoch() >= patience)
+    }
+
+    /// Epochs without a better one that end the training: as large a share of all epochs as the settings say, also where
+    /// `min_steps` makes them more (curves of small epochs are noisy). 0 = never.
+    fn patience(&self) -> u64 {
+        let train = self.task.train;
+        (train.patience as u64 * self.most_epochs()).div_ceil(train.epochs.max(1) as u64)
     }
 
     /// The first epoch with the highest NDCG@10, from 1; 0 before the first.

@@ -68,7 +68,8 @@ semrank_core::settings! {
         /// Steps to allow at least for a model without semantic ids: a small data set gets more epochs than `epochs`. With
         /// ids, items learn from each other and a few epochs are enough.
         min_steps: u64 = 3000,
-        /// Stop after this many epochs without a better validation NDCG@10; 0 = never.
+        /// Stop after this many of `epochs` without a better validation NDCG@10; where `min_steps` makes epochs more, after
+        /// as large a share of them. 0 = never.
         patience: usize = 6,
         /// Positions a step: whole histories, together about this many events.
         batch: usize = 768,
