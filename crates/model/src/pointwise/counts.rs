@@ -7,10 +7,11 @@
 //! they were shown in, `a` pseudo-rows and base rate `b`:
 //!
 //! ```text
-//! log-odds((c + a b) / (n + a)) - log-odds((e + a b) / (n + a))           and  ln(1 + n)
+//! log-odds((c + a b) / (n + a)) - log-odds((e + a b) / (n + a))           and  n / (n + a)
 //! ```
 //!
-//! so that an item that was always shown on top is not the better for it. `a` is `smoothing` clicks at the base rate.
+//! so that an item that was always shown on top is not the better for it. How much is known is a share that saturates: a number
+//! that keeps growing would tell a row's time, by which late positives could be told from fresh negatives. `a` is `smoothing` clicks at the base rate.
 //! Conversions per click are counted twice: among clicks whose window is over (unbiased, late), and as known so far (early, low).
 
 use super::labels::Labels;
@@ -150,7 +151,7 @@ impl<'a> Counts<'a> {
             let (got, expected) =
                 ((sums.clicks + alpha * base) / rows, (sums.expected + alpha * base) / rows);
             gains[scope] = log_odds(got) - log_odds(expected);
-            out.extend([gains[scope], sums.rows.ln_1p() / 4.0]);
+            out.extend([gains[scope], sums.rows / rows]);
         }
         let deviation = (base * (1.0 - base)).sqrt();
         for (scope, member) in members.into_iter().enumerate().take(2) {
@@ -185,7 +186,8 @@ impl<'a> Counts<'a> {
                 let alpha = self.settings.smoothing as f32 / base;
                 out.push(log_odds((conversions + alpha * base) / (clicks + alpha)) - log_odds(base));
             }
-            out.push(sums.convertible.ln_1p() / 4.0);
+            let alpha = self.settings.smoothing as f32 / bases[1];
+            out.push(sums.convertible / (sums.convertible + alpha));
         }
     }
 

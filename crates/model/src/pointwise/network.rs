@@ -527,11 +527,8 @@ impl<T: Scalar> PointwiseNetwork<T> {
     fn event_vectors(&self, inputs: &Inputs, saved: &mut Saved<T>) {
         let dim = self.sizes.dim;
         gather(dim, &saved.vectors, &inputs.event_items, &mut saved.events);
-        let tables = self.event_tables().map(|slot| slot.of(&self.params));
-        for (out, parts) in saved.events.chunks_exact_mut(dim).zip(&inputs.event_parts) {
-            for (table, &part) in tables.iter().zip(parts) {
-                kernel::add(&table[part as usize * dim..][..dim], out);
-            }
+        for (column, slot) in self.event_tables().into_iter().enumerate() {
+            add_parts(dim, slot.of(&self.params), &inputs.event_parts, column, &mut saved.events);
         }
     }
 
@@ -539,10 +536,7 @@ impl<T: Scalar> PointwiseNetwork<T> {
         let dim = self.sizes.dim;
         scatter(dim, devents, &inputs.event_items, dvectors);
         for (column, slot) in self.event_tables().into_iter().enumerate() {
-            let table = slot.of_mut(grads);
-            for (d, parts) in devents.chunks_exact(dim).zip(&inputs.event_parts) {
-                kernel::add(d, &mut table[parts[column] as usize * dim..][..dim]);
-            }
+            add_parts_backward(dim, devents, &inputs.event_parts, column, slot.of_mut(grads));
         }
     }
 
@@ -568,9 +562,36 @@ fn gather<T: Scalar>(dim: usize, vectors: &[T], rows: &[u32], out: &mut Vec<T>) 
     rows.iter().for_each(|&row| out.extend_from_slice(&vectors[row as usize * dim..][..dim]));
 }
 
-fn scatter<T: Scalar>(dim: usize, d: &[T], rows: &[u32], into: &mut [T]) {
-    for (d, &row) in d.chunks_exact(dim).zip(rows) {
-        kernel::add(d, &mut into[row as usize * dim..][..dim]);
+kernel! {
+    /// Adds each row of `d` to the row of `into` that `rows` names.
+    fn scatter<T: Scalar>(dim: usize, d: &[T], rows: &[u32], into: &mut [T]) {
+        for (d, &row) in d.chunks_exact(dim).zip(rows) {
+            for (into, &d) in into[row as usize * dim..][..dim].iter_mut().zip(d) {
+                *into += d;
+            }
+        }
+    }
+}
+
+kernel! {
+    /// Adds to each row of `out` the row of `table` that its `column`-th part names.
+    fn add_parts<T: Scalar>(dim: usize, table: &[T], parts: &[[u8; 4]], column: usize, out: &mut [T]) {
+        for (out, parts) in out.chunks_exact_mut(dim).zip(parts) {
+            for (out, &value) in out.iter_mut().zip(&table[parts[column] as usize * dim..][..dim]) {
+                *out += value;
+            }
+        }
+    }
+}
+
+kernel! {
+    /// The backward pass of [`add_parts`].
+    fn add_parts_backward<T: Scalar>(dim: usize, d: &[T], parts: &[[u8; 4]], column: usize, table: &mut [T]) {
+        for (d, parts) in d.chunks_exact(dim).zip(parts) {
+            for (value, &d) in table[parts[column] as usize * dim..][..dim].iter_mut().zip(d) {
+                *value += d;
+            }
+        }
     }
 }
 

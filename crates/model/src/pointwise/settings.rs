@@ -90,7 +90,7 @@ semrank_core::settings! {
         /// Width of the vector of a small context column's value.
         context: usize = 4,
         /// Dropout on hidden layers; none where the log is read once.
-        dropout: f64 = 0.2,
+        dropout: f64 = 0.5,
         /// Share of items whose id row is left out of a training step.
         id_dropout: f64 = 0.3,
         /// Whether a user's history is read.

@@ -437,12 +437,13 @@ fn counts_by_hand() {
     examples.conversions = Vec::new();
     (examples.slots, examples.conversion_times) = (Vec::new(), Vec::new());
     let rows = counted(&world, Known::Past);
-    // Base log-odds; user and item each: log-odds beyond the base, ln(1 + rows) / 4; two residuals.
+    // Base log-odds; user and item each: log-odds beyond the base, share known; two residuals.
     assert_eq!(rows[0].len(), 7);
-    let logged = |n: f32| n.ln_1p() / 4.0;
+    let known = |n: f32, base: f32| n / (n + 2.5 / base);
     let counts: Vec<f32> = rows.iter().map(|row| row[2]).collect();
     // The absence of a click is known 30 minutes later only.
-    assert_eq!(counts, [logged(0.0), logged(1.0), logged(1.0), logged(3.0)]);
+    let expected = [0.0, known(1.0, 2.0 / 11.0), known(1.0, 2.0 / 11.0), known(3.0, 3.0 / 13.0)];
+    counts.iter().zip(expected).for_each(|(got, want)| assert!((got - want).abs() < 1e-6, "{counts:?}"));
     assert_eq!(rows[0][1], 0.0);
     assert!(rows[1][1] > 0.0 && rows[3][1] > 0.0);
     assert!((rows[1][0] - (2.0f32 / 9.0).ln()).abs() < 1e-6, "2 of 11: {}", rows[1][0]);

@@ -150,10 +150,10 @@ fn calibrate(prepared: &Prepared, trainer: &mut PointwiseTrainer) -> Calibration
     let scores = trainer.score(&rows, Position::Logged);
     let kind = prepared.config.pointwise.calibration;
     let clicks = rows.iter().zip(&scores).map(|(&row, score)| (score.click, examples.clicks[row]));
-    let clicked = rows
-        .iter()
-        .zip(&scores)
-        .filter(|(row, _)| examples.clicks[**row] && trainer.conversion_is_known(**row));
+    let clicked = rows.iter().zip(&scores).filter(|(row, _)| {
+        let applies = examples.conversions.get(**row).is_some_and(Option::is_some);
+        examples.clicks[**row] && applies && trainer.conversion_is_known(**row)
+    });
     let conversions = clicked.map(|(&row, score)| {
         (score.conversion, examples.conversions.get(row).copied().flatten().unwrap_or(false))
     });
