@@ -110,8 +110,9 @@ pub(super) fn lines(chart: &Lines) -> String {
         drawing += &polyline(&frame, &points, &x, at, series.name, chart.x_label);
     }
     let every = chart.x.len().div_ceil(12).max(1);
-    for value in chart.x.iter().copied().filter(|x| x.is_finite()).step_by(every) {
-        drawing += &label("tick", x(value), frame.bottom + 16.0, "middle", &fixed(value, 0));
+    let decimals = if finite().all(|x| x.fract() == 0.0) { 0 } else { 2 };
+    for value in finite().step_by(every) {
+        drawing += &label("tick", x(value), frame.bottom + 16.0, "middle", &fixed(value, decimals));
     }
     drawing += &label("tick", frame.right, frame.height - 2.0, "end", chart.x_label);
     drawing += &axis(&frame);
