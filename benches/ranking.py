@@ -1,0 +1,174 @@
+"""What history, content and delayed feedback bring to click and conversion ranking, on a simulated ad market.
+
+    python3 benches/ranking.py SEMRANK WORK ablation [--impressions 4000000] [--seeds 1]
+    python3 benches/ranking.py SEMRANK WORK content  …
+    python3 benches/ranking.py SEMRANK WORK delays   …
+
+Each simulates the market into WORK (once), prepares it and trains there; runs that are done are not repeated.
+
+ablation  clicks and conversions without history, with ads only, organic only, both; without dwell; without time.
+          Printed by `semrank compare`: NE differences with paired intervals over users.
+content   what texts, and texts with semantic ids, bring to clicks, and to conversions by attribution window (1, 7, 28 days)
+          and by how many of the conversion labels are kept in training (10, 30, 100 %). Labels that are not kept are
+          unknown, not negative, in training and validation; test rows keep theirs. Needs pyarrow.
+delays    predict-then-train figures of each way of learning from late conversions, days 8 to 30, labels of 7 days.
+"""
+
+import argparse
+import json
+import pathlib
+import shutil
+import subprocess
+import zlib
+
+DAYS = 37
+ABLATIONS = {
+    "all": [],
+    "no-history": ["pointwise.reads_history=false"],
+    "ads-only": ["pointwise.kinds=ads"],
+    "organic-only": ["pointwise.kinds=organic"],
+    "no-dwell": ["pointwise.reads_dwell=false"],
+    "no-time": ["pointwise.reads_time=false"],
+}
+CONTENTS = {
+    "ids": ["model.content=false", "model.prefixes=false"],
+    "texts": ["model.prefixes=false"],
+    "texts-and-semantic-ids": [],
+}
+DELAYS = {
+    "naive": ["train.delay=naive"],
+    "window": ["train.delay=window"],
+    "fake-negative": ["train.delay=fake-negative-weighted"],
+    "elapsed": ["train.delay=elapsed"],
+    "weibull": ["train.delay=delay-model", "pointwise.hazard=weibull"],
+    "piecewise": ["train.delay=delay-model", "pointwise.hazard=piecewise"],
+    "oracle": ["train.delay=oracle"],
+}
+
+
+class Bench:
+    """Stages, each made once."""
+
+    def __init__(self, args):
+        self.program, self.work = args.semrank, args.work
+        self.impressions, self.seeds = args.impressions, range(1, args.seeds + 1)
+
+    def call(self, *words):
+        return subprocess.run([self.program, *map(str, words)], check=True, capture_output=True, text=True).stdout
+
+    def once(self, out, *words):
+        if not out.exists():
+            self.call(*words, "--out", out)
+        return out
+
+    def market(self, *flags):
+        name = "-".join(["market", str(self.impressions), *(word.strip("-") for word in flags)])
+        words = ["simulate", "--impressions", self.impressions, "--days", DAYS, *flags]
+        return self.once(self.work / name, *words)
+
+    def prepared(self, raw, days):
+        return self.once(self.work / f"{raw.name}-{days}d", "prep", "--data", raw, "--conversion-days", days)
+
+    def run(self, data, name, task, seed, settings):
+        out = self.work / f"{data.name}-{task}-{name}-{seed}"
+        if not (out / "report").exists():
+            flags = [word for setting in [f"task={task}", *settings] for word in ("--set", setting)]
+            self.call("run", "--data", data, "--out", out, "--seed", seed, "--resume", *flags)
+        return out
+
+    def compare(self, title, data, task, ways):
+        print(f"\n{title}\n", flush=True)
+        runs = [self.run(data, name, task, seed, ways[name]) for name in ways for seed in self.seeds]
+        print(self.call("compare", *runs), flush=True)
+
+
+def ablation(bench):
+    data = bench.prepared(bench.market(), 7)
+    for task in ["ctr", "oc"]:
+        bench.compare(f"{task}: what the model reads", data, task, ABLATIONS)
+
+
+def content(bench):
+    raw = bench.market()
+    bench.compare("clicks", bench.prepared(raw, 7), "ctr", CONTENTS)
+    for days in [1, 7, 28]:
+        bench.compare(f"conversions within {days} days", bench.prepared(raw, days), "oc", CONTENTS)
+    for percent in [30, 10]:
+        data = thinned(bench.prepared(raw, 7), percent)
+        bench.compare(f"conversions within 7 days, {percent} % of the labels", data, "oc", CONTENTS)
+
+
+def thinned(data, percent):
+    """A copy of a prepared data set in which so many of the conversion labels of training and validation are known."""
+    import pyarrow as arrow
+    import pyarrow.parquet as parquet
+
+    out = data.with_name(f"{data.name}-{percent}pc")
+    if out.exists():
+        return out
+    staged = out.with_name(out.name + ".partial")
+    shutil.rmtree(staged, ignore_errors=True)
+    shutil.copytree(data, staged)
+    source = parquet.ParquetFile(data / "examples.parquet")
+    with parquet.ParquetWriter(staged / "examples.parquet", source.schema_arrow) as sink:
+        for batch in source.iter_batches(262_144):
+            table = arrow.Table.from_batches([batch])
+            columns = [table.column(name).to_pylist() for name in ("seq", "split", "label_conversion")]
+            labels = [
+                label if split == "test" or zlib.crc32(str(seq).encode()) % 100 < percent else None
+                for seq, split, label in zip(*columns)
+            ]
+            at = table.schema.get_field_index("label_conversion")
+            sink.write_table(table.set_column(at, table.schema.field(at), arrow.array(labels, arrow.int64())))
+    staged.rename(out)
+    return out
+
+
+def delays(bench):
+    for family in ["lognormal", "mixture"]:
+        data = bench.prepared(bench.market("--delays", family), 7)
+        figures = {way: progressive(bench, data, way) for way in DELAYS}
+        gap = figures["naive"][0] - figures["oracle"][0]
+        print(f"\n{family} delays, days 8 to 30: NE, predicted / observed, share of the gap from naive to oracle")
+        for way, (ne, calibration) in figures.items():
+            print(f"  {way:14} {ne:.4f} {calibration:.3f} {(figures['naive'][0] - ne) / gap:.3f}", flush=True)
+
+
+def progressive(bench, data, way):
+    """Means over days and seeds of NE, and predicted over observed conversions of all of them."""
+    days = []
+    for seed in bench.seeds:
+        run = bench.run(data, way, "oc", seed, ["train.stream=true", *DELAYS[way]])
+        facts = json.loads((run / "model" / "model.json").read_text())
+        days += [day["conversions"] for day in facts["days"] if 8 <= day["day"] <= 30]
+    days = [day for day in days if 0 < day["positives"] < day["rows"]]
+    predicted, observed = (sum(day[key] for day in days) for key in ("predicted", "positives"))
+    return sum(map(normalised_entropy, days)) / len(days), predicted / observed
+
+
+def normalised_entropy(day):
+    from math import log
+
+    base = day["positives"] / day["rows"]
+    return day["loss"] / day["rows"] / -(base * log(base) + (1 - base) * log(1 - base))
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("semrank", type=pathlib.Path)
+    parser.add_argument("work", type=pathlib.Path)
+    parser.add_argument("what", choices=["ablation", "content", "delays"])
+    parser.add_argument("--impressions", type=int, default=4_000_000)
+    parser.add_argument("--seeds", type=int, default=1)
+    return parser.parse_args()
+
+
+def main():
+    args = arguments()
+    args.semrank = args.semrank.resolve()
+    args.work.mkdir(parents=True, exist_ok=True)
+    {"ablation": ablation, "content": content, "delays": delays}[args.what](Bench(args))
+
+
+if __name__ == "__main__":
+    main()
