@@ -11,14 +11,18 @@
 //! |---|---|
 //! | `model` | the stage `model`: training, calibration |
 //! | `measure` | what probabilities are worth, by segment |
-//! | `evaluation` | the stage `report`, and `semrank evaluate --task` |
+//! | `evaluation`, `text` | the stage `report`, and `semrank evaluate --task` |
+//! | `scores` | what was predicted of each test row, for `semrank compare` |
 
 mod evaluation;
 mod measure;
 mod model;
+mod scores;
+mod text;
 
-pub(crate) use evaluation::{PointwiseArgs, PointwiseReport, evaluate};
+pub(crate) use evaluation::{PointwiseArgs, PointwiseEvaluation, PointwiseReport, evaluate};
 pub(crate) use measure::Measured;
+pub(crate) use scores::{ScoredRows, TestScores};
 
 use super::data::Data;
 use super::folder::{Lock, RunFolder};
