@@ -33,10 +33,20 @@ fn labelled_rows_become_probabilities() {
     for key in ["uauc", "pr_auc", "log_loss", "ne", "calibration", "ece", "segments"] {
         assert!(!found[key].is_null(), "{key}");
     }
+    let baselines = found["baselines"].as_array().unwrap();
+    let base = baselines.iter().find(|baseline| baseline["name"] == "base_rate").unwrap();
+    assert!((base["auc"].as_f64(), base["rows"].as_u64()) == (Some(0.5), Some(240)), "{base}");
+    assert!(baselines.iter().any(|baseline| baseline["name"] == "item_user_mean+valid"));
+    let page = std::fs::read_to_string(folder.join("a/report/report.html")).unwrap();
+    assert!(page.contains("item_user_residual"));
 
     let again = succeed_in(folder, &["evaluate", "a", "--task", "ctr", "--json", "--predictions", "p.tsv"]);
     let again: serde_json::Value = serde_json::from_str(&again).unwrap();
     assert_eq!(again["auc"], found["auc"], "the saved model is the trained one");
+    assert_eq!(again["baselines"], found["baselines"], "measured once, in the report");
+    assert!(succeed_in(folder, &["evaluate", "a", "--task", "ctr"]).contains("item_user_residual"));
+    let valid = succeed_in(folder, &["evaluate", "a", "--task", "ctr", "--split", "validation", "--json"]);
+    assert!(!valid.contains("baselines"), "those of test rows say nothing of other rows");
     let lines = std::fs::read_to_string(folder.join("p.tsv")).unwrap();
     assert_eq!(lines.lines().next(), Some("user\titem\tlabel\tscore"));
     assert_eq!(lines.lines().count(), 241);

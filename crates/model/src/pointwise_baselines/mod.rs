@@ -32,11 +32,13 @@ use crate::calibrate::{Logistic, logit};
 use semrank_data::{Dataset, Examples, Part};
 use semrank_embed::hash::FeatureSettings;
 
-/// Which label is to be predicted.
+/// Which label is to be predicted. One that can still change is no label ([`Examples::matured`]), except of clicks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Label {
     /// Of every row.
     Click,
+    /// Of every row, that it was clicked and converted.
+    ClickAndConversion,
     /// Of the rows that have one.
     Conversion,
 }
@@ -64,9 +66,14 @@ pub struct Baseline {
 impl LabelledRows<'_> {
     /// The label of a row.
     pub fn label(&self, row: usize) -> Option<bool> {
+        let conversion = || self.examples.conversions.get(row).copied().flatten();
+        let matured = || self.examples.matured.get(row) != Some(&false);
         match self.label {
             Label::Click => Some(self.examples.clicks[row]),
-            Label::Conversion => self.examples.conversions.get(row).copied().flatten(),
+            Label::ClickAndConversion => {
+                matured().then(|| self.examples.clicks[row] && conversion() == Some(true))
+            }
+            Label::Conversion => conversion().filter(|_| matured()),
         }
     }
 
@@ -84,33 +91,40 @@ impl LabelledRows<'_> {
     }
 }
 
-/// Every baseline that the data has columns for, as probabilities of the rows of `part`.
+/// Every baseline that the data has columns for, as probabilities of `rows`. A log of millions of rows takes a few seconds.
 ///
 /// # Panics
 /// When the settings fail [`FeatureSettings::check`].
-pub fn baselines(data: LabelledRows<'_>, part: Part, settings: &FeatureSettings) -> Vec<Baseline> {
-    let rows = data.rows(&[part]);
+pub fn baselines(data: LabelledRows<'_>, rows: &[u32], settings: &FeatureSettings) -> Vec<Baseline> {
     let train = SmoothedMeans::fit(data, &[Part::Train], Smoothing::default());
-    let both = SmoothedMeans::fit(data, &[Part::Train, Part::Valid], Smoothing::default());
+    let mut means = vec![(train.clone(), "")];
+    if data.examples.rows(Part::Valid).next().is_some() {
+        let both = SmoothedMeans::fit(data, &[Part::Train, Part::Valid], Smoothing::default());
+        means.push((both, "+valid"));
+    }
     let fitted = Fitted::new(data);
     let popularity = |rows: &[u32]| train.popularity(rows);
     let mut out = vec![
         column("base_rate", rows.iter().map(|_| train.base_rate()).collect()),
-        column("popularity", fitted.apply(&rows, &[&popularity])),
+        column("popularity", fitted.apply(rows, &[&popularity])),
     ];
-    for (means, suffix) in [(&train, ""), (&both, "+valid")] {
+    for (means, suffix) in &means {
         let all = |score: &dyn Fn(usize) -> f64| rows.iter().map(|&row| score(row as usize)).collect();
         out.push(column(&format!("item_mean{suffix}"), all(&|row| means.item(row))));
         out.push(column(&format!("item_user_mean{suffix}"), all(&|row| means.item_and_user(row))));
         out.push(column(&format!("item_user_residual{suffix}"), all(&|row| means.item_and_residual(row))));
     }
-    let page_link = PageLink::fit(data, &train);
-    out.push(column("page_link", page_link.scores(&rows)));
+    let page_link = || PageLink::fit(data, &train);
+    // Without histories it would be the item's mean again.
+    let page_link = data.examples.history_ends.iter().any(|&end| end > 0).then(page_link);
+    out.extend(page_link.iter().map(|link| column("page_link", link.scores(rows))));
     if let Some(similarity) = GoalSimilarity::fit(data, settings) {
-        let odds = |rows: &[u32]| page_link.scores(rows).into_iter().map(logit).collect();
         let cosine = |rows: &[u32]| similarity.scores(rows);
-        out.push(column("tfidf", fitted.apply(&rows, &[&cosine])));
-        out.push(column("page_link_tfidf", fitted.apply(&rows, &[&odds, &cosine])));
+        out.push(column("tfidf", fitted.apply(rows, &[&cosine])));
+        if let Some(link) = &page_link {
+            let odds = |rows: &[u32]| link.scores(rows).into_iter().map(logit).collect();
+            out.push(column("page_link_tfidf", fitted.apply(rows, &[&odds, &cosine])));
+        }
     }
     out
 }

@@ -6,7 +6,7 @@
 use super::super::stage::{self, Done, Key, stage};
 use super::super::{OpenArgs, folder};
 use super::Prepared;
-use super::measure::{Measured, measure};
+use super::measure::{Measured, measure, of_baselines};
 use super::model::{self, Trained};
 use super::scores::{ScoredRows, TestScores};
 use super::text;
@@ -16,6 +16,7 @@ use crate::{output, report};
 use clap::{Args, ValueEnum};
 use semrank_data::{Part, write_atomically};
 use semrank_model::pointwise::{DayReport, PassReport, Position};
+use semrank_model::pointwise_baselines::Label;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -99,7 +100,8 @@ pub(super) fn run(
         &key,
         |dir| folder::read_json(&dir.join(EVALUATION)),
         |dir, _| {
-            let found = find(prepared, trained, (Part::Test, prepared.config.task), Position::Logged);
+            let mut found = find(prepared, trained, (Part::Test, prepared.config.task), Position::Logged);
+            found.add_baselines(prepared);
             folder::write_json(&dir.join(EVALUATION), &found.evaluation)?;
             found.scores.save(dir)?;
             let facts = &trained.facts;
@@ -136,7 +138,8 @@ pub(crate) fn evaluate(
         PositionArg::Logged => Position::Logged,
         PositionArg::Neutral => Position::Neutral,
     };
-    let found = find(&prepared, &mut trained, (part, task), position);
+    let mut found = find(&prepared, &mut trained, (part, task), position);
+    found.take_baselines(&prepared)?;
     if let Some(path) = predictions {
         write_predictions(&prepared, &found, path)?;
     }
@@ -146,7 +149,6 @@ pub(crate) fn evaluate(
 /// An evaluation with its rows.
 struct Found {
     evaluation: PointwiseEvaluation,
-    rows: Vec<usize>,
     scores: TestScores,
 }
 
@@ -176,19 +178,47 @@ fn find(prepared: &Prepared, trained: &mut Trained, (part, task): (Part, Task), 
         measured: of_all,
         given_click,
     };
-    Found { evaluation, rows, scores: TestScores { all: every, given_click: given } }
+    Found { evaluation, scores: TestScores { all: every, given_click: given } }
+}
+
+impl Found {
+    /// Measures the baselines on the same rows.
+    fn add_baselines(&mut self, prepared: &Prepared) {
+        let all = if self.scores.given_click.is_some() { Label::ClickAndConversion } else { Label::Click };
+        self.evaluation.measured.baselines = of_baselines(prepared, all, &self.scores.all);
+        if let (Some(given), Some(rows)) = (&mut self.evaluation.given_click, &self.scores.given_click) {
+            given.baselines = of_baselines(prepared, Label::Conversion, rows);
+        }
+    }
+
+    /// Takes over the baselines that the stage `report` measured, where these are its rows.
+    fn take_baselines(&mut self, prepared: &Prepared) -> Result<(), Error> {
+        let path = prepared.folder.stage("report").join(EVALUATION);
+        if !path.is_file() {
+            return Ok(());
+        }
+        let kept: PointwiseEvaluation = folder::read_json(&path)?;
+        let here = &mut self.evaluation;
+        if (&kept.task, &kept.split) == (&here.task, &here.split) {
+            here.measured.baselines = kept.measured.baselines;
+            if let (Some(here), Some(kept)) = (&mut here.given_click, kept.given_click) {
+                here.baselines = kept.baselines;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What scores are worth; each row comes with its label and score.
 fn measured(prepared: &Prepared, each: impl Iterator<Item = (usize, bool, f64)>) -> (Measured, ScoredRows) {
-    let (mut rows, mut out) = (Vec::new(), ScoredRows::default());
+    let mut out = ScoredRows::default();
     for (row, label, score) in each {
-        rows.push(row);
+        out.rows.push(row as u32);
         out.users.push(prepared.examples.users[row].0);
         out.labels.push(label);
         out.scores.push(score);
     }
-    (measure(prepared, &rows, &out.scores, &out.labels), out)
+    (measure(prepared, &out), out)
 }
 
 /// `user item label score`, rows in the order of the file.
@@ -198,7 +228,8 @@ fn write_predictions(prepared: &Prepared, found: &Found, path: &Path) -> Result<
     Ok(write_atomically(path, |out| {
         writeln!(out, "user\titem\tlabel\tscore")?;
         let all = &found.scores.all;
-        for ((&row, score), &label) in found.rows.iter().zip(&all.scores).zip(&all.labels) {
+        for ((&row, score), &label) in all.rows.iter().zip(&all.scores).zip(&all.labels) {
+            let row = row as usize;
             let user = examples.user_names.name(examples.users[row].0);
             writeln!(out, "{user}\t{}\t{}\t{score}", catalog.name(examples.items[row]), u8::from(label))?;
         }

@@ -17,6 +17,8 @@ pub(super) const SCORES: &str = "scores.safetensors";
 /// Rows with what was predicted and what happened; vectors of one length.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct ScoredRows {
+    /// Rows of the examples, ascending; not kept in the file.
+    pub(crate) rows: Vec<u32>,
     /// Codes of users in the examples.
     pub(crate) users: Vec<u32>,
     pub(crate) labels: Vec<bool>,
@@ -80,6 +82,7 @@ impl ScoredRows {
         let name = |column: &str| format!("{part}.{column}");
         let len = file.len_of(&name("scores"))?;
         Ok(ScoredRows {
+            rows: Vec::new(),
             users: file.read_u32(&name("users"), len)?,
             labels: file.read_u32(&name("labels"), len)?.into_iter().map(|label| label == 1).collect(),
             scores: file.read_f64(&name("scores"), len)?,
@@ -95,6 +98,7 @@ mod tests {
     fn what_was_kept_is_read_back() {
         let dir = tempfile::tempdir().unwrap();
         let rows = |scores: &[f64]| ScoredRows {
+            rows: Vec::new(),
             users: (0..scores.len() as u32).collect(),
             labels: scores.iter().map(|&score| score > 0.5).collect(),
             scores: scores.to_vec(),

@@ -13,10 +13,18 @@ pub(super) fn text(evaluation: &PointwiseEvaluation) -> String {
     let mut out = format!("{dataset}: {task} of {split} (calibrated)\n");
     out += &line("", &HEADS.map(str::to_owned));
     out += &line("all", &cells(&measured.scores, measured.uauc));
+    out += &baselines(measured);
     if let Some(given) = &evaluation.given_click {
         out += &line("given a click", &cells(&given.scores, given.uauc));
+        out += &baselines(given);
     }
     out + &segments(measured) + &intervals(measured)
+}
+
+fn baselines(measured: &Measured) -> String {
+    let all = measured.baselines.iter();
+    all.map(|baseline| line(&format!("  {}", baseline.name), &cells(&baseline.scores, baseline.uauc)))
+        .collect()
 }
 
 fn segments(measured: &Measured) -> String {
@@ -35,7 +43,7 @@ fn line(name: &str, cells: &[String]) -> String {
     let width = |at: usize| if at == 0 { 9 } else { 11 };
     let cells: Vec<String> =
         cells.iter().enumerate().map(|(at, cell)| format!("{cell:>w$}", w = width(at))).collect();
-    format!("{name:<24}{}\n", cells.concat())
+    format!("{name:<28}{}\n", cells.concat())
 }
 
 fn cells(scores: &Scores, uauc: Option<f64>) -> [String; HEADS.len()] {
