@@ -11,7 +11,7 @@
 //! | `rows`, `items`, `shard` | what a row refers to; a batch with items and events numbered once |
 //! | `attention`, `network` | target attention over the history; the whole network, forward and backward |
 //! | `lessons` | the examples as a stream of what is learned when |
-//! | `delay`, `loss` | losses of the heads, with delayed feedback |
+//! | `delay`, `hazard`, `loss` | losses of the heads, with delayed feedback |
 //! | `trainer`, `training`, `progress` | a step; epochs or one pass with daily snapshots; what is told of it |
 //! | `score`, `artefact` | probabilities of rows; the model in a folder |
 //!
@@ -28,6 +28,7 @@ mod counts;
 mod delay;
 mod features;
 mod histogram;
+mod hazard;
 mod items;
 mod labels;
 mod lessons;

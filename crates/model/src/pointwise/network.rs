@@ -17,6 +17,7 @@
 //! gradients and one gradient an item, so that shards can run in parallel and be added in order.
 
 use super::attention::{AttentionSaved, Reads, TargetAttention, resize};
+use super::hazard;
 use super::items::ItemTables;
 use crate::{PrefixRows, RowDropout};
 use semrank_core::Rng;
@@ -54,6 +55,9 @@ pub struct PointwiseShape {
     pub conversions: bool,
     /// Whether dwell is predicted.
     pub dwell: bool,
+    /// Stretches of a click's age with a hazard of their own; 0 = the conversion head is the whole window's.
+    #[serde(default)]
+    pub hazards: usize,
 }
 
 /// What the settings fix about a network.
@@ -76,6 +80,8 @@ pub struct HeadColumns {
     pub conversion: Option<usize>,
     /// Logarithm of the dwell time in seconds.
     pub dwell: Option<usize>,
+    /// Hazards of the stretches of a click's age.
+    pub hazards: usize,
     /// Number of columns.
     pub count: usize,
 }
@@ -86,9 +92,17 @@ impl HeadColumns {
 
     fn new(shape: &PointwiseShape) -> Self {
         let conversion = shape.conversions.then_some(1);
-        let after = if shape.conversions { 5 } else { 1 };
+        let hazards = if shape.conversions { shape.hazards } else { 0 };
+        let after = hazards + if shape.conversions { 5 } else { 1 };
         let dwell = shape.dwell.then_some(after);
-        Self { conversion, dwell, count: after + usize::from(shape.dwell) }
+        Self { conversion, dwell, hazards, count: after + usize::from(shape.dwell) }
+    }
+
+    /// Log-odds of a conversion, given a click, from the logits of a row; none where it is not predicted.
+    pub(crate) fn conversion_logit(&self, logit: impl Fn(usize) -> f64) -> Option<f64> {
+        let at = self.conversion?;
+        let stretch = |stretch: usize| logit(at) + logit(Self::hazard(at, stretch as u8));
+        Some(if self.hazards == 0 { logit(at) } else { hazard::any((0..self.hazards).map(stretch)) })
     }
 
     /// That a conversion comes after the waiting time.
@@ -104,6 +118,11 @@ impl HeadColumns {
     /// Log-rate of the delay, per day.
     pub(crate) fn rate(conversion: usize) -> usize {
         conversion + 3
+    }
+
+    /// What a stretch of a click's age adds to the logit of its hazard.
+    pub(crate) fn hazard(conversion: usize, stretch: u8) -> usize {
+        conversion + 4 + stretch as usize
     }
 }
 

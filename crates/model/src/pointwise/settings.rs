@@ -30,6 +30,8 @@ pub enum Hazard {
     Exponential,
     /// Falling or rising hazard.
     Weibull,
+    /// A hazard for each stretch of a click's age: no family.
+    Piecewise,
 }
 
 /// Whose labels the counting features of a row may use, among those known before its time.
@@ -148,8 +150,8 @@ semrank_core::settings! {
         wait_hours: f64 = 1.0,
         /// What maps scores to calibrated probabilities, fitted on the validation rows: `none`, `platt` or `isotonic`.
         calibration: CalibrationKind = CalibrationKind::Platt,
-        /// `exponential` or `weibull`, for `delay-model`.
-        hazard: Hazard = Hazard::Weibull,
+        /// `exponential`, `weibull` or `piecewise` (delays of no family), for `delay-model`.
+        hazard: Hazard = Hazard::Piecewise,
     }
 }
 

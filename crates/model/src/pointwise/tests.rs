@@ -167,6 +167,7 @@ fn shape() -> PointwiseShape {
         slots: 3,
         conversions: true,
         dwell: true,
+        hazards: 3,
     }
 }
 

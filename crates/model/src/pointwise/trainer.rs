@@ -287,7 +287,7 @@ impl<T: Scalar> ShardSpace<T> {
             network.add_delay_shape(found.shape * scale, &mut self.grads);
             out.extend(dlogits.iter().map(|&d| T::from_f64(d * scale)));
             if timed.lesson == Lesson::Click {
-                let conversion = columns.conversion.map_or(0.0, |at| logits[at]);
+                let conversion = columns.conversion_logit(|column| logits[column]).unwrap_or(0.0);
                 let click = logits[HeadColumns::CLICK];
                 self.predictions.push(Prediction { row: timed.row, click, conversion });
             }

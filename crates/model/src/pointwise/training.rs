@@ -5,11 +5,12 @@
 //! read several times; after each epoch the validation loss decides whether to go on and which epoch to keep.
 
 use super::features::FeatureStore;
+use super::hazard::STRETCHES;
 use super::items::ItemTables;
 use super::labels::{DAY_MS, Labels};
 use super::lessons::{Lesson, Lessons, Plan, Timed};
 use super::loss::{HEADS, HeadSum};
-use super::network::{PointwiseNetwork, PointwiseShape, Position, Sizes};
+use super::network::{HeadColumns, PointwiseNetwork, PointwiseShape, Position, Sizes};
 use super::progress::{DayReport, PassReport, Tally, add, head_reports};
 use super::rows::{Contexts, RowData};
 use super::score::{Score, score};
@@ -85,7 +86,8 @@ impl<'a> PointwiseTrainer<'a> {
         let once = task.train.stream.once(examples.rows(Part::Train).count());
         let plan = Plan::new((labels, task.train.delay), settings, conversions, once);
         let features = FeatureStore::new(data, labels, settings);
-        let shape = shape(task, features.width(), conversions);
+        let hazards = if conversions && plan.pieces { STRETCHES.len() } else { 0 };
+        let shape = shape(task, features.width(), (conversions, hazards));
         let slot_shares = slot_shares(&data, shape.slots);
         let network = network(task, shape);
         let drop = |rate: f64, rest: bool| if rest && !once { rate } else { 0.0 };
@@ -318,7 +320,7 @@ pub enum Progress {
     Day(DayReport),
 }
 
-fn shape(task: &PointwiseTask, features: usize, conversions: bool) -> PointwiseShape {
+fn shape(task: &PointwiseTask, features: usize, (conversions, hazards): (bool, usize)) -> PointwiseShape {
     let examples = task.examples;
     let advertisers = task.tables.advertisers.iter().filter(|&&a| a != u32::MAX).max();
     let slots = examples.slots.iter().filter(|&&slot| slot != u16::MAX).max();
@@ -368,3 +370,9 @@ fn slot_shares(data: &RowData, slots: usize) -> Vec<f64> {
     let all: f64 = counts.iter().sum();
     counts.iter().map(|count| count / all.max(1.0)).collect()
 }
+        hazards,
+        // Together the stretches begin at the same rate.
+        for stretch in 0..network.columns.hazards {
+            let column = HeadColumns::hazard(conversion, stretch as u8);
+            network.set_bias(column, -(network.columns.hazards as f64).ln());
+        }
