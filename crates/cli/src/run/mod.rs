@@ -13,6 +13,7 @@
 //! | `data` | the data set, its split and counts |
 //! | `features`, `tokens`, `model`, `evaluation` | one stage each |
 //! | `pointwise` | the stages `model` and `report` of `task=ctr` and `task=oc` |
+//! | `partial` | the state of a training under way |
 //! | `ids` | the file of semantic ids |
 //! | `tokenized` | a run up to its semantic ids |
 //! | `record` | what the files of a finished run tell without its data set: test metrics and cost |
@@ -27,6 +28,7 @@ mod ids;
 mod live;
 mod model;
 mod page;
+mod partial;
 mod pointwise;
 mod record;
 mod stage;

@@ -14,6 +14,7 @@
 //! | `delay`, `hazard`, `loss` | losses of the heads, with delayed feedback |
 //! | `trainer`, `training`, `progress` | a step; epochs or one pass with daily snapshots; what is told of it |
 //! | `score`, `artefact` | probabilities of rows; the model in a folder |
+//! | `state` | a training under way in a folder, to go on with |
 //!
 //! # Losses
 //! `click_weight · l(click) + conversion_weight · l(conversion | click) + entire_space · l(P(click) P(conversion | click)) +
@@ -27,8 +28,8 @@ mod attention;
 mod counts;
 mod delay;
 mod features;
-mod histogram;
 mod hazard;
+mod histogram;
 mod items;
 mod labels;
 mod lessons;
@@ -39,6 +40,7 @@ mod rows;
 mod score;
 mod settings;
 mod shard;
+mod state;
 #[cfg(test)]
 mod tests;
 mod trainer;
@@ -52,4 +54,4 @@ pub use progress::{DayReport, HeadReport, PassReport, Tally};
 pub use rows::Contexts;
 pub use score::Score;
 pub use settings::{Auto, CalibrationKind, Delay, Hazard, Kinds, Known, PointwiseSettings, Stream};
-pub use training::{Goal, PointwiseTask, PointwiseTrainer, Progress};
+pub use training::{Goal, PointwiseTask, PointwiseTrainer, Progress, Watch};

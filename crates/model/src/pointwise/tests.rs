@@ -276,7 +276,7 @@ fn threads_change_no_byte() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             world.with_trainer((&small(), train), |mut trainer| {
-                trainer.fit(&mut |_| true);
+                trainer.fit(&mut |_, _| true);
                 let params: Vec<u32> = trainer.network().params.iter().map(|p| p.to_bits()).collect();
                 let ids = trainer.network().ids.as_ref().unwrap().values.clone();
                 (params, ids.iter().map(|p| p.to_bits()).collect::<Vec<_>>())
@@ -288,12 +288,57 @@ fn threads_change_no_byte() {
     }
 }
 
+/// Epochs and one pass, stopped after each report in turn and continued by another trainer.
+#[test]
+fn a_training_goes_on_from_its_state_to_the_same_bytes() {
+    let world = World::new(900, 8);
+    let bits = |trainer: &PointwiseTrainer| {
+        let network = trainer.network();
+        let tables = network.tables().flat_map(|(_, table)| table.values.iter().map(|value| value.to_bits()));
+        network.params.iter().map(|value| value.to_bits()).chain(tables).collect::<Vec<u32>>()
+    };
+    for train in [once(Delay::Elapsed), TrainSettings::default()] {
+        let settings = PointwiseSettings { rate: 3e-3, patience: 2, epochs: 5, ..small() };
+        let (whole, facts, reports) = world.with_trainer((&settings, &train), |mut trainer| {
+            let mut reports = 0;
+            assert!(trainer.fit(&mut |_, _| {
+                reports += 1;
+                true
+            }));
+            (bits(&trainer), trainer.facts(), reports)
+        });
+        for stop in 1..=reports {
+            let dir = tempfile::tempdir().unwrap();
+            world.with_trainer((&settings, &train), |mut trainer| {
+                let mut seen = 0;
+                let finished = trainer.fit(&mut |trainer, _| {
+                    seen += 1;
+                    trainer.save_state(dir.path()).unwrap();
+                    seen < stop
+                });
+                assert!(!finished);
+            });
+            world.with_trainer((&settings, &train), |mut trainer| {
+                trainer.restore_state(dir.path()).unwrap();
+                assert!(trainer.step() > 0 && trainer.fit(&mut |_, _| true));
+                assert_eq!(
+                    bits(&trainer),
+                    whole,
+                    "stopped after report {stop} of {reports}, {:?}",
+                    train.stream
+                );
+                assert_eq!(trainer.facts(), facts, "stopped after report {stop}");
+            });
+        }
+    }
+}
+
 #[test]
 fn training_finds_what_pleases_and_where_it_was_shown() {
     let world = World::new(6000, 4);
     let settings = PointwiseSettings { rate: 3e-3, epochs: 6, ..small() };
     world.with_trainer((&settings, &TrainSettings::default()), |mut trainer| {
-        assert!(trainer.fit(&mut |_| true));
+        assert!(trainer.fit(&mut |_, _| true));
         let rows: Vec<usize> = world.examples.rows(Part::Test).collect();
         let scores = trainer.score(&rows, Position::Logged);
         let mean = |like: bool| {
@@ -329,7 +374,7 @@ fn one_pass_reports_each_day_and_every_delay_method_learns() {
             let train = TrainSettings { delay, stream: Stream::Fixed(stream), ..TrainSettings::default() };
             world.with_trainer((&small(), &train), |mut trainer| {
                 let before = trainer.score(&[2999], Position::Logged)[0];
-                assert!(trainer.fit(&mut |_| true));
+                assert!(trainer.fit(&mut |_, _| true));
                 let after = trainer.score(&[2999], Position::Logged)[0];
                 assert_ne!(before.conversion, after.conversion, "{delay:?} learns of conversions");
                 assert!(after.conversion.is_finite() && after.click.is_finite(), "{delay:?}");
@@ -381,7 +426,7 @@ fn test_labels_leave_everything_as_it_is() {
     }
     let scores = |world: &World| {
         world.with_trainer((&small(), &TrainSettings::default()), |mut trainer| {
-            trainer.fit(&mut |_| true);
+            trainer.fit(&mut |_, _| true);
             trainer.score(&(0..500).collect::<Vec<_>>(), Position::Logged)
         })
     };

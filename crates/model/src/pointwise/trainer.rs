@@ -24,14 +24,14 @@ const CHUNK: usize = 1 << 14;
 pub(crate) struct Stepper<T> {
     pub(crate) network: PointwiseNetwork<T>,
     /// The running mean of the parameters, where it is kept.
-    mean: Option<PointwiseNetwork<T>>,
+    pub(crate) mean: Option<PointwiseNetwork<T>>,
     settings: PointwiseSettings,
     window_days: f64,
     dropout: [f64; 3],
     schedule: Schedule,
-    moments: AdamState<T>,
+    pub(crate) moments: AdamState<T>,
     rng: Rng,
-    step: u64,
+    pub(crate) step: u64,
     shards: Vec<ShardSpace<T>>,
     grads: Vec<T>,
 }

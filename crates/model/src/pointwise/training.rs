@@ -61,14 +61,22 @@ pub struct PointwiseTrainer<'a> {
     labels: Labels<'a>,
     plan: Plan<'a>,
     features: FeatureStore<'a>,
-    stepper: Stepper<f32>,
+    pub(crate) stepper: Stepper<f32>,
     lessons: Lessons<'a>,
     slot_shares: Vec<f64>,
-    heads: [HeadSum; HEADS],
-    days: Vec<DayReport>,
-    curve: Vec<PassReport>,
-    best_epoch: usize,
+    /// Sums of the epoch or pass at hand.
+    pub(crate) heads: [HeadSum; HEADS],
+    pub(crate) days: Vec<DayReport>,
+    pub(crate) curve: Vec<PassReport>,
+    pub(crate) best_epoch: usize,
+    /// The least validation loss and its parameters, until the last epoch is over.
+    pub(crate) best: Option<(f64, PointwiseNetwork<f32>)>,
+    /// Of one pass: every lesson before this time (ms UTC) was learned.
+    pub(crate) until: i64,
 }
+
+/// Told of each epoch or day, when the state may be saved; returns whether to go on.
+pub type Watch<'w> = &'w mut dyn FnMut(&PointwiseTrainer, &Progress) -> bool;
 
 /// Log-odds that conversion heads start at: 5 % of clicks.
 const CONVERSION_START: f64 = -3.0;
@@ -110,6 +118,8 @@ impl<'a> PointwiseTrainer<'a> {
             days: Vec::new(),
             curve: Vec::new(),
             best_epoch: 0,
+            best: None,
+            until: i64::MIN,
         }
     }
 
@@ -118,10 +128,15 @@ impl<'a> PointwiseTrainer<'a> {
         self.plan.once
     }
 
-    /// Trains to the end: one pass in time order, or epochs until validation is no longer better; `watch` is told of each epoch
-    /// (or day) and returns whether to go on.
-    pub fn fit(&mut self, watch: &mut dyn FnMut(&Progress) -> bool) -> bool {
+    /// Trains to the end, from where it stands: one pass in time order, or epochs until validation is no longer better. Returns
+    /// whether it came to the end.
+    pub fn fit(&mut self, watch: Watch) -> bool {
         if self.plan.once { self.fit_once(watch) } else { self.fit_epochs(watch) }
+    }
+
+    /// Steps done.
+    pub fn step(&self) -> u64 {
+        self.stepper.step
     }
 
     /// Learns every lesson before a time (ms UTC), in time order.
@@ -193,60 +208,77 @@ impl<'a> PointwiseTrainer<'a> {
         self.best_epoch
     }
 
-    fn fit_once(&mut self, watch: &mut dyn FnMut(&Progress) -> bool) -> bool {
+    fn fit_once(&mut self, watch: Watch) -> bool {
         let first = self.task.examples.times.first().copied().unwrap_or(0);
-        let mut until = first.saturating_add(DAY_MS);
-        loop {
-            self.train_to(until.min(self.end()));
+        while self.until < self.end() {
+            self.until = self.until.max(first).saturating_add(DAY_MS).min(self.end());
+            self.train_to(self.until);
             let day = self.days.last().cloned().unwrap_or_default();
-            if !watch(&Progress::Day(day)) {
+            if !watch(self, &Progress::Day(day)) {
                 return false;
             }
-            if until >= self.end() {
-                let validation_loss = self.validation_loss();
-                let heads = head_reports(&self.heads);
-                self.curve.push(PassReport { epoch: 1, heads, validation_loss });
-                return true;
-            }
-            until = until.saturating_add(DAY_MS);
+        }
+        let validation_loss = self.validation_loss();
+        self.curve.push(PassReport { epoch: 1, heads: head_reports(&self.heads), validation_loss });
+        true
+    }
+
+    /// Leaves out every lesson before a time, as learned in a training that goes on here.
+    pub(crate) fn pass_over(&mut self, until: i64) {
+        self.until = until;
+        if !self.plan.once {
+            return;
+        }
+        while let Some(timed) = self.lessons.next_before(until) {
+            self.features.make_up_to(timed.row as usize);
+            self.forget(timed);
         }
     }
 
-    fn fit_epochs(&mut self, watch: &mut dyn FnMut(&Progress) -> bool) -> bool {
+    fn fit_epochs(&mut self, watch: Watch) -> bool {
         let mut lessons: Vec<Timed> = std::iter::from_fn(|| self.lessons.next_before(i64::MAX)).collect();
         if let Some(last) = self.task.examples.len().checked_sub(1) {
             self.features.make_up_to(last);
         }
-        let settings = self.task.settings;
         let rng = Rng::new(self.task.seed, "ranking epochs");
-        let mut best: Option<(f64, PointwiseNetwork<f32>)> = None;
-        for epoch in 1..=settings.epochs {
+        // Each epoch shuffles the order of the last one.
+        (1..=self.curve.len()).for_each(|epoch| rng.fork(epoch as u64).shuffle(&mut lessons));
+        while !self.ended() {
+            let epoch = self.curve.len() + 1;
             rng.fork(epoch as u64).shuffle(&mut lessons);
-            self.heads = Default::default();
-            for start in (0..lessons.len()).step_by(settings.batch) {
-                let mut batch = lessons[start..lessons.len().min(start + settings.batch)].to_vec();
-                let stepped = self.stepper.step(&self.data, &self.features, &mut batch);
-                add(&mut self.heads, &stepped.heads);
-            }
-            let validation_loss = self.validation_loss();
-            let report = PassReport { epoch, heads: head_reports(&self.heads), validation_loss };
-            self.curve.push(report.clone());
-            let loss = validation_loss.unwrap_or(0.0);
-            if best.as_ref().is_none_or(|(least, _)| validation_loss.is_none() || loss < *least) {
-                best = Some((loss, self.stepper.scoring().clone()));
-                self.best_epoch = epoch;
-            }
-            if !watch(&Progress::Epoch(report)) {
+            let report = self.epoch(epoch, &lessons);
+            if !watch(self, &Progress::Epoch(report)) {
                 return false;
             }
-            if settings.patience > 0 && epoch >= self.best_epoch + settings.patience {
-                break;
-            }
         }
-        if let Some((_, network)) = best {
+        if let Some((_, network)) = self.best.take() {
             self.stepper.replace(network);
         }
         true
+    }
+
+    /// Whether no epoch follows.
+    fn ended(&self) -> bool {
+        let (settings, done) = (self.task.settings, self.curve.len());
+        done >= settings.epochs || (settings.patience > 0 && done >= self.best_epoch + settings.patience)
+    }
+
+    /// One pass over shuffled lessons; keeps the parameters if they are the best so far.
+    fn epoch(&mut self, epoch: usize, lessons: &[Timed]) -> PassReport {
+        self.heads = Default::default();
+        for batch in lessons.chunks(self.task.settings.batch) {
+            let stepped = self.stepper.step(&self.data, &self.features, &mut batch.to_vec());
+            add(&mut self.heads, &stepped.heads);
+        }
+        let validation_loss = self.validation_loss();
+        let report = PassReport { epoch, heads: head_reports(&self.heads), validation_loss };
+        self.curve.push(report.clone());
+        let loss = validation_loss.unwrap_or(0.0);
+        if self.best.as_ref().is_none_or(|(least, _)| validation_loss.is_none() || loss < *least) {
+            self.best = Some((loss, self.stepper.scoring().clone()));
+            self.best_epoch = epoch;
+        }
+        report
     }
 
     /// Learns a batch in time order, and notes what was predicted before.
@@ -257,11 +289,15 @@ impl<'a> PointwiseTrainer<'a> {
         let stepped = self.stepper.step(&self.data, &self.features, batch);
         add(&mut self.heads, &stepped.heads);
         self.note(&stepped);
-        for timed in batch.iter().filter(|timed| timed.lesson == Lesson::Click) {
-            let row = timed.row as usize;
-            if !self.plan.conversions || !self.labels.may_convert(row) {
-                self.features.release(row);
-            }
+        batch.iter().for_each(|&timed| self.forget(timed));
+    }
+
+    /// Forgets the features of a row that no later lesson is about.
+    fn forget(&mut self, timed: Timed) {
+        let row = timed.row as usize;
+        let learned = timed.lesson == Lesson::Click;
+        if learned && !(self.plan.conversions && self.labels.may_convert(row)) {
+            self.features.release(row);
         }
     }
 
@@ -335,6 +371,7 @@ fn shape(task: &PointwiseTask, features: usize, (conversions, hazards): (bool, u
         slots: slots.map_or(1, |&most| most as usize + 2),
         conversions,
         dwell: examples.dwell_ms.iter().any(|&ms| ms >= 0),
+        hazards,
     }
 }
 
@@ -358,6 +395,11 @@ pub(crate) fn network(task: &PointwiseTask, shape: PointwiseShape) -> PointwiseN
         network.set_bias(conversion, CONVERSION_START);
         network.set_bias(conversion + 1, LATE_START[0]);
         network.set_bias(conversion + 2, LATE_START[1]);
+        // Together the stretches begin at the same rate.
+        for stretch in 0..network.columns.hazards {
+            let column = HeadColumns::hazard(conversion, stretch as u8);
+            network.set_bias(column, -(network.columns.hazards as f64).ln());
+        }
     }
     network
 }
@@ -370,9 +412,3 @@ fn slot_shares(data: &RowData, slots: usize) -> Vec<f64> {
     let all: f64 = counts.iter().sum();
     counts.iter().map(|count| count / all.max(1.0)).collect()
 }
-        hazards,
-        // Together the stretches begin at the same rate.
-        for stretch in 0..network.columns.hazards {
-            let column = HeadColumns::hazard(conversion, stretch as u8);
-            network.set_bias(column, -(network.columns.hazards as f64).ln());
-        }

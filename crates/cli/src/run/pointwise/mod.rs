@@ -138,7 +138,7 @@ impl Prepared {
 pub(super) fn run(job: &Job, json: bool, report: bool) -> Result<(), Error> {
     let started = Instant::now();
     let (prepared, _lock) = Prepared::make(job)?;
-    let (mut trained, done) = model::run(&prepared)?;
+    let (mut trained, done) = model::run(&prepared, job.resume)?;
     let mut stages = prepared.stages.clone();
     stages.push(done);
     let evaluation = match report {
