@@ -5,6 +5,7 @@
 
 mod common;
 
+use common::market;
 use common::ranking::{fail_in, labelled_rows, run_in, succeed_in};
 
 #[test]
@@ -56,4 +57,13 @@ fn labelled_rows_become_probabilities() {
     assert!(refused(&["recommend", "a", "--user", "u1"]).contains("task ctr"));
     let wrong = refused(&["run", "--data", "data", "--out", "c", "--set", "task=clicks"]);
     assert!(wrong.contains("`retrieval`") && wrong.contains("`oc`"), "{wrong}");
+}
+
+#[test]
+fn a_data_set_without_labelled_rows_is_refused_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    market(folder.path(), 2);
+    let said = fail_in(folder.path(), &["run", "--data", "market", "--out", "run", "--set", "task=ctr"]);
+    assert!(said.contains("no examples.parquet") && said.contains("semrank prep"), "{said}");
+    assert!(!folder.path().join("run").exists(), "no stage was made");
 }

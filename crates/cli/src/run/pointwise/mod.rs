@@ -60,9 +60,7 @@ pub(super) struct Prepared {
 impl Prepared {
     fn new(from: Tokenized) -> Result<Prepared, Error> {
         let Tokenized { data, config, seed, content, stages, folder } = from;
-        if !Examples::exist(&data.path) {
-            return Err(Error::NoExamples { dataset: data.dataset.meta.name.clone() });
-        }
+        check_examples(&data)?;
         let examples = Examples::open(&data.path, &data.dataset)?;
         for part in [Part::Train, Part::Test] {
             if examples.rows(part).next().is_none() {
@@ -93,6 +91,7 @@ impl Prepared {
     /// Makes the stages up to the semantic ids, or reads those that are unchanged.
     fn make(job: &Job) -> Result<(Prepared, Lock), Error> {
         let data = Data::open(job.data, &job.config)?;
+        check_examples(&data)?;
         let (tokenized, lock) = Tokenized::make(job, data)?;
         interrupt::check()?;
         Ok((Prepared::new(tokenized)?, lock))
@@ -189,6 +188,14 @@ impl Summary<'_> {
             out += &format!(", at most {mib:.0} MiB of memory");
         }
         out + &format!("\nrun: {}\n", self.run.display())
+    }
+}
+
+/// Refuses a data set without labelled rows, before anything is made of it.
+fn check_examples(data: &Data) -> Result<(), Error> {
+    match Examples::exist(&data.path) {
+        true => Ok(()),
+        false => Err(Error::NoExamples { dataset: data.dataset.meta.name.clone() }),
     }
 }
 
