@@ -36,8 +36,9 @@ pub(crate) fn labelled_rows(folder: &Path, name: &str, user_step: usize) -> Path
         let mut rows = String::from("user\titem\tlabel\ttimestamp\tlabel_conversion\n");
         for (user, at) in (0..40).flat_map(|user| (from..to).map(move |at| (user, at))) {
             let item = (user * user_step + at * 3) % 20;
-            let label = u8::from((user + item) % 2 == 0) ^ u8::from((user * 31 + at * 17) % 10 == 0);
-            let converts = label == 1 && (item < 10) != ((user * 13 + at * 7) % 8 == 0);
+            let label = u8::from((user + item).is_multiple_of(2))
+                ^ u8::from((user * 31 + at * 17).is_multiple_of(10));
+            let converts = label == 1 && (item < 10) != (user * 13 + at * 7).is_multiple_of(8);
             let conversion = if label == 1 { u8::from(converts).to_string() } else { String::new() };
             let time = 1_600_000_000 + at * 3600 + user;
             writeln!(rows, "u{user}\ti{item}\t{label}\t{time}\t{conversion}").unwrap();

@@ -12,6 +12,7 @@
 //! | `attention`, `network` | target attention over the history; the whole network, forward and backward |
 //! | `lessons` | the examples as a stream of what is learned when |
 //! | `delay`, `hazard`, `loss` | losses of the heads, with delayed feedback |
+//! | `propensity` | weights of rows by how likely they were shown |
 //! | `trainer`, `training`, `progress` | a step; epochs or one pass with daily snapshots; what is told of it |
 //! | `score`, `artefact` | probabilities of rows; the model in a folder |
 //! | `state` | a training under way in a folder, to go on with |
@@ -36,6 +37,7 @@ mod lessons;
 mod loss;
 mod network;
 mod progress;
+mod propensity;
 mod rows;
 mod score;
 mod settings;

@@ -284,6 +284,7 @@ impl<T: Scalar> ShardSpace<T> {
                     };
                 }
             }
+            let scale = scale * data.weight(row);
             network.add_delay_shape(found.shape * scale, &mut self.grads);
             out.extend(dlogits.iter().map(|&d| T::from_f64(d * scale)));
             if timed.lesson == Lesson::Click {

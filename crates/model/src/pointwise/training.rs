@@ -4,6 +4,7 @@
 //! at any time and asked ([`PointwiseTrainer::train_to`], [`PointwiseTrainer::score`]), as a daily snapshot is. A small set is
 //! read several times; after each epoch the validation loss decides whether to go on and which epoch to keep.
 
+use super::delay::cross_entropy;
 use super::features::FeatureStore;
 use super::hazard::STRETCHES;
 use super::items::ItemTables;
@@ -11,7 +12,7 @@ use super::labels::{DAY_MS, Labels};
 use super::lessons::{Lesson, Lessons, Plan, Timed};
 use super::loss::{HEADS, HeadSum};
 use super::network::{HeadColumns, PointwiseNetwork, PointwiseShape, Position, Sizes};
-use super::progress::{DayReport, PassReport, Tally, add, head_reports};
+use super::progress::{DayReport, PassReport, add, head_reports};
 use super::rows::{Contexts, RowData};
 use super::score::{Score, score};
 use super::settings::{Delay, Hazard, PointwiseSettings};
@@ -161,6 +162,11 @@ impl<'a> PointwiseTrainer<'a> {
         let clicked = self.task.examples.clicks[row];
         let known = if clicked { self.labels.matured(row) } else { self.labels.click_known(row) };
         known <= self.labels.end
+    }
+
+    /// How much a row counts: 1, or as its propensity says.
+    pub fn weight(&self, row: usize) -> f64 {
+        self.data.weight(row)
     }
 
     /// The first time at which nothing is left to learn.
@@ -332,17 +338,22 @@ impl<'a> PointwiseTrainer<'a> {
         let rows: Vec<usize> = self.task.examples.rows(Part::Valid).collect();
         let scores = self.score(&rows, Position::Logged);
         let log_odds = |p: f64| (p / (1.0 - p)).ln();
-        let (mut clicks, mut conversions) = (Tally::default(), Tally::default());
+        // Weighted sums of losses, and of weights.
+        let (mut clicks, mut conversions) = ([0.0; 2], [0.0; 2]);
         for (&row, score) in rows.iter().zip(&scores) {
-            clicks.push(log_odds(score.click), self.task.examples.clicks[row]);
+            let weight = self.data.weight(row);
+            let add = |sums: &mut [f64; 2], p: f64, label: bool| {
+                *sums = [sums[0] + weight * cross_entropy(log_odds(p), label, 1.0).0, sums[1] + weight];
+            };
+            add(&mut clicks, score.click, self.task.examples.clicks[row]);
             let mature = self.labels.may_convert(row) && self.labels.matured(row) <= self.labels.end;
             if self.plan.conversions && mature {
-                conversions.push(log_odds(score.conversion), self.labels.conversion_time(row).is_some());
+                add(&mut conversions, score.conversion, self.labels.conversion_time(row).is_some());
             }
         }
-        let mean = |tally: &Tally| tally.loss / tally.rows.max(1) as f64;
+        let mean = |[loss, weight]: [f64; 2]| if weight > 0.0 { loss / weight } else { 0.0 };
         let settings = self.task.settings;
-        let loss = settings.click_weight * mean(&clicks) + settings.conversion_weight * mean(&conversions);
+        let loss = settings.click_weight * mean(clicks) + settings.conversion_weight * mean(conversions);
         (!rows.is_empty()).then_some(loss)
     }
 }

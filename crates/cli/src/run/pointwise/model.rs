@@ -176,26 +176,44 @@ fn calibrate(prepared: &Prepared, trainer: &mut PointwiseTrainer) -> Calibration
     let rows: Vec<usize> = examples.rows(Part::Valid).collect();
     let scores = trainer.score(&rows, Position::Logged);
     let kind = prepared.config.pointwise.calibration;
-    let clicks = rows.iter().zip(&scores).map(|(&row, score)| (score.click, examples.clicks[row]));
-    let clicked = rows.iter().zip(&scores).filter(|(row, _)| {
-        let applies = examples.conversions.get(**row).is_some_and(Option::is_some);
-        examples.clicks[**row] && applies && trainer.conversion_is_known(**row)
+    let each = || rows.iter().copied().zip(&scores);
+    let clicks = each().map(|(row, score)| Labelled { row, score: score.click, label: examples.clicks[row] });
+    let clicked = each().filter(|&(row, _)| {
+        let applies = examples.conversions.get(row).is_some_and(Option::is_some);
+        examples.clicks[row] && applies && trainer.conversion_is_known(row)
     });
-    let conversions = clicked.map(|(&row, score)| {
-        (score.conversion, examples.conversions.get(row).copied().flatten().unwrap_or(false))
+    let conversions = clicked.map(|(row, score)| {
+        let label = examples.conversions.get(row).copied().flatten().unwrap_or(false);
+        Labelled { row, score: score.conversion, label }
     });
     Calibrations {
-        click: fit_map(kind, clicks, "clicks"),
-        conversion: fit_map(kind, conversions, "conversions"),
+        click: fit_map(kind, (trainer, clicks), "clicks"),
+        conversion: fit_map(kind, (trainer, conversions), "conversions"),
     }
 }
 
-fn fit_map(kind: CalibrationKind, pairs: impl Iterator<Item = (f64, bool)>, what: &str) -> Calibration {
-    let (scores, labels): (Vec<f64>, Vec<bool>) = pairs.unzip();
+/// A row that a map is fitted on.
+struct Labelled {
+    row: usize,
+    score: f64,
+    label: bool,
+}
+
+fn fit_map(
+    kind: CalibrationKind,
+    (trainer, rows): (&PointwiseTrainer, impl Iterator<Item = Labelled>),
+    what: &str,
+) -> Calibration {
+    let (mut scores, mut labels, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+    for Labelled { row, score, label } in rows {
+        scores.push(score);
+        labels.push(label);
+        weights.push(trainer.weight(row));
+    }
     if scores.is_empty() {
         return Calibration::None;
     }
-    let sample = Sample { scores: &scores, labels: &labels, weights: None };
+    let sample = Sample { scores: &scores, labels: &labels, weights: Some(&weights) };
     let fitted = match kind {
         CalibrationKind::None => Ok(Calibration::None),
         CalibrationKind::Platt => Platt::fit(&sample).map(Calibration::Platt),
