@@ -12,6 +12,7 @@
 //! | `item_mean` | the item's rate, smoothed |
 //! | `item_user_mean` | log odds of the item's and the user's rate, added |
 //! | `item_user_residual` | the item's rate, and by how much the user's labels exceed their items' rates |
+//! | `history_length` | the length of the history alone: what the form of the data gives away |
 //! | `page_link` | the item's rate after the last item of the history |
 //! | `tfidf` | the cosine of the item's text to that of the item in the context column `goal` |
 //! | `page_link_tfidf` | both in one logistic model |
@@ -114,9 +115,12 @@ pub fn baselines(data: LabelledRows<'_>, rows: &[u32], settings: &FeatureSetting
         out.push(column(&format!("item_user_mean{suffix}"), all(&|row| means.item_and_user(row))));
         out.push(column(&format!("item_user_residual{suffix}"), all(&|row| means.item_and_residual(row))));
     }
-    let page_link = || PageLink::fit(data, &train);
-    // Without histories it would be the item's mean again.
-    let page_link = data.examples.history_ends.iter().any(|&end| end > 0).then(page_link);
+    // Without histories these would be the base rate and the item's mean again.
+    let histories = data.examples.history_ends.iter().any(|&end| end > 0);
+    if histories {
+        out.push(column("history_length", fitted.apply(rows, &[&|rows| lengths(data, rows)])));
+    }
+    let page_link = histories.then(|| PageLink::fit(data, &train));
     out.extend(page_link.iter().map(|link| column("page_link", link.scores(rows))));
     if let Some(similarity) = GoalSimilarity::fit(data, settings) {
         let cosine = |rows: &[u32]| similarity.scores(rows);
@@ -127,6 +131,11 @@ pub fn baselines(data: LabelledRows<'_>, rows: &[u32], settings: &FeatureSetting
         }
     }
     out
+}
+
+/// `ln(1 + events of the history)` of every row.
+fn lengths(data: LabelledRows<'_>, rows: &[u32]) -> Vec<f64> {
+    rows.iter().map(|&row| f64::from(data.examples.history_ends[row as usize]).ln_1p()).collect()
 }
 
 fn column(name: &str, scores: Vec<f64>) -> Baseline {

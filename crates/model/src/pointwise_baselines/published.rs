@@ -125,4 +125,5 @@ fn wikispeedia_conversions() {
     let none = vec![u32::MAX; examples.len()];
     let table = table(data, &none);
     assert!(value(&table, "tfidf")[0] > 0.55, "{table:?}");
+    assert_eq!(value(&table, "history_length")[0], 0.5, "every path is cut at the same click");
 }

@@ -69,6 +69,7 @@ fn every_baseline_is_a_column_of_probabilities() {
             "item_mean+valid",
             "item_user_mean+valid",
             "item_user_residual+valid",
+            "history_length",
             "page_link",
             "tfidf",
             "page_link_tfidf"
@@ -83,6 +84,8 @@ fn every_baseline_is_a_column_of_probabilities() {
     assert_eq!(of("item_mean")[1], 0.625, "an item without rows");
     assert!((of("item_user_mean")[1] - 0.625).abs() < 1e-12, "an unknown user with an unknown item");
     assert!(of("item_user_mean")[0] > of("item_mean")[0], "ann likes everything");
+    // Of the validation rows the one with a history has label 0.
+    assert!(of("history_length")[0] < 0.1 && of("history_length")[1] > 0.9);
     // After the shoe the hat was clicked once of once.
     assert!((of("page_link")[0] - (1.0 + 10.0 * of("item_mean")[0]) / 11.0).abs() < 1e-12);
 }
