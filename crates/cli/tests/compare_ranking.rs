@@ -38,7 +38,7 @@ fn a_worse_run_differs_significantly_and_a_copy_does_not() {
     );
     let runs = found["runs"].as_array().unwrap();
     for (run, own) in [(&runs[0], &good), (&runs[2], &blind)] {
-        for key in ["rows", "auc", "uauc", "pr_auc", "ne", "calibration", "ece"] {
+        for key in ["rows", "auc", "uauc", "request_auc", "pr_auc", "ne", "calibration", "ece"] {
             assert_eq!(run[key], own[key], "{key}");
         }
         for key in ["wall_seconds", "cpu_seconds", "peak_rss_mb"] {

@@ -45,6 +45,7 @@ fn worths(shown: &Shown, of: &dyn Fn(&Probabilities) -> Option<Worth>) -> String
             count(worth.rows),
             number(worth.auc),
             number(worth.uauc),
+            number(worth.request_auc),
             number(worth.pr_auc),
             number(worth.ne),
             number(worth.calibration),
@@ -52,7 +53,17 @@ fn worths(shown: &Shown, of: &dyn Fn(&Probabilities) -> Option<Worth>) -> String
         ],
         best: worth.ne.is_some_and(|ne| ne <= least),
     };
-    let names = ["run", "Rows", "AUC", "AUC within users", "PR-AUC", "NE", "Predicted / observed", "ECE"];
+    let names = [
+        "run",
+        "Rows",
+        "AUC",
+        "AUC within users",
+        "within requests",
+        "PR-AUC",
+        "NE",
+        "Predicted / observed",
+        "ECE",
+    ];
     table("numbers", "", &heads(&names), &worths().map(line).collect::<Vec<Row>>())
 }
 

@@ -32,11 +32,12 @@ fn of(shown: &Shown, base: &str) -> String {
 }
 
 fn worths(shown: &Shown, of: &dyn Fn(&Probabilities) -> Option<Worth>) -> String {
-    let names = ["rows", "AUC", "UAUC", "PR-AUC", "NE", "calibration", "ECE"];
+    let names = ["rows", "AUC", "UAUC", "by request", "PR-AUC", "NE", "calibration", "ECE"];
     let mut out = line(shown, "", &names.map(str::to_owned), 12);
     for (name, figures) in shown {
         let Some(worth) = of(figures) else { continue };
-        let cells = [worth.auc, worth.uauc, worth.pr_auc, worth.ne, worth.calibration, Some(worth.ece)];
+        let Worth { auc, uauc, request_auc, pr_auc, ne, calibration, ece, .. } = worth;
+        let cells = [auc, uauc, request_auc, pr_auc, ne, calibration, Some(ece)];
         let cells = cells.map(|value| known(value, |value| format!("{value:.4}")));
         let cells: Vec<String> = std::iter::once(worth.rows.to_string()).chain(cells).collect();
         out += &line(shown, name, &cells, 12);

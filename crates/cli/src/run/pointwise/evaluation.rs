@@ -20,6 +20,7 @@ use semrank_model::pointwise_baselines::Label;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 const EVALUATION: &str = "evaluation.json";
 const PAGE: &str = "report.html";
@@ -99,9 +100,11 @@ pub(super) fn run(
         &prepared.folder,
         &key,
         |dir| folder::read_json(&dir.join(EVALUATION)),
-        |dir, _| {
+        |dir, timing| {
             let mut found = find(prepared, trained, (Part::Test, prepared.config.task), Position::Logged);
+            let started = Instant::now();
             found.add_baselines(prepared);
+            timing.parts.insert("baselines".into(), started.elapsed().as_secs_f64());
             folder::write_json(&dir.join(EVALUATION), &found.evaluation)?;
             found.scores.save(dir)?;
             let facts = &trained.facts;

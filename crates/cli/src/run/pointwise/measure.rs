@@ -11,8 +11,8 @@ use semrank_model::pointwise_baselines::{Baseline, Label, LabelledRows, baseline
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Rows up to which intervals are drawn: 1000 draws take a second for every 10,000.
-const MOST_DRAWN: usize = 100_000;
+/// Rows up to which intervals are drawn: 1000 draws take two seconds for every million.
+const MOST_DRAWN: usize = 2_000_000;
 /// Advertisers that are shown, and the positives that one needs for it.
 const ADVERTISERS: usize = 20;
 const LEAST_POSITIVES: f64 = 20.0;

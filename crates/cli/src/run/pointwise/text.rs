@@ -40,7 +40,7 @@ fn intervals(measured: &Measured) -> String {
 }
 
 fn line(name: &str, cells: &[String]) -> String {
-    let width = |at: usize| if at == 0 { 9 } else { 11 };
+    let width = |at: usize| if at == 0 { 9 } else { 12 };
     let cells: Vec<String> =
         cells.iter().enumerate().map(|(at, cell)| format!("{cell:>w$}", w = width(at))).collect();
     format!("{name:<28}{}\n", cells.concat())
