@@ -124,9 +124,18 @@ impl World {
         (settings, train): (&PointwiseSettings, &TrainSettings),
         run: impl FnOnce(PointwiseTrainer) -> R,
     ) -> R {
+        self.with_task((settings, train), |task| run(PointwiseTrainer::new(task)))
+    }
+
+    /// The same of the task itself.
+    fn with_task<R>(
+        &self,
+        (settings, train): (&PointwiseSettings, &TrainSettings),
+        run: impl FnOnce(&PointwiseTask) -> R,
+    ) -> R {
         let contexts = Contexts::new(&self.examples, &self.dataset.catalog, settings);
         let model = ModelSettings::default();
-        run(PointwiseTrainer::new(&PointwiseTask {
+        run(&PointwiseTask {
             dataset: &self.dataset,
             examples: &self.examples,
             tables: self.tables(),
@@ -136,7 +145,7 @@ impl World {
             settings,
             goal: Goal::Oc,
             seed: 3,
-        }))
+        })
     }
 }
 
@@ -286,6 +295,24 @@ fn threads_change_no_byte() {
     for train in [once(Delay::Elapsed), TrainSettings::default()] {
         assert_eq!(run(1, &train), run(3, &train));
     }
+}
+
+#[test]
+fn a_loaded_model_scores_as_the_trained_one_and_keeps_no_training_row() {
+    let world = World::new(900, 10);
+    let rows: Vec<usize> = world.examples.rows(Part::Test).collect();
+    let dir = tempfile::tempdir().unwrap();
+    let trained = world.with_trainer((&small(), &once(Delay::DelayModel)), |mut trainer| {
+        assert!(trainer.fit(&mut |_, _| true));
+        trainer.save(dir.path()).unwrap();
+        trainer.score(&rows, Position::Logged)
+    });
+    let others = world.examples.len() - world.examples.rows(Part::Train).count();
+    world.with_task((&small(), &once(Delay::DelayModel)), |task| {
+        let (mut loaded, _) = PointwiseTrainer::load(task, dir.path()).unwrap();
+        assert_eq!(loaded.score(&rows, Position::Logged), trained);
+        assert_eq!(loaded.features.room(), others, "rows of validation and test");
+    });
 }
 
 /// A policy that shows item 0 to those who like it: what is learned of it without weights is how they like it, with weights how

@@ -61,7 +61,7 @@ pub struct PointwiseTrainer<'a> {
     data: RowData<'a>,
     labels: Labels<'a>,
     plan: Plan<'a>,
-    features: FeatureStore<'a>,
+    pub(crate) features: FeatureStore<'a>,
     pub(crate) stepper: Stepper<f32>,
     lessons: Lessons<'a>,
     slot_shares: Vec<f64>,
@@ -124,6 +124,13 @@ impl<'a> PointwiseTrainer<'a> {
         }
     }
 
+    /// Of a finished model: scores rows of validation and test only, where the log is read once.
+    pub(crate) fn score_only(&mut self) {
+        if self.plan.once {
+            self.features.score_only();
+        }
+    }
+
     /// Whether the log is read once.
     pub fn reads_once(&self) -> bool {
         self.plan.once
@@ -175,6 +182,9 @@ impl<'a> PointwiseTrainer<'a> {
     }
 
     /// Scores of rows, in their order.
+    ///
+    /// # Panics
+    /// When a training row is asked for of a model that was loaded, where the log is read once.
     pub fn score(&mut self, rows: &[usize], position: Position) -> Vec<Score> {
         if let Some(&last) = rows.iter().max() {
             self.features.make_up_to(last);
