@@ -180,7 +180,7 @@ impl Error {
                 resume.as_ref().map(|command| format!("go on with the same result: {command}"))
             }
             Error::NotComparable { .. } => {
-                Some("compare runs of one data set with one way of splitting it: `semrank run --data DATASET` makes them".into())
+                Some("compare runs of one data set with one task and one way of splitting it: `semrank run --data DATASET` makes them".into())
             }
             Error::BadPair { .. } => Some("a line is `user<TAB>item`, by the ids of the data set".into()),
             Error::Embed(error) => error.help(),

@@ -3,70 +3,28 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::fmt::Write;
-use std::path::Path;
-use std::process::{Command, Output};
+mod common;
 
-fn semrank(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_semrank"));
-    command.current_dir(folder).args(args).output().unwrap()
-}
-
-fn good(folder: &Path, args: &[&str]) -> String {
-    let output = semrank(folder, args);
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Forty users who like items of their own parity; three files of rows.
-fn write_rows(folder: &Path) {
-    let mut items = String::from("item\ttitle\n");
-    (0..20).for_each(|item| writeln!(items, "i{item}\tthing number {item}").unwrap());
-    std::fs::write(folder.join("items.tsv"), items).unwrap();
-    for (part, from, to) in [("train", 0, 24), ("valid", 24, 30), ("test", 30, 36)] {
-        let mut rows = String::from("user\titem\tlabel\ttimestamp\n");
-        for (user, at) in (0..40).flat_map(|user| (from..to).map(move |at| (user, at))) {
-            let item = (user * 7 + at * 3) % 20;
-            let label = u8::from((user + item) % 2 == 0) ^ u8::from((user * 31 + at * 17) % 10 == 0);
-            writeln!(rows, "u{user}\ti{item}\t{label}\t{}", 1_600_000_000 + at * 3600 + user).unwrap();
-        }
-        std::fs::write(folder.join(format!("{part}.tsv")), rows).unwrap();
-    }
-}
+use common::market;
+use common::ranking::{fail_in, labelled_rows, run_in, succeed_in};
 
 #[test]
 fn labelled_rows_become_probabilities() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    write_rows(folder);
-    let import = "import --format pointwise --items items.tsv --item-id item --text title --train train.tsv --valid valid.tsv \
-                  --test test.tsv --out data";
-    good(folder, &import.split_whitespace().collect::<Vec<_>>());
+    labelled_rows(folder, "data", 7);
     let run = |out: &str, threads: &str| {
-        let set = "pointwise.epochs=4";
-        good(
-            folder,
-            &[
-                "run",
-                "--data",
-                "data",
-                "--out",
-                out,
-                "--set",
-                "task=ctr",
-                "--set",
-                set,
-                "--threads",
-                threads,
-                "--json",
-            ],
-        )
+        run_in(folder, "data", out, &format!("--set task=ctr --set pointwise.epochs=4 --threads {threads}"))
     };
     let found: serde_json::Value = serde_json::from_str(&run("a", "1")).unwrap();
     run("b", "2");
-    for file in
-        ["model/model.safetensors", "model/model.json", "model/calibration.json", "report/evaluation.json"]
-    {
+    for file in [
+        "model/model.safetensors",
+        "model/model.json",
+        "model/calibration.json",
+        "report/evaluation.json",
+        "report/scores.safetensors",
+    ] {
         let bytes = |run: &str| std::fs::read(folder.join(run).join(file)).unwrap();
         assert_eq!(bytes("a"), bytes("b"), "{file}");
     }
@@ -76,21 +34,36 @@ fn labelled_rows_become_probabilities() {
     for key in ["uauc", "pr_auc", "log_loss", "ne", "calibration", "ece", "segments"] {
         assert!(!found[key].is_null(), "{key}");
     }
+    let baselines = found["baselines"].as_array().unwrap();
+    let base = baselines.iter().find(|baseline| baseline["name"] == "base_rate").unwrap();
+    assert!((base["auc"].as_f64(), base["rows"].as_u64()) == (Some(0.5), Some(240)), "{base}");
+    assert!(baselines.iter().any(|baseline| baseline["name"] == "item_user_mean+valid"));
+    let page = std::fs::read_to_string(folder.join("a/report/report.html")).unwrap();
+    assert!(page.contains("item_user_residual"));
 
-    let again = good(folder, &["evaluate", "a", "--task", "ctr", "--json", "--predictions", "p.tsv"]);
+    let again = succeed_in(folder, &["evaluate", "a", "--task", "ctr", "--json", "--predictions", "p.tsv"]);
     let again: serde_json::Value = serde_json::from_str(&again).unwrap();
     assert_eq!(again["auc"], found["auc"], "the saved model is the trained one");
+    assert_eq!(again["baselines"], found["baselines"], "measured once, in the report");
+    assert!(succeed_in(folder, &["evaluate", "a", "--task", "ctr"]).contains("item_user_residual"));
+    let valid = succeed_in(folder, &["evaluate", "a", "--task", "ctr", "--split", "validation", "--json"]);
+    assert!(!valid.contains("baselines"), "those of test rows say nothing of other rows");
     let lines = std::fs::read_to_string(folder.join("p.tsv")).unwrap();
     assert_eq!(lines.lines().next(), Some("user\titem\tlabel\tscore"));
     assert_eq!(lines.lines().count(), 241);
 
-    let refused = |args: &[&str]| {
-        let output = semrank(folder, args);
-        assert_eq!(output.status.code(), Some(1), "{args:?}");
-        String::from_utf8_lossy(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" ")
-    };
+    let refused = |args: &[&str]| fail_in(folder, args);
     assert!(refused(&["evaluate", "a", "--task", "oc"]).contains("task ctr"));
     assert!(refused(&["recommend", "a", "--user", "u1"]).contains("task ctr"));
     let wrong = refused(&["run", "--data", "data", "--out", "c", "--set", "task=clicks"]);
     assert!(wrong.contains("`retrieval`") && wrong.contains("`oc`"), "{wrong}");
+}
+
+#[test]
+fn a_data_set_without_labelled_rows_is_refused_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    market(folder.path(), 2);
+    let said = fail_in(folder.path(), &["run", "--data", "market", "--out", "run", "--set", "task=ctr"]);
+    assert!(said.contains("no examples.parquet") && said.contains("semrank prep"), "{said}");
+    assert!(!folder.path().join("run").exists(), "no stage was made");
 }

@@ -31,9 +31,9 @@ fn wait_for_state(out: &Path, child: &mut Child) {
     }
 }
 
-fn whole(dir: &Path, data: &Path) -> Vec<u8> {
+fn whole(dir: &Path, data: &Path, more: &[&str]) -> Vec<u8> {
     let out = dir.join("whole");
-    succeed(run_args(data, &out, &LONG));
+    succeed(run_args(data, &out, more));
     assert!(!out.join("model.partial").exists(), "a finished training leaves no state behind");
     bytes(&out.join("model/model.safetensors"))
 }
@@ -41,10 +41,14 @@ fn whole(dir: &Path, data: &Path) -> Vec<u8> {
 /// Ends a run in the middle by `signal`, resumes it, and compares.
 fn check(signal: &str) -> (Option<i32>, String) {
     let dir = tempfile::tempdir().unwrap();
-    let data = common::market(dir.path(), 3);
-    let expected = whole(dir.path(), &data);
-    let out = dir.path().join("part");
-    let args = run_args(&data, &out, &LONG);
+    check_run(dir.path(), &common::market(dir.path(), 3), (signal, &LONG))
+}
+
+/// The same of a data set and settings.
+fn check_run(dir: &Path, data: &Path, (signal, more): (&str, &[&str])) -> (Option<i32>, String) {
+    let expected = whole(dir, data, more);
+    let out = dir.join("part");
+    let args = run_args(data, &out, more);
     let mut child = start(&args);
     wait_for_state(&out, &mut child);
     let killed = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
@@ -73,6 +77,15 @@ fn ctrl_c_ends_with_130_and_says_how_to_go_on() {
     let (code, said) = check("-INT");
     assert_eq!(code, Some(130), "{said}");
     assert!(said.contains("semrank run --data") && said.contains("--resume"), "{said}");
+}
+
+#[test]
+fn a_killed_training_of_probabilities_resumes_to_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = common::ranking::labelled_rows(dir.path(), "rows", 7);
+    let long = ["--set", "task=ctr", "--set", "pointwise.epochs=150", "--set", "pointwise.patience=0"];
+    let (code, _) = check_run(dir.path(), &data, ("-KILL", &long));
+    assert_eq!(code, None, "ended by the signal");
 }
 
 #[test]

@@ -102,8 +102,9 @@ semrank_core::settings! {
         /// Parts a step is cut into, added in order: the result depends on it, but not on the number of threads.
         shards: usize = 2,
         /// What clicks teach whose conversion may still come (`task=oc`): `window`, `naive`, `fake-negative-weighted`,
-        /// `delay-model` or `elapsed`; `oracle` takes the label of the future, for experiments.
-        delay: Delay = Delay::Window,
+        /// `delay-model` (with `pointwise.hazard`) or `elapsed`; `oracle` takes the label of the future, for experiments. Without
+        /// an attribution window all are the same.
+        delay: Delay = Delay::DelayModel,
         /// Whether `task=ctr` and `task=oc` read the log once, in time order: `true`, `false`, or `auto` (above a million
         /// training rows).
         stream: Stream = Stream::Auto(Auto::Auto),

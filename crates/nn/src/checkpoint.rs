@@ -69,6 +69,8 @@ pub enum Values<'a> {
     U32(&'a [u32]),
     /// 64-bit integers: counters and generator states.
     U64(&'a [u64]),
+    /// 64-bit floats: sums and scores.
+    F64(&'a [f64]),
 }
 
 impl View for Tensor<'_> {
@@ -77,6 +79,7 @@ impl View for Tensor<'_> {
             Values::F32(_) => Dtype::F32,
             Values::U32(_) => Dtype::U32,
             Values::U64(_) => Dtype::U64,
+            Values::F64(_) => Dtype::F64,
         }
     }
 
@@ -89,6 +92,7 @@ impl View for Tensor<'_> {
             Values::F32(values) => bytes(values, |value| value.to_le_bytes()),
             Values::U32(values) => bytes(values, |value| value.to_le_bytes()),
             Values::U64(values) => bytes(values, |value| value.to_le_bytes()),
+            Values::F64(values) => bytes(values, |value| value.to_le_bytes()),
         }
     }
 
@@ -97,6 +101,7 @@ impl View for Tensor<'_> {
             Values::F32(values) => size_of_val(values),
             Values::U32(values) => size_of_val(values),
             Values::U64(values) => size_of_val(values),
+            Values::F64(values) => size_of_val(values),
         }
     }
 }
@@ -202,6 +207,15 @@ impl Checkpoint {
         Ok(data.as_chunks::<8>().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect())
     }
 
+    /// A tensor of 64-bit floats, `[1 x len]`.
+    ///
+    /// # Errors
+    /// When it is missing or has another shape or type.
+    pub fn read_f64(&self, name: &str, len: usize) -> Result<Vec<f64>, Error> {
+        let data = self.bytes_of(name, Dtype::F64, [1, len])?;
+        Ok(data.as_chunks::<8>().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect())
+    }
+
     fn bytes_of(&self, name: &str, dtype: Dtype, shape: [usize; 2]) -> Result<&[u8], Error> {
         let tensors = self.parse()?;
         let tensor = self.tensor(&tensors, name)?;
@@ -242,6 +256,7 @@ mod tests {
             Tensor { name: "weight", shape: [2, 3], values: Values::F32(&values) },
             Tensor { name: "step", shape: [1, 1], values: Values::U64(&[u64::MAX]) },
             Tensor { name: "rows", shape: [1, 2], values: Values::U32(&[7, u32::MAX]) },
+            Tensor { name: "scores", shape: [1, 2], values: Values::F64(&[0.1, 1.0 - 1e-12]) },
         ];
         save(&path, &tensors).unwrap();
         let checkpoint = Checkpoint::open(&path).unwrap();
@@ -250,6 +265,7 @@ mod tests {
         assert_eq!(got.map(f32::to_bits), values.map(f32::to_bits));
         assert_eq!(checkpoint.read_u64("step", 1).unwrap(), [u64::MAX]);
         assert_eq!(checkpoint.read_u32("rows", 2).unwrap(), [7, u32::MAX]);
+        assert_eq!(checkpoint.read_f64("scores", 2).unwrap(), [0.1, 1.0 - 1e-12]);
         assert_eq!(checkpoint.len_of("rows").unwrap(), 2);
         assert!(checkpoint.len_of("weight").unwrap_err().to_string().contains("one row"));
         let said = checkpoint.read_f32("weight", [3, 2], &mut got).unwrap_err().to_string();

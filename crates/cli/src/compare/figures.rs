@@ -1,5 +1,6 @@
 //! Quality and cost of a run, and the median of several runs.
 
+use super::cost::{Cost, median, median_of_known};
 use crate::error::Error;
 use crate::run::{Record, Timing};
 use semrank_core::{RankSummary, Segment};
@@ -87,8 +88,8 @@ impl Figures {
             .find(|row| row.name == MODEL)
             .ok_or_else(|| Error::MissingStage { run: path.to_owned(), stage: "report" })?;
         let segment = |segment| Quality::of(model.segments.of(segment));
-        let (timings, sum) = (&record.timings, |of: fn(&Timing) -> f64| record.timings.iter().map(of).sum());
-        let known = |of: fn(&Timing) -> Option<f64>| timings.iter().map(of).collect::<Option<Vec<f64>>>();
+        let sum = |of: fn(&Timing) -> f64| record.timings.iter().map(of).sum();
+        let Cost { wall_seconds, cpu_seconds, peak_rss_mb } = Cost::of(&record.timings);
         Ok(Figures {
             all: Quality::of(&model.all),
             segments: Segments {
@@ -97,9 +98,9 @@ impl Figures {
                 tail: segment(Segment::Tail),
                 new: segment(Segment::New),
             },
-            wall_seconds: sum(|timing| timing.seconds),
-            cpu_seconds: known(|timing| timing.cpu_seconds).map(|all| all.iter().sum()),
-            peak_rss_mb: known(|timing| timing.peak_rss_mb).map(|all| all.into_iter().fold(0.0, f64::max)),
+            wall_seconds,
+            cpu_seconds,
+            peak_rss_mb,
             encoder_passes: sum(|timing| timing.counts.get("encoder_passes").copied().unwrap_or(0.0)),
             bytes_cached: sum(|timing| timing.counts.get("bytes_cached").copied().unwrap_or(0.0)),
             gain_per_cpu_minute: None,
@@ -112,10 +113,7 @@ impl Figures {
             let of = |figures: &Figures| *figures.segments.of(segment);
             Quality::median(&all.iter().map(of).collect::<Vec<Quality>>())
         };
-        let known = |of: fn(&Figures) -> Option<f64>| {
-            let values: Option<Vec<f64>> = all.iter().map(of).collect();
-            values.map(|values| median(values.into_iter()))
-        };
+        let known = |of: fn(&Figures) -> Option<f64>| median_of_known(all.iter().map(of));
         Figures {
             all: Quality::median(&all.iter().map(|figures| figures.all).collect::<Vec<Quality>>()),
             segments: Segments {
@@ -136,18 +134,6 @@ impl Figures {
     /// CPU time in minutes.
     pub(crate) fn cpu_minutes(&self) -> Option<f64> {
         self.cpu_seconds.map(|seconds| seconds / 60.0)
-    }
-}
-
-/// The middle value, or the mean of the two in the middle; 0 of nothing.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => 0.0,
-        len if len % 2 == 1 => values[middle],
-        _ => (values[middle - 1] + values[middle]) / 2.0,
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct Group {
 
 /// Places of the runs of each group, groups in the order of their first runs: runs belong together where name without
 /// `-SEED` and settings are equal, and the seeds are not.
-pub(super) fn members<'a>(runs: &[Run], config: impl Fn(usize) -> &'a Config) -> Vec<Vec<usize>> {
+pub(super) fn members<'a, F>(runs: &[Run<F>], config: impl Fn(usize) -> &'a Config) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for at in 0..runs.len() {
         let same = |other: usize| base(&runs[other]) == base(&runs[at]) && config(other) == config(at);
@@ -52,7 +52,7 @@ fn group(runs: &[Run], members: &[usize]) -> Group {
     let ndcg = || figures.iter().map(|figures| figures.all.ndcg_10);
     let first = &runs[members[0]];
     Group {
-        name: if members.len() > 1 { base(first) } else { &first.name }.to_owned(),
+        name: name(first, members.len()).to_owned(),
         runs: members.iter().map(|&at| runs[at].name.clone()).collect(),
         medians: Figures::median(&figures),
         ndcg_10_min: ndcg().fold(f64::INFINITY, f64::min),
@@ -60,8 +60,13 @@ fn group(runs: &[Run], members: &[usize]) -> Group {
     }
 }
 
+/// The name of a group of `runs` runs of which this is one.
+pub(super) fn name<F>(run: &Run<F>, runs: usize) -> &str {
+    if runs > 1 { base(run) } else { &run.name }
+}
+
 /// A run's name without its seed.
-fn base(run: &Run) -> &str {
+fn base<F>(run: &Run<F>) -> &str {
     run.name.strip_suffix(&format!("-{}", run.seed)).unwrap_or(&run.name)
 }
 

@@ -12,21 +12,28 @@
 //!
 //! | file | does |
 //! |---|---|
-//! | `figures` | [`Figures`]: quality and cost of one run; their median |
+//! | `figures`, `cost` | [`Figures`]: quality and cost of one run; their median |
 //! | `groups` | runs that differ in the seed only |
 //! | `gain` | the reference, and what others gain over it for a CPU minute |
 //! | `table` | a comparison for people |
+//! | `probabilities` | the same of runs with `task=ctr` or `task=oc`, with intervals of their differences |
 
+mod cost;
 mod figures;
 mod gain;
 mod groups;
+mod probabilities;
 mod table;
 
 pub(crate) use figures::{Figures, Quality};
 pub(crate) use groups::Group;
+pub(crate) use probabilities::{
+    Comparison as ProbabilityComparison, Difference, Differences, Probabilities, Worth,
+};
 
+use crate::config::Task;
 use crate::error::Error;
-use crate::run::{CACHED, ENCODED, Record};
+use crate::run::{CACHED, ENCODED, Record, RunFile, task};
 use crate::{output, report};
 use clap::Args;
 use semrank_data::write_atomically;
@@ -39,7 +46,8 @@ const PAGE: &str = "compare.html";
 /// `semrank compare`.
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// Run folders, of one data set; the reference is the first whose content.train is frozen, if one way has that, else the first.
+    /// Run folders, of one data set and one task; the reference is the first. Of retrieval runs it is the first whose
+    /// content.train is frozen, if one way has that.
     #[arg(value_name = "RUN", required = true, num_args = 2..)]
     runs: Vec<PathBuf>,
     /// Print one JSON object.
@@ -52,12 +60,12 @@ pub(crate) struct CompareArgs {
 
 /// One run.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Run {
+pub(crate) struct Run<F = Figures> {
     /// Name of its folder, or the path as given where several folders have that name.
     pub(crate) name: String,
     pub(crate) seed: u64,
     #[serde(flatten)]
-    pub(crate) figures: Figures,
+    pub(crate) figures: F,
 }
 
 /// Runs beside each other.
@@ -77,18 +85,38 @@ pub(crate) struct Comparison {
 
 /// Compares what the arguments say.
 pub(crate) fn compare(args: &CompareArgs) -> Result<(), Error> {
-    let comparison = Comparison::read(&args.runs)?;
-    let page = args.out.as_deref().map(|dir| write_page(&comparison, dir)).transpose()?;
-    if args.json {
-        return output::json(&comparison);
+    match same_task(&args.runs)? {
+        Task::Retrieval => {
+            let found = Comparison::read(&args.runs)?;
+            args.print(&found, || table::tables(&found), || report::render_comparison(&found))
+        }
+        Task::Ctr | Task::Oc => {
+            let found = ProbabilityComparison::read(&args.runs)?;
+            args.print(&found, || probabilities::tables(&found), || report::render_probabilities(&found))
+        }
     }
-    let page = page.map_or(String::new(), |page| format!("\npage: {}\n", page.display()));
-    output::text(&(table::tables(&comparison) + &page))
 }
 
-fn write_page(comparison: &Comparison, dir: &Path) -> Result<PathBuf, Error> {
+impl CompareArgs {
+    /// Writes the page that was asked for and prints the rest.
+    fn print(
+        &self,
+        found: &impl Serialize,
+        text: impl Fn() -> String,
+        html: impl Fn() -> String,
+    ) -> Result<(), Error> {
+        let page = self.out.as_deref().map(|dir| write_page(&html(), dir)).transpose()?;
+        if self.json {
+            return output::json(found);
+        }
+        let page = page.map_or(String::new(), |page| format!("\npage: {}\n", page.display()));
+        output::text(&(text() + &page))
+    }
+}
+
+fn write_page(html: &str, dir: &Path) -> Result<PathBuf, Error> {
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
-    let (page, html) = (dir.join(PAGE), report::render_comparison(comparison));
+    let page = dir.join(PAGE);
     write_atomically(&page, |out| out.write_all(html.as_bytes()))?;
     Ok(page)
 }
@@ -146,26 +174,46 @@ fn names(paths: &[PathBuf]) -> Vec<String> {
     paths.iter().map(|path| short(path).filter(alone).unwrap_or_else(|| path.display().to_string())).collect()
 }
 
+/// The task of all runs.
+fn same_task(paths: &[PathBuf]) -> Result<Task, Error> {
+    let tasks = paths.iter().map(|path| task(path)).collect::<Result<Vec<Task>, Error>>()?;
+    let (names, is) = (names(paths), |task: Task| format!("has the task {}", task.name()));
+    let mut others = names.iter().zip(&tasks).filter(|(_, task)| **task != tasks[0]);
+    match others.next() {
+        Some((other, &task)) => refuse((&names[0], is(tasks[0])), (other, is(task))),
+        None => Ok(tasks[0]),
+    }
+}
+
 /// Refuses runs whose metrics are about different things.
 fn same_cases((first, a): (&str, &Record), (other, b): (&str, &Record)) -> Result<(), Error> {
-    let refuse = |of: fn(&Record) -> String| {
-        let (first, other) = (first.to_owned(), other.to_owned());
-        Err(Error::NotComparable { first, first_is: of(a), other, other_is: of(b) })
+    same_dataset((first, &a.run), (other, &b.run))?;
+    if a.evaluation.split_by == b.evaluation.split_by {
+        return Ok(());
+    }
+    let is = |record: &Record| match record.evaluation.split_by {
+        semrank_data::SplitKind::LeaveOneOut => "is tested on users' last events (leave-one-out)".into(),
+        semrank_data::SplitKind::Time => "is tested on what came after a cut in time".into(),
     };
-    if a.run.dataset.hash != b.run.dataset.hash {
-        return refuse(|record| {
-            let dataset = &record.run.dataset;
-            let hash: String = dataset.hash.chars().take(12).collect();
-            format!("is of data set `{}` ({}, hash {hash}…)", dataset.name, dataset.path.display())
-        });
+    refuse((first, is(a)), (other, is(b)))
+}
+
+/// Refuses runs of different data.
+fn same_dataset((first, a): (&str, &RunFile), (other, b): (&str, &RunFile)) -> Result<(), Error> {
+    if a.dataset.hash == b.dataset.hash {
+        return Ok(());
     }
-    if a.evaluation.split_by != b.evaluation.split_by {
-        return refuse(|record| match record.evaluation.split_by {
-            semrank_data::SplitKind::LeaveOneOut => "is tested on users' last events (leave-one-out)".into(),
-            semrank_data::SplitKind::Time => "is tested on what came after a cut in time".into(),
-        });
-    }
-    Ok(())
+    let is = |run: &RunFile| {
+        let dataset = &run.dataset;
+        let hash: String = dataset.hash.chars().take(12).collect();
+        format!("is of data set `{}` ({}, hash {hash}…)", dataset.name, dataset.path.display())
+    };
+    refuse((first, is(a)), (other, is(b)))
+}
+
+fn refuse<T>((first, first_is): (&str, String), (other, other_is): (&str, String)) -> Result<T, Error> {
+    let (first, other) = (first.to_owned(), other.to_owned());
+    Err(Error::NotComparable { first, first_is, other, other_is })
 }
 
 /// What the figures leave out.

@@ -68,6 +68,17 @@ pub(crate) enum Task {
     Oc,
 }
 
+impl Task {
+    /// As it is written.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Task::Retrieval => "retrieval",
+            Task::Ctr => "ctr",
+            Task::Oc => "oc",
+        }
+    }
+}
+
 /// The key outside of a section, and its comment.
 pub(crate) const TASK: &str = "task";
 pub(crate) const TASK_DOC: &str = " `retrieval` (the next item of a history), `ctr` (clicks of impressions) or `oc` (and their conversions).";

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `content` | [`Report`], the page's content as plain data |
 //! | `tokens` | the page on semantic ids |
-//! | `comparison` | the page on several runs |
+//! | `comparison`, `probabilities` | the page on several runs, of retrieval and of ranking tasks |
 //! | `charts`, `scatter`, `profile`, `frame` | line chart, grouped bars, points and sorted thin bars as SVG |
 //! | `tables` | results, segments, training, facts |
 //! | `pointwise` | the page of a ranking task |
@@ -25,6 +25,7 @@ mod content;
 mod frame;
 mod people;
 mod pointwise;
+mod probabilities;
 mod profile;
 mod scatter;
 mod tables;
@@ -38,6 +39,7 @@ pub(crate) use content::{
     DatasetFacts, Epoch, Past, Recommended, Report, ResultRow, SegmentFacts, TokensLink, UserExample,
 };
 pub(crate) use pointwise::render as render_pointwise;
+pub(crate) use probabilities::render as render_probabilities;
 pub(crate) use tokens::render as render_tokens;
 
 use charts::{Bars, Labelled, Lines, Series, WIDE};

@@ -16,12 +16,12 @@ pub(crate) fn render(report: &PointwiseReport) -> String {
         section(
             "given-click",
             "Conversion given a click",
-            &(scores_table("Clicks", given) + &reliable("given", given)),
+            &(scores_table("Clicks", given) + &baselines(given) + &reliable("given", given)),
         )
     });
     let body = [
         cards(measured),
-        section("results", "Results", &scores_table("Test rows", measured)),
+        section("results", "Results", &(baselines(measured) + &scores_table("Test rows", measured))),
         section("reliability", "Predicted and observed", &reliable("all", measured)),
         given,
         section("training", "Training", &training(report)),
@@ -78,6 +78,28 @@ fn scores_table(name: &str, measured: &Measured) -> String {
     });
     let rows: Vec<Row> = all.chain(parts).collect();
     table("numbers", "By item, place and advertiser (the worst calibrated ones)", &heads, &rows)
+}
+
+/// The model and what needs almost no learning, on the same rows.
+fn baselines(measured: &Measured) -> String {
+    let row = |name: &str, scores: &Scores, uauc: Option<f64>, best: bool| Row {
+        cells: vec![
+            escape(name),
+            number(scores.auc),
+            number(uauc),
+            number(scores.pr_auc),
+            number(scores.ne),
+            number(scores.calibration),
+        ],
+        best,
+    };
+    let all = measured.baselines.iter();
+    let baselines = all.map(|baseline| row(&baseline.name, &baseline.scores, baseline.uauc, false));
+    let model = std::iter::once(row("model", &measured.scores, measured.uauc, true));
+    let rows: Vec<Row> =
+        if measured.baselines.is_empty() { Vec::new() } else { model.chain(baselines).collect() };
+    let names = ["", "AUC", "AUC within users", "PR-AUC", "NE", "Predicted / observed"];
+    table("numbers narrow", "The model and baselines", &heads(&names), &rows)
 }
 
 /// The reliability diagram: bins of equal count, and the diagonal.

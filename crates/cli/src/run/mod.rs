@@ -13,6 +13,7 @@
 //! | `data` | the data set, its split and counts |
 //! | `features`, `tokens`, `model`, `evaluation` | one stage each |
 //! | `pointwise` | the stages `model` and `report` of `task=ctr` and `task=oc` |
+//! | `partial` | the state of a training under way |
 //! | `ids` | the file of semantic ids |
 //! | `tokenized` | a run up to its semantic ids |
 //! | `record` | what the files of a finished run tell without its data set: test metrics and cost |
@@ -27,6 +28,7 @@ mod ids;
 mod live;
 mod model;
 mod page;
+mod partial;
 mod pointwise;
 mod record;
 mod stage;
@@ -37,11 +39,13 @@ pub(crate) use args::{MakeArgs, OpenArgs};
 pub(crate) use data::Data;
 pub(crate) use evaluation::{STAGE as REPORT, TOKENS_PAGE};
 pub(crate) use features::{CACHED, ENCODED};
-pub(crate) use folder::{Lock, read_json, write_json};
+pub(crate) use folder::{Lock, RunFile, read_json, write_json};
 pub(crate) use live::trained_encoder;
 pub(crate) use pointwise::evaluate as evaluate_pointwise;
-pub(crate) use pointwise::{Measured, PointwiseArgs, PointwiseReport};
-pub(crate) use record::Record;
+pub(crate) use pointwise::{
+    Measured, PointwiseArgs, PointwiseEvaluation, PointwiseReport, ScoredRows, TestScores,
+};
+pub(crate) use record::{Record, task};
 pub(crate) use stage::{Done, Timing};
 pub(crate) use tokenized::Tokenized;
 pub(crate) use tokens::Content;
@@ -164,8 +168,8 @@ impl Finished {
         let tokenized = Tokenized::open(run, moved_to)?;
         let Tokenized { data, config, seed, content, mut stages, folder } = tokenized;
         if config.task != Task::Retrieval {
-            let got = if config.task == Task::Oc { "oc" } else { "ctr" };
-            return Err(Error::OtherTask { run: run.to_owned(), got, expected: "retrieval" });
+            let (got, expected) = (config.task.name(), Task::Retrieval.name());
+            return Err(Error::OtherTask { run: run.to_owned(), got, expected });
         }
         let from = [stages[0].hash.as_str(), stages[1].hash.as_str()];
         let model_done = stage::check(&folder, &model::key(&data, &config, seed, from))?;

@@ -4,8 +4,9 @@
 //! minute of a long epoch. `--resume` goes on from there with the same result to the last bit.
 
 use super::data::Data;
-use super::folder::{RunFolder, read_json, write_json};
+use super::folder::RunFolder;
 use super::live;
+use super::partial::Partial;
 use super::stage::{Done, Key, Timing, stage};
 use super::tokens::Content;
 use crate::config::{Config, ContentSettings};
@@ -13,26 +14,14 @@ use crate::error::Error;
 use crate::interrupt;
 use crate::output::note;
 use crate::progress::Progress;
-use semrank_data::StagedDir;
 use semrank_embed::hash::TfIdf;
 use semrank_model::artefact::{Trained, TrainedFacts, load_trained, save_trained};
 use semrank_model::{
     Encoded, Ended, EpochReport, Fit, FitError, Fitting, ItemItem, NewItems, SeenInTraining, StepReport,
     Task, Terms, TrainedContent, TrainingData, Watch, choose,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::path::PathBuf;
 use std::time::Instant;
-
-const STATE_KEY: &str = "key.json";
-
-/// `model.partial/key.json`: to which training a state belongs.
-#[derive(Serialize, Deserialize)]
-struct StateKey {
-    training: String,
-    step: u64,
-}
 
 /// What decides the model; `features` and `tokens` are the hashes of those stages.
 pub(crate) fn key(data: &Data, config: &Config, seed: u64, [features, tokens]: [&str; 2]) -> Key {
@@ -82,8 +71,7 @@ pub(crate) fn run(
             Ok(trained)
         },
     )?;
-    // The state has served; what cannot be removed does no harm.
-    let _ = std::fs::remove_dir_all(folder.partial());
+    Partial::remove(folder);
     Ok(out)
 }
 
@@ -126,7 +114,8 @@ impl Training<'_> {
             validation: &self.data.split.validation,
             seed: self.seed,
         };
-        let mut fitting = self.begin(&task)?;
+        let partial = Partial::new(self.folder, &self.key);
+        let mut fitting = partial.begin(self.resume, || self.fitting(&task), Fitting::restore)?;
         note(&format!(
             "model: {} training histories, {} validation cases, from step {}",
             self.data.split.train_ends.len(),
@@ -135,7 +124,7 @@ impl Training<'_> {
         ));
         let masks = fitting.seen() == SeenInTraining::Masked;
         let progress = Progress::new(fitting.most_epochs());
-        let mut watch = Keeper { partial: self.folder.partial(), key: &self.key, progress };
+        let mut watch = Keeper { partial, progress };
         match fitting.run(&mut watch)? {
             Ended::Finished => Ok((fitting.finish()?, masks)),
             Ended::Interrupted => Err(Error::Interrupted { resume: None }),
@@ -146,30 +135,6 @@ impl Training<'_> {
         let mut fitting = Fitting::new(task);
         if let Some(live) = live::make(self.data, self.config, self.seed, self.content)? {
             fitting.set_live(live);
-        }
-        Ok(fitting)
-    }
-
-    /// At the saved state, if it is wanted, fits and can be read; else at step 0.
-    fn begin<'t>(&self, task: &Task<'t>) -> Result<Fitting<'t>, Error> {
-        let mut fitting = self.fitting(task)?;
-        let dir = self.folder.partial();
-        let Ok(state) = read_json::<StateKey>(&dir.join(STATE_KEY)) else { return Ok(fitting) };
-        if state.training != self.key {
-            note("model: the unfinished training here had other data or settings; starting afresh");
-        } else if !self.resume {
-            note(&format!(
-                "model: starting afresh, though there is an unfinished training at step {}; --resume goes on with it",
-                state.step
-            ));
-        } else {
-            match fitting.restore(&dir) {
-                Ok(()) => return Ok(fitting),
-                Err(error) => {
-                    note(&format!("model: starting afresh, because the saved state is damaged: {error}"));
-                    fitting = self.fitting(task)?;
-                }
-            }
         }
         Ok(fitting)
     }
@@ -223,8 +188,7 @@ impl Training<'_> {
 
 /// Shows the progress and keeps the state.
 struct Keeper<'a> {
-    partial: PathBuf,
-    key: &'a str,
+    partial: Partial<'a>,
     progress: Progress,
 }
 
@@ -242,16 +206,7 @@ impl Watch for Keeper<'_> {
     }
 
     fn save(&mut self, fitting: &Fitting) -> Result<(), FitError> {
-        self.keep(fitting).map_err(|error| FitError::Watch(error.into()))
-    }
-}
-
-impl Keeper<'_> {
-    fn keep(&self, fitting: &Fitting) -> Result<(), Error> {
-        let staged = StagedDir::new(&self.partial)?;
-        fitting.save(staged.path())?;
-        let state = StateKey { training: self.key.to_owned(), step: fitting.step() };
-        write_json(&staged.path().join(STATE_KEY), &state)?;
-        Ok(staged.commit()?)
+        let kept = self.partial.keep(fitting.step(), |dir| fitting.save(dir));
+        kept.map_err(|error| FitError::Watch(error.into()))
     }
 }

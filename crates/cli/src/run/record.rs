@@ -7,10 +7,11 @@
 use super::evaluation::EVALUATION;
 use super::folder::{RunFile, RunFolder, read_json};
 use super::stage::{MANIFEST, Manifest, TIMING, Timing};
-use crate::config::SECTIONS;
+use crate::config::{SECTIONS, Task};
 use crate::error::Error;
 use crate::evaluate::Evaluation;
 use semrank_data::hash_file;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,22 +23,30 @@ const REPEAT: &str = "the run was changed and not finished since: repeat `semran
 
 /// A finished run.
 #[derive(Debug)]
-pub(crate) struct Record {
+pub(crate) struct Record<E = Evaluation> {
     /// What was asked for.
     pub(crate) run: RunFile,
-    /// Of the test cases.
-    pub(crate) evaluation: Evaluation,
+    /// Of the test cases: `E` is that of the run's task.
+    pub(crate) evaluation: E,
     /// Of each stage when it was made, also where it was skipped since.
     pub(crate) timings: Vec<Timing>,
 }
 
-impl Record {
+/// The task of the run at `path`.
+///
+/// # Errors
+/// [`Error::NotARun`].
+pub(crate) fn task(path: &Path) -> Result<Task, Error> {
+    Ok(RunFolder::open(path)?.1.config.task)
+}
+
+impl<E: DeserializeOwned> Record<E> {
     /// Reads the run at `path`.
     ///
     /// # Errors
     /// [`Error::NotARun`] and [`Error::MissingStage`] where there is no finished run, [`Error::Mismatch`] where its parts
     /// do not belong together.
-    pub(crate) fn read(path: &Path) -> Result<Record, Error> {
+    pub(crate) fn read(path: &Path) -> Result<Record<E>, Error> {
         let (folder, run) = RunFolder::open(path)?;
         let mut made = BTreeMap::from([("dataset", run.dataset.hash.clone())]);
         let mut timings = Vec::new();

@@ -1,6 +1,7 @@
 //! What the tests of the program share: calling it, a small market, settings that train in a second.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod ranking;
 pub(crate) mod tiny_bert;
 pub(crate) mod tokens;
 

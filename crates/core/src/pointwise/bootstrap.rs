@@ -94,7 +94,7 @@ impl Bootstrap {
         let columns: Vec<Column> =
             columns.iter().map(|scores| Column::new(scores, labels, users, &rows)).collect();
         let measure = |weights: &[f64]| -> Vec<Measures> {
-            columns.iter().map(|column| column.measure(weights, labels, &rows)).collect()
+            columns.iter().map(|column| column.measure(weights)).collect()
         };
         let streams = Rng::new(settings.seed, "user bootstrap");
         let draw = |resample: usize| {
@@ -121,7 +121,19 @@ impl Bootstrap {
     /// # Panics
     /// When there is no such column.
     pub fn difference(&self, measure: Measure, a: usize, b: usize) -> Option<Interval> {
-        self.of(|columns| columns[a][measure as usize] - columns[b][measure as usize])
+        self.contrast(measure, &[a], &[b])
+    }
+
+    /// The mean of the measure over columns `a` less that over columns `b`, such as two ways of training with several seeds
+    /// each; `None` where the labels do not define it.
+    ///
+    /// # Panics
+    /// When there is no such column.
+    pub fn contrast(&self, measure: Measure, a: &[usize], b: &[usize]) -> Option<Interval> {
+        let mean = |columns: &[Measures], of: &[usize]| {
+            of.iter().map(|&column| columns[column][measure as usize]).sum::<f64>() / of.len() as f64
+        };
+        self.of(|columns| mean(columns, a) - mean(columns, b))
     }
 
     fn of(&self, value: impl Fn(&[Measures]) -> f64) -> Option<Interval> {
@@ -157,17 +169,25 @@ impl UserRows {
 }
 
 /// One column of scores, summed up by user.
-struct Column<'a> {
-    scores: &'a [f64],
+struct Column {
     sums: Vec<Sums>,
     /// NaN for a user without both labels.
     aucs: Vec<f64>,
     /// Rows by ascending score.
-    order: Vec<u32>,
+    order: Vec<Ranked>,
 }
 
-impl<'a> Column<'a> {
-    fn new(scores: &'a [f64], labels: &[bool], users: &[u32], rows: &UserRows) -> Column<'a> {
+/// A row in the order of the scores.
+struct Ranked {
+    /// Dense.
+    user: u32,
+    positive: bool,
+    /// Whether the next row has a higher score.
+    ends_tie: bool,
+}
+
+impl Column {
+    fn new(scores: &[f64], labels: &[bool], users: &[u32], rows: &UserRows) -> Column {
         check(scores, labels);
         let mut sums = vec![Sums::default(); rows.users];
         for ((&score, &label), &user) in scores.iter().zip(labels).zip(&rows.of_row) {
@@ -177,10 +197,17 @@ impl<'a> Column<'a> {
         for group in group_aucs(users, scores, labels) {
             aucs[rows.keys.partition_point(|&key| key < group.key)] = group.auc;
         }
-        Column { scores, sums, aucs, order: ascending(scores, labels) }
+        let order = ascending(scores, labels);
+        let next = |at: usize| order.get(at + 1).map(|&row| scores[row as usize]);
+        let ranked = |(at, &row): (usize, &u32)| Ranked {
+            user: rows.of_row[row as usize],
+            positive: labels[row as usize],
+            ends_tie: next(at) != Some(scores[row as usize]),
+        };
+        Column { sums, aucs, order: order.iter().enumerate().map(ranked).collect() }
     }
 
-    fn measure(&self, weights: &[f64], labels: &[bool], rows: &UserRows) -> Measures {
+    fn measure(&self, weights: &[f64]) -> Measures {
         let mut sums = Sums::default();
         let (mut aucs, mut with_auc) = (0.0, 0.0);
         for (user, &weight) in weights.iter().enumerate() {
@@ -192,7 +219,7 @@ impl<'a> Column<'a> {
         }
         let or_nan = |value: Option<f64>| value.unwrap_or(f64::NAN);
         [
-            self.weighted_auc(weights, labels, rows),
+            self.weighted_auc(weights),
             aucs / with_auc,
             sums.log_loss(),
             or_nan(sums.ne()),
@@ -200,25 +227,21 @@ impl<'a> Column<'a> {
         ]
     }
 
-    fn weighted_auc(&self, weights: &[f64], labels: &[bool], rows: &UserRows) -> f64 {
+    /// Pairs in order over all pairs, a row counted as often as its user was drawn. Weights are whole numbers, so that the sums
+    /// are exact in any order.
+    fn weighted_auc(&self, weights: &[f64]) -> f64 {
         let (mut positives, mut negatives, mut pairs) = (0.0, 0.0, 0.0);
-        let mut at = 0;
-        while at < self.order.len() {
-            let score = self.scores[self.order[at] as usize];
-            let (mut here_positives, mut here_negatives) = (0.0, 0.0);
-            while at < self.order.len() && self.scores[self.order[at] as usize] == score {
-                let row = self.order[at] as usize;
-                let weight = weights[rows.of_row[row] as usize];
-                if labels[row] {
-                    here_positives += weight
-                } else {
-                    here_negatives += weight
-                }
-                at += 1;
+        let (mut here_positives, mut here_negatives) = (0.0, 0.0);
+        for row in &self.order {
+            let weight = weights[row.user as usize];
+            here_positives += if row.positive { weight } else { 0.0 };
+            here_negatives += if row.positive { 0.0 } else { weight };
+            if row.ends_tie {
+                pairs += here_positives * (2.0 * negatives + here_negatives);
+                positives += here_positives;
+                negatives += here_negatives;
+                (here_positives, here_negatives) = (0.0, 0.0);
             }
-            pairs += here_positives * (2.0 * negatives + here_negatives);
-            positives += here_positives;
-            negatives += here_negatives;
         }
         pairs / (2.0 * positives * negatives)
     }

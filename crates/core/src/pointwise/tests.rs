@@ -145,6 +145,9 @@ fn a_bootstrap_of_the_same_column_is_zero_and_its_values_are_the_plain_measures(
     // A monotone change keeps every order, but not the loss.
     assert_eq!(bootstrap.difference(Measure::Auc, 0, 2).unwrap().high, 0.0);
     assert!(bootstrap.difference(Measure::LogLoss, 0, 2).unwrap().value < 0.0);
+    let means = bootstrap.contrast(Measure::Ne, &[0, 2], &[1]).unwrap();
+    let half = bootstrap.difference(Measure::Ne, 2, 1).unwrap();
+    assert!(close(means.value, half.value / 2.0) && close(means.low, half.low / 2.0), "a mean over columns");
     let again = Bootstrap::new(&[&scores, &scores, &shifted], &labels, &users, settings);
     assert_eq!(again.difference(Measure::Ne, 0, 2), bootstrap.difference(Measure::Ne, 0, 2));
 }

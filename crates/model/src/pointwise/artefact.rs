@@ -87,6 +87,7 @@ impl PointwiseTrainer<'_> {
             file.read_f32(&format!("rows.{name}"), shape, &mut table.values)?;
         }
         trainer.set_network(network);
+        trainer.score_only();
         Ok((trainer, facts))
     }
 }

@@ -10,9 +10,13 @@
 //! log-odds((c + a b) / (n + a)) - log-odds((e + a b) / (n + a))           and  n / (n + a)
 //! ```
 //!
-//! so that an item that was always shown on top is not the better for it. How much is known is a share that saturates: a number
-//! that keeps growing would tell a row's time, by which late positives could be told from fresh negatives. `a` is `smoothing` clicks at the base rate.
+//! so that an item that was always shown on top is not the better for it. `a` is `smoothing` clicks at the base rate.
 //! Conversions per click are counted twice: among clicks whose window is over (unbiased, late), and as known so far (early, low).
+//!
+//! No feature of conversions tells a row's time, as their base rates and the number of clicks known so far would, which grow
+//! with the log: late positives are old rows and fresh negatives new ones, so that what tells a row's time would be taken for a
+//! reason not to convert. In `tests/delays.rs` elapsed-time weighting predicted .80 of the conversions with those features and
+//! .93 without, at no loss for the oracle. Clicks are known at once, and their share saturates.
 
 use super::labels::Labels;
 use super::settings::{Known, PointwiseSettings};
@@ -26,7 +30,7 @@ const SCOPES: usize = 4;
 const PAIR_ROWS: usize = 1 << 20;
 /// Numbers of a scope.
 const OF_CLICKS: usize = 2;
-const OF_CONVERSIONS: usize = 3;
+const OF_CONVERSIONS: usize = 2;
 
 /// Sums of one member of a scope.
 #[derive(Debug, Clone, Copy, Default)]
@@ -131,8 +135,8 @@ impl<'a> Counts<'a> {
     pub(crate) fn width(&self) -> usize {
         let of_scope = OF_CLICKS + if self.conversions { OF_CONVERSIONS } else { 0 };
         let scopes = self.scopes.iter().filter(|scope| !scope.is_empty()).count();
-        // The base rates, and the two residuals.
-        1 + usize::from(self.conversions) + 2 + scopes * of_scope
+        // The base rate of clicks, and the two residuals.
+        1 + 2 + scopes * of_scope
     }
 
     /// Appends the features of the next row, which is `row`; `learned` is told of every label that is counted, with the labelled
@@ -174,7 +178,6 @@ impl<'a> Counts<'a> {
             rate(self.total.mature_conversions, self.total.mature),
             rate(self.total.conversions, self.total.convertible),
         ];
-        out.push(log_odds(bases[0]) / 2.0);
         for (scope, member) in members.into_iter().enumerate() {
             let Some(member) = member else { continue };
             let sums = self.scopes[scope][member];
@@ -186,8 +189,6 @@ impl<'a> Counts<'a> {
                 let alpha = self.settings.smoothing as f32 / base;
                 out.push(log_odds((conversions + alpha * base) / (clicks + alpha)) - log_odds(base));
             }
-            let alpha = self.settings.smoothing as f32 / bases[1];
-            out.push(sums.convertible / (sums.convertible + alpha));
         }
     }
 

@@ -9,6 +9,7 @@
 //! | fake negative weighted (Ktena et al. 2019, arXiv 1907.06558, eq. 12) | a negative at the click, a positive when the conversion arrives | `(1 + p) l(1)`, `(1 - p)(1 + p) l(0)` |
 //! | elapsed time (Yang et al. 2021, ES-DFM, arXiv 2012.03245, eq. 12) | the label after a wait, a positive when a later conversion arrives | `(1 + dp) l(1)`, `(1 + dp) rn l(0)` |
 //! | delay model (Chapelle 2014, "Modeling delayed feedback in display advertising", section 3) | the log-likelihood of what is seen of the delay | [`DelayModel`] |
+//! | the same without a family of delays (discrete-time hazards) | whether it converted in a stretch of its age | see [`hazard`](super::hazard) |
 //!
 //! `dp = P(converts, after the wait)` and `rn = P(never converts | not converted at the wait)` come from two heads of their own,
 //! trained on clicks whose window is over. Every click gives one positive sample if it converts, and `1 - p + dp` negatives in

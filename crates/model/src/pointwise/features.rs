@@ -12,6 +12,7 @@ use super::labels::{DAY_MS, Labels};
 use super::rows::RowData;
 use super::settings::PointwiseSettings;
 use rayon::prelude::*;
+use semrank_data::Part;
 
 /// Rows made at a time.
 const CHUNK: usize = 4096;
@@ -33,6 +34,8 @@ pub(crate) struct FeatureStore<'a> {
     places: Vec<u32>,
     values: Vec<f32>,
     free: Vec<u32>,
+    /// Whether training rows are made only for what they teach later rows.
+    scores_only: bool,
 }
 
 impl<'a> FeatureStore<'a> {
@@ -63,7 +66,19 @@ impl<'a> FeatureStore<'a> {
             places: vec![GONE; rows],
             values: Vec::new(),
             free: Vec::new(),
+            scores_only: false,
         }
+    }
+
+    /// Keeps no training row from now on: a finished model scores others, and a long log's would fill the memory.
+    pub(crate) fn score_only(&mut self) {
+        self.scores_only = true;
+    }
+
+    /// Rows that the store has room for: the most that were kept at a time.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        self.values.len() / self.width
     }
 
     /// Features of a row.
@@ -119,7 +134,9 @@ impl<'a> FeatureStore<'a> {
             data.fill(rows.start + at, &past[ends[at]..ends[at + 1]], rest);
         });
         for (row, features) in rows.clone().zip(made.chunks_exact(width)) {
-            self.keep(row, features);
+            if !(self.scores_only && self.data.examples.parts[row] == Part::Train) {
+                self.keep(row, features);
+            }
         }
         self.made = rows.end;
     }

@@ -8,10 +8,11 @@
 //! | `naive` | what is known after `wait_hours`; with several epochs, what is known at the end of the log |
 //! | `fake-negative-weighted` | a negative at the click; a positive when the conversion arrives |
 //! | `elapsed` | what is known after `wait_hours`; a positive when a later conversion arrives; whether it was late, when the window is over |
-//! | `delay-model` | that nothing happened up to some ages; the conversion when it arrives |
+//! | `delay-model` | what came of each stretch of its age, at the end of the stretch; with a family of delays, that nothing happened up to some ages, and the conversion when it arrives |
 
+use super::hazard::STRETCHES;
 use super::labels::{DAY_MS, Labels};
-use super::settings::{Delay, PointwiseSettings};
+use super::settings::{Delay, Hazard, PointwiseSettings};
 use semrank_data::Part;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -37,6 +38,8 @@ pub(crate) enum Lesson {
     Nothing { from: f64, to: f64 },
     /// A conversion at an age, of a click that had none at another (days).
     Arrived { from: f64, at: f64 },
+    /// Whether a click that had not converted before did so in a stretch of its age.
+    Stretch { stretch: u8, converted: bool },
 }
 
 /// A lesson of a row, at a time (ms UTC).
@@ -74,6 +77,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) conversions: bool,
     /// Whether the log is read once, in time order.
     pub(crate) once: bool,
+    /// Whether each stretch of a click's age has a hazard of its own.
+    pub(crate) pieces: bool,
 }
 
 impl<'a> Plan<'a> {
@@ -84,7 +89,11 @@ impl<'a> Plan<'a> {
         once: bool,
     ) -> Self {
         let wait_ms = (settings.wait_hours * 3_600_000.0) as i64;
-        Self { labels, delay, wait_ms, conversions, once }
+        let pieces = delay == Delay::DelayModel && settings.hazard == Hazard::Piecewise;
+        // Where nothing has to be waited for, there is no delay to learn.
+        let late = labels.windows.conversion > 0;
+        let delay = if late || delay == Delay::Oracle { delay } else { Delay::Window };
+        Self { labels, delay, wait_ms, conversions, once, pieces: pieces && late }
     }
 
     /// The lessons of a row, up to the end of the log.
@@ -124,6 +133,7 @@ impl<'a> Plan<'a> {
                 let real_negative = (!soon).then_some(late.is_none());
                 add(over, Lesson::Late { delayed: late.is_some(), real_negative });
             }
+            Delay::DelayModel if self.pieces => self.push_stretches(click, converted, add),
             Delay::DelayModel => self.push_looks(click, converted, add),
         }
     }
@@ -148,6 +158,17 @@ impl<'a> Plan<'a> {
         converted
             .into_iter()
             .for_each(|at| add(at, Lesson::Arrived { from: days(from), at: days(at - click) }));
+    }
+
+    fn push_stretches(&self, click: i64, converted: Option<i64>, add: &mut impl FnMut(i64, Lesson)) {
+        for (stretch, share) in STRETCHES.into_iter().enumerate() {
+            let end = click + (share * self.labels.windows.conversion as f64) as i64;
+            let converted = converted.is_some_and(|at| at <= end);
+            add(end, Lesson::Stretch { stretch: stretch as u8, converted });
+            if converted {
+                return;
+            }
+        }
     }
 
     /// The attribution window in days, at least an hour.

@@ -88,6 +88,14 @@ impl Losses<'_> {
                 }
                 found.losses[Head::Delay as usize] = Some(loss);
             }
+            (Lesson::Stretch { stretch, converted }, Some(at)) => {
+                let column = HeadColumns::hazard(at, stretch);
+                let weight = self.settings.conversion_weight;
+                let (loss, slope) = cross_entropy(logits[at] + logits[column], converted, 1.0);
+                dlogits[at] += weight * slope;
+                dlogits[column] += weight * slope;
+                found.losses[Head::Conversion as usize] = Some(loss);
+            }
             (Lesson::Nothing { .. } | Lesson::Arrived { .. }, Some(at)) => {
                 self.delay_model(at, lesson, (logits, dlogits), &mut found);
             }

@@ -11,9 +11,11 @@
 //! | `rows`, `items`, `shard` | what a row refers to; a batch with items and events numbered once |
 //! | `attention`, `network` | target attention over the history; the whole network, forward and backward |
 //! | `lessons` | the examples as a stream of what is learned when |
-//! | `delay`, `loss` | losses of the heads, with delayed feedback |
+//! | `delay`, `hazard`, `loss` | losses of the heads, with delayed feedback |
+//! | `propensity` | weights of rows by how likely they were shown |
 //! | `trainer`, `training`, `progress` | a step; epochs or one pass with daily snapshots; what is told of it |
 //! | `score`, `artefact` | probabilities of rows; the model in a folder |
+//! | `state` | a training under way in a folder, to go on with |
 //!
 //! # Losses
 //! `click_weight · l(click) + conversion_weight · l(conversion | click) + entire_space · l(P(click) P(conversion | click)) +
@@ -27,6 +29,7 @@ mod attention;
 mod counts;
 mod delay;
 mod features;
+mod hazard;
 mod histogram;
 mod items;
 mod labels;
@@ -34,10 +37,12 @@ mod lessons;
 mod loss;
 mod network;
 mod progress;
+mod propensity;
 mod rows;
 mod score;
 mod settings;
 mod shard;
+mod state;
 #[cfg(test)]
 mod tests;
 mod trainer;
@@ -51,4 +56,4 @@ pub use progress::{DayReport, HeadReport, PassReport, Tally};
 pub use rows::Contexts;
 pub use score::Score;
 pub use settings::{Auto, CalibrationKind, Delay, Hazard, Kinds, Known, PointwiseSettings, Stream};
-pub use training::{Goal, PointwiseTask, PointwiseTrainer, Progress};
+pub use training::{Goal, PointwiseTask, PointwiseTrainer, Progress, Watch};

@@ -4,6 +4,7 @@
 //! column whose values are item ids (such as the page a reader wants to reach) names items; anything else is left out.
 
 use super::items::ItemTables;
+use super::propensity::Propensity;
 use super::settings::{Kinds, PointwiseSettings};
 use crate::gap_bucket;
 use semrank_core::{Catalog, EventLog, UserId};
@@ -103,6 +104,8 @@ pub(crate) struct RowData<'a> {
     pub(crate) settings: &'a PointwiseSettings,
     /// Most events of a history.
     pub(crate) history: usize,
+    /// How rows are weighed; none where they count alike.
+    propensity: Option<Propensity>,
 }
 
 impl<'a> RowData<'a> {
@@ -116,7 +119,8 @@ impl<'a> RowData<'a> {
     ) -> Self {
         let log = &dataset.events;
         let (contexts, related) = (&contexts.small, &contexts.related);
-        Self { log, examples, tables, contexts, related, settings, history }
+        let propensity = Propensity::new(examples, settings);
+        Self { log, examples, tables, contexts, related, settings, history, propensity }
     }
 
     /// Global indices of the row's newest history events.
@@ -169,6 +173,11 @@ impl<'a> RowData<'a> {
     /// Codes of the small context columns.
     pub(crate) fn codes(&self, row: usize) -> impl Iterator<Item = u16> {
         self.contexts.iter().map(move |column| column.codes[row])
+    }
+
+    /// How much the lessons of a row count.
+    pub(crate) fn weight(&self, row: usize) -> f64 {
+        self.propensity.map_or(1.0, |propensity| propensity.weight(self.examples, row))
     }
 
     /// The row's slot, from 1; 0 = none.

@@ -49,7 +49,9 @@ pub(crate) fn score(
                 let probability = |column: usize| sigmoid(f64::from(logits[column]));
                 out[at] = Score {
                     click: probability(HeadColumns::CLICK),
-                    conversion: columns.conversion.map_or(0.0, probability),
+                    conversion: columns
+                        .conversion_logit(|column| f64::from(logits[column]))
+                        .map_or(0.0, sigmoid),
                     log_dwell: columns.dwell.map_or(0.0, |column| f64::from(logits[column])),
                 };
             }

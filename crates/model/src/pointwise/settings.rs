@@ -30,6 +30,8 @@ pub enum Hazard {
     Exponential,
     /// Falling or rising hazard.
     Weibull,
+    /// A hazard for each stretch of a click's age: no family.
+    Piecewise,
 }
 
 /// Whose labels the counting features of a row may use, among those known before its time.
@@ -113,6 +115,11 @@ semrank_core::settings! {
         neighbours: bool = true,
         /// Whether a slot's effect on clicks is learned apart.
         position: bool = true,
+        /// Whether a row counts 1 / its `propensity`, the logging policy's probability of showing it: the other way to treat
+        /// position bias, best with `position` off.
+        propensity_weight: bool = false,
+        /// Propensities below this are taken as this, so that a few rows do not rule.
+        propensity_least: f64 = 0.02,
         /// Rows a step.
         batch: usize = 256,
         /// Parts a step is cut into, added in order: the result depends on it, but not on the number of threads.
@@ -148,8 +155,8 @@ semrank_core::settings! {
         wait_hours: f64 = 1.0,
         /// What maps scores to calibrated probabilities, fitted on the validation rows: `none`, `platt` or `isotonic`.
         calibration: CalibrationKind = CalibrationKind::Platt,
-        /// `exponential` or `weibull`, for `delay-model`.
-        hazard: Hazard = Hazard::Weibull,
+        /// `exponential`, `weibull` or `piecewise` (delays of no family), for `delay-model`.
+        hazard: Hazard = Hazard::Piecewise,
     }
 }
 
@@ -201,6 +208,7 @@ impl PointwiseSettings {
         above_zero("pointwise.rate", self.rate)?;
         above_zero("pointwise.table_rate", self.table_rate)?;
         share("pointwise.average", self.average)?;
+        within("pointwise.propensity_least", self.propensity_least, 1e-6, 1.0)?;
         within("pointwise.final_share", self.final_share, 0.0, 1.0)?;
         for (key, got) in [
             ("pointwise.weight_decay", self.weight_decay),

@@ -24,14 +24,14 @@ const CHUNK: usize = 1 << 14;
 pub(crate) struct Stepper<T> {
     pub(crate) network: PointwiseNetwork<T>,
     /// The running mean of the parameters, where it is kept.
-    mean: Option<PointwiseNetwork<T>>,
+    pub(crate) mean: Option<PointwiseNetwork<T>>,
     settings: PointwiseSettings,
     window_days: f64,
     dropout: [f64; 3],
     schedule: Schedule,
-    moments: AdamState<T>,
+    pub(crate) moments: AdamState<T>,
     rng: Rng,
-    step: u64,
+    pub(crate) step: u64,
     shards: Vec<ShardSpace<T>>,
     grads: Vec<T>,
 }
@@ -284,10 +284,11 @@ impl<T: Scalar> ShardSpace<T> {
                     };
                 }
             }
+            let scale = scale * data.weight(row);
             network.add_delay_shape(found.shape * scale, &mut self.grads);
             out.extend(dlogits.iter().map(|&d| T::from_f64(d * scale)));
             if timed.lesson == Lesson::Click {
-                let conversion = columns.conversion.map_or(0.0, |at| logits[at]);
+                let conversion = columns.conversion_logit(|column| logits[column]).unwrap_or(0.0);
                 let click = logits[HeadColumns::CLICK];
                 self.predictions.push(Prediction { row: timed.row, click, conversion });
             }

@@ -4,13 +4,15 @@
 //! at any time and asked ([`PointwiseTrainer::train_to`], [`PointwiseTrainer::score`]), as a daily snapshot is. A small set is
 //! read several times; after each epoch the validation loss decides whether to go on and which epoch to keep.
 
+use super::delay::cross_entropy;
 use super::features::FeatureStore;
+use super::hazard::STRETCHES;
 use super::items::ItemTables;
 use super::labels::{DAY_MS, Labels};
 use super::lessons::{Lesson, Lessons, Plan, Timed};
 use super::loss::{HEADS, HeadSum};
-use super::network::{PointwiseNetwork, PointwiseShape, Position, Sizes};
-use super::progress::{DayReport, PassReport, Tally, add, head_reports};
+use super::network::{HeadColumns, PointwiseNetwork, PointwiseShape, Position, Sizes};
+use super::progress::{DayReport, PassReport, add, head_reports};
 use super::rows::{Contexts, RowData};
 use super::score::{Score, score};
 use super::settings::{Delay, Hazard, PointwiseSettings};
@@ -59,15 +61,23 @@ pub struct PointwiseTrainer<'a> {
     data: RowData<'a>,
     labels: Labels<'a>,
     plan: Plan<'a>,
-    features: FeatureStore<'a>,
-    stepper: Stepper<f32>,
+    pub(crate) features: FeatureStore<'a>,
+    pub(crate) stepper: Stepper<f32>,
     lessons: Lessons<'a>,
     slot_shares: Vec<f64>,
-    heads: [HeadSum; HEADS],
-    days: Vec<DayReport>,
-    curve: Vec<PassReport>,
-    best_epoch: usize,
+    /// Sums of the epoch or pass at hand.
+    pub(crate) heads: [HeadSum; HEADS],
+    pub(crate) days: Vec<DayReport>,
+    pub(crate) curve: Vec<PassReport>,
+    pub(crate) best_epoch: usize,
+    /// The least validation loss and its parameters, until the last epoch is over.
+    pub(crate) best: Option<(f64, PointwiseNetwork<f32>)>,
+    /// Of one pass: every lesson before this time (ms UTC) was learned.
+    pub(crate) until: i64,
 }
+
+/// Told of each epoch or day, when the state may be saved; returns whether to go on.
+pub type Watch<'w> = &'w mut dyn FnMut(&PointwiseTrainer, &Progress) -> bool;
 
 /// Log-odds that conversion heads start at: 5 % of clicks.
 const CONVERSION_START: f64 = -3.0;
@@ -85,7 +95,8 @@ impl<'a> PointwiseTrainer<'a> {
         let once = task.train.stream.once(examples.rows(Part::Train).count());
         let plan = Plan::new((labels, task.train.delay), settings, conversions, once);
         let features = FeatureStore::new(data, labels, settings);
-        let shape = shape(task, features.width(), conversions);
+        let hazards = if conversions && plan.pieces { STRETCHES.len() } else { 0 };
+        let shape = shape(task, features.width(), (conversions, hazards));
         let slot_shares = slot_shares(&data, shape.slots);
         let network = network(task, shape);
         let drop = |rate: f64, rest: bool| if rest && !once { rate } else { 0.0 };
@@ -108,6 +119,15 @@ impl<'a> PointwiseTrainer<'a> {
             days: Vec::new(),
             curve: Vec::new(),
             best_epoch: 0,
+            best: None,
+            until: i64::MIN,
+        }
+    }
+
+    /// Of a finished model: scores rows of validation and test only, where the log is read once.
+    pub(crate) fn score_only(&mut self) {
+        if self.plan.once {
+            self.features.score_only();
         }
     }
 
@@ -116,10 +136,15 @@ impl<'a> PointwiseTrainer<'a> {
         self.plan.once
     }
 
-    /// Trains to the end: one pass in time order, or epochs until validation is no longer better; `watch` is told of each epoch
-    /// (or day) and returns whether to go on.
-    pub fn fit(&mut self, watch: &mut dyn FnMut(&Progress) -> bool) -> bool {
+    /// Trains to the end, from where it stands: one pass in time order, or epochs until validation is no longer better. Returns
+    /// whether it came to the end.
+    pub fn fit(&mut self, watch: Watch) -> bool {
         if self.plan.once { self.fit_once(watch) } else { self.fit_epochs(watch) }
+    }
+
+    /// Steps done.
+    pub fn step(&self) -> u64 {
+        self.stepper.step
     }
 
     /// Learns every lesson before a time (ms UTC), in time order.
@@ -146,12 +171,20 @@ impl<'a> PointwiseTrainer<'a> {
         known <= self.labels.end
     }
 
+    /// How much a row counts: 1, or as its propensity says.
+    pub fn weight(&self, row: usize) -> f64 {
+        self.data.weight(row)
+    }
+
     /// The first time at which nothing is left to learn.
     pub fn end(&self) -> i64 {
         self.labels.end.saturating_add(1)
     }
 
     /// Scores of rows, in their order.
+    ///
+    /// # Panics
+    /// When a training row is asked for of a model that was loaded, where the log is read once.
     pub fn score(&mut self, rows: &[usize], position: Position) -> Vec<Score> {
         if let Some(&last) = rows.iter().max() {
             self.features.make_up_to(last);
@@ -191,60 +224,77 @@ impl<'a> PointwiseTrainer<'a> {
         self.best_epoch
     }
 
-    fn fit_once(&mut self, watch: &mut dyn FnMut(&Progress) -> bool) -> bool {
+    fn fit_once(&mut self, watch: Watch) -> bool {
         let first = self.task.examples.times.first().copied().unwrap_or(0);
-        let mut until = first.saturating_add(DAY_MS);
-        loop {
-            self.train_to(until.min(self.end()));
+        while self.until < self.end() {
+            self.until = self.until.max(first).saturating_add(DAY_MS).min(self.end());
+            self.train_to(self.until);
             let day = self.days.last().cloned().unwrap_or_default();
-            if !watch(&Progress::Day(day)) {
+            if !watch(self, &Progress::Day(day)) {
                 return false;
             }
-            if until >= self.end() {
-                let validation_loss = self.validation_loss();
-                let heads = head_reports(&self.heads);
-                self.curve.push(PassReport { epoch: 1, heads, validation_loss });
-                return true;
-            }
-            until = until.saturating_add(DAY_MS);
+        }
+        let validation_loss = self.validation_loss();
+        self.curve.push(PassReport { epoch: 1, heads: head_reports(&self.heads), validation_loss });
+        true
+    }
+
+    /// Leaves out every lesson before a time, as learned in a training that goes on here.
+    pub(crate) fn pass_over(&mut self, until: i64) {
+        self.until = until;
+        if !self.plan.once {
+            return;
+        }
+        while let Some(timed) = self.lessons.next_before(until) {
+            self.features.make_up_to(timed.row as usize);
+            self.forget(timed);
         }
     }
 
-    fn fit_epochs(&mut self, watch: &mut dyn FnMut(&Progress) -> bool) -> bool {
+    fn fit_epochs(&mut self, watch: Watch) -> bool {
         let mut lessons: Vec<Timed> = std::iter::from_fn(|| self.lessons.next_before(i64::MAX)).collect();
         if let Some(last) = self.task.examples.len().checked_sub(1) {
             self.features.make_up_to(last);
         }
-        let settings = self.task.settings;
         let rng = Rng::new(self.task.seed, "ranking epochs");
-        let mut best: Option<(f64, PointwiseNetwork<f32>)> = None;
-        for epoch in 1..=settings.epochs {
+        // Each epoch shuffles the order of the last one.
+        (1..=self.curve.len()).for_each(|epoch| rng.fork(epoch as u64).shuffle(&mut lessons));
+        while !self.ended() {
+            let epoch = self.curve.len() + 1;
             rng.fork(epoch as u64).shuffle(&mut lessons);
-            self.heads = Default::default();
-            for start in (0..lessons.len()).step_by(settings.batch) {
-                let mut batch = lessons[start..lessons.len().min(start + settings.batch)].to_vec();
-                let stepped = self.stepper.step(&self.data, &self.features, &mut batch);
-                add(&mut self.heads, &stepped.heads);
-            }
-            let validation_loss = self.validation_loss();
-            let report = PassReport { epoch, heads: head_reports(&self.heads), validation_loss };
-            self.curve.push(report.clone());
-            let loss = validation_loss.unwrap_or(0.0);
-            if best.as_ref().is_none_or(|(least, _)| validation_loss.is_none() || loss < *least) {
-                best = Some((loss, self.stepper.scoring().clone()));
-                self.best_epoch = epoch;
-            }
-            if !watch(&Progress::Epoch(report)) {
+            let report = self.epoch(epoch, &lessons);
+            if !watch(self, &Progress::Epoch(report)) {
                 return false;
             }
-            if settings.patience > 0 && epoch >= self.best_epoch + settings.patience {
-                break;
-            }
         }
-        if let Some((_, network)) = best {
+        if let Some((_, network)) = self.best.take() {
             self.stepper.replace(network);
         }
         true
+    }
+
+    /// Whether no epoch follows.
+    fn ended(&self) -> bool {
+        let (settings, done) = (self.task.settings, self.curve.len());
+        done >= settings.epochs || (settings.patience > 0 && done >= self.best_epoch + settings.patience)
+    }
+
+    /// One pass over shuffled lessons; keeps the parameters if they are the best so far.
+    fn epoch(&mut self, epoch: usize, lessons: &[Timed]) -> PassReport {
+        self.heads = Default::default();
+        for batch in lessons.chunks(self.task.settings.batch) {
+            let stepped = self.stepper.step(&self.data, &self.features, &mut batch.to_vec());
+            add(&mut self.heads, &stepped.heads);
+        }
+        let validation_loss = self.validation_loss();
+        let report = PassReport { epoch, heads: head_reports(&self.heads), validation_loss };
+        self.curve.push(report.clone());
+        let loss = validation_loss.unwrap_or(0.0);
+        if self.best.as_ref().is_none_or(|(least, _)| validation_loss.is_none() || loss < *least) {
+            self.best = Some((loss, self.stepper.scoring().clone()));
+            self.best_epoch = epoch;
+        }
+        report
     }
 
     /// Learns a batch in time order, and notes what was predicted before.
@@ -255,11 +305,15 @@ impl<'a> PointwiseTrainer<'a> {
         let stepped = self.stepper.step(&self.data, &self.features, batch);
         add(&mut self.heads, &stepped.heads);
         self.note(&stepped);
-        for timed in batch.iter().filter(|timed| timed.lesson == Lesson::Click) {
-            let row = timed.row as usize;
-            if !self.plan.conversions || !self.labels.may_convert(row) {
-                self.features.release(row);
-            }
+        batch.iter().for_each(|&timed| self.forget(timed));
+    }
+
+    /// Forgets the features of a row that no later lesson is about.
+    fn forget(&mut self, timed: Timed) {
+        let row = timed.row as usize;
+        let learned = timed.lesson == Lesson::Click;
+        if learned && !(self.plan.conversions && self.labels.may_convert(row)) {
+            self.features.release(row);
         }
     }
 
@@ -294,17 +348,22 @@ impl<'a> PointwiseTrainer<'a> {
         let rows: Vec<usize> = self.task.examples.rows(Part::Valid).collect();
         let scores = self.score(&rows, Position::Logged);
         let log_odds = |p: f64| (p / (1.0 - p)).ln();
-        let (mut clicks, mut conversions) = (Tally::default(), Tally::default());
+        // Weighted sums of losses, and of weights.
+        let (mut clicks, mut conversions) = ([0.0; 2], [0.0; 2]);
         for (&row, score) in rows.iter().zip(&scores) {
-            clicks.push(log_odds(score.click), self.task.examples.clicks[row]);
+            let weight = self.data.weight(row);
+            let add = |sums: &mut [f64; 2], p: f64, label: bool| {
+                *sums = [sums[0] + weight * cross_entropy(log_odds(p), label, 1.0).0, sums[1] + weight];
+            };
+            add(&mut clicks, score.click, self.task.examples.clicks[row]);
             let mature = self.labels.may_convert(row) && self.labels.matured(row) <= self.labels.end;
             if self.plan.conversions && mature {
-                conversions.push(log_odds(score.conversion), self.labels.conversion_time(row).is_some());
+                add(&mut conversions, score.conversion, self.labels.conversion_time(row).is_some());
             }
         }
-        let mean = |tally: &Tally| tally.loss / tally.rows.max(1) as f64;
+        let mean = |[loss, weight]: [f64; 2]| if weight > 0.0 { loss / weight } else { 0.0 };
         let settings = self.task.settings;
-        let loss = settings.click_weight * mean(&clicks) + settings.conversion_weight * mean(&conversions);
+        let loss = settings.click_weight * mean(clicks) + settings.conversion_weight * mean(conversions);
         (!rows.is_empty()).then_some(loss)
     }
 }
@@ -318,7 +377,7 @@ pub enum Progress {
     Day(DayReport),
 }
 
-fn shape(task: &PointwiseTask, features: usize, conversions: bool) -> PointwiseShape {
+fn shape(task: &PointwiseTask, features: usize, (conversions, hazards): (bool, usize)) -> PointwiseShape {
     let examples = task.examples;
     let advertisers = task.tables.advertisers.iter().filter(|&&a| a != u32::MAX).max();
     let slots = examples.slots.iter().filter(|&&slot| slot != u16::MAX).max();
@@ -333,6 +392,7 @@ fn shape(task: &PointwiseTask, features: usize, conversions: bool) -> PointwiseS
         slots: slots.map_or(1, |&most| most as usize + 2),
         conversions,
         dwell: examples.dwell_ms.iter().any(|&ms| ms >= 0),
+        hazards,
     }
 }
 
@@ -356,6 +416,11 @@ pub(crate) fn network(task: &PointwiseTask, shape: PointwiseShape) -> PointwiseN
         network.set_bias(conversion, CONVERSION_START);
         network.set_bias(conversion + 1, LATE_START[0]);
         network.set_bias(conversion + 2, LATE_START[1]);
+        // Together the stretches begin at the same rate.
+        for stretch in 0..network.columns.hazards {
+            let column = HeadColumns::hazard(conversion, stretch as u8);
+            network.set_bias(column, -(network.columns.hazards as f64).ln());
+        }
     }
     network
 }

@@ -12,6 +12,7 @@
 //! | `item_mean` | the item's rate, smoothed |
 //! | `item_user_mean` | log odds of the item's and the user's rate, added |
 //! | `item_user_residual` | the item's rate, and by how much the user's labels exceed their items' rates |
+//! | `history_length` | the length of the history alone: what the form of the data gives away |
 //! | `page_link` | the item's rate after the last item of the history |
 //! | `tfidf` | the cosine of the item's text to that of the item in the context column `goal` |
 //! | `page_link_tfidf` | both in one logistic model |
@@ -32,11 +33,13 @@ use crate::calibrate::{Logistic, logit};
 use semrank_data::{Dataset, Examples, Part};
 use semrank_embed::hash::FeatureSettings;
 
-/// Which label is to be predicted.
+/// Which label is to be predicted. One that can still change is no label ([`Examples::matured`]), except of clicks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Label {
     /// Of every row.
     Click,
+    /// Of every row, that it was clicked and converted.
+    ClickAndConversion,
     /// Of the rows that have one.
     Conversion,
 }
@@ -64,9 +67,14 @@ pub struct Baseline {
 impl LabelledRows<'_> {
     /// The label of a row.
     pub fn label(&self, row: usize) -> Option<bool> {
+        let conversion = || self.examples.conversions.get(row).copied().flatten();
+        let matured = || self.examples.matured.get(row) != Some(&false);
         match self.label {
             Label::Click => Some(self.examples.clicks[row]),
-            Label::Conversion => self.examples.conversions.get(row).copied().flatten(),
+            Label::ClickAndConversion => {
+                matured().then(|| self.examples.clicks[row] && conversion() == Some(true))
+            }
+            Label::Conversion => conversion().filter(|_| matured()),
         }
     }
 
@@ -84,35 +92,50 @@ impl LabelledRows<'_> {
     }
 }
 
-/// Every baseline that the data has columns for, as probabilities of the rows of `part`.
+/// Every baseline that the data has columns for, as probabilities of `rows`. A log of millions of rows takes a few seconds.
 ///
 /// # Panics
 /// When the settings fail [`FeatureSettings::check`].
-pub fn baselines(data: LabelledRows<'_>, part: Part, settings: &FeatureSettings) -> Vec<Baseline> {
-    let rows = data.rows(&[part]);
+pub fn baselines(data: LabelledRows<'_>, rows: &[u32], settings: &FeatureSettings) -> Vec<Baseline> {
     let train = SmoothedMeans::fit(data, &[Part::Train], Smoothing::default());
-    let both = SmoothedMeans::fit(data, &[Part::Train, Part::Valid], Smoothing::default());
+    let mut means = vec![(train.clone(), "")];
+    if data.examples.rows(Part::Valid).next().is_some() {
+        let both = SmoothedMeans::fit(data, &[Part::Train, Part::Valid], Smoothing::default());
+        means.push((both, "+valid"));
+    }
     let fitted = Fitted::new(data);
     let popularity = |rows: &[u32]| train.popularity(rows);
     let mut out = vec![
         column("base_rate", rows.iter().map(|_| train.base_rate()).collect()),
-        column("popularity", fitted.apply(&rows, &[&popularity])),
+        column("popularity", fitted.apply(rows, &[&popularity])),
     ];
-    for (means, suffix) in [(&train, ""), (&both, "+valid")] {
+    for (means, suffix) in &means {
         let all = |score: &dyn Fn(usize) -> f64| rows.iter().map(|&row| score(row as usize)).collect();
         out.push(column(&format!("item_mean{suffix}"), all(&|row| means.item(row))));
         out.push(column(&format!("item_user_mean{suffix}"), all(&|row| means.item_and_user(row))));
         out.push(column(&format!("item_user_residual{suffix}"), all(&|row| means.item_and_residual(row))));
     }
-    let page_link = PageLink::fit(data, &train);
-    out.push(column("page_link", page_link.scores(&rows)));
+    // Without histories these would be the base rate and the item's mean again.
+    let histories = data.examples.history_ends.iter().any(|&end| end > 0);
+    if histories {
+        out.push(column("history_length", fitted.apply(rows, &[&|rows| lengths(data, rows)])));
+    }
+    let page_link = histories.then(|| PageLink::fit(data, &train));
+    out.extend(page_link.iter().map(|link| column("page_link", link.scores(rows))));
     if let Some(similarity) = GoalSimilarity::fit(data, settings) {
-        let odds = |rows: &[u32]| page_link.scores(rows).into_iter().map(logit).collect();
         let cosine = |rows: &[u32]| similarity.scores(rows);
-        out.push(column("tfidf", fitted.apply(&rows, &[&cosine])));
-        out.push(column("page_link_tfidf", fitted.apply(&rows, &[&odds, &cosine])));
+        out.push(column("tfidf", fitted.apply(rows, &[&cosine])));
+        if let Some(link) = &page_link {
+            let odds = |rows: &[u32]| link.scores(rows).into_iter().map(logit).collect();
+            out.push(column("page_link_tfidf", fitted.apply(rows, &[&odds, &cosine])));
+        }
     }
     out
+}
+
+/// `ln(1 + events of the history)` of every row.
+fn lengths(data: LabelledRows<'_>, rows: &[u32]) -> Vec<f64> {
+    rows.iter().map(|&row| f64::from(data.examples.history_ends[row as usize]).ln_1p()).collect()
 }
 
 fn column(name: &str, scores: Vec<f64>) -> Baseline {

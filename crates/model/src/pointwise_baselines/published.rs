@@ -53,7 +53,7 @@ fn table(data: LabelledRows<'_>, groups: &[u32]) -> Vec<(String, [f64; 3])> {
     let rows = data.rows(&[Part::Test]);
     let labels = data.labels(&rows);
     let groups: Vec<u32> = rows.iter().map(|&row| groups[row as usize]).collect();
-    let all = baselines(data, Part::Test, &FeatureSettings::default());
+    let all = baselines(data, &data.rows(&[Part::Test]), &FeatureSettings::default());
     let print = |baseline: &Baseline| {
         let of = Scores::of(&baseline.scores, &labels);
         let group = grouped_auc(&groups, &baseline.scores, &labels);
@@ -92,7 +92,7 @@ fn the_users_bootstrap_tells_the_means_apart() {
     let data = LabelledRows { dataset: &dataset, examples: &examples, label: Label::Click };
     let rows = data.rows(&[Part::Test]);
     let users: Vec<u32> = rows.iter().map(|&row| examples.users[row as usize].0).collect();
-    let all = baselines(data, Part::Test, &FeatureSettings::default());
+    let all = baselines(data, &data.rows(&[Part::Test]), &FeatureSettings::default());
     let of = |name: &str| &all.iter().find(|baseline| baseline.name == name).unwrap().scores[..];
     let columns = [of("item_user_mean+valid"), of("item_user_mean"), of("item_mean")];
     let bootstrap = Bootstrap::new(&columns, &data.labels(&rows), &users, BootstrapSettings::default());
@@ -125,4 +125,5 @@ fn wikispeedia_conversions() {
     let none = vec![u32::MAX; examples.len()];
     let table = table(data, &none);
     assert!(value(&table, "tfidf")[0] > 0.55, "{table:?}");
+    assert_eq!(value(&table, "history_length")[0], 0.5, "every path is cut at the same click");
 }

@@ -56,7 +56,7 @@ fn every_baseline_is_a_column_of_probabilities() {
     let (dataset, examples) = open(&ROWS);
     let data = LabelledRows { dataset: &dataset, examples: &examples, label: Label::Click };
     let settings = FeatureSettings { min_df: 1, ..FeatureSettings::default() };
-    let all = baselines(data, Part::Test, &settings);
+    let all = baselines(data, &data.rows(&[Part::Test]), &settings);
     let names: Vec<&str> = all.iter().map(|baseline| baseline.name.as_str()).collect();
     assert_eq!(
         names,
@@ -69,6 +69,7 @@ fn every_baseline_is_a_column_of_probabilities() {
             "item_mean+valid",
             "item_user_mean+valid",
             "item_user_residual+valid",
+            "history_length",
             "page_link",
             "tfidf",
             "page_link_tfidf"
@@ -83,6 +84,8 @@ fn every_baseline_is_a_column_of_probabilities() {
     assert_eq!(of("item_mean")[1], 0.625, "an item without rows");
     assert!((of("item_user_mean")[1] - 0.625).abs() < 1e-12, "an unknown user with an unknown item");
     assert!(of("item_user_mean")[0] > of("item_mean")[0], "ann likes everything");
+    // Of the validation rows the one with a history has label 0.
+    assert!(of("history_length")[0] < 0.1 && of("history_length")[1] > 0.9);
     // After the shoe the hat was clicked once of once.
     assert!((of("page_link")[0] - (1.0 + 10.0 * of("item_mean")[0]) / 11.0).abs() < 1e-12);
 }
@@ -95,7 +98,11 @@ fn test_labels_change_no_score() {
     let (_, others) = open(&turned);
     let score = |examples| {
         let data = LabelledRows { dataset: &dataset, examples, label: Label::Click };
-        baselines(data, Part::Test, &FeatureSettings { min_df: 1, ..FeatureSettings::default() })
+        baselines(
+            data,
+            &data.rows(&[Part::Test]),
+            &FeatureSettings { min_df: 1, ..FeatureSettings::default() },
+        )
     };
     assert_eq!(score(&examples), score(&others));
 }
@@ -123,4 +130,14 @@ fn conversions_are_another_label_of_some_rows() {
     assert_eq!(data.rows(&[Part::Train]), [1, 2]);
     assert_eq!(data.labels(&[1, 2]), [true, false]);
     assert_eq!(SmoothedMeans::fit(data, &[Part::Train], Smoothing::default()).base_rate(), 0.5);
+    let both = LabelledRows { label: Label::ClickAndConversion, ..data };
+    assert_eq!(
+        both.labels(&both.rows(&[Part::Train])),
+        [false, false, false],
+        "row 1 converts but was not clicked"
+    );
+    examples.matured = vec![true; 7];
+    examples.matured[2] = false;
+    let data = LabelledRows { dataset: &dataset, examples: &examples, label: Label::Conversion };
+    assert_eq!(data.rows(&[Part::Train]), [1], "what can still change is no label");
 }

@@ -6,20 +6,26 @@
 use super::super::stage::{self, Done, Key, stage};
 use super::super::{OpenArgs, folder};
 use super::Prepared;
-use super::measure::{Measured, measure};
+use super::measure::{Measured, measure, of_baselines};
 use super::model::{self, Trained};
+use super::scores::{ScoredRows, TestScores};
+use super::text;
 use crate::config::Task;
 use crate::error::Error;
 use crate::{output, report};
 use clap::{Args, ValueEnum};
 use semrank_data::{Part, write_atomically};
 use semrank_model::pointwise::{DayReport, PassReport, Position};
+use semrank_model::pointwise_baselines::Label;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 const EVALUATION: &str = "evaluation.json";
 const PAGE: &str = "report.html";
+/// Grows when the stage gets another file or another key: reports of earlier programs are made again.
+const LAYOUT: u32 = 2;
 
 /// What `evaluate --task` was asked for.
 #[derive(Debug, Args)]
@@ -66,42 +72,7 @@ pub(crate) struct PointwiseEvaluation {
 impl PointwiseEvaluation {
     /// For people.
     pub(crate) fn text(&self) -> String {
-        let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}"));
-        let mut out = format!("{}: {} of {} ({})\n", self.dataset, self.task, self.split, "calibrated");
-        let heads = ["rows", "base rate", "AUC", "UAUC", "PR-AUC", "log loss", "NE", "calibration", "ECE"];
-        let width = |at: usize| if at == 0 { 9 } else { 11 };
-        let line = |name: &str, cells: &[String]| {
-            let cells: Vec<String> =
-                cells.iter().enumerate().map(|(at, cell)| format!("{cell:>w$}", w = width(at))).collect();
-            format!("{name:<16}{}\n", cells.concat())
-        };
-        out += &line("", &heads.map(str::to_owned));
-        let cells = |scores: &semrank_core::pointwise::Scores, uauc: Option<f64>| {
-            [
-                scores.rows.to_string(),
-                number(Some(scores.base_rate)),
-                number(scores.auc),
-                number(uauc),
-                number(scores.pr_auc),
-                number(Some(scores.log_loss)),
-                number(scores.ne),
-                number(scores.calibration),
-                number(Some(scores.ece)),
-            ]
-        };
-        out += &line("all", &cells(&self.measured.scores, self.measured.uauc));
-        if let Some(given) = &self.given_click {
-            out += &line("given a click", &cells(&given.scores, given.uauc));
-        }
-        for (name, parts) in &self.measured.segments {
-            for part in parts {
-                out += &line(&format!("{name} {}", part.name), &cells(&part.scores, None));
-            }
-        }
-        for (name, interval) in &self.measured.intervals {
-            out += &format!("{name}: {:.4} [{:.4}, {:.4}]\n", interval.value, interval.low, interval.high);
-        }
-        out
+        text::text(self)
     }
 }
 
@@ -123,14 +94,19 @@ pub(super) fn run(
         stages.iter().map(|done| (done.stage.as_str(), done.hash.as_str())).collect();
     let mut inputs = inputs;
     inputs.push(("dataset", &prepared.data.hash));
-    let key = Key::new("report", prepared.seed, json!({ "task": prepared.config.task }), &inputs);
+    let config = json!({ "task": prepared.config.task, "layout": LAYOUT });
+    let key = Key::new("report", prepared.seed, config, &inputs);
     stage(
         &prepared.folder,
         &key,
         |dir| folder::read_json(&dir.join(EVALUATION)),
-        |dir, _| {
-            let found = find(prepared, trained, (Part::Test, prepared.config.task), Position::Logged);
+        |dir, timing| {
+            let mut found = find(prepared, trained, (Part::Test, prepared.config.task), Position::Logged);
+            let started = Instant::now();
+            found.add_baselines(prepared);
+            timing.parts.insert("baselines".into(), started.elapsed().as_secs_f64());
             folder::write_json(&dir.join(EVALUATION), &found.evaluation)?;
+            found.scores.save(dir)?;
             let facts = &trained.facts;
             let content =
                 PointwiseReport { evaluation: &found.evaluation, curve: &facts.curve, days: &facts.days };
@@ -165,7 +141,8 @@ pub(crate) fn evaluate(
         PositionArg::Logged => Position::Logged,
         PositionArg::Neutral => Position::Neutral,
     };
-    let found = find(&prepared, &mut trained, (part, task), position);
+    let mut found = find(&prepared, &mut trained, (part, task), position);
+    found.take_baselines(&prepared)?;
     if let Some(path) = predictions {
         write_predictions(&prepared, &found, path)?;
     }
@@ -175,9 +152,7 @@ pub(crate) fn evaluate(
 /// An evaluation with its rows.
 struct Found {
     evaluation: PointwiseEvaluation,
-    rows: Vec<usize>,
-    scores: Vec<f64>,
-    labels: Vec<bool>,
+    scores: TestScores,
 }
 
 fn find(prepared: &Prepared, trained: &mut Trained, (part, task): (Part, Task), position: Position) -> Found {
@@ -188,28 +163,65 @@ fn find(prepared: &Prepared, trained: &mut Trained, (part, task): (Part, Task), 
         all.iter().copied().filter(|&row| !oc || trained.conversion_is_known(row)).collect();
     let scored = trained.score(&rows, position);
     let converted = |row: usize| examples.conversions.get(row).copied().flatten().unwrap_or(false);
-    let label = |&row: &usize| if oc { examples.clicks[row] && converted(row) } else { examples.clicks[row] };
-    let labels: Vec<bool> = rows.iter().map(label).collect();
-    let score = |score: &semrank_model::pointwise::Score| {
-        if oc { score.click_and_conversion() } else { score.click }
-    };
-    let scores: Vec<f64> = scored.iter().map(score).collect();
-    let given_click = oc.then(|| {
-        let clicked = (0..rows.len()).filter(|&at| examples.clicks[rows[at]]);
-        let (of, rest): (Vec<usize>, Vec<(f64, bool)>) =
-            clicked.map(|at| (rows[at], (scored[at].conversion, converted(rows[at])))).unzip();
-        let (scores, labels): (Vec<f64>, Vec<bool>) = rest.into_iter().unzip();
-        measure(prepared, &of, &scores, &labels)
+    let each = rows.iter().zip(&scored).map(|(&row, score)| match oc {
+        true => (row, examples.clicks[row] && converted(row), score.click_and_conversion()),
+        false => (row, examples.clicks[row], score.click),
     });
+    let of_clicks = || {
+        let clicks = rows.iter().zip(&scored).filter(|(row, _)| examples.clicks[**row]);
+        clicks.map(|(&row, score)| (row, converted(row), score.conversion))
+    };
+    let (of_all, every) = measured(prepared, each);
+    let (given_click, given) = oc.then(|| measured(prepared, of_clicks())).unzip();
     let evaluation = PointwiseEvaluation {
-        task: if oc { "oc" } else { "ctr" }.into(),
+        task: task.name().into(),
         dataset: prepared.data.dataset.meta.name.clone(),
         split: part.name().into(),
         immature: all.len() - rows.len(),
-        measured: measure(prepared, &rows, &scores, &labels),
+        measured: of_all,
         given_click,
     };
-    Found { evaluation, rows, scores, labels }
+    Found { evaluation, scores: TestScores { all: every, given_click: given } }
+}
+
+impl Found {
+    /// Measures the baselines on the same rows.
+    fn add_baselines(&mut self, prepared: &Prepared) {
+        let all = if self.scores.given_click.is_some() { Label::ClickAndConversion } else { Label::Click };
+        self.evaluation.measured.baselines = of_baselines(prepared, all, &self.scores.all);
+        if let (Some(given), Some(rows)) = (&mut self.evaluation.given_click, &self.scores.given_click) {
+            given.baselines = of_baselines(prepared, Label::Conversion, rows);
+        }
+    }
+
+    /// Takes over the baselines that the stage `report` measured, where these are its rows.
+    fn take_baselines(&mut self, prepared: &Prepared) -> Result<(), Error> {
+        let path = prepared.folder.stage("report").join(EVALUATION);
+        if !path.is_file() {
+            return Ok(());
+        }
+        let kept: PointwiseEvaluation = folder::read_json(&path)?;
+        let here = &mut self.evaluation;
+        if (&kept.task, &kept.split) == (&here.task, &here.split) {
+            here.measured.baselines = kept.measured.baselines;
+            if let (Some(here), Some(kept)) = (&mut here.given_click, kept.given_click) {
+                here.baselines = kept.baselines;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What scores are worth; each row comes with its label and score.
+fn measured(prepared: &Prepared, each: impl Iterator<Item = (usize, bool, f64)>) -> (Measured, ScoredRows) {
+    let mut out = ScoredRows::default();
+    for (row, label, score) in each {
+        out.rows.push(row as u32);
+        out.users.push(prepared.examples.users[row].0);
+        out.labels.push(label);
+        out.scores.push(score);
+    }
+    (measure(prepared, &out), out)
 }
 
 /// `user item label score`, rows in the order of the file.
@@ -218,7 +230,9 @@ fn write_predictions(prepared: &Prepared, found: &Found, path: &Path) -> Result<
     let catalog = &prepared.data.dataset.catalog;
     Ok(write_atomically(path, |out| {
         writeln!(out, "user\titem\tlabel\tscore")?;
-        for ((&row, score), &label) in found.rows.iter().zip(&found.scores).zip(&found.labels) {
+        let all = &found.scores.all;
+        for ((&row, score), &label) in all.rows.iter().zip(&all.scores).zip(&all.labels) {
+            let row = row as usize;
             let user = examples.user_names.name(examples.users[row].0);
             writeln!(out, "{user}\t{}\t{}\t{score}", catalog.name(examples.items[row]), u8::from(label))?;
         }

@@ -1,16 +1,18 @@
-//! What probabilities are worth: over all rows, within users and requests, by segment.
+//! What probabilities are worth: over all rows, within users and requests, by segment, and beside baselines.
 
 use super::Prepared;
+use super::scores::ScoredRows;
 use semrank_core::Segment;
 use semrank_core::pointwise::{
     BINS, Bin, Bootstrap, BootstrapSettings, Interval, Measure, NO_GROUP, Scores, by_segment, grouped_auc,
     reliability, worst_calibration,
 };
+use semrank_model::pointwise_baselines::{Baseline, Label, LabelledRows, baselines};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Rows up to which intervals are drawn: 1000 draws take a second for every 10,000.
-const MOST_DRAWN: usize = 100_000;
+/// Rows up to which intervals are drawn: 1000 draws take two seconds for every million.
+const MOST_DRAWN: usize = 2_000_000;
 /// Advertisers that are shown, and the positives that one needs for it.
 const ADVERTISERS: usize = 20;
 const LEAST_POSITIVES: f64 = 20.0;
@@ -32,6 +34,18 @@ pub(crate) struct Measured {
     pub(crate) reliability: Vec<Bin>,
     /// `items`, `surface`, `slot`, `advertiser`: the part's name and its scores.
     pub(crate) segments: BTreeMap<String, Vec<Part>>,
+    /// The same rows by models with almost nothing to learn; of test rows only, as the stage `report` found them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) baselines: Vec<BaselineScores>,
+}
+
+/// What a baseline's probabilities are worth.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct BaselineScores {
+    pub(crate) name: String,
+    #[serde(flatten)]
+    pub(crate) scores: Scores,
+    pub(crate) uauc: Option<f64>,
 }
 
 /// One part of the rows.
@@ -42,13 +56,12 @@ pub(crate) struct Part {
     pub(crate) scores: Scores,
 }
 
-/// Measures the scores of `rows`.
-pub(super) fn measure(prepared: &Prepared, rows: &[usize], scores: &[f64], labels: &[bool]) -> Measured {
-    let examples = &prepared.examples;
-    let users: Vec<u32> = rows.iter().map(|&row| examples.users[row].0).collect();
-    let within = grouped_auc(&users, scores, labels);
+/// Measures scores of rows.
+pub(super) fn measure(prepared: &Prepared, scored: &ScoredRows) -> Measured {
+    let (examples, ScoredRows { rows, users, labels, scores }) = (&prepared.examples, scored);
+    let within = grouped_auc(users, scores, labels);
     let requests = (!examples.requests.is_empty()).then(|| {
-        let requests: Vec<u32> = rows.iter().map(|&row| examples.requests[row]).collect();
+        let requests: Vec<u32> = rows.iter().map(|&row| examples.requests[row as usize]).collect();
         grouped_auc(&requests, scores, labels).mean
     });
     Measured {
@@ -56,10 +69,25 @@ pub(super) fn measure(prepared: &Prepared, rows: &[usize], scores: &[f64], label
         uauc: within.mean,
         users_in_uauc: within.groups,
         request_auc: requests.flatten(),
-        intervals: intervals(scores, labels, &users),
+        intervals: intervals(scores, labels, users),
         reliability: reliability(scores, labels, BINS),
-        segments: segments(prepared, rows, scores, labels),
+        segments: segments(prepared, scored),
+        baselines: Vec::new(),
     }
+}
+
+/// Every baseline that the data has columns for, on rows that were measured.
+pub(super) fn of_baselines(prepared: &Prepared, label: Label, rows: &ScoredRows) -> Vec<BaselineScores> {
+    let data = LabelledRows { dataset: &prepared.data.dataset, examples: &prepared.examples, label };
+    let found = baselines(data, &rows.rows, &prepared.config.features);
+    found
+        .into_iter()
+        .map(|Baseline { name, scores }| BaselineScores {
+            name,
+            uauc: grouped_auc(&rows.users, &scores, &rows.labels).mean,
+            scores: Scores::of(&scores, &rows.labels),
+        })
+        .collect()
 }
 
 fn intervals(scores: &[f64], labels: &[bool], users: &[u32]) -> BTreeMap<String, Interval> {
@@ -72,13 +100,9 @@ fn intervals(scores: &[f64], labels: &[bool], users: &[u32]) -> BTreeMap<String,
     found.filter_map(|(name, measure)| Some((name.to_owned(), bootstrap.interval(measure, 0)?))).collect()
 }
 
-fn segments(
-    prepared: &Prepared,
-    rows: &[usize],
-    scores: &[f64],
-    labels: &[bool],
-) -> BTreeMap<String, Vec<Part>> {
-    let examples = &prepared.examples;
+fn segments(prepared: &Prepared, scored: &ScoredRows) -> BTreeMap<String, Vec<Part>> {
+    let (examples, ScoredRows { scores, labels, .. }) = (&prepared.examples, scored);
+    let rows: Vec<usize> = scored.rows.iter().map(|&row| row as usize).collect();
     let mut out = BTreeMap::new();
     let mut add = |name: &str, keys: Vec<u32>, names: &dyn Fn(u32) -> String, worst: bool| {
         let mut table = by_segment(&keys, scores, labels);

@@ -11,14 +11,18 @@
 //! |---|---|
 //! | `model` | the stage `model`: training, calibration |
 //! | `measure` | what probabilities are worth, by segment |
-//! | `evaluation` | the stage `report`, and `semrank evaluate --task` |
+//! | `evaluation`, `text` | the stage `report`, and `semrank evaluate --task` |
+//! | `scores` | what was predicted of each test row, for `semrank compare` |
 
 mod evaluation;
 mod measure;
 mod model;
+mod scores;
+mod text;
 
-pub(crate) use evaluation::{PointwiseArgs, PointwiseReport, evaluate};
+pub(crate) use evaluation::{PointwiseArgs, PointwiseEvaluation, PointwiseReport, evaluate};
 pub(crate) use measure::Measured;
+pub(crate) use scores::{ScoredRows, TestScores};
 
 use super::data::Data;
 use super::folder::{Lock, RunFolder};
@@ -56,9 +60,7 @@ pub(super) struct Prepared {
 impl Prepared {
     fn new(from: Tokenized) -> Result<Prepared, Error> {
         let Tokenized { data, config, seed, content, stages, folder } = from;
-        if !Examples::exist(&data.path) {
-            return Err(Error::NoExamples { dataset: data.dataset.meta.name.clone() });
-        }
+        check_examples(&data)?;
         let examples = Examples::open(&data.path, &data.dataset)?;
         for part in [Part::Train, Part::Test] {
             if examples.rows(part).next().is_none() {
@@ -89,6 +91,7 @@ impl Prepared {
     /// Makes the stages up to the semantic ids, or reads those that are unchanged.
     fn make(job: &Job) -> Result<(Prepared, Lock), Error> {
         let data = Data::open(job.data, &job.config)?;
+        check_examples(&data)?;
         let (tokenized, lock) = Tokenized::make(job, data)?;
         interrupt::check()?;
         Ok((Prepared::new(tokenized)?, lock))
@@ -134,7 +137,7 @@ impl Prepared {
 pub(super) fn run(job: &Job, json: bool, report: bool) -> Result<(), Error> {
     let started = Instant::now();
     let (prepared, _lock) = Prepared::make(job)?;
-    let (mut trained, done) = model::run(&prepared)?;
+    let (mut trained, done) = model::run(&prepared, job.resume)?;
     let mut stages = prepared.stages.clone();
     stages.push(done);
     let evaluation = match report {
@@ -185,6 +188,14 @@ impl Summary<'_> {
             out += &format!(", at most {mib:.0} MiB of memory");
         }
         out + &format!("\nrun: {}\n", self.run.display())
+    }
+}
+
+/// Refuses a data set without labelled rows, before anything is made of it.
+fn check_examples(data: &Data) -> Result<(), Error> {
+    match Examples::exist(&data.path) {
+        true => Ok(()),
+        false => Err(Error::NoExamples { dataset: data.dataset.meta.name.clone() }),
     }
 }
 

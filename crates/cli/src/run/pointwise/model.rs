@@ -4,9 +4,13 @@
 //! |---|---|
 //! | `model.safetensors`, `model.json` | the network; its shape, curve and days |
 //! | `calibration.json` | one map for clicks, one for conversions given a click, fitted on the validation rows |
+//!
+//! While it trains, the whole state stands in `model.partial/`: after each epoch; after a day of a log that is read once, if the
+//! last state is a minute old; and on Ctrl-C. `--resume` goes on from there with the same result to the last bit.
 
 use super::super::data::Data;
 use super::super::folder::{read_json, write_json};
+use super::super::partial::Partial;
 use super::super::stage::{Done, Key, stage};
 use super::Prepared;
 use crate::config::Config;
@@ -20,8 +24,11 @@ use semrank_model::pointwise::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::time::{Duration, Instant};
 
 const CALIBRATION: &str = "calibration.json";
+/// A log that is read once has its state kept this often, at the end of a day.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
 
 /// Maps to calibrated probabilities.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -74,20 +81,23 @@ pub(super) fn key_of(prepared: &Prepared) -> Key {
 }
 
 /// Trains the model, or reads it.
-pub(super) fn run(prepared: &Prepared) -> Result<(Trained<'_>, Done), Error> {
-    stage(
+pub(super) fn run(prepared: &Prepared, resume: bool) -> Result<(Trained<'_>, Done), Error> {
+    let key = key_of(prepared);
+    let out = stage(
         &prepared.folder,
-        &key_of(prepared),
+        &key,
         |dir| load(prepared, dir),
         |dir, timing| {
-            let started = std::time::Instant::now();
-            let trained = train(prepared)?;
+            let started = Instant::now();
+            let trained = train(prepared, &key.fingerprint(), resume)?;
             timing.parts.insert("train".into(), started.elapsed().as_secs_f64());
             trained.trainer.save(dir)?;
             write_json(&dir.join(CALIBRATION), &trained.calibrations)?;
             Ok(trained)
         },
-    )
+    )?;
+    Partial::remove(&prepared.folder);
+    Ok(out)
 }
 
 /// Reads the model from its folder.
@@ -96,26 +106,43 @@ pub(super) fn load<'a>(prepared: &'a Prepared, dir: &std::path::Path) -> Result<
     Ok(Trained { trainer, facts, calibrations: read_json(&dir.join(CALIBRATION))? })
 }
 
-fn train(prepared: &Prepared) -> Result<Trained<'_>, Error> {
-    let mut trainer = PointwiseTrainer::new(&prepared.task());
+fn train<'a>(prepared: &'a Prepared, key: &str, resume: bool) -> Result<Trained<'a>, Error> {
+    let partial = Partial::new(&prepared.folder, key);
+    let fresh = || Ok(PointwiseTrainer::new(&prepared.task()));
+    let mut trainer = partial.begin(resume, fresh, PointwiseTrainer::restore_state)?;
     let examples = &prepared.examples;
     let count = |part| examples.rows(part).count();
     note(&format!(
-        "model: {} training rows, {} of validation, {} parameters, {}",
+        "model: {} training rows, {} of validation, {} parameters, {}, from step {}",
         count(Part::Train),
         count(Part::Valid),
         trainer.network().parameters(),
         if trainer.reads_once() { "one pass in time order" } else { "epochs" },
+        trainer.step(),
     ));
-    let finished = trainer.fit(&mut |progress| {
-        note(&line(progress));
-        !interrupt::requested()
-    });
-    if !finished {
-        return Err(Error::Interrupted { resume: None });
-    }
+    fit(&mut trainer, &partial)?;
     let calibrations = calibrate(prepared, &mut trainer);
     Ok(Trained { facts: trainer.facts(), trainer, calibrations })
+}
+
+/// Trains to the end, and keeps the state on the way.
+fn fit(trainer: &mut PointwiseTrainer, partial: &Partial) -> Result<(), Error> {
+    let (mut saved, mut failed) = (None::<Instant>, None);
+    let finished = trainer.fit(&mut |trainer, progress| {
+        note(&line(progress));
+        let stop = interrupt::requested();
+        let due = saved.is_none_or(|saved| saved.elapsed() >= SAVE_EVERY);
+        if stop || due || matches!(progress, Progress::Epoch(_)) {
+            failed = partial.keep(trainer.step(), |dir| trainer.save_state(dir)).err();
+            saved = Some(Instant::now());
+        }
+        !stop && failed.is_none()
+    });
+    match failed {
+        Some(error) => Err(error),
+        None if finished => Ok(()),
+        None => Err(Error::Interrupted { resume: None }),
+    }
 }
 
 fn line(progress: &Progress) -> String {
@@ -149,23 +176,44 @@ fn calibrate(prepared: &Prepared, trainer: &mut PointwiseTrainer) -> Calibration
     let rows: Vec<usize> = examples.rows(Part::Valid).collect();
     let scores = trainer.score(&rows, Position::Logged);
     let kind = prepared.config.pointwise.calibration;
-    let clicks = rows.iter().zip(&scores).map(|(&row, score)| (score.click, examples.clicks[row]));
-    let clicked = rows.iter().zip(&scores).filter(|(row, _)| {
-        let applies = examples.conversions.get(**row).is_some_and(Option::is_some);
-        examples.clicks[**row] && applies && trainer.conversion_is_known(**row)
+    let each = || rows.iter().copied().zip(&scores);
+    let clicks = each().map(|(row, score)| Labelled { row, score: score.click, label: examples.clicks[row] });
+    let clicked = each().filter(|&(row, _)| {
+        let applies = examples.conversions.get(row).is_some_and(Option::is_some);
+        examples.clicks[row] && applies && trainer.conversion_is_known(row)
     });
-    let conversions = clicked.map(|(&row, score)| {
-        (score.conversion, examples.conversions.get(row).copied().flatten().unwrap_or(false))
+    let conversions = clicked.map(|(row, score)| {
+        let label = examples.conversions.get(row).copied().flatten().unwrap_or(false);
+        Labelled { row, score: score.conversion, label }
     });
-    Calibrations { click: fit(kind, clicks, "clicks"), conversion: fit(kind, conversions, "conversions") }
+    Calibrations {
+        click: fit_map(kind, (trainer, clicks), "clicks"),
+        conversion: fit_map(kind, (trainer, conversions), "conversions"),
+    }
 }
 
-fn fit(kind: CalibrationKind, pairs: impl Iterator<Item = (f64, bool)>, what: &str) -> Calibration {
-    let (scores, labels): (Vec<f64>, Vec<bool>) = pairs.unzip();
+/// A row that a map is fitted on.
+struct Labelled {
+    row: usize,
+    score: f64,
+    label: bool,
+}
+
+fn fit_map(
+    kind: CalibrationKind,
+    (trainer, rows): (&PointwiseTrainer, impl Iterator<Item = Labelled>),
+    what: &str,
+) -> Calibration {
+    let (mut scores, mut labels, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+    for Labelled { row, score, label } in rows {
+        scores.push(score);
+        labels.push(label);
+        weights.push(trainer.weight(row));
+    }
     if scores.is_empty() {
         return Calibration::None;
     }
-    let sample = Sample { scores: &scores, labels: &labels, weights: None };
+    let sample = Sample { scores: &scores, labels: &labels, weights: Some(&weights) };
     let fitted = match kind {
         CalibrationKind::None => Ok(Calibration::None),
         CalibrationKind::Platt => Platt::fit(&sample).map(Calibration::Platt),

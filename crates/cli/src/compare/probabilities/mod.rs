@@ -1,0 +1,159 @@
+//! Comparing runs with `task=ctr` or `task=oc`: what their probabilities are worth on the same test rows, what they cost, and
+//! which differences are real.
+//!
+//! The reference is the first run. Differences are the run's less the reference's, with 95 % intervals of a paired bootstrap over
+//! users ([`Bootstrap`]): a lower NE is better, a higher AUC is. Runs that differ in the seed only are one group; its difference
+//! is that of the mean over its seeds. Of `oc` runs the same is told of conversions given a click.
+//!
+//! | file | does |
+//! |---|---|
+//! | `figures` | quality and cost of a run |
+//! | `differences` | the bootstrap |
+//! | `table` | a comparison for people |
+
+mod differences;
+mod figures;
+mod table;
+
+pub(crate) use differences::{Difference, Differences};
+pub(crate) use figures::{Probabilities, Worth};
+pub(super) use table::tables;
+
+use super::{Run, groups, names, refuse, same_dataset};
+use crate::config::Task;
+use crate::error::Error;
+use crate::run::{PointwiseEvaluation, REPORT, Record, ScoredRows, TestScores};
+use differences::Paired;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// A finished run of such a task.
+type RankingRecord = Record<PointwiseEvaluation>;
+
+/// Runs beside each other.
+#[derive(Debug, Serialize)]
+pub(crate) struct Comparison {
+    pub(crate) dataset: String,
+    /// `ctr` or `oc`.
+    pub(crate) task: String,
+    pub(crate) split: String,
+    /// The run that differences are from.
+    pub(crate) reference: String,
+    /// As given.
+    pub(crate) runs: Vec<Run<Probabilities>>,
+    /// Empty where no two runs differ in the seed only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) groups: Vec<Group>,
+}
+
+/// Runs of one way of training.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Group {
+    /// That of the runs without `-SEED`.
+    pub(crate) name: String,
+    /// Their names.
+    pub(crate) runs: Vec<String>,
+    /// Of each figure by itself; differences are those of the means.
+    pub(crate) medians: Probabilities,
+}
+
+impl Comparison {
+    /// Reads and compares runs.
+    ///
+    /// # Errors
+    /// A folder that is no finished run, and runs that were not tested on the same rows.
+    pub(crate) fn read(paths: &[PathBuf]) -> Result<Comparison, Error> {
+        let records =
+            paths.iter().map(|path| Record::read(path)).collect::<Result<Vec<RankingRecord>, _>>()?;
+        let names = names(paths);
+        for (name, record) in names.iter().zip(&records).skip(1) {
+            same_dataset((&names[0], &records[0].run), (name, &record.run))?;
+        }
+        let scores = scores(paths, &records)?;
+        for (name, scored) in names.iter().zip(&scores).skip(1) {
+            same_rows((&names[0], &scores[0]), (name, scored))?;
+        }
+        let seeds = records.iter().map(|record| record.run.seed);
+        let figures = records.iter().map(Probabilities::of);
+        let mut runs: Vec<Run<Probabilities>> = names
+            .into_iter()
+            .zip(seeds)
+            .zip(figures)
+            .map(|((name, seed), figures)| Run { name, seed, figures })
+            .collect();
+        let members = groups::members(&runs, |at| &records[at].run.config);
+        let groups = compare(&mut runs, &members, &scores);
+        let first = &records[0].evaluation;
+        Ok(Comparison {
+            dataset: first.dataset.clone(),
+            task: first.task.clone(),
+            split: first.split.clone(),
+            reference: runs[0].name.clone(),
+            runs,
+            groups,
+        })
+    }
+
+    /// What tables show first: medians where there are some, else the runs.
+    pub(crate) fn shown(&self) -> Vec<(String, &Probabilities)> {
+        let seeds = |group: &Group| match group.runs.len() {
+            1 => group.name.clone(),
+            seeds => format!("{} ({seeds} seeds)", group.name),
+        };
+        match self.groups.is_empty() {
+            true => self.runs.iter().map(|run| (run.name.clone(), &run.figures)).collect(),
+            false => self.groups.iter().map(|group| (seeds(group), &group.medians)).collect(),
+        }
+    }
+
+    /// The name of what differences of [`Comparison::shown`] are from.
+    pub(crate) fn base(&self) -> &str {
+        self.groups.first().map_or(&self.reference, |group| &group.name)
+    }
+}
+
+/// The test scores of each run.
+fn scores(paths: &[PathBuf], records: &[RankingRecord]) -> Result<Vec<TestScores>, Error> {
+    let read = |(path, record): (&PathBuf, &RankingRecord)| {
+        TestScores::load(&path.join(REPORT), record.run.config.task == Task::Oc)
+    };
+    paths.iter().zip(records).map(read).collect()
+}
+
+/// Notes the differences of every run from the first, and makes the groups with theirs if there are several seeds.
+fn compare(runs: &mut [Run<Probabilities>], members: &[Vec<usize>], scores: &[TestScores]) -> Vec<Group> {
+    let all: Vec<&ScoredRows> = scores.iter().map(|scores| &scores.all).collect();
+    let given: Option<Vec<&ScoredRows>> = scores.iter().map(|scores| scores.given_click.as_ref()).collect();
+    let (all, given) = (Paired::new(&all), given.map(|given| Paired::new(&given)));
+    let from = |a: &[usize], b: &[usize], figures: &mut Probabilities| {
+        figures.all.difference = Some(all.differences(a, b));
+        if let (Some(worth), Some(given)) = (&mut figures.given_click, &given) {
+            worth.difference = Some(given.differences(a, b));
+        }
+    };
+    (1..runs.len()).for_each(|at| from(&[at], &[0], &mut runs[at].figures));
+    if members.iter().all(|members| members.len() == 1) {
+        return Vec::new();
+    }
+    let group = |(at, of): (usize, &Vec<usize>)| {
+        let figures: Vec<Probabilities> = of.iter().map(|&run| runs[run].figures.clone()).collect();
+        let mut medians = Probabilities::median(&figures);
+        if at > 0 {
+            from(of, &members[0], &mut medians);
+        }
+        let names = of.iter().map(|&run| runs[run].name.clone()).collect();
+        Group { name: groups::name(&runs[of[0]], of.len()).to_owned(), runs: names, medians }
+    };
+    members.iter().enumerate().map(group).collect()
+}
+
+/// Refuses runs that measured other rows, such as those of another click window.
+fn same_rows((first, a): (&str, &TestScores), (other, b): (&str, &TestScores)) -> Result<(), Error> {
+    let same = |a: &ScoredRows, b: &ScoredRows| a.users == b.users && a.labels == b.labels;
+    if same(&a.all, &b.all) {
+        return Ok(());
+    }
+    let is =
+        |scores: &TestScores| format!("has {} test rows with labels of its own", scores.all.labels.len());
+    refuse((first, is(a)), (other, is(b)))
+}

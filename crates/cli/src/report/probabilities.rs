@@ -1,0 +1,106 @@
+//! `compare.html` of ranking runs: what their probabilities are worth, and which differences are real.
+
+use super::tables::{Row, heads, table};
+use super::text::{UNKNOWN, count, escape, fixed, metric, seconds};
+use super::{page, section};
+use crate::compare::{Difference, Differences, Probabilities, ProbabilityComparison, Worth};
+
+/// Names with their figures.
+type Shown<'a> = [(String, &'a Probabilities)];
+
+/// The whole page.
+pub(crate) fn render(comparison: &ProbabilityComparison) -> String {
+    let (shown, base) = (comparison.shown(), comparison.base());
+    let all = |figures: &Probabilities| Some(figures.all);
+    let given = |figures: &Probabilities| figures.given_click;
+    let runs: Vec<(String, &Probabilities)> =
+        comparison.runs.iter().map(|run| (run.name.clone(), &run.figures)).collect();
+    let single = if comparison.groups.is_empty() { String::new() } else { worths(&runs, &all) };
+    let body = [
+        section("results", "What it brings", &(worths(&shown, &all) + &differences(&shown, base, &all))),
+        section(
+            "given-click",
+            "Conversion given a click",
+            &(worths(&shown, &given) + &differences(&shown, base, &given)),
+        ),
+        section("costs", "What it costs", &costs(&shown)),
+        section("runs", "Runs", &single),
+    ];
+    let title =
+        format!("{}, {}: {} runs compared", comparison.dataset, comparison.task, comparison.runs.len());
+    let lead = format!("Calibrated probabilities of the same test rows; differences are from {base}.");
+    page(&title, &lead, &body.concat(), &format!("semrank {}", env!("CARGO_PKG_VERSION")))
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or(UNKNOWN.into(), metric)
+}
+
+fn worths(shown: &Shown, of: &dyn Fn(&Probabilities) -> Option<Worth>) -> String {
+    let worths = || shown.iter().filter_map(|(name, figures)| Some((name, of(figures)?)));
+    let least = worths().filter_map(|(_, worth)| worth.ne).fold(f64::INFINITY, f64::min);
+    let line = |(name, worth): (&String, Worth)| Row {
+        cells: vec![
+            escape(name),
+            count(worth.rows),
+            number(worth.auc),
+            number(worth.uauc),
+            number(worth.request_auc),
+            number(worth.pr_auc),
+            number(worth.ne),
+            number(worth.calibration),
+            metric(worth.ece),
+        ],
+        best: worth.ne.is_some_and(|ne| ne <= least),
+    };
+    let names = [
+        "run",
+        "Rows",
+        "AUC",
+        "AUC within users",
+        "within requests",
+        "PR-AUC",
+        "NE",
+        "Predicted / observed",
+        "ECE",
+    ];
+    table("numbers", "", &heads(&names), &worths().map(line).collect::<Vec<Row>>())
+}
+
+fn differences(shown: &Shown, base: &str, of: &dyn Fn(&Probabilities) -> Option<Worth>) -> String {
+    let found = shown.iter().filter_map(|(name, figures)| Some((name, of(figures)?.difference?)));
+    let line = |(name, Differences { ne, auc, uauc }): (&String, Differences)| Row {
+        cells: std::iter::once(escape(name)).chain([ne, auc, uauc].map(difference)).collect(),
+        best: false,
+    };
+    let caption = format!(
+        "Less that of {}, with 95 % paired intervals over users; bold where 0 is outside.",
+        escape(base)
+    );
+    table(
+        "numbers",
+        &caption,
+        &heads(&["run", "NE", "AUC", "AUC within users"]),
+        &found.map(line).collect::<Vec<Row>>(),
+    )
+}
+
+fn difference(found: Option<Difference>) -> String {
+    let Some(Difference { interval, significant }) = found else { return UNKNOWN.into() };
+    let text = format!("{:+.4} <small>{:+.4} to {:+.4}</small>", interval.value, interval.low, interval.high);
+    if significant { format!("<b>{text}</b>") } else { text }
+}
+
+fn costs(shown: &Shown) -> String {
+    let line = |(name, figures): &(String, &Probabilities)| Row {
+        cells: vec![
+            escape(name),
+            figures.cost.cpu_seconds.map_or(UNKNOWN.into(), seconds),
+            seconds(figures.cost.wall_seconds),
+            figures.cost.peak_rss_mb.map_or(UNKNOWN.into(), |mib| format!("{} MiB", fixed(mib, 0))),
+        ],
+        best: false,
+    };
+    let names = ["run", "CPU time", "wall time", "peak memory"];
+    table("numbers narrow", "", &heads(&names), &shown.iter().map(line).collect::<Vec<Row>>())
+}

@@ -1,0 +1,62 @@
+//! An evaluation of probabilities as a table for people.
+
+use super::evaluation::PointwiseEvaluation;
+use super::measure::Measured;
+use semrank_core::pointwise::Scores;
+
+const HEADS: [&str; 9] =
+    ["rows", "base rate", "AUC", "UAUC", "PR-AUC", "log loss", "NE", "calibration", "ECE"];
+
+/// The whole table.
+pub(super) fn text(evaluation: &PointwiseEvaluation) -> String {
+    let PointwiseEvaluation { dataset, task, split, measured, .. } = evaluation;
+    let mut out = format!("{dataset}: {task} of {split} (calibrated)\n");
+    out += &line("", &HEADS.map(str::to_owned));
+    out += &line("all", &cells(&measured.scores, measured.uauc));
+    out += &baselines(measured);
+    if let Some(given) = &evaluation.given_click {
+        out += &line("given a click", &cells(&given.scores, given.uauc));
+        out += &baselines(given);
+    }
+    out + &segments(measured) + &intervals(measured)
+}
+
+fn baselines(measured: &Measured) -> String {
+    let all = measured.baselines.iter();
+    all.map(|baseline| line(&format!("  {}", baseline.name), &cells(&baseline.scores, baseline.uauc)))
+        .collect()
+}
+
+fn segments(measured: &Measured) -> String {
+    let parts = measured.segments.iter().flat_map(|(name, parts)| parts.iter().map(move |part| (name, part)));
+    parts.map(|(name, part)| line(&format!("{name} {}", part.name), &cells(&part.scores, None))).collect()
+}
+
+fn intervals(measured: &Measured) -> String {
+    let show = |(name, interval): (&String, &semrank_core::pointwise::Interval)| {
+        format!("{name}: {:.4} [{:.4}, {:.4}]\n", interval.value, interval.low, interval.high)
+    };
+    measured.intervals.iter().map(show).collect()
+}
+
+fn line(name: &str, cells: &[String]) -> String {
+    let width = |at: usize| if at == 0 { 9 } else { 12 };
+    let cells: Vec<String> =
+        cells.iter().enumerate().map(|(at, cell)| format!("{cell:>w$}", w = width(at))).collect();
+    format!("{name:<28}{}\n", cells.concat())
+}
+
+fn cells(scores: &Scores, uauc: Option<f64>) -> [String; HEADS.len()] {
+    let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}"));
+    [
+        scores.rows.to_string(),
+        number(Some(scores.base_rate)),
+        number(scores.auc),
+        number(uauc),
+        number(scores.pr_auc),
+        number(Some(scores.log_loss)),
+        number(scores.ne),
+        number(scores.calibration),
+        number(Some(scores.ece)),
+    ]
+}
