@@ -1,6 +1,6 @@
 //! The rules of the crate once more, as loops over a vector: slow, and plain enough to be checked by eye.
 
-use super::Row;
+use crate::common::{DAY, MINUTE, Row};
 use semrank_prep::{Attribution, PrepSettings};
 
 /// An example as it should be.
@@ -73,7 +73,7 @@ fn impression_of(log: &[Row], click: usize) -> Option<usize> {
 fn counted(log: &[Row], click: usize, settings: &PrepSettings) -> Option<(usize, i64)> {
     let impression = impression_of(log, click)?;
     let time = log[click].time.max(log[impression].time);
-    (time - log[impression].time <= settings.click_minutes * super::MINUTE).then_some((impression, time))
+    (time - log[impression].time <= settings.click_minutes * MINUTE).then_some((impression, time))
 }
 
 fn clicked(log: &[Row], settings: &PrepSettings) -> Vec<Clicked> {
@@ -94,7 +94,7 @@ fn clicked(log: &[Row], settings: &PrepSettings) -> Vec<Clicked> {
 
 /// The impression that a conversion is attributed to by its click, and its time.
 fn by_click(log: &[Row], at: usize, clicked: &[Clicked], settings: &PrepSettings) -> Option<(usize, i64)> {
-    let (row, window) = (&log[at], settings.conversion_days * super::DAY);
+    let (row, window) = (&log[at], settings.conversion_days * DAY);
     if let Some(parent) = &row.parent {
         let click =
             log.iter().position(|other| other.action == "click" && other.id.as_ref() == Some(parent))?;
@@ -125,7 +125,7 @@ fn by_view(log: &[Row], at: usize, clicked: &[Clicked], settings: &PrepSettings)
             && other.time <= row.time
     });
     let (last, shown) = seen.last()?;
-    let in_window = row.time - shown.time <= settings.view_through_days * super::DAY;
+    let in_window = row.time - shown.time <= settings.view_through_days * DAY;
     let free = clicked.iter().all(|clicked| clicked.impression != last);
     (settings.view_through_days > 0 && in_window && free).then_some(last)
 }
@@ -158,9 +158,9 @@ pub(crate) fn examples(log: &[Row], log_end: i64, settings: &PrepSettings) -> Ve
     let mut out = Vec::new();
     for (at, row) in log.iter().enumerate().filter(|(_, row)| row.action == "impression") {
         let click = clicked.iter().find(|clicked| clicked.impression == at);
-        let open = (settings.click_minutes * super::MINUTE).max(settings.view_through_days * super::DAY);
+        let open = (settings.click_minutes * MINUTE).max(settings.view_through_days * DAY);
         let closed =
-            click.map_or(row.time + open, |click| click.time + settings.conversion_days * super::DAY);
+            click.map_or(row.time + open, |click| click.time + settings.conversion_days * DAY);
         out.push((
             row.seq,
             Example {
