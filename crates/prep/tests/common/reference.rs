@@ -159,8 +159,7 @@ pub(crate) fn examples(log: &[Row], log_end: i64, settings: &PrepSettings) -> Ve
     for (at, row) in log.iter().enumerate().filter(|(_, row)| row.action == "impression") {
         let click = clicked.iter().find(|clicked| clicked.impression == at);
         let open = (settings.click_minutes * MINUTE).max(settings.view_through_days * DAY);
-        let closed =
-            click.map_or(row.time + open, |click| click.time + settings.conversion_days * DAY);
+        let closed = click.map_or(row.time + open, |click| click.time + settings.conversion_days * DAY);
         out.push((
             row.seq,
             Example {
