@@ -31,6 +31,8 @@ pub(crate) enum Error {
     Artefact(#[from] semrank_model::artefact::Error),
     #[error(transparent)]
     Simulate(#[from] semrank_sim::Error),
+    #[error(transparent)]
+    Prep(#[from] semrank_prep::Error),
     /// The system refused.
     #[error("cannot {action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
@@ -184,6 +186,7 @@ impl Error {
             }
             Error::BadPair { .. } => Some("a line is `user<TAB>item`, by the ids of the data set".into()),
             Error::Embed(error) => error.help(),
+            Error::Prep(error) => error.help(),
             Error::Tokens(semrank_tokens::Error::Setting { .. }) => {
                 Some("`semrank config` prints every setting with its meaning and default".into())
             }

@@ -22,6 +22,7 @@ mod import;
 mod interrupt;
 mod model_fetch;
 mod output;
+mod prep;
 mod progress;
 mod quickstart;
 mod recommend;
@@ -52,6 +53,8 @@ enum Verb {
     Quickstart(quickstart::QuickstartArgs),
     /// Turn a catalogue and an event log into a checked data set.
     Import(Box<import::ImportArgs>),
+    /// Turn a raw log of impressions, clicks and conversions into labelled examples with their histories.
+    Prep(prep::PrepArgs),
     /// Turn texts into vectors.
     Embed(Box<embed::EmbedArgs>),
     /// Train an encoder on what people take together.
@@ -109,6 +112,7 @@ fn execute(cli: Cli) -> Result<(), Error> {
     match cli.verb {
         Verb::Quickstart(args) => quickstart::quickstart(&args),
         Verb::Import(args) => import_verb(&args),
+        Verb::Prep(args) => prep::prep(&args, cli.threads),
         Verb::Embed(args) => embed::embed(&args),
         Verb::Finetune(args) => finetune::run(&args),
         Verb::Run(args) => run::run(&args),

@@ -152,7 +152,7 @@ fn impression_log(args: &SimulateArgs, impressions: usize) -> Result<ImportRepor
 }
 
 /// Replaces a default by what was given.
-fn set<T>(setting: &mut T, given: Option<T>) {
+pub(crate) fn set<T>(setting: &mut T, given: Option<T>) {
     if let Some(given) = given {
         *setting = given;
     }

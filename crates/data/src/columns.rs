@@ -41,7 +41,8 @@ impl Table {
         Ok(Table { path: path.to_owned(), builder })
     }
 
-    pub(crate) fn schema(&self) -> &SchemaRef {
+    /// The columns with their Arrow types.
+    pub fn schema(&self) -> &SchemaRef {
         self.builder.schema()
     }
 
@@ -70,7 +71,10 @@ impl Table {
     }
 
     /// What a column holds, widened to one of three types.
-    pub(crate) fn column_type(&self, column: &str) -> Result<ColumnType, Error> {
+    ///
+    /// # Errors
+    /// No such column, or one of another type.
+    pub fn column_type(&self, column: &str) -> Result<ColumnType, Error> {
         self.require(column)?;
         let kind = self.schema().field_with_name(column).map(|field| field.data_type().clone());
         match kind {

@@ -43,7 +43,11 @@ pub struct Meta {
 }
 
 impl Meta {
-    pub(crate) fn read(dir: &Path) -> Result<Meta, Error> {
+    /// Reads the description of the data set at `dir`.
+    ///
+    /// # Errors
+    /// No `dataset.toml`, or one that cannot be read.
+    pub fn read(dir: &Path) -> Result<Meta, Error> {
         let path = dir.join(FILE);
         if !path.is_file() {
             return Err(Error::NotADataset { path: dir.to_owned(), missing: FILE });

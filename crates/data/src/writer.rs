@@ -21,10 +21,12 @@
 //! # }
 //! ```
 
+use crate::columns::Table;
 use crate::dataset::{EVENTS, ITEMS};
 use crate::parquet_sink::{ColumnType, ParquetSink, Value};
 use crate::row::{EventRow, ExtraColumn, ItemRow, When, WriterOptions};
 use crate::{Error, ImportReport, Meta, Part, StagedDir, hash, hash_dataset, meta};
+use arrow::array::Array;
 use semrank_core::{Dictionary, Kind};
 use std::collections::BTreeMap;
 use std::fs;
@@ -38,6 +40,8 @@ pub struct DatasetWriter {
     stage: StagedDir,
     options: WriterOptions,
     items: ParquetSink,
+    /// An `items.parquet` that takes the place of rows.
+    copied_items: Option<PathBuf>,
     events: Option<ParquetSink>,
     timed: bool,
     catalog: Dictionary,
@@ -65,6 +69,7 @@ impl DatasetWriter {
             out: out.to_owned(),
             stage,
             items,
+            copied_items: None,
             events: None,
             timed: false,
             catalog: Dictionary::new(),
@@ -100,6 +105,33 @@ impl DatasetWriter {
         for (filled, text) in self.filled.iter_mut().zip(row.texts) {
             *filled += u64::from(!text.is_empty());
         }
+        Ok(())
+    }
+
+    /// Takes over the catalogue of another data set as it is, byte by byte, in place of rows.
+    ///
+    /// # Errors
+    /// A missing or damaged file or text column, an empty id; items given before; the system's.
+    pub fn copy_items(&mut self, from: &Path) -> Result<(), Error> {
+        if self.item_rows > 0 || self.options.add_unknown_items {
+            return misuse("a catalogue is copied whole: without further items".into());
+        }
+        let path = from.join(ITEMS);
+        let table = Table::open(&path)?;
+        let texts = self.options.meta.text.iter().map(String::as_str);
+        ["item_id"].into_iter().chain(texts).try_for_each(|column| table.require(column))?;
+        let mut batches = table.read(&["item_id"])?;
+        while let Some(batch) = batches.next_batch()? {
+            let Some(ids) = batch.strings("item_id")? else { continue };
+            for (row, id) in ids.iter().enumerate() {
+                let id = id.filter(|id| !id.is_empty());
+                let id = id.ok_or_else(|| batch.error(row, "item_id", "an empty id", "an item id"))?;
+                self.catalog.insert(id);
+            }
+            self.item_rows += ids.len() as u64;
+        }
+        self.described_items = self.catalog.len();
+        self.copied_items = Some(path);
         Ok(())
     }
 
@@ -179,6 +211,9 @@ impl DatasetWriter {
         self.append_unknown_items()?;
         self.check_complete()?;
         self.items.close()?;
+        if let Some(from) = &self.copied_items {
+            fs::copy(from, self.stage.path().join(ITEMS)).map_err(Error::io("copy", from))?;
+        }
         if let Some(events) = self.events.take() {
             events.close()?;
         }
@@ -213,6 +248,9 @@ impl DatasetWriter {
         }
         if row.id.is_empty() || (row.valid_from.is_none() && self.catalog.get(row.id).is_some()) {
             return misuse(format!("item id `{}` is empty or occurs twice", row.id));
+        }
+        if self.copied_items.is_some() {
+            return misuse("a catalogue is copied whole: without further items".into());
         }
         if self.events.is_some() {
             return misuse("items come before the first event".into());

@@ -1,0 +1,158 @@
+//! DataFusion with bounded memory, called like an ordinary library.
+//!
+//! In: queries. Out: tables on disk, or batches of rows, one at a time. Sorts and exchanges that need more than the limit go to
+//! files in the work folder, so a log may be larger than memory. The threads live as long as the engine; nobody outside of this
+//! file sees an async function.
+
+use crate::sql::{Parameters, Query};
+use crate::{Error, PrepSettings};
+use arrow::array::{Array, Int64Array, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use datafusion::dataframe::DataFrame;
+use datafusion::error::DataFusionError;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::Expr;
+use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
+use futures::StreamExt;
+use parquet::arrow::ArrowWriter;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+
+const MIB: usize = 1 << 20;
+/// What a sort keeps free for merging what it has spilled; DataFusion's own default is 10 MiB.
+const MOST_MERGE_BYTES: usize = 10 * MIB;
+
+pub(crate) struct Engine {
+    runtime: Runtime,
+    context: SessionContext,
+    parameters: Parameters,
+    work: PathBuf,
+    memory_mb: usize,
+}
+
+impl Engine {
+    /// An engine whose tables and spilled rows go below `work`.
+    pub(crate) fn new(settings: &PrepSettings, work: &Path) -> Result<Engine, Error> {
+        let threads = match settings.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).build();
+        let runtime = runtime.map_err(|source| Error::Io { action: "start threads", source })?;
+        let memory = settings.memory_mb * MIB;
+        let config = SessionConfig::new()
+            .with_target_partitions(threads)
+            .with_sort_spill_reservation_bytes(MOST_MERGE_BYTES.min(memory / 32 / threads));
+        let environment = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(memory)))
+            .with_temp_file_path(work)
+            // The disk is the limit, not a number.
+            .with_max_temp_directory_size(u64::MAX)
+            .build_arc()
+            .map_err(Error::query("start", settings.memory_mb))?;
+        Ok(Engine {
+            runtime,
+            context: SessionContext::new_with_config_rt(config, environment),
+            parameters: Parameters::new(settings, 0),
+            work: work.to_owned(),
+            memory_mb: settings.memory_mb,
+        })
+    }
+
+    /// Sets what takes the place of names in queries.
+    pub(crate) fn set(&mut self, parameters: Parameters) {
+        self.parameters = parameters;
+    }
+
+    /// Gives a Parquet file a name, with these columns.
+    pub(crate) fn file(&self, name: &'static str, path: &Path, columns: Vec<Expr>) -> Result<(), Error> {
+        let failed = Error::query(name, self.memory_mb);
+        let read = async {
+            let file = self.context.read_parquet(text(path), ParquetReadOptions::default()).await?;
+            self.context.register_table(name, file.select(columns)?.into_view())
+        };
+        self.runtime.block_on(read).map_err(failed)?;
+        Ok(())
+    }
+
+    /// Gives a query a name; it is computed wherever it is used.
+    pub(crate) fn view(&self, query: Query) -> Result<(), Error> {
+        let view = self.plan(query)?.into_view();
+        self.context.register_table(query.name, view).map_err(Error::query(query.name, self.memory_mb))?;
+        Ok(())
+    }
+
+    /// Computes a query into a table on disk.
+    pub(crate) fn table(&self, query: Query) -> Result<(), Error> {
+        let path = self.work.join(format!("{}.parquet", query.name));
+        let failed = |error: parquet::errors::ParquetError| {
+            Error::query(query.name, self.memory_mb)(DataFusionError::from(error))
+        };
+        let file = File::create(&path).map_err(|source| Error::Io { action: "write a table", source })?;
+        let frame = self.plan(query)?;
+        let schema = Arc::new(frame.schema().as_arrow().clone());
+        let mut writer = ArrowWriter::try_new(file, schema, None).map_err(failed)?;
+        self.stream(query, frame, |batch| writer.write(batch).map_err(failed))?;
+        writer.close().map_err(failed)?;
+        let read = self.context.register_parquet(query.name, text(&path), ParquetReadOptions::default());
+        self.runtime.block_on(read).map_err(Error::query(query.name, self.memory_mb))
+    }
+
+    /// Hands the rows of a query to `take`, batch by batch in the query's order.
+    pub(crate) fn rows(
+        &self,
+        query: Query,
+        take: impl FnMut(&RecordBatch) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.stream(query, self.plan(query)?, take)
+    }
+
+    /// The integers of a query's only row, by column; null where a value is null, nothing where there is no row.
+    pub(crate) fn row(&self, query: Query) -> Result<BTreeMap<String, Option<i64>>, Error> {
+        let mut row = BTreeMap::new();
+        let failed = Error::query(query.name, self.memory_mb);
+        self.rows(query, |batch| {
+            for (field, values) in
+                batch.schema().fields().iter().zip(batch.columns()).filter(|(_, v)| !v.is_empty())
+            {
+                let values = cast(values, &DataType::Int64).map_err(|error| failed(error.into()))?;
+                let value = values.as_any().downcast_ref::<Int64Array>();
+                let value = value.filter(|values| values.is_valid(0)).map(|values| values.value(0));
+                row.insert(field.name().clone(), value);
+            }
+            Ok(())
+        })?;
+        Ok(row)
+    }
+
+    fn plan(&self, query: Query) -> Result<DataFrame, Error> {
+        let text = query.with(&self.parameters);
+        let frame = self.runtime.block_on(self.context.sql(&text));
+        frame.map_err(Error::query(query.name, self.memory_mb))
+    }
+
+    fn stream(
+        &self,
+        query: Query,
+        frame: DataFrame,
+        mut take: impl FnMut(&RecordBatch) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let failed = Error::query(query.name, self.memory_mb);
+        self.runtime.block_on(async {
+            let mut stream = frame.execute_stream().await.map_err(failed)?;
+            while let Some(batch) = stream.next().await {
+                take(&batch.map_err(failed)?)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

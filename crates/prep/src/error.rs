@@ -1,0 +1,114 @@
+//! What can go wrong on the way from a log to examples, with what was found, what was expected and what to do.
+
+use datafusion::error::DataFusionError;
+use std::path::PathBuf;
+
+/// Everything that ends a preparation early; nothing is left behind then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or column that is missing or damaged, an output folder that holds something.
+    #[error(transparent)]
+    Data(#[from] semrank_data::Error),
+    /// A setting outside its limits.
+    #[error("{name} is {got}, expected {expected}")]
+    Setting {
+        /// The setting, or a window of `dataset.toml`.
+        name: &'static str,
+        /// What it is.
+        got: String,
+        /// What it may be.
+        expected: String,
+    },
+    /// A column with a value that cannot be.
+    #[error("{}: column `{column}` has {got}, expected {expected}", path.display())]
+    Column {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: &'static str,
+        /// What stands there.
+        got: String,
+        /// What should.
+        expected: String,
+    },
+    /// A log without an impression.
+    #[error("{} has no event of the action `impression`", path.display())]
+    NoImpressions {
+        /// The log.
+        path: PathBuf,
+    },
+    /// An impression of an item that the catalogue does not have.
+    #[error("{}: the row with seq {seq} shows item `{item}`, expected an item of items.parquet", path.display())]
+    UnknownItem {
+        /// The log.
+        path: PathBuf,
+        /// The row.
+        seq: i64,
+        /// The item.
+        item: String,
+    },
+    /// The memory does not suffice even with the disk's help.
+    #[error("{memory_mb} MiB of memory are too little for step `{step}`: {reason}")]
+    Memory {
+        /// The limit.
+        memory_mb: usize,
+        /// The query.
+        step: &'static str,
+        /// What the engine said.
+        reason: String,
+    },
+    /// The threads could not be started, or a temporary file not be written.
+    #[error("cannot {action}: {source}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The system's own error.
+        source: std::io::Error,
+    },
+    /// The query engine failed in another way.
+    #[error("step `{step}` failed: {source}")]
+    Query {
+        /// The query.
+        step: &'static str,
+        /// What the engine said.
+        source: Box<DataFusionError>,
+    },
+}
+
+impl Error {
+    /// What the user can do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Error::Data(error) => error.help(),
+            Error::Column { column: "slot", .. } => {
+                Some("--first-slot says from which number the log counts slots".into())
+            }
+            Error::Column { column: "seq", .. } => {
+                Some("`seq` is the original row order: number the rows of the log anew".into())
+            }
+            Error::Column { .. } => Some("correct the log, or leave the column out of it".into()),
+            Error::NoImpressions { .. } => Some(
+                "examples are made of impressions: rename the action to `impression`, and clicks and conversions to \
+                 `click` and `conversion`"
+                    .into(),
+            ),
+            Error::UnknownItem { .. } => Some(
+                "add the item to items.parquet; `semrank import --unknown-items add` does that without text"
+                    .into(),
+            ),
+            Error::Memory { memory_mb, .. } => Some(format!("try --memory-mb {}", memory_mb * 2)),
+            Error::Setting { .. } | Error::Io { .. } | Error::Query { .. } => None,
+        }
+    }
+
+    /// An error of the engine in one of the queries.
+    pub(crate) fn query(step: &'static str, memory_mb: usize) -> impl Fn(DataFusionError) -> Error + Copy {
+        move |error| match error.find_root() {
+            DataFusionError::ResourcesExhausted(reason) => {
+                Error::Memory { memory_mb, step, reason: reason.clone() }
+            }
+            _ => Error::Query { step, source: Box::new(error) },
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What users did, from the query to `events.parquet`.
+
+use crate::Error;
+use crate::batch::Column;
+use crate::engine::Engine;
+use crate::input::RawLog;
+use crate::sql::{HISTORY, Query};
+use arrow::array::RecordBatch;
+use semrank_data::{ColumnType, DatasetWriter, EventRow, ExtraColumn, When};
+
+const QUERY: Query = HISTORY;
+
+/// Columns that events keep, where the log has them.
+const EXTRA: [(&str, ColumnType); 3] =
+    [("dwell_ms", ColumnType::Integer), ("surface", ColumnType::Text), ("value", ColumnType::Number)];
+
+/// The columns of `events.parquet` beside the standard ones.
+pub(crate) fn columns(log: &RawLog) -> Vec<ExtraColumn> {
+    let present = EXTRA.into_iter().filter(|(name, _)| log.has(name));
+    present.map(|(name, kind)| ExtraColumn { name: name.into(), kind }).collect()
+}
+
+/// Writes all events but impressions, in order of time, and gives their number.
+pub(crate) fn write(
+    engine: &Engine,
+    extra: &[ExtraColumn],
+    writer: &mut DatasetWriter,
+) -> Result<u64, Error> {
+    let mut events = 0;
+    engine.rows(QUERY, |batch| {
+        events += batch.num_rows() as u64;
+        write_batch(batch, extra, writer)
+    })?;
+    Ok(events)
+}
+
+fn write_batch(batch: &RecordBatch, extra: &[ExtraColumn], writer: &mut DatasetWriter) -> Result<(), Error> {
+    let [users, items, actions] = ["user_id", "item_id", "action"];
+    let [users, items, actions] = [
+        Column::of(QUERY, batch, users, ColumnType::Text)?,
+        Column::of(QUERY, batch, items, ColumnType::Text)?,
+        Column::of(QUERY, batch, actions, ColumnType::Text)?,
+    ];
+    let times = Column::of(QUERY, batch, "time_ms", ColumnType::Integer)?;
+    let extra = extra.iter().map(|column| Column::of(QUERY, batch, &column.name, column.kind));
+    let extra = extra.collect::<Result<Vec<_>, _>>()?;
+    let mut values = Vec::with_capacity(extra.len());
+    for row in 0..batch.num_rows() {
+        values.clear();
+        values.extend(extra.iter().map(|column| column.value(row)));
+        writer.event(&EventRow {
+            user: users.text(row).unwrap_or_default(),
+            item: items.text(row).unwrap_or_default(),
+            action: actions.text(row).unwrap_or_default(),
+            time: When::Time(times.integer(row).unwrap_or_default()),
+            extra: &values,
+        })?;
+    }
+    Ok(())
+}

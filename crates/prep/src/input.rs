@@ -1,0 +1,212 @@
+//! The raw log: `events.parquet` of any of the usual types in, the table `raw` with one type a column out, checked.
+//!
+//! A column that a log may lack is null then. Every further column of strings, integers or floats is context of the impressions
+//! and keeps its name in the examples.
+
+use crate::engine::Engine;
+use crate::sql::{CHECK, REPEATED_SEQ};
+use crate::{Error, PrepSettings};
+use arrow::array::{Array, Int64Array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, TimeUnit};
+use datafusion::common::ScalarValue;
+use datafusion::functions::core::expr_fn::nullif;
+use datafusion::logical_expr::{Expr, cast as as_type, ident, lit};
+use semrank_data::columns::Table;
+use semrank_data::{ColumnType, ExtraColumn};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ColumnType::{Integer, Number, Text};
+
+const REQUIRED: [(&str, ColumnType); 5] =
+    [("user_id", Text), ("item_id", Text), ("action", Text), ("timestamp", Integer), ("seq", Integer)];
+
+const OPTIONAL: [(&str, ColumnType); 9] = [
+    ("event_id", Text),
+    ("parent_event_id", Text),
+    ("received_at", Integer),
+    ("dwell_ms", Integer),
+    ("request_id", Text),
+    ("slot", Integer),
+    ("surface", Text),
+    ("propensity", Number),
+    ("value", Number),
+];
+
+/// Columns where an empty string is no value.
+const IDENTIFIERS: [&str; 2] = ["event_id", "parent_event_id"];
+
+/// Times lie between these (ms UTC, the years 1900 and 2200), so that windows can be added to them.
+const TIMES: [i64; 2] = [-2_208_988_800_000, 7_258_118_400_000];
+
+/// What a log has.
+#[derive(Debug)]
+pub(crate) struct RawLog {
+    path: PathBuf,
+    types: BTreeMap<String, DataType>,
+    /// Further columns, in the order of the file.
+    pub(crate) context: Vec<ExtraColumn>,
+    in_order: bool,
+}
+
+impl RawLog {
+    /// Looks at the columns of a file.
+    pub(crate) fn open(path: &Path) -> Result<RawLog, Error> {
+        let table = Table::open(path)?;
+        REQUIRED.iter().try_for_each(|(column, _)| table.require(column))?;
+        let names = table.schema().fields().iter().map(|field| field.name().clone());
+        let columns = names.map(|name| Ok((table.column_type(&name)?, name)));
+        let columns = columns.collect::<Result<Vec<_>, Error>>()?;
+        let types =
+            table.schema().fields().iter().map(|f| (f.name().clone(), f.data_type().clone())).collect();
+        let standard = |name: &str| REQUIRED.iter().chain(&OPTIONAL).find(|(column, _)| *column == name);
+        for (kind, name) in &columns {
+            if let Some((column, expected)) = standard(name).filter(|(_, expected)| !fits(*kind, *expected)) {
+                return Err(Error::Column {
+                    path: path.to_owned(),
+                    column,
+                    got: named(*kind).into(),
+                    expected: named(*expected).into(),
+                });
+            }
+        }
+        let context = columns.iter().filter(|(_, name)| standard(name).is_none());
+        let context = context.map(|(kind, name)| ExtraColumn { name: name.clone(), kind: *kind }).collect();
+        let in_order = is_rising(table)?;
+        Ok(RawLog { path: path.to_owned(), types, context, in_order })
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the file has a column.
+    pub(crate) fn has(&self, column: &str) -> bool {
+        self.types.contains_key(column)
+    }
+
+    /// Makes the table `raw`, checks its values and gives its number of rows.
+    pub(crate) fn register(&self, engine: &Engine, settings: &PrepSettings) -> Result<u64, Error> {
+        let standard =
+            REQUIRED.iter().chain(&OPTIONAL).map(|(name, kind)| self.column(name, *kind).alias(*name));
+        let context = self.context.iter().enumerate();
+        let context = context.map(|(at, c)| self.column(&c.name, c.kind).alias(format!("context_{at}")));
+        engine.file("raw", &self.path, standard.chain(context).collect())?;
+        let found = engine.row(CHECK)?;
+        self.check_values(&found, settings)?;
+        if !self.in_order {
+            if let Some(Some(seq)) = engine.row(REPEATED_SEQ)?.get("seq") {
+                return Err(self.wrong(
+                    "seq",
+                    format!("{seq} more than once"),
+                    "another number for each row",
+                ));
+            }
+        }
+        Ok(u64::try_from(number(&found, "log_rows")).unwrap_or(0))
+    }
+
+    fn column(&self, name: &str, kind: ColumnType) -> Expr {
+        let Some(found) = self.types.get(name) else { return as_type(lit(ScalarValue::Null), kind_of(kind)) };
+        match kind {
+            Text if IDENTIFIERS.contains(&name) => {
+                nullif(as_type(ident(name), DataType::Utf8View), as_type(lit(""), DataType::Utf8View))
+            }
+            Integer if matches!(found, DataType::Timestamp(..)) => {
+                let in_ms = DataType::Timestamp(TimeUnit::Millisecond, None);
+                as_type(as_type(ident(name), in_ms), DataType::Int64)
+            }
+            _ => as_type(ident(name), kind_of(kind)),
+        }
+    }
+
+    fn check_values(
+        &self,
+        found: &BTreeMap<String, Option<i64>>,
+        settings: &PrepSettings,
+    ) -> Result<(), Error> {
+        let rows = number(found, "log_rows");
+        for (column, _) in REQUIRED {
+            let empty = rows - number(found, column);
+            if empty > 0 {
+                return Err(self.wrong(column, format!("{empty} empty values"), "a value in every row"));
+            }
+        }
+        let limits = [
+            ("timestamp", "first_ms", "last_ms", TIMES, "ms UTC from 1900 to 2200"),
+            ("received_at", "first_received_ms", "last_received_ms", TIMES, "ms UTC from 1900 to 2200"),
+            ("dwell_ms", "least_dwell_ms", "most_dwell_ms", [0, TIMES[1]], "0 or more"),
+            (
+                "slot",
+                "first_slot",
+                "last_slot",
+                [settings.first_slot, 65_000],
+                "slots from the first_slot to 65000",
+            ),
+        ];
+        for (column, least, most, [from, to], expected) in limits {
+            let values = [least, most].map(|name| found.get(name).copied().flatten());
+            if let Some(value) = values.into_iter().flatten().find(|value| !(from..=to).contains(value)) {
+                return Err(self.wrong(column, value.to_string(), expected));
+            }
+        }
+        let impossible = number(found, "propensity") - number(found, "possible");
+        if impossible > 0 {
+            let got = format!("{impossible} values out of range");
+            return Err(self.wrong("propensity", got, "probabilities above 0, at most 1"));
+        }
+        match number(found, "impressions") {
+            0 => Err(Error::NoImpressions { path: self.path.clone() }),
+            _ => Ok(()),
+        }
+    }
+
+    fn wrong(&self, column: &'static str, got: String, expected: &str) -> Error {
+        Error::Column { path: self.path.clone(), column, got, expected: expected.into() }
+    }
+}
+
+/// Whether `seq` rises from row to row, as it does in every log that this program wrote: then no two rows share one.
+fn is_rising(table: Table) -> Result<bool, Error> {
+    let (mut batches, mut last) = (table.read(&["seq"])?, None);
+    while let Some(batch) = batches.next_batch()? {
+        let column = batch.column("seq").and_then(|column| cast(column, &DataType::Int64).ok());
+        let Some(values) = column.as_ref().and_then(|c| c.as_any().downcast_ref::<Int64Array>()) else {
+            return Ok(false);
+        };
+        for value in values.iter() {
+            if value <= last {
+                return Ok(false);
+            }
+            last = value;
+        }
+    }
+    Ok(true)
+}
+
+/// A number of a row of numbers; 0 where it is null.
+pub(crate) fn number(row: &BTreeMap<String, Option<i64>>, name: &str) -> i64 {
+    row.get(name).copied().flatten().unwrap_or(0)
+}
+
+fn fits(got: ColumnType, expected: ColumnType) -> bool {
+    got == expected || (got == Integer && expected == Number)
+}
+
+fn named(kind: ColumnType) -> &'static str {
+    match kind {
+        Text => "strings",
+        Integer => "integers",
+        Number => "floats",
+    }
+}
+
+fn kind_of(kind: ColumnType) -> DataType {
+    match kind {
+        Text => DataType::Utf8View,
+        Integer => DataType::Int64,
+        Number => DataType::Float64,
+    }
+}

@@ -1,0 +1,65 @@
+//! The way from a raw log to a data set with examples, step by step.
+
+use crate::engine::Engine;
+use crate::input::RawLog;
+use crate::sql::{self, Parameters, Query};
+use crate::{Attribution, Error, PrepReport, PrepSettings, examples, history};
+use semrank_data::{DatasetWriter, Meta, StagedDir, WriterOptions};
+use std::path::Path;
+use std::time::Instant;
+
+/// The log's file name inside a data set folder.
+const EVENTS: &str = "events.parquet";
+
+/// Tables in the order in which they need each other, after the view `events`.
+const TABLES: [Query; 5] = [sql::LINKS, sql::CLICKED, sql::CONVERSIONS, sql::VIEW_THROUGH, sql::LABELS];
+
+/// Makes a data set with examples at `out` of the raw log at `raw`. It appears whole or not at all.
+///
+/// # Errors
+/// A setting outside its limits; a missing, damaged or impossible file, column or value; an `out` that holds something;
+/// too little memory; the system's.
+pub fn prepare(raw: &Path, out: &Path, settings: &PrepSettings) -> Result<PrepReport, Error> {
+    let started = Instant::now();
+    settings.check()?;
+    let mut meta = Meta::read(raw)?;
+    let log = RawLog::open(&raw.join(EVENTS))?;
+    describe(&mut meta, settings);
+    let options = WriterOptions { meta, event_extra: history::columns(&log), ..WriterOptions::default() };
+    let extra = options.event_extra.clone();
+    let mut writer = DatasetWriter::create(out, options)?;
+    writer.copy_items(raw)?;
+    // A second stage, which is never committed: it goes with this call, or with the next one if the program is killed.
+    let work = StagedDir::new(out)?;
+    let mut engine = Engine::new(settings, work.path())?;
+    engine.set(Parameters::new(settings, log.context.len()));
+    let mut report = attribute(&engine, &log, settings)?;
+    report.history_events = history::write(&engine, &extra, &mut writer)?;
+    examples::write(&engine, &log, settings, &writer, &mut report)?;
+    let written = writer.finish()?;
+    report.dataset = written.dataset;
+    report.hash = written.hash;
+    report.seconds = started.elapsed().as_secs_f64();
+    report.rows_per_second = report.log_rows as f64 / report.seconds.max(1e-9);
+    Ok(report)
+}
+
+fn describe(meta: &mut Meta, settings: &PrepSettings) {
+    settings.describe(meta);
+    // Impressions are no events of the output, so none can be a target.
+    meta.target_action = meta.target_action.take().filter(|action| action != "impression");
+    let touch = match settings.attribution {
+        Attribution::LastTouch => "last",
+        Attribution::FirstTouch => "first",
+    };
+    meta.notes.push(format!("prep: a conversion that names no click is attributed to the {touch} one"));
+}
+
+/// Finds out what followed every impression, and counts it.
+fn attribute(engine: &Engine, log: &RawLog, settings: &PrepSettings) -> Result<PrepReport, Error> {
+    let rows = log.register(engine, settings)?;
+    engine.table(sql::DUPLICATES)?;
+    engine.view(sql::EVENTS)?;
+    TABLES.into_iter().try_for_each(|query| engine.table(query))?;
+    Ok(PrepReport::new(rows, &engine.row(sql::COUNTS)?, &engine.row(sql::OUTCOMES)?))
+}

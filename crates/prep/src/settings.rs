@@ -1,0 +1,169 @@
+//! Settings of `semrank prep`: the data set's windows, the options of the command line over them.
+//!
+//! ```
+//! use semrank_prep::PrepSettings;
+//! let windows = "conversion_days = 3".parse().unwrap();
+//! let settings = PrepSettings::with_windows(&windows).unwrap();
+//! assert_eq!((settings.click_minutes, settings.conversion_days), (30, 3));
+//! ```
+
+use crate::Error;
+use semrank_data::Meta;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Which of several clicks a conversion without a `parent_event_id` is attributed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attribution {
+    /// The last one before it.
+    LastTouch,
+    /// The first one within the attribution window.
+    FirstTouch,
+}
+
+semrank_core::settings! {
+    /// How examples are made of a log.
+    pub struct PrepSettings {
+        /// Longest time from an impression to its click, in minutes.
+        click_minutes: i64 = 30,
+        /// Attribution window: longest time from a click to its conversion, in days.
+        conversion_days: i64 = 7,
+        /// Longest time from an impression without a click to its conversion, in days; 0 = such conversions do not count.
+        view_through_days: i64 = 0,
+        /// Seconds after which a ranker knows of an event that the log has received.
+        logging_delay_seconds: i64 = 0,
+        /// `last-touch` or `first-touch`: where a conversion names no click.
+        attribution: Attribution = Attribution::LastTouch,
+        /// A timestamp further ahead of `received_at` than this is replaced by it, in seconds.
+        clock_tolerance_seconds: i64 = 5,
+        /// An event received later than this after its timestamp is counted as late, in seconds.
+        late_seconds: i64 = 60,
+        /// The slot at the top of a page in the log; examples count from 0.
+        first_slot: i64 = 1,
+        /// Share of the impressions that are for validation, before those for the test.
+        valid_share: f64 = 0.1,
+        /// Share of the impressions, the last ones, that are for the test.
+        test_share: f64 = 0.1,
+        /// Days for validation instead of a share, before those for the test; 0 = by share.
+        valid_days: i64 = 0,
+        /// Last days of the log for the test instead of a share; 0 = by share.
+        test_days: i64 = 0,
+        /// Memory for sorting and joining, in MiB; what needs more goes to disk beside the output.
+        memory_mb: usize = 1024,
+        /// Threads; 0 = all cores. The output does not depend on it.
+        threads: usize = 0,
+    }
+}
+
+/// Milliseconds of a day.
+pub(crate) const DAY_MS: i64 = 86_400_000;
+/// Longest window in days, so that no sum of times overflows.
+const MOST_DAYS: i64 = 36_500;
+/// With less, a few batches of rows with long texts fill the share of a sort.
+const LEAST_MEMORY_MB: usize = 64;
+
+impl PrepSettings {
+    /// The defaults of a raw log: those of `[windows]` in its `dataset.toml` where it has them.
+    ///
+    /// # Errors
+    /// No data set, a `dataset.toml` that cannot be read, a window that is no whole number.
+    pub fn of(raw: &Path) -> Result<PrepSettings, Error> {
+        Self::with_windows(&Meta::read(raw)?.windows)
+    }
+
+    /// The defaults, replaced by these windows.
+    ///
+    /// # Errors
+    /// A window that is no whole number.
+    pub fn with_windows(windows: &toml::Table) -> Result<PrepSettings, Error> {
+        let mut settings = PrepSettings::default();
+        for (name, value) in settings.windows() {
+            if let Some(given) = windows.get(name) {
+                let whole = given.as_integer();
+                *value = whole.ok_or_else(|| setting(name, given.to_string(), "a whole number"))?;
+            }
+        }
+        Ok(settings)
+    }
+
+    /// Writes the windows into a description of the output.
+    pub(crate) fn describe(&self, meta: &mut Meta) {
+        for (name, value) in self.clone().windows() {
+            meta.windows.insert(name.into(), toml::Value::Integer(*value));
+        }
+    }
+
+    /// Checks every setting against its limits.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] names the first one outside of them.
+    pub fn check(&self) -> Result<(), Error> {
+        within("click_minutes", self.click_minutes, 1, MOST_DAYS * 1440)?;
+        within("conversion_days", self.conversion_days, 1, MOST_DAYS)?;
+        within("view_through_days", self.view_through_days, 0, MOST_DAYS)?;
+        within("logging_delay_seconds", self.logging_delay_seconds, 0, MOST_DAYS * 86_400)?;
+        within("clock_tolerance_seconds", self.clock_tolerance_seconds, 0, MOST_DAYS * 86_400)?;
+        within("late_seconds", self.late_seconds, 0, MOST_DAYS * 86_400)?;
+        within("first_slot", self.first_slot, 0, 1)?;
+        within("valid_days", self.valid_days, 0, MOST_DAYS)?;
+        within("test_days", self.test_days, 0, MOST_DAYS)?;
+        let held_out = self.valid_share + self.test_share;
+        if !(self.valid_share >= 0.0 && self.test_share >= 0.0 && held_out < 1.0) {
+            return Err(setting("valid_share + test_share", held_out.to_string(), "0 or more, less than 1"));
+        }
+        if self.memory_mb < LEAST_MEMORY_MB {
+            return Err(setting(
+                "memory_mb",
+                self.memory_mb.to_string(),
+                &format!("{LEAST_MEMORY_MB} or more"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn windows(&mut self) -> [(&'static str, &mut i64); 4] {
+        [
+            ("click_minutes", &mut self.click_minutes),
+            ("conversion_days", &mut self.conversion_days),
+            ("view_through_days", &mut self.view_through_days),
+            ("logging_delay_seconds", &mut self.logging_delay_seconds),
+        ]
+    }
+}
+
+fn within(name: &'static str, got: i64, least: i64, most: i64) -> Result<(), Error> {
+    if (least..=most).contains(&got) {
+        return Ok(());
+    }
+    Err(setting(name, got.to_string(), &format!("{least} to {most}")))
+}
+
+fn setting(name: &'static str, got: String, expected: &str) -> Error {
+    Error::Setting { name, got, expected: expected.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_come_from_the_data_set_and_go_into_the_next() {
+        let mut meta = Meta::default();
+        let settings = PrepSettings { click_minutes: 5, view_through_days: 1, ..PrepSettings::default() };
+        settings.describe(&mut meta);
+        assert_eq!(PrepSettings::with_windows(&meta.windows).unwrap(), settings);
+        meta.windows.insert("conversion_days".into(), toml::Value::Float(1.5));
+        let error = PrepSettings::with_windows(&meta.windows).unwrap_err();
+        assert_eq!(error.to_string(), "conversion_days is 1.5, expected a whole number");
+    }
+
+    #[test]
+    fn limits_are_checked_by_name() {
+        let wrong = PrepSettings { conversion_days: 0, ..PrepSettings::default() };
+        assert_eq!(wrong.check().unwrap_err().to_string(), "conversion_days is 0, expected 1 to 36500");
+        let wrong = PrepSettings { test_share: f64::NAN, ..PrepSettings::default() };
+        assert!(wrong.check().is_err());
+        assert!(PrepSettings::default().check().is_ok());
+    }
+}

@@ -1,0 +1,101 @@
+//! The queries, one file each, and the numbers that take the place of `{names}` in them.
+//!
+//! The files are plain SQL that other engines run unchanged (`benches/prep.py` gives them to DuckDB): windows with an `ORDER BY`
+//! and a frame, `count` to number groups and `max` within a group; no `IGNORE NULLS`, no `ASOF` join, no function of one engine.
+//! No join pairs an impression with more than one row.
+
+use crate::settings::{Attribution, DAY_MS, PrepSettings};
+
+/// One query.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Query {
+    /// The file's name, which is also that of the table it makes.
+    pub(crate) name: &'static str,
+    text: &'static str,
+}
+
+macro_rules! queries {
+    ($($(#[doc = $doc:literal])+ $constant:ident = $name:literal),+ $(,)?) => {
+        $($(#[doc = $doc])+ pub(crate) const $constant: Query =
+            Query { name: $name, text: include_str!(concat!("sql/", $name, ".sql")) };)+
+    };
+}
+
+queries! {
+    /// Limits of the columns of the log.
+    CHECK = "check",
+    /// Whether two rows have one number.
+    REPEATED_SEQ = "repeated_seq",
+    /// Rows that repeat another.
+    DUPLICATES = "duplicates",
+    /// Every event once.
+    EVENTS = "events",
+    /// Clicks with their impressions.
+    LINKS = "links",
+    /// Impressions with their first clicks.
+    CLICKED = "clicked",
+    /// Conversions with the clicks they are attributed to.
+    CONVERSIONS = "conversions",
+    /// Conversions of impressions without a click.
+    VIEW_THROUGH = "view_through",
+    /// What followed an impression.
+    LABELS = "labels",
+    /// Sizes of the log.
+    COUNTS = "counts",
+    /// What became of clicks and conversions.
+    OUTCOMES = "outcomes",
+    /// The events of the output.
+    HISTORY = "history",
+    /// The examples of the output.
+    EXAMPLES = "examples",
+}
+
+/// What takes the place of `{names}`.
+#[derive(Debug, Clone)]
+pub(crate) struct Parameters(Vec<(&'static str, String)>);
+
+impl Parameters {
+    /// Of these settings, for a log with so many context columns; in the queries they are `context_0`, `context_1` …
+    pub(crate) fn new(settings: &PrepSettings, context: usize) -> Parameters {
+        let conversion_ms = settings.conversion_days * DAY_MS;
+        let first_touch = i64::from(settings.attribution == Attribution::FirstTouch);
+        let numbers = [
+            ("clock_tolerance_ms", settings.clock_tolerance_seconds * 1000),
+            ("late_ms", settings.late_seconds * 1000),
+            ("click_ms", settings.click_minutes * 60_000),
+            ("conversion_ms", conversion_ms),
+            ("conversion_over_ms", conversion_ms + 1),
+            ("view_through_ms", settings.view_through_days * DAY_MS),
+            ("logging_delay_ms", settings.logging_delay_seconds * 1000),
+            ("first_touch", first_touch),
+        ];
+        let columns = |value: &dyn Fn(usize) -> String| (0..context).map(value).collect::<String>();
+        let mut all: Vec<_> = numbers.into_iter().map(|(name, value)| (name, value.to_string())).collect();
+        all.push(("context", columns(&|at| format!(", context_{at}"))));
+        all.push(("no_context", columns(&|at| format!(", NULL AS context_{at}"))));
+        Parameters(all)
+    }
+}
+
+impl Query {
+    /// The text with its parameters.
+    pub(crate) fn with(self, parameters: &Parameters) -> String {
+        let fill = |text: String, (name, value): &(&str, String)| text.replace(&format!("{{{name}}}"), value);
+        parameters.0.iter().fold(self.text.to_owned(), fill)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_filled_in() {
+        let parameters = Parameters::new(&PrepSettings::default(), 2);
+        for query in [EVENTS, LINKS, CLICKED, CONVERSIONS, VIEW_THROUGH, LABELS, COUNTS, HISTORY, EXAMPLES] {
+            assert!(!query.with(&parameters).contains('{'), "{}", query.name);
+        }
+        assert!(EXAMPLES.with(&parameters).contains("propensity, context_0, context_1,"));
+        assert!(LINKS.with(&parameters).contains("<= 1800000 "));
+    }
+}
