@@ -13,7 +13,7 @@
 //! | `lessons` | the examples as a stream of what is learned when |
 //! | `delay`, `hazard`, `loss` | losses of the heads, with delayed feedback |
 //! | `propensity` | weights of rows by how likely they were shown |
-//! | `trainer`, `training`, `progress` | a step; epochs or one pass with daily snapshots; what is told of it |
+//! | `trainer`, `passes`, `training`, `progress` | a step; epochs or one pass; a training that can be asked at any time; what is told of it |
 //! | `score`, `artefact` | probabilities of rows; the model in a folder |
 //! | `state` | a training under way in a folder, to go on with |
 //!
@@ -36,6 +36,7 @@ mod labels;
 mod lessons;
 mod loss;
 mod network;
+mod passes;
 mod progress;
 mod propensity;
 mod rows;

@@ -1,0 +1,156 @@
+//! The passes of a training: one in time order, each row predicted before it is learned; or shuffled epochs, the best one kept.
+
+use super::delay::cross_entropy;
+use super::labels::DAY_MS;
+use super::lessons::{Lesson, Timed};
+use super::network::Position;
+use super::progress::{DayReport, PassReport, add, head_reports};
+use super::trainer::Stepped;
+use super::training::{PointwiseTrainer, Progress, Watch};
+use semrank_core::Rng;
+use semrank_data::Part;
+
+impl PointwiseTrainer<'_> {
+    pub(super) fn fit_once(&mut self, watch: Watch) -> bool {
+        let first = self.task.examples.times.first().copied().unwrap_or(0);
+        while self.until < self.end() {
+            self.until = self.until.max(first).saturating_add(DAY_MS).min(self.end());
+            self.train_to(self.until);
+            let day = self.days.last().cloned().unwrap_or_default();
+            if !watch(self, &Progress::Day(day)) {
+                return false;
+            }
+        }
+        let validation_loss = self.validation_loss();
+        self.curve.push(PassReport { epoch: 1, heads: head_reports(&self.heads), validation_loss });
+        true
+    }
+
+    /// Leaves out every lesson before a time, as learned in a training that goes on here.
+    pub(crate) fn pass_over(&mut self, until: i64) {
+        self.until = until;
+        if !self.plan.once {
+            return;
+        }
+        while let Some(timed) = self.lessons.next_before(until) {
+            self.features.make_up_to(timed.row as usize);
+            self.forget(timed);
+        }
+    }
+
+    pub(super) fn fit_epochs(&mut self, watch: Watch) -> bool {
+        let mut lessons: Vec<Timed> = std::iter::from_fn(|| self.lessons.next_before(i64::MAX)).collect();
+        if let Some(last) = self.task.examples.len().checked_sub(1) {
+            self.features.make_up_to(last);
+        }
+        let rng = Rng::new(self.task.seed, "ranking epochs");
+        // Each epoch shuffles the order of the last one.
+        (1..=self.curve.len()).for_each(|epoch| rng.fork(epoch as u64).shuffle(&mut lessons));
+        while !self.ended() {
+            let epoch = self.curve.len() + 1;
+            rng.fork(epoch as u64).shuffle(&mut lessons);
+            let report = self.epoch(epoch, &lessons);
+            if !watch(self, &Progress::Epoch(report)) {
+                return false;
+            }
+        }
+        if let Some((_, network)) = self.best.take() {
+            self.stepper.replace(network);
+        }
+        true
+    }
+
+    /// Whether no epoch follows.
+    fn ended(&self) -> bool {
+        let (settings, done) = (self.task.settings, self.curve.len());
+        done >= settings.epochs || (settings.patience > 0 && done >= self.best_epoch + settings.patience)
+    }
+
+    /// One pass over shuffled lessons; keeps the parameters if they are the best so far.
+    fn epoch(&mut self, epoch: usize, lessons: &[Timed]) -> PassReport {
+        self.heads = Default::default();
+        for batch in lessons.chunks(self.task.settings.batch) {
+            let stepped = self.stepper.step(&self.data, &self.features, &mut batch.to_vec());
+            add(&mut self.heads, &stepped.heads);
+        }
+        let validation_loss = self.validation_loss();
+        let report = PassReport { epoch, heads: head_reports(&self.heads), validation_loss };
+        self.curve.push(report.clone());
+        let loss = validation_loss.unwrap_or(0.0);
+        if self.best.as_ref().is_none_or(|(least, _)| validation_loss.is_none() || loss < *least) {
+            self.best = Some((loss, self.stepper.scoring().clone()));
+            self.best_epoch = epoch;
+        }
+        report
+    }
+
+    /// Learns a batch in time order, and notes what was predicted before.
+    pub(super) fn learn(&mut self, batch: &mut [Timed]) {
+        if let Some(last) = batch.iter().map(|timed| timed.row as usize).max() {
+            self.features.make_up_to(last);
+        }
+        let stepped = self.stepper.step(&self.data, &self.features, batch);
+        add(&mut self.heads, &stepped.heads);
+        self.note(&stepped);
+        batch.iter().for_each(|&timed| self.forget(timed));
+    }
+
+    /// Forgets the features of a row that no later lesson is about.
+    fn forget(&mut self, timed: Timed) {
+        let row = timed.row as usize;
+        let learned = timed.lesson == Lesson::Click;
+        if learned && !(self.plan.conversions && self.labels.may_convert(row)) {
+            self.features.release(row);
+        }
+    }
+
+    fn note(&mut self, stepped: &Stepped) {
+        let examples = self.task.examples;
+        let first = examples.times.first().copied().unwrap_or(0).div_euclid(DAY_MS);
+        let mut predictions: Vec<_> = stepped.predictions.iter().collect();
+        predictions.sort_by_key(|prediction| prediction.row);
+        for prediction in predictions {
+            let row = prediction.row as usize;
+            let day = examples.times[row].div_euclid(DAY_MS) - first;
+            let at = match self.days.binary_search_by_key(&day, |report| report.day) {
+                Ok(at) => at,
+                Err(at) => {
+                    self.days.insert(at, DayReport { day, ..DayReport::default() });
+                    at
+                }
+            };
+            self.days[at].clicks.push(prediction.click, examples.clicks[row]);
+            if self.plan.conversions
+                && self.labels.may_convert(row)
+                && self.labels.matured(row) <= self.labels.end
+            {
+                let converts = self.labels.conversion_time(row).is_some();
+                self.days[at].conversions.push(prediction.conversion, converts);
+            }
+        }
+    }
+
+    /// Weighted mean loss over validation rows: of clicks, and of conversions of clicks whose window is over.
+    fn validation_loss(&mut self) -> Option<f64> {
+        let rows: Vec<usize> = self.task.examples.rows(Part::Valid).collect();
+        let scores = self.score(&rows, Position::Logged);
+        let log_odds = |p: f64| (p / (1.0 - p)).ln();
+        // Weighted sums of losses, and of weights.
+        let (mut clicks, mut conversions) = ([0.0; 2], [0.0; 2]);
+        for (&row, score) in rows.iter().zip(&scores) {
+            let weight = self.data.weight(row);
+            let add = |sums: &mut [f64; 2], p: f64, label: bool| {
+                *sums = [sums[0] + weight * cross_entropy(log_odds(p), label, 1.0).0, sums[1] + weight];
+            };
+            add(&mut clicks, score.click, self.task.examples.clicks[row]);
+            let mature = self.labels.may_convert(row) && self.labels.matured(row) <= self.labels.end;
+            if self.plan.conversions && mature {
+                add(&mut conversions, score.conversion, self.labels.conversion_time(row).is_some());
+            }
+        }
+        let mean = |[loss, weight]: [f64; 2]| if weight > 0.0 { loss / weight } else { 0.0 };
+        let settings = self.task.settings;
+        let loss = settings.click_weight * mean(clicks) + settings.conversion_weight * mean(conversions);
+        (!rows.is_empty()).then_some(loss)
+    }
+}
