@@ -96,14 +96,9 @@ impl RawLog {
         engine.file("raw", &self.path, standard.chain(context).collect())?;
         let found = engine.row(CHECK)?;
         self.check_values(&found, settings)?;
-        if !self.in_order {
-            if let Some(Some(seq)) = engine.row(REPEATED_SEQ)?.get("seq") {
-                return Err(self.wrong(
-                    "seq",
-                    format!("{seq} more than once"),
-                    "another number for each row",
-                ));
-            }
+        let repeated = if self.in_order { BTreeMap::new() } else { engine.row(REPEATED_SEQ)? };
+        if let Some(Some(seq)) = repeated.get("seq") {
+            return Err(self.wrong("seq", format!("{seq} more than once"), "another number for each row"));
         }
         Ok(u64::try_from(number(&found, "log_rows")).unwrap_or(0))
     }

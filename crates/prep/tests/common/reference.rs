@@ -110,7 +110,7 @@ fn by_click(log: &[Row], at: usize, clicked: &[Clicked], settings: &PrepSettings
     });
     let touched = match settings.attribution {
         Attribution::FirstTouch => candidates.next(),
-        Attribution::LastTouch => candidates.last(),
+        Attribution::LastTouch => candidates.next_back(),
     };
     touched.map(|clicked| (clicked.impression, row.time))
 }
@@ -118,13 +118,13 @@ fn by_click(log: &[Row], at: usize, clicked: &[Clicked], settings: &PrepSettings
 /// The impression that a conversion without a click is attributed to.
 fn by_view(log: &[Row], at: usize, clicked: &[Clicked], settings: &PrepSettings) -> Option<usize> {
     let row = &log[at];
-    let seen = log.iter().enumerate().filter(|(_, other)| {
+    let mut seen = log.iter().enumerate().filter(|(_, other)| {
         other.action == "impression"
             && other.user == row.user
             && other.item == row.item
             && other.time <= row.time
     });
-    let (last, shown) = seen.last()?;
+    let (last, shown) = seen.next_back()?;
     let in_window = row.time - shown.time <= settings.view_through_days * DAY;
     let free = clicked.iter().all(|clicked| clicked.impression != last);
     (settings.view_through_days > 0 && in_window && free).then_some(last)
