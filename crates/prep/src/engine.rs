@@ -4,6 +4,7 @@
 //! files in the work folder, so a log may be larger than memory. The threads live as long as the engine; nobody outside of this
 //! file sees an async function.
 
+use crate::pool::SortPool;
 use crate::sql::{Parameters, Query};
 use crate::{Error, PrepSettings};
 use arrow::array::{Array, Int64Array, RecordBatch};
@@ -11,7 +12,6 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
-use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::Expr;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
@@ -53,7 +53,7 @@ impl Engine {
             .with_batch_size((settings.memory_mb * BATCH_ROWS_PER_MIB / threads).clamp(512, 8192))
             .with_sort_spill_reservation_bytes(MOST_MERGE_BYTES.min(memory / 32 / threads));
         let environment = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(FairSpillPool::new(memory)))
+            .with_memory_pool(Arc::new(SortPool::new(memory)))
             .with_temp_file_path(work)
             // The disk is the limit, not a number.
             .with_max_temp_directory_size(u64::MAX)

@@ -43,6 +43,7 @@ mod examples;
 mod history;
 mod input;
 mod parts;
+mod pool;
 mod prepare;
 mod report;
 mod settings;

@@ -49,7 +49,7 @@ semrank_core::settings! {
         valid_days: i64 = 0,
         /// Last days of the log for the test instead of a share; 0 = by share.
         test_days: i64 = 0,
-        /// Memory for sorting and joining, in MiB; what needs more goes to disk beside the output.
+        /// Memory for sorting, in MiB; what needs more goes to disk beside the output. Joins hold the log's clicks beside it.
         memory_mb: usize = 1024,
         /// Threads; 0 = all cores. The output does not depend on it.
         threads: usize = 0,
@@ -60,8 +60,8 @@ semrank_core::settings! {
 pub(crate) const DAY_MS: i64 = 86_400_000;
 /// Longest window in days, so that no sum of times overflows.
 const MOST_DAYS: i64 = 36_500;
-/// With less, batches of rows with long texts fill the share of a sort: 400,000 rows were refused at 128 and prepared at 384.
-const LEAST_MEMORY_MB: usize = 384;
+/// With less, a few batches of rows with long texts fill the share of a sort.
+const LEAST_MEMORY_MB: usize = 64;
 
 impl PrepSettings {
     /// The defaults of a raw log: those of `[windows]` in its `dataset.toml` where it has them.

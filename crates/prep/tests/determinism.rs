@@ -35,7 +35,7 @@ fn threads_and_memory_change_no_byte() {
     let folder = tempfile::tempdir().unwrap();
     let raw = folder.path().join("raw");
     write_raw(&raw, &large_log());
-    let made = [(1, 1024), (2, 1024), (2, 384), (1, 384)].map(|(threads, memory_mb)| {
+    let made = [(1, 1024), (2, 1024), (2, 96), (1, 96)].map(|(threads, memory_mb)| {
         let out = folder.path().join(format!("out-{threads}-{memory_mb}"));
         let settings = PrepSettings { threads, memory_mb, view_through_days: 1, ..PrepSettings::default() };
         prepare(&raw, &out, &settings).unwrap();
@@ -47,7 +47,7 @@ fn threads_and_memory_change_no_byte() {
         std::fs::read(raw.join("items.parquet")).unwrap(),
         "the catalogue is copied as it is"
     );
-    let names = ["out-1-1024", "out-1-384", "out-2-1024", "out-2-384", "raw"];
+    let names = ["out-1-1024", "out-1-96", "out-2-1024", "out-2-96", "raw"];
     assert_eq!(entries(folder.path()), names, "nothing else is left");
 }
 
