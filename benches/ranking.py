@@ -21,7 +21,11 @@ import shutil
 import subprocess
 import zlib
 
-DAYS = 37
+# Of ablation and content: training on 25 days, validation on 6, test from then on; labels of the first 6 test days are complete
+# even with a window of 28 days, and conversions are measured on all test days whose window is over.
+DAYS, VALID_DAYS, TEST_DAYS = 65, 6, 34
+# Of delays, so that labels of days 8 to 30 are complete.
+DELAY_DAYS = 37
 ABLATIONS = {
     "all": [],
     "no-history": ["pointwise.reads_history=false"],
@@ -61,13 +65,18 @@ class Bench:
             self.call(*words, "--out", out)
         return out
 
-    def market(self, *flags):
+    def market(self, days, *flags):
         name = "-".join(["market", str(self.impressions), *(word.strip("-") for word in flags)])
-        words = ["simulate", "--impressions", self.impressions, "--days", DAYS, *flags]
+        words = ["simulate", "--impressions", self.impressions, "--days", days, *flags]
         return self.once(self.work / name, *words)
 
-    def prepared(self, raw, days):
-        return self.once(self.work / f"{raw.name}-{days}d", "prep", "--data", raw, "--conversion-days", days)
+    def prepared(self, raw, window, *flags):
+        out = self.work / f"{raw.name}-{window}d"
+        return self.once(out, "prep", "--data", raw, "--conversion-days", window, *flags)
+
+    def split(self, window):
+        """The market of ablation and content."""
+        return self.prepared(self.market(DAYS), window, "--valid-days", VALID_DAYS, "--test-days", TEST_DAYS)
 
     def run(self, data, name, task, seed, settings):
         out = self.work / f"{data.name}-{task}-{name}-{seed}"
@@ -83,18 +92,17 @@ class Bench:
 
 
 def ablation(bench):
-    data = bench.prepared(bench.market(), 7)
+    data = bench.split(7)
     for task in ["ctr", "oc"]:
         bench.compare(f"{task}: what the model reads", data, task, ABLATIONS)
 
 
 def content(bench):
-    raw = bench.market()
-    bench.compare("clicks", bench.prepared(raw, 7), "ctr", CONTENTS)
-    for days in [1, 7, 28]:
-        bench.compare(f"conversions within {days} days", bench.prepared(raw, days), "oc", CONTENTS)
+    bench.compare("clicks", bench.split(7), "ctr", CONTENTS)
+    for days in [7, 1, 28]:
+        bench.compare(f"conversions within {days} days", bench.split(days), "oc", CONTENTS)
     for percent in [30, 10]:
-        data = thinned(bench.prepared(raw, 7), percent)
+        data = thinned(bench.split(7), percent)
         bench.compare(f"conversions within 7 days, {percent} % of the labels", data, "oc", CONTENTS)
 
 
@@ -126,7 +134,7 @@ def thinned(data, percent):
 
 def delays(bench):
     for family in ["lognormal", "mixture"]:
-        data = bench.prepared(bench.market("--delays", family), 7)
+        data = bench.prepared(bench.market(DELAY_DAYS, "--delays", family), 7)
         figures = {way: progressive(bench, data, way) for way in DELAYS}
         gap = figures["naive"][0] - figures["oracle"][0]
         print(f"\n{family} delays, days 8 to 30: NE, predicted / observed, share of the gap from naive to oracle")
