@@ -93,7 +93,7 @@ class Bench:
 
 def ablation(bench):
     data = bench.split(7)
-    for task in ["ctr", "oc"]:
+    for task in ["oc", "ctr"]:
         bench.compare(f"{task}: what the model reads", data, task, ABLATIONS)
 
 

@@ -70,6 +70,12 @@ impl<'a> Labels<'a> {
         known.saturating_add(self.windows.logging)
     }
 
+    /// When both labels of a row shown then are known, whatever they are.
+    pub(crate) fn closed(&self, row: usize) -> i64 {
+        let Windows { click, conversion, logging } = self.windows;
+        self.examples.times[row].saturating_add(click).saturating_add(conversion).saturating_add(logging)
+    }
+
     /// Whether a conversion of the click can be attributed at all.
     pub(crate) fn may_convert(&self, row: usize) -> bool {
         self.examples.clicks[row] && self.examples.conversions.get(row).is_some_and(Option::is_some)

@@ -197,6 +197,20 @@ fn inputs() -> Inputs {
 }
 
 #[test]
+fn which_rows_are_measured_depends_on_their_times_only() {
+    let world = World::new(900, 6);
+    let (settings, train) = (PointwiseSettings::default(), TrainSettings::default());
+    world.with_trainer((&settings, &train), |trainer| {
+        let times = &world.examples.times;
+        let known = |row: &usize| trainer.conversion_is_known(*row);
+        let (known, open): (Vec<usize>, Vec<usize>) = (0..times.len()).partition(known);
+        let newest = known.iter().map(|&row| times[row]).max().unwrap();
+        assert!(!open.is_empty() && open.iter().all(|&row| times[row] > newest));
+        assert!(open.iter().any(|&row| !world.examples.clicks[row]), "rows without a click wait as well");
+    });
+}
+
+#[test]
 fn every_gradient_agrees_with_finite_differences() {
     let ids = SemanticIds::new(2, 4, vec![0, 3, 0, 1, 2, 2, 1, 1, 2, 0]);
     let prefixes = PrefixRows::new(&ids, &[true; 5], 100);

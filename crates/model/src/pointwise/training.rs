@@ -162,11 +162,10 @@ impl<'a> PointwiseTrainer<'a> {
         }
     }
 
-    /// Whether neither the row's click nor a conversion of it can still come.
+    /// Whether neither a click of the row nor a conversion of it could still come. Only the row's time counts: were a row without
+    /// a click known sooner than one with a click, then the newest rows to be measured would all be negative.
     pub fn conversion_is_known(&self, row: usize) -> bool {
-        let clicked = self.task.examples.clicks[row];
-        let known = if clicked { self.labels.matured(row) } else { self.labels.click_known(row) };
-        known <= self.labels.end
+        self.labels.closed(row) <= self.labels.end
     }
 
     /// How much a row counts: 1, or as its propensity says.
