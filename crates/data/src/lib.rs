@@ -37,6 +37,6 @@ pub use lock::LockedFile;
 pub use meta::Meta;
 pub use parquet_sink::{ColumnType, ParquetSink, Value};
 pub use report::ImportReport;
-pub use row::{EventRow, ExtraColumn, ItemRow, When, WriterOptions};
+pub use row::{EventRow, ExtraColumn, ItemRow, LOG_COLUMNS, When, WriterOptions};
 pub use split::{Case, Split, SplitKind, WithoutHistory};
 pub use writer::DatasetWriter;

@@ -56,6 +56,19 @@ pub enum When {
     Position(i64),
 }
 
+/// What the log of an ad market may hold of an event beside the standard columns, in the order of the file.
+pub const LOG_COLUMNS: [(&str, ColumnType); 9] = [
+    ("event_id", ColumnType::Text),
+    ("parent_event_id", ColumnType::Text),
+    ("received_at", ColumnType::Integer),
+    ("dwell_ms", ColumnType::Integer),
+    ("request_id", ColumnType::Text),
+    ("slot", ColumnType::Integer),
+    ("surface", ColumnType::Text),
+    ("propensity", ColumnType::Number),
+    ("value", ColumnType::Number),
+];
+
 /// One row of `events.parquet`.
 #[derive(Debug, Clone, Copy)]
 pub struct EventRow<'a> {

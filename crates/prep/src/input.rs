@@ -13,7 +13,7 @@ use datafusion::common::ScalarValue;
 use datafusion::functions::core::expr_fn::nullif;
 use datafusion::logical_expr::{Expr, cast as as_type, ident, lit};
 use semrank_data::columns::Table;
-use semrank_data::{ColumnType, ExtraColumn};
+use semrank_data::{ColumnType, ExtraColumn, LOG_COLUMNS};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -21,18 +21,6 @@ use ColumnType::{Integer, Number, Text};
 
 const REQUIRED: [(&str, ColumnType); 5] =
     [("user_id", Text), ("item_id", Text), ("action", Text), ("timestamp", Integer), ("seq", Integer)];
-
-const OPTIONAL: [(&str, ColumnType); 9] = [
-    ("event_id", Text),
-    ("parent_event_id", Text),
-    ("received_at", Integer),
-    ("dwell_ms", Integer),
-    ("request_id", Text),
-    ("slot", Integer),
-    ("surface", Text),
-    ("propensity", Number),
-    ("value", Number),
-];
 
 /// Columns where an empty string is no value.
 const IDENTIFIERS: [&str; 2] = ["event_id", "parent_event_id"];
@@ -60,7 +48,7 @@ impl RawLog {
         let columns = columns.collect::<Result<Vec<_>, Error>>()?;
         let types =
             table.schema().fields().iter().map(|f| (f.name().clone(), f.data_type().clone())).collect();
-        let standard = |name: &str| REQUIRED.iter().chain(&OPTIONAL).find(|(column, _)| *column == name);
+        let standard = |name: &str| REQUIRED.iter().chain(&LOG_COLUMNS).find(|(column, _)| *column == name);
         for (kind, name) in &columns {
             if let Some((column, expected)) = standard(name).filter(|(_, expected)| !fits(*kind, *expected)) {
                 return Err(Error::Column {
@@ -90,7 +78,7 @@ impl RawLog {
     /// Makes the table `raw`, checks its values and gives its number of rows.
     pub(crate) fn register(&self, engine: &Engine, settings: &PrepSettings) -> Result<u64, Error> {
         let standard =
-            REQUIRED.iter().chain(&OPTIONAL).map(|(name, kind)| self.column(name, *kind).alias(*name));
+            REQUIRED.iter().chain(&LOG_COLUMNS).map(|(name, kind)| self.column(name, *kind).alias(*name));
         let context = self.context.iter().enumerate();
         let context = context.map(|(at, c)| self.column(&c.name, c.kind).alias(format!("context_{at}")));
         engine.file("raw", &self.path, standard.chain(context).collect())?;

@@ -65,6 +65,11 @@ pub(super) fn name<F>(run: &Run<F>, runs: usize) -> &str {
     if runs > 1 { base(run) } else { &run.name }
 }
 
+/// What a group is called in tables.
+pub(super) fn title(name: &str, runs: usize) -> String {
+    if runs > 1 { format!("{name} ({runs} seeds)") } else { name.to_owned() }
+}
+
 /// A run's name without its seed.
 fn base<F>(run: &Run<F>) -> &str {
     run.name.strip_suffix(&format!("-{}", run.seed)).unwrap_or(&run.name)

@@ -89,6 +89,11 @@ impl<'a> Labels<'a> {
         converts.then(|| time.unwrap_or(self.matured(row)).max(self.click_time(row)))
     }
 
+    /// Whether the row is a click whose conversion label can no longer change.
+    pub(crate) fn is_mature(&self, row: usize) -> bool {
+        self.may_convert(row) && self.matured(row) <= self.end
+    }
+
     /// When the conversion label of a click can no longer change.
     pub(crate) fn matured(&self, row: usize) -> i64 {
         self.click_time(row).saturating_add(self.windows.conversion)

@@ -120,10 +120,7 @@ impl PointwiseTrainer<'_> {
                 }
             };
             self.days[at].clicks.push(prediction.click, examples.clicks[row]);
-            if self.plan.conversions
-                && self.labels.may_convert(row)
-                && self.labels.matured(row) <= self.labels.end
-            {
+            if self.plan.conversions && self.labels.is_mature(row) {
                 let converts = self.labels.conversion_time(row).is_some();
                 self.days[at].conversions.push(prediction.conversion, converts);
             }
@@ -143,8 +140,7 @@ impl PointwiseTrainer<'_> {
                 *sums = [sums[0] + weight * cross_entropy(log_odds(p), label, 1.0).0, sums[1] + weight];
             };
             add(&mut clicks, score.click, self.task.examples.clicks[row]);
-            let mature = self.labels.may_convert(row) && self.labels.matured(row) <= self.labels.end;
-            if self.plan.conversions && mature {
+            if self.plan.conversions && self.labels.is_mature(row) {
                 add(&mut conversions, score.conversion, self.labels.conversion_time(row).is_some());
             }
         }

@@ -69,10 +69,10 @@ impl PointwiseTrainer<'_> {
         let file = Checkpoint::open(&dir.join(STATE))?;
         let counters = file.read_u64("counters", 4)?;
         let [step, epochs, best_epoch, until] = [0, 1, 2, 3].map(|at| counters[at]);
-        let chunks = |name: &str| file.read_f64(name, file.len_of(name)?);
+        let numbers = |name: &str| file.read_f64(name, file.len_of(name)?);
         let sums = file.read_f64("sums", HEADS * OF_HEAD)?;
         self.heads.iter_mut().zip(sums.as_chunks().0).for_each(|(sum, from)| *sum = to_sum(from));
-        self.days = chunks("days")?.as_chunks().0.iter().map(to_day).collect();
+        self.days = numbers("days")?.as_chunks().0.iter().map(to_day).collect();
         self.curve =
             file.read_f64("curve", epochs as usize * OF_EPOCH)?.as_chunks().0.iter().map(to_epoch).collect();
         self.best_epoch = best_epoch as usize;
@@ -89,7 +89,7 @@ impl PointwiseTrainer<'_> {
         if let Some(mean) = &mut stepper.mean {
             read_parameters(&file, "mean", mean)?;
         }
-        if let Some(&loss) = chunks("best.loss")?.first() {
+        if let Some(&loss) = numbers("best.loss")?.first() {
             let mut network = stepper.network.clone();
             read_parameters(&file, "best", &mut network)?;
             self.best = Some((loss, network));

@@ -15,8 +15,8 @@ use super::world::World;
 use crate::config::Error;
 use semrank_core::Kind;
 use semrank_data::{
-    ColumnType, DatasetWriter, EventRow, ExtraColumn, ImportReport, ItemRow, Meta, ParquetSink, Value, When,
-    WriterOptions,
+    ColumnType, DatasetWriter, EventRow, ExtraColumn, ImportReport, ItemRow, LOG_COLUMNS, Meta, ParquetSink,
+    Value, When, WriterOptions,
 };
 use std::fmt::Write;
 use std::path::Path;
@@ -28,18 +28,6 @@ use ColumnType::{Integer, Number, Text};
 
 const ITEM_COLUMNS: [(&str, ColumnType); 4] =
     [("advertiser_id", Text), ("campaign_id", Text), ("bid", Number), ("budget", Number)];
-
-const EVENT_COLUMNS: [(&str, ColumnType); 9] = [
-    ("event_id", Text),
-    ("parent_event_id", Text),
-    ("received_at", Integer),
-    ("dwell_ms", Integer),
-    ("request_id", Text),
-    ("slot", Integer),
-    ("surface", Text),
-    ("propensity", Number),
-    ("value", Number),
-];
 
 const TRUTH_COLUMNS: [(&str, ColumnType); 11] = [
     ("event_id", Text),
@@ -105,7 +93,7 @@ fn options(config: &AdMarketConfig) -> WriterOptions {
             ..Meta::default()
         },
         item_extra: columns(&ITEM_COLUMNS),
-        event_extra: columns(&EVENT_COLUMNS),
+        event_extra: columns(&LOG_COLUMNS),
         ..WriterOptions::default()
     }
 }

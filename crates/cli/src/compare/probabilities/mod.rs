@@ -96,13 +96,10 @@ impl Comparison {
 
     /// What tables show first: medians where there are some, else the runs.
     pub(crate) fn shown(&self) -> Vec<(String, &Probabilities)> {
-        let seeds = |group: &Group| match group.runs.len() {
-            1 => group.name.clone(),
-            seeds => format!("{} ({seeds} seeds)", group.name),
-        };
+        let title = |group: &Group| groups::title(&group.name, group.runs.len());
         match self.groups.is_empty() {
             true => self.runs.iter().map(|run| (run.name.clone(), &run.figures)).collect(),
-            false => self.groups.iter().map(|group| (seeds(group), &group.medians)).collect(),
+            false => self.groups.iter().map(|group| (title(group), &group.medians)).collect(),
         }
     }
 
