@@ -1,0 +1,126 @@
+//! What is known when: no count, no snapshot and no score depends on a label that came later.
+
+use super::*;
+use crate::pointwise::counts::Counts;
+use proptest::prelude::*;
+
+#[test]
+fn which_rows_are_measured_depends_on_their_times_only() {
+    let world = World::new(900, 6);
+    let (settings, train) = (PointwiseSettings::default(), TrainSettings::default());
+    world.with_trainer((&settings, &train), |trainer| {
+        let times = &world.examples.times;
+        let known = |row: &usize| trainer.conversion_is_known(*row);
+        let (known, open): (Vec<usize>, Vec<usize>) = (0..times.len()).partition(known);
+        let newest = known.iter().map(|&row| times[row]).max().unwrap();
+        assert!(!open.is_empty() && open.iter().all(|&row| times[row] > newest));
+        assert!(open.iter().any(|&row| !world.examples.clicks[row]), "rows without a click wait as well");
+    });
+}
+
+#[test]
+fn a_snapshot_knows_only_what_came_before_it() {
+    let (world, mut other) = (World::new(800, 6), World::new(800, 6));
+    let cut = world.examples.times[400];
+    // Everything that is known at the cut or later is turned around.
+    for row in 0..800 {
+        let conversion = other.examples.conversion_times[row];
+        if other.labels().click_known(row) >= cut {
+            other.examples.clicks[row] = !other.examples.clicks[row];
+            other.examples.click_times[row] = cut.max(other.examples.times[row]) + HOUR_MS;
+        } else if conversion != i64::MIN && conversion >= cut {
+            other.examples.conversions[row] = Some(false);
+            other.examples.conversion_times[row] = i64::MIN;
+        }
+    }
+    let settings = PointwiseSettings { known: Known::Past, ..small() };
+    for delay in [Delay::Window, Delay::Naive, Delay::FakeNegativeWeighted, Delay::DelayModel, Delay::Elapsed]
+    {
+        let snapshot = |world: &World| {
+            world.with_trainer((&settings, &once(delay)), |mut trainer| {
+                trainer.train_to(cut);
+                trainer.network().params.clone()
+            })
+        };
+        assert_eq!(snapshot(&world), snapshot(&other), "{delay:?}");
+    }
+}
+
+#[test]
+fn test_labels_leave_everything_as_it_is() {
+    let (world, mut other) = (World::new(500, 7), World::new(500, 7));
+    for row in 450..500 {
+        other.examples.clicks[row] = !other.examples.clicks[row];
+        other.examples.conversions[row] = Some(false);
+        (other.examples.click_times[row], other.examples.conversion_times[row]) = (i64::MIN, i64::MIN);
+    }
+    let scores = |world: &World| {
+        world.with_trainer((&small(), &TrainSettings::default()), |mut trainer| {
+            trainer.fit(&mut |_, _| true);
+            trainer.score(&(0..500).collect::<Vec<_>>(), Position::Logged)
+        })
+    };
+    assert_eq!(scores(&world), scores(&other));
+}
+
+fn counted(world: &World, known: Known) -> Vec<Vec<f32>> {
+    let settings = PointwiseSettings { known, ..PointwiseSettings::default() };
+    let mut counts = Counts::new(world.labels(), &world.advertisers, ITEMS, &settings);
+    let rows = (0..world.examples.len()).map(|row| {
+        let mut out = Vec::new();
+        counts.push(row, &mut out, |_, _| {});
+        assert_eq!(out.len(), counts.width());
+        assert!(out.iter().all(|value| value.is_finite()));
+        out
+    });
+    rows.collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn later_labels_change_no_earlier_count(seed in 0u64..1000, at in 0usize..200) {
+        let (world, mut other) = (World::new(200, seed), World::new(200, seed));
+        let now = world.examples.times[at];
+        for row in 0..200 {
+            if other.labels().click_known(row) >= now {
+                other.examples.clicks[row] = !other.examples.clicks[row];
+                other.examples.click_times[row] = now.max(other.examples.times[row]) + 1;
+            } else if other.examples.conversion_times[row] >= now {
+                other.examples.conversions[row] = Some(false);
+                other.examples.conversion_times[row] = i64::MIN;
+            }
+        }
+        for known in [Known::Train, Known::Earlier, Known::Past] {
+            let (a, b) = (counted(&world, known), counted(&other, known));
+            prop_assert_eq!(&a[..=at], &b[..=at], "row {} of seed {}, {:?}", at, seed, known);
+        }
+    }
+}
+
+#[test]
+fn counts_by_hand() {
+    let mut world = World::new(4, 1);
+    world.advertisers = Vec::new();
+    let examples = &mut world.examples;
+    examples.parts = vec![Part::Train; 4];
+    examples.users = vec![UserId(0); 4];
+    examples.items = vec![ItemId(0); 4];
+    examples.times = vec![0, 1_000, 2_000, 40 * 60_000];
+    examples.clicks = vec![true, false, true, false];
+    examples.click_times = vec![500, i64::MIN, 2_500, i64::MIN];
+    examples.conversions = Vec::new();
+    (examples.slots, examples.conversion_times) = (Vec::new(), Vec::new());
+    let rows = counted(&world, Known::Past);
+    // Base log-odds; user and item each: log-odds beyond the base, share known; two residuals.
+    assert_eq!(rows[0].len(), 7);
+    let known = |n: f32, base: f32| n / (n + 2.5 / base);
+    let counts: Vec<f32> = rows.iter().map(|row| row[2]).collect();
+    // The absence of a click is known 30 minutes later only.
+    let expected = [0.0, known(1.0, 2.0 / 11.0), known(1.0, 2.0 / 11.0), known(3.0, 3.0 / 13.0)];
+    counts.iter().zip(expected).for_each(|(got, want)| assert!((got - want).abs() < 1e-6, "{counts:?}"));
+    assert_eq!(rows[0][1], 0.0);
+    assert!(rows[1][1] > 0.0 && rows[3][1] > 0.0);
+    assert!((rows[1][0] - (2.0f32 / 9.0).ln()).abs() < 1e-6, "2 of 11: {}", rows[1][0]);
+}
