@@ -65,10 +65,10 @@ fn scores_table(name: &str, measured: &Measured) -> String {
             metric(scores.base_rate),
             number(scores.auc),
             number(scores.pr_auc),
-            metric(scores.log_loss),
+            number(scores.log_loss),
             number(scores.ne),
             number(scores.calibration),
-            metric(scores.ece),
+            number(scores.ece),
         ],
         best: false,
     };

@@ -49,7 +49,7 @@ fn worths(shown: &Shown, of: &dyn Fn(&Probabilities) -> Option<Worth>) -> String
             number(worth.pr_auc),
             number(worth.ne),
             number(worth.calibration),
-            metric(worth.ece),
+            number(worth.ece),
         ],
         best: worth.ne.is_some_and(|ne| ne <= least),
     };

@@ -9,7 +9,7 @@
 //! let scores = Scores::of(&[0.9, 0.2, 0.6, 0.3], &[true, false, false, true]);
 //! assert_eq!((scores.rows, scores.auc), (4, Some(0.75))); // 3 of 4 pairs in order
 //! assert_eq!(scores.base_rate, 0.5);
-//! assert!((scores.ne.unwrap() - scores.log_loss / std::f64::consts::LN_2).abs() < 1e-12);
+//! assert!((scores.ne.unwrap() - scores.log_loss.unwrap() / std::f64::consts::LN_2).abs() < 1e-12);
 //! ```
 
 mod bootstrap;
@@ -49,13 +49,13 @@ pub struct Scores {
     /// Average precision, tied scores taken together.
     pub pr_auc: Option<f64>,
     /// Mean negative log likelihood in nats, scores clipped by [`CLIP`].
-    pub log_loss: f64,
+    pub log_loss: Option<f64>,
     /// Normalised entropy: log loss over the entropy of the base rate (He et al. 2014, §3). 1 is worth nothing.
     pub ne: Option<f64>,
     /// Sum of scores over sum of labels; 1 is right on average.
     pub calibration: Option<f64>,
     /// Expected calibration error over [`BINS`] bins of equal count.
-    pub ece: f64,
+    pub ece: Option<f64>,
 }
 
 impl Scores {
@@ -76,10 +76,10 @@ impl Scores {
             mean_score: sums.scores / sums.rows,
             auc: order::auc_sorted(scores, labels, &order),
             pr_auc: order::average_precision_sorted(scores, labels, &order),
-            log_loss: sums.log_loss(),
+            log_loss: Some(sums.log_loss()),
             ne: sums.ne(),
             calibration: sums.calibration(),
-            ece: calibration::ece_sorted(scores, labels, &order),
+            ece: Some(calibration::ece_sorted(scores, labels, &order)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::RankingRecord;
 use super::differences::Differences;
-use crate::compare::cost::{Cost, median, median_of_known};
+use crate::compare::cost::{Cost, median_of_known};
 use crate::run::Measured;
 use serde::Serialize;
 
@@ -28,10 +28,10 @@ pub(crate) struct Worth {
     /// Mean AUC within requests; none where rows have none.
     pub(crate) request_auc: Option<f64>,
     pub(crate) pr_auc: Option<f64>,
-    pub(crate) log_loss: f64,
+    pub(crate) log_loss: Option<f64>,
     pub(crate) ne: Option<f64>,
     pub(crate) calibration: Option<f64>,
-    pub(crate) ece: f64,
+    pub(crate) ece: Option<f64>,
     /// From the reference, which has none.
     pub(crate) difference: Option<Differences>,
 }
@@ -87,10 +87,10 @@ impl Worth {
             uauc: known(|worth| worth.uauc),
             request_auc: known(|worth| worth.request_auc),
             pr_auc: known(|worth| worth.pr_auc),
-            log_loss: median(all.iter().map(|worth| worth.log_loss)),
+            log_loss: known(|worth| worth.log_loss),
             ne: known(|worth| worth.ne),
             calibration: known(|worth| worth.calibration),
-            ece: median(all.iter().map(|worth| worth.ece)),
+            ece: known(|worth| worth.ece),
             difference: None,
         }
     }

@@ -37,7 +37,7 @@ fn worths(shown: &Shown, of: &dyn Fn(&Probabilities) -> Option<Worth>) -> String
     for (name, figures) in shown {
         let Some(worth) = of(figures) else { continue };
         let Worth { auc, uauc, request_auc, pr_auc, ne, calibration, ece, .. } = worth;
-        let cells = [auc, uauc, request_auc, pr_auc, ne, calibration, Some(ece)];
+        let cells = [auc, uauc, request_auc, pr_auc, ne, calibration, ece];
         let cells = cells.map(|value| known(value, |value| format!("{value:.4}")));
         let cells: Vec<String> = std::iter::once(worth.rows.to_string()).chain(cells).collect();
         out += &line(shown, name, &cells, 12);

@@ -54,9 +54,9 @@ fn cells(scores: &Scores, uauc: Option<f64>) -> [String; HEADS.len()] {
         number(scores.auc),
         number(uauc),
         number(scores.pr_auc),
-        number(Some(scores.log_loss)),
+        number(scores.log_loss),
         number(scores.ne),
         number(scores.calibration),
-        number(Some(scores.ece)),
+        number(scores.ece),
     ]
 }
