@@ -74,7 +74,8 @@ fn differences(shown: &Shown, base: &str, of: &dyn Fn(&Probabilities) -> Option<
         best: false,
     };
     let caption = format!(
-        "Less that of {}, with 95 % paired intervals over users; bold where 0 is outside.",
+        "Less that of {}, with 95 % paired intervals over users; bold where 0 is outside. They are of these trained models: how far \
+         another seed would be from them is not in them.",
         escape(base)
     );
     table(

@@ -1,4 +1,7 @@
-//! Which differences between runs are real: one bootstrap over users for all runs, so that every pair is drawn alike.
+//! Which differences between trained models are real: one bootstrap over users for all runs, so that every pair is drawn alike.
+//!
+//! An interval says how the models at hand would differ on other users. It does not say how two ways of training differ: another
+//! seed gives another model, which only runs of several seeds show.
 
 use crate::run::ScoredRows;
 use semrank_core::pointwise::{Bootstrap, BootstrapSettings, Interval, Measure};

@@ -61,6 +61,7 @@ fn costs(shown: &Shown) -> String {
 
 fn differences(shown: &Shown, base: &str, of: &dyn Fn(&Probabilities) -> Option<Worth>) -> String {
     let mut out = format!("less that of {base}, 95 % paired intervals over users; * = 0 is outside\n");
+    out += "of these trained models: how far another seed would be from them is not in the intervals\n";
     out += &line(shown, "", &["NE", "AUC", "UAUC"].map(str::to_owned), 30);
     for (name, figures) in shown {
         let found = of(figures).and_then(|worth| worth.difference);
