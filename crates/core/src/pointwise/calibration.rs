@@ -37,8 +37,9 @@ pub fn reliability(scores: &[f64], labels: &[bool], bins: usize) -> Vec<Bin> {
 }
 
 /// Expected calibration error: the mean over rows of |predicted - observed| of the row's bin, with [`BINS`] bins of
-/// equal count (Naeini et al. 2015, with quantile bins). Among equal scores negatives come
-/// first, so columns of few different scores look worse than they are: the base rate alone does not get 0.
+/// equal count (Naeini et al. 2015, with quantile bins). Among equal scores negatives come first, as in a sorted file of
+/// (score, label), so that another program finds the same number; columns of few different scores, such as baselines and
+/// isotonic steps, look worse than they are: the base rate alone does not get 0.
 ///
 /// # Panics
 /// When the lengths differ or a score is not in [0, 1].

@@ -9,8 +9,6 @@ pub struct GroupedAuc {
     pub mean: Option<f64>,
     /// Those groups.
     pub groups: usize,
-    /// The same weighted by rows (GAUC; Zhou et al. 2018, §5.3).
-    pub by_rows: Option<f64>,
 }
 
 /// The area under the ROC curve: the probability that a positive row scores above a negative one, ties half
@@ -38,16 +36,13 @@ pub fn average_precision(scores: &[f64], labels: &[bool]) -> Option<f64> {
 pub fn grouped_auc(groups: &[u32], scores: &[f64], labels: &[bool]) -> GroupedAuc {
     let aucs = group_aucs(groups, scores, labels);
     let n = aucs.len();
-    let rows: usize = aucs.iter().map(|group| group.rows).sum();
     let mean = aucs.iter().map(|group| group.auc).sum::<f64>() / n as f64;
-    let by_rows = aucs.iter().map(|group| group.auc * group.rows as f64).sum::<f64>() / rows as f64;
-    GroupedAuc { mean: (n > 0).then_some(mean), groups: n, by_rows: (n > 0).then_some(by_rows) }
+    GroupedAuc { mean: (n > 0).then_some(mean), groups: n }
 }
 
 /// One group that has both labels.
 pub(crate) struct OfGroup {
     pub(crate) key: u32,
-    pub(crate) rows: usize,
     pub(crate) auc: f64,
 }
 
@@ -65,7 +60,7 @@ pub(crate) fn group_aucs(groups: &[u32], scores: &[f64], labels: &[bool]) -> Vec
         .chunk_by(|&a, &b| groups[a as usize] == groups[b as usize])
         .filter_map(|group| {
             let auc = auc_sorted(scores, labels, group)?;
-            Some(OfGroup { key: groups[group[0] as usize], rows: group.len(), auc })
+            Some(OfGroup { key: groups[group[0] as usize], auc })
         })
         .collect()
 }
