@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `model.safetensors` | dense parameters by name, rows of items, advertisers and prefixes, keys of the prefixes |
+//! | `model.safetensors` | dense parameters by name, rows of items, advertisers and prefixes |
 //! | `model.json` | shape, the curve of epochs or days, the neutral slot effect, what the caller adds |
 
 use super::network::PointwiseShape;

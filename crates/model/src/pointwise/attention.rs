@@ -1,5 +1,6 @@
 //! Target attention: each candidate reads its user's history, and no other candidate (DIN, Zhou et al. 2018, arXiv
-//! 1706.06978, section 4.3; SIM, Pi et al. 2020, arXiv 2006.05639, with its relative times).
+//! 1706.06978, section 4.3; SIM, Pi et al. 2020, arXiv 2006.05639, with its relative times). DIN leaves its weights as they are;
+//! here they go through a softmax and sum to 1.
 //!
 //! Head `h` of candidate vector `c` at event vector `e` of age bucket `b`:
 //!
