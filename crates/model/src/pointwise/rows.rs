@@ -81,7 +81,7 @@ impl Contexts {
         for (value, _) in values.clone().zip(&examples.parts).filter(|(_, part)| **part == Part::Train) {
             let next = numbers.len() as u16 + 1;
             value.map(|value| *numbers.entry(value).or_insert(next));
-            if numbers.len() >= SMALL {
+            if numbers.len() > SMALL {
                 return;
             }
         }
@@ -195,4 +195,25 @@ pub(crate) fn dwell_bucket(dwell_ms: i32) -> u8 {
         return 0;
     }
     (1 + (dwell_ms as u32 / 1000 + 1).ilog2()).min(super::network::DWELL_BUCKETS as u32 - 1) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use semrank_data::ContextColumn;
+
+    #[test]
+    fn a_column_of_256_values_is_small_and_one_of_257_is_not() {
+        let settings = PointwiseSettings { reads_time: false, ..PointwiseSettings::default() };
+        for (values, small) in [(256, 1), (257, 0)] {
+            let numbers = ContextValues::Integer((0..values).collect());
+            let examples = Examples {
+                parts: vec![Part::Train; values as usize],
+                context: vec![ContextColumn { name: "place".into(), values: numbers }],
+                ..Examples::default()
+            };
+            let contexts = Contexts::new(&examples, &Catalog::default(), &settings);
+            assert_eq!(contexts.small.len(), small, "{values} values");
+        }
+    }
 }
