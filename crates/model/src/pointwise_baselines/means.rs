@@ -103,10 +103,10 @@ impl<'a> SmoothedMeans<'a> {
     }
 
     /// The item's rate plus the mean of what the user's labels were above their items' rates; twice the user
-    /// smoothing, since a residual has little to say.
+    /// smoothing, since a residual has little to say. Held off 0 and 1, but below the rates of rare conversions.
     pub fn item_and_residual(&self, row: usize) -> f64 {
         let residual = self.residuals[self.examples.users[row].index()];
-        (self.item(row) + residual).clamp(1e-3, 1.0 - 1e-3)
+        (self.item(row) + residual).clamp(1e-6, 1.0 - 1e-6)
     }
 
     /// `ln(1 + positive rows of the item)` of every row.

@@ -91,6 +91,15 @@ fn every_baseline_is_a_column_of_probabilities() {
 }
 
 #[test]
+fn a_rare_label_stays_rare() {
+    let rows: Vec<_> = (0..5000).map(|row| (Part::Train, "ann", "hat", row == 0)).collect();
+    let (dataset, examples) = open(&rows);
+    let data = LabelledRows { dataset: &dataset, examples: &examples, label: Label::Click };
+    let means = SmoothedMeans::fit(data, &[Part::Train], Smoothing::default());
+    assert!(means.item_and_residual(0) < 4e-4, "1 of 5000: {}", means.item_and_residual(0));
+}
+
+#[test]
 fn test_labels_change_no_score() {
     let (dataset, examples) = open(&ROWS);
     let mut turned = ROWS;
