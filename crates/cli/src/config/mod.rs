@@ -130,6 +130,9 @@ impl Config {
         self.train.check()?;
         self.blend.check()?;
         self.pointwise.check()?;
+        if self.task == Task::Oc {
+            self.pointwise.check_delay(self.train.delay)?;
+        }
         Ok(())
     }
 }

@@ -147,7 +147,8 @@ semrank_core::settings! {
         click_weight: f64 = 1.0,
         /// Weight of the loss of conversion given click.
         conversion_weight: f64 = 1.0,
-        /// Weight of the loss of the entire-space product P(click) · P(conversion | click) over all impressions.
+        /// Weight of the loss of the entire-space product P(click) · P(conversion | click) over all impressions; not with
+        /// `train.delay=delay-model`.
         entire_space: f64 = 0.0,
         /// Weight of the squared error of the logarithm of dwell.
         dwell_weight: f64 = 0.05,
@@ -222,5 +223,40 @@ impl PointwiseSettings {
             not_negative(key, got)?;
         }
         Ok(())
+    }
+
+    /// Refuses the entire-space product with lessons that have no label: those of the delay model say what came of a stretch
+    /// of a click's age, so that the product would learn of rows without a click only.
+    ///
+    /// # Errors
+    /// `pointwise.entire_space` above 0 with [`Delay::DelayModel`].
+    pub fn check_delay(&self, delay: Delay) -> Result<(), SettingError> {
+        if delay != Delay::DelayModel || self.entire_space == 0.0 {
+            return Ok(());
+        }
+        let expected = "0 with train.delay=delay-model, whose lessons are no labels; with a weight, train.delay must be window, \
+                        naive, fake-negative-weighted, elapsed or oracle";
+        Err(SettingError {
+            key: "pointwise.entire_space",
+            got: self.entire_space.to_string(),
+            expected: expected.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_entire_space_needs_labels() {
+        let settings = PointwiseSettings { entire_space: 0.5, ..PointwiseSettings::default() };
+        let said = settings.check_delay(Delay::DelayModel).unwrap_err().to_string();
+        assert!(
+            said.starts_with("pointwise.entire_space is 0.5, expected 0 with train.delay=delay-model"),
+            "{said}"
+        );
+        assert!(settings.check_delay(Delay::Window).is_ok() && settings.check_delay(Delay::Elapsed).is_ok());
+        assert!(PointwiseSettings::default().check_delay(Delay::DelayModel).is_ok());
     }
 }
