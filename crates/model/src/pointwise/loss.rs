@@ -1,6 +1,8 @@
 //! The loss of one lesson in the logits of its row, head by head.
 
-use super::delay::{DelayModel, cross_entropy, elapsed_weight, fake_negative_weight, product_cross_entropy};
+use super::delay::{
+    DelayModel, cross_entropy, elapsed_weight, fake_negative_weight, product_cross_entropy, sigmoid,
+};
 use super::lessons::Lesson;
 use super::network::HeadColumns;
 use super::settings::PointwiseSettings;
@@ -67,16 +69,17 @@ impl Losses<'_> {
             (Lesson::Click, conversion) => self.click(truth, conversion, (logits, dlogits), &mut found),
             (_, None) => {}
             (Lesson::Conversion(label), Some(at)) => {
-                self.label(at, label, 1.0, (logits, dlogits), &mut found)
+                self.label(at, label, [1.0, 1.0], (logits, dlogits), &mut found)
             }
             (Lesson::Fake(label), Some(at)) => {
-                let weight = fake_negative_weight(logits[at], label);
-                self.label(at, label, weight, (logits, dlogits), &mut found);
+                let weights = [fake_negative_weight(logits[at], label), 1.0 + sigmoid(logits[at])];
+                self.label(at, label, weights, (logits, dlogits), &mut found);
             }
             (Lesson::Elapsed(label), Some(at)) => {
                 let [delayed, real] = [HeadColumns::delayed(at), HeadColumns::real_negative(at)];
                 let weight = elapsed_weight(label, logits[delayed], logits[real]);
-                self.label(at, label, weight, (logits, dlogits), &mut found);
+                let weights = [weight, 1.0 + sigmoid(logits[delayed])];
+                self.label(at, label, weights, (logits, dlogits), &mut found);
             }
             (Lesson::Late { delayed, real_negative }, Some(at)) => {
                 let (column, real) = (HeadColumns::delayed(at), HeadColumns::real_negative(at));
@@ -123,18 +126,20 @@ impl Losses<'_> {
         }
     }
 
+    /// A label of a stream; `common` is the factor in its weight that all samples of a click have. In the product it would make a
+    /// click count more than a row without one.
     fn label(
         &self,
         at: usize,
         label: bool,
-        weight: f64,
+        [weight, common]: [f64; 2],
         (logits, dlogits): (&[f64], &mut [f64]),
         found: &mut Found,
     ) {
         let (loss, slope) = cross_entropy(logits[at], label, weight);
         dlogits[at] += self.settings.conversion_weight * slope;
         found.losses[Head::Conversion as usize] = Some(loss);
-        self.product(at, label, weight, (logits, dlogits));
+        self.product(at, label, weight / common, (logits, dlogits));
     }
 
     fn product(&self, at: usize, label: bool, weight: f64, (logits, dlogits): (&[f64], &mut [f64])) {

@@ -3,9 +3,11 @@
 //! | file | tests |
 //! |---|---|
 //! | `network` | gradients, batches, threads |
+//! | `losses` | gradients of what lessons cost, and where they vanish |
 //! | `points_in_time` | what is known when: counts, snapshots, test labels |
 //! | `training` | what is learned, by epochs and in one pass; a training that stops and goes on; a saved model |
 
+mod losses;
 mod network;
 mod points_in_time;
 mod training;
