@@ -238,8 +238,8 @@ impl<'a> Counts<'a> {
         let arrival = |known: i64, kind| Arrival { known, row: row as u32, kind };
         let mut arrivals = vec![arrival(labels.click_known(row), ArrivalKind::Click)];
         if labels.may_convert(row) {
-            arrivals.push(arrival(labels.matured(row), ArrivalKind::Matured));
-            arrivals.extend(labels.conversion_time(row).map(|time| arrival(time, ArrivalKind::Conversion)));
+            arrivals.push(arrival(labels.matured_known(row), ArrivalKind::Matured));
+            arrivals.extend(labels.conversion_known(row).map(|time| arrival(time, ArrivalKind::Conversion)));
         }
         if self.settings.known == Known::Earlier && part == Part::Valid && row < self.release_at {
             self.deferred.extend(arrivals);

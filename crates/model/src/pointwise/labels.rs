@@ -1,5 +1,6 @@
 //! When each label is known. A click is known when it happens, its absence when the click window is over; a conversion when it
-//! arrives, its absence when the attribution window is over. Every use of a label, in a feature or in a loss, asks here.
+//! arrives, its absence when the attribution window is over; all of that the logging delay later. Every use of a label, in a
+//! feature or in a loss, asks here.
 
 use semrank_data::{Dataset, Examples, Meta};
 
@@ -67,13 +68,18 @@ impl<'a> Labels<'a> {
     pub(crate) fn click_known(&self, row: usize) -> i64 {
         let waited = self.examples.times[row].saturating_add(self.windows.click);
         let known = if self.examples.clicks[row] { self.click_time(row) } else { waited };
-        known.saturating_add(self.windows.logging)
+        self.logged(known)
+    }
+
+    /// When the log has what happened at a time.
+    pub(crate) fn logged(&self, time: i64) -> i64 {
+        time.saturating_add(self.windows.logging)
     }
 
     /// When both labels of a row shown then are known, whatever they are.
     pub(crate) fn closed(&self, row: usize) -> i64 {
-        let Windows { click, conversion, logging } = self.windows;
-        self.examples.times[row].saturating_add(click).saturating_add(conversion).saturating_add(logging)
+        let Windows { click, conversion, .. } = self.windows;
+        self.logged(self.examples.times[row].saturating_add(click).saturating_add(conversion))
     }
 
     /// Whether a conversion of the click can be attributed at all.
@@ -89,13 +95,23 @@ impl<'a> Labels<'a> {
         converts.then(|| time.unwrap_or(self.matured(row)).max(self.click_time(row)))
     }
 
-    /// Whether the row is a click whose conversion label can no longer change.
-    pub(crate) fn is_mature(&self, row: usize) -> bool {
-        self.may_convert(row) && self.matured(row) <= self.end
+    /// When the conversion of a click is known, if it has one.
+    pub(crate) fn conversion_known(&self, row: usize) -> Option<i64> {
+        self.conversion_time(row).map(|time| self.logged(time))
     }
 
-    /// When the conversion label of a click can no longer change.
+    /// Whether the row is a click whose conversion label can no longer change.
+    pub(crate) fn is_mature(&self, row: usize) -> bool {
+        self.may_convert(row) && self.matured_known(row) <= self.end
+    }
+
+    /// When the attribution window of a click is over.
     pub(crate) fn matured(&self, row: usize) -> i64 {
         self.click_time(row).saturating_add(self.windows.conversion)
+    }
+
+    /// When it is known that the conversion label of a click can no longer change.
+    pub(crate) fn matured_known(&self, row: usize) -> i64 {
+        self.logged(self.matured(row))
     }
 }

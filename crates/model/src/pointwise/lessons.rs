@@ -9,6 +9,8 @@
 //! | `fake-negative-weighted` | a negative at the click; a positive when the conversion arrives |
 //! | `elapsed` | what is known after `wait_hours`; a positive when a later conversion arrives; whether it was late, when the window is over |
 //! | `delay-model` | what came of each stretch of its age, at the end of the stretch; with a family of delays, that nothing happened up to some ages, and the conversion when it arrives |
+//!
+//! Each of these is given when the log has it: the logging delay later.
 
 use super::hazard::STRETCHES;
 use super::labels::{DAY_MS, Labels};
@@ -105,12 +107,13 @@ impl<'a> Plan<'a> {
         };
         add(self.labels.click_known(row), Lesson::Click);
         if self.conversions && self.labels.may_convert(row) {
-            self.push_conversion(row, &mut add);
+            self.push_conversion(row, &mut |time, lesson| add(self.labels.logged(time), lesson));
         }
         let end = self.labels.end;
         out.retain(|lesson| lesson.time <= end);
     }
 
+    /// What is learned of a click's conversion, by the times at which it happened.
     fn push_conversion(&self, row: usize, add: &mut impl FnMut(i64, Lesson)) {
         let (labels, click) = (self.labels, self.labels.click_time(row));
         let (converted, over) = (labels.conversion_time(row), labels.matured(row));
@@ -120,7 +123,7 @@ impl<'a> Plan<'a> {
             Delay::Oracle => add(click, Lesson::Conversion(converted.is_some())),
             Delay::Window => add(over, Lesson::Conversion(converted.is_some())),
             Delay::Naive if self.once => add(waited, Lesson::Conversion(known_at(waited))),
-            Delay::Naive => add(click, Lesson::Conversion(known_at(labels.end))),
+            Delay::Naive => add(click, Lesson::Conversion(known_at(self.seen_until()))),
             Delay::FakeNegativeWeighted => {
                 add(click, Lesson::Fake(false));
                 converted.into_iter().for_each(|time| add(time, Lesson::Fake(true)));
@@ -141,7 +144,7 @@ impl<'a> Plan<'a> {
     fn push_looks(&self, click: i64, converted: Option<i64>, add: &mut impl FnMut(i64, Lesson)) {
         let days = |ms: i64| ms as f64 / DAY_MS as f64;
         let window = self.labels.windows.conversion;
-        let seen_for = if self.once { i64::MAX } else { (self.labels.end - click).max(0) };
+        let seen_for = if self.once { i64::MAX } else { (self.seen_until() - click).max(0) };
         let mut from = 0;
         for share in LOOKS {
             let age = (share * window as f64) as i64;
@@ -169,6 +172,11 @@ impl<'a> Plan<'a> {
                 return;
             }
         }
+    }
+
+    /// The newest time of which the log tells.
+    fn seen_until(&self) -> i64 {
+        self.labels.end.saturating_sub(self.labels.windows.logging)
     }
 
     /// The attribution window in days, at least an hour.

@@ -116,6 +116,25 @@ impl World {
         World { dataset, examples, content, advertisers }
     }
 
+    /// The same with a log that has everything some hours later.
+    fn logging_hours(mut self, hours: i64) -> World {
+        self.dataset.meta.windows.insert("logging_delay_seconds".into(), (hours * 3600).into());
+        self
+    }
+
+    /// Turns the labels of a row around that are not known before a time.
+    fn turn_around(&mut self, row: usize, now: i64) {
+        let (click, conversion) = (self.labels().click_known(row), self.labels().conversion_known(row));
+        let examples = &mut self.examples;
+        if click >= now {
+            examples.clicks[row] = !examples.clicks[row];
+            examples.click_times[row] = now.max(examples.times[row]) + 1;
+        } else if conversion.is_some_and(|known| known >= now) {
+            examples.conversions[row] = Some(false);
+            examples.conversion_times[row] = i64::MIN;
+        }
+    }
+
     fn tables(&self) -> ItemTables<'_> {
         let kinds = &self.dataset.catalog.kinds;
         ItemTables { content: &self.content, advertisers: &self.advertisers, prefixes: None, kinds }

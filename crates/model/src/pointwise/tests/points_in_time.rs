@@ -20,29 +20,32 @@ fn which_rows_are_measured_depends_on_their_times_only() {
 
 #[test]
 fn a_snapshot_knows_only_what_came_before_it() {
-    let (world, mut other) = (World::new(800, 6), World::new(800, 6));
-    let cut = world.examples.times[400];
-    // Everything that is known at the cut or later is turned around.
-    for row in 0..800 {
-        let conversion = other.examples.conversion_times[row];
-        if other.labels().click_known(row) >= cut {
-            other.examples.clicks[row] = !other.examples.clicks[row];
-            other.examples.click_times[row] = cut.max(other.examples.times[row]) + HOUR_MS;
-        } else if conversion != i64::MIN && conversion >= cut {
-            other.examples.conversions[row] = Some(false);
-            other.examples.conversion_times[row] = i64::MIN;
+    for logging in [0, 6] {
+        let [world, mut other] = [(); 2].map(|()| World::new(800, 6).logging_hours(logging));
+        let cut = world.examples.times[400];
+        (0..800).for_each(|row| other.turn_around(row, cut));
+        let settings = PointwiseSettings { known: Known::Past, ..small() };
+        for (delay, hazard) in [
+            (Delay::Window, Hazard::Piecewise),
+            (Delay::Naive, Hazard::Piecewise),
+            (Delay::FakeNegativeWeighted, Hazard::Piecewise),
+            (Delay::DelayModel, Hazard::Piecewise),
+            (Delay::DelayModel, Hazard::Weibull),
+            (Delay::Elapsed, Hazard::Piecewise),
+        ] {
+            let settings = PointwiseSettings { hazard, ..settings.clone() };
+            let snapshot = |world: &World| {
+                world.with_trainer((&settings, &once(delay)), |mut trainer| {
+                    trainer.train_to(cut);
+                    trainer.network().params.clone()
+                })
+            };
+            assert_eq!(
+                snapshot(&world),
+                snapshot(&other),
+                "{delay:?}, {hazard:?}, logged {logging} hours later"
+            );
         }
-    }
-    let settings = PointwiseSettings { known: Known::Past, ..small() };
-    for delay in [Delay::Window, Delay::Naive, Delay::FakeNegativeWeighted, Delay::DelayModel, Delay::Elapsed]
-    {
-        let snapshot = |world: &World| {
-            world.with_trainer((&settings, &once(delay)), |mut trainer| {
-                trainer.train_to(cut);
-                trainer.network().params.clone()
-            })
-        };
-        assert_eq!(snapshot(&world), snapshot(&other), "{delay:?}");
     }
 }
 
@@ -80,18 +83,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
-    fn later_labels_change_no_earlier_count(seed in 0u64..1000, at in 0usize..200) {
-        let (world, mut other) = (World::new(200, seed), World::new(200, seed));
+    fn later_labels_change_no_earlier_count(seed in 0u64..1000, at in 0usize..200, logging in 0i64..12) {
+        let [world, mut other] = [(); 2].map(|()| World::new(200, seed).logging_hours(logging));
         let now = world.examples.times[at];
-        for row in 0..200 {
-            if other.labels().click_known(row) >= now {
-                other.examples.clicks[row] = !other.examples.clicks[row];
-                other.examples.click_times[row] = now.max(other.examples.times[row]) + 1;
-            } else if other.examples.conversion_times[row] >= now {
-                other.examples.conversions[row] = Some(false);
-                other.examples.conversion_times[row] = i64::MIN;
-            }
-        }
+        (0..200).for_each(|row| other.turn_around(row, now));
         for known in [Known::Train, Known::Earlier, Known::Past] {
             let (a, b) = (counted(&world, known), counted(&other, known));
             prop_assert_eq!(&a[..=at], &b[..=at], "row {} of seed {}, {:?}", at, seed, known);
