@@ -241,7 +241,7 @@ impl<'a> Counts<'a> {
             arrivals.push(arrival(labels.matured_known(row), ArrivalKind::Matured));
             arrivals.extend(labels.conversion_known(row).map(|time| arrival(time, ArrivalKind::Conversion)));
         }
-        if self.settings.known == Known::Earlier && part == Part::Valid && row < self.release_at {
+        if self.settings.known == Known::Earlier && part == Part::Valid {
             self.deferred.extend(arrivals);
         } else {
             self.arriving.extend(arrivals.into_iter().map(Reverse));
