@@ -23,6 +23,7 @@ use super::settings::{Known, PointwiseSettings};
 use semrank_data::Part;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::AddAssign;
 
 /// Scopes that are counted.
 const SCOPES: usize = 4;
@@ -34,17 +35,47 @@ const OF_CONVERSIONS: usize = 2;
 
 /// Sums of one member of a scope.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sums {
-    rows: f32,
-    clicks: f32,
-    expected: f32,
+struct Sums<F> {
+    rows: F,
+    clicks: F,
+    expected: F,
     /// Clicks minus what the other side of the pair made likely, in standard deviations.
-    residual: f32,
+    residual: F,
     /// Clicks that may convert, conversions so far, and the same of clicks whose window is over.
+    convertible: F,
+    conversions: F,
+    mature: F,
+    mature_conversions: F,
+}
+
+/// What a label adds.
+struct Counted {
+    kind: ArrivalKind,
+    clicked: f32,
+    /// Clicks expected from the slot.
+    slot: f32,
     convertible: f32,
-    conversions: f32,
-    mature: f32,
-    mature_conversions: f32,
+    converts: f32,
+}
+
+impl<F: AddAssign + From<f32>> Sums<F> {
+    /// Adds a label; `other` is what the other side of the pair made likely.
+    fn add(&mut self, label: &Counted, other: f32) {
+        match label.kind {
+            ArrivalKind::Click => {
+                self.rows += 1.0.into();
+                self.clicks += label.clicked.into();
+                self.expected += label.slot.into();
+                self.residual += (label.clicked - other).into();
+                self.convertible += label.convertible.into();
+            }
+            ArrivalKind::Conversion => self.conversions += 1.0.into(),
+            ArrivalKind::Matured => {
+                self.mature += 1.0.into();
+                self.mature_conversions += label.converts.into();
+            }
+        }
+    }
 }
 
 /// A label on its way.
@@ -88,9 +119,10 @@ pub(crate) struct Counts<'a> {
     advertisers: &'a [u32],
     settings: &'a PointwiseSettings,
     conversions: bool,
-    scopes: [Vec<Sums>; SCOPES],
-    slots: Vec<[f32; 2]>,
-    total: Sums,
+    scopes: [Vec<Sums<f32>>; SCOPES],
+    /// Rows and clicks. Like the total in f64: from 2^24 on adding 1 to an f32 changes nothing.
+    slots: Vec<[f64; 2]>,
+    total: Sums<f64>,
     arriving: BinaryHeap<Reverse<Arrival>>,
     expected: std::collections::HashMap<u32, Expected>,
     /// Labels of validation rows wait here until no row of training or validation follows.
@@ -173,7 +205,7 @@ impl<'a> Counts<'a> {
     }
 
     fn push_conversions(&self, members: [Option<usize>; SCOPES], out: &mut Vec<f32>) {
-        let rate = |conversions: f32, clicks: f32| (conversions + 0.5) / (clicks + 10.0);
+        let rate = |conversions: f64, clicks: f64| ((conversions + 0.5) / (clicks + 10.0)) as f32;
         let bases = [
             rate(self.total.mature_conversions, self.total.mature),
             rate(self.total.conversions, self.total.convertible),
@@ -199,14 +231,14 @@ impl<'a> Counts<'a> {
     }
 
     fn base(&self) -> f32 {
-        (self.total.clicks + 1.0) / (self.total.rows + 10.0)
+        ((self.total.clicks + 1.0) / (self.total.rows + 10.0)) as f32
     }
 
     /// The click rate of the row's slot.
     fn slot_rate(&self, row: usize) -> f32 {
         let (base, slot) = (self.base(), self.labels.examples.slots.get(row));
         match slot.and_then(|&slot| self.slots.get(slot as usize)) {
-            Some([rows, clicks]) => (clicks + 50.0 * base) / (rows + 50.0),
+            Some([rows, clicks]) => ((clicks + 50.0 * f64::from(base)) / (rows + 50.0)) as f32,
             None => base,
         }
     }
@@ -263,38 +295,28 @@ impl<'a> Counts<'a> {
     fn count(&mut self, arrival: Arrival, learned: &mut impl FnMut(&[Past], Past)) {
         let (row, examples) = (arrival.row as usize, self.labels.examples);
         let members = self.members(row);
-        let converts = self.labels.conversion_time(row).is_some();
-        let clicked = examples.clicks[row];
         let expected = self.expected.get(&arrival.row).copied().unwrap_or_default();
-        let convertible = self.labels.may_convert(row);
         let one = |yes: bool| f32::from(u8::from(yes));
-        let add = |sums: &mut Sums, other: f32| match arrival.kind {
-            ArrivalKind::Click => {
-                sums.rows += 1.0;
-                sums.clicks += one(clicked);
-                sums.expected += expected.slot;
-                sums.residual += one(clicked) - other;
-                sums.convertible += one(convertible);
-            }
-            ArrivalKind::Conversion => sums.conversions += 1.0,
-            ArrivalKind::Matured => {
-                sums.mature += 1.0;
-                sums.mature_conversions += one(converts);
-            }
+        let label = Counted {
+            kind: arrival.kind,
+            clicked: one(examples.clicks[row]),
+            slot: expected.slot,
+            convertible: one(self.labels.may_convert(row)),
+            converts: one(self.labels.conversion_time(row).is_some()),
         };
         let others = [expected.item, expected.user, expected.both, expected.both];
         for ((scope, member), other) in self.scopes.iter_mut().zip(members).zip(others) {
             if let Some(member) = member {
-                add(&mut scope[member], other);
+                scope[member].add(&label, other);
             }
         }
-        add(&mut self.total, expected.both);
+        self.total.add(&label, expected.both);
         if arrival.kind == ArrivalKind::Click {
             if let Some(slot) = examples.slots.get(row).and_then(|&slot| self.slots.get_mut(slot as usize)) {
-                *slot = [slot[0] + 1.0, slot[1] + one(clicked)];
+                *slot = [slot[0] + 1.0, slot[1] + f64::from(label.clicked)];
             }
             let deviation = (expected.both * (1.0 - expected.both)).max(1e-4).sqrt();
-            self.remember(row, (one(clicked) - expected.both) / deviation, learned);
+            self.remember(row, (label.clicked - expected.both) / deviation, learned);
             self.expected.remove(&arrival.row);
         }
     }
@@ -320,4 +342,19 @@ pub(crate) fn log_odds(p: f32) -> f32 {
 
 fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + (-x).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_total_counts_on_behind_what_an_f32_can() {
+        let full = f64::from(1 << 24);
+        let mut total = Sums { rows: full, mature: full, ..Sums::default() };
+        let label = |kind| Counted { kind, clicked: 1.0, slot: 0.5, convertible: 1.0, converts: 0.0 };
+        total.add(&label(ArrivalKind::Click), 0.0);
+        total.add(&label(ArrivalKind::Matured), 0.0);
+        assert_eq!((total.rows, total.mature), (full + 1.0, full + 1.0));
+    }
 }
