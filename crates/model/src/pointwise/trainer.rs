@@ -5,7 +5,7 @@
 
 use super::features::FeatureStore;
 use super::lessons::{Lesson, Plan, Timed};
-use super::loss::{HEADS, HeadSum, Losses, Truth};
+use super::loss::{HEADS, Head, HeadSum, Losses, Truth};
 use super::network::{Drops, HeadColumns, Inputs, PointwiseNetwork, Saved};
 use super::rows::RowData;
 use super::settings::PointwiseSettings;
@@ -235,6 +235,14 @@ fn blend<T: Scalar>(share: T, x: &[T], y: &mut [T]) {
     });
 }
 
+/// Squared length of `Σ d_i w_i`, given the inner products of all `w`.
+fn squared_length(d: &[f64], products: &[f64]) -> f64 {
+    let rows = d.iter().zip(products.chunks_exact(d.len()));
+    rows.filter(|(d, _)| **d != 0.0)
+        .map(|(di, row)| di * d.iter().zip(row).map(|(dj, product)| dj * product).sum::<f64>())
+        .sum()
+}
+
 impl<T: Scalar> ShardSpace<T> {
     /// Forward, losses and backward of the shard's lessons; gradients of the loss times `scale`.
     fn run(
@@ -264,9 +272,9 @@ impl<T: Scalar> ShardSpace<T> {
         scale: f64,
     ) -> Vec<T> {
         let (count, columns) = (network.columns.count, network.columns);
-        let lengths: Vec<f64> = (0..count).map(|column| network.head_length(column)).collect();
+        let products = network.head_products();
         let mut out = Vec::with_capacity(self.saved.logits.len());
-        let (mut logits, mut dlogits) = (vec![0.0; count], vec![0.0; count]);
+        let (mut logits, mut dlogits, mut part) = (vec![0.0; count], vec![0.0; count], vec![0.0; count]);
         for (timed, row_logits) in self.lessons.iter().zip(self.saved.logits.chunks_exact(count)) {
             let row = timed.row as usize;
             logits.iter_mut().zip(row_logits).for_each(|(to, from)| *to = from.to_f64());
@@ -274,15 +282,19 @@ impl<T: Scalar> ShardSpace<T> {
             let dwell_ms = data.examples.dwell_ms.get(row).copied().unwrap_or(-1);
             let truth = Truth { click: data.examples.clicks[row], dwell_ms };
             let found = losses.of(timed.lesson, truth, &logits, &mut dlogits);
-            let length: f64 = dlogits.iter().zip(&lengths).map(|(d, length)| (d * length).powi(2)).sum();
-            for (sum, loss) in self.heads.iter_mut().zip(found.losses) {
-                if let Some(loss) = loss {
-                    *sum = HeadSum {
-                        loss: sum.loss + loss,
-                        lessons: sum.lessons + 1,
-                        squared: sum.squared + length,
-                    };
+            for (head, (sum, loss)) in self.heads.iter_mut().zip(found.losses).enumerate() {
+                let Some(loss) = loss else { continue };
+                // A lesson is about one head, and about dwell, whose logit is its own.
+                let of_head =
+                    |column: usize| (Some(column) == columns.dwell) == (head == Head::Dwell as usize);
+                for (column, (to, &from)) in part.iter_mut().zip(&dlogits).enumerate() {
+                    *to = if of_head(column) { from } else { 0.0 };
                 }
+                *sum = HeadSum {
+                    loss: sum.loss + loss,
+                    lessons: sum.lessons + 1,
+                    squared: sum.squared + squared_length(&part, &products),
+                };
             }
             let scale = scale * data.weight(row);
             network.add_delay_shape(found.shape * scale, &mut self.grads);
@@ -294,5 +306,16 @@ impl<T: Scalar> ShardSpace<T> {
             }
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_a_sum_has_cross_terms() {
+        // 2 (1, 0) - (1, 1) = (1, -1).
+        assert_eq!(squared_length(&[2.0, -1.0], &[1.0, 1.0, 1.0, 2.0]), 2.0);
     }
 }

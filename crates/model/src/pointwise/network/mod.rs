@@ -208,10 +208,16 @@ impl<T: Scalar> PointwiseNetwork<T> {
         }
     }
 
-    /// Length of a head's weights over the last hidden layer.
-    pub(crate) fn head_length(&self, column: usize) -> f64 {
-        let weights = self.parts.heads.weight.of(&self.params).chunks_exact(self.columns.count);
-        weights.map(|row| row[column].to_f64().powi(2)).sum::<f64>().sqrt()
+    /// Inner products `[heads x heads]` of the heads' weights over the last hidden layer.
+    pub(crate) fn head_products(&self) -> Vec<f64> {
+        let count = self.columns.count;
+        let mut out = vec![0.0; count * count];
+        for weights in self.parts.heads.weight.of(&self.params).chunks_exact(count) {
+            for (a, row) in weights.iter().zip(out.chunks_exact_mut(count)) {
+                weights.iter().zip(row).for_each(|(b, sum)| *sum += a.to_f64() * b.to_f64());
+            }
+        }
+        out
     }
 
     /// What each slot adds to the click logit.

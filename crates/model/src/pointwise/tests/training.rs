@@ -138,6 +138,19 @@ fn training_finds_what_pleases_and_where_it_was_shown() {
 }
 
 #[test]
+fn a_heads_gradient_is_its_own() {
+    let world = World::new(900, 4);
+    let settings = PointwiseSettings { dwell_weight: 0.0, epochs: 1, ..small() };
+    world.with_trainer((&settings, &TrainSettings::default()), |mut trainer| {
+        assert!(trainer.fit(&mut |_, _| true));
+        let heads = &trainer.curve()[0].heads;
+        let of = |name: &str| heads.iter().find(|head| head.head == name).unwrap().gradient;
+        assert!(of("click") > 0.0 && of("conversion") > 0.0);
+        assert_eq!(of("dwell"), 0.0, "a head without weight has no gradient");
+    });
+}
+
+#[test]
 fn one_pass_reports_each_day_and_every_delay_method_learns() {
     let world = World::new(3000, 5);
     for delay in [
