@@ -40,6 +40,9 @@ impl PointwiseTrainer<'_> {
 
     pub(super) fn fit_epochs(&mut self, watch: Watch) -> bool {
         let mut lessons: Vec<Timed> = std::iter::from_fn(|| self.lessons.next_before(i64::MAX)).collect();
+        let settings = self.task.settings;
+        let steps = lessons.len().div_ceil(settings.batch) * settings.epochs;
+        self.stepper.schedule.total_steps = steps as u64;
         if let Some(last) = self.task.examples.len().checked_sub(1) {
             self.features.make_up_to(last);
         }

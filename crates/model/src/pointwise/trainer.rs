@@ -28,7 +28,7 @@ pub(crate) struct Stepper<T> {
     settings: PointwiseSettings,
     window_days: f64,
     dropout: [f64; 3],
-    schedule: Schedule,
+    pub(crate) schedule: Schedule,
     pub(crate) moments: AdamState<T>,
     rng: Rng,
     pub(crate) step: u64,
@@ -67,16 +67,16 @@ pub(crate) struct Stepped {
 }
 
 impl<T: Scalar> Stepper<T> {
-    /// A fresh trainer of a fresh network; `total_steps` for the schedule, none where the rate stays.
+    /// A fresh trainer of a fresh network. Where a log is read several times, the caller tells the schedule its steps.
     pub(crate) fn new(
         network: PointwiseNetwork<T>,
         settings: &PointwiseSettings,
         plan: &Plan,
         [id_dropout, prefix_dropout]: [f64; 2],
-        (total_steps, seed): (Option<u64>, u64),
+        seed: u64,
     ) -> Self {
         let hidden = if plan.once { 0.0 } else { settings.dropout };
-        let final_share = if total_steps.is_some() { settings.final_share } else { 1.0 };
+        let final_share = if plan.once { 1.0 } else { settings.final_share };
         Self {
             moments: AdamState::new(network.params.len()),
             mean: (settings.average > 0.0 && !plan.once).then(|| network.clone()),
@@ -87,7 +87,7 @@ impl<T: Scalar> Stepper<T> {
             schedule: Schedule {
                 peak: 1.0,
                 warmup_steps: settings.warmup_steps,
-                total_steps: total_steps.unwrap_or(u64::MAX),
+                total_steps: u64::MAX,
                 final_share,
             },
             rng: Rng::new(seed, "ranking training"),

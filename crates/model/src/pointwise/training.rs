@@ -100,12 +100,8 @@ impl<'a> PointwiseTrainer<'a> {
         let drop = |rate: f64, rest: bool| if rest && !once { rate } else { 0.0 };
         let rest = task.tables.prefixes.is_some() || task.tables.width() > 0;
         let dropout = [drop(settings.id_dropout, rest), drop(task.model.prefix_dropout, true)];
-        let total_steps = (!once).then(|| {
-            let rows = examples.rows(Part::Train).count();
-            (rows.div_ceil(settings.batch) * settings.epochs) as u64
-        });
         Self {
-            stepper: Stepper::new(network, settings, &plan, dropout, (total_steps, task.seed)),
+            stepper: Stepper::new(network, settings, &plan, dropout, task.seed),
             lessons: Lessons::new(plan),
             task: *task,
             data,

@@ -151,6 +151,18 @@ fn a_heads_gradient_is_its_own() {
 }
 
 #[test]
+fn the_schedule_ends_with_the_last_lesson() {
+    let world = World::new(900, 4);
+    let settings = PointwiseSettings { patience: 0, ..small() };
+    for delay in [Delay::Window, Delay::DelayModel] {
+        let train = TrainSettings { delay, ..TrainSettings::default() };
+        world.with_trainer((&settings, &train), |mut trainer| {
+            assert!(trainer.fit(&mut |_, _| true));
+            assert_eq!(trainer.step(), trainer.stepper.schedule.total_steps, "{delay:?}");
+        });
+    }
+}
+#[test]
 fn one_pass_reports_each_day_and_every_delay_method_learns() {
     let world = World::new(3000, 5);
     for delay in [
