@@ -15,9 +15,13 @@ impl PointwiseTrainer<'_> {
         let first = self.task.examples.times.first().copied().unwrap_or(0);
         while self.until < self.end() {
             self.until = self.until.max(first).saturating_add(DAY_MS).min(self.end());
+            let before = self.days.last().cloned();
             self.train_to(self.until);
-            let day = self.days.last().cloned().unwrap_or_default();
-            if !watch(self, &Progress::Day(day)) {
+            let progress = match self.days.last() {
+                Some(day) if before.as_ref() != Some(day) => Progress::Day(day.clone()),
+                _ => Progress::LateDay,
+            };
+            if !watch(self, &progress) {
                 return false;
             }
         }

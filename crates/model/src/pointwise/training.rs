@@ -225,6 +225,8 @@ pub enum Progress {
     Epoch(PassReport),
     /// After a day of a log that is read once.
     Day(DayReport),
+    /// After a day of such a log without a new click label, in which late conversions were learned at most.
+    LateDay,
 }
 
 fn shape(task: &PointwiseTask, features: usize, (conversions, hazards): (bool, usize)) -> PointwiseShape {

@@ -129,7 +129,7 @@ fn train<'a>(prepared: &'a Prepared, key: &str, resume: bool) -> Result<Trained<
 fn fit(trainer: &mut PointwiseTrainer, partial: &Partial) -> Result<(), Error> {
     let (mut saved, mut failed) = (None::<Instant>, None);
     let finished = trainer.fit(&mut |trainer, progress| {
-        note(&line(progress));
+        line(progress).iter().for_each(|line| note(line));
         let stop = interrupt::requested();
         let due = saved.is_none_or(|saved| saved.elapsed() >= SAVE_EVERY);
         if stop || due || matches!(progress, Progress::Epoch(_)) {
@@ -145,18 +145,18 @@ fn fit(trainer: &mut PointwiseTrainer, partial: &Partial) -> Result<(), Error> {
     }
 }
 
-fn line(progress: &Progress) -> String {
+fn line(progress: &Progress) -> Option<String> {
     let head = |head: &HeadReport| format!("{} {:.4} (gradient {:.3})", head.head, head.loss, head.gradient);
     match progress {
         Progress::Epoch(pass) => {
             let heads: Vec<String> = pass.heads.iter().map(head).collect();
             let validation =
                 pass.validation_loss.map_or(String::new(), |loss| format!("  validation {loss:.5}"));
-            format!("  epoch {}  {}{validation}", pass.epoch, heads.join("  "))
+            Some(format!("  epoch {}  {}{validation}", pass.epoch, heads.join("  ")))
         }
         Progress::Day(day) => {
             let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.4}"));
-            format!(
+            Some(format!(
                 "  day {}  {} rows  NE {}  calibration {}  conversions of {} clicks: NE {}  calibration {}",
                 day.day,
                 day.clicks.rows,
@@ -165,8 +165,9 @@ fn line(progress: &Progress) -> String {
                 day.conversions.rows,
                 number(day.conversions.normalised_entropy()),
                 number(day.conversions.calibration()),
-            )
+            ))
         }
+        Progress::LateDay => None,
     }
 }
 
