@@ -2,8 +2,9 @@
 //! length and age, and the likeness to items that the context names.
 //!
 //! Counts need the rows in order and run on one thread; what compares contents is a function of one row and runs on all. Rows are
-//! made a chunk at a time, and [`FeatureStore::release`] forgets those that no one asks for again, so that a long log needs the
-//! memory of its attribution window only.
+//! made a chunk at a time, and those that no one asks for again are forgotten: in one pass a row after its last lesson
+//! ([`FeatureStore::release`]), a row that was scored for good with all before it ([`FeatureStore::release_up_to`]). So a long log
+//! needs the memory of its attribution window only.
 
 use super::affinity::{self, Neighbours};
 use super::counts::{Counts, Past};
@@ -30,6 +31,8 @@ pub(crate) struct FeatureStore<'a> {
     counted: usize,
     /// Rows made so far.
     made: usize,
+    /// Rows before this one are forgotten.
+    released: usize,
     /// Place of each row's features.
     places: Vec<u32>,
     values: Vec<f32>,
@@ -63,6 +66,7 @@ impl<'a> FeatureStore<'a> {
             width,
             counted,
             made: 0,
+            released: 0,
             places: vec![GONE; rows],
             values: Vec::new(),
             free: Vec::new(),
@@ -81,6 +85,12 @@ impl<'a> FeatureStore<'a> {
         self.values.len() / self.width
     }
 
+    /// Rows that are kept.
+    #[cfg(test)]
+    pub(crate) fn kept(&self) -> usize {
+        self.room() - self.free.len()
+    }
+
     /// Features of a row.
     pub(crate) fn width(&self) -> usize {
         self.width
@@ -95,7 +105,9 @@ impl<'a> FeatureStore<'a> {
 
     /// The features of a row that was made and not released.
     pub(crate) fn of(&self, row: usize) -> &[f32] {
-        &self.values[self.places[row] as usize * self.width..][..self.width]
+        let place = self.places[row];
+        assert!(place != GONE, "the features of row {row} are not kept");
+        &self.values[place as usize * self.width..][..self.width]
     }
 
     /// Forgets a row.
@@ -104,6 +116,12 @@ impl<'a> FeatureStore<'a> {
         if place != GONE {
             self.free.push(place);
         }
+    }
+
+    /// Forgets a row and all before it.
+    pub(crate) fn release_up_to(&mut self, row: usize) {
+        (self.released..=row).for_each(|row| self.release(row));
+        self.released = self.released.max(row + 1);
     }
 
     fn make_chunk(&mut self) {

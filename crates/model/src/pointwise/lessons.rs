@@ -52,6 +52,8 @@ pub(crate) struct Timed {
     /// Order among the lessons of one row at one time.
     order: u8,
     pub(crate) lesson: Lesson,
+    /// Whether no later lesson is about the row.
+    pub(crate) last: bool,
 }
 
 impl Eq for Timed {}
@@ -103,7 +105,7 @@ impl<'a> Plan<'a> {
         let from = out.len();
         let mut add = |time: i64, lesson: Lesson| {
             let order = (out.len() - from) as u8;
-            out.push(Timed { time, row: row as u32, order, lesson });
+            out.push(Timed { time, row: row as u32, order, lesson, last: false });
         };
         add(self.labels.click_known(row), Lesson::Click);
         if self.conversions && self.labels.may_convert(row) {
@@ -111,6 +113,9 @@ impl<'a> Plan<'a> {
         }
         let end = self.labels.end;
         out.retain(|lesson| lesson.time <= end);
+        if let Some(last) = out[from..].iter_mut().max() {
+            last.last = true;
+        }
     }
 
     /// What is learned of a click's conversion, by the times at which it happened.

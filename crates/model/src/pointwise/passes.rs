@@ -2,7 +2,7 @@
 
 use super::delay::cross_entropy;
 use super::labels::DAY_MS;
-use super::lessons::{Lesson, Timed};
+use super::lessons::Timed;
 use super::network::Position;
 use super::progress::{DayReport, PassReport, add, head_reports};
 use super::trainer::Stepped;
@@ -104,10 +104,8 @@ impl PointwiseTrainer<'_> {
 
     /// Forgets the features of a row that no later lesson is about.
     fn forget(&mut self, timed: Timed) {
-        let row = timed.row as usize;
-        let learned = timed.lesson == Lesson::Click;
-        if learned && !(self.plan.conversions && self.labels.may_convert(row)) {
-            self.features.release(row);
+        if timed.last {
+            self.features.release(timed.row as usize);
         }
     }
 

@@ -82,6 +82,9 @@ const CONVERSION_START: f64 = -3.0;
 /// And the two heads of late conversions: few are late, most negatives are real.
 const LATE_START: [f64; 2] = [-3.0, 3.0];
 
+/// Rows whose features are kept at a time while they are scored for good.
+const SCORED: usize = 1 << 16;
+
 impl<'a> PointwiseTrainer<'a> {
     /// Nothing trained yet.
     pub fn new(task: &PointwiseTask<'a>) -> Self {
@@ -177,13 +180,28 @@ impl<'a> PointwiseTrainer<'a> {
     /// Scores of rows, in their order.
     ///
     /// # Panics
-    /// When a training row is asked for of a model that was loaded, where the log is read once.
+    /// When the features of a row are not kept any more: of a row before one that was scored by [`Self::score_last`]; and where
+    /// the log is read once, of a training row whose lessons were all learned, or any of a model that was loaded.
     pub fn score(&mut self, rows: &[usize], position: Position) -> Vec<Score> {
         if let Some(&last) = rows.iter().max() {
             self.features.make_up_to(last);
         }
         let neutral = self.neutral_effect() as f32;
         score(self.stepper.scoring(), (&self.data, &self.features), rows, (position, neutral))
+    }
+
+    /// The same of rows in time order after which no earlier row is asked for: their features, and those of all rows before them,
+    /// are forgotten chunk by chunk.
+    ///
+    /// # Panics
+    /// As [`Self::score`].
+    pub fn score_last(&mut self, rows: &[usize], position: Position) -> Vec<Score> {
+        let mut out = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(SCORED) {
+            out.extend(self.score(rows, position));
+            self.features.release_up_to(rows[rows.len() - 1]);
+        }
+        out
     }
 
     /// The mean click effect of the slots of training.

@@ -161,7 +161,7 @@ fn find(prepared: &Prepared, trained: &mut Trained, (part, task): (Part, Task), 
     let oc = task == Task::Oc;
     let rows: Vec<usize> =
         all.iter().copied().filter(|&row| !oc || trained.conversion_is_known(row)).collect();
-    let scored = trained.score(&rows, position);
+    let scored = trained.score_last(&rows, position);
     let converted = |row: usize| examples.conversions.get(row).copied().flatten().unwrap_or(false);
     let each = rows.iter().zip(&scored).map(|(&row, score)| match oc {
         true => (row, examples.clicks[row] && converted(row), score.click_and_conversion()),

@@ -46,9 +46,9 @@ pub(super) struct Trained<'a> {
 }
 
 impl Trained<'_> {
-    /// Calibrated scores of rows.
-    pub(super) fn score(&mut self, rows: &[usize], position: Position) -> Vec<Score> {
-        let mut scores = self.trainer.score(rows, position);
+    /// Calibrated scores of rows, in their order, that no one asks for again.
+    pub(super) fn score_last(&mut self, rows: &[usize], position: Position) -> Vec<Score> {
+        let mut scores = self.trainer.score_last(rows, position);
         for score in &mut scores {
             score.click = self.calibrations.click.apply(score.click);
             score.conversion = self.calibrations.conversion.apply(score.conversion);

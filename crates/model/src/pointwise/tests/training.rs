@@ -162,6 +162,23 @@ fn the_schedule_ends_with_the_last_lesson() {
         });
     }
 }
+/// A chunk of features holds all rows of this log, so those of training are all made and must all be forgotten.
+#[test]
+fn one_pass_keeps_no_row_after_its_last_lesson() {
+    let world = World::new(900, 4);
+    let others = world.examples.len() - world.examples.rows(Part::Train).count();
+    let test: Vec<usize> = world.examples.rows(Part::Test).collect();
+    for delay in [Delay::Window, Delay::Elapsed, Delay::DelayModel] {
+        world.with_trainer((&small(), &once(delay)), |mut trainer| {
+            assert!(trainer.fit(&mut |_, _| true));
+            assert_eq!(trainer.features.kept(), others, "{delay:?}");
+            let scores = trainer.score(&test, Position::Logged);
+            assert_eq!(trainer.score_last(&test, Position::Logged), scores);
+            assert_eq!(trainer.features.kept(), 0, "{delay:?}");
+        });
+    }
+}
+
 #[test]
 fn one_pass_reports_each_day_and_every_delay_method_learns() {
     let world = World::new(3000, 5);
