@@ -3,7 +3,8 @@
 //!
 //! A past row counts by its residual (label minus what user and item made likely), weighted by the likeness of its item to the
 //! candidate. Two likenesses: that of contents, and, for small sets, that of labels: the mean product of the residuals of users
-//! who have labelled both, shrunk towards 0. The second is kept point-in-time too.
+//! who have labelled both, shrunk towards 0. The second is kept point-in-time too, for the first [`MOST_PAIRS`] pairs that are seen:
+//! a set whose users have long histories has more pairs than memory, and those that are frequent are met early.
 
 use super::counts::Past;
 use super::items::ItemTables;
@@ -12,20 +13,33 @@ use std::collections::HashMap;
 /// Features of [`of_labels`] and [`of_contents`].
 pub(crate) const OF_LABELS: usize = 2;
 pub(crate) const OF_CONTENTS: usize = 2;
+/// Pairs that are kept: as many as a hash map of 2^22 places holds, about 70 MB.
+const MOST_PAIRS: usize = 7 << 19;
 /// Users at likeness 0 that a pair's mean product is shrunk by.
 const SHRINK: f32 = 3.0;
 
 /// Sums of products of residuals, and their number, of pairs of items.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Neighbours {
     pairs: HashMap<u64, [f32; 2]>,
+    most: usize,
+}
+
+impl Default for Neighbours {
+    fn default() -> Self {
+        Self { pairs: HashMap::new(), most: MOST_PAIRS }
+    }
 }
 
 impl Neighbours {
     /// A user who had labelled `past` has labelled one more.
     pub(crate) fn learn(&mut self, past: &[Past], new: Past) {
         for old in past.iter().filter(|old| old.item != new.item) {
-            let [product, users] = self.pairs.entry(key(old.item, new.item)).or_default();
+            let (key, full) = (key(old.item, new.item), self.pairs.len() >= self.most);
+            if full && !self.pairs.contains_key(&key) {
+                continue;
+            }
+            let [product, users] = self.pairs.entry(key).or_default();
             *product += old.residual * new.residual;
             *users += 1.0;
         }
@@ -81,5 +95,14 @@ mod tests {
         assert!(neighbours.of_labels(&[past(0, 1.0)], 1)[0] > 0.0);
         assert!(neighbours.of_labels(&[past(0, 1.0)], 2)[0] < 0.0);
         assert_eq!(neighbours.of_labels(&[past(0, 1.0)], 9), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_full_map_learns_of_its_own_pairs_only() {
+        let past = |item| Past { item, residual: 1.0 };
+        let mut neighbours = Neighbours { most: 2, ..Neighbours::default() };
+        (0..2).for_each(|_| neighbours.learn(&[past(0), past(1), past(2)], past(3)));
+        assert_eq!(neighbours.pairs.len(), 2);
+        assert_eq!((neighbours.likeness(0, 3), neighbours.likeness(2, 3)), (2.0 / 5.0, 0.0));
     }
 }
