@@ -113,7 +113,15 @@ fn a_training_goes_on_from_its_state_to_the_same_bytes() {
 
 #[test]
 fn training_finds_what_pleases_and_where_it_was_shown() {
-    let world = World::new(6000, 4);
+    let mut world = World::new(6000, 4);
+    // The last two rows differ in their slots only.
+    let (first, last) = (5998, 5999);
+    let examples = &mut world.examples;
+    (examples.users[last], examples.items[last]) = (examples.users[first], examples.items[first]);
+    (examples.times[last], examples.history_ends[last]) =
+        (examples.times[first], examples.history_ends[first]);
+    examples.surfaces[last] = examples.surfaces[first];
+    (examples.slots[first], examples.slots[last]) = (0, 2);
     let settings = PointwiseSettings { rate: 3e-3, epochs: 6, ..small() };
     world.with_trainer((&settings, &TrainSettings::default()), |mut trainer| {
         assert!(trainer.fit(&mut |_, _| true));
@@ -128,8 +136,13 @@ fn training_finds_what_pleases_and_where_it_was_shown() {
         assert!(mean(true) > mean(false) + 0.15, "{} {}", mean(true), mean(false));
         let effects = trainer.network().slot_effects();
         assert!(effects[1] > effects[3], "the first slot is the best: {effects:?}");
-        let neutral = trainer.score(&rows[..1], Position::Neutral)[0];
-        assert!(neutral.click > 0.0 && neutral.click < 1.0);
+        let logged = trainer.score(&[first, last], Position::Logged);
+        let neutral = trainer.score(&[first, last], Position::Neutral);
+        assert_eq!(neutral[0], neutral[1]);
+        assert!(
+            logged[0].click > neutral[0].click && neutral[1].click > logged[1].click,
+            "{logged:?} {neutral:?}"
+        );
         let last = trainer.curve().last().unwrap();
         let names: Vec<&str> = last.heads.iter().map(|head| head.head.as_str()).collect();
         assert_eq!(names, ["click", "conversion", "dwell"]);
@@ -162,6 +175,7 @@ fn the_schedule_ends_with_the_last_lesson() {
         });
     }
 }
+
 /// A chunk of features holds all rows of this log, so those of training are all made and must all be forgotten.
 #[test]
 fn one_pass_keeps_no_row_after_its_last_lesson() {
