@@ -93,6 +93,11 @@ pub(crate) enum Error {
     /// A part of the examples that is missing.
     #[error("the examples of data set `{dataset}` have no {part} row")]
     NoRows { dataset: String, part: &'static str },
+    /// Clicks whose conversions are not known.
+    #[error(
+        "no clicked training row of data set `{dataset}` has a conversion label, which task=oc learns from"
+    )]
+    NoConversions { dataset: String },
     /// A run of another task.
     #[error("run {} has the task {got}, this needs {expected}", run.display())]
     OtherTask { run: PathBuf, got: &'static str, expected: &'static str },
@@ -161,6 +166,11 @@ impl Error {
             Error::NoRows { part, .. } => {
                 Some(format!("at least one row of examples.parquet must have the split `{part}`"))
             }
+            Error::NoConversions { .. } => Some(
+                "give the rows a column `label_conversion` (1 or 0 of a click, empty of other rows) before `semrank import \
+                 --format pointwise`, or conversions to `semrank prep`; task=ctr needs clicks only"
+                    .into(),
+            ),
             Error::OtherTask { expected, .. } => Some(format!("`semrank run --set task={expected}` makes such a run")),
             Error::NoTokens { .. } => {
                 Some("ids come from texts: the data set needs text columns, the settings model.content or \

@@ -5,8 +5,9 @@
 
 mod common;
 
-use common::market;
 use common::ranking::{fail_in, labelled_rows, run_in, succeed_in};
+use common::{json, market};
+use std::path::Path;
 
 #[test]
 fn labelled_rows_become_probabilities() {
@@ -66,4 +67,91 @@ fn a_data_set_without_labelled_rows_is_refused_before_anything_is_made() {
     let said = fail_in(folder.path(), &["run", "--data", "market", "--out", "run", "--set", "task=ctr"]);
     assert!(said.contains("no examples.parquet") && said.contains("semrank prep"), "{said}");
     assert!(!folder.path().join("run").exists(), "no stage was made");
+}
+
+/// Imports `labelled_rows` once more under another name, the rows of all parts changed by `change`.
+fn changed_rows(folder: &Path, name: &str, change: impl Fn(&str) -> String) {
+    for part in ["train", "valid", "test"] {
+        let path = folder.join(format!("{part}.tsv"));
+        let lines: Vec<String> = std::fs::read_to_string(&path).unwrap().lines().map(&change).collect();
+        std::fs::write(path, lines.join("\n") + "\n").unwrap();
+    }
+    let import = format!(
+        "import --format pointwise --items items.tsv --item-id item --text title --train train.tsv --valid valid.tsv \
+         --test test.tsv --out {name}"
+    );
+    succeed_in(folder, &import.split_whitespace().collect::<Vec<_>>());
+}
+
+fn without_conversion(line: &str) -> String {
+    line.rsplit_once('\t').unwrap().0.to_owned()
+}
+
+#[test]
+fn conversions_are_learned_from_conversion_labels_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    labelled_rows(folder, "data", 7);
+    let oc = "--set task=oc --set pointwise.epochs=1";
+    let whole = json(&run_in(folder, "data", "whole", oc));
+    assert_eq!((&whole["rows"], &whole["unlabelled"]), (&240.into(), &0.into()));
+
+    // The clicks of user 3 have no conversion label.
+    let blank = |line: &str| match line.starts_with("u3\t") {
+        true => without_conversion(line) + "\t",
+        false => line.to_owned(),
+    };
+    changed_rows(folder, "some", blank);
+    let some = json(&run_in(folder, "some", "some-run", oc));
+    let unlabelled = some["unlabelled"].as_u64().unwrap();
+    assert!((1..=6).contains(&unlabelled), "{unlabelled} of 6 rows");
+    assert_eq!(some["rows"].as_u64(), Some(240 - unlabelled));
+    let text = succeed_in(folder, &["evaluate", "some-run", "--task", "oc"]);
+    assert!(text.contains(&format!("{unlabelled} clicks of test are left out")), "{text}");
+
+    changed_rows(folder, "none", without_conversion);
+    let said = fail_in(
+        folder,
+        &["run", "--data", "none", "--out", "none-run", "--set", "task=oc", "--set", "pointwise.epochs=1"],
+    );
+    assert!(said.contains("label_conversion") && said.contains("task=ctr"), "{said}");
+    assert!(!folder.join("none-run/model").exists(), "nothing was trained");
+}
+
+#[test]
+fn where_no_window_is_over_nothing_is_measured_and_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let meta = labelled_rows(folder, "data", 7).join("dataset.toml");
+    let toml = std::fs::read_to_string(&meta).unwrap();
+    assert!(!toml.contains("[windows]"), "{toml}");
+    std::fs::write(&meta, toml + "\n[windows]\nconversion_days = 30\n").unwrap();
+    let found = json(&run_in(folder, "data", "run", "--set task=oc --set pointwise.epochs=1"));
+    assert_eq!((&found["rows"], &found["immature"]), (&0.into(), &240.into()));
+    for key in ["auc", "uauc", "pr_auc", "log_loss", "ne", "calibration", "ece"] {
+        assert_eq!(found.get(key), Some(&serde_json::Value::Null), "{key}");
+    }
+    assert!(found["segments"].is_object());
+    let text = succeed_in(folder, &["evaluate", "run", "--task", "oc"]);
+    assert!(text.contains("nothing could be measured") && text.contains("240 rows of test"), "{text}");
+    run_in(folder, "data", "other", "--set task=oc --set pointwise.epochs=1 --set pointwise.rate=1e-2");
+    succeed_in(folder, &["compare", "run", "other"]);
+}
+
+#[test]
+fn the_entire_space_is_refused_where_lessons_have_no_label() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    labelled_rows(folder, "data", 7);
+    let wrong =
+        ["run", "--data", "data", "--out", "run", "--set", "task=oc", "--set", "pointwise.entire_space=1"];
+    let said = fail_in(folder, &wrong);
+    assert!(said.contains("train.delay=delay-model") && said.contains("window"), "{said}");
+    assert!(!folder.join("run").exists(), "no stage was made");
+    run_in(
+        folder,
+        "data",
+        "run",
+        "--set task=oc --set pointwise.entire_space=1 --set train.delay=window --set pointwise.epochs=1",
+    );
 }

@@ -29,8 +29,9 @@ pub(crate) fn render(report: &PointwiseReport) -> String {
     .concat();
     let what = if evaluation.task == "oc" { "Clicks that convert" } else { "Clicks" };
     let lead = format!(
-        "{what}: calibrated probabilities of {} {} rows; {} more have labels that can still change and are left out.",
-        measured.scores.rows, evaluation.split, evaluation.immature
+        "{what}: calibrated probabilities of {} {} rows; {} more have labels that can still change, {} clicks have no conversion \
+         label: these are left out.",
+        measured.scores.rows, evaluation.split, evaluation.immature, evaluation.unlabelled
     );
     let title = format!("{}: {}", evaluation.dataset, evaluation.task);
     page(&title, &lead, &body, &format!("semrank {}", env!("CARGO_PKG_VERSION")))

@@ -38,7 +38,7 @@ use semrank_embed::hash::FeatureSettings;
 pub enum Label {
     /// Of every row.
     Click,
-    /// Of every row, that it was clicked and converted.
+    /// That a row was clicked and converted; of every row but clicks without a conversion label.
     ClickAndConversion,
     /// Of the rows that have one.
     Conversion,
@@ -71,9 +71,9 @@ impl LabelledRows<'_> {
         let matured = || self.examples.matured.get(row) != Some(&false);
         match self.label {
             Label::Click => Some(self.examples.clicks[row]),
-            Label::ClickAndConversion => {
-                matured().then(|| self.examples.clicks[row] && conversion() == Some(true))
-            }
+            Label::ClickAndConversion if !matured() => None,
+            Label::ClickAndConversion if !self.examples.clicks[row] => Some(false),
+            Label::ClickAndConversion => conversion(),
             Label::Conversion => conversion().filter(|_| matured()),
         }
     }

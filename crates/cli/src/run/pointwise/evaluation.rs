@@ -1,7 +1,8 @@
 //! The stage `report` of a ranking task, and `semrank evaluate --task ctr|oc`.
 //!
 //! `ctr` compares P(click) with the click label of every row. `oc` compares P(click) · P(conversion | click) with the conversion
-//! label of every row whose labels can no longer change, and, apart, P(conversion | click) among its clicks.
+//! label of every row whose labels can no longer change, and, apart, P(conversion | click) among its clicks. A click without a
+//! conversion label is no example of `oc`; where no row is left, nothing is measured, and that is said.
 
 use super::super::stage::{self, Done, Key, stage};
 use super::super::{OpenArgs, folder};
@@ -25,7 +26,7 @@ use std::time::Instant;
 const EVALUATION: &str = "evaluation.json";
 const PAGE: &str = "report.html";
 /// Grows when the stage gets another file or another key: reports of earlier programs are made again.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 
 /// What `evaluate --task` was asked for.
 #[derive(Debug, Args)]
@@ -62,6 +63,9 @@ pub(crate) struct PointwiseEvaluation {
     pub(crate) split: String,
     /// Rows whose labels can still change, left out.
     pub(crate) immature: usize,
+    /// Of conversions: clicks that have no conversion label, left out.
+    #[serde(default)]
+    pub(crate) unlabelled: usize,
     #[serde(flatten)]
     pub(crate) measured: Measured,
     /// Of conversions: P(conversion | click) among clicks.
@@ -157,12 +161,15 @@ struct Found {
 
 fn find(prepared: &Prepared, trained: &mut Trained, (part, task): (Part, Task), position: Position) -> Found {
     let examples = &prepared.examples;
-    let all: Vec<usize> = examples.rows(part).collect();
     let oc = task == Task::Oc;
-    let rows: Vec<usize> =
-        all.iter().copied().filter(|&row| !oc || trained.conversion_is_known(row)).collect();
+    let all = examples.rows(part).count();
+    let mut rows: Vec<usize> =
+        examples.rows(part).filter(|&row| !oc || trained.conversion_is_known(row)).collect();
+    let closed = rows.len();
+    let conversion = |row: usize| examples.conversions.get(row).copied().flatten();
+    rows.retain(|&row| !oc || !examples.clicks[row] || conversion(row).is_some());
     let scored = trained.score_last(&rows, position);
-    let converted = |row: usize| examples.conversions.get(row).copied().flatten().unwrap_or(false);
+    let converted = |row: usize| conversion(row) == Some(true);
     let each = rows.iter().zip(&scored).map(|(&row, score)| match oc {
         true => (row, examples.clicks[row] && converted(row), score.click_and_conversion()),
         false => (row, examples.clicks[row], score.click),
@@ -177,7 +184,8 @@ fn find(prepared: &Prepared, trained: &mut Trained, (part, task): (Part, Task), 
         task: task.name().into(),
         dataset: prepared.data.dataset.meta.name.clone(),
         split: part.name().into(),
-        immature: all.len() - rows.len(),
+        immature: all - closed,
+        unlabelled: closed - rows.len(),
         measured: of_all,
         given_click,
     };

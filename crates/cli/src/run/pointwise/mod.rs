@@ -94,7 +94,9 @@ impl Prepared {
         check_examples(&data)?;
         let (tokenized, lock) = Tokenized::make(job, data)?;
         interrupt::check()?;
-        Ok((Prepared::new(tokenized)?, lock))
+        let prepared = Prepared::new(tokenized)?;
+        prepared.check_conversions()?;
+        Ok((prepared, lock))
     }
 
     /// Reads a finished run.
@@ -119,6 +121,17 @@ impl Prepared {
             goal: self.goal(),
             seed: self.seed,
         }
+    }
+
+    /// Refuses to learn of conversions where none is labelled.
+    fn check_conversions(&self) -> Result<(), Error> {
+        let examples = &self.examples;
+        let labelled =
+            |row: usize| examples.clicks[row] && examples.conversions.get(row).is_some_and(Option::is_some);
+        if self.goal() == Goal::Oc && !examples.rows(Part::Train).any(labelled) {
+            return Err(Error::NoConversions { dataset: self.data.dataset.meta.name.clone() });
+        }
+        Ok(())
     }
 
     fn goal(&self) -> Goal {

@@ -10,7 +10,10 @@ const HEADS: [&str; 9] =
 /// The whole table.
 pub(super) fn text(evaluation: &PointwiseEvaluation) -> String {
     let PointwiseEvaluation { dataset, task, split, measured, .. } = evaluation;
-    let mut out = format!("{dataset}: {task} of {split} (calibrated)\n");
+    let mut out = format!("{dataset}: {task} of {split} (calibrated)\n") + &left_out(evaluation);
+    if measured.scores.rows == 0 {
+        return out;
+    }
     out += &line("", &HEADS.map(str::to_owned));
     out += &line("all", &cells(&measured.scores, measured.uauc));
     out += &baselines(measured);
@@ -19,6 +22,25 @@ pub(super) fn text(evaluation: &PointwiseEvaluation) -> String {
         out += &baselines(given);
     }
     out + &segments(measured) + &intervals(measured)
+}
+
+/// Which rows were not measured, and why.
+fn left_out(evaluation: &PointwiseEvaluation) -> String {
+    let PointwiseEvaluation { split, immature, unlabelled, measured, .. } = evaluation;
+    let mut out = String::new();
+    if measured.scores.rows == 0 {
+        out += &format!("nothing could be measured: no row of {split} has labels that are final\n");
+    }
+    if *immature > 0 {
+        out += &format!(
+            "{immature} rows of {split} are left out: their labels can still change, as click and attribution window are not \
+             over at the end of the log\n"
+        );
+    }
+    if *unlabelled > 0 {
+        out += &format!("{unlabelled} clicks of {split} are left out: they have no conversion label\n");
+    }
+    out
 }
 
 fn baselines(measured: &Measured) -> String {
