@@ -3,7 +3,8 @@
 //! In: scores in [0, 1] and labels ([`Sample`]). Out: a [`Calibration`], saved with the model and applied to every
 //! probability. Two shapes: [`Platt`] has two parameters and needs few rows; [`Isotonic`] follows any monotone shape and
 //! needs thousands. Both keep the mean of the fitting slice, and neither turns an order round.
-//! [`Calibration::Sampling`] undoes the dropping of negatives in training (He et al. 2014, §6.3).
+//! [`Calibration::Sampling`] undoes the dropping of negatives in training (`pointwise.keep_negatives`; He et al. 2014, §6.3), before
+//! anything is fitted.
 //!
 //! ```
 //! use semrank_model::calibrate::Calibration;
@@ -69,11 +70,6 @@ pub enum Calibration {
         /// Share of negatives that training kept, in (0, 1].
         kept: f64,
     },
-    /// One after the other, e.g. the sampling correction, then a fitted shape.
-    Chain {
-        /// The first is applied first.
-        steps: Vec<Calibration>,
-    },
 }
 
 impl Calibration {
@@ -84,7 +80,6 @@ impl Calibration {
             Calibration::Platt(platt) => platt.apply(score),
             Calibration::Isotonic(isotonic) => isotonic.apply(score),
             Calibration::Sampling { kept } => score / (score + (1.0 - score) / kept),
-            Calibration::Chain { steps } => steps.iter().fold(score, |score, step| step.apply(score)),
         }
     }
 

@@ -9,7 +9,8 @@
 use super::affinity::{self, Neighbours};
 use super::counts::{Counts, Past};
 use super::histogram;
-use super::labels::{DAY_MS, Labels};
+use super::labels::DAY_MS;
+use super::lessons::Plan;
 use super::rows::RowData;
 use super::settings::PointwiseSettings;
 use rayon::prelude::*;
@@ -25,6 +26,7 @@ const GONE: u32 = u32::MAX;
 #[derive(Debug)]
 pub(crate) struct FeatureStore<'a> {
     data: RowData<'a>,
+    plan: Plan<'a>,
     counts: Option<Counts<'a>>,
     neighbours: Option<Neighbours>,
     width: usize,
@@ -43,11 +45,11 @@ pub(crate) struct FeatureStore<'a> {
 
 impl<'a> FeatureStore<'a> {
     /// Nothing made yet.
-    pub(crate) fn new(data: RowData<'a>, labels: Labels<'a>, settings: &'a PointwiseSettings) -> Self {
+    pub(crate) fn new(data: RowData<'a>, plan: Plan<'a>, settings: &'a PointwiseSettings) -> Self {
         let rows = data.examples.len();
         let counts = settings
             .counts
-            .then(|| Counts::new(labels, data.tables.advertisers, data.tables.kinds.len(), settings));
+            .then(|| Counts::new(plan.labels, data.tables.advertisers, data.tables.kinds.len(), settings));
         let neighbours =
             (settings.neighbours && settings.counts && settings.affinity > 0 && rows < 1_000_000)
                 .then(Neighbours::default);
@@ -61,6 +63,7 @@ impl<'a> FeatureStore<'a> {
             + OF_HISTORY;
         Self {
             data,
+            plan,
             counts,
             neighbours,
             width,
@@ -152,7 +155,8 @@ impl<'a> FeatureStore<'a> {
             data.fill(rows.start + at, &past[ends[at]..ends[at + 1]], rest);
         });
         for (row, features) in rows.clone().zip(made.chunks_exact(width)) {
-            if !(self.scores_only && self.data.examples.parts[row] == Part::Train) {
+            let train = self.data.examples.parts[row] == Part::Train;
+            if !(train && (self.scores_only || self.plan.passes_over(row))) {
                 self.keep(row, features);
             }
         }

@@ -10,11 +10,13 @@
 //! | `elapsed` | what is known after `wait_hours`; a positive when a later conversion arrives; whether it was late, when the window is over |
 //! | `delay-model` | what came of each stretch of its age, at the end of the stretch; with a family of delays, that nothing happened up to some ages, and the conversion when it arrives |
 //!
-//! Each of these is given when the log has it: the logging delay later.
+//! Each of these is given when the log has it: the logging delay later. Rows without a click may be thinned
+//! (`pointwise.keep_negatives`), by a draw of their own, so that the lessons of other rows stay the same.
 
 use super::hazard::STRETCHES;
 use super::labels::{DAY_MS, Labels};
 use super::settings::{Delay, Hazard, PointwiseSettings};
+use semrank_core::Rng;
 use semrank_data::Part;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -83,6 +85,9 @@ pub(crate) struct Plan<'a> {
     pub(crate) once: bool,
     /// Whether each stretch of a click's age has a hazard of its own.
     pub(crate) pieces: bool,
+    /// Share of the rows without a click that are learned, and the seed of their draws.
+    keep_negatives: f64,
+    seed: u64,
 }
 
 impl<'a> Plan<'a> {
@@ -91,13 +96,21 @@ impl<'a> Plan<'a> {
         settings: &PointwiseSettings,
         conversions: bool,
         once: bool,
+        seed: u64,
     ) -> Self {
         let wait_ms = (settings.wait_hours * 3_600_000.0) as i64;
         let pieces = delay == Delay::DelayModel && settings.hazard == Hazard::Piecewise;
         // Where nothing has to be waited for, there is no delay to learn.
         let late = labels.windows.conversion > 0;
         let delay = if late || delay == Delay::Oracle { delay } else { Delay::Window };
-        Self { labels, delay, wait_ms, conversions, once, pieces: pieces && late }
+        let keep_negatives = settings.keep_negatives;
+        Self { labels, delay, wait_ms, conversions, once, pieces: pieces && late, keep_negatives, seed }
+    }
+
+    /// Whether nothing is learned of a row, as it has no click and there are enough of its kind.
+    pub(crate) fn passes_over(&self, row: usize) -> bool {
+        let dropped = || Rng::new(self.seed, "negatives").fork(row as u64).unit() >= self.keep_negatives;
+        self.keep_negatives < 1.0 && !self.labels.examples.clicks[row] && dropped()
     }
 
     /// The lessons of a row, up to the end of the log.
@@ -213,7 +226,7 @@ impl<'a> Lessons<'a> {
             if examples.times[self.next_row] > soonest.min(end) {
                 break;
             }
-            if examples.parts[self.next_row] == Part::Train {
+            if examples.parts[self.next_row] == Part::Train && !self.plan.passes_over(self.next_row) {
                 self.plan.push(self.next_row, &mut self.made);
                 self.waiting.extend(self.made.drain(..).map(Reverse));
             }

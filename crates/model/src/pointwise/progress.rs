@@ -38,7 +38,8 @@ impl Tally {
     }
 }
 
-/// One day of a training that reads the log once: each row predicted before it was learned from.
+/// One day of a training that reads the log once: each row that is learned from, predicted before it was, without a correction
+/// for rows that are passed over.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DayReport {
     /// From 0, the day of the first row.

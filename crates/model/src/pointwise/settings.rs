@@ -120,6 +120,9 @@ semrank_core::settings! {
         propensity_weight: bool = false,
         /// Propensities below this are taken as this, so that a few rows do not rule.
         propensity_least: f64 = 0.02,
+        /// Share of the training rows without a click that are learned; the others are passed over, and probabilities of clicks
+        /// are corrected for it.
+        keep_negatives: f64 = 1.0,
         /// Rows a step.
         batch: usize = 256,
         /// Parts a step is cut into, added in order: the result depends on it, but not on the number of threads.
@@ -211,6 +214,12 @@ impl PointwiseSettings {
         share("pointwise.average", self.average)?;
         within("pointwise.propensity_least", self.propensity_least, 1e-6, 1.0)?;
         within("pointwise.final_share", self.final_share, 0.0, 1.0)?;
+        within("pointwise.keep_negatives", self.keep_negatives, 1e-4, 1.0)?;
+        if self.keep_negatives < 1.0 && self.entire_space > 0.0 {
+            let expected = "1 with pointwise.entire_space above 0, whose product is of all rows".to_owned();
+            let got = self.keep_negatives.to_string();
+            return Err(SettingError { key: "pointwise.keep_negatives", got, expected });
+        }
         for (key, got) in [
             ("pointwise.weight_decay", self.weight_decay),
             ("pointwise.clip", self.clip),
@@ -258,5 +267,7 @@ mod tests {
         );
         assert!(settings.check_delay(Delay::Window).is_ok() && settings.check_delay(Delay::Elapsed).is_ok());
         assert!(PointwiseSettings::default().check_delay(Delay::DelayModel).is_ok());
+        let thinned = PointwiseSettings { keep_negatives: 0.1, ..settings };
+        assert!(thinned.check().unwrap_err().to_string().contains("keep_negatives is 0.1, expected 1 with"));
     }
 }

@@ -16,6 +16,7 @@ use super::rows::{Contexts, RowData};
 use super::score::{Score, score};
 use super::settings::{Delay, Hazard, PointwiseSettings};
 use super::trainer::Stepper;
+use crate::calibrate::Calibration;
 use crate::{ModelSettings, TrainSettings};
 use semrank_data::{Dataset, Examples, Part};
 
@@ -94,8 +95,8 @@ impl<'a> PointwiseTrainer<'a> {
             RowData::new(dataset, examples, task.tables, task.contexts, (settings, task.model.history));
         let conversions = task.goal == Goal::Oc && labels.has_conversions();
         let once = task.train.stream.once(examples.rows(Part::Train).count());
-        let plan = Plan::new((labels, task.train.delay), settings, conversions, once);
-        let features = FeatureStore::new(data, labels, settings);
+        let plan = Plan::new((labels, task.train.delay), settings, conversions, once, task.seed);
+        let features = FeatureStore::new(data, plan, settings);
         let hazards = if conversions && plan.pieces { STRETCHES.len() } else { 0 };
         let shape = shape(task, features.width(), (conversions, hazards));
         let slot_shares = slot_shares(&data, shape.slots);
@@ -181,13 +182,21 @@ impl<'a> PointwiseTrainer<'a> {
     ///
     /// # Panics
     /// When the features of a row are not kept any more: of a row before one that was scored by [`Self::score_last`]; and where
-    /// the log is read once, of a training row whose lessons were all learned, or any of a model that was loaded.
+    /// the log is read once, of a training row whose lessons were all learned, or any of a model that was loaded. And of a
+    /// training row without a click that was passed over.
     pub fn score(&mut self, rows: &[usize], position: Position) -> Vec<Score> {
         if let Some(&last) = rows.iter().max() {
             self.features.make_up_to(last);
         }
         let neutral = self.neutral_effect() as f32;
-        score(self.stepper.scoring(), (&self.data, &self.features), rows, (position, neutral))
+        let mut scores =
+            score(self.stepper.scoring(), (&self.data, &self.features), rows, (position, neutral));
+        let kept = self.task.settings.keep_negatives;
+        if kept < 1.0 {
+            let undo = Calibration::Sampling { kept };
+            scores.iter_mut().for_each(|score| score.click = undo.apply(score.click));
+        }
+        scores
     }
 
     /// The same of rows in time order after which no earlier row is asked for: their features, and those of all rows before them,

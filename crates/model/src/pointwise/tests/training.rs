@@ -66,6 +66,27 @@ fn inverse_propensities_undo_what_the_logging_policy_preferred() {
     assert!((weighted[0] - 0.35).abs() < 0.05 && (weighted[1] - 0.1).abs() < 0.04, "{weighted:?}");
 }
 
+#[test]
+fn thinned_negatives_are_made_up_for() {
+    let world = World::new(6000, 12);
+    let settings = PointwiseSettings { keep_negatives: 0.2, rate: 3e-3, epochs: 4, ..small() };
+    let clicks = |part| world.examples.rows(part).filter(|&row| world.examples.clicks[row]).count() as f64;
+    let of = |part| world.examples.rows(part).count() as f64;
+    for train in [once(Delay::DelayModel), TrainSettings::default()] {
+        world.with_trainer((&settings, &train), |mut trainer| {
+            assert!(trainer.fit(&mut |_, _| true));
+            let heads = &trainer.curve()[0].heads;
+            let lessons = heads.iter().find(|head| head.head == "click").unwrap().lessons as f64;
+            let expected = clicks(Part::Train) + 0.2 * (of(Part::Train) - clicks(Part::Train));
+            assert!((lessons / expected - 1.0).abs() < 0.05, "{lessons} lessons, about {expected} expected");
+            let rows: Vec<usize> = world.examples.rows(Part::Test).collect();
+            let scores = trainer.score(&rows, Position::Logged);
+            let ratio = scores.iter().map(|score| score.click).sum::<f64>() / clicks(Part::Test);
+            assert!((ratio - 1.0).abs() < 0.2, "{ratio} of the clicks are predicted");
+        });
+    }
+}
+
 /// Epochs and one pass, stopped after each report in turn and continued by another trainer.
 #[test]
 fn a_training_goes_on_from_its_state_to_the_same_bytes() {
