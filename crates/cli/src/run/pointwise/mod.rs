@@ -31,8 +31,8 @@ use super::{Job, Tokenized};
 use crate::config::{Config, Task};
 use crate::error::Error;
 use crate::{interrupt, output, resources};
-use semrank_core::Segment;
-use semrank_data::{Examples, ItemColumn, Part};
+use semrank_core::{Segment, UserId};
+use semrank_data::{Dataset, Examples, ItemColumn, Part};
 use semrank_model::PrefixRows;
 use semrank_model::pointwise::{Contexts, Goal, ItemTables, PointwiseTask};
 use serde::Serialize;
@@ -69,8 +69,7 @@ impl Prepared {
         }
         let contexts = Contexts::new(&examples, &data.dataset.catalog, &config.pointwise);
         let advertisers = ItemColumn::open(&data.path, &data.dataset, ADVERTISER)?.unwrap_or_default();
-        let counts = training_counts(&examples, data.dataset.catalog.len());
-        let trained: Vec<bool> = counts.iter().map(|&count| count > 0).collect();
+        let trained = trained_items(&examples, &data.dataset);
         let tokens = content.tokens.as_ref().filter(|_| config.model.prefixes);
         let prefixes = tokens.map(|ids| PrefixRows::new(ids, &trained, config.model.prefix_rows));
         let content = unit_rows(content.features.values, content.features.dim);
@@ -217,6 +216,23 @@ fn training_counts(examples: &Examples, items: usize) -> Vec<u32> {
     let mut counts = vec![0; items];
     examples.rows(Part::Train).for_each(|row| counts[examples.items[row].index()] += 1);
     counts
+}
+
+/// Items that training reads: as candidates, or in a history of one.
+fn trained_items(examples: &Examples, dataset: &Dataset) -> Vec<bool> {
+    let mut trained = vec![false; dataset.catalog.len()];
+    let mut ends = vec![0; dataset.events.users()];
+    for row in examples.rows(Part::Train) {
+        trained[examples.items[row].index()] = true;
+        if let Some(end) = ends.get_mut(examples.users[row].index()) {
+            *end = examples.history_ends[row].max(*end);
+        }
+    }
+    for (user, &end) in ends.iter().enumerate() {
+        let events = dataset.events.range(UserId(user as u32)).take(end as usize);
+        events.for_each(|event| trained[dataset.events.items()[event].index()] = true);
+    }
+    trained
 }
 
 /// Rows scaled to length 1; a zero row stays zero.
