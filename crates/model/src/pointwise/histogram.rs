@@ -1,42 +1,71 @@
-//! Where a candidate's content stands among the contents of a history: a histogram of cosines, for ads and organic items apart.
+//! Where a candidate's content stands among the contents of a history: a histogram of cosines, and the evidence for the candidate
+//! as it fades with time; for ads and organic items apart.
 //!
-//! Of each kind: the share of events in each bin, the largest cosine, and the mean weighted by recency.
+//! Of each kind: the share of events in each bin, the largest cosine, and for each half-life `H`
+//!
+//! ```text
+//! ln(1 + sum over events of  max(cosine, 0)^2 · read · 2^(-age / H))        read = min(1, ln(1 + dwell in s) / ln 31)
+//! ```
+//!
+//! A sum and not a mean: ten fresh views of a kind of thing say more than one, which the softmax of an attention cannot tell (Zhou et al.
+//! 2018, arXiv 1706.06978, section 4.3). `read` is 1 where no dwell is known.
 
 use super::items::ItemTables;
 
 /// Upper ends of the bins but the last.
 const EDGES: [f32; 5] = [0.05, 0.15, 0.3, 0.5, 0.8];
 const BINS: usize = EDGES.len() + 1;
+/// In units of [`Seen::age`]: half a day, two days and eight days, or so many places of the history where there are no times.
+const HALF_LIVES: [f32; 3] = [0.5, 2.0, 8.0];
+const OF_KIND: usize = BINS + 1 + HALF_LIVES.len();
 /// Features of one row: both kinds.
-pub(crate) const WIDTH: usize = 2 * (BINS + 2);
-/// Weight of an event relative to the next newer one.
-const DECAY: f32 = 0.85;
+pub(crate) const WIDTH: usize = 2 * OF_KIND;
+/// Seconds of dwell from which on an item counts as read.
+const READ_SECONDS: f32 = 30.0;
 
-/// The features of `candidate` over the items of a history, newest first; all zero for a kind without events.
+/// An event as the histogram sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    pub(crate) item: u32,
+    /// Days, or places from the end.
+    pub(crate) age: f32,
+    /// -1 = unknown.
+    pub(crate) dwell_ms: i32,
+}
+
+/// The features of `candidate` over the events of a history; all zero for a kind without events.
 pub(crate) fn histogram(
     tables: &ItemTables,
-    newest_first: impl Iterator<Item = u32>,
+    events: impl Iterator<Item = Seen>,
     candidate: u32,
     out: &mut [f32],
 ) {
     let content = tables.content(candidate);
-    let mut weights = [0.0f32; 2];
-    let mut recency = [1.0f32; 2];
-    for item in newest_first {
-        let kind = usize::from(tables.is_ad(item));
-        let cosine = semrank_nn::kernel::dot(tables.content(item), content);
-        let of_kind = &mut out[kind * (BINS + 2)..][..BINS + 2];
-        of_kind[EDGES.partition_point(|&edge| edge <= cosine)] += 1.0;
-        of_kind[BINS] = of_kind[BINS].max(cosine);
-        of_kind[BINS + 1] += recency[kind] * cosine;
-        weights[kind] += recency[kind];
-        recency[kind] *= DECAY;
+    for event in events {
+        let cosine = semrank_nn::kernel::dot(tables.content(event.item), content);
+        let kind = usize::from(tables.is_ad(event.item));
+        let (bins, rest) = out[kind * OF_KIND..][..OF_KIND].split_at_mut(BINS);
+        bins[EDGES.partition_point(|&edge| edge <= cosine)] += 1.0;
+        rest[0] = rest[0].max(cosine);
+        let evidence = cosine.max(0.0).powi(2) * read(event.dwell_ms);
+        for (sum, half_life) in rest[1..].iter_mut().zip(HALF_LIVES) {
+            *sum += evidence * (-event.age / half_life).exp2();
+        }
     }
-    for (of_kind, weight) in out.chunks_exact_mut(BINS + 2).zip(weights) {
-        let events: f32 = of_kind[..BINS].iter().sum();
-        of_kind[..BINS].iter_mut().for_each(|bin| *bin /= events.max(1.0));
-        of_kind[BINS + 1] /= weight.max(1.0);
+    for of_kind in out.chunks_exact_mut(OF_KIND) {
+        let (bins, rest) = of_kind.split_at_mut(BINS);
+        let events: f32 = bins.iter().sum();
+        bins.iter_mut().for_each(|bin| *bin /= events.max(1.0));
+        rest[1..].iter_mut().for_each(|sum| *sum = sum.ln_1p());
     }
+}
+
+/// How far an item was read, from 0 to 1.
+fn read(dwell_ms: i32) -> f32 {
+    if dwell_ms < 0 {
+        return 1.0;
+    }
+    ((dwell_ms as f32 / 1000.0).ln_1p() / READ_SECONDS.ln_1p()).min(1.0)
 }
 
 #[cfg(test)]
@@ -49,13 +78,17 @@ mod tests {
         let content = [1.0, 0.0, 0.6, 0.8, 0.0, 1.0];
         let kinds = [Kind::Organic, Kind::Ad, Kind::Organic];
         let tables = ItemTables { content: &content, advertisers: &[], prefixes: None, kinds: &kinds };
+        let seen = |item, age, dwell_ms| Seen { item, age, dwell_ms };
         let mut out = [0.0; WIDTH];
-        histogram(&tables, [2, 1, 0].into_iter(), 0, &mut out);
-        let (organic, ads) = out.split_at(BINS + 2);
-        // Organic, from the newest: cosines 0 and 1; ads: 0.6.
-        assert_eq!(organic[..BINS], [0.5, 0.0, 0.0, 0.0, 0.0, 0.5]);
-        assert_eq!((organic[BINS], organic[BINS + 1]), (1.0, 0.85 / 1.85));
+        let events = [seen(2, 0.0, -1), seen(1, 2.0, -1), seen(0, 8.0, 30_000), seen(0, 8.0, 0)];
+        histogram(&tables, events.into_iter(), 0, &mut out);
+        let (organic, ads) = out.split_at(OF_KIND);
+        // Organic: cosines 0, 1 and 1, the last not read; ads: 0.6.
+        assert_eq!(organic[..BINS], [1.0 / 3.0, 0.0, 0.0, 0.0, 0.0, 2.0 / 3.0]);
+        assert_eq!(organic[BINS], 1.0);
+        assert_eq!(organic[BINS + 1..], [2.0f32.powi(-16), 1.0 / 16.0, 0.5].map(f32::ln_1p));
         assert_eq!(ads[..BINS], [0.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+        assert_eq!(ads[BINS + 2], (0.36f32 * 0.5).ln_1p());
         let mut empty = [0.0; WIDTH];
         histogram(&tables, [].into_iter(), 0, &mut empty);
         assert_eq!(empty, [0.0; WIDTH]);

@@ -3,7 +3,9 @@
 //! A context column is read by its type: texts and integers with few different values become rows of a small table; a text
 //! column whose values are item ids (such as the page a reader wants to reach) names items; anything else is left out.
 
+use super::histogram::Seen;
 use super::items::ItemTables;
+use super::labels::DAY_MS;
 use super::propensity::Propensity;
 use super::settings::{Kinds, PointwiseSettings};
 use crate::gap_bucket;
@@ -123,15 +125,36 @@ impl<'a> RowData<'a> {
         Self { log, examples, tables, contexts, related, settings, history, propensity }
     }
 
-    /// Global indices of the row's newest history events.
+    /// Global indices from the oldest to the newest event of the row's history: as many as are read of it, and between them
+    /// those of kinds that are not ([`Self::reads`]).
     pub(crate) fn history(&self, row: usize) -> Range<usize> {
         let user = self.examples.users[row];
         if !self.settings.reads_history || user.index() >= self.log.users() {
             return 0..0;
         }
-        let start = self.log.range(UserId(user.0)).start;
-        let end = start + self.examples.history_ends[row] as usize;
-        end.saturating_sub(self.history).max(start)..end
+        let first = self.log.range(UserId(user.0)).start;
+        let end = first + self.examples.history_ends[row] as usize;
+        let start = match self.settings.kinds {
+            Kinds::All => end.saturating_sub(self.history).max(first),
+            _ => {
+                (first..end).rev().filter(|&event| self.reads(event)).take(self.history).last().unwrap_or(end)
+            }
+        };
+        start..end
+    }
+
+    /// What the histogram is told of an event.
+    pub(crate) fn seen(&self, row: usize, event: usize, newest: usize) -> Seen {
+        let age = match self.settings.reads_time && self.log.timed() {
+            true => (self.examples.times[row] - self.log.times()[event]).max(0) as f32 / DAY_MS as f32,
+            false => (newest - 1 - event) as f32,
+        };
+        Seen { item: self.log.items()[event].0, age, dwell_ms: self.dwell(event) }
+    }
+
+    /// -1 = unknown.
+    fn dwell(&self, event: usize) -> i32 {
+        self.log.dwells().get(event).copied().filter(|_| self.settings.reads_dwell).unwrap_or(-1)
     }
 
     /// Whether an event is of a kind that is read.
@@ -154,15 +177,13 @@ impl<'a> RowData<'a> {
 
     /// Action, dwell bucket, gap bucket and kind of an event of a user whose events begin at `first`.
     pub(crate) fn parts(&self, event: usize, first: usize) -> [u8; 4] {
-        let settings = self.settings;
-        let dwell = self.log.dwells().get(event).copied().filter(|_| settings.reads_dwell).unwrap_or(-1);
-        let timed = settings.reads_time && self.log.timed();
+        let timed = self.settings.reads_time && self.log.timed();
         let gap = match event > first && timed {
             true => gap_bucket(self.log.times()[event] - self.log.times()[event - 1]),
             false => 0,
         };
         let kind = u8::from(self.tables.is_ad(self.log.items()[event].0));
-        [self.log.actions()[event].0, dwell_bucket(dwell), gap, kind]
+        [self.log.actions()[event].0, dwell_bucket(self.dwell(event)), gap, kind]
     }
 
     /// The item that a context column names.

@@ -11,6 +11,8 @@ use super::rows::RowData;
 #[derive(Debug, Default)]
 pub(crate) struct Numbering {
     slot_of: Vec<u32>,
+    /// Numbers of the events of one user from some event on; [`NONE`] where an event is not read.
+    numbers: Vec<u32>,
 }
 
 impl Numbering {
@@ -24,27 +26,36 @@ impl Numbering {
     ) {
         inputs.clear();
         self.slot_of.resize(data.tables.kinds.len(), NONE);
-        // Events `from..from + n` of the log have the numbers `first..first + n`.
-        let (mut from, mut first, mut end) = (0usize, 0u32, 0usize);
+        // `numbers` are those of the events `from..end` of `user`.
+        let (mut from, mut end) = (0usize, 0usize);
         let mut user = None;
         for row in rows {
             let history = data.history(row);
             if user != Some(data.examples.users[row]) || history.start > end {
                 user = Some(data.examples.users[row]);
-                (from, first, end) = (history.start, inputs.event_items.len() as u32, history.start);
+                (from, end) = (history.start, history.start);
+                self.numbers.clear();
             }
             if !history.is_empty() {
                 let begins = data.log.range(data.examples.users[row]).start;
                 for event in end..history.end.max(end) {
+                    if !data.reads(event) {
+                        self.numbers.push(NONE);
+                        continue;
+                    }
+                    self.numbers.push(inputs.event_items.len() as u32);
                     let item = self.number(data.log.items()[event].0, inputs);
                     inputs.event_items.push(item);
                     inputs.event_parts.push(data.parts(event, begins));
                 }
                 end = end.max(history.end);
             }
-            for event in history.clone().filter(|&event| data.reads(event)) {
-                inputs.reads.push(first + (event - from) as u32);
-                inputs.ages.push(data.age(row, event, history.end));
+            for event in history.clone() {
+                let number = self.numbers[event - from];
+                if number != NONE {
+                    inputs.reads.push(number);
+                    inputs.ages.push(data.age(row, event, history.end));
+                }
             }
             inputs.offsets.push(inputs.reads.len());
             self.push_row(data, features, row, inputs);
