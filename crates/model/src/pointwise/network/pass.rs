@@ -6,8 +6,9 @@ use super::vectors::{contents, gather, scatter};
 use super::{Drops, HeadColumns, Inputs, Layer, PointwiseNetwork, Saved};
 use semrank_nn::{Dropout, Linear, Mat, Scalar, gelu, gelu_backward, matmul};
 
-/// Where the places of the second layer begin in the dropout mask.
+/// Where the places of the second layer, and of the joined rows, begin in the dropout mask.
 const SECOND: usize = 1 << 28;
+const JOINED: usize = 1 << 29;
 
 impl<T: Scalar> PointwiseNetwork<T> {
     /// Logits of all rows, into `saved`. `slot_effect` stands for the slots where it is given.
@@ -28,6 +29,7 @@ impl<T: Scalar> PointwiseNetwork<T> {
         let from = (saved.candidates.as_slice(), saved.events.as_slice());
         attention.forward(params, from, inputs.reads(), &mut saved.attention, &mut saved.read);
         self.join(inputs, saved);
+        self.drop_joined(drops.hidden, &mut saved.x);
         let [first, second] = &mut saved.layers;
         first.forward(&self.parts.hidden[0], params, &saved.x, drops.hidden, 0);
         second.forward(&self.parts.hidden[1], params, &first.after, drops.hidden, SECOND);
@@ -68,6 +70,7 @@ impl<T: Scalar> PointwiseNetwork<T> {
         gelu_backward(&first.before, &mut dfirst);
         let mut dx = vec![T::ZERO; saved.x.len()];
         self.parts.hidden[0].backward(params, &saved.x, &dfirst, grads, &mut dx);
+        self.drop_joined(drops.hidden, &mut dx);
 
         resize(&mut saved.dvectors, saved.vectors.len());
         let (mut dread, mut dcandidates) = (vec![T::ZERO; rows * dim], vec![T::ZERO; rows * dim]);
@@ -82,6 +85,14 @@ impl<T: Scalar> PointwiseNetwork<T> {
         if let Some(content) = self.parts.content {
             let contents: Vec<T> = contents(tables, &inputs.items, self.shape.content);
             content.backward_params(&contents, &saved.dvectors, grads);
+        }
+    }
+
+    /// Drops values of the candidate, of what it read, and of their product, but no feature.
+    fn drop_joined(&self, drop: Dropout, x: &mut [T]) {
+        let (width, vectors) = (self.parts.hidden[0].weight.rows, 3 * self.sizes.dim);
+        for (row, x) in x.chunks_exact_mut(width).enumerate() {
+            drop.apply(JOINED + row * vectors, &mut x[..vectors]);
         }
     }
 }
