@@ -5,6 +5,7 @@ mod batch;
 mod blend;
 pub mod calibrate;
 mod check;
+mod cholesky;
 mod click;
 mod content_map;
 pub mod evaluate;

@@ -2,17 +2,15 @@
 //! filtering", section 3).
 //!
 //! A past row counts by its residual (label minus what user and item made likely), weighted by the likeness of its item to the
-//! candidate. Two likenesses: that of contents, and, for small sets, that of labels: the mean product of the residuals of users
-//! who have labelled both, shrunk towards 0. The second is kept point-in-time too, for the first [`MOST_PAIRS`] pairs that are seen:
-//! a set whose users have long histories has more pairs than memory, and those that are frequent are met early.
+//! candidate: the mean product of the residuals of users who have labelled both, shrunk towards 0, as it is known at the time.
+//! The first [`MOST_PAIRS`] pairs that are seen are kept: a set whose users have long histories has more pairs than memory, and
+//! those that are frequent are met early.
 
 use super::counts::Past;
-use super::items::ItemTables;
 use std::collections::HashMap;
 
-/// Features of [`of_labels`] and [`of_contents`].
+/// Features of [`Neighbours::of_labels`].
 pub(crate) const OF_LABELS: usize = 2;
-pub(crate) const OF_CONTENTS: usize = 2;
 /// Pairs that are kept: as many as a hash map of 2^22 places holds, about 70 MB.
 const MOST_PAIRS: usize = 7 << 19;
 /// Users at likeness 0 that a pair's mean product is shrunk by.
@@ -62,20 +60,6 @@ impl Neighbours {
     }
 }
 
-/// Weighted mean of the residuals of `past` by squared cosine of contents, and the residual of the nearest one times its cosine.
-pub(crate) fn of_contents(tables: &ItemTables, past: &[Past], candidate: u32) -> [f32; OF_CONTENTS] {
-    let (mut sum, mut weights, mut nearest) = (0.0, 0.0, [0.0f32; 2]);
-    for old in past.iter().filter(|old| old.item != candidate) {
-        let cosine = semrank_nn::kernel::dot(tables.content(old.item), tables.content(candidate)).max(0.0);
-        sum += cosine * cosine * old.residual;
-        weights += cosine * cosine;
-        if cosine >= nearest[0] {
-            nearest = [cosine, old.residual];
-        }
-    }
-    [sum / (weights + 0.5), nearest[0] * nearest[1]]
-}
-
 fn key(a: u32, b: u32) -> u64 {
     u64::from(a.min(b)) << 32 | u64::from(a.max(b))
 }
@@ -86,7 +70,7 @@ mod tests {
 
     #[test]
     fn items_that_please_the_same_users_are_alike() {
-        let past = |item, residual| Past { item, residual };
+        let past = |item, residual| Past { item, residual, over_slot: residual, over_user: residual };
         let mut neighbours = Neighbours::default();
         (0..3).for_each(|_| neighbours.learn(&[past(0, 1.0)], past(1, 2.0)));
         neighbours.learn(&[past(0, 1.0)], past(2, -1.0));
@@ -99,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_full_map_learns_of_its_own_pairs_only() {
-        let past = |item| Past { item, residual: 1.0 };
+        let past = |item| Past { item, residual: 1.0, over_slot: 0.0, over_user: 0.0 };
         let mut neighbours = Neighbours { most: 2, ..Neighbours::default() };
         (0..2).for_each(|_| neighbours.learn(&[past(0), past(1), past(2)], past(3)));
         assert_eq!(neighbours.pairs.len(), 2);

@@ -18,6 +18,7 @@
 //! reason not to convert. In `tests/delays.rs` elapsed-time weighting predicted .80 of the conversions with those features and
 //! .93 without, at no loss for the oracle. Clicks are known at once, and their share saturates.
 
+use super::effects::Observed;
 use super::labels::Labels;
 use super::settings::{Known, PointwiseSettings};
 use semrank_data::Part;
@@ -108,8 +109,11 @@ struct Expected {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Past {
     pub(crate) item: u32,
-    /// The label minus what was expected, in standard deviations.
+    /// The label minus what user and item made likely, in standard deviations.
     pub(crate) residual: f32,
+    /// The label minus what the slot, and what the user made likely.
+    pub(crate) over_slot: f32,
+    pub(crate) over_user: f32,
 }
 
 /// The state of all counts at one moment.
@@ -129,6 +133,8 @@ pub(crate) struct Counts<'a> {
     deferred: Vec<Arrival>,
     release_at: usize,
     past: Vec<Vec<Past>>,
+    /// Labels of each user that have been remembered.
+    remembered: Vec<u32>,
 }
 
 impl<'a> Counts<'a> {
@@ -160,6 +166,7 @@ impl<'a> Counts<'a> {
             deferred: Vec::new(),
             release_at: examples.parts.iter().rposition(|&part| part != Part::Test).map_or(0, |at| at + 1),
             past: vec![Vec::new(); if settings.affinity > 0 { users } else { 0 }],
+            remembered: vec![0; users],
         }
     }
 
@@ -169,6 +176,71 @@ impl<'a> Counts<'a> {
         let scopes = self.scopes.iter().filter(|scope| !scope.is_empty()).count();
         // The base rate of clicks, and the two residuals.
         1 + 2 + scopes * of_scope
+    }
+
+    /// The first row of which validation labels are known, where they are counted for test rows.
+    pub(crate) fn release_at(&self) -> usize {
+        self.release_at
+    }
+
+    /// Labels counted so far.
+    pub(crate) fn labels(&self) -> f64 {
+        self.total.rows
+    }
+
+    /// Variance of a click label at the base rate.
+    pub(crate) fn base_variance(&self) -> f64 {
+        let base = f64::from(self.base());
+        base * (1.0 - base)
+    }
+
+    /// Conversions per click whose window is over, and the variance of such a label.
+    fn conversion_base(&self) -> f64 {
+        (self.total.mature_conversions + 0.5) / (self.total.mature + 10.0)
+    }
+
+    pub(crate) fn base_variance_of_conversions(&self) -> f64 {
+        let base = self.conversion_base();
+        base * (1.0 - base)
+    }
+
+    /// Click labels of an item, above what its users made likely.
+    pub(crate) fn clicks_of(&self, item: u32) -> Observed {
+        let sums = &self.scopes[1][item as usize];
+        Observed { rows: sums.rows, sum: sums.residual }
+    }
+
+    /// Conversion labels of an item's clicks whose window is over, above the base rate.
+    pub(crate) fn conversions_of(&self, item: u32) -> Observed {
+        let sums = &self.scopes[1][item as usize];
+        Observed {
+            rows: sums.mature,
+            sum: sums.mature_conversions - sums.mature * self.conversion_base() as f32,
+        }
+    }
+
+    /// Of every item.
+    pub(crate) fn observed(
+        &self,
+        of: impl Fn(&Self, u32) -> Observed,
+    ) -> impl Iterator<Item = (u32, Observed)> {
+        (0..self.scopes[1].len() as u32).map(move |item| (item, of(self, item)))
+    }
+
+    /// The labelled rows of at most `most` users, spread over all that have two or more.
+    pub(crate) fn pasts(&self, most: usize) -> impl Iterator<Item = &[Past]> {
+        let several = || self.past.iter().filter(|past| past.len() >= 2);
+        let step = several().count().div_ceil(most).max(1);
+        several().step_by(step).map(|past| self.newest(past))
+    }
+
+    /// Changes with every label of a row's user that is remembered.
+    pub(crate) fn remembered(&self, row: usize) -> u32 {
+        self.remembered[self.labels.examples.users[row].index()]
+    }
+
+    fn newest<'p>(&self, past: &'p [Past]) -> &'p [Past] {
+        &past[past.len().saturating_sub(self.settings.affinity)..]
     }
 
     /// Appends the features of the next row, which is `row`; `learned` is told of every label that is counted, with the labelled
@@ -226,8 +298,7 @@ impl<'a> Counts<'a> {
 
     /// The labelled rows of the row's user, oldest first.
     pub(crate) fn past(&self, row: usize) -> &[Past] {
-        let past = self.past.get(self.labels.examples.users[row].index()).map_or(&[][..], Vec::as_slice);
-        &past[past.len().saturating_sub(self.settings.affinity)..]
+        self.newest(self.past.get(self.labels.examples.users[row].index()).map_or(&[], Vec::as_slice))
     }
 
     fn base(&self) -> f32 {
@@ -281,7 +352,7 @@ impl<'a> Counts<'a> {
     }
 
     /// Counts every label that is known before the time of `row`.
-    fn arrive(&mut self, row: usize, mut learned: impl FnMut(&[Past], Past)) {
+    pub(crate) fn arrive(&mut self, row: usize, mut learned: impl FnMut(&[Past], Past)) {
         if row >= self.release_at {
             self.arriving.extend(self.deferred.drain(..).map(Reverse));
         }
@@ -315,17 +386,30 @@ impl<'a> Counts<'a> {
             if let Some(slot) = examples.slots.get(row).and_then(|&slot| self.slots.get_mut(slot as usize)) {
                 *slot = [slot[0] + 1.0, slot[1] + f64::from(label.clicked)];
             }
-            let deviation = (expected.both * (1.0 - expected.both)).max(1e-4).sqrt();
-            self.remember(row, (label.clicked - expected.both) / deviation, learned);
+            self.remember(row, label.clicked, expected, learned);
             self.expected.remove(&arrival.row);
         }
     }
 
-    fn remember(&mut self, row: usize, residual: f32, learned: &mut impl FnMut(&[Past], Past)) {
+    fn remember(
+        &mut self,
+        row: usize,
+        label: f32,
+        expected: Expected,
+        learned: &mut impl FnMut(&[Past], Past),
+    ) {
         let examples = self.labels.examples;
         let most = self.settings.affinity;
-        let Some(past) = self.past.get_mut(examples.users[row].index()) else { return };
-        let new = Past { item: examples.items[row].0, residual: residual.clamp(-5.0, 5.0) };
+        let user = examples.users[row].index();
+        let Some(past) = self.past.get_mut(user) else { return };
+        let deviation = (expected.both * (1.0 - expected.both)).max(1e-4).sqrt();
+        let new = Past {
+            item: examples.items[row].0,
+            residual: ((label - expected.both) / deviation).clamp(-5.0, 5.0),
+            over_slot: label - expected.slot,
+            over_user: label - expected.user,
+        };
+        self.remembered[user] += 1;
         learned(&past[past.len().saturating_sub(most)..], new);
         if past.len() >= 2 * most {
             past.drain(..most);

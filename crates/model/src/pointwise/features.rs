@@ -1,4 +1,5 @@
-//! The numeric features of every row, made in time order: counts, affinities, the histogram of similarities, the history's
+//! The numeric features of every row, made in time order: counts, affinities, effects of contents, the histogram of similarities, the
+//! history's
 //! length and age, and the likeness to items that the context names.
 //!
 //! Counts need the rows in order and run on one thread; what compares contents is a function of one row and runs on all. Rows are
@@ -8,6 +9,7 @@
 
 use super::affinity::{self, Neighbours};
 use super::counts::{Counts, Past};
+use super::effects::{ContentEffects, OF_TASTE, Residuals};
 use super::histogram;
 use super::labels::DAY_MS;
 use super::lessons::Plan;
@@ -15,9 +17,10 @@ use super::rows::RowData;
 use super::settings::PointwiseSettings;
 use rayon::prelude::*;
 use semrank_data::Part;
+use std::collections::HashMap;
 
-/// Rows made at a time.
-const CHUNK: usize = 4096;
+/// Rows made at a time, between which effects may be fitted anew.
+const CHUNK: usize = 256;
 /// Length of the history, and its age.
 const OF_HISTORY: usize = 2;
 const GONE: u32 = u32::MAX;
@@ -29,6 +32,7 @@ pub(crate) struct FeatureStore<'a> {
     plan: Plan<'a>,
     counts: Option<Counts<'a>>,
     neighbours: Option<Neighbours>,
+    effects: Option<ContentEffects<'a>>,
     width: usize,
     counted: usize,
     /// Rows made so far.
@@ -53,12 +57,15 @@ impl<'a> FeatureStore<'a> {
         let neighbours =
             (settings.neighbours && settings.counts && settings.affinity > 0 && rows < 1_000_000)
                 .then(Neighbours::default);
-        let counted = counts.as_ref().map_or(0, Counts::width)
-            + if neighbours.is_some() { affinity::OF_LABELS } else { 0 };
         let contents = data.tables.width() > 0;
+        let effects = (contents && settings.counts)
+            .then(|| ContentEffects::new(data.tables, plan.labels.has_conversions()));
+        let counted = counts.as_ref().map_or(0, Counts::width)
+            + if neighbours.is_some() { affinity::OF_LABELS } else { 0 }
+            + effects.as_ref().map_or(0, ContentEffects::width);
         let width = counted
             + if contents && settings.reads_history { histogram::WIDTH } else { 0 }
-            + if contents && counts.is_some() { affinity::OF_CONTENTS } else { 0 }
+            + if effects.is_some() { OF_TASTE } else { 0 }
             + if contents { data.related.len() } else { 0 }
             + OF_HISTORY;
         Self {
@@ -66,6 +73,7 @@ impl<'a> FeatureStore<'a> {
             plan,
             counts,
             neighbours,
+            effects,
             width,
             counted,
             made: 0,
@@ -128,31 +136,36 @@ impl<'a> FeatureStore<'a> {
     }
 
     fn make_chunk(&mut self) {
-        let rows = self.made..(self.made + CHUNK).min(self.places.len());
+        let rows = self.made..self.chunk_end();
+        self.fit_effects(rows.start);
         let mut counted = Vec::with_capacity(rows.len() * self.counted);
-        let (mut past, mut ends): (Vec<Past>, Vec<usize>) = (Vec::new(), vec![0]);
+        let mut views = Views::default();
         for row in rows.clone() {
-            if let Some(counts) = &mut self.counts {
-                let neighbours = &mut self.neighbours;
-                counts.push(row, &mut counted, |past, new| {
-                    if let Some(neighbours) = neighbours {
-                        neighbours.learn(past, new);
-                    }
-                });
-                let of_user = counts.past(row);
-                if let Some(neighbours) = &self.neighbours {
-                    counted.extend(neighbours.of_labels(of_user, self.data.examples.items[row].0));
-                }
-                past.extend(of_user);
+            let Some(counts) = &mut self.counts else { break };
+            let (neighbours, item) = (&mut self.neighbours, self.data.examples.items[row].0);
+            counts.push(row, &mut counted, |past, new| learn(neighbours, past, new));
+            if let Some(neighbours) = neighbours {
+                counted.extend(neighbours.of_labels(counts.past(row), item));
             }
-            ends.push(past.len());
+            let Some(effects) = &self.effects else { continue };
+            effects.push(counts, item, &mut counted);
+            views.push(effects, counts, row, self.data.examples.users[row].0);
         }
+        let effects = self.effects.as_ref();
+        let weigh = |residuals| effects.map_or(Vec::new(), |effects| effects.weights(residuals));
+        let weights: Vec<Vec<f32>> = views.residuals.par_iter().map(weigh).collect();
         let (width, wide, data) = (self.width, self.counted, self.data);
         let mut made = vec![0.0f32; rows.len() * width];
         made.par_chunks_mut(width).enumerate().with_min_len(64).for_each(|(at, out)| {
-            let (before, rest) = out.split_at_mut(wide);
+            let (before, mut rest) = out.split_at_mut(wide);
             before.copy_from_slice(&counted[at * wide..][..wide]);
-            data.fill(rows.start + at, &past[ends[at]..ends[at + 1]], rest);
+            let row = rows.start + at;
+            if let Some(effects) = effects {
+                let (taste, others) = rest.split_at_mut(OF_TASTE);
+                taste[0] = effects.taste(&weights[views.of_rows[at]], data.examples.items[row].0);
+                rest = others;
+            }
+            data.fill(row, rest);
         });
         for (row, features) in rows.clone().zip(made.chunks_exact(width)) {
             let train = self.data.examples.parts[row] == Part::Train;
@@ -161,6 +174,24 @@ impl<'a> FeatureStore<'a> {
             }
         }
         self.made = rows.end;
+    }
+
+    /// Ends before the first row that sees validation labels, so that effects are fitted to them in time.
+    fn chunk_end(&self) -> usize {
+        let end = (self.made + CHUNK).min(self.places.len());
+        match self.counts.as_ref().map(Counts::release_at) {
+            Some(at) if self.made < at => end.min(at),
+            _ => end,
+        }
+    }
+
+    /// Fits effects to what is known before `row`.
+    fn fit_effects(&mut self, row: usize) {
+        if let (Some(counts), Some(effects)) = (&mut self.counts, &mut self.effects) {
+            let neighbours = &mut self.neighbours;
+            counts.arrive(row, |past, new| learn(neighbours, past, new));
+            effects.fit(counts, row == counts.release_at());
+        }
     }
 
     fn keep(&mut self, row: usize, features: &[f32]) {
@@ -173,20 +204,47 @@ impl<'a> FeatureStore<'a> {
     }
 }
 
+/// What users have labelled, as the rows of a chunk see it: once for rows that see the same.
+#[derive(Debug, Default)]
+struct Views {
+    residuals: Vec<Residuals>,
+    /// One a row, a place in `residuals`.
+    of_rows: Vec<usize>,
+    /// The newest of each user, and what it had labelled by then.
+    newest: HashMap<u32, (u32, usize)>,
+}
+
+impl Views {
+    fn push(&mut self, effects: &ContentEffects, counts: &Counts, row: usize, user: u32) {
+        let labelled = counts.remembered(row);
+        let seen = self.newest.get(&user).filter(|(then, _)| *then == labelled);
+        let view = seen.map_or(self.residuals.len(), |&(_, view)| view);
+        if view == self.residuals.len() {
+            self.residuals.push(effects.residuals(counts, counts.past(row)));
+            self.newest.insert(user, (labelled, view));
+        }
+        self.of_rows.push(view);
+    }
+}
+
+fn learn(neighbours: &mut Option<Neighbours>, past: &[Past], new: Past) {
+    if let Some(neighbours) = neighbours {
+        neighbours.learn(past, new);
+    }
+}
+
 impl RowData<'_> {
     /// What is a function of one row, and of the labelled past of its user.
-    fn fill(&self, row: usize, past: &[Past], out: &mut [f32]) {
+    fn fill(&self, row: usize, out: &mut [f32]) {
         let (item, tables) = (self.examples.items[row].0, &self.tables);
         let history = self.history(row);
         let mut out = Fill { out };
         if tables.width() > 0 {
             if self.settings.reads_history {
                 let part = out.take(histogram::WIDTH);
-                let events = history.clone().rev().filter(|&event| self.reads(event));
-                histogram::histogram(tables, events.map(|event| self.log.items()[event].0), item, part);
-            }
-            if self.settings.counts {
-                out.take(affinity::OF_CONTENTS).copy_from_slice(&affinity::of_contents(tables, past, item));
+                let events = history.clone().filter(|&event| self.reads(event));
+                let seen = events.map(|event| self.seen(row, event, history.end));
+                histogram::histogram(tables, seen, item, part);
             }
             for column in 0..self.related.len() {
                 out.take(1)[0] = self.related_item(column, row).map_or(0.0, |other| {
@@ -194,15 +252,17 @@ impl RowData<'_> {
                 });
             }
         }
-        let age = match history.clone().next_back() {
+        let mut newest_first = history.rev().filter(|&event| self.reads(event));
+        let last = newest_first.next();
+        let length = newest_first.count() + usize::from(last.is_some());
+        let age = match last {
             Some(last) if self.settings.reads_time && self.log.timed() => {
                 let days = (self.examples.times[row] - self.log.times()[last]).max(0) as f32 / DAY_MS as f32;
                 1.0 / (1.0 + days)
             }
             _ => 0.0,
         };
-        let length = if self.settings.reads_history { history.len() as f32 } else { 0.0 };
-        out.take(OF_HISTORY).copy_from_slice(&[length.ln_1p() / 4.0, age]);
+        out.take(OF_HISTORY).copy_from_slice(&[(length as f32).ln_1p() / 4.0, age]);
     }
 }
 

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `labels` | when each label is known |
 //! | `counts`, `affinity`, `histogram` | features of a row from labels and contents that came before it |
+//! | `effects` | what contents say of labels: of an item, and of a user's taste |
 //! | `features` | all of them, row by row, in time order |
 //! | `rows`, `items`, `shard` | what a row refers to; a batch with items and events numbered once |
 //! | `attention`, `network` | target attention over the history; the whole network, forward and backward |
@@ -28,6 +29,7 @@ mod artefact;
 mod attention;
 mod counts;
 mod delay;
+mod effects;
 mod features;
 mod hazard;
 mod histogram;

@@ -110,7 +110,7 @@ semrank_core::settings! {
         /// Whose labels are counted: `train`, `earlier` or `past`.
         known: Known = Known::Earlier,
         /// Labelled rows of a user, from the newest, whose items are compared with a candidate.
-        affinity: usize = 50,
+        affinity: usize = 100,
         /// Whether items are also compared by the labels they share; only below a million rows.
         neighbours: bool = true,
         /// Whether a slot's effect on clicks is learned apart.

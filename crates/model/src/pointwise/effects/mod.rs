@@ -1,0 +1,129 @@
+//! What contents say of labels: of an item's rate before anyone has labelled it, and of what a user likes.
+//!
+//! In: the sums of labels that are known so far ([`Counts`]), content vectors. Out: for each row
+//!
+//! | feature | |
+//! |---|---|
+//! | `t` of clicks, `g` of clicks | what content says of the item's effect, and what it and the item's own labels say together |
+//! | the same of conversions | where there are conversions |
+//! | taste | how the user's own labels bend that, for content like the candidate's |
+//!
+//! All are shrunk by variances that are estimated from the labels themselves (empirical Bayes), so that contents which say nothing
+//! give zeros. Effects are differences of probabilities; a feature is divided by `b (1 - b)`, with `b` the base rate, which makes it
+//! about a difference of log-odds.
+//!
+//! The variances and weights are fitted anew when the labels have grown by a tenth, always on labels that are known by then.
+//!
+//! | file | does |
+//! |---|---|
+//! | `contents` | content vectors, centred, of unit length; their main directions |
+//! | `items` | [`ItemEffects`]: item effects as a linear function of content, plus a rest of the item's own |
+//! | `taste` | [`Taste`]: weights of a user's own on the main directions |
+
+mod contents;
+mod items;
+mod taste;
+
+use super::counts::{Counts, Past};
+use super::items::ItemTables;
+use contents::Contents;
+use items::ItemEffects;
+pub(crate) use items::Observed;
+use taste::Taste;
+
+/// Growth of the labels between two fits, and labels before the first one.
+const GROWTH: f64 = 1.1;
+const FIRST_FIT: f64 = 200.0;
+/// Users whose labels show how tastes vary.
+const USERS: usize = 2000;
+/// Features of item effects, of one label.
+const OF_LABEL: usize = 2;
+/// Features of taste.
+pub(crate) const OF_TASTE: usize = 1;
+
+/// What a user's labels say, for [`ContentEffects::weights`]: items, and labels less what the items made likely.
+pub(crate) type Residuals = Vec<(u32, f32)>;
+
+/// Effects as far as they are known.
+#[derive(Debug)]
+pub(crate) struct ContentEffects<'a> {
+    contents: Contents<'a>,
+    clicks: ItemEffects,
+    conversions: Option<ItemEffects>,
+    taste: Taste,
+    /// What a difference of click probabilities is divided by.
+    unit: f32,
+    next_fit: f64,
+}
+
+impl<'a> ContentEffects<'a> {
+    /// Nothing known yet.
+    pub(crate) fn new(tables: ItemTables<'a>, conversions: bool) -> Self {
+        let contents = Contents::new(tables);
+        let none = ItemEffects::none(contents.len());
+        Self {
+            taste: Taste::new(&contents),
+            clicks: none.clone(),
+            conversions: conversions.then_some(none),
+            contents,
+            unit: 1.0,
+            next_fit: FIRST_FIT,
+        }
+    }
+
+    /// Number of features beside taste.
+    pub(crate) fn width(&self) -> usize {
+        OF_LABEL * (1 + usize::from(self.conversions.is_some()))
+    }
+
+    /// Fits to the labels that are counted, if there are enough new ones or `at_once`.
+    pub(crate) fn fit(&mut self, counts: &Counts, at_once: bool) {
+        let labels = counts.labels();
+        if labels < FIRST_FIT || (labels < self.next_fit && !at_once) {
+            return;
+        }
+        self.next_fit = labels * GROWTH;
+        self.unit = counts.base_variance() as f32;
+        self.clicks =
+            ItemEffects::fit(&self.contents, counts.observed(Counts::clicks_of), counts.base_variance());
+        if let Some(conversions) = &mut self.conversions {
+            let variance = counts.base_variance_of_conversions();
+            *conversions =
+                ItemEffects::fit(&self.contents, counts.observed(Counts::conversions_of), variance);
+        }
+        let users: Vec<Residuals> = counts.pasts(USERS).map(|past| self.residuals(counts, past)).collect();
+        self.taste.fit(&users, counts.base_variance());
+    }
+
+    /// Appends the features of an item's effects.
+    pub(crate) fn push(&self, counts: &Counts, item: u32, out: &mut Vec<f32>) {
+        let mut push = |effects: &ItemEffects, seen: Observed| {
+            let unit = effects.variance();
+            out.extend([effects.of_content(item) / unit, effects.of_item(item, seen) / unit]);
+        };
+        push(&self.clicks, counts.clicks_of(item));
+        if let Some(conversions) = &self.conversions {
+            push(conversions, counts.conversions_of(item));
+        }
+    }
+
+    /// A user's labels less what their items made likely, each without its own share in that.
+    pub(crate) fn residuals(&self, counts: &Counts, past: &[Past]) -> Residuals {
+        let residual = |old: &Past| {
+            let seen = counts.clicks_of(old.item);
+            let others = Observed { rows: seen.rows - 1.0, sum: seen.sum - old.over_user };
+            (old.item, old.over_slot - self.clicks.of_item(old.item, others))
+        };
+        past.iter().map(residual).collect()
+    }
+
+    /// The weights of a user, given all its labels.
+    pub(crate) fn weights(&self, residuals: &Residuals) -> Vec<f32> {
+        self.taste.weights(residuals)
+    }
+
+    /// The feature of taste.
+    pub(crate) fn taste(&self, weights: &[f32], item: u32) -> f32 {
+        self.taste.of(weights, item) / self.unit
+    }
+}

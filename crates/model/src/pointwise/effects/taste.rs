@@ -1,0 +1,169 @@
+//! What a user likes, as weights of its own on the main directions of content: a linear model with random effects, one vector a
+//! user (Laird & Ware 1982, Biometrics 38; in ranking GLMix, Zhang et al. 2016, KDD, section 3).
+//!
+//! ```text
+//! residual = w_0 + w · z + e          (w_0, w) ~ N(0, Σ)          e ~ N(0, σ²)
+//! ```
+//!
+//! `z` are an item's principal components, scaled to a mean squared length of 1; a residual is a label less what the item made
+//! likely. `Σ` is learned by expectation maximisation over users; the feature is `w · z`, without the user's level `w_0`, which other
+//! features hold.
+
+use super::Residuals;
+use super::contents::Contents;
+use crate::cholesky::Cholesky;
+
+/// Main directions of content.
+const DIRECTIONS: usize = 16;
+/// Steps of expectation maximisation at the first fit and at later ones.
+const FIRST_STEPS: usize = 15;
+const STEPS: usize = 4;
+/// Variances to begin with, in those of a label: of a user's level, of its weights.
+const START: [f64; 2] = [0.2, 0.05];
+/// Added to variances, in that of a label, so that `Σ` has an inverse.
+const FLOOR: f64 = 1e-5;
+
+/// How users' tastes vary.
+#[derive(Debug)]
+pub(crate) struct Taste {
+    /// Directions `K`.
+    directions: usize,
+    /// `z`, `[items x K]`.
+    components: Vec<f32>,
+    /// `Σ`, `[(1 + K) x (1 + K)]`, its inverse, and `σ²`; empty before the first fit.
+    covariance: Vec<f64>,
+    precision: Vec<f64>,
+    variance: f64,
+}
+
+impl Taste {
+    /// Nothing known of any user.
+    pub(crate) fn new(contents: &Contents) -> Self {
+        let count = DIRECTIONS.min(contents.width());
+        let mut components = vec![0.0; contents.len() * count];
+        for (at, direction) in contents.directions(count).iter().enumerate() {
+            for (item, value) in contents.project(direction).into_iter().enumerate() {
+                components[item * count + at] = value;
+            }
+        }
+        let squared: f64 = components.iter().map(|&z| f64::from(z).powi(2)).sum();
+        let scale = (squared / contents.len().max(1) as f64).sqrt();
+        if scale > 0.0 {
+            components.iter_mut().for_each(|z| *z /= scale as f32);
+        }
+        Self { directions: count, components, covariance: Vec::new(), precision: Vec::new(), variance: 1.0 }
+    }
+
+    /// Learns how tastes vary from the residuals of some users; `variance` is that of one label.
+    pub(crate) fn fit(&mut self, users: &[Residuals], variance: f64) {
+        let users: Vec<&Residuals> = users.iter().filter(|residuals| residuals.len() >= 2).collect();
+        if users.is_empty() || self.directions == 0 {
+            return;
+        }
+        self.variance = variance;
+        let (n, steps) = (1 + self.directions, if self.covariance.is_empty() { FIRST_STEPS } else { STEPS });
+        if self.covariance.is_empty() {
+            self.covariance = vec![0.0; n * n];
+            (0..n).for_each(|at| self.covariance[at * n + at] = variance * START[usize::from(at > 0)]);
+            self.invert();
+        }
+        for _ in 0..steps {
+            let mut sum = vec![0.0; n * n];
+            for residuals in &users {
+                let Some((mean, factor)) = self.posterior(residuals) else { continue };
+                for (row, (of_row, mine)) in factor.inverse().chunks_exact(n).zip(&mean).enumerate() {
+                    for (col, (v, other)) in of_row.iter().zip(&mean).enumerate() {
+                        sum[row * n + col] += v + mine * other;
+                    }
+                }
+            }
+            sum.iter_mut().for_each(|value| *value /= users.len() as f64);
+            (0..n).for_each(|at| sum[at * n + at] += FLOOR * variance);
+            self.covariance = sum;
+            self.invert();
+        }
+    }
+
+    fn invert(&mut self) {
+        if let Some(factor) = Cholesky::new(self.covariance.clone(), 1 + self.directions) {
+            self.precision = factor.inverse();
+        }
+    }
+
+    /// Mean and factor of the precision of `(w_0, w)`, given residuals.
+    fn posterior(&self, residuals: &Residuals) -> Option<(Vec<f64>, Cholesky)> {
+        let n = 1 + self.directions;
+        let (mut matrix, mut mean) = (self.precision.clone(), vec![0.0; n]);
+        let mut z = vec![1.0; n];
+        for &(item, residual) in residuals {
+            let components = &self.components[item as usize * self.directions..][..self.directions];
+            z[1..].iter_mut().zip(components).for_each(|(z, &x)| *z = f64::from(x));
+            for (row, &of_row) in z.iter().enumerate() {
+                let scaled = of_row / self.variance;
+                mean[row] += scaled * f64::from(residual);
+                matrix[row * n..][..=row].iter_mut().zip(&z).for_each(|(value, z)| *value += scaled * z);
+            }
+        }
+        let factor = Cholesky::new(matrix, n)?;
+        factor.solve(&mut mean);
+        Some((mean, factor))
+    }
+
+    /// The mean of `w` given residuals; empty where nothing is known.
+    pub(crate) fn weights(&self, residuals: &Residuals) -> Vec<f32> {
+        if residuals.is_empty() || self.precision.is_empty() {
+            return Vec::new();
+        }
+        let mean = self.posterior(residuals).map_or(Vec::new(), |(mean, _)| mean);
+        mean.iter().skip(1).map(|&weight| weight as f32).collect()
+    }
+
+    /// `w · z` of an item.
+    pub(crate) fn of(&self, weights: &[f32], item: u32) -> f32 {
+        let components = &self.components[item as usize * self.directions..][..self.directions];
+        weights.iter().zip(components).map(|(w, z)| w * z).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::items::ItemTables;
+    use super::*;
+    use semrank_core::{Kind, Rng};
+
+    #[test]
+    fn users_who_like_one_direction_are_told_from_those_who_do_not() {
+        // Items on a circle; a user likes one side of it or the other.
+        let angle = |item: u32| f64::from(item) * std::f64::consts::TAU / 64.0;
+        let content: Vec<f32> =
+            (0..64).flat_map(|item| [angle(item).cos() as f32, angle(item).sin() as f32]).collect();
+        let kinds = [Kind::Ad; 64];
+        let tables = ItemTables { content: &content, advertisers: &[], prefixes: None, kinds: &kinds };
+        let mut taste = Taste::new(&Contents::new(tables));
+        assert_eq!(taste.weights(&vec![(0, 1.0)]), Vec::<f32>::new());
+        let mut rng = Rng::new(5, "taste");
+        let mut user = |likes: f64| -> Residuals {
+            let label = |item: u32, rng: &mut Rng| {
+                let mean = 0.3 * likes * angle(item).cos();
+                (item, (mean + 0.4 * rng.normal()) as f32)
+            };
+            (0..20)
+                .map(|_| rng.below(64) as u32)
+                .collect::<Vec<_>>()
+                .into_iter()
+                .map(|item| label(item, &mut rng))
+                .collect()
+        };
+        let users: Vec<Residuals> = (0..400).map(|at| user(if at % 2 == 0 { 1.0 } else { -1.0 })).collect();
+        taste.fit(&users, 0.16);
+        let right = users.iter().enumerate().filter(|(at, residuals)| {
+            let weights = taste.weights(residuals);
+            (taste.of(&weights, 0) > taste.of(&weights, 32)) == (at % 2 == 0)
+        });
+        assert!(right.count() > 360);
+        // The direction that nobody cares for has hardly a variance.
+        let variances = [taste.covariance[4], taste.covariance[8]];
+        let (more, less) = (variances[0].max(variances[1]), variances[0].min(variances[1]));
+        assert!(more > 0.02 && less < 0.3 * more, "{variances:?}");
+    }
+}
