@@ -36,7 +36,7 @@ PARAMETERS = {
     "context": "",
     "no_context": "",
 }
-TABLES = ["links", "clicked", "conversions", "view_through", "labels"]
+TABLES = ["acts", "last_seen", "links", "clicked", "conversions", "view_through", "labels"]
 
 
 def query(name):

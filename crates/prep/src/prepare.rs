@@ -12,7 +12,8 @@ use std::time::Instant;
 const EVENTS: &str = "events.parquet";
 
 /// Tables in the order in which they need each other, after the view `events`.
-const TABLES: [Query; 5] = [sql::LINKS, sql::CLICKED, sql::CONVERSIONS, sql::VIEW_THROUGH, sql::LABELS];
+const TABLES: [Query; 7] =
+    [sql::ACTS, sql::LAST_SEEN, sql::LINKS, sql::CLICKED, sql::CONVERSIONS, sql::VIEW_THROUGH, sql::LABELS];
 
 /// Makes a data set with examples at `out` of the raw log at `raw`. It appears whole or not at all.
 ///

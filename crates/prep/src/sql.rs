@@ -30,6 +30,10 @@ queries! {
     DUPLICATES = "duplicates",
     /// Every event once.
     EVENTS = "events",
+    /// Clicks and conversions.
+    ACTS = "acts",
+    /// The last impressions before them.
+    LAST_SEEN = "last_seen",
     /// Clicks with their impressions.
     LINKS = "links",
     /// Impressions with their first clicks.
@@ -92,7 +96,9 @@ mod tests {
     #[test]
     fn every_name_is_filled_in() {
         let parameters = Parameters::new(&PrepSettings::default(), 2);
-        for query in [EVENTS, LINKS, CLICKED, CONVERSIONS, VIEW_THROUGH, LABELS, COUNTS, HISTORY, EXAMPLES] {
+        let steps =
+            [EVENTS, ACTS, LAST_SEEN, LINKS, CLICKED, CONVERSIONS, VIEW_THROUGH, LABELS, COUNTS, HISTORY];
+        for query in steps.into_iter().chain([EXAMPLES]) {
             assert!(!query.with(&parameters).contains('{'), "{}", query.name);
         }
         assert!(EXAMPLES.with(&parameters).contains("propensity, context_0, context_1,"));

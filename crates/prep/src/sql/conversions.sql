@@ -1,9 +1,9 @@
--- In: events, links, clicked. Out: every conversion with the clicked impression that it is attributed to: that of the click it
+-- In: acts, links, clicked. Out: every conversion with the clicked impression that it is attributed to: that of the click it
 -- names, or, where it names none, that of the user's last (or first) click on the item within the attribution window.
 -- `clicks` counts the clicks up to a conversion, `expired` those that are too old: the touched click is found by its number.
 WITH converted AS (
   SELECT seq, user_id, item_id, time_ms, parent_event_id
-  FROM events
+  FROM acts
   WHERE action = 'conversion'
 ),
 named AS (
