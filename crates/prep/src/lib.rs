@@ -10,7 +10,7 @@
 //! | of | rule |
 //! |---|---|
 //! | duplicates | rows of one `event_id`, or without one of one user, item, action and timestamp, are one event: the row received first, then of the lowest `seq` |
-//! | clocks | a `timestamp` more than `clock_tolerance_seconds` ahead of `received_at` is replaced by it; an event is never before the one that it names as its parent |
+//! | clocks | a `timestamp` more than `clock_tolerance_seconds` ahead of `received_at` is replaced by it; a click is never before the impression that it names, a conversion never before the click or impression that it names: whatever the clocks say, such an event happened with its parent |
 //! | late events | count like others, and are known only when they were received |
 //! | order | by time, then `seq`; the order of the rows in the file has no meaning. At one moment an impression is before a click, a click before a conversion |
 //! | a click | belongs to the impression that it names (`parent_event_id`), else to its user's last impression of its item; it counts within `click_minutes` |
@@ -21,7 +21,7 @@
 //! | end of the log | the last moment at which anything happened or was received |
 //! | `matured` | 1 when the attribution window of the click, or without a click the click and view-through windows of the impression, were over at the end of the log |
 //! | history | everything but impressions |
-//! | what is known | an event is known when it was received and its dwell is over, `logging_delay_seconds` later; an example sees the longest beginning of its user's history whose events were all known strictly before it |
+//! | what is known | an event is known when it has happened and was received and its dwell is over, `logging_delay_seconds` later; an example sees the longest beginning of its user's history whose events were all known strictly before it |
 //!
 //! The last rule is what makes a history an offset: an event that is not known yet hides those after it, for the minutes until it
 //! is. So an example may see less than was known, and never more.
