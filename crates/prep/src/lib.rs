@@ -21,7 +21,7 @@
 //! | end of the log | the last moment at which anything happened or was received |
 //! | `matured` | 1 when the attribution window of the click, or without a click the click and view-through windows of the impression, were over at the end of the log |
 //! | history | everything but impressions |
-//! | what is known | an event is known when it has happened and was received and its dwell is over, `logging_delay_seconds` later; an example sees the longest beginning of its user's history whose events were all known strictly before it |
+//! | what is known | an event is known when it has happened and was received and its dwell is over, `logging_delay_seconds` later; an example sees the longest beginning of its user's history whose events were all known strictly before it was shown: before its time, or before it was received where its clock is ahead |
 //!
 //! The last rule is what makes a history an offset: an event that is not known yet hides those after it, for the minutes until it
 //! is. So an example may see less than was known, and never more.

@@ -110,7 +110,7 @@ fn check(logs: &[Vec<Row>], settings: &PrepSettings) -> PrepReport {
     check_counts(&report, &expected, &counts);
     assert_eq!(report.log_rows, rows.len() as u64);
     check_opens(&out, &found, report.log_end_ms);
-    check_nothing_is_early(&rows, &found);
+    check_nothing_is_early(&rows, &found, settings);
     report
 }
 
@@ -141,17 +141,21 @@ fn check_opens(dir: &Path, found: &[Example], log_end: i64) {
     }
 }
 
-/// What must hold whatever the other rules are: no history holds an event that came of the example.
-fn check_nothing_is_early(rows: &[Row], found: &[Example]) {
+/// What must hold whatever the other rules are: no history holds an event that came of the example, or that the log did not have
+/// when it had the example.
+fn check_nothing_is_early(rows: &[Row], found: &[Example], settings: &PrepSettings) {
     let by_seq: HashMap<i64, &Row> = rows.iter().map(|row| (row.seq, row)).collect();
     let mut by_id: HashMap<&str, Vec<&Row>> = HashMap::new();
     for row in rows {
         by_id.entry(row.id.as_deref().unwrap_or("")).or_default().push(row);
     }
+    let arrived = |row: &Row| row.received.unwrap_or(row.time);
     for example in found {
         let shown = by_seq[&example.seq];
         for event in &example.history {
             let mut row = by_seq[&(event.value.unwrap() as i64)];
+            let late = arrived(row) + settings.logging_delay_seconds * 1000 >= arrived(shown);
+            assert!(!late, "{row:#?} was received after {shown:#?}");
             while let Some(parent) = row.parent.as_deref().and_then(|parent| by_id.get(parent)) {
                 row = parent[0];
                 assert!(row.id != shown.id, "{event:#?} came of {shown:#?}");

@@ -1,7 +1,8 @@
 -- In: events, links, conversions, labels. Out: every impression with its labels and the number of its user's events that it may
 -- see, by time. An event is known when it has ended and the log has it, not before what it follows (a click's impression, a
 -- conversion's click), and not before those that come before it in the history: so what an impression may see is the beginning of a
--- history, and its end is a count along one line of impressions and known events.
+-- history, and its end is a count along one line of impressions and known events. An impression that the log had before its own time
+-- was shown by then.
 WITH followed AS (
   SELECT click_seq AS seq, click_ms AS at_ms FROM links
   UNION ALL
@@ -20,15 +21,15 @@ known AS (
 ),
 shown AS (
   SELECT
-    events.user_id, events.item_id, events.time_ms, events.seq, events.request_id, events.slot, events.surface,
-    events.propensity{context}, labels.click_ms, labels.dwell_ms, labels.conversion_ms
+    events.user_id, events.item_id, events.time_ms, events.received_ms, events.seq, events.request_id, events.slot,
+    events.surface, events.propensity{context}, labels.click_ms, labels.dwell_ms, labels.conversion_ms
   FROM labels
   RIGHT JOIN events ON labels.impression_seq = events.seq
   WHERE events.action = 'impression'
 ),
 line AS (
   SELECT
-    user_id, time_ms - {logging_delay_ms} AS line_ms, 0 AS is_event, item_id, time_ms, seq, request_id, slot, surface,
+    user_id, least(time_ms, received_ms) - {logging_delay_ms} AS line_ms, 0 AS is_event, item_id, time_ms, seq, request_id, slot, surface,
     propensity{context}, click_ms, dwell_ms, conversion_ms
   FROM shown
   UNION ALL

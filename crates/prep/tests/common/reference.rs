@@ -172,13 +172,14 @@ fn by_view(log: &[Row], at: usize, clicked: &[Clicked], settings: &PrepSettings)
 /// What an impression may see.
 fn history(log: &[Row], shown: &Row, settings: &PrepSettings) -> Vec<Event> {
     let mut out = Vec::new();
+    let shown_at = shown.time.min(shown.received.unwrap_or(shown.time));
     for (at, row) in log.iter().enumerate() {
         if row.user != shown.user || row.action == "impression" {
             continue;
         }
         let over = happened(log, at) + row.dwell.unwrap_or(0);
         let known = over.max(row.received.unwrap_or(row.time)) + settings.logging_delay_seconds * 1000;
-        if known >= shown.time {
+        if known >= shown_at {
             break;
         }
         out.push(Event {
