@@ -55,7 +55,7 @@ pub struct ClickCounts {
     pub repeated: u64,
     /// Too long after their impression.
     pub out_of_window: u64,
-    /// They name an impression that the log has not.
+    /// They name an impression that the log has not for their user and item.
     pub orphaned: u64,
     /// They name none, and their user saw no impression of their item before.
     pub unattributed: u64,
@@ -72,7 +72,7 @@ pub struct ConversionCounts {
     pub view_through: u64,
     /// Too long after their click.
     pub out_of_window: u64,
-    /// They name a click that the log has not.
+    /// They name a click that the log has not for their user and item.
     pub orphaned: u64,
     /// Without an attributed click on their item before them.
     pub unattributed: u64,

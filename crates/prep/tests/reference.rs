@@ -156,8 +156,11 @@ fn check_nothing_is_early(rows: &[Row], found: &[Example], settings: &PrepSettin
             let mut row = by_seq[&(event.value.unwrap() as i64)];
             let late = arrived(row) + settings.logging_delay_seconds * 1000 >= arrived(shown);
             assert!(!late, "{row:#?} was received after {shown:#?}");
-            while let Some(parent) = row.parent.as_deref().and_then(|parent| by_id.get(parent)) {
-                row = parent[0];
+            while let Some(parent) = row.parent.as_deref().and_then(|parent| {
+                let named = by_id.get(parent)?;
+                named.iter().find(|named| (&named.user, &named.item) == (&row.user, &row.item))
+            }) {
+                row = parent;
                 assert!(row.id != shown.id, "{event:#?} came of {shown:#?}");
             }
         }

@@ -12,7 +12,8 @@ named AS (
     converted.seq AS conversion_seq, links.click_seq AS parent_seq, links.click_ms AS parent_ms, clicked.impression_seq,
     clicked.click_ms
   FROM converted
-  JOIN links ON links.event_id = converted.parent_event_id
+  JOIN links
+    ON links.event_id = converted.parent_event_id AND links.user_id = converted.user_id AND links.item_id = converted.item_id
   LEFT JOIN clicked ON clicked.impression_seq = links.impression_seq AND links.in_window = 1
 ),
 stream AS (

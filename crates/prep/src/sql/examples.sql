@@ -29,8 +29,8 @@ shown AS (
 ),
 line AS (
   SELECT
-    user_id, least(time_ms, received_ms) - {logging_delay_ms} AS line_ms, 0 AS is_event, item_id, time_ms, seq, request_id, slot, surface,
-    propensity{context}, click_ms, dwell_ms, conversion_ms
+    user_id, least(time_ms, received_ms) - {logging_delay_ms} AS line_ms, 0 AS is_event, item_id, time_ms, seq, request_id,
+    slot, surface, propensity{context}, click_ms, dwell_ms, conversion_ms
   FROM shown
   UNION ALL
   SELECT

@@ -110,20 +110,36 @@ fn random_row(rng: &mut Rng, name: &str, (users, items): (usize, usize), action:
     }
 }
 
-/// Gives some clicks and conversions a parent: an impression, a click, or something unknown.
+/// Gives some clicks and conversions a parent: an impression, a click, mostly of their user and item, often near in time, or
+/// something unknown.
 fn link(rng: &mut Rng, name: &str, rows: &mut [Row]) {
-    let ids = |action: &str| -> Vec<String> {
-        rows.iter().filter(|row| row.action == action).filter_map(|row| row.id.clone()).collect()
-    };
-    let (shown, clicked) = (ids("impression"), ids("click"));
+    let named = rows.to_vec();
     for row in rows.iter_mut().filter(|row| row.action == "click" || row.action == "conversion") {
-        let parents = if row.action == "click" { &shown } else { &clicked };
-        row.parent = match rng.unit() {
-            p if p < 0.45 => None,
-            p if p < 0.9 && !parents.is_empty() => Some(pick(rng, parents)),
-            p if p < 0.95 && !shown.is_empty() => Some(pick(rng, &shown)),
-            _ => Some(format!("{name}-nowhere")),
+        let usual = if row.action == "click" { "impression" } else { "click" };
+        let ids = |action: &str, own: bool| -> Vec<String> {
+            let fits = |other: &&Row| {
+                other.action == action && (!own || (&other.user, &other.item) == (&row.user, &row.item))
+            };
+            named.iter().filter(fits).filter_map(|other| other.id.clone()).collect()
         };
+        let parents = match rng.unit() {
+            p if p < 0.4 => continue,
+            p if p < 0.85 => ids(usual, true),
+            p if p < 0.9 => ids(usual, false),
+            p if p < 0.95 => ids("impression", true),
+            _ => Vec::new(),
+        };
+        row.parent = Some(match &parents[..] {
+            [] => format!("{name}-nowhere"),
+            parents => pick(rng, parents),
+        });
+        let parent = named.iter().find(|other| other.id == row.parent).filter(|_| rng.unit() < 0.5);
+        if let Some(parent) = parent {
+            let near = [-MINUTE - 1, -MINUTE, -1000, 0, 1000, MINUTE - 1, MINUTE, MINUTE + 1];
+            let moved = parent.time + pick(rng, &near) - row.time;
+            row.time += moved;
+            row.received = row.received.map(|received| received + moved);
+        }
     }
 }
 

@@ -75,9 +75,9 @@ fn impression_of(log: &[Row], click: usize) -> Option<usize> {
     for (at, row) in log.iter().enumerate().filter(|(_, row)| row.action == "impression") {
         let fits = match &log[click].parent {
             Some(parent) => row.id.as_ref() == Some(parent),
-            None => row.user == log[click].user && row.item == log[click].item && row.time <= log[click].time,
+            None => row.time <= log[click].time,
         };
-        if fits {
+        if fits && row.user == log[click].user && row.item == log[click].item {
             found = Some(at); // the log is sorted: the last one stays
         }
     }
@@ -86,8 +86,9 @@ fn impression_of(log: &[Row], click: usize) -> Option<usize> {
 
 /// The click or impression that a conversion names, if the log has it.
 fn parent_of(log: &[Row], conversion: usize) -> Option<usize> {
-    let parent = log[conversion].parent.as_ref()?;
-    log.iter().position(|row| row.id.as_ref() == Some(parent))
+    let (user, item, parent) =
+        (&log[conversion].user, &log[conversion].item, log[conversion].parent.as_ref()?);
+    log.iter().position(|row| row.id.as_ref() == Some(parent) && row.user == *user && row.item == *item)
 }
 
 /// When something happened: not before what it follows.
