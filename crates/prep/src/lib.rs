@@ -14,9 +14,9 @@
 //! | parents | `parent_event_id` names an event of the same user and item; any other is as one that the log has not |
 //! | late events | count like others, and are known only when they were received |
 //! | order | by time, then `seq`; the order of the rows in the file has no meaning. At one moment an impression is before a click, a click before a conversion |
-//! | a click | belongs to the impression that it names (`parent_event_id`), else to its user's last impression of its item; it counts within `click_minutes` |
+//! | a click | belongs to the impression that it names (`parent_event_id`), else to its user's last impression of its item; it counts within `click_minutes`, before or after by the clocks |
 //! | several clicks | the first within the window is the impression's click: its time, its dwell |
-//! | a conversion | belongs to the click that it names, else to its user's last (`first-touch`: first within the window) attributed click on its item; it counts within `conversion_days` of the impression's click |
+//! | a conversion | belongs to the click that it names, else to its user's last (`first-touch`: first within the window) attributed click on its item; it counts within `conversion_days` of the impression's click, before or after by the clocks |
 //! | view-through | a conversion without a click in its window belongs to its user's last impression of its item, if that was not clicked and is at most `view_through_days` old |
 //! | `label_conversion` | of a clicked impression 0 or 1; of another one 1 after a view-through conversion, else null |
 //! | end of the log | the last moment at which anything happened or was received |

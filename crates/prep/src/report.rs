@@ -53,7 +53,7 @@ pub struct ClickCounts {
     pub attributed: u64,
     /// Within the window of an impression that has an earlier click.
     pub repeated: u64,
-    /// Too long after their impression.
+    /// Too long after their impression, or, by clocks that contradict each other, before it.
     pub out_of_window: u64,
     /// They name an impression that the log has not for their user and item.
     pub orphaned: u64,
@@ -70,7 +70,7 @@ pub struct ConversionCounts {
     pub attributed: u64,
     /// Without such a click, but within the window of an impression that was not clicked.
     pub view_through: u64,
-    /// Too long after their click.
+    /// Too long after their click, or, by clocks that contradict each other, before it.
     pub out_of_window: u64,
     /// They name a click that the log has not for their user and item.
     pub orphaned: u64,

@@ -54,7 +54,8 @@ found AS (
 ),
 timed AS (
   SELECT
-    converted.seq AS conversion_seq, converted.user_id, converted.item_id, found.impression_seq, found.click_ms,
+    converted.seq AS conversion_seq, converted.user_id, converted.item_id, converted.time_ms, found.impression_seq,
+    found.click_ms,
     greatest(converted.time_ms, coalesce(found.parent_ms, converted.named_ms, converted.time_ms)) AS conversion_ms,
     CASE WHEN converted.parent_event_id IS NOT NULL AND found.parent_seq IS NULL THEN 1 ELSE 0 END AS is_orphan
   FROM converted
@@ -64,7 +65,7 @@ SELECT
   conversion_seq, user_id, item_id, impression_seq, conversion_ms, is_orphan,
   CASE
     WHEN click_ms IS NULL THEN 0
-    WHEN conversion_ms - click_ms <= {conversion_ms} THEN 1
+    WHEN conversion_ms - click_ms <= {conversion_ms} AND click_ms - time_ms <= {conversion_ms} THEN 1
     ELSE 0
   END AS in_window
 FROM timed

@@ -1,12 +1,12 @@
 -- In: acts, last_seen. Out: every click with its impression: the one it names, or, where it names none, the user's last one of the
--- item. A click is never before its impression, whatever the clocks say.
+-- item. A click is never before its impression, whatever the clocks say; but clocks that differ by more than the window say nothing.
 SELECT
   click_seq, user_id, item_id, event_id, dwell_ms, impression_seq,
   CASE WHEN impression_ms > time_ms THEN impression_ms ELSE time_ms END AS click_ms,
   CASE WHEN parent_event_id IS NULL THEN 0 ELSE 1 END AS is_named,
   CASE
     WHEN impression_seq IS NULL THEN 0
-    WHEN time_ms - impression_ms <= {click_ms} THEN 1
+    WHEN abs(time_ms - impression_ms) <= {click_ms} THEN 1
     ELSE 0
   END AS in_window
 FROM (

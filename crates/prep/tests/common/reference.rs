@@ -105,7 +105,8 @@ fn happened(log: &[Row], at: usize) -> i64 {
 fn counted(log: &[Row], click: usize, settings: &PrepSettings) -> Option<(usize, i64)> {
     let impression = impression_of(log, click)?;
     let time = happened(log, click);
-    (time - log[impression].time <= settings.click_minutes * MINUTE).then_some((impression, time))
+    let apart = (log[click].time - log[impression].time).abs();
+    (apart <= settings.click_minutes * MINUTE).then_some((impression, time))
 }
 
 fn clicked(log: &[Row], settings: &PrepSettings) -> Vec<Clicked> {
@@ -152,7 +153,8 @@ fn touched<'a>(
 /// The impression that a conversion is attributed to by its click.
 fn by_click(log: &[Row], at: usize, clicked: &[Clicked], settings: &PrepSettings) -> Option<usize> {
     let touched = touched(log, at, clicked, settings)?;
-    (happened(log, at) - touched.time <= settings.conversion_days * DAY).then_some(touched.impression)
+    let apart = (happened(log, at) - touched.time).max(touched.time - log[at].time);
+    (apart <= settings.conversion_days * DAY).then_some(touched.impression)
 }
 
 /// The impression that a conversion without a click is attributed to.
