@@ -5,7 +5,7 @@
 //! file sees an async function.
 
 use crate::pool::SortPool;
-use crate::sql::{Parameters, Query};
+use crate::sql::Query;
 use crate::{Error, PrepSettings};
 use arrow::array::{Array, Int64Array, RecordBatch};
 use arrow::compute::cast;
@@ -33,7 +33,6 @@ const BATCH_ROWS_PER_MIB: usize = 16;
 pub(crate) struct Engine {
     runtime: Runtime,
     context: SessionContext,
-    parameters: Parameters,
     work: PathBuf,
     memory_mb: usize,
 }
@@ -62,15 +61,9 @@ impl Engine {
         Ok(Engine {
             runtime,
             context: SessionContext::new_with_config_rt(config, environment),
-            parameters: Parameters::new(settings, 0),
             work: work.to_owned(),
             memory_mb: settings.memory_mb,
         })
-    }
-
-    /// Sets what takes the place of names in queries.
-    pub(crate) fn set(&mut self, parameters: Parameters) {
-        self.parameters = parameters;
     }
 
     /// Gives a Parquet file a name, with these columns.
@@ -85,14 +78,14 @@ impl Engine {
     }
 
     /// Gives a query a name; it is computed wherever it is used.
-    pub(crate) fn view(&self, query: Query) -> Result<(), Error> {
+    pub(crate) fn view(&self, query: &Query) -> Result<(), Error> {
         let view = self.plan(query)?.into_view();
         self.context.register_table(query.name, view).map_err(Error::query(query.name, self.memory_mb))?;
         Ok(())
     }
 
     /// Computes a query into a table on disk.
-    pub(crate) fn table(&self, query: Query) -> Result<(), Error> {
+    pub(crate) fn table(&self, query: &Query) -> Result<(), Error> {
         let path = self.work.join(format!("{}.parquet", query.name));
         let failed = |error: parquet::errors::ParquetError| {
             Error::query(query.name, self.memory_mb)(DataFusionError::from(error))
@@ -110,14 +103,14 @@ impl Engine {
     /// Hands the rows of a query to `take`, batch by batch in the query's order.
     pub(crate) fn rows(
         &self,
-        query: Query,
+        query: &Query,
         take: impl FnMut(&RecordBatch) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.stream(query, self.plan(query)?, take)
     }
 
     /// The integers of a query's only row, by column; null where a value is null, nothing where there is no row.
-    pub(crate) fn row(&self, query: Query) -> Result<BTreeMap<String, Option<i64>>, Error> {
+    pub(crate) fn row(&self, query: &Query) -> Result<BTreeMap<String, Option<i64>>, Error> {
         let mut row = BTreeMap::new();
         let failed = Error::query(query.name, self.memory_mb);
         self.rows(query, |batch| {
@@ -134,15 +127,14 @@ impl Engine {
         Ok(row)
     }
 
-    fn plan(&self, query: Query) -> Result<DataFrame, Error> {
-        let text = query.with(&self.parameters);
-        let frame = self.runtime.block_on(self.context.sql(&text));
+    fn plan(&self, query: &Query) -> Result<DataFrame, Error> {
+        let frame = self.runtime.block_on(self.context.sql(&query.text));
         frame.map_err(Error::query(query.name, self.memory_mb))
     }
 
     fn stream(
         &self,
-        query: Query,
+        query: &Query,
         frame: DataFrame,
         mut take: impl FnMut(&RecordBatch) -> Result<(), Error>,
     ) -> Result<(), Error> {

@@ -6,7 +6,7 @@ use crate::input::RawLog;
 use crate::parts::Parts;
 use crate::report::PrepReport;
 use crate::settings::DAY_MS;
-use crate::sql::{EXAMPLES, Query};
+use crate::sql::{EXAMPLES, Parameters};
 use crate::{Error, PrepSettings};
 use arrow::array::RecordBatch;
 use semrank_data::{
@@ -14,7 +14,7 @@ use semrank_data::{
 };
 use std::path::PathBuf;
 
-const QUERY: Query = EXAMPLES;
+const STEP: &str = EXAMPLES.name;
 
 /// Columns that are made here or by labels, whatever the log has.
 const ALWAYS: [OptionalColumn; 5] = [
@@ -28,6 +28,7 @@ const ALWAYS: [OptionalColumn; 5] = [
 /// Writes all examples in order of time, and counts them in `report`.
 pub(crate) fn write(
     engine: &Engine,
+    parameters: &Parameters,
     log: &RawLog,
     settings: &PrepSettings,
     writer: &DatasetWriter,
@@ -45,7 +46,7 @@ pub(crate) fn write(
         path: log.path().to_owned(),
         writer: ExamplesWriter::create(writer.folder(), &optional, &log.context)?,
     };
-    engine.rows(QUERY, |batch| output.write(batch, writer, report))?;
+    engine.rows(&EXAMPLES.with(parameters), |batch| output.write(batch, writer, report))?;
     output.writer.close()?;
     Ok(())
 }
@@ -111,10 +112,10 @@ struct Columns {
 
 impl Columns {
     fn of(batch: &RecordBatch, context: &[ExtraColumn]) -> Result<Columns, Error> {
-        let text = |name| Column::of(QUERY, batch, name, ColumnType::Text);
-        let integer = |name| Column::of(QUERY, batch, name, ColumnType::Integer);
+        let text = |name| Column::of(STEP, batch, name, ColumnType::Text);
+        let integer = |name| Column::of(STEP, batch, name, ColumnType::Integer);
         let further = context.iter().enumerate();
-        let further = further.map(|(at, c)| Column::of(QUERY, batch, &format!("context_{at}"), c.kind));
+        let further = further.map(|(at, c)| Column::of(STEP, batch, &format!("context_{at}"), c.kind));
         Ok(Columns {
             users: text("user_id")?,
             items: text("item_id")?,
@@ -127,7 +128,7 @@ impl Columns {
             requests: text("request_id")?,
             surfaces: text("surface")?,
             slots: integer("slot")?,
-            propensities: Column::of(QUERY, batch, "propensity", ColumnType::Number)?,
+            propensities: Column::of(STEP, batch, "propensity", ColumnType::Number)?,
             context: further.collect::<Result<_, _>>()?,
         })
     }

@@ -82,9 +82,9 @@ impl RawLog {
         let context = self.context.iter().enumerate();
         let context = context.map(|(at, c)| self.column(&c.name, c.kind).alias(format!("context_{at}")));
         engine.file("raw", &self.path, standard.chain(context).collect())?;
-        let found = engine.row(CHECK)?;
+        let found = engine.row(&CHECK)?;
         self.check_values(&found, settings)?;
-        let repeated = if self.in_order { BTreeMap::new() } else { engine.row(REPEATED_SEQ)? };
+        let repeated = if self.in_order { BTreeMap::new() } else { engine.row(&REPEATED_SEQ)? };
         if let Some(Some(seq)) = repeated.get("seq") {
             return Err(self.wrong("seq", format!("{seq} more than once"), "another number for each row"));
         }

@@ -32,11 +32,11 @@ pub fn prepare(raw: &Path, out: &Path, settings: &PrepSettings) -> Result<PrepRe
     writer.copy_items(raw)?;
     // A second stage, which is never committed: it goes with this call, or with the next one if the program is killed.
     let work = StagedDir::new(out)?;
-    let mut engine = Engine::new(settings, work.path())?;
-    engine.set(Parameters::new(settings, log.context.len()));
-    let mut report = attribute(&engine, &log, settings)?;
+    let engine = Engine::new(settings, work.path())?;
+    let parameters = Parameters::new(settings, log.context.len());
+    let mut report = attribute(&engine, &parameters, &log, settings)?;
     report.history_events = history::write(&engine, &extra, &mut writer)?;
-    examples::write(&engine, &log, settings, &writer, &mut report)?;
+    examples::write(&engine, &parameters, &log, settings, &writer, &mut report)?;
     let written = writer.finish()?;
     report.dataset = written.dataset;
     report.hash = written.hash;
@@ -57,10 +57,16 @@ fn describe(meta: &mut Meta, settings: &PrepSettings) {
 }
 
 /// Finds out what followed every impression, and counts it.
-fn attribute(engine: &Engine, log: &RawLog, settings: &PrepSettings) -> Result<PrepReport, Error> {
+fn attribute(
+    engine: &Engine,
+    parameters: &Parameters,
+    log: &RawLog,
+    settings: &PrepSettings,
+) -> Result<PrepReport, Error> {
     let rows = log.register(engine, settings)?;
-    engine.table(sql::DUPLICATES)?;
-    engine.view(sql::EVENTS)?;
-    TABLES.into_iter().try_for_each(|query| engine.table(query))?;
-    Ok(PrepReport::new(rows, &engine.row(sql::COUNTS)?, &engine.row(sql::OUTCOMES)?))
+    engine.table(&sql::DUPLICATES)?;
+    engine.view(&sql::EVENTS.with(parameters))?;
+    TABLES.iter().try_for_each(|query| engine.table(&query.with(parameters)))?;
+    let counts = engine.row(&sql::COUNTS.with(parameters))?;
+    Ok(PrepReport::new(rows, &counts, &engine.row(&sql::OUTCOMES)?))
 }

@@ -5,19 +5,20 @@
 //! No join pairs an impression with more than one row.
 
 use crate::settings::{Attribution, DAY_MS, PrepSettings};
+use std::borrow::Cow;
 
 /// One query.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Query {
     /// The file's name, which is also that of the table it makes.
     pub(crate) name: &'static str,
-    text: &'static str,
+    pub(crate) text: Cow<'static, str>,
 }
 
 macro_rules! queries {
     ($($(#[doc = $doc:literal])+ $constant:ident = $name:literal),+ $(,)?) => {
         $($(#[doc = $doc])+ pub(crate) const $constant: Query =
-            Query { name: $name, text: include_str!(concat!("sql/", $name, ".sql")) };)+
+            Query { name: $name, text: Cow::Borrowed(include_str!(concat!("sql/", $name, ".sql"))) };)+
     };
 }
 
@@ -82,10 +83,11 @@ impl Parameters {
 }
 
 impl Query {
-    /// The text with its parameters.
-    pub(crate) fn with(self, parameters: &Parameters) -> String {
+    /// The query with its parameters.
+    pub(crate) fn with(&self, parameters: &Parameters) -> Query {
         let fill = |text: String, (name, value): &(&str, String)| text.replace(&format!("{{{name}}}"), value);
-        parameters.0.iter().fold(self.text.to_owned(), fill)
+        let text = parameters.0.iter().fold(self.text.clone().into_owned(), fill);
+        Query { name: self.name, text: text.into() }
     }
 }
 
@@ -99,9 +101,9 @@ mod tests {
         let steps =
             [EVENTS, ACTS, LAST_SEEN, LINKS, CLICKED, CONVERSIONS, VIEW_THROUGH, LABELS, COUNTS, HISTORY];
         for query in steps.into_iter().chain([EXAMPLES]) {
-            assert!(!query.with(&parameters).contains('{'), "{}", query.name);
+            assert!(!query.with(&parameters).text.contains('{'), "{}", query.name);
         }
-        assert!(EXAMPLES.with(&parameters).contains("propensity, context_0, context_1,"));
-        assert!(LINKS.with(&parameters).contains("<= 1800000 "));
+        assert!(EXAMPLES.with(&parameters).text.contains("propensity, context_0, context_1,"));
+        assert!(LINKS.with(&parameters).text.contains("<= 1800000 "));
     }
 }

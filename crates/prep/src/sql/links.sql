@@ -1,5 +1,5 @@
 -- In: acts, last_seen. Out: every click with its impression: the one it names, or, where it names none, the user's last one of the
--- item. A click is never before its impression, whatever the clocks say; but clocks that differ by more than the window say nothing.
+-- item. A click is never before its impression, whatever the clocks say, as long as they are not further apart than the window.
 SELECT
   click_seq, user_id, item_id, event_id, dwell_ms, impression_seq,
   CASE WHEN impression_ms > time_ms THEN impression_ms ELSE time_ms END AS click_ms,
