@@ -32,7 +32,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Simulate(#[from] semrank_sim::Error),
     #[error(transparent)]
-    Prep(#[from] semrank_prep::Error),
+    Prep(semrank_prep::Error),
     /// The system refused.
     #[error("cannot {action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
@@ -99,6 +99,15 @@ pub(crate) enum Error {
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted { resume: Option<String> },
+}
+
+impl From<semrank_prep::Error> for Error {
+    fn from(error: semrank_prep::Error) -> Error {
+        match error {
+            semrank_prep::Error::Stopped => Error::Interrupted { resume: None },
+            other => Error::Prep(other),
+        }
+    }
 }
 
 impl Error {

@@ -9,7 +9,7 @@
 
 use crate::error::Error;
 use crate::simulate::set;
-use crate::{output, resources};
+use crate::{interrupt, output, resources};
 use clap::{Args, ValueEnum};
 use semrank_prep::{Attribution, PrepReport, PrepSettings};
 use serde::Serialize;
@@ -115,7 +115,7 @@ struct Printed<'a> {
 /// Prepares what the arguments say.
 pub(crate) fn prep(args: &PrepArgs, threads: usize) -> Result<(), Error> {
     let settings = PrepSettings { threads, ..settings(args)? };
-    let report = semrank_prep::prepare(&args.data, &args.out, &settings)?;
+    let report = semrank_prep::prepare(&args.data, &args.out, &settings, &interrupt::requested)?;
     let peak_rss_mb = resources::peak_rss_mib();
     if args.json {
         return output::json(&Printed {

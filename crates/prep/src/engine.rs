@@ -14,14 +14,18 @@ use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use futures::StreamExt;
 use parquet::arrow::ArrowWriter;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 
 const MIB: usize = 1 << 20;
 /// What a sort keeps free for merging what it has spilled; DataFusion's own default is 10 MiB.
@@ -29,22 +33,31 @@ const MOST_MERGE_BYTES: usize = 10 * MIB;
 /// Rows of a batch for each MiB of a thread: a merge holds a batch of every spilled run, so little memory needs small ones. A GiB
 /// on two threads gives DataFusion's own 8,192.
 const BATCH_ROWS_PER_MIB: usize = 16;
+/// Longest time between two questions whether to stop.
+const STOP_AFTER: Duration = Duration::from_millis(200);
 
-pub(crate) struct Engine {
+pub(crate) struct Engine<'a> {
     runtime: Runtime,
     context: SessionContext,
     work: PathBuf,
     memory_mb: usize,
+    stop: &'a dyn Fn() -> bool,
+    spilled_bytes: Cell<usize>,
 }
 
-impl Engine {
-    /// An engine whose tables and spilled rows go below `work`.
-    pub(crate) fn new(settings: &PrepSettings, work: &Path) -> Result<Engine, Error> {
+impl Engine<'_> {
+    /// An engine whose tables and spilled rows go below `work`; a query ends early when `stop` says so.
+    pub(crate) fn new<'a>(
+        settings: &PrepSettings,
+        work: &Path,
+        stop: &'a dyn Fn() -> bool,
+    ) -> Result<Engine<'a>, Error> {
         let threads = match settings.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             threads => threads,
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).build();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_time().build();
         let runtime = runtime.map_err(|source| Error::Io { action: "start threads", source })?;
         let memory = settings.memory_mb * MIB;
         let config = SessionConfig::new()
@@ -63,7 +76,14 @@ impl Engine {
             context: SessionContext::new_with_config_rt(config, environment),
             work: work.to_owned(),
             memory_mb: settings.memory_mb,
+            stop,
+            spilled_bytes: Cell::new(0),
         })
+    }
+
+    /// What sorts have written to disk so far.
+    pub(crate) fn spilled_bytes(&self) -> u64 {
+        self.spilled_bytes.get() as u64
     }
 
     /// Gives a Parquet file a name, with these columns.
@@ -140,13 +160,28 @@ impl Engine {
     ) -> Result<(), Error> {
         let failed = Error::query(query.name, self.memory_mb);
         self.runtime.block_on(async {
-            let mut stream = frame.execute_stream().await.map_err(failed)?;
-            while let Some(batch) = stream.next().await {
-                take(&batch.map_err(failed)?)?;
+            let task = Arc::new(frame.task_ctx());
+            let plan = frame.create_physical_plan().await.map_err(failed)?;
+            let mut stream = execute_stream(plan.clone(), task).map_err(failed)?;
+            while !(self.stop)() {
+                match timeout(STOP_AFTER, stream.next()).await {
+                    Ok(Some(batch)) => take(&batch.map_err(failed)?)?,
+                    Ok(None) => {
+                        self.spilled_bytes.update(|bytes| bytes + spilled_bytes(&plan));
+                        return Ok(());
+                    }
+                    // A sort has nothing to give for long: ask again whether to go on.
+                    Err(_) => {}
+                }
             }
-            Ok(())
+            Err(Error::Stopped)
         })
     }
+}
+
+fn spilled_bytes(plan: &Arc<dyn ExecutionPlan>) -> usize {
+    let own = plan.metrics().and_then(|metrics| metrics.spilled_bytes()).unwrap_or(0);
+    own + plan.children().into_iter().map(spilled_bytes).sum::<usize>()
 }
 
 fn text(path: &Path) -> String {

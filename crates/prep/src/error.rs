@@ -48,6 +48,9 @@ pub enum Error {
         /// The item.
         item: String,
     },
+    /// The caller asked for it.
+    #[error("stopped")]
+    Stopped,
     /// The memory does not suffice even with the disk's help.
     #[error("{memory_mb} MiB of memory are too little for step `{step}`: {reason}")]
     Memory {
@@ -98,7 +101,7 @@ impl Error {
                     .into(),
             ),
             Error::Memory { memory_mb, .. } => Some(format!("try --memory-mb {}", memory_mb * 2)),
-            Error::Setting { .. } | Error::Io { .. } | Error::Query { .. } => None,
+            Error::Stopped | Error::Setting { .. } | Error::Io { .. } | Error::Query { .. } => None,
         }
     }
 

@@ -27,7 +27,7 @@ const ALWAYS: [OptionalColumn; 5] = [
 
 /// Writes all examples in order of time, and counts them in `report`.
 pub(crate) fn write(
-    engine: &Engine,
+    engine: &Engine<'_>,
     parameters: &Parameters,
     log: &RawLog,
     settings: &PrepSettings,

@@ -22,7 +22,7 @@ pub(crate) fn columns(log: &RawLog) -> Vec<ExtraColumn> {
 
 /// Writes all events but impressions, in order of time, and gives their number.
 pub(crate) fn write(
-    engine: &Engine,
+    engine: &Engine<'_>,
     extra: &[ExtraColumn],
     writer: &mut DatasetWriter,
 ) -> Result<u64, Error> {

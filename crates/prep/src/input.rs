@@ -76,7 +76,7 @@ impl RawLog {
     }
 
     /// Makes the table `raw`, checks its values and gives its number of rows.
-    pub(crate) fn register(&self, engine: &Engine, settings: &PrepSettings) -> Result<u64, Error> {
+    pub(crate) fn register(&self, engine: &Engine<'_>, settings: &PrepSettings) -> Result<u64, Error> {
         let standard =
             REQUIRED.iter().chain(&LOG_COLUMNS).map(|(name, kind)| self.column(name, *kind).alias(*name));
         let context = self.context.iter().enumerate();

@@ -31,7 +31,7 @@
 //! use semrank_prep::{PrepSettings, prepare};
 //! # fn main() -> Result<(), semrank_prep::Error> {
 //! let settings = PrepSettings::of("raw".as_ref())?;
-//! let report = prepare("raw".as_ref(), "ads".as_ref(), &settings)?;
+//! let report = prepare("raw".as_ref(), "ads".as_ref(), &settings, &|| false)?;
 //! println!("{} impressions, {} clicked", report.impressions, report.clicked);
 //! # Ok(())
 //! # }

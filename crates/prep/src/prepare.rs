@@ -15,12 +15,19 @@ const EVENTS: &str = "events.parquet";
 const TABLES: [Query; 7] =
     [sql::ACTS, sql::LAST_SEEN, sql::LINKS, sql::CLICKED, sql::CONVERSIONS, sql::VIEW_THROUGH, sql::LABELS];
 
-/// Makes a data set with examples at `out` of the raw log at `raw`. It appears whole or not at all.
+/// Makes a data set with examples at `out` of the raw log at `raw`. It appears whole or not at all. `stop` is asked several times a
+/// second whether to end early; then nothing is left.
 ///
 /// # Errors
+/// [`Error::Stopped`] when `stop` said so.
 /// A setting outside its limits; a missing, damaged or impossible file, column or value; an `out` that holds something;
 /// too little memory; the system's.
-pub fn prepare(raw: &Path, out: &Path, settings: &PrepSettings) -> Result<PrepReport, Error> {
+pub fn prepare(
+    raw: &Path,
+    out: &Path,
+    settings: &PrepSettings,
+    stop: &dyn Fn() -> bool,
+) -> Result<PrepReport, Error> {
     let started = Instant::now();
     settings.check()?;
     let mut meta = Meta::read(raw)?;
@@ -32,11 +39,12 @@ pub fn prepare(raw: &Path, out: &Path, settings: &PrepSettings) -> Result<PrepRe
     writer.copy_items(raw)?;
     // A second stage, which is never committed: it goes with this call, or with the next one if the program is killed.
     let work = StagedDir::new(out)?;
-    let engine = Engine::new(settings, work.path())?;
+    let engine = Engine::new(settings, work.path(), stop)?;
     let parameters = Parameters::new(settings, log.context.len());
     let mut report = attribute(&engine, &parameters, &log, settings)?;
     report.history_events = history::write(&engine, &extra, &mut writer)?;
     examples::write(&engine, &parameters, &log, settings, &writer, &mut report)?;
+    report.spilled_bytes = engine.spilled_bytes();
     let written = writer.finish()?;
     report.dataset = written.dataset;
     report.hash = written.hash;
@@ -58,7 +66,7 @@ fn describe(meta: &mut Meta, settings: &PrepSettings) {
 
 /// Finds out what followed every impression, and counts it.
 fn attribute(
-    engine: &Engine,
+    engine: &Engine<'_>,
     parameters: &Parameters,
     log: &RawLog,
     settings: &PrepSettings,

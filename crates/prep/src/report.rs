@@ -38,6 +38,8 @@ pub struct PrepReport {
     pub log_end_ms: i64,
     /// Content hash of the output.
     pub hash: String,
+    /// What sorts wrote to disk because of the memory limit.
+    pub spilled_bytes: u64,
     /// Wall time.
     pub seconds: f64,
     /// Rows of the log per second.

@@ -6,6 +6,7 @@ mod common;
 use arrow::array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
 use common::{START, columns, entries, random_logs, write_raw, write_table};
 use semrank_prep::{Error, PrepSettings, prepare};
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,7 +20,8 @@ fn raw(folder: &Path, change: impl FnOnce(Columns) -> Columns) {
 
 fn refused(folder: &Path) -> Error {
     let before = entries(folder);
-    let error = prepare(&folder.join("raw"), &folder.join("out"), &PrepSettings::default()).unwrap_err();
+    let error =
+        prepare(&folder.join("raw"), &folder.join("out"), &PrepSettings::default(), &|| false).unwrap_err();
     assert_eq!(entries(folder), before, "nothing is left behind");
     error
 }
@@ -114,10 +116,29 @@ fn other_layouts_and_fewer_columns_are_read() {
         columns.push(("timestamp", Arc::new(TimestampMicrosecondArray::from(micros).with_timezone("UTC"))));
         columns
     });
-    let report = prepare(&folder.join("raw"), &folder.join("out"), &PrepSettings::default()).unwrap();
+    let report =
+        prepare(&folder.join("raw"), &folder.join("out"), &PrepSettings::default(), &|| false).unwrap();
     assert_eq!((report.skewed, report.late), (0, 0));
     let dataset = semrank_data::Dataset::open(&folder.join("out")).unwrap();
     let examples = semrank_data::Examples::open(&folder.join("out"), &dataset).unwrap();
     assert_eq!(examples.len() as u64, report.impressions);
     assert!(examples.slots.is_empty() && examples.propensities.is_empty() && examples.context.is_empty());
+}
+
+#[test]
+fn nothing_is_left_of_what_was_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    raw(folder, |columns| columns);
+    let before = entries(folder);
+    let asked = Cell::new(0);
+    let at_once = || true;
+    let between = || asked.replace(asked.get() + 1) == 10;
+    let at_the_end =
+        || entries(folder).iter().any(|name| folder.join(name).join("examples.parquet").exists());
+    for stop in [&at_once as &dyn Fn() -> bool, &between, &at_the_end] {
+        let done = prepare(&folder.join("raw"), &folder.join("out"), &PrepSettings::default(), stop);
+        assert!(matches!(done, Err(Error::Stopped)), "{done:?}");
+        assert_eq!(entries(folder), before);
+    }
 }

@@ -98,7 +98,7 @@ fn check(logs: &[Vec<Row>], settings: &PrepSettings) -> PrepReport {
     let mut rows: Vec<Row> = logs.concat();
     rows.sort_by_key(|row| (row.seq * 7_919) % 1_009);
     write_raw(&raw, &rows);
-    let report = prepare(&raw, &out, settings).unwrap();
+    let report = prepare(&raw, &out, settings, &|| false).unwrap();
     let (found, (expected, counts)) = (found(&out), expected(logs, settings));
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(&expected) {
