@@ -38,8 +38,22 @@ pub enum Error {
         /// The log.
         path: PathBuf,
     },
-    /// An impression of an item that the catalogue does not have.
-    #[error("{}: the row with seq {seq} shows item `{item}`, expected an item of items.parquet", path.display())]
+    /// A log of impressions alone.
+    #[error("{} has no event but impressions", path.display())]
+    OnlyImpressions {
+        /// The log.
+        path: PathBuf,
+    },
+    /// A context column whose name means something else in the output.
+    #[error("{}: column `{column}` has the name of a column that is made for examples.parquet", path.display())]
+    ReservedColumn {
+        /// The log.
+        path: PathBuf,
+        /// The column.
+        column: String,
+    },
+    /// An event of an item that the catalogue does not have.
+    #[error("{}: the row with seq {seq} is of item `{item}`, expected an item of items.parquet", path.display())]
     UnknownItem {
         /// The log.
         path: PathBuf,
@@ -96,6 +110,11 @@ impl Error {
                  `click` and `conversion`"
                     .into(),
             ),
+            Error::OnlyImpressions { .. } => Some(
+                "labels and histories are made of what users did: add their clicks, and whatever else they did"
+                    .into(),
+            ),
+            Error::ReservedColumn { .. } => Some("rename the column, or leave it out of the log".into()),
             Error::UnknownItem { .. } => Some(
                 "add the item to items.parquet; `semrank import --unknown-items add` does that without text"
                     .into(),

@@ -12,7 +12,6 @@ use arrow::array::RecordBatch;
 use semrank_data::{
     ColumnType, DatasetWriter, ExampleRow, ExamplesWriter, ExtraColumn, OptionalColumn, Part, Value,
 };
-use std::path::PathBuf;
 
 const STEP: &str = EXAMPLES.name;
 
@@ -42,8 +41,7 @@ pub(crate) fn write(
         labels: Labels::new(settings, report.log_end_ms),
         parts: Parts::new(settings, report.impressions, report.log_end_ms),
         first_slot: settings.first_slot,
-        context: &log.context,
-        path: log.path().to_owned(),
+        log,
         writer: ExamplesWriter::create(writer.folder(), &optional, &log.context)?,
     };
     engine.rows(&EXAMPLES.with(parameters), |batch| output.write(batch, writer, report))?;
@@ -88,8 +86,7 @@ struct Output<'a> {
     labels: Labels,
     parts: Parts,
     first_slot: i64,
-    context: &'a [ExtraColumn],
-    path: PathBuf,
+    log: &'a RawLog,
     writer: ExamplesWriter,
 }
 
@@ -141,7 +138,7 @@ impl Output<'_> {
         known: &DatasetWriter,
         report: &mut PrepReport,
     ) -> Result<(), Error> {
-        let columns = Columns::of(batch, self.context)?;
+        let columns = Columns::of(batch, &self.log.context)?;
         let mut context = Vec::with_capacity(columns.context.len());
         let mut parts = [0; Part::ALL.len()];
         for row in 0..batch.num_rows() {
@@ -149,8 +146,7 @@ impl Output<'_> {
             context.extend(columns.context.iter().map(|column| column.value(row)));
             let example = self.example(&columns, row, &context);
             if known.item_row(example.item).is_none() {
-                let (seq, item) = (example.seq, example.item.to_owned());
-                return Err(Error::UnknownItem { path: self.path.clone(), seq, item });
+                return Err(self.log.unknown_item(example.item, Some(example.seq)));
             }
             self.writer.push(&example)?;
             parts[example.part as usize] += 1;

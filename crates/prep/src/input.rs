@@ -13,7 +13,7 @@ use datafusion::common::ScalarValue;
 use datafusion::functions::core::expr_fn::nullif;
 use datafusion::logical_expr::{Expr, cast as as_type, ident, lit};
 use semrank_data::columns::Table;
-use semrank_data::{ColumnType, ExtraColumn, LOG_COLUMNS};
+use semrank_data::{ColumnType, Examples, ExtraColumn, LOG_COLUMNS};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -60,14 +60,18 @@ impl RawLog {
             }
         }
         let context = columns.iter().filter(|(_, name)| standard(name).is_none());
-        let context = context.map(|(kind, name)| ExtraColumn { name: name.clone(), kind: *kind }).collect();
+        let context: Vec<ExtraColumn> =
+            context.map(|(kind, name)| ExtraColumn { name: name.clone(), kind: *kind }).collect();
+        if let Some(column) = context.iter().find(|column| Examples::has_of_its_own(&column.name)) {
+            return Err(Error::ReservedColumn { path: path.to_owned(), column: column.name.clone() });
+        }
         let in_order = is_rising(table)?;
         Ok(RawLog { path: path.to_owned(), types, context, in_order })
     }
 
-    /// The file.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// The error about a row of an item that the catalogue does not have.
+    pub(crate) fn unknown_item(&self, item: &str, seq: Option<i64>) -> Error {
+        Error::UnknownItem { path: self.path.clone(), seq: seq.unwrap_or_default(), item: item.to_owned() }
     }
 
     /// Whether the file has a column.
@@ -140,8 +144,19 @@ impl RawLog {
             let got = format!("{impossible} values out of range");
             return Err(self.wrong("propensity", got, "probabilities above 0, at most 1"));
         }
+        for (column, different, most) in [("action", "actions", 256), ("surface", "surfaces", 255)] {
+            let got = number(found, different);
+            if got > most {
+                return Err(self.wrong(
+                    column,
+                    format!("{got} different values"),
+                    &format!("{most} at most"),
+                ));
+            }
+        }
         match number(found, "impressions") {
             0 => Err(Error::NoImpressions { path: self.path.clone() }),
+            shown if shown == rows => Err(Error::OnlyImpressions { path: self.path.clone() }),
             _ => Ok(()),
         }
     }

@@ -42,7 +42,7 @@ pub fn prepare(
     let engine = Engine::new(settings, work.path(), stop)?;
     let parameters = Parameters::new(settings, log.context.len());
     let mut report = attribute(&engine, &parameters, &log, settings)?;
-    report.history_events = history::write(&engine, &extra, &mut writer)?;
+    report.history_events = history::write(&engine, &log, &extra, &mut writer)?;
     examples::write(&engine, &parameters, &log, settings, &writer, &mut report)?;
     report.spilled_bytes = engine.spilled_bytes();
     let written = writer.finish()?;
