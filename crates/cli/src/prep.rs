@@ -29,7 +29,8 @@ pub(crate) struct PrepArgs {
     windows: WindowArgs,
     #[command(flatten)]
     parts: PartArgs,
-    /// Memory for sorting and joining, in MiB; what needs more goes to disk beside --out [default: 1024].
+    /// Memory for sorting, in MiB; what needs more goes to disk beside --out. Repeated rows, clicks and conversions are held
+    /// beside it [default: 1024].
     #[arg(long, value_name = "N")]
     memory_mb: Option<usize>,
     /// Print the report as one JSON object.
