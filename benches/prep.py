@@ -33,6 +33,7 @@ PARAMETERS = {
     "view_through_ms": 0,
     "logging_delay_ms": 0,
     "first_touch": 0,
+    "anonymous": 1,
     "context": "",
     "no_context": "",
 }

@@ -38,6 +38,14 @@ pub(crate) struct RawLog {
     in_order: bool,
 }
 
+/// Sizes of a log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rows {
+    pub(crate) all: u64,
+    /// With an `event_id`.
+    pub(crate) identified: u64,
+}
+
 impl RawLog {
     /// Looks at the columns of a file.
     pub(crate) fn open(path: &Path) -> Result<RawLog, Error> {
@@ -79,8 +87,8 @@ impl RawLog {
         self.types.contains_key(column)
     }
 
-    /// Makes the table `raw`, checks its values and gives its number of rows.
-    pub(crate) fn register(&self, engine: &Engine<'_>, settings: &PrepSettings) -> Result<u64, Error> {
+    /// Makes the table `raw`, checks its values and counts its rows.
+    pub(crate) fn register(&self, engine: &Engine<'_>, settings: &PrepSettings) -> Result<Rows, Error> {
         let standard =
             REQUIRED.iter().chain(&LOG_COLUMNS).map(|(name, kind)| self.column(name, *kind).alias(*name));
         let context = self.context.iter().enumerate();
@@ -92,7 +100,8 @@ impl RawLog {
         if let Some(Some(seq)) = repeated.get("seq") {
             return Err(self.wrong("seq", format!("{seq} more than once"), "another number for each row"));
         }
-        Ok(u64::try_from(number(&found, "log_rows")).unwrap_or(0))
+        let count = |name| u64::try_from(number(&found, name)).unwrap_or(0);
+        Ok(Rows { all: count("log_rows"), identified: count("event_id") })
     }
 
     fn column(&self, name: &str, kind: ColumnType) -> Expr {

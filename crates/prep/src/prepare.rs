@@ -40,8 +40,9 @@ pub fn prepare(
     // A second stage, which is never committed: it goes with this call, or with the next one if the program is killed.
     let work = StagedDir::new(out)?;
     let engine = Engine::new(settings, work.path(), stop)?;
-    let parameters = Parameters::new(settings, log.context.len());
-    let mut report = attribute(&engine, &parameters, &log, settings)?;
+    let rows = log.register(&engine, settings)?;
+    let parameters = Parameters::new(settings, log.context.len(), rows.identified < rows.all);
+    let mut report = attribute(&engine, &parameters, rows.all)?;
     report.history_events = history::write(&engine, &log, &extra, &mut writer)?;
     examples::write(&engine, &parameters, &log, settings, &writer, &mut report)?;
     report.spilled_bytes = engine.spilled_bytes();
@@ -65,14 +66,8 @@ fn describe(meta: &mut Meta, settings: &PrepSettings) {
 }
 
 /// Finds out what followed every impression, and counts it.
-fn attribute(
-    engine: &Engine<'_>,
-    parameters: &Parameters,
-    log: &RawLog,
-    settings: &PrepSettings,
-) -> Result<PrepReport, Error> {
-    let rows = log.register(engine, settings)?;
-    engine.table(&sql::DUPLICATES)?;
+fn attribute(engine: &Engine<'_>, parameters: &Parameters, rows: u64) -> Result<PrepReport, Error> {
+    engine.table(&sql::DUPLICATES.with(parameters))?;
     engine.view(&sql::EVENTS.with(parameters))?;
     TABLES.iter().try_for_each(|query| engine.table(&query.with(parameters)))?;
     let counts = engine.row(&sql::COUNTS.with(parameters))?;

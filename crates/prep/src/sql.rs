@@ -60,8 +60,9 @@ queries! {
 pub(crate) struct Parameters(Vec<(&'static str, String)>);
 
 impl Parameters {
-    /// Of these settings, for a log with so many context columns; in the queries they are `context_0`, `context_1` …
-    pub(crate) fn new(settings: &PrepSettings, context: usize) -> Parameters {
+    /// Of these settings, for a log with so many context columns, in the queries `context_0`, `context_1` …; `anonymous` says whether
+    /// any of its rows has no `event_id`.
+    pub(crate) fn new(settings: &PrepSettings, context: usize, anonymous: bool) -> Parameters {
         let conversion_ms = settings.conversion_days * DAY_MS;
         let first_touch = i64::from(settings.attribution == Attribution::FirstTouch);
         let numbers = [
@@ -73,6 +74,7 @@ impl Parameters {
             ("view_through_ms", settings.view_through_days * DAY_MS),
             ("logging_delay_ms", settings.logging_delay_seconds * 1000),
             ("first_touch", first_touch),
+            ("anonymous", anonymous.into()),
         ];
         let columns = |value: &dyn Fn(usize) -> String| (0..context).map(value).collect::<String>();
         let mut all: Vec<_> = numbers.into_iter().map(|(name, value)| (name, value.to_string())).collect();
@@ -97,10 +99,9 @@ mod tests {
 
     #[test]
     fn every_name_is_filled_in() {
-        let parameters = Parameters::new(&PrepSettings::default(), 2);
-        let steps =
-            [EVENTS, ACTS, LAST_SEEN, LINKS, CLICKED, CONVERSIONS, VIEW_THROUGH, LABELS, COUNTS, HISTORY];
-        for query in steps.into_iter().chain([EXAMPLES]) {
+        let parameters = Parameters::new(&PrepSettings::default(), 2, true);
+        let first = [DUPLICATES, EVENTS, ACTS, LAST_SEEN, LINKS, CLICKED, CONVERSIONS, VIEW_THROUGH];
+        for query in first.into_iter().chain([LABELS, COUNTS, OUTCOMES, HISTORY, EXAMPLES]) {
             assert!(!query.with(&parameters).text.contains('{'), "{}", query.name);
         }
         assert!(EXAMPLES.with(&parameters).text.contains("propensity, context_0, context_1,"));
