@@ -31,6 +31,15 @@ fn child_that_imports_for_ever() {
     }
 }
 
+#[test]
+fn a_file_beside_the_data_set_is_none_of_its_own() {
+    let folder = Folder::new();
+    let writer = DatasetWriter::create(&folder.path("set"), WriterOptions::default()).unwrap();
+    for name in ["dataset.toml", "items.parquet", "events.parquet", "examples.parquet"] {
+        assert!(writer.side_file(name, Vec::new()).is_err(), "{name}");
+    }
+}
+
 fn partial(folder: &Folder) -> Vec<String> {
     folder.names().into_iter().filter(|name| name.contains(".partial-")).collect()
 }
