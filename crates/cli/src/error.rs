@@ -12,7 +12,7 @@ use std::process::ExitCode;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
-    Data(#[from] semrank_data::Error),
+    Data(semrank_data::Error),
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
@@ -99,6 +99,15 @@ pub(crate) enum Error {
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted { resume: Option<String> },
+}
+
+impl From<semrank_data::Error> for Error {
+    fn from(error: semrank_data::Error) -> Error {
+        match error {
+            semrank_data::Error::Stopped => Error::Interrupted { resume: None },
+            other => Error::Data(other),
+        }
+    }
 }
 
 impl From<semrank_prep::Error> for Error {

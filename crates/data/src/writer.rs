@@ -241,7 +241,12 @@ impl DatasetWriter {
         })
     }
 
+    fn check_stop(&self) -> Result<(), Error> {
+        if self.options.stop.is_some_and(|stop| stop()) { Err(Error::Stopped) } else { Ok(()) }
+    }
+
     fn check_item(&self, row: &ItemRow<'_>) -> Result<(), Error> {
+        self.check_stop()?;
         let (texts, extra) = (self.options.meta.text.len(), self.options.item_extra.len());
         if row.texts.len() != texts || row.extra.len() != extra {
             return misuse(format!("item `{}`: expected {texts} texts and {extra} extra values", row.id));
@@ -259,6 +264,7 @@ impl DatasetWriter {
     }
 
     fn check_event(&self, row: &EventRow<'_>) -> Result<(), Error> {
+        self.check_stop()?;
         if row.extra.len() != self.options.event_extra.len() {
             return misuse(format!("an event needs {} extra values", self.options.event_extra.len()));
         }
