@@ -6,8 +6,8 @@
     /tmp/duck/bin/python benches/prep.py --raw /tmp/raw [--repeats 3] [--threads 2] [--memory-mb 1024]
 
 Both read the log's Parquet file and write sorted histories and examples as Parquet (zstd). DuckDB runs the files of
-crates/prep/src/sql without the checks that the program makes of every value, and writes each result in one statement. Prints seconds,
-peak memory and rows per second, medians and their ratio. Writes nothing but temporary folders.
+crates/prep/src/sql without the checks that the program makes of every value, and writes each result in one statement. Both must
+count the same. Prints seconds, peak memory and rows per second, medians and their ratio. Writes nothing but temporary folders.
 """
 
 import argparse
@@ -24,19 +24,30 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SQL = ROOT / "crates/prep/src/sql"
 DAY_MS = 86_400_000
+# What both are told, whatever the log's dataset.toml says.
+FLAGS = {
+    "click-minutes": 30,
+    "conversion-days": 7,
+    "view-through-days": 0,
+    "logging-delay-seconds": 0,
+    "clock-tolerance-seconds": 5,
+    "late-seconds": 60,
+    "attribution": "last-touch",
+}
 PARAMETERS = {
-    "clock_tolerance_ms": 5_000,
-    "late_ms": 60_000,
-    "click_ms": 30 * 60_000,
-    "conversion_ms": 7 * DAY_MS,
-    "conversion_over_ms": 7 * DAY_MS + 1,
-    "view_through_ms": 0,
-    "logging_delay_ms": 0,
+    "clock_tolerance_ms": FLAGS["clock-tolerance-seconds"] * 1000,
+    "late_ms": FLAGS["late-seconds"] * 1000,
+    "click_ms": FLAGS["click-minutes"] * 60_000,
+    "conversion_ms": FLAGS["conversion-days"] * DAY_MS,
+    "conversion_over_ms": FLAGS["conversion-days"] * DAY_MS + 1,
+    "view_through_ms": FLAGS["view-through-days"] * DAY_MS,
+    "logging_delay_ms": FLAGS["logging-delay-seconds"] * 1000,
     "first_touch": 0,
+    "anonymous": 1,
     "context": "",
     "no_context": "",
 }
-TABLES = ["links", "clicked", "conversions", "view_through", "labels"]
+TABLES = ["acts", "last_seen", "links", "clicked", "conversions", "view_through", "labels"]
 
 
 def query(name):
@@ -56,11 +67,30 @@ def duckdb_once(raw, out, threads, memory_mb):
     base.execute(f"CREATE VIEW events AS {query('events')}")
     for table in TABLES:
         base.execute(f"CREATE TABLE {table} AS {query(table)}")
-    counts = base.execute(query("counts")).fetchone()
-    outcomes = base.execute(query("outcomes")).fetchone()
+    found = row(base.execute(query("counts"))) | row(base.execute(query("outcomes")))
     for table in ["history", "examples"]:
         base.execute(f"COPY ({query(table)}) TO '{out}/{table}.parquet' (FORMAT parquet, COMPRESSION zstd)")
-    print(json.dumps({"counts": counts, "outcomes": outcomes}))
+    (found["clicked"], found["converted"]) = base.execute(
+        f"SELECT count(click_ms), count(conversion_ms) FROM '{out}/examples.parquet'"
+    ).fetchone()
+    (found["history_events"],) = base.execute(f"SELECT count(*) FROM '{out}/history.parquet'").fetchone()
+    print(json.dumps(counted_by_duckdb(found)))
+
+
+def row(result):
+    return dict(zip([column[0] for column in result.description], result.fetchone()))
+
+
+def counted_by_duckdb(found):
+    """The counts of the queries, grouped as the program's report does."""
+    same = ["duplicates", "skewed", "late", "impressions", "history_events", "clicked", "converted", "log_end_ms"]
+    clicks = {group: found[f"clicks_{group}"] for group in ["out_of_window", "orphaned", "unattributed"]}
+    firsts = found["clicked_impressions"]
+    clicks |= {"total": found["clicks"], "attributed": firsts, "repeated": found["clicks_in_window"] - firsts}
+    conversions = {group: found[f"conversions_{group}"] for group in ["out_of_window", "orphaned", "unattributed"]}
+    conversions |= {"total": found["conversions"], "attributed": found["conversions_in_window"]}
+    conversions |= {"view_through": found["view_through"]}
+    return {name: found[name] for name in same} | {"clicks": clicks, "conversions": conversions}
 
 
 def measured(command):
@@ -83,6 +113,7 @@ def turns(arguments):
                 if engine == "semrank":
                     command = [arguments.semrank, "prep", "--data", arguments.raw, "--out", out, "--threads", threads]
                     command += ["--memory-mb", memory, "--json"]
+                    command += [word for name, value in FLAGS.items() for word in (f"--{name}", str(value))]
                 else:
                     os.mkdir(out)
                     command = [sys.executable, __file__, "--raw", arguments.raw, "--threads", threads, "--memory-mb", memory]
@@ -103,12 +134,17 @@ def main():
     arguments = parser.parse_args()
     if arguments.duckdb_into:
         return duckdb_once(arguments.raw, arguments.duckdb_into, arguments.threads, arguments.memory_mb)
-    found, rows = {"semrank": [], "duckdb": []}, 0
+    found, counts, rows = {"semrank": [], "duckdb": []}, {}, 0
     for engine, turn, seconds, peak, cpu, output in turns(arguments):
         found[engine].append((seconds, peak, cpu))
+        counts[engine] = json.loads(output)
         if engine == "semrank":
-            rows = json.loads(output)["log_rows"]
+            rows = counts[engine]["log_rows"]
         print(f"{engine:8} turn {turn + 1}: {seconds:7.2f} s  {cpu:7.2f} CPU s  {peak:6.0f} MiB", flush=True)
+    expected = counts["duckdb"]
+    got = {name: counts["semrank"][name] for name in expected}
+    if got != expected:
+        sys.exit(f"the counts differ:\nsemrank {got}\nduckdb  {expected}")
     medians = {}
     for engine, runs in found.items():
         seconds, peak, cpu = (statistics.median(column) for column in zip(*runs))

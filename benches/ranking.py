@@ -10,11 +10,14 @@ ablation  clicks and conversions without history, with ads only, organic only, b
           Printed by `semrank compare`: NE differences with paired intervals over users.
 content   what texts, and texts with semantic ids, bring to clicks, and to conversions by attribution window (1, 7, 28 days)
           and by how many of the conversion labels are kept in training (10, 30, 100 %). Labels that are not kept are
-          unknown, not negative, in training and validation; test rows keep theirs. Needs pyarrow.
+          unknown, not negative, in training and validation; test rows keep theirs. No history tells them: where a label is
+          not kept, all conversions of its user and item are taken out. Those of no label at all stay. Needs pyarrow.
 delays    predict-then-train figures of each way of learning from late conversions, days 8 to 30, labels of 7 days.
 """
 
 import argparse
+import bisect
+import collections
 import json
 import pathlib
 import shutil
@@ -107,29 +110,76 @@ def content(bench):
 
 
 def thinned(data, percent):
-    """A copy of a prepared data set in which so many of the conversion labels of training and validation are known."""
-    import pyarrow as arrow
-    import pyarrow.parquet as parquet
+    """A copy of a prepared data set in which so many of the conversion labels of training and validation are known.
 
-    out = data.with_name(f"{data.name}-{percent}pc")
+    With a label that is not kept go all conversions of its user and item in events.parquet, and history_end counts anew."""
+    out = data.with_name(f"{data.name}-{percent}pc-labels")
     if out.exists():
         return out
     staged = out.with_name(out.name + ".partial")
     shutil.rmtree(staged, ignore_errors=True)
     shutil.copytree(data, staged)
-    source = parquet.ParquetFile(data / "examples.parquet")
-    with parquet.ParquetWriter(staged / "examples.parquet", source.schema_arrow) as sink:
-        for batch in source.iter_batches(262_144):
-            table = arrow.Table.from_batches([batch])
-            columns = [table.column(name).to_pylist() for name in ("seq", "split", "label_conversion")]
-            labels = [
-                label if split == "test" or zlib.crc32(str(seq).encode()) % 100 < percent else None
-                for seq, split, label in zip(*columns)
-            ]
-            at = table.schema.get_field_index("label_conversion")
-            sink.write_table(table.set_column(at, table.schema.field(at), arrow.array(labels, arrow.int64())))
+    unknown = set()
+    for batch in batches(data / "examples.parquet", ["user_id", "item_id", "seq", "split", "label_conversion"]):
+        for user, item, seq, split, label in zip(*batch.to_pydict().values()):
+            if label is not None and not is_kept(seq, split, percent):
+                unknown.add((user, item))
+    gone = without_conversions(data, staged, unknown)
+    rewrite(data, staged, "examples.parquet", lambda table: with_known_labels(table, percent, gone))
     staged.rename(out)
     return out
+
+
+def is_kept(seq, split, percent):
+    return split == "test" or zlib.crc32(str(seq).encode()) % 100 < percent
+
+
+def without_conversions(data, staged, pairs):
+    """Takes the conversions of these users and items out of events.parquet; of each user, the places where they stood."""
+    import pyarrow as arrow
+
+    seen, gone = collections.Counter(), collections.defaultdict(list)
+
+    def rest(table):
+        kept = []
+        for user, item, action in zip(*(table.column(name).to_pylist() for name in ("user_id", "item_id", "action"))):
+            kept.append(action != "conversion" or (user, item) not in pairs)
+            if not kept[-1]:
+                gone[user].append(seen[user])
+            seen[user] += 1
+        return table.filter(arrow.array(kept, arrow.bool_()))
+
+    rewrite(data, staged, "events.parquet", rest)
+    return gone
+
+
+def with_known_labels(table, percent, gone):
+    import pyarrow as arrow
+
+    names = ("user_id", "seq", "split", "label_conversion", "history_end")
+    users, seqs, splits, labels, ends = (table.column(name).to_pylist() for name in names)
+    known = [label if is_kept(*row, percent) else None for *row, label in zip(seqs, splits, labels)]
+    ends = [end - bisect.bisect_left(gone.get(user, ()), end) for user, end in zip(users, ends)]
+    for name, values in [("label_conversion", known), ("history_end", ends)]:
+        at = table.schema.get_field_index(name)
+        table = table.set_column(at, table.schema.field(at), arrow.array(values, arrow.int64()))
+    return table
+
+
+def batches(path, columns=None):
+    import pyarrow.parquet as parquet
+
+    return parquet.ParquetFile(path).iter_batches(262_144, columns=columns)
+
+
+def rewrite(data, staged, name, change):
+    """A Parquet file of a data set, batch by batch, into its copy."""
+    import pyarrow as arrow
+    import pyarrow.parquet as parquet
+
+    with parquet.ParquetWriter(staged / name, parquet.ParquetFile(data / name).schema_arrow) as sink:
+        for batch in batches(data / name):
+            sink.write_table(change(arrow.Table.from_batches([batch])))
 
 
 def delays(bench):

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
-    Data(#[from] semrank_data::Error),
+    Data(semrank_data::Error),
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
@@ -32,7 +32,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Simulate(#[from] semrank_sim::Error),
     #[error(transparent)]
-    Prep(#[from] semrank_prep::Error),
+    Prep(semrank_prep::Error),
     /// The system refused.
     #[error("cannot {action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
@@ -104,6 +104,24 @@ pub(crate) enum Error {
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted { resume: Option<String> },
+}
+
+impl From<semrank_data::Error> for Error {
+    fn from(error: semrank_data::Error) -> Error {
+        match error {
+            semrank_data::Error::Stopped => Error::Interrupted { resume: None },
+            other => Error::Data(other),
+        }
+    }
+}
+
+impl From<semrank_prep::Error> for Error {
+    fn from(error: semrank_prep::Error) -> Error {
+        match error {
+            semrank_prep::Error::Stopped => Error::Interrupted { resume: None },
+            other => Error::Prep(other),
+        }
+    }
 }
 
 impl Error {

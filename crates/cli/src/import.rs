@@ -233,6 +233,7 @@ fn options(args: &ImportArgs) -> Options {
         name: args.name.clone(),
         source: args.source.clone(),
         licence: args.licence.clone(),
+        stop: Some(crate::interrupt::requested),
     }
 }
 

@@ -9,7 +9,7 @@
 
 use crate::error::Error;
 use crate::simulate::set;
-use crate::{output, resources};
+use crate::{interrupt, output, resources};
 use clap::{Args, ValueEnum};
 use semrank_prep::{Attribution, PrepReport, PrepSettings};
 use serde::Serialize;
@@ -29,7 +29,8 @@ pub(crate) struct PrepArgs {
     windows: WindowArgs,
     #[command(flatten)]
     parts: PartArgs,
-    /// Memory for sorting and joining, in MiB; what needs more goes to disk beside --out [default: 1024].
+    /// Memory for sorting, in MiB; what needs more goes to disk beside --out. Repeated rows, clicks and conversions are held
+    /// beside it [default: 1024].
     #[arg(long, value_name = "N")]
     memory_mb: Option<usize>,
     /// Print the report as one JSON object.
@@ -115,7 +116,7 @@ struct Printed<'a> {
 /// Prepares what the arguments say.
 pub(crate) fn prep(args: &PrepArgs, threads: usize) -> Result<(), Error> {
     let settings = PrepSettings { threads, ..settings(args)? };
-    let report = semrank_prep::prepare(&args.data, &args.out, &settings)?;
+    let report = semrank_prep::prepare(&args.data, &args.out, &settings, &interrupt::requested)?;
     let peak_rss_mb = resources::peak_rss_mib();
     if args.json {
         return output::json(&Printed {

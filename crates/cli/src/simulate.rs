@@ -6,7 +6,7 @@
 //! ```
 
 use crate::error::Error;
-use crate::{import, output};
+use crate::{import, interrupt, output};
 use clap::{Args, ValueEnum};
 use semrank_data::ImportReport;
 use semrank_sim::{AdMarket, AdMarketConfig, DelayFamily, Market, MarketConfig};
@@ -145,8 +145,8 @@ fn impression_log(args: &SimulateArgs, impressions: usize) -> Result<ImportRepor
     set(&mut config.duplicates, ads.duplicates);
     set(&mut config.disordered, ads.disordered);
     set(&mut config.skewed, ads.skewed);
-    AdMarket::write(config, &args.out).map_err(|error| match error {
-        semrank_sim::Error::Data(error) => Error::Data(error),
+    AdMarket::write(config, &args.out, Some(interrupt::requested)).map_err(|error| match error {
+        semrank_sim::Error::Data(error) => error.into(),
         other => Error::Simulate(other),
     })
 }

@@ -118,6 +118,9 @@ pub enum Error {
     /// Options that do not go together, or a writer used wrongly.
     #[error("{0}")]
     Options(String),
+    /// The caller asked for it.
+    #[error("stopped")]
+    Stopped,
     /// A time split of a log that has only an order.
     #[error("data set `{name}` has no timestamps, only an order: it cannot be split by time")]
     NoTime {
@@ -202,7 +205,11 @@ impl Error {
             Error::NoTime { .. } => {
                 Some("use the leave-one-out split, or import the log with its --timestamp column".into())
             }
-            Error::Empty { .. } | Error::Schema { .. } | Error::Meta { .. } | Error::Options(_) => None,
+            Error::Empty { .. }
+            | Error::Schema { .. }
+            | Error::Meta { .. }
+            | Error::Options(_)
+            | Error::Stopped => None,
         }
     }
 

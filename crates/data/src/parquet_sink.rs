@@ -1,18 +1,21 @@
-//! Rows of values into a Parquet file, buffered in batches (zstd, row groups of 262,144 rows).
+//! Rows of values into a Parquet file, buffered in batches (zstd, row groups of 262,144 rows, an encoding for each type of column).
 
 use crate::Error;
 use crate::row::ExtraColumn;
 use arrow::array::{ArrayRef, Float64Builder, Int64Builder, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const BATCH_ROWS: usize = 16_384;
 const ROW_GROUP_ROWS: usize = 262_144;
+/// Texts that few rows have in common.
+const UNREPEATED: [&str; 3] = ["event_id", "parent_event_id", "request_id"];
 
 /// What an extra column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,10 +72,7 @@ impl ParquetSink {
         }
         let fields: Vec<Field> = columns.iter().map(|c| Field::new(&c.name, c.kind.arrow(), true)).collect();
         let schema = Arc::new(Schema::new(fields));
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-            .build();
+        let properties = properties(&columns);
         let file = File::create(path).map_err(Error::io("create", path))?;
         let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))
             .map_err(Error::parquet("write", path))?;
@@ -114,6 +114,24 @@ impl ParquetSink {
             .map_err(|error| Error::Options(format!("{}: {error}", self.path.display())))?;
         self.writer.write(&batch).map_err(Error::parquet("write", &self.path))
     }
+}
+
+/// Dictionaries pay off for what occurs often: times and numbers are written as differences, ids of single events and requests as
+/// they are.
+fn properties(columns: &[ExtraColumn]) -> WriterProperties {
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
+    for column in columns {
+        let path = ColumnPath::from(column.name.as_str());
+        if column.kind == ColumnType::Integer {
+            properties = properties.set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED);
+        }
+        if column.kind == ColumnType::Integer || UNREPEATED.contains(&column.name.as_str()) {
+            properties = properties.set_column_dictionary_enabled(path, false);
+        }
+    }
+    properties.build()
 }
 
 impl ColumnType {

@@ -26,6 +26,8 @@ pub struct WriterOptions {
     pub add_unknown_items: bool,
     /// Whether an existing data set is replaced.
     pub overwrite: bool,
+    /// Asked before every item and event whether to end early, with [`Error::Stopped`](crate::Error::Stopped).
+    pub stop: Option<fn() -> bool>,
 }
 
 /// One row of `items.parquet`. Times are ms UTC.

@@ -25,7 +25,7 @@ use crate::columns::Table;
 use crate::dataset::{EVENTS, ITEMS};
 use crate::parquet_sink::{ColumnType, ParquetSink, Value};
 use crate::row::{EventRow, ExtraColumn, ItemRow, When, WriterOptions};
-use crate::{Error, ImportReport, Meta, Part, StagedDir, hash, hash_dataset, meta};
+use crate::{Error, ImportReport, Meta, Part, StagedDir, examples, hash, hash_dataset, meta};
 use arrow::array::Array;
 use semrank_core::{Dictionary, Kind};
 use std::collections::BTreeMap;
@@ -191,7 +191,7 @@ impl DatasetWriter {
     /// # Errors
     /// A name that the data set itself uses, a column twice; the system's.
     pub fn side_file(&self, name: &str, columns: Vec<ExtraColumn>) -> Result<ParquetSink, Error> {
-        if hash::FILES.contains(&name) {
+        if hash::FILES.contains(&name) || name == examples::FILE {
             return misuse(format!("{name} is a file of the data set"));
         }
         ParquetSink::create(&self.stage.path().join(name), columns)
@@ -241,7 +241,12 @@ impl DatasetWriter {
         })
     }
 
+    fn check_stop(&self) -> Result<(), Error> {
+        if self.options.stop.is_some_and(|stop| stop()) { Err(Error::Stopped) } else { Ok(()) }
+    }
+
     fn check_item(&self, row: &ItemRow<'_>) -> Result<(), Error> {
+        self.check_stop()?;
         let (texts, extra) = (self.options.meta.text.len(), self.options.item_extra.len());
         if row.texts.len() != texts || row.extra.len() != extra {
             return misuse(format!("item `{}`: expected {texts} texts and {extra} extra values", row.id));
@@ -259,6 +264,7 @@ impl DatasetWriter {
     }
 
     fn check_event(&self, row: &EventRow<'_>) -> Result<(), Error> {
+        self.check_stop()?;
         if row.extra.len() != self.options.event_extra.len() {
             return misuse(format!("an event needs {} extra values", self.options.event_extra.len()));
         }

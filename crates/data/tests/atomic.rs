@@ -6,7 +6,7 @@ mod common;
 
 use common::Folder;
 use semrank_data::import::{Options, import};
-use semrank_data::{Dataset, DatasetWriter, EventRow, Meta, When, WriterOptions};
+use semrank_data::{Dataset, DatasetWriter, Error, EventRow, Meta, When, WriterOptions};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -29,6 +29,25 @@ fn child_that_imports_for_ever() {
             std::io::stdout().flush().unwrap();
         }
     }
+}
+
+#[test]
+fn a_file_beside_the_data_set_is_none_of_its_own() {
+    let folder = Folder::new();
+    let writer = DatasetWriter::create(&folder.path("set"), WriterOptions::default()).unwrap();
+    for name in ["dataset.toml", "items.parquet", "events.parquet", "examples.parquet"] {
+        assert!(writer.side_file(name, Vec::new()).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn a_stopped_import_leaves_nothing() {
+    let folder = Folder::new();
+    let events = folder.file("e.csv", "user,item\nu,a\nu,b\n");
+    let before = folder.names();
+    let options = Options { events, out: folder.path("set"), stop: Some(|| true), ..Options::default() };
+    assert!(matches!(import(&options), Err(Error::Stopped)));
+    assert_eq!(folder.names(), before);
 }
 
 fn partial(folder: &Folder) -> Vec<String> {

@@ -1,7 +1,6 @@
 //! Columns of a query's batch by name, in the three types that tables have here.
 
 use crate::Error;
-use crate::sql::Query;
 use arrow::array::{Array, Float64Array, Int64Array, RecordBatch, StringViewArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
@@ -16,14 +15,14 @@ pub(crate) enum Column {
 }
 
 impl Column {
-    /// A column of a batch of `query`, as `kind`.
+    /// A column of a batch of the query `step`, as `kind`.
     pub(crate) fn of(
-        query: Query,
+        step: &'static str,
         batch: &RecordBatch,
         name: &str,
         kind: ColumnType,
     ) -> Result<Column, Error> {
-        let failed = |error: DataFusionError| Error::Query { step: query.name, source: Box::new(error) };
+        let failed = |error: DataFusionError| Error::Query { step, source: Box::new(error) };
         let missing = || failed(DataFusionError::Internal(format!("no column {name} of {kind:?}")));
         let column = batch.column_by_name(name).ok_or_else(missing)?;
         let wanted = match kind {

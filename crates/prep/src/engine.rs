@@ -1,11 +1,11 @@
 //! DataFusion with bounded memory, called like an ordinary library.
 //!
 //! In: queries. Out: tables on disk, or batches of rows, one at a time. Sorts and exchanges that need more than the limit go to
-//! files in the work folder, so a log may be larger than memory. The threads live as long as the engine; nobody outside of this
+//! files in the work folder, so a log may be larger than memory; the small side of a join is held (`pool.rs`). The threads live as long as the engine; nobody outside of this
 //! file sees an async function.
 
 use crate::pool::SortPool;
-use crate::sql::{Parameters, Query};
+use crate::sql::Query;
 use crate::{Error, PrepSettings};
 use arrow::array::{Array, Int64Array, RecordBatch};
 use arrow::compute::cast;
@@ -14,14 +14,18 @@ use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use futures::StreamExt;
 use parquet::arrow::ArrowWriter;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 
 const MIB: usize = 1 << 20;
 /// What a sort keeps free for merging what it has spilled; DataFusion's own default is 10 MiB.
@@ -29,23 +33,31 @@ const MOST_MERGE_BYTES: usize = 10 * MIB;
 /// Rows of a batch for each MiB of a thread: a merge holds a batch of every spilled run, so little memory needs small ones. A GiB
 /// on two threads gives DataFusion's own 8,192.
 const BATCH_ROWS_PER_MIB: usize = 16;
+/// Longest time between two questions whether to stop.
+const STOP_AFTER: Duration = Duration::from_millis(200);
 
-pub(crate) struct Engine {
+pub(crate) struct Engine<'a> {
     runtime: Runtime,
     context: SessionContext,
-    parameters: Parameters,
     work: PathBuf,
     memory_mb: usize,
+    stop: &'a dyn Fn() -> bool,
+    spilled_bytes: Cell<usize>,
 }
 
-impl Engine {
-    /// An engine whose tables and spilled rows go below `work`.
-    pub(crate) fn new(settings: &PrepSettings, work: &Path) -> Result<Engine, Error> {
+impl Engine<'_> {
+    /// An engine whose tables and spilled rows go below `work`; a query ends early when `stop` says so.
+    pub(crate) fn new<'a>(
+        settings: &PrepSettings,
+        work: &Path,
+        stop: &'a dyn Fn() -> bool,
+    ) -> Result<Engine<'a>, Error> {
         let threads = match settings.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             threads => threads,
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).build();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_time().build();
         let runtime = runtime.map_err(|source| Error::Io { action: "start threads", source })?;
         let memory = settings.memory_mb * MIB;
         let config = SessionConfig::new()
@@ -62,15 +74,16 @@ impl Engine {
         Ok(Engine {
             runtime,
             context: SessionContext::new_with_config_rt(config, environment),
-            parameters: Parameters::new(settings, 0),
             work: work.to_owned(),
             memory_mb: settings.memory_mb,
+            stop,
+            spilled_bytes: Cell::new(0),
         })
     }
 
-    /// Sets what takes the place of names in queries.
-    pub(crate) fn set(&mut self, parameters: Parameters) {
-        self.parameters = parameters;
+    /// What sorts have written to disk so far.
+    pub(crate) fn spilled_bytes(&self) -> u64 {
+        self.spilled_bytes.get() as u64
     }
 
     /// Gives a Parquet file a name, with these columns.
@@ -85,14 +98,14 @@ impl Engine {
     }
 
     /// Gives a query a name; it is computed wherever it is used.
-    pub(crate) fn view(&self, query: Query) -> Result<(), Error> {
+    pub(crate) fn view(&self, query: &Query) -> Result<(), Error> {
         let view = self.plan(query)?.into_view();
         self.context.register_table(query.name, view).map_err(Error::query(query.name, self.memory_mb))?;
         Ok(())
     }
 
     /// Computes a query into a table on disk.
-    pub(crate) fn table(&self, query: Query) -> Result<(), Error> {
+    pub(crate) fn table(&self, query: &Query) -> Result<(), Error> {
         let path = self.work.join(format!("{}.parquet", query.name));
         let failed = |error: parquet::errors::ParquetError| {
             Error::query(query.name, self.memory_mb)(DataFusionError::from(error))
@@ -110,14 +123,14 @@ impl Engine {
     /// Hands the rows of a query to `take`, batch by batch in the query's order.
     pub(crate) fn rows(
         &self,
-        query: Query,
+        query: &Query,
         take: impl FnMut(&RecordBatch) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.stream(query, self.plan(query)?, take)
     }
 
     /// The integers of a query's only row, by column; null where a value is null, nothing where there is no row.
-    pub(crate) fn row(&self, query: Query) -> Result<BTreeMap<String, Option<i64>>, Error> {
+    pub(crate) fn row(&self, query: &Query) -> Result<BTreeMap<String, Option<i64>>, Error> {
         let mut row = BTreeMap::new();
         let failed = Error::query(query.name, self.memory_mb);
         self.rows(query, |batch| {
@@ -134,27 +147,41 @@ impl Engine {
         Ok(row)
     }
 
-    fn plan(&self, query: Query) -> Result<DataFrame, Error> {
-        let text = query.with(&self.parameters);
-        let frame = self.runtime.block_on(self.context.sql(&text));
+    fn plan(&self, query: &Query) -> Result<DataFrame, Error> {
+        let frame = self.runtime.block_on(self.context.sql(&query.text));
         frame.map_err(Error::query(query.name, self.memory_mb))
     }
 
     fn stream(
         &self,
-        query: Query,
+        query: &Query,
         frame: DataFrame,
         mut take: impl FnMut(&RecordBatch) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let failed = Error::query(query.name, self.memory_mb);
         self.runtime.block_on(async {
-            let mut stream = frame.execute_stream().await.map_err(failed)?;
-            while let Some(batch) = stream.next().await {
-                take(&batch.map_err(failed)?)?;
+            let task = Arc::new(frame.task_ctx());
+            let plan = frame.create_physical_plan().await.map_err(failed)?;
+            let mut stream = execute_stream(plan.clone(), task).map_err(failed)?;
+            while !(self.stop)() {
+                match timeout(STOP_AFTER, stream.next()).await {
+                    Ok(Some(batch)) => take(&batch.map_err(failed)?)?,
+                    Ok(None) => {
+                        self.spilled_bytes.update(|bytes| bytes + spilled_bytes(&plan));
+                        return Ok(());
+                    }
+                    // A sort has nothing to give for long: ask again whether to go on.
+                    Err(_) => {}
+                }
             }
-            Ok(())
+            Err(Error::Stopped)
         })
     }
+}
+
+fn spilled_bytes(plan: &Arc<dyn ExecutionPlan>) -> usize {
+    let own = plan.metrics().and_then(|metrics| metrics.spilled_bytes()).unwrap_or(0);
+    own + plan.children().into_iter().map(spilled_bytes).sum::<usize>()
 }
 
 fn text(path: &Path) -> String {

@@ -38,8 +38,22 @@ pub enum Error {
         /// The log.
         path: PathBuf,
     },
-    /// An impression of an item that the catalogue does not have.
-    #[error("{}: the row with seq {seq} shows item `{item}`, expected an item of items.parquet", path.display())]
+    /// A log of impressions alone.
+    #[error("{} has no event but impressions", path.display())]
+    OnlyImpressions {
+        /// The log.
+        path: PathBuf,
+    },
+    /// A context column whose name means something else in the output.
+    #[error("{}: column `{column}` has the name of a column that is made for examples.parquet", path.display())]
+    ReservedColumn {
+        /// The log.
+        path: PathBuf,
+        /// The column.
+        column: String,
+    },
+    /// An event of an item that the catalogue does not have.
+    #[error("{}: the row with seq {seq} is of item `{item}`, expected an item of items.parquet", path.display())]
     UnknownItem {
         /// The log.
         path: PathBuf,
@@ -48,6 +62,9 @@ pub enum Error {
         /// The item.
         item: String,
     },
+    /// The caller asked for it.
+    #[error("stopped")]
+    Stopped,
     /// The memory does not suffice even with the disk's help.
     #[error("{memory_mb} MiB of memory are too little for step `{step}`: {reason}")]
     Memory {
@@ -93,12 +110,17 @@ impl Error {
                  `click` and `conversion`"
                     .into(),
             ),
+            Error::OnlyImpressions { .. } => Some(
+                "labels and histories are made of what users did: add their clicks, and whatever else they did"
+                    .into(),
+            ),
+            Error::ReservedColumn { .. } => Some("rename the column, or leave it out of the log".into()),
             Error::UnknownItem { .. } => Some(
                 "add the item to items.parquet; `semrank import --unknown-items add` does that without text"
                     .into(),
             ),
             Error::Memory { memory_mb, .. } => Some(format!("try --memory-mb {}", memory_mb * 2)),
-            Error::Setting { .. } | Error::Io { .. } | Error::Query { .. } => None,
+            Error::Stopped | Error::Setting { .. } | Error::Io { .. } | Error::Query { .. } => None,
         }
     }
 

@@ -6,15 +6,14 @@ use crate::input::RawLog;
 use crate::parts::Parts;
 use crate::report::PrepReport;
 use crate::settings::DAY_MS;
-use crate::sql::{EXAMPLES, Query};
+use crate::sql::{EXAMPLES, Parameters};
 use crate::{Error, PrepSettings};
 use arrow::array::RecordBatch;
 use semrank_data::{
     ColumnType, DatasetWriter, ExampleRow, ExamplesWriter, ExtraColumn, OptionalColumn, Part, Value,
 };
-use std::path::PathBuf;
 
-const QUERY: Query = EXAMPLES;
+const STEP: &str = EXAMPLES.name;
 
 /// Columns that are made here or by labels, whatever the log has.
 const ALWAYS: [OptionalColumn; 5] = [
@@ -27,7 +26,8 @@ const ALWAYS: [OptionalColumn; 5] = [
 
 /// Writes all examples in order of time, and counts them in `report`.
 pub(crate) fn write(
-    engine: &Engine,
+    engine: &Engine<'_>,
+    parameters: &Parameters,
     log: &RawLog,
     settings: &PrepSettings,
     writer: &DatasetWriter,
@@ -41,11 +41,10 @@ pub(crate) fn write(
         labels: Labels::new(settings, report.log_end_ms),
         parts: Parts::new(settings, report.impressions, report.log_end_ms),
         first_slot: settings.first_slot,
-        context: &log.context,
-        path: log.path().to_owned(),
+        log,
         writer: ExamplesWriter::create(writer.folder(), &optional, &log.context)?,
     };
-    engine.rows(QUERY, |batch| output.write(batch, writer, report))?;
+    engine.rows(&EXAMPLES.with(parameters), |batch| output.write(batch, writer, report))?;
     output.writer.close()?;
     Ok(())
 }
@@ -87,8 +86,7 @@ struct Output<'a> {
     labels: Labels,
     parts: Parts,
     first_slot: i64,
-    context: &'a [ExtraColumn],
-    path: PathBuf,
+    log: &'a RawLog,
     writer: ExamplesWriter,
 }
 
@@ -111,10 +109,10 @@ struct Columns {
 
 impl Columns {
     fn of(batch: &RecordBatch, context: &[ExtraColumn]) -> Result<Columns, Error> {
-        let text = |name| Column::of(QUERY, batch, name, ColumnType::Text);
-        let integer = |name| Column::of(QUERY, batch, name, ColumnType::Integer);
+        let text = |name| Column::of(STEP, batch, name, ColumnType::Text);
+        let integer = |name| Column::of(STEP, batch, name, ColumnType::Integer);
         let further = context.iter().enumerate();
-        let further = further.map(|(at, c)| Column::of(QUERY, batch, &format!("context_{at}"), c.kind));
+        let further = further.map(|(at, c)| Column::of(STEP, batch, &format!("context_{at}"), c.kind));
         Ok(Columns {
             users: text("user_id")?,
             items: text("item_id")?,
@@ -127,7 +125,7 @@ impl Columns {
             requests: text("request_id")?,
             surfaces: text("surface")?,
             slots: integer("slot")?,
-            propensities: Column::of(QUERY, batch, "propensity", ColumnType::Number)?,
+            propensities: Column::of(STEP, batch, "propensity", ColumnType::Number)?,
             context: further.collect::<Result<_, _>>()?,
         })
     }
@@ -140,7 +138,7 @@ impl Output<'_> {
         known: &DatasetWriter,
         report: &mut PrepReport,
     ) -> Result<(), Error> {
-        let columns = Columns::of(batch, self.context)?;
+        let columns = Columns::of(batch, &self.log.context)?;
         let mut context = Vec::with_capacity(columns.context.len());
         let mut parts = [0; Part::ALL.len()];
         for row in 0..batch.num_rows() {
@@ -148,8 +146,7 @@ impl Output<'_> {
             context.extend(columns.context.iter().map(|column| column.value(row)));
             let example = self.example(&columns, row, &context);
             if known.item_row(example.item).is_none() {
-                let (seq, item) = (example.seq, example.item.to_owned());
-                return Err(Error::UnknownItem { path: self.path.clone(), seq, item });
+                return Err(self.log.unknown_item(example.item, Some(example.seq)));
             }
             self.writer.push(&example)?;
             parts[example.part as usize] += 1;

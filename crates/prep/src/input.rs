@@ -13,7 +13,7 @@ use datafusion::common::ScalarValue;
 use datafusion::functions::core::expr_fn::nullif;
 use datafusion::logical_expr::{Expr, cast as as_type, ident, lit};
 use semrank_data::columns::Table;
-use semrank_data::{ColumnType, ExtraColumn, LOG_COLUMNS};
+use semrank_data::{ColumnType, Examples, ExtraColumn, LOG_COLUMNS};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +38,14 @@ pub(crate) struct RawLog {
     in_order: bool,
 }
 
+/// Sizes of a log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rows {
+    pub(crate) all: u64,
+    /// With an `event_id`.
+    pub(crate) identified: u64,
+}
+
 impl RawLog {
     /// Looks at the columns of a file.
     pub(crate) fn open(path: &Path) -> Result<RawLog, Error> {
@@ -60,14 +68,18 @@ impl RawLog {
             }
         }
         let context = columns.iter().filter(|(_, name)| standard(name).is_none());
-        let context = context.map(|(kind, name)| ExtraColumn { name: name.clone(), kind: *kind }).collect();
+        let context: Vec<ExtraColumn> =
+            context.map(|(kind, name)| ExtraColumn { name: name.clone(), kind: *kind }).collect();
+        if let Some(column) = context.iter().find(|column| Examples::has_of_its_own(&column.name)) {
+            return Err(Error::ReservedColumn { path: path.to_owned(), column: column.name.clone() });
+        }
         let in_order = is_rising(table)?;
         Ok(RawLog { path: path.to_owned(), types, context, in_order })
     }
 
-    /// The file.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// The error about a row of an item that the catalogue does not have.
+    pub(crate) fn unknown_item(&self, item: &str, seq: Option<i64>) -> Error {
+        Error::UnknownItem { path: self.path.clone(), seq: seq.unwrap_or_default(), item: item.to_owned() }
     }
 
     /// Whether the file has a column.
@@ -75,20 +87,21 @@ impl RawLog {
         self.types.contains_key(column)
     }
 
-    /// Makes the table `raw`, checks its values and gives its number of rows.
-    pub(crate) fn register(&self, engine: &Engine, settings: &PrepSettings) -> Result<u64, Error> {
+    /// Makes the table `raw`, checks its values and counts its rows.
+    pub(crate) fn register(&self, engine: &Engine<'_>, settings: &PrepSettings) -> Result<Rows, Error> {
         let standard =
             REQUIRED.iter().chain(&LOG_COLUMNS).map(|(name, kind)| self.column(name, *kind).alias(*name));
         let context = self.context.iter().enumerate();
         let context = context.map(|(at, c)| self.column(&c.name, c.kind).alias(format!("context_{at}")));
         engine.file("raw", &self.path, standard.chain(context).collect())?;
-        let found = engine.row(CHECK)?;
+        let found = engine.row(&CHECK)?;
         self.check_values(&found, settings)?;
-        let repeated = if self.in_order { BTreeMap::new() } else { engine.row(REPEATED_SEQ)? };
+        let repeated = if self.in_order { BTreeMap::new() } else { engine.row(&REPEATED_SEQ)? };
         if let Some(Some(seq)) = repeated.get("seq") {
             return Err(self.wrong("seq", format!("{seq} more than once"), "another number for each row"));
         }
-        Ok(u64::try_from(number(&found, "log_rows")).unwrap_or(0))
+        let count = |name| u64::try_from(number(&found, name)).unwrap_or(0);
+        Ok(Rows { all: count("log_rows"), identified: count("event_id") })
     }
 
     fn column(&self, name: &str, kind: ColumnType) -> Expr {
@@ -140,8 +153,19 @@ impl RawLog {
             let got = format!("{impossible} values out of range");
             return Err(self.wrong("propensity", got, "probabilities above 0, at most 1"));
         }
+        for (column, different, most) in [("action", "actions", 256), ("surface", "surfaces", 255)] {
+            let got = number(found, different);
+            if got > most {
+                return Err(self.wrong(
+                    column,
+                    format!("{got} different values"),
+                    &format!("{most} at most"),
+                ));
+            }
+        }
         match number(found, "impressions") {
             0 => Err(Error::NoImpressions { path: self.path.clone() }),
+            shown if shown == rows => Err(Error::OnlyImpressions { path: self.path.clone() }),
             _ => Ok(()),
         }
     }

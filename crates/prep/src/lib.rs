@@ -2,26 +2,28 @@
 //!
 //! [`prepare`] reads a data set folder whose `events.parquet` holds impressions, clicks, conversions and whatever else users did,
 //! and makes another one: `items.parquet` as it is, `events.parquet` with the histories, `examples.parquet` with one row an
-//! impression. The work is plain SQL (`src/sql/`, a file a step) on DataFusion, which spills to disk: a log may be larger than
-//! memory. The output does not depend on the number of threads or on the memory limit.
+//! impression. The work is plain SQL (`src/sql/`, a file a step) on DataFusion, whose sorts spill to disk: a log may be larger
+//! than memory, as long as its repeated rows, its clicks and its conversions are not, which joins hold. The output does not depend on
+//! the number of threads or on the memory limit.
 //!
 //! # Rules
 //!
 //! | of | rule |
 //! |---|---|
 //! | duplicates | rows of one `event_id`, or without one of one user, item, action and timestamp, are one event: the row received first, then of the lowest `seq` |
-//! | clocks | a `timestamp` more than `clock_tolerance_seconds` ahead of `received_at` is replaced by it; an event is never before the one that it names as its parent |
+//! | clocks | a `timestamp` more than `clock_tolerance_seconds` ahead of `received_at` is replaced by it; a click is never before the impression that it names, a conversion never before the click or impression that it names: whatever the clocks say, such an event happened with its parent |
+//! | parents | `parent_event_id` names an event of the same user and item; any other is as one that the log has not |
 //! | late events | count like others, and are known only when they were received |
 //! | order | by time, then `seq`; the order of the rows in the file has no meaning. At one moment an impression is before a click, a click before a conversion |
-//! | a click | belongs to the impression that it names (`parent_event_id`), else to its user's last impression of its item; it counts within `click_minutes` |
+//! | a click | belongs to the impression that it names (`parent_event_id`), else to its user's last impression of its item; it counts within `click_minutes`, before or after by the clocks |
 //! | several clicks | the first within the window is the impression's click: its time, its dwell |
-//! | a conversion | belongs to the click that it names, else to its user's last (`first-touch`: first within the window) attributed click on its item; it counts within `conversion_days` of the impression's click |
+//! | a conversion | belongs to the click that it names, else to its user's last (`first-touch`: first within the window) attributed click on its item; it counts within `conversion_days` of the impression's click, before or after by the clocks |
 //! | view-through | a conversion without a click in its window belongs to its user's last impression of its item, if that was not clicked and is at most `view_through_days` old |
 //! | `label_conversion` | of a clicked impression 0 or 1; of another one 1 after a view-through conversion, else null |
 //! | end of the log | the last moment at which anything happened or was received |
 //! | `matured` | 1 when the attribution window of the click, or without a click the click and view-through windows of the impression, were over at the end of the log |
 //! | history | everything but impressions |
-//! | what is known | an event is known when it was received and its dwell is over, `logging_delay_seconds` later; an example sees the longest beginning of its user's history whose events were all known strictly before it |
+//! | what is known | an event is known when it has happened and was received and its dwell is over, `logging_delay_seconds` later; an example sees the longest beginning of its user's history whose events were all known strictly before it was shown: before its time, or before it was received where its clock is ahead |
 //!
 //! The last rule is what makes a history an offset: an event that is not known yet hides those after it, for the minutes until it
 //! is. So an example may see less than was known, and never more.
@@ -30,7 +32,7 @@
 //! use semrank_prep::{PrepSettings, prepare};
 //! # fn main() -> Result<(), semrank_prep::Error> {
 //! let settings = PrepSettings::of("raw".as_ref())?;
-//! let report = prepare("raw".as_ref(), "ads".as_ref(), &settings)?;
+//! let report = prepare("raw".as_ref(), "ads".as_ref(), &settings, &|| false)?;
 //! println!("{} impressions, {} clicked", report.impressions, report.clicked);
 //! # Ok(())
 //! # }

@@ -1,8 +1,8 @@
 //! Who gets how much memory: sorts share the limit and go to disk beyond it; what cannot go to disk is given what it asks for.
 //!
 //! DataFusion's fair pool lets sorts fill the limit and then refuses the merge that would empty them, so that a large log fails
-//! where a small one passes. Here a merge, which holds a batch of every spilled run, and a join, which holds the clicks or the
-//! conversions of the log, stand beside the limit: peak memory is the limit and these.
+//! where a small one passes. Here a merge, which holds a batch of every spilled run, and a join, which holds the repeated rows, the
+//! clicks or the conversions of the log, stand beside the limit: peak memory is the limit and these.
 
 use datafusion::common::Result;
 use datafusion::execution::memory_pool::{

@@ -12,14 +12,22 @@ use std::time::Instant;
 const EVENTS: &str = "events.parquet";
 
 /// Tables in the order in which they need each other, after the view `events`.
-const TABLES: [Query; 5] = [sql::LINKS, sql::CLICKED, sql::CONVERSIONS, sql::VIEW_THROUGH, sql::LABELS];
+const TABLES: [Query; 7] =
+    [sql::ACTS, sql::LAST_SEEN, sql::LINKS, sql::CLICKED, sql::CONVERSIONS, sql::VIEW_THROUGH, sql::LABELS];
 
-/// Makes a data set with examples at `out` of the raw log at `raw`. It appears whole or not at all.
+/// Makes a data set with examples at `out` of the raw log at `raw`. It appears whole or not at all. `stop` is asked several times a
+/// second whether to end early; then nothing is left.
 ///
 /// # Errors
+/// [`Error::Stopped`] when `stop` said so.
 /// A setting outside its limits; a missing, damaged or impossible file, column or value; an `out` that holds something;
 /// too little memory; the system's.
-pub fn prepare(raw: &Path, out: &Path, settings: &PrepSettings) -> Result<PrepReport, Error> {
+pub fn prepare(
+    raw: &Path,
+    out: &Path,
+    settings: &PrepSettings,
+    stop: &dyn Fn() -> bool,
+) -> Result<PrepReport, Error> {
     let started = Instant::now();
     settings.check()?;
     let mut meta = Meta::read(raw)?;
@@ -31,11 +39,13 @@ pub fn prepare(raw: &Path, out: &Path, settings: &PrepSettings) -> Result<PrepRe
     writer.copy_items(raw)?;
     // A second stage, which is never committed: it goes with this call, or with the next one if the program is killed.
     let work = StagedDir::new(out)?;
-    let mut engine = Engine::new(settings, work.path())?;
-    engine.set(Parameters::new(settings, log.context.len()));
-    let mut report = attribute(&engine, &log, settings)?;
-    report.history_events = history::write(&engine, &extra, &mut writer)?;
-    examples::write(&engine, &log, settings, &writer, &mut report)?;
+    let engine = Engine::new(settings, work.path(), stop)?;
+    let rows = log.register(&engine, settings)?;
+    let parameters = Parameters::new(settings, log.context.len(), rows.identified < rows.all);
+    let mut report = attribute(&engine, &parameters, rows.all)?;
+    report.history_events = history::write(&engine, &log, &extra, &mut writer)?;
+    examples::write(&engine, &parameters, &log, settings, &writer, &mut report)?;
+    report.spilled_bytes = engine.spilled_bytes();
     let written = writer.finish()?;
     report.dataset = written.dataset;
     report.hash = written.hash;
@@ -56,10 +66,10 @@ fn describe(meta: &mut Meta, settings: &PrepSettings) {
 }
 
 /// Finds out what followed every impression, and counts it.
-fn attribute(engine: &Engine, log: &RawLog, settings: &PrepSettings) -> Result<PrepReport, Error> {
-    let rows = log.register(engine, settings)?;
-    engine.table(sql::DUPLICATES)?;
-    engine.view(sql::EVENTS)?;
-    TABLES.into_iter().try_for_each(|query| engine.table(query))?;
-    Ok(PrepReport::new(rows, &engine.row(sql::COUNTS)?, &engine.row(sql::OUTCOMES)?))
+fn attribute(engine: &Engine<'_>, parameters: &Parameters, rows: u64) -> Result<PrepReport, Error> {
+    engine.table(&sql::DUPLICATES.with(parameters))?;
+    engine.view(&sql::EVENTS.with(parameters))?;
+    TABLES.iter().try_for_each(|query| engine.table(&query.with(parameters)))?;
+    let counts = engine.row(&sql::COUNTS.with(parameters))?;
+    Ok(PrepReport::new(rows, &counts, &engine.row(&sql::OUTCOMES)?))
 }

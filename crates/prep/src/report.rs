@@ -38,6 +38,8 @@ pub struct PrepReport {
     pub log_end_ms: i64,
     /// Content hash of the output.
     pub hash: String,
+    /// What sorts wrote to disk because of the memory limit.
+    pub spilled_bytes: u64,
     /// Wall time.
     pub seconds: f64,
     /// Rows of the log per second.
@@ -53,9 +55,9 @@ pub struct ClickCounts {
     pub attributed: u64,
     /// Within the window of an impression that has an earlier click.
     pub repeated: u64,
-    /// Too long after their impression.
+    /// Too long after their impression, or, by clocks that contradict each other, before it.
     pub out_of_window: u64,
-    /// They name an impression that the log has not.
+    /// They name an impression that the log has not for their user and item.
     pub orphaned: u64,
     /// They name none, and their user saw no impression of their item before.
     pub unattributed: u64,
@@ -70,9 +72,9 @@ pub struct ConversionCounts {
     pub attributed: u64,
     /// Without such a click, but within the window of an impression that was not clicked.
     pub view_through: u64,
-    /// Too long after their click.
+    /// Too long after their click, or, by clocks that contradict each other, before it.
     pub out_of_window: u64,
-    /// They name a click that the log has not.
+    /// They name a click that the log has not for their user and item.
     pub orphaned: u64,
     /// Without an attributed click on their item before them.
     pub unattributed: u64,

@@ -49,7 +49,8 @@ semrank_core::settings! {
         valid_days: i64 = 0,
         /// Last days of the log for the test instead of a share; 0 = by share.
         test_days: i64 = 0,
-        /// Memory for sorting, in MiB; what needs more goes to disk beside the output. Joins hold the log's clicks beside it.
+        /// Memory for sorting, in MiB; what needs more goes to disk beside the output. Repeated rows, clicks and conversions are held
+        /// beside it.
         memory_mb: usize = 1024,
         /// Threads; 0 = all cores. The output does not depend on it.
         threads: usize = 0,
@@ -62,6 +63,8 @@ pub(crate) const DAY_MS: i64 = 86_400_000;
 const MOST_DAYS: i64 = 36_500;
 /// With less, a few batches of rows with long texts fill the share of a sort.
 const LEAST_MEMORY_MB: usize = 64;
+/// 16 TiB: no number of bytes or rows that is made of it overflows.
+const MOST_MEMORY_MB: usize = 1 << 24;
 
 impl PrepSettings {
     /// The defaults of a raw log: those of `[windows]` in its `dataset.toml` where it has them.
@@ -112,12 +115,9 @@ impl PrepSettings {
         if !(self.valid_share >= 0.0 && self.test_share >= 0.0 && held_out < 1.0) {
             return Err(setting("valid_share + test_share", held_out.to_string(), "0 or more, less than 1"));
         }
-        if self.memory_mb < LEAST_MEMORY_MB {
-            return Err(setting(
-                "memory_mb",
-                self.memory_mb.to_string(),
-                &format!("{LEAST_MEMORY_MB} or more"),
-            ));
+        if !(LEAST_MEMORY_MB..=MOST_MEMORY_MB).contains(&self.memory_mb) {
+            let expected = format!("{LEAST_MEMORY_MB} to {MOST_MEMORY_MB}");
+            return Err(setting("memory_mb", self.memory_mb.to_string(), &expected));
         }
         Ok(())
     }
@@ -164,6 +164,13 @@ mod tests {
         assert_eq!(wrong.check().unwrap_err().to_string(), "conversion_days is 0, expected 1 to 36500");
         let wrong = PrepSettings { test_share: f64::NAN, ..PrepSettings::default() };
         assert!(wrong.check().is_err());
+        for memory_mb in [63, usize::MAX] {
+            let wrong = PrepSettings { memory_mb, ..PrepSettings::default() };
+            assert_eq!(
+                wrong.check().unwrap_err().to_string(),
+                format!("memory_mb is {memory_mb}, expected 64 to 16777216")
+            );
+        }
         assert!(PrepSettings::default().check().is_ok());
     }
 }

@@ -5,19 +5,20 @@
 //! No join pairs an impression with more than one row.
 
 use crate::settings::{Attribution, DAY_MS, PrepSettings};
+use std::borrow::Cow;
 
 /// One query.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Query {
     /// The file's name, which is also that of the table it makes.
     pub(crate) name: &'static str,
-    text: &'static str,
+    pub(crate) text: Cow<'static, str>,
 }
 
 macro_rules! queries {
     ($($(#[doc = $doc:literal])+ $constant:ident = $name:literal),+ $(,)?) => {
         $($(#[doc = $doc])+ pub(crate) const $constant: Query =
-            Query { name: $name, text: include_str!(concat!("sql/", $name, ".sql")) };)+
+            Query { name: $name, text: Cow::Borrowed(include_str!(concat!("sql/", $name, ".sql"))) };)+
     };
 }
 
@@ -30,6 +31,10 @@ queries! {
     DUPLICATES = "duplicates",
     /// Every event once.
     EVENTS = "events",
+    /// Clicks and conversions.
+    ACTS = "acts",
+    /// The last impressions before them.
+    LAST_SEEN = "last_seen",
     /// Clicks with their impressions.
     LINKS = "links",
     /// Impressions with their first clicks.
@@ -55,8 +60,9 @@ queries! {
 pub(crate) struct Parameters(Vec<(&'static str, String)>);
 
 impl Parameters {
-    /// Of these settings, for a log with so many context columns; in the queries they are `context_0`, `context_1` …
-    pub(crate) fn new(settings: &PrepSettings, context: usize) -> Parameters {
+    /// Of these settings, for a log with so many context columns, in the queries `context_0`, `context_1` …; `anonymous` says whether
+    /// any of its rows has no `event_id`.
+    pub(crate) fn new(settings: &PrepSettings, context: usize, anonymous: bool) -> Parameters {
         let conversion_ms = settings.conversion_days * DAY_MS;
         let first_touch = i64::from(settings.attribution == Attribution::FirstTouch);
         let numbers = [
@@ -68,6 +74,7 @@ impl Parameters {
             ("view_through_ms", settings.view_through_days * DAY_MS),
             ("logging_delay_ms", settings.logging_delay_seconds * 1000),
             ("first_touch", first_touch),
+            ("anonymous", anonymous.into()),
         ];
         let columns = |value: &dyn Fn(usize) -> String| (0..context).map(value).collect::<String>();
         let mut all: Vec<_> = numbers.into_iter().map(|(name, value)| (name, value.to_string())).collect();
@@ -78,10 +85,11 @@ impl Parameters {
 }
 
 impl Query {
-    /// The text with its parameters.
-    pub(crate) fn with(self, parameters: &Parameters) -> String {
+    /// The query with its parameters.
+    pub(crate) fn with(&self, parameters: &Parameters) -> Query {
         let fill = |text: String, (name, value): &(&str, String)| text.replace(&format!("{{{name}}}"), value);
-        parameters.0.iter().fold(self.text.to_owned(), fill)
+        let text = parameters.0.iter().fold(self.text.clone().into_owned(), fill);
+        Query { name: self.name, text: text.into() }
     }
 }
 
@@ -91,11 +99,12 @@ mod tests {
 
     #[test]
     fn every_name_is_filled_in() {
-        let parameters = Parameters::new(&PrepSettings::default(), 2);
-        for query in [EVENTS, LINKS, CLICKED, CONVERSIONS, VIEW_THROUGH, LABELS, COUNTS, HISTORY, EXAMPLES] {
-            assert!(!query.with(&parameters).contains('{'), "{}", query.name);
+        let parameters = Parameters::new(&PrepSettings::default(), 2, true);
+        let first = [DUPLICATES, EVENTS, ACTS, LAST_SEEN, LINKS, CLICKED, CONVERSIONS, VIEW_THROUGH];
+        for query in first.into_iter().chain([LABELS, COUNTS, OUTCOMES, HISTORY, EXAMPLES]) {
+            assert!(!query.with(&parameters).text.contains('{'), "{}", query.name);
         }
-        assert!(EXAMPLES.with(&parameters).contains("propensity, context_0, context_1,"));
-        assert!(LINKS.with(&parameters).contains("<= 1800000 "));
+        assert!(EXAMPLES.with(&parameters).text.contains("propensity, context_0, context_1,"));
+        assert!(LINKS.with(&parameters).text.contains("<= 1800000 "));
     }
 }

@@ -3,23 +3,28 @@
 
 mod common;
 
-use arrow::array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
+use arrow::array::{ArrayRef, AsArray, Int64Array, StringArray, TimestampMicrosecondArray};
 use common::{START, columns, entries, random_logs, write_raw, write_table};
 use semrank_prep::{Error, PrepSettings, prepare};
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
+
+/// Enough for some hundred impressions.
+const LOGS: usize = 100;
 
 type Columns = Vec<(&'static str, ArrayRef)>;
 
 fn raw(folder: &Path, change: impl FnOnce(Columns) -> Columns) {
-    let rows = random_logs(3, 20).concat();
+    let rows = random_logs(3, LOGS).concat();
     write_raw(&folder.join("raw"), &rows);
     write_table(&folder.join("raw/events.parquet"), change(columns(&rows)));
 }
 
 fn refused(folder: &Path) -> Error {
     let before = entries(folder);
-    let error = prepare(&folder.join("raw"), &folder.join("out"), &PrepSettings::default()).unwrap_err();
+    let error =
+        prepare(&folder.join("raw"), &folder.join("out"), &PrepSettings::default(), &|| false).unwrap_err();
     assert_eq!(entries(folder), before, "nothing is left behind");
     error
 }
@@ -37,6 +42,21 @@ fn replaced(name: &'static str, make: impl FnOnce(usize) -> ArrayRef) -> impl Fn
     move |mut columns| {
         let column = columns.iter_mut().find(|(column, _)| *column == name).unwrap();
         column.1 = make(column.1.len());
+        columns
+    }
+}
+
+/// A column of texts with other values, by row.
+fn changed(
+    name: &'static str,
+    value: impl Fn(usize, Option<String>) -> Option<String>,
+) -> impl FnOnce(Columns) -> Columns {
+    move |mut columns| {
+        let column = columns.iter_mut().find(|(column, _)| *column == name).unwrap();
+        let old = column.1.as_string::<i32>().iter().map(|text| text.map(str::to_owned));
+        column.1 = Arc::new(StringArray::from(
+            old.enumerate().map(|(row, old)| value(row, old)).collect::<Vec<_>>(),
+        ));
         columns
     }
 }
@@ -69,10 +89,35 @@ fn columns_are_checked() {
     says(&message(replaced("propensity", propensity)), &["`propensity`", "at most 1"]);
     let views = |rows| -> ArrayRef { Arc::new(StringArray::from(vec!["view"; rows])) };
     says(&message(replaced("action", views)), &["no event of the action `impression`"]);
-    let unknown = |rows| -> ArrayRef { Arc::new(StringArray::from(vec!["i9"; rows])) };
-    let folder = tempfile::tempdir().unwrap();
-    raw(folder.path(), replaced("item_id", unknown));
-    says(&refused(folder.path()).to_string(), &["`i9`"]);
+    let shown = |rows| -> ArrayRef { Arc::new(StringArray::from(vec!["impression"; rows])) };
+    says(&message(replaced("action", shown)), &["no event but impressions"]);
+    for column in ["user_id", "item_id", "action"] {
+        let gap = changed(column, |row, value| if row == 7 { Some(String::new()) } else { value });
+        says(&message(gap), &[&format!("`{column}`"), "1 empty values"]);
+    }
+    for column in ["split", "matured", "click_time", "history_end"] {
+        let with = |mut columns: Columns| {
+            columns.push((column, columns[3].1.clone()));
+            columns
+        };
+        says(&message(with), &[&format!("`{column}`"), "is made for examples.parquet"]);
+    }
+    // Three more stay: click, conversion and view.
+    let many = changed("action", |row, value| if row < 254 { Some(format!("a{row}")) } else { value });
+    says(&message(many), &["`action`", "257 different values", "256"]);
+    let many = changed("surface", |row, _| Some(format!("s{row}")));
+    says(&message(many), &["`surface`", "different values", "255"]);
+}
+
+#[test]
+fn items_that_the_catalogue_has_not_are_named_whatever_was_done_with_them() {
+    for action in ["impression", "view", "click", "conversion"] {
+        let rows = random_logs(3, LOGS).concat();
+        // Without an id no other row can be taken for it.
+        let at = rows.iter().position(|row| row.action == action && row.id.is_none()).unwrap();
+        let unknown = changed("item_id", |row, item| if row == at { Some("i9".into()) } else { item });
+        says(&message(unknown), &["`i9`", &format!("seq {}", rows[at].seq)]);
+    }
 }
 
 #[test]
@@ -107,17 +152,36 @@ fn files_and_folders_are_checked() {
 fn other_layouts_and_fewer_columns_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let rows = random_logs(3, 20).concat();
+    let rows = random_logs(3, LOGS).concat();
     let micros: Vec<i64> = rows.iter().map(|row| row.time * 1000).collect();
     raw(folder, |mut columns| {
         columns.retain(|(name, _)| ["user_id", "item_id", "action", "seq"].contains(name));
         columns.push(("timestamp", Arc::new(TimestampMicrosecondArray::from(micros).with_timezone("UTC"))));
         columns
     });
-    let report = prepare(&folder.join("raw"), &folder.join("out"), &PrepSettings::default()).unwrap();
+    let report =
+        prepare(&folder.join("raw"), &folder.join("out"), &PrepSettings::default(), &|| false).unwrap();
     assert_eq!((report.skewed, report.late), (0, 0));
     let dataset = semrank_data::Dataset::open(&folder.join("out")).unwrap();
     let examples = semrank_data::Examples::open(&folder.join("out"), &dataset).unwrap();
     assert_eq!(examples.len() as u64, report.impressions);
     assert!(examples.slots.is_empty() && examples.propensities.is_empty() && examples.context.is_empty());
+}
+
+#[test]
+fn nothing_is_left_of_what_was_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    raw(folder, |columns| columns);
+    let before = entries(folder);
+    let asked = Cell::new(0);
+    let at_once = || true;
+    let between = || asked.replace(asked.get() + 1) == 10;
+    let at_the_end =
+        || entries(folder).iter().any(|name| folder.join(name).join("examples.parquet").exists());
+    for stop in [&at_once as &dyn Fn() -> bool, &between, &at_the_end] {
+        let done = prepare(&folder.join("raw"), &folder.join("out"), &PrepSettings::default(), stop);
+        assert!(matches!(done, Err(Error::Stopped)), "{done:?}");
+        assert_eq!(entries(folder), before);
+    }
 }

@@ -38,7 +38,8 @@ fn threads_and_memory_change_no_byte() {
     let made = [(1, 1024), (2, 1024), (2, 96), (1, 96)].map(|(threads, memory_mb)| {
         let out = folder.path().join(format!("out-{threads}-{memory_mb}"));
         let settings = PrepSettings { threads, memory_mb, view_through_days: 1, ..PrepSettings::default() };
-        prepare(&raw, &out, &settings).unwrap();
+        let report = prepare(&raw, &out, &settings, &|| false).unwrap();
+        assert_eq!(report.spilled_bytes > 0, memory_mb == 96, "{report:?}");
         files(&out)
     });
     assert!(made.iter().all(|files| *files == made[0]));
@@ -59,7 +60,7 @@ fn the_order_of_rows_changes_no_byte() {
     for name in ["a", "b"] {
         let (raw, out) = (folder.path().join(format!("raw-{name}")), folder.path().join(name));
         write_raw(&raw, &rows);
-        prepare(&raw, &out, &PrepSettings::of(&raw).unwrap()).unwrap();
+        prepare(&raw, &out, &PrepSettings::of(&raw).unwrap(), &|| false).unwrap();
         made.push(files(&out));
         rows.reverse();
     }

@@ -6,11 +6,11 @@ mod common;
 #[path = "common/reference.rs"]
 mod reference;
 
-use common::{Row, random_logs, write_raw};
-use reference::Example;
-use semrank_core::ActionId;
-use semrank_data::{ContextValues, Dataset, Examples};
+use common::{Columns, Row, random_logs, write_raw};
+use reference::{Counts, Event, Example};
+use semrank_data::{Dataset, Examples};
 use semrank_prep::{Attribution, PrepReport, PrepSettings, prepare};
+use std::collections::HashMap;
 use std::path::Path;
 
 fn settings(attribution: Attribution, view_through_days: i64, logging_delay_seconds: i64) -> PrepSettings {
@@ -18,53 +18,77 @@ fn settings(attribution: Attribution, view_through_days: i64, logging_delay_seco
     PrepSettings { attribution, view_through_days, logging_delay_seconds, ..base }
 }
 
-/// What should come of some logs: by time, then `seq`.
-fn expected(logs: &[Vec<Row>], settings: &PrepSettings) -> Vec<Example> {
+/// What should come of some logs: examples by time, then `seq`, and the counts of the report.
+fn expected(logs: &[Vec<Row>], settings: &PrepSettings) -> (Vec<Example>, Counts) {
     let clean: Vec<Vec<Row>> = logs.iter().map(|log| reference::clean(log, settings)).collect();
     let log_end = clean.iter().map(|log| reference::end(log)).max().unwrap();
     let examples = clean.iter().flat_map(|log| reference::examples(log, log_end, settings));
-    let mut examples: Vec<(i64, Example)> = examples.collect();
-    examples.sort_by_key(|(seq, example)| (example.time, *seq));
-    examples.into_iter().map(|(_, example)| example).collect()
+    let mut examples: Vec<Example> = examples.collect();
+    examples.sort_by_key(|example| (example.time, example.seq));
+    reference::set_parts(&mut examples);
+    let mut counts = Counts::default();
+    logs.iter().zip(&clean).for_each(|(rows, log)| counts.add(rows, log, settings));
+    (examples, counts)
 }
 
 /// What a prepared data set holds.
 fn found(dir: &Path) -> Vec<Example> {
-    let dataset = Dataset::open(dir).unwrap();
-    let examples = Examples::open(dir, &dataset).unwrap();
-    let country = examples.context("country").unwrap();
-    let time = |times: &[i64], row: usize| Some(times[row]).filter(|&time| time != i64::MIN);
-    (0..examples.len())
-        .map(|row| Example {
-            user: examples.user_names.name(examples.users[row].0).to_owned(),
-            item: dataset.catalog.name(examples.items[row]).to_owned(),
-            time: examples.times[row],
-            history: history(&dataset, &examples, row),
-            click: time(&examples.click_times, row).filter(|_| examples.clicks[row]),
-            converted: examples.conversions[row],
-            conversion: time(&examples.conversion_times, row),
-            dwell: Some(i64::from(examples.dwell_ms[row])).filter(|&ms| ms >= 0),
-            matured: examples.matured[row],
-            slot: Some(i64::from(examples.slots[row])).filter(|&slot| slot != i64::from(u16::MAX)),
-            propensity: Some(f64::from(examples.propensities[row])).filter(|p| !p.is_nan()),
-            surface: (examples.surfaces[row] != u8::MAX)
-                .then(|| examples.surface_names.name(examples.surfaces[row].into()).to_owned()),
-            country: ContextValues::text(country, row).map(str::to_owned),
-        })
-        .collect()
+    let file = Columns::read(&dir.join("examples.parquet"));
+    let [parts, users, items] = ["split", "user_id", "item_id"].map(|name| file.texts(name));
+    let [requests, surfaces, countries] = ["request_id", "surface", "country"].map(|name| file.texts(name));
+    let integers = |name: &str| file.integers(name);
+    let [times, seqs, ends, clicked] = ["timestamp", "seq", "history_end", "label_click"].map(integers);
+    let [clicks, converted, conversions] =
+        ["click_time", "label_conversion", "conversion_time"].map(integers);
+    let [elapsed, dwells, matured, slots] =
+        ["elapsed_since_click", "dwell_ms", "matured", "slot"].map(integers);
+    let propensities = file.numbers("propensity");
+    let events = events(dir);
+    let example = |row: usize| {
+        let user = users[row].clone().unwrap();
+        assert_eq!(clicked[row].unwrap() == 1, clicks[row].is_some());
+        Example {
+            part: parts[row].clone().unwrap(),
+            item: items[row].clone().unwrap(),
+            time: times[row].unwrap(),
+            seq: seqs[row].unwrap(),
+            history: events.get(&user).map_or(Vec::new(), |of| of[..ends[row].unwrap() as usize].to_vec()),
+            click: clicks[row],
+            converted: converted[row].map(|label| label == 1),
+            conversion: conversions[row],
+            elapsed: elapsed[row],
+            dwell: dwells[row],
+            matured: matured[row].unwrap() == 1,
+            request: requests[row].clone(),
+            slot: slots[row],
+            propensity: propensities[row],
+            surface: surfaces[row].clone(),
+            country: countries[row].clone(),
+            user,
+        }
+    };
+    (0..users.len()).map(example).collect()
 }
 
-fn history(dataset: &Dataset, examples: &Examples, row: usize) -> Vec<(String, String, i64, i64)> {
-    let seen = examples.history(dataset, row);
-    let user = examples.users[row];
-    let start = if user.index() < dataset.events.users() { dataset.events.range(user).start } else { 0 };
-    let action = |ActionId(action): ActionId| dataset.actions.name(action.into()).to_owned();
-    (0..seen.len())
-        .map(|at| {
-            let dwell = dataset.events.dwells().get(start + at).map_or(-1, |&ms| i64::from(ms));
-            (dataset.catalog.name(seen.items[at]).to_owned(), action(seen.actions[at]), seen.times[at], dwell)
-        })
-        .collect()
+/// Every user's events, in the order of the file.
+fn events(dir: &Path) -> HashMap<String, Vec<Event>> {
+    let file = Columns::read(&dir.join("events.parquet"));
+    let [users, items, actions, surfaces] =
+        ["user_id", "item_id", "action", "surface"].map(|name| file.texts(name));
+    let [times, dwells] = ["timestamp", "dwell_ms"].map(|name| file.integers(name));
+    let values = file.numbers("value");
+    let mut events: HashMap<String, Vec<Event>> = HashMap::new();
+    for row in 0..users.len() {
+        events.entry(users[row].clone().unwrap()).or_default().push(Event {
+            item: items[row].clone().unwrap(),
+            action: actions[row].clone().unwrap(),
+            time: times[row].unwrap(),
+            dwell: dwells[row],
+            surface: surfaces[row].clone(),
+            value: values[row],
+        });
+    }
+    events
 }
 
 /// Prepares the logs as one, their rows in disorder, and compares every example.
@@ -74,8 +98,8 @@ fn check(logs: &[Vec<Row>], settings: &PrepSettings) -> PrepReport {
     let mut rows: Vec<Row> = logs.concat();
     rows.sort_by_key(|row| (row.seq * 7_919) % 1_009);
     write_raw(&raw, &rows);
-    let report = prepare(&raw, &out, settings).unwrap();
-    let (found, expected) = (found(&out), expected(logs, settings));
+    let report = prepare(&raw, &out, settings, &|| false).unwrap();
+    let (found, (expected, counts)) = (found(&out), expected(logs, settings));
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(&expected) {
         if found != expected {
@@ -83,28 +107,64 @@ fn check(logs: &[Vec<Row>], settings: &PrepSettings) -> PrepReport {
             panic!("{settings:?}\nfound {found:#?}\nexpected {expected:#?}\nof {:#?}", log.unwrap());
         }
     }
-    check_counts(&report, &expected, rows.len());
+    check_counts(&report, &expected, &counts);
+    assert_eq!(report.log_rows, rows.len() as u64);
+    check_opens(&out, &found, report.log_end_ms);
+    check_nothing_is_early(&rows, &found, settings);
     report
 }
 
-fn check_counts(report: &PrepReport, expected: &[Example], rows: usize) {
+fn check_counts(report: &PrepReport, expected: &[Example], counts: &Counts) {
     let count = |what: fn(&Example) -> bool| expected.iter().filter(|&example| what(example)).count() as u64;
-    assert_eq!(report.log_rows, rows as u64);
     assert_eq!(report.log_rows - report.duplicates, report.impressions + report.history_events);
     assert_eq!(report.impressions, expected.len() as u64);
-    assert_eq!(report.examples.values().sum::<u64>(), report.impressions);
+    for part in ["train", "valid", "test"] {
+        let rows = expected.iter().filter(|example| example.part == part).count() as u64;
+        assert_eq!(report.examples.get(part).copied().unwrap_or(0), rows, "{part}");
+    }
     assert_eq!(report.clicked, count(|example| example.click.is_some()));
     assert_eq!(report.converted, count(|example| example.converted == Some(true)));
     assert_eq!(report.matured, count(|example| example.matured));
-    let clicks = &report.clicks;
-    assert_eq!(clicks.attributed, report.clicked);
-    let groups =
-        [clicks.attributed, clicks.repeated, clicks.out_of_window, clicks.orphaned, clicks.unattributed];
-    assert_eq!(clicks.total, groups.iter().sum::<u64>());
-    let conversions = &report.conversions;
-    let groups = [conversions.attributed, conversions.view_through, conversions.out_of_window];
-    let others = [conversions.orphaned, conversions.unattributed];
-    assert_eq!(conversions.total, groups.iter().chain(&others).sum::<u64>());
+    let found = (report.duplicates, report.skewed, report.late);
+    assert_eq!(found, (counts.duplicates, counts.skewed, counts.late));
+    assert_eq!((report.clicks, report.conversions), (counts.clicks, counts.conversions));
+}
+
+/// The data set is one for everything that reads examples, and knows the end of its log.
+fn check_opens(dir: &Path, found: &[Example], log_end: i64) {
+    let dataset = Dataset::open(dir).unwrap();
+    let examples = Examples::open(dir, &dataset).unwrap();
+    let clicked = found.iter().any(|example| example.click.is_some());
+    assert_eq!(examples.log_end, clicked.then_some(log_end));
+    for (row, example) in found.iter().enumerate() {
+        assert_eq!(examples.history(&dataset, row).len(), example.history.len());
+    }
+}
+
+/// What must hold whatever the other rules are: no history holds an event that came of the example, or that the log did not have
+/// when it had the example.
+fn check_nothing_is_early(rows: &[Row], found: &[Example], settings: &PrepSettings) {
+    let by_seq: HashMap<i64, &Row> = rows.iter().map(|row| (row.seq, row)).collect();
+    let mut by_id: HashMap<&str, Vec<&Row>> = HashMap::new();
+    for row in rows {
+        by_id.entry(row.id.as_deref().unwrap_or("")).or_default().push(row);
+    }
+    let arrived = |row: &Row| row.received.unwrap_or(row.time);
+    for example in found {
+        let shown = by_seq[&example.seq];
+        for event in &example.history {
+            let mut row = by_seq[&(event.value.unwrap() as i64)];
+            let late = arrived(row) + settings.logging_delay_seconds * 1000 >= arrived(shown);
+            assert!(!late, "{row:#?} was received after {shown:#?}");
+            while let Some(parent) = row.parent.as_deref().and_then(|parent| {
+                let named = by_id.get(parent)?;
+                named.iter().find(|named| (&named.user, &named.item) == (&row.user, &row.item))
+            }) {
+                row = parent;
+                assert!(row.id != shown.id, "{event:#?} came of {shown:#?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Promises of an ad market's log: parents, budgets, births, order, bytes, dirt.
 
 use semrank_data::Dataset;
-use semrank_sim::{AdAction, AdEvent, AdMarket, AdMarketConfig};
+use semrank_sim::{AdAction, AdEvent, AdMarket, AdMarketConfig, Error};
 use std::collections::{HashMap, HashSet};
 use std::fs;
 
@@ -124,7 +124,7 @@ fn the_same_seed_writes_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, seed: u64| {
         let dir = folder.path().join(name);
-        AdMarket::write(AdMarketConfig { seed, ..AdMarketConfig::sized(5_000) }, &dir).unwrap();
+        AdMarket::write(AdMarketConfig { seed, ..AdMarketConfig::sized(5_000) }, &dir, None).unwrap();
         ["dataset.toml", "items.parquet", "events.parquet", "truth.parquet"]
             .map(|file| fs::read(dir.join(file)).unwrap())
     };
@@ -138,7 +138,7 @@ fn a_market_on_disk_is_the_one_in_memory() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("ads");
     let config = AdMarketConfig { duplicates: 0.02, disordered: 0.05, ..AdMarketConfig::sized(5_000) };
-    let report = AdMarket::write(config.clone(), &dir).unwrap();
+    let report = AdMarket::write(config.clone(), &dir, None).unwrap();
     let market = AdMarket::new(config).unwrap();
     assert_eq!(report.events as usize, market.events().len());
     let dataset = Dataset::open(&dir).unwrap();
@@ -150,11 +150,16 @@ fn a_market_on_disk_is_the_one_in_memory() {
 }
 
 #[test]
-fn a_folder_in_use_or_a_bad_setting_writes_nothing() {
+fn a_folder_in_use_a_bad_setting_or_a_stop_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("thesis.tex"), "years of work").unwrap();
-    assert!(AdMarket::write(AdMarketConfig::default(), folder.path()).is_err());
-    assert!(AdMarket::write(AdMarketConfig { days: 0, ..AdMarketConfig::default() }, folder.path()).is_err());
+    assert!(AdMarket::write(AdMarketConfig::default(), folder.path(), None).is_err());
+    assert!(
+        AdMarket::write(AdMarketConfig { days: 0, ..AdMarketConfig::default() }, folder.path(), None)
+            .is_err()
+    );
+    let stopped = AdMarket::write(AdMarketConfig::default(), &folder.path().join("ads"), Some(|| true));
+    assert!(matches!(stopped, Err(Error::Data(semrank_data::Error::Stopped))));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 

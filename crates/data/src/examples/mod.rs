@@ -152,6 +152,11 @@ impl Examples {
         dir.join(FILE).is_file()
     }
 
+    /// Whether the file gives a column of this name a meaning of its own, so that it can be no context.
+    pub fn has_of_its_own(column: &str) -> bool {
+        is_standard(column)
+    }
+
     /// Reads and checks the examples of `dataset`, which was opened from the same folder.
     ///
     /// # Errors
@@ -260,7 +265,6 @@ impl ContextValues {
     }
 }
 
-/// Whether `name` has a meaning of its own, and so is no context.
 fn is_standard(name: &str) -> bool {
     REQUIRED.iter().any(|(required, _)| *required == name)
         || OptionalColumn::ALL.iter().any(|column| column.name() == name)

@@ -130,4 +130,6 @@ pub struct Options {
     pub source: Option<String>,
     /// The data's licence, for `dataset.toml`.
     pub licence: Option<String>,
+    /// Asked before every row whether to end early; then nothing is left.
+    pub stop: Option<fn() -> bool>,
 }

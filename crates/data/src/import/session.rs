@@ -42,6 +42,7 @@ impl Session {
                 event_extra: layout.event_extra,
                 add_unknown_items: !reject_unknown,
                 overwrite: options.overwrite,
+                stop: options.stop,
             },
         )?;
         Ok(Session {

@@ -1,15 +1,19 @@
--- In: events, links, clicked. Out: every conversion with the clicked impression that it is attributed to: that of the click it
+-- In: acts, links, clicked. Out: every conversion with the clicked impression that it is attributed to: that of the click it
 -- names, or, where it names none, that of the user's last (or first) click on the item within the attribution window.
 -- `clicks` counts the clicks up to a conversion, `expired` those that are too old: the touched click is found by its number.
+-- A conversion is never before the event that it names, whatever the clocks say.
 WITH converted AS (
-  SELECT seq, user_id, item_id, time_ms, parent_event_id
-  FROM events
+  SELECT seq, user_id, item_id, time_ms, parent_event_id, named_ms
+  FROM acts
   WHERE action = 'conversion'
 ),
 named AS (
-  SELECT converted.seq AS conversion_seq, links.click_seq AS parent_seq, clicked.impression_seq, clicked.click_ms
+  SELECT
+    converted.seq AS conversion_seq, links.click_seq AS parent_seq, links.click_ms AS parent_ms, clicked.impression_seq,
+    clicked.click_ms
   FROM converted
-  JOIN links ON links.event_id = converted.parent_event_id
+  JOIN links
+    ON links.event_id = converted.parent_event_id AND links.user_id = converted.user_id AND links.item_id = converted.item_id
   LEFT JOIN clicked ON clicked.impression_seq = links.impression_seq AND links.in_window = 1
 ),
 stream AS (
@@ -34,7 +38,9 @@ numbered AS (
   FROM stream
 ),
 touched AS (
-  SELECT late.seq AS conversion_seq, early.seq AS parent_seq, early.impression_seq, early.time_ms AS click_ms
+  SELECT
+    late.seq AS conversion_seq, early.seq AS parent_seq, early.time_ms AS parent_ms, early.impression_seq,
+    early.time_ms AS click_ms
   FROM numbered AS late
   JOIN numbered AS early
     ON early.user_id = late.user_id AND early.item_id = late.item_id
@@ -42,18 +48,24 @@ touched AS (
   WHERE late.is_conversion = 1 AND early.is_conversion = 0
 ),
 found AS (
-  SELECT conversion_seq, parent_seq, impression_seq, click_ms FROM named
+  SELECT conversion_seq, parent_seq, parent_ms, impression_seq, click_ms FROM named
   UNION ALL
-  SELECT conversion_seq, parent_seq, impression_seq, click_ms FROM touched
+  SELECT conversion_seq, parent_seq, parent_ms, impression_seq, click_ms FROM touched
+),
+timed AS (
+  SELECT
+    converted.seq AS conversion_seq, converted.user_id, converted.item_id, converted.time_ms, found.impression_seq,
+    found.click_ms,
+    greatest(converted.time_ms, coalesce(found.parent_ms, converted.named_ms, converted.time_ms)) AS conversion_ms,
+    CASE WHEN converted.parent_event_id IS NOT NULL AND found.parent_seq IS NULL THEN 1 ELSE 0 END AS is_orphan
+  FROM converted
+  LEFT JOIN found ON found.conversion_seq = converted.seq
 )
 SELECT
-  converted.seq AS conversion_seq, converted.user_id, converted.item_id, found.impression_seq,
-  CASE WHEN found.click_ms > converted.time_ms THEN found.click_ms ELSE converted.time_ms END AS conversion_ms,
-  CASE WHEN converted.parent_event_id IS NOT NULL AND found.parent_seq IS NULL THEN 1 ELSE 0 END AS is_orphan,
+  conversion_seq, user_id, item_id, impression_seq, conversion_ms, is_orphan,
   CASE
-    WHEN found.click_ms IS NULL THEN 0
-    WHEN converted.time_ms - found.click_ms <= {conversion_ms} THEN 1
+    WHEN click_ms IS NULL THEN 0
+    WHEN conversion_ms - click_ms <= {conversion_ms} AND click_ms - time_ms <= {conversion_ms} THEN 1
     ELSE 0
   END AS in_window
-FROM converted
-LEFT JOIN found ON found.conversion_seq = converted.seq
+FROM timed

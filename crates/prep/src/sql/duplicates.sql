@@ -1,5 +1,5 @@
 -- In: raw. Out: the rows that repeat another one: of one event_id, or without one of one user, item, action and time, all but
--- the first received. The column `seq` names a row. What occurs more than once is found first: few rows are sorted.
+-- the first received. The column `seq` names a row. What occurs more than once is found first, by counting, and only that is sorted.
 WITH repeated_ids AS (
   SELECT event_id
   FROM raw
@@ -10,7 +10,7 @@ WITH repeated_ids AS (
 repeated_rows AS (
   SELECT user_id, item_id, action, "timestamp"
   FROM raw
-  WHERE event_id IS NULL
+  WHERE event_id IS NULL AND {anonymous} = 1
   GROUP BY user_id, item_id, action, "timestamp"
   HAVING count(*) > 1
 )
@@ -38,6 +38,6 @@ FROM (
   JOIN raw
     ON raw.user_id = repeated_rows.user_id AND raw.item_id = repeated_rows.item_id
     AND raw.action = repeated_rows.action AND raw."timestamp" = repeated_rows."timestamp"
-  WHERE raw.event_id IS NULL
+  WHERE raw.event_id IS NULL AND {anonymous} = 1
 ) AS anonymous
 WHERE copy > 1

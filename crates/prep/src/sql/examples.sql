@@ -1,27 +1,36 @@
--- In: events, labels. Out: every impression with its labels and the number of its user's events that it may see, by time.
--- An event is known when it has ended and the log has it, and not before those that come before it in the history: so what an
--- impression may see is the beginning of a history, and its end is a count along one line of impressions and known events.
-WITH known AS (
+-- In: events, links, conversions, labels. Out: every impression with its labels and the number of its user's events that it may
+-- see, by time. An event is known when it has ended and the log has it, not before what it follows (a click's impression, a
+-- conversion's click), and not before those that come before it in the history: so what an impression may see is the beginning of a
+-- history, and its end is a count along one line of impressions and known events. An impression that the log had before its own time
+-- was shown by then.
+WITH followed AS (
+  SELECT click_seq AS seq, click_ms AS at_ms FROM links
+  UNION ALL
+  SELECT conversion_seq AS seq, conversion_ms AS at_ms FROM conversions
+),
+known AS (
   SELECT
-    user_id,
-    max(greatest(received_ms, time_ms + coalesce(dwell_ms, 0))) OVER (
-      PARTITION BY user_id ORDER BY time_ms, seq ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    events.user_id,
+    max(greatest(events.received_ms, coalesce(followed.at_ms, events.time_ms) + coalesce(events.dwell_ms, 0))) OVER (
+      PARTITION BY events.user_id ORDER BY events.time_ms, events.seq
+      ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
     ) AS known_ms
-  FROM events
-  WHERE action <> 'impression'
+  FROM followed
+  RIGHT JOIN events ON events.seq = followed.seq
+  WHERE events.action <> 'impression'
 ),
 shown AS (
   SELECT
-    events.user_id, events.item_id, events.time_ms, events.seq, events.request_id, events.slot, events.surface,
-    events.propensity{context}, labels.click_ms, labels.dwell_ms, labels.conversion_ms
+    events.user_id, events.item_id, events.time_ms, events.received_ms, events.seq, events.request_id, events.slot,
+    events.surface, events.propensity{context}, labels.click_ms, labels.dwell_ms, labels.conversion_ms
   FROM labels
   RIGHT JOIN events ON labels.impression_seq = events.seq
   WHERE events.action = 'impression'
 ),
 line AS (
   SELECT
-    user_id, time_ms - {logging_delay_ms} AS line_ms, 0 AS is_event, item_id, time_ms, seq, request_id, slot, surface,
-    propensity{context}, click_ms, dwell_ms, conversion_ms
+    user_id, least(time_ms, received_ms) - {logging_delay_ms} AS line_ms, 0 AS is_event, item_id, time_ms, seq, request_id,
+    slot, surface, propensity{context}, click_ms, dwell_ms, conversion_ms
   FROM shown
   UNION ALL
   SELECT

@@ -1,8 +1,11 @@
 //! What the tests share: raw logs of a few events that are wrong in every way that a log can be, and their files.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test file uses a part")]
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{Float64Type, Int64Type};
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use semrank_core::Rng;
 use std::fs::File;
 use std::path::Path;
@@ -30,6 +33,8 @@ pub(crate) struct Row {
     pub(crate) surface: Option<String>,
     pub(crate) propensity: Option<f64>,
     pub(crate) country: Option<String>,
+    /// In random logs that of no other row, so that an event of the output names its row.
+    pub(crate) value: Option<f64>,
 }
 
 pub(crate) fn pick<T: Clone>(rng: &mut Rng, from: &[T]) -> T {
@@ -42,7 +47,7 @@ fn time(rng: &mut Rng) -> i64 {
     START + rng.below(4) as i64 * DAY + pick(rng, &edges) + pick(rng, &edges)
 }
 
-/// A log of up to thirty rows whose ids begin with `name`; rows are numbered by `seq` from 0.
+/// A log of up to thirty rows whose ids begin with `name`; rows are numbered by `seq` from 0, and by `value`.
 pub(crate) fn random_log(rng: &mut Rng, name: &str) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     let (users, items) = (1 + rng.below(2), 1 + rng.below(3));
@@ -96,28 +101,45 @@ fn random_row(rng: &mut Rng, name: &str, (users, items): (usize, usize), action:
         id: (rng.unit() < 0.7).then(|| format!("{name}-e{at}")),
         parent: None,
         dwell: if shown { None } else { pick(rng, &[None, Some(0), Some(30_000), Some(MINUTE)]) },
-        request: some("r1"),
+        request: some(pick(rng, &["r1", "r2", "r3"])),
         slot: if shown { pick(rng, &[None, Some(1), Some(4)]) } else { None },
         surface: pick(rng, &[None, Some("feed".to_owned()), Some("search".to_owned())]),
         propensity: if shown { pick(rng, &[None, Some(0.5), Some(1.0)]) } else { None },
         country: pick(rng, &[None, Some("de".to_owned())]),
+        value: None,
     }
 }
 
-/// Gives some clicks and conversions a parent: an impression, a click, or something unknown.
+/// Gives some clicks and conversions a parent: an impression, a click, mostly of their user and item, often near in time, or
+/// something unknown.
 fn link(rng: &mut Rng, name: &str, rows: &mut [Row]) {
-    let ids = |action: &str| -> Vec<String> {
-        rows.iter().filter(|row| row.action == action).filter_map(|row| row.id.clone()).collect()
-    };
-    let (shown, clicked) = (ids("impression"), ids("click"));
+    let named = rows.to_vec();
     for row in rows.iter_mut().filter(|row| row.action == "click" || row.action == "conversion") {
-        let parents = if row.action == "click" { &shown } else { &clicked };
-        row.parent = match rng.unit() {
-            p if p < 0.45 => None,
-            p if p < 0.9 && !parents.is_empty() => Some(pick(rng, parents)),
-            p if p < 0.95 && !shown.is_empty() => Some(pick(rng, &shown)),
-            _ => Some(format!("{name}-nowhere")),
+        let usual = if row.action == "click" { "impression" } else { "click" };
+        let ids = |action: &str, own: bool| -> Vec<String> {
+            let fits = |other: &&Row| {
+                other.action == action && (!own || (&other.user, &other.item) == (&row.user, &row.item))
+            };
+            named.iter().filter(fits).filter_map(|other| other.id.clone()).collect()
         };
+        let parents = match rng.unit() {
+            p if p < 0.4 => continue,
+            p if p < 0.85 => ids(usual, true),
+            p if p < 0.9 => ids(usual, false),
+            p if p < 0.95 => ids("impression", true),
+            _ => Vec::new(),
+        };
+        row.parent = Some(match &parents[..] {
+            [] => format!("{name}-nowhere"),
+            parents => pick(rng, parents),
+        });
+        let parent = named.iter().find(|other| other.id == row.parent).filter(|_| rng.unit() < 0.5);
+        if let Some(parent) = parent {
+            let near = [-MINUTE - 1, -MINUTE, -1000, 0, 1000, MINUTE - 1, MINUTE, MINUTE + 1];
+            let moved = parent.time + pick(rng, &near) - row.time;
+            row.time += moved;
+            row.received = row.received.map(|received| received + moved);
+        }
     }
 }
 
@@ -128,6 +150,7 @@ pub(crate) fn random_logs(seed: u64, logs: usize) -> Vec<Vec<Row>> {
     let log = |at| {
         let mut rows = random_log(&mut rng, &format!("l{at}"));
         rows.iter_mut().for_each(|row| row.seq += seq);
+        rows.iter_mut().for_each(|row| row.value = Some(row.seq as f64));
         seq += rows.len() as i64;
         rows
     };
@@ -156,6 +179,9 @@ pub(crate) fn columns(rows: &[Row]) -> Vec<(&'static str, ArrayRef)> {
     let integer = |of: &dyn Fn(&Row) -> Option<i64>| -> ArrayRef {
         Arc::new(Int64Array::from(rows.iter().map(of).collect::<Vec<_>>()))
     };
+    let number = |of: &dyn Fn(&Row) -> Option<f64>| -> ArrayRef {
+        Arc::new(Float64Array::from(rows.iter().map(of).collect::<Vec<_>>()))
+    };
     vec![
         ("user_id", text(&|row| Some(&row.user))),
         ("item_id", text(&|row| Some(&row.item))),
@@ -169,11 +195,9 @@ pub(crate) fn columns(rows: &[Row]) -> Vec<(&'static str, ArrayRef)> {
         ("request_id", text(&|row| row.request.as_deref())),
         ("slot", integer(&|row| row.slot)),
         ("surface", text(&|row| row.surface.as_deref())),
-        (
-            "propensity",
-            Arc::new(Float64Array::from(rows.iter().map(|row| row.propensity).collect::<Vec<_>>())),
-        ),
+        ("propensity", number(&|row| row.propensity)),
         ("country", text(&|row| row.country.as_deref())),
+        ("value", number(&|row| row.value)),
     ]
 }
 
@@ -185,6 +209,31 @@ pub(crate) fn write_table(path: &Path, columns: Vec<(&str, ArrayRef)>) {
     let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
+}
+
+/// A Parquet file in memory, read by nothing of this project.
+pub(crate) struct Columns(RecordBatch);
+
+impl Columns {
+    pub(crate) fn read(path: &Path) -> Columns {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+        let schema = reader.schema().clone();
+        let batches: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
+        Columns(concat_batches(&schema, &batches).unwrap())
+    }
+
+    pub(crate) fn texts(&self, name: &str) -> Vec<Option<String>> {
+        let column = self.0.column_by_name(name).unwrap().as_string::<i32>();
+        column.iter().map(|text| text.map(str::to_owned)).collect()
+    }
+
+    pub(crate) fn integers(&self, name: &str) -> Vec<Option<i64>> {
+        self.0.column_by_name(name).unwrap().as_primitive::<Int64Type>().iter().collect()
+    }
+
+    pub(crate) fn numbers(&self, name: &str) -> Vec<Option<f64>> {
+        self.0.column_by_name(name).unwrap().as_primitive::<Float64Type>().iter().collect()
+    }
 }
 
 /// The names in a folder, hidden ones too.

@@ -1,24 +1,39 @@
 //! The rules of the crate once more, as loops over a vector: slow, and plain enough to be checked by eye.
 
 use crate::common::{DAY, MINUTE, Row};
-use semrank_prep::{Attribution, PrepSettings};
+use semrank_prep::{Attribution, ClickCounts, ConversionCounts, PrepSettings};
 
 /// An example as it should be.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Example {
+    pub(crate) part: String,
     pub(crate) user: String,
     pub(crate) item: String,
     pub(crate) time: i64,
-    pub(crate) history: Vec<(String, String, i64, i64)>,
+    pub(crate) seq: i64,
+    pub(crate) history: Vec<Event>,
     pub(crate) click: Option<i64>,
     pub(crate) converted: Option<bool>,
     pub(crate) conversion: Option<i64>,
+    pub(crate) elapsed: Option<i64>,
     pub(crate) dwell: Option<i64>,
     pub(crate) matured: bool,
+    pub(crate) request: Option<String>,
     pub(crate) slot: Option<i64>,
     pub(crate) propensity: Option<f64>,
     pub(crate) surface: Option<String>,
     pub(crate) country: Option<String>,
+}
+
+/// An event of a history as it should be.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Event {
+    pub(crate) item: String,
+    pub(crate) action: String,
+    pub(crate) time: i64,
+    pub(crate) dwell: Option<i64>,
+    pub(crate) surface: Option<String>,
+    pub(crate) value: Option<f64>,
 }
 
 /// The rows of a log that count, with corrected times; by time, then `seq`.
@@ -60,20 +75,38 @@ fn impression_of(log: &[Row], click: usize) -> Option<usize> {
     for (at, row) in log.iter().enumerate().filter(|(_, row)| row.action == "impression") {
         let fits = match &log[click].parent {
             Some(parent) => row.id.as_ref() == Some(parent),
-            None => row.user == log[click].user && row.item == log[click].item && row.time <= log[click].time,
+            None => row.time <= log[click].time,
         };
-        if fits {
+        if fits && row.user == log[click].user && row.item == log[click].item {
             found = Some(at); // the log is sorted: the last one stays
         }
     }
     found
 }
 
+/// The click or impression that a conversion names, if the log has it.
+fn parent_of(log: &[Row], conversion: usize) -> Option<usize> {
+    let (user, item, parent) =
+        (&log[conversion].user, &log[conversion].item, log[conversion].parent.as_ref()?);
+    log.iter().position(|row| row.id.as_ref() == Some(parent) && row.user == *user && row.item == *item)
+}
+
+/// When something happened: not before what it follows.
+fn happened(log: &[Row], at: usize) -> i64 {
+    let before = match log[at].action.as_str() {
+        "click" => impression_of(log, at),
+        "conversion" => parent_of(log, at),
+        _ => None,
+    };
+    before.map_or(log[at].time, |before| log[at].time.max(happened(log, before)))
+}
+
 /// The impression of a click that counts, and its time.
 fn counted(log: &[Row], click: usize, settings: &PrepSettings) -> Option<(usize, i64)> {
     let impression = impression_of(log, click)?;
-    let time = log[click].time.max(log[impression].time);
-    (time - log[impression].time <= settings.click_minutes * MINUTE).then_some((impression, time))
+    let time = happened(log, click);
+    let apart = (log[click].time - log[impression].time).abs();
+    (apart <= settings.click_minutes * MINUTE).then_some((impression, time))
 }
 
 fn clicked(log: &[Row], settings: &PrepSettings) -> Vec<Clicked> {
@@ -92,27 +125,36 @@ fn clicked(log: &[Row], settings: &PrepSettings) -> Vec<Clicked> {
     out
 }
 
-/// The impression that a conversion is attributed to by its click, and its time.
-fn by_click(log: &[Row], at: usize, clicked: &[Clicked], settings: &PrepSettings) -> Option<(usize, i64)> {
-    let (row, window) = (&log[at], settings.conversion_days * DAY);
-    if let Some(parent) = &row.parent {
-        let click =
-            log.iter().position(|other| other.action == "click" && other.id.as_ref() == Some(parent))?;
+/// The clicked impression that a conversion is attributed to if it came early enough after it.
+fn touched<'a>(
+    log: &[Row],
+    at: usize,
+    clicked: &'a [Clicked],
+    settings: &PrepSettings,
+) -> Option<&'a Clicked> {
+    let row = &log[at];
+    if row.parent.is_some() {
+        let click = parent_of(log, at).filter(|&parent| log[parent].action == "click")?;
         let (impression, _) = counted(log, click, settings)?;
-        let first = clicked.iter().find(|other| other.impression == impression)?;
-        let time = row.time.max(first.time);
-        return (time - first.time <= window).then_some((impression, time));
+        return clicked.iter().find(|other| other.impression == impression);
     }
-    let mut candidates = clicked.iter().filter(|other| {
+    let before = |other: &&Clicked| {
         let click = &log[other.click];
-        let age = row.time - other.time;
-        click.user == row.user && click.item == row.item && (0..=window).contains(&age)
-    });
-    let touched = match settings.attribution {
-        Attribution::FirstTouch => candidates.next(),
-        Attribution::LastTouch => candidates.next_back(),
+        click.user == row.user && click.item == row.item && other.time <= row.time
     };
-    touched.map(|clicked| (clicked.impression, row.time))
+    let in_window = |other: &&Clicked| row.time - other.time <= settings.conversion_days * DAY;
+    let last = clicked.iter().rfind(before);
+    match settings.attribution {
+        Attribution::FirstTouch => clicked.iter().filter(before).find(in_window).or(last),
+        Attribution::LastTouch => last,
+    }
+}
+
+/// The impression that a conversion is attributed to by its click.
+fn by_click(log: &[Row], at: usize, clicked: &[Clicked], settings: &PrepSettings) -> Option<usize> {
+    let touched = touched(log, at, clicked, settings)?;
+    let apart = (happened(log, at) - touched.time).max(touched.time - log[at].time);
+    (apart <= settings.conversion_days * DAY).then_some(touched.impression)
 }
 
 /// The impression that a conversion without a click is attributed to.
@@ -125,33 +167,106 @@ fn by_view(log: &[Row], at: usize, clicked: &[Clicked], settings: &PrepSettings)
             && other.time <= row.time
     });
     let (last, shown) = seen.next_back()?;
-    let in_window = row.time - shown.time <= settings.view_through_days * DAY;
+    let in_window = happened(log, at) - shown.time <= settings.view_through_days * DAY;
     let free = clicked.iter().all(|clicked| clicked.impression != last);
     (settings.view_through_days > 0 && in_window && free).then_some(last)
 }
 
 /// What an impression may see.
-fn history(log: &[Row], shown: &Row, settings: &PrepSettings) -> Vec<(String, String, i64, i64)> {
+fn history(log: &[Row], shown: &Row, settings: &PrepSettings) -> Vec<Event> {
     let mut out = Vec::new();
-    for row in log.iter().filter(|row| row.user == shown.user && row.action != "impression") {
-        let over = row.time + row.dwell.unwrap_or(0);
+    let shown_at = shown.time.min(shown.received.unwrap_or(shown.time));
+    for (at, row) in log.iter().enumerate() {
+        if row.user != shown.user || row.action == "impression" {
+            continue;
+        }
+        let over = happened(log, at) + row.dwell.unwrap_or(0);
         let known = over.max(row.received.unwrap_or(row.time)) + settings.logging_delay_seconds * 1000;
-        if known >= shown.time {
+        if known >= shown_at {
             break;
         }
-        out.push((row.item.clone(), row.action.clone(), row.time, row.dwell.unwrap_or(-1)));
+        out.push(Event {
+            item: row.item.clone(),
+            action: row.action.clone(),
+            time: row.time,
+            dwell: row.dwell,
+            surface: row.surface.clone(),
+            value: row.value,
+        });
     }
     out
 }
 
-/// All examples of one clean log, in its order; `log_end` is that of all logs together.
-pub(crate) fn examples(log: &[Row], log_end: i64, settings: &PrepSettings) -> Vec<(i64, Example)> {
+/// What the reports of several logs say of clicks and conversions.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) duplicates: u64,
+    pub(crate) skewed: u64,
+    pub(crate) late: u64,
+    pub(crate) clicks: ClickCounts,
+    pub(crate) conversions: ConversionCounts,
+}
+
+impl Counts {
+    /// Adds a log and its clean version.
+    pub(crate) fn add(&mut self, rows: &[Row], log: &[Row], settings: &PrepSettings) {
+        self.duplicates += (rows.len() - log.len()) as u64;
+        for row in log {
+            let stated = rows.iter().find(|other| other.seq == row.seq).unwrap().time;
+            self.skewed += u64::from(stated != row.time);
+            let delay = row.received.map_or(0, |received| received - row.time);
+            self.late += u64::from(delay > settings.late_seconds * 1000);
+        }
+        let clicked = clicked(log, settings);
+        for (at, row) in log.iter().enumerate() {
+            match row.action.as_str() {
+                "click" => self.add_click(log, at, &clicked, settings),
+                "conversion" => self.add_conversion(log, at, &clicked, settings),
+                _ => {}
+            }
+        }
+    }
+
+    fn add_click(&mut self, log: &[Row], at: usize, clicked: &[Clicked], settings: &PrepSettings) {
+        let counts = &mut self.clicks;
+        counts.total += 1;
+        let group = match (impression_of(log, at), counted(log, at, settings)) {
+            (None, _) if log[at].parent.is_some() => &mut counts.orphaned,
+            (None, _) => &mut counts.unattributed,
+            (_, None) => &mut counts.out_of_window,
+            _ if clicked.iter().any(|other| other.click == at) => &mut counts.attributed,
+            _ => &mut counts.repeated,
+        };
+        *group += 1;
+    }
+
+    fn add_conversion(&mut self, log: &[Row], at: usize, clicked: &[Clicked], settings: &PrepSettings) {
+        let counts = &mut self.conversions;
+        counts.total += 1;
+        let names_a_click = parent_of(log, at).is_some_and(|parent| log[parent].action == "click");
+        let group = if by_click(log, at, clicked, settings).is_some() {
+            &mut counts.attributed
+        } else if by_view(log, at, clicked, settings).is_some() {
+            &mut counts.view_through
+        } else if log[at].parent.is_some() && !names_a_click {
+            &mut counts.orphaned
+        } else if touched(log, at, clicked, settings).is_some() {
+            &mut counts.out_of_window
+        } else {
+            &mut counts.unattributed
+        };
+        *group += 1;
+    }
+}
+
+/// All examples of one clean log, in its order, but for their parts; `log_end` is that of all logs together.
+pub(crate) fn examples(log: &[Row], log_end: i64, settings: &PrepSettings) -> Vec<Example> {
     let clicked = clicked(log, settings);
     let mut conversions: Vec<Option<i64>> = vec![None; log.len()];
     for at in (0..log.len()).filter(|&at| log[at].action == "conversion") {
-        let found = by_click(log, at, &clicked, settings)
-            .or_else(|| by_view(log, at, &clicked, settings).map(|impression| (impression, log[at].time)));
-        if let Some((impression, time)) = found {
+        let found = by_click(log, at, &clicked, settings).or_else(|| by_view(log, at, &clicked, settings));
+        if let Some(impression) = found {
+            let time = happened(log, at);
             conversions[impression] = Some(conversions[impression].map_or(time, |other| other.min(time)));
         }
     }
@@ -160,25 +275,43 @@ pub(crate) fn examples(log: &[Row], log_end: i64, settings: &PrepSettings) -> Ve
         let click = clicked.iter().find(|clicked| clicked.impression == at);
         let open = (settings.click_minutes * MINUTE).max(settings.view_through_days * DAY);
         let closed = click.map_or(row.time + open, |click| click.time + settings.conversion_days * DAY);
-        out.push((
-            row.seq,
-            Example {
-                user: row.user.clone(),
-                item: row.item.clone(),
-                time: row.time,
-                history: history(log, row, settings),
-                click: click.map(|click| click.time),
-                converted: (click.is_some() || conversions[at].is_some())
-                    .then_some(conversions[at].is_some()),
-                conversion: conversions[at],
-                dwell: click.and_then(|click| log[click.click].dwell),
-                matured: closed <= log_end,
-                slot: row.slot.map(|slot| slot - 1),
-                propensity: row.propensity,
-                surface: row.surface.clone(),
-                country: row.country.clone(),
-            },
-        ));
+        out.push(Example {
+            part: String::new(),
+            user: row.user.clone(),
+            item: row.item.clone(),
+            time: row.time,
+            seq: row.seq,
+            history: history(log, row, settings),
+            click: click.map(|click| click.time),
+            converted: (click.is_some() || conversions[at].is_some()).then_some(conversions[at].is_some()),
+            conversion: conversions[at],
+            elapsed: click.map(|click| log_end - click.time),
+            dwell: click.and_then(|click| log[click.click].dwell),
+            matured: closed <= log_end,
+            request: row.request.clone(),
+            slot: row.slot.map(|slot| slot - 1),
+            propensity: row.propensity,
+            surface: row.surface.clone(),
+            country: row.country.clone(),
+        });
     }
     out
+}
+
+/// Sets the parts of all examples, sorted: the last tenth for the test, the tenth before it for validation, and never two parts at
+/// one moment.
+pub(crate) fn set_parts(examples: &mut [Example]) {
+    let times: Vec<i64> = examples.iter().map(|example| example.time).collect();
+    let share = |share: f64| (times.len() as f64 * share).round() as usize;
+    for example in examples {
+        let before = times.iter().filter(|&&time| time < example.time).count();
+        let part = if before >= share(0.9) {
+            "test"
+        } else if before >= share(0.8) {
+            "valid"
+        } else {
+            "train"
+        };
+        example.part = part.into();
+    }
 }

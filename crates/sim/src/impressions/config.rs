@@ -122,8 +122,8 @@ impl AdMarketConfig {
         real("duplicates", self.duplicates, 0.0, 1.0)?;
         real("disordered", self.disordered, 0.0, 1.0)?;
         real("skewed", self.skewed, 0.0, 1.0)?;
-        whole_window("click_minutes", self.click_minutes)?;
-        whole_window("conversion_days", self.conversion_days)
+        whole_window("click_minutes", self.click_minutes, MOST_DAYS * 1440)?;
+        whole_window("conversion_days", self.conversion_days, MOST_DAYS)
     }
 
     /// Number of different needs: the parts of all topics.
@@ -136,11 +136,14 @@ impl AdMarketConfig {
     }
 }
 
-fn whole_window(name: &'static str, got: i64) -> Result<(), Error> {
-    if (1..=100_000).contains(&got) {
+/// Longest window in days that `semrank prep` takes.
+const MOST_DAYS: i64 = 36_500;
+
+fn whole_window(name: &'static str, got: i64, most: i64) -> Result<(), Error> {
+    if (1..=most).contains(&got) {
         return Ok(());
     }
-    Err(Error::Setting { name, got: got.to_string(), expected: "1 to 100000".into() })
+    Err(Error::Setting { name, got: got.to_string(), expected: format!("1 to {most}") })
 }
 
 #[cfg(test)]
@@ -157,5 +160,7 @@ mod tests {
         assert!(few.check().unwrap_err().to_string().starts_with("market.ads is 10, expected 60 to"));
         let rate = AdMarketConfig { click_rate: f64::NAN, ..AdMarketConfig::default() };
         assert!(rate.check().unwrap_err().to_string().starts_with("market.click_rate is NaN"));
+        let window = AdMarketConfig { conversion_days: 36_501, ..AdMarketConfig::default() };
+        assert!(window.check().unwrap_err().to_string().ends_with("expected 1 to 36500"));
     }
 }

@@ -45,14 +45,18 @@ const TRUTH_COLUMNS: [(&str, ColumnType); 11] = [
 
 impl AdMarket {
     /// Simulates a market of any size into a data set folder at `dir`, which must not exist yet (or be empty). The
-    /// same settings give the same bytes.
+    /// same settings give the same bytes. `stop` is asked before every event whether to end early.
     ///
     /// # Errors
     /// When a setting is outside its limits, `dir` holds something, or the system refuses; then no data set is
     /// left behind.
-    pub fn write(config: AdMarketConfig, dir: &Path) -> Result<ImportReport, Error> {
+    pub fn write(
+        config: AdMarketConfig,
+        dir: &Path,
+        stop: Option<fn() -> bool>,
+    ) -> Result<ImportReport, Error> {
         config.check()?;
-        let mut writer = DatasetWriter::create(dir, options(&config))?;
+        let mut writer = DatasetWriter::create(dir, WriterOptions { stop, ..options(&config) })?;
         let world = World::new(config)?;
         write_items(&world, &mut writer)?;
         let mut truth = writer.side_file(TRUTH, columns(&TRUTH_COLUMNS))?;

@@ -11,6 +11,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Merged {
     pub(super) items: Vec<u32>,
+    /// What is in `items`.
+    known: HashSet<u32>,
     /// One length a snapshot, in their order.
     pub(super) ends: Vec<u32>,
     /// Snapshots that are windows.
@@ -34,7 +36,7 @@ impl Merged {
             return snapshot.len();
         }
         if snapshot.starts_with(&self.items) {
-            self.items.extend_from_slice(&snapshot[self.items.len()..]);
+            self.extend(&snapshot[self.items.len()..]);
             return self.items.len();
         }
         if let Some(end) = self.inside(snapshot) {
@@ -47,11 +49,15 @@ impl Merged {
             overlap
         } else {
             self.approximate += 1;
-            let known: HashSet<u32> = self.items.iter().copied().collect();
-            snapshot.iter().rposition(|item| known.contains(item)).map_or(0, |last| last + 1)
+            snapshot.iter().rposition(|item| self.known.contains(item)).map_or(0, |last| last + 1)
         };
-        self.items.extend_from_slice(&snapshot[new..]);
+        self.extend(&snapshot[new..]);
         self.items.len()
+    }
+
+    fn extend(&mut self, new: &[u32]) {
+        self.items.extend_from_slice(new);
+        self.known.extend(new);
     }
 
     /// Where the snapshot ends inside the list: not before the last reading if that is possible.
@@ -109,7 +115,8 @@ mod tests {
     use super::*;
 
     fn check(snapshots: &[&[u32]], items: &[u32], ends: &[u32], windows: u64, approximate: u64) {
-        let expected = Merged { items: items.to_vec(), ends: ends.to_vec(), windows, approximate };
+        let known = items.iter().copied().collect();
+        let expected = Merged { items: items.to_vec(), known, ends: ends.to_vec(), windows, approximate };
         assert_eq!(merge(snapshots.iter().copied()), expected, "{snapshots:?}");
     }
 
