@@ -1,8 +1,8 @@
 //! DataFusion with bounded memory, called like an ordinary library.
 //!
 //! In: queries. Out: tables on disk, or batches of rows, one at a time. Sorts and exchanges that need more than the limit go to
-//! files in the work folder, so a log may be larger than memory; the small side of a join is held (`pool.rs`). The threads live as long as the engine; nobody outside of this
-//! file sees an async function.
+//! files in the work folder, so a log may be larger than memory; the small side of a join is held (`pool.rs`). The
+//! threads live as long as the engine; nobody outside of this file sees an async function.
 
 use crate::pool::SortPool;
 use crate::sql::Query;
