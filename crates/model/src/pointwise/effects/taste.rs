@@ -12,9 +12,12 @@
 use super::Residuals;
 use super::contents::Contents;
 use crate::cholesky::Cholesky;
+use semrank_nn::kernel;
 
-/// Main directions of content.
+/// Main directions of content `K`; where contents are narrower, the rest are zero.
 const DIRECTIONS: usize = 16;
+/// Weights of a user: its level, and one a direction.
+const WEIGHTS: usize = 1 + DIRECTIONS;
 /// Steps of expectation maximisation at the first fit and at later ones.
 const FIRST_STEPS: usize = 15;
 const STEPS: usize = 4;
@@ -26,11 +29,9 @@ const FLOOR: f64 = 1e-5;
 /// How users' tastes vary.
 #[derive(Debug)]
 pub(crate) struct Taste {
-    /// Directions `K`.
-    directions: usize,
     /// `z`, `[items x K]`.
     components: Vec<f32>,
-    /// `Σ`, `[(1 + K) x (1 + K)]`, its inverse, and `σ²`; empty before the first fit.
+    /// `Σ`, `[1 + K x 1 + K]`, its inverse, and `σ²`; empty before the first fit.
     covariance: Vec<f64>,
     precision: Vec<f64>,
     variance: f64,
@@ -39,11 +40,11 @@ pub(crate) struct Taste {
 impl Taste {
     /// Nothing known of any user.
     pub(crate) fn new(contents: &Contents) -> Self {
-        let count = DIRECTIONS.min(contents.width());
-        let mut components = vec![0.0; contents.len() * count];
-        for (at, direction) in contents.directions(count).iter().enumerate() {
+        let mut components = vec![0.0; contents.len() * DIRECTIONS];
+        let directions = contents.directions(DIRECTIONS.min(contents.width()));
+        for (at, direction) in directions.iter().enumerate() {
             for (item, value) in contents.project(direction).into_iter().enumerate() {
-                components[item * count + at] = value;
+                components[item * DIRECTIONS + at] = value;
             }
         }
         let squared: f64 = components.iter().map(|&z| f64::from(z).powi(2)).sum();
@@ -51,17 +52,17 @@ impl Taste {
         if scale > 0.0 {
             components.iter_mut().for_each(|z| *z /= scale as f32);
         }
-        Self { directions: count, components, covariance: Vec::new(), precision: Vec::new(), variance: 1.0 }
+        Self { components, covariance: Vec::new(), precision: Vec::new(), variance: 1.0 }
     }
 
     /// Learns how tastes vary from the residuals of some users; `variance` is that of one label.
     pub(crate) fn fit(&mut self, users: &[Residuals], variance: f64) {
         let users: Vec<&Residuals> = users.iter().filter(|residuals| residuals.len() >= 2).collect();
-        if users.is_empty() || self.directions == 0 {
+        if users.is_empty() {
             return;
         }
         self.variance = variance;
-        let (n, steps) = (1 + self.directions, if self.covariance.is_empty() { FIRST_STEPS } else { STEPS });
+        let (n, steps) = (WEIGHTS, if self.covariance.is_empty() { FIRST_STEPS } else { STEPS });
         if self.covariance.is_empty() {
             self.covariance = vec![0.0; n * n];
             (0..n).for_each(|at| self.covariance[at * n + at] = variance * START[usize::from(at > 0)]);
@@ -85,26 +86,26 @@ impl Taste {
     }
 
     fn invert(&mut self) {
-        if let Some(factor) = Cholesky::new(self.covariance.clone(), 1 + self.directions) {
+        if let Some(factor) = Cholesky::new(self.covariance.clone(), WEIGHTS) {
             self.precision = factor.inverse();
         }
     }
 
     /// Mean and factor of the precision of `(w_0, w)`, given residuals.
     fn posterior(&self, residuals: &Residuals) -> Option<(Vec<f64>, Cholesky)> {
-        let n = 1 + self.directions;
-        let (mut matrix, mut mean) = (self.precision.clone(), vec![0.0; n]);
-        let mut z = vec![1.0; n];
-        for &(item, residual) in residuals {
-            let components = &self.components[item as usize * self.directions..][..self.directions];
-            z[1..].iter_mut().zip(components).for_each(|(z, &x)| *z = f64::from(x));
-            for (row, &of_row) in z.iter().enumerate() {
-                let scaled = of_row / self.variance;
-                mean[row] += scaled * f64::from(residual);
-                matrix[row * n..][..=row].iter_mut().zip(&z).for_each(|(value, z)| *value += scaled * z);
-            }
+        let mut sums = Sums::default();
+        add(&self.components, residuals, &mut sums);
+        let mut matrix = self.precision.clone();
+        let share = |value: f32| f64::from(value) / self.variance;
+        matrix[0] += residuals.len() as f64 / self.variance;
+        for (row, products) in sums.products.iter().enumerate() {
+            let out = &mut matrix[(1 + row) * WEIGHTS..][..=1 + row];
+            out[0] += share(sums.components[row]);
+            out[1..].iter_mut().zip(products).for_each(|(value, &product)| *value += share(product));
         }
-        let factor = Cholesky::new(matrix, n)?;
+        let mut mean = vec![share(sums.residual)];
+        mean.extend(sums.weighted.map(share));
+        let factor = Cholesky::new(matrix, WEIGHTS)?;
         factor.solve(&mut mean);
         Some((mean, factor))
     }
@@ -120,8 +121,38 @@ impl Taste {
 
     /// `w · z` of an item.
     pub(crate) fn of(&self, weights: &[f32], item: u32) -> f32 {
-        let components = &self.components[item as usize * self.directions..][..self.directions];
+        let components = &self.components[item as usize * DIRECTIONS..][..DIRECTIONS];
         weights.iter().zip(components).map(|(w, z)| w * z).sum()
+    }
+}
+
+/// Sums over residuals `r` and their items: of `r`, `z`, `r z`, and `z zᵀ`.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums<T> {
+    residual: T,
+    components: [T; DIRECTIONS],
+    weighted: [T; DIRECTIONS],
+    products: [[T; DIRECTIONS]; DIRECTIONS],
+}
+
+kernel! {
+    fn add<T: Scalar>(components: &[T], residuals: &[(u32, T)], sums: &mut Sums<T>) {
+        for &(item, residual) in residuals {
+            let mut z = [T::ZERO; DIRECTIONS];
+            z.copy_from_slice(&components[item as usize * DIRECTIONS..][..DIRECTIONS]);
+            sums.residual += residual;
+            for (sum, &z) in sums.components.iter_mut().zip(&z) {
+                *sum += z;
+            }
+            for (sum, &z) in sums.weighted.iter_mut().zip(&z) {
+                *sum += residual * z;
+            }
+            for (sums, &of_row) in sums.products.iter_mut().zip(&z) {
+                for (sum, &z) in sums.iter_mut().zip(&z) {
+                    *sum += of_row * z;
+                }
+            }
+        }
     }
 }
 
@@ -162,7 +193,7 @@ mod tests {
         });
         assert!(right.count() > 360);
         // The direction that nobody cares for has hardly a variance.
-        let variances = [taste.covariance[4], taste.covariance[8]];
+        let variances = [1, 2].map(|at| taste.covariance[at * WEIGHTS + at]);
         let (more, less) = (variances[0].max(variances[1]), variances[0].min(variances[1]));
         assert!(more > 0.02 && less < 0.3 * more, "{variances:?}");
     }
