@@ -94,6 +94,29 @@ proptest! {
     }
 }
 
+/// Long enough for effects of contents to be fitted several times.
+#[test]
+fn later_labels_change_no_earlier_feature() {
+    let features = |world: &World, known: Known| {
+        let settings = PointwiseSettings { known, ..small() };
+        world.with_trainer((&settings, &once(Delay::Window)), |mut trainer| {
+            let rows = world.examples.len();
+            trainer.features.make_up_to(rows - 1);
+            (0..rows).map(|row| trainer.features.of(row).to_vec()).collect::<Vec<_>>()
+        })
+    };
+    for at in [300, 700, 1050] {
+        let [world, mut other] = [(); 2].map(|()| World::new(1200, 8));
+        let now = world.examples.times[at];
+        (0..1200).for_each(|row| other.turn_around(row, now));
+        for known in [Known::Earlier, Known::Past] {
+            let (a, b) = (features(&world, known), features(&other, known));
+            assert_eq!(&a[..=at], &b[..=at], "row {at}, {known:?}");
+            assert!(known == Known::Earlier || a[1199] != b[1199]);
+        }
+    }
+}
+
 #[test]
 fn counts_by_hand() {
     let mut world = World::new(4, 1);
