@@ -107,7 +107,7 @@ def semrank(args, repeat):
         [args.semrank, "evaluate", out, "--task", "ctr", "--json"], check=True, capture_output=True, text=True
     )
     report = json.loads(seen.stdout)
-    return timing["wall_seconds"], timing["cpu_seconds"], timing["peak_rss_mb"], report["ne"], report["auc"]
+    return timing["seconds"], timing["cpu_seconds"], timing["peak_rss_mb"], report["ne"], report["auc"]
 
 
 def quality(labels, scores):
