@@ -10,8 +10,9 @@ ablation  clicks and conversions without history, with ads only, organic only, b
           Printed by `semrank compare`: NE differences with paired intervals over users.
 content   what texts, and texts with semantic ids, bring to clicks, and to conversions by attribution window (1, 7, 28 days)
           and by how many of the conversion labels are kept in training (10, 30, 100 %). Labels that are not kept are
-          unknown, not negative, in training and validation; test rows keep theirs. No history tells them: where a label is
-          not kept, all conversions of its user and item are taken out. Those of no label at all stay. Needs pyarrow.
+          unknown, not negative, in training and validation; test rows keep theirs. No history tells them, in test neither:
+          where a label is not kept, all conversions of its user and item are taken out. Those of no label at all stay. Needs
+          pyarrow.
 delays    predict-then-train figures of each way of learning from late conversions, days 8 to 30, labels of 7 days.
 """
 
@@ -110,19 +111,20 @@ def content(bench):
 
 
 def thinned(data, percent):
-    """A copy of a prepared data set in which so many of the conversion labels of training and validation are known.
+    """A copy of a prepared data set in which so many of the conversion labels are known; test rows keep theirs, to be measured by.
 
-    With a label that is not kept go all conversions of its user and item in events.parquet, and history_end counts anew."""
-    out = data.with_name(f"{data.name}-{percent}pc-labels")
+    With a label that is not known, of a test row too, go all conversions of its user and item in events.parquet, and history_end
+    counts anew: histories of test and of training know equally little."""
+    out = data.with_name(f"{data.name}-{percent}pc-known")
     if out.exists():
         return out
     staged = out.with_name(out.name + ".partial")
     shutil.rmtree(staged, ignore_errors=True)
     shutil.copytree(data, staged)
     unknown = set()
-    for batch in batches(data / "examples.parquet", ["user_id", "item_id", "seq", "split", "label_conversion"]):
-        for user, item, seq, split, label in zip(*batch.to_pydict().values()):
-            if label is not None and not is_kept(seq, split, percent):
+    for batch in batches(data / "examples.parquet", ["user_id", "item_id", "seq", "label_conversion"]):
+        for user, item, seq, label in zip(*batch.to_pydict().values()):
+            if label is not None and not is_known(seq, percent):
                 unknown.add((user, item))
     gone = without_conversions(data, staged, unknown)
     rewrite(data, staged, "examples.parquet", lambda table: with_known_labels(table, percent, gone))
@@ -130,8 +132,8 @@ def thinned(data, percent):
     return out
 
 
-def is_kept(seq, split, percent):
-    return split == "test" or zlib.crc32(str(seq).encode()) % 100 < percent
+def is_known(seq, percent):
+    return zlib.crc32(str(seq).encode()) % 100 < percent
 
 
 def without_conversions(data, staged, pairs):
@@ -158,7 +160,8 @@ def with_known_labels(table, percent, gone):
 
     names = ("user_id", "seq", "split", "label_conversion", "history_end")
     users, seqs, splits, labels, ends = (table.column(name).to_pylist() for name in names)
-    known = [label if is_kept(*row, percent) else None for *row, label in zip(seqs, splits, labels)]
+    rows = zip(seqs, splits, labels)
+    known = [label if split == "test" or is_known(seq, percent) else None for seq, split, label in rows]
     ends = [end - bisect.bisect_left(gone.get(user, ()), end) for user, end in zip(users, ends)]
     for name, values in [("label_conversion", known), ("history_end", ends)]:
         at = table.schema.get_field_index(name)
