@@ -1,6 +1,5 @@
-//! The numeric features of every row, made in time order: counts, affinities, effects of contents, the histogram of similarities, the
-//! history's
-//! length and age, and the likeness to items that the context names.
+//! The numeric features of every row, made in time order: counts, affinities, effects of contents, the histogram of similarities,
+//! the history's length and age, and the likeness to items that the context names.
 //!
 //! Counts need the rows in order and run on one thread; what compares contents is a function of one row and runs on all. Rows are
 //! made a chunk at a time, and those that no one asks for again are forgotten: in one pass a row after its last lesson
