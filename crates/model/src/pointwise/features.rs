@@ -233,7 +233,7 @@ fn learn(neighbours: &mut Option<Neighbours>, past: &[Past], new: Past) {
 }
 
 impl RowData<'_> {
-    /// What is a function of one row, and of the labelled past of its user.
+    /// What is a function of one row and its history.
     fn fill(&self, row: usize, out: &mut [f32]) {
         let (item, tables) = (self.examples.items[row].0, &self.tables);
         let history = self.history(row);

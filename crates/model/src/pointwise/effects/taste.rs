@@ -57,7 +57,8 @@ impl Taste {
 
     /// Learns how tastes vary from the residuals of some users; `variance` is that of one label.
     pub(crate) fn fit(&mut self, users: &[Residuals], variance: f64) {
-        let users: Vec<&Residuals> = users.iter().filter(|residuals| residuals.len() >= 2).collect();
+        let several = users.iter().filter(|residuals| residuals.len() >= 2);
+        let users: Vec<Sums<f32>> = several.map(|residuals| self.sums(residuals)).collect();
         if users.is_empty() {
             return;
         }
@@ -70,8 +71,8 @@ impl Taste {
         }
         for _ in 0..steps {
             let mut sum = vec![0.0; n * n];
-            for residuals in &users {
-                let Some((mean, factor)) = self.posterior(residuals) else { continue };
+            for sums in &users {
+                let Some((mean, factor)) = self.posterior(sums) else { continue };
                 for (row, (of_row, mine)) in factor.inverse().chunks_exact(n).zip(&mean).enumerate() {
                     for (col, (v, other)) in of_row.iter().zip(&mean).enumerate() {
                         sum[row * n + col] += v + mine * other;
@@ -91,13 +92,17 @@ impl Taste {
         }
     }
 
-    /// Mean and factor of the precision of `(w_0, w)`, given residuals.
-    fn posterior(&self, residuals: &Residuals) -> Option<(Vec<f64>, Cholesky)> {
-        let mut sums = Sums::default();
+    fn sums(&self, residuals: &Residuals) -> Sums<f32> {
+        let mut sums = Sums { rows: residuals.len(), ..Sums::default() };
         add(&self.components, residuals, &mut sums);
+        sums
+    }
+
+    /// Mean and factor of the precision of `(w_0, w)`, given residuals.
+    fn posterior(&self, sums: &Sums<f32>) -> Option<(Vec<f64>, Cholesky)> {
         let mut matrix = self.precision.clone();
         let share = |value: f32| f64::from(value) / self.variance;
-        matrix[0] += residuals.len() as f64 / self.variance;
+        matrix[0] += sums.rows as f64 / self.variance;
         for (row, products) in sums.products.iter().enumerate() {
             let out = &mut matrix[(1 + row) * WEIGHTS..][..=1 + row];
             out[0] += share(sums.components[row]);
@@ -115,7 +120,7 @@ impl Taste {
         if residuals.is_empty() || self.precision.is_empty() {
             return Vec::new();
         }
-        let mean = self.posterior(residuals).map_or(Vec::new(), |(mean, _)| mean);
+        let mean = self.posterior(&self.sums(residuals)).map_or(Vec::new(), |(mean, _)| mean);
         mean.iter().skip(1).map(|&weight| weight as f32).collect()
     }
 
@@ -126,9 +131,10 @@ impl Taste {
     }
 }
 
-/// Sums over residuals `r` and their items: of `r`, `z`, `r z`, and `z zᵀ`.
+/// Sums over residuals `r` and their items: how many, and of `r`, `z`, `r z`, and `z zᵀ`.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums<T> {
+    rows: usize,
     residual: T,
     components: [T; DIRECTIONS],
     weighted: [T; DIRECTIONS],
