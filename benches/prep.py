@@ -47,7 +47,7 @@ PARAMETERS = {
     "context": "",
     "no_context": "",
 }
-TABLES = ["acts", "last_seen", "links", "clicked", "conversions", "view_through", "labels"]
+TABLES = ["acts", "last_seen", "links", "clicked", "conversions", "view_through", "labels", "known"]
 
 
 def query(name):

@@ -69,6 +69,8 @@ pub struct EventLog {
     times: Vec<i64>,
     /// Empty where no event has a dwell time.
     dwells: Vec<i32>,
+    /// Empty where every event is known at its time.
+    known: Vec<i64>,
     timed: bool,
 }
 
@@ -138,6 +140,11 @@ impl EventLog {
         &self.dwells
     }
 
+    /// When a ranker knows of the event at a global index, at its time or later: events are received late.
+    pub fn known_at(&self, at: usize) -> i64 {
+        self.known.get(at).copied().unwrap_or(self.times[at])
+    }
+
     fn slice(&self, range: Range<usize>) -> History<'_> {
         History {
             items: &self.items[range.clone()],
@@ -147,6 +154,15 @@ impl EventLog {
     }
 }
 
+/// What a log may tell of an event beside user, item, action and time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EventDetails {
+    /// How long the user stayed (ms).
+    pub dwell_ms: Option<i32>,
+    /// When a ranker knows of the event, in the unit of [`Event::time`]; at its time where nothing is told.
+    pub known_at: Option<i64>,
+}
+
 /// Collects events in their original row order and sorts them once.
 #[derive(Debug, Default)]
 pub struct EventLogBuilder {
@@ -154,6 +170,7 @@ pub struct EventLogBuilder {
     events: Vec<Event>,
     /// Shorter than `events` while the last ones have none.
     dwells: Vec<i32>,
+    known: Vec<i64>,
 }
 
 impl EventLogBuilder {
@@ -163,10 +180,16 @@ impl EventLogBuilder {
         self.events.push(event);
     }
 
-    /// Adds the next row with its dwell time (ms).
-    pub fn push_with_dwell(&mut self, user: UserId, event: Event, dwell_ms: i32) {
-        self.dwells.resize(self.events.len(), UNKNOWN);
-        self.dwells.push(dwell_ms);
+    /// Adds the next row with what else is told of it.
+    pub fn push_with(&mut self, user: UserId, event: Event, details: EventDetails) {
+        if let Some(dwell_ms) = details.dwell_ms {
+            self.dwells.resize(self.events.len(), UNKNOWN);
+            self.dwells.push(dwell_ms);
+        }
+        if let Some(known_at) = details.known_at.filter(|&known_at| known_at > event.time) {
+            self.known.extend(self.events[self.known.len()..].iter().map(|event| event.time));
+            self.known.push(known_at);
+        }
         self.push(user, event);
     }
 
@@ -195,6 +218,14 @@ impl EventLogBuilder {
                 order.iter().map(dwell).collect()
             }
         };
+        let known = match self.known.is_empty() {
+            true => Vec::new(),
+            false => {
+                let time = |row: usize| self.events[row].time;
+                let known = |&row: &u32| self.known.get(row as usize).copied().unwrap_or(time(row as usize));
+                order.iter().map(known).collect()
+            }
+        };
         let column = || order.iter().map(|&row| self.events[row as usize]);
         EventLog {
             items: column().map(|event| event.item).collect(),
@@ -202,6 +233,7 @@ impl EventLogBuilder {
             times: column().map(|event| event.time).collect(),
             offsets,
             dwells,
+            known,
             timed,
         }
     }
@@ -212,13 +244,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dwell_times_follow_their_events() {
+    fn details_follow_their_events() {
         let mut log = EventLogBuilder::default();
         let event = |time| Event { item: ItemId(0), action: ActionId(0), time };
         log.push(UserId(0), event(3));
-        log.push_with_dwell(UserId(0), event(1), 500);
+        log.push_with(UserId(0), event(1), EventDetails { dwell_ms: Some(500), known_at: Some(9) });
         log.push(UserId(0), event(2));
-        assert_eq!(log.finish(1, true).dwells(), [500, -1, -1]);
+        let log = log.finish(1, true);
+        assert_eq!(log.dwells(), [500, -1, -1]);
+        assert_eq!([0, 1, 2].map(|at| log.known_at(at)), [9, 2, 3]);
         assert!(EventLogBuilder::default().finish(1, true).dwells().is_empty());
     }
 

@@ -26,7 +26,7 @@ pub mod settings;
 
 pub use catalog::{Catalog, Kind, TextColumn};
 pub use dictionary::Dictionary;
-pub use events::{Event, EventLog, EventLogBuilder, History};
+pub use events::{Event, EventDetails, EventLog, EventLogBuilder, History};
 pub use ids::{ActionId, ItemId, UserId};
 pub use metrics::{RankMetrics, RankSummary};
 pub use nearest::nearest;

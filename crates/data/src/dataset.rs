@@ -9,7 +9,8 @@ use crate::columns::{Batch, Table};
 use crate::{Error, Meta};
 use arrow::array::{Array, Int64Array, StringArray};
 use semrank_core::{
-    ActionId, Catalog, Dictionary, Event, EventLog, EventLogBuilder, ItemId, Kind, TextColumn, UserId,
+    ActionId, Catalog, Dictionary, Event, EventDetails, EventLog, EventLogBuilder, ItemId, Kind, TextColumn,
+    UserId,
 };
 use std::path::Path;
 
@@ -18,8 +19,8 @@ pub(crate) const ITEMS: &str = "items.parquet";
 /// The log's file name.
 pub(crate) const EVENTS: &str = "events.parquet";
 
-/// An event without a dwell time.
-const NO_DWELL: i32 = -1;
+/// When a ranker knows of an event (ms UTC): its time, or later where the log had it late.
+pub const KNOWN_AT: &str = "known_at";
 
 /// A whole data set.
 #[derive(Debug, Clone)]
@@ -185,7 +186,7 @@ fn read_events(path: &Path, catalog: &Catalog) -> Result<Log, Error> {
     let time = if timed { "timestamp" } else { "position" };
     let mut columns = vec!["user_id", "item_id", "action", time];
     columns.iter().try_for_each(|column| table.require(column))?;
-    columns.extend(["seq", "dwell_ms"].iter().filter(|name| table.has(name)));
+    columns.extend(["seq", "dwell_ms", KNOWN_AT].iter().filter(|name| table.has(name)));
     let mut batches = table.read(&columns)?;
     let mut rows =
         Rows { time, catalog, users: Dictionary::new(), actions: Dictionary::new(), rows: Vec::new() };
@@ -202,7 +203,7 @@ struct Rows<'a> {
     catalog: &'a Catalog,
     users: Dictionary,
     actions: Dictionary,
-    rows: Vec<(i64, UserId, Event, i32)>,
+    rows: Vec<(i64, UserId, Event, EventDetails)>,
 }
 
 impl Rows<'_> {
@@ -213,6 +214,7 @@ impl Rows<'_> {
         let times = batch.integers(self.time)?;
         let seqs = batch.integers("seq")?;
         let dwells = batch.integers("dwell_ms")?;
+        let known = batch.integers(KNOWN_AT)?;
         for row in 0..batch.rows() {
             let id = name(batch, "item_id", &items, row)?;
             let item =
@@ -226,22 +228,25 @@ impl Rows<'_> {
                 .ok_or_else(|| batch.error(row, self.time, "an empty value", "an integer"))?;
             let user = UserId(self.users.insert(name(batch, "user_id", &users, row)?));
             let seq = integer(&seqs, row).unwrap_or(self.rows.len() as i64);
-            let dwell = integer(&dwells, row).map_or(NO_DWELL, |ms| ms.clamp(0, i64::from(i32::MAX)) as i32);
-            self.rows.push((seq, user, Event { item: ItemId(item), action: ActionId(action), time }, dwell));
+            let dwell_ms = integer(&dwells, row).map(|ms| ms.clamp(0, i64::from(i32::MAX)) as i32);
+            let details = EventDetails { dwell_ms, known_at: integer(&known, row) };
+            self.rows.push((
+                seq,
+                user,
+                Event { item: ItemId(item), action: ActionId(action), time },
+                details,
+            ));
         }
         Ok(())
     }
 }
 
-fn sorted(mut rows: Vec<(i64, UserId, Event, i32)>, users: usize, timed: bool) -> EventLog {
+fn sorted(mut rows: Vec<(i64, UserId, Event, EventDetails)>, users: usize, timed: bool) -> EventLog {
     if !rows.is_sorted_by_key(|row| row.0) {
         rows.sort_by_key(|row| row.0);
     }
     let mut log = EventLogBuilder::default();
-    rows.into_iter().for_each(|(_, user, event, dwell)| match dwell {
-        NO_DWELL => log.push(user, event),
-        dwell => log.push_with_dwell(user, event, dwell),
-    });
+    rows.into_iter().for_each(|(_, user, event, details)| log.push_with(user, event, details));
     log.finish(users, timed)
 }
 

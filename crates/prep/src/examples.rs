@@ -24,6 +24,9 @@ const ALWAYS: [OptionalColumn; 5] = [
     OptionalColumn::Matured,
 ];
 
+/// Columns that are made where the log says when it had its events.
+const RECEIVED: [OptionalColumn; 2] = [OptionalColumn::ClickReceived, OptionalColumn::ConversionReceived];
+
 /// Writes all examples in order of time, and counts them in `report`.
 pub(crate) fn write(
     engine: &Engine<'_>,
@@ -35,7 +38,10 @@ pub(crate) fn write(
 ) -> Result<(), Error> {
     let optional: Vec<OptionalColumn> = OptionalColumn::ALL
         .into_iter()
-        .filter(|column| ALWAYS.contains(column) || log.has(column.name()))
+        .filter(|column| {
+            let received = RECEIVED.contains(column) && log.has("received_at");
+            ALWAYS.contains(column) || received || log.has(column.name())
+        })
         .collect();
     let mut output = Output {
         labels: Labels::new(settings, report.log_end_ms),
@@ -99,6 +105,7 @@ struct Columns {
     history_ends: Column,
     clicks: Column,
     conversions: Column,
+    received: [Column; 2],
     dwells: Column,
     requests: Column,
     surfaces: Column,
@@ -121,6 +128,7 @@ impl Columns {
             history_ends: integer("history_end")?,
             clicks: integer("click_ms")?,
             conversions: integer("conversion_ms")?,
+            received: [integer("click_received_ms")?, integer("conversion_received_ms")?],
             dwells: integer("dwell_ms")?,
             requests: text("request_id")?,
             surfaces: text("surface")?,
@@ -176,6 +184,8 @@ impl Output<'_> {
             conversion: Labels::conversion(click_time, conversion_time),
             click_time,
             conversion_time,
+            click_received: columns.received[0].integer(row),
+            conversion_received: columns.received[1].integer(row),
             elapsed_since_click: click_time.map(|click_ms| self.labels.log_end_ms - click_ms),
             matured: Some(self.labels.matured(timestamp, click_time)),
             dwell_ms: columns.dwells.integer(row),

@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::input::RawLog;
 use crate::sql::HISTORY;
 use arrow::array::RecordBatch;
-use semrank_data::{ColumnType, DatasetWriter, EventRow, ExtraColumn, When};
+use semrank_data::{ColumnType, DatasetWriter, EventRow, ExtraColumn, KNOWN_AT, When};
 
 const STEP: &str = HISTORY.name;
 
@@ -17,7 +17,8 @@ const EXTRA: [(&str, ColumnType); 3] =
 /// The columns of `events.parquet` beside the standard ones.
 pub(crate) fn columns(log: &RawLog) -> Vec<ExtraColumn> {
     let present = EXTRA.into_iter().filter(|(name, _)| log.has(name));
-    present.map(|(name, kind)| ExtraColumn { name: name.into(), kind }).collect()
+    let known = (KNOWN_AT, ColumnType::Integer);
+    present.chain([known]).map(|(name, kind)| ExtraColumn { name: name.into(), kind }).collect()
 }
 
 /// Writes all events but impressions, in order of time, and gives their number.

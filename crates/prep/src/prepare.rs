@@ -12,8 +12,16 @@ use std::time::Instant;
 const EVENTS: &str = "events.parquet";
 
 /// Tables in the order in which they need each other, after the view `events`.
-const TABLES: [Query; 7] =
-    [sql::ACTS, sql::LAST_SEEN, sql::LINKS, sql::CLICKED, sql::CONVERSIONS, sql::VIEW_THROUGH, sql::LABELS];
+const TABLES: [Query; 8] = [
+    sql::ACTS,
+    sql::LAST_SEEN,
+    sql::LINKS,
+    sql::CLICKED,
+    sql::CONVERSIONS,
+    sql::VIEW_THROUGH,
+    sql::LABELS,
+    sql::KNOWN,
+];
 
 /// Makes a data set with examples at `out` of the raw log at `raw`. It appears whole or not at all. `stop` is asked several times a
 /// second whether to end early; then nothing is left.

@@ -45,6 +45,8 @@ queries! {
     VIEW_THROUGH = "view_through",
     /// What followed an impression.
     LABELS = "labels",
+    /// What users did, and when it is known.
+    KNOWN = "known",
     /// Sizes of the log.
     COUNTS = "counts",
     /// What became of clicks and conversions.
@@ -101,7 +103,7 @@ mod tests {
     fn every_name_is_filled_in() {
         let parameters = Parameters::new(&PrepSettings::default(), 2, true);
         let first = [DUPLICATES, EVENTS, ACTS, LAST_SEEN, LINKS, CLICKED, CONVERSIONS, VIEW_THROUGH];
-        for query in first.into_iter().chain([LABELS, COUNTS, OUTCOMES, HISTORY, EXAMPLES]) {
+        for query in first.into_iter().chain([LABELS, KNOWN, COUNTS, OUTCOMES, HISTORY, EXAMPLES]) {
             assert!(!query.with(&parameters).text.contains('{'), "{}", query.name);
         }
         assert!(EXAMPLES.with(&parameters).text.contains("propensity, context_0, context_1,"));

@@ -43,6 +43,7 @@ fn found(dir: &Path) -> Vec<Example> {
     let [elapsed, dwells, matured, slots] =
         ["elapsed_since_click", "dwell_ms", "matured", "slot"].map(integers);
     let propensities = file.numbers("propensity");
+    let received = ["click_received", "conversion_received"].map(integers);
     let events = events(dir);
     let example = |row: usize| {
         let user = users[row].clone().unwrap();
@@ -56,6 +57,8 @@ fn found(dir: &Path) -> Vec<Example> {
             click: clicks[row],
             converted: converted[row].map(|label| label == 1),
             conversion: conversions[row],
+            click_received: received[0][row],
+            conversion_received: received[1][row],
             elapsed: elapsed[row],
             dwell: dwells[row],
             matured: matured[row].unwrap() == 1,
@@ -75,7 +78,7 @@ fn events(dir: &Path) -> HashMap<String, Vec<Event>> {
     let file = Columns::read(&dir.join("events.parquet"));
     let [users, items, actions, surfaces] =
         ["user_id", "item_id", "action", "surface"].map(|name| file.texts(name));
-    let [times, dwells] = ["timestamp", "dwell_ms"].map(|name| file.integers(name));
+    let [times, dwells, known] = ["timestamp", "dwell_ms", "known_at"].map(|name| file.integers(name));
     let values = file.numbers("value");
     let mut events: HashMap<String, Vec<Event>> = HashMap::new();
     for row in 0..users.len() {
@@ -86,6 +89,7 @@ fn events(dir: &Path) -> HashMap<String, Vec<Event>> {
             dwell: dwells[row],
             surface: surfaces[row].clone(),
             value: values[row],
+            known: known[row].unwrap(),
         });
     }
     events

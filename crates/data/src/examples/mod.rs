@@ -61,6 +61,10 @@ pub enum OptionalColumn {
     ClickTime,
     /// `conversion_time`: ms UTC.
     ConversionTime,
+    /// `click_received`: when the log had the click, ms UTC.
+    ClickReceived,
+    /// `conversion_received`: when the log had the conversion, ms UTC.
+    ConversionReceived,
     /// `elapsed_since_click`: ms from the click to the end of the log.
     ElapsedSinceClick,
     /// `matured`: 1 where no label of the row can change any more.
@@ -124,6 +128,10 @@ pub struct Examples {
     pub click_times: Vec<i64>,
     /// ms UTC; `i64::MIN` = none.
     pub conversion_times: Vec<i64>,
+    /// When the log had the click (ms UTC); `i64::MIN` = at the click.
+    pub click_received: Vec<i64>,
+    /// When the log had the conversion (ms UTC); `i64::MIN` = at the conversion.
+    pub conversion_received: Vec<i64>,
     /// The end of the log (ms UTC): `click_time` + `elapsed_since_click`, the same in all rows that have both.
     pub log_end: Option<i64>,
     /// Whether no label of the row can change any more.
@@ -217,10 +225,12 @@ impl Part {
 
 impl OptionalColumn {
     /// All of them, in the order of the file.
-    pub const ALL: [OptionalColumn; 10] = [
+    pub const ALL: [OptionalColumn; 12] = [
         OptionalColumn::LabelConversion,
         OptionalColumn::ClickTime,
         OptionalColumn::ConversionTime,
+        OptionalColumn::ClickReceived,
+        OptionalColumn::ConversionReceived,
         OptionalColumn::ElapsedSinceClick,
         OptionalColumn::Matured,
         OptionalColumn::DwellMs,
@@ -236,6 +246,8 @@ impl OptionalColumn {
             OptionalColumn::LabelConversion => "label_conversion",
             OptionalColumn::ClickTime => "click_time",
             OptionalColumn::ConversionTime => "conversion_time",
+            OptionalColumn::ClickReceived => "click_received",
+            OptionalColumn::ConversionReceived => "conversion_received",
             OptionalColumn::ElapsedSinceClick => "elapsed_since_click",
             OptionalColumn::Matured => "matured",
             OptionalColumn::DwellMs => "dwell_ms",

@@ -183,17 +183,20 @@ impl<'a> Reader<'a> {
         }
         let values = Integers::of(batch, name)?;
         let rows = 0..batch.rows();
+        let times = match column {
+            OptionalColumn::ClickTime => Some(&mut examples.click_times),
+            OptionalColumn::ConversionTime => Some(&mut examples.conversion_times),
+            OptionalColumn::ClickReceived => Some(&mut examples.click_received),
+            OptionalColumn::ConversionReceived => Some(&mut examples.conversion_received),
+            _ => None,
+        };
+        if let Some(times) = times {
+            times.extend(rows.map(|row| values.get(row).unwrap_or(i64::MIN)));
+            return Ok(());
+        }
         match column {
             OptionalColumn::LabelConversion => {
                 rows.map(|row| values.bool(row)).try_for_each(|v| v.map(|v| examples.conversions.push(v)))
-            }
-            OptionalColumn::ClickTime => {
-                examples.click_times.extend(rows.map(|row| values.get(row).unwrap_or(i64::MIN)));
-                Ok(())
-            }
-            OptionalColumn::ConversionTime => {
-                examples.conversion_times.extend(rows.map(|row| values.get(row).unwrap_or(i64::MIN)));
-                Ok(())
             }
             OptionalColumn::Matured => rows
                 .map(|row| values.required_bool(row))

@@ -28,6 +28,10 @@ pub struct ExampleRow<'a> {
     pub click_time: Option<i64>,
     /// ms UTC.
     pub conversion_time: Option<i64>,
+    /// When the log had the click (ms UTC).
+    pub click_received: Option<i64>,
+    /// When the log had the conversion (ms UTC).
+    pub conversion_received: Option<i64>,
     /// ms from the click to the end of the log.
     pub elapsed_since_click: Option<i64>,
     /// Whether no label can change any more.
@@ -59,6 +63,8 @@ impl Default for ExampleRow<'_> {
             conversion: None,
             click_time: None,
             conversion_time: None,
+            click_received: None,
+            conversion_received: None,
             elapsed_since_click: None,
             matured: None,
             dwell_ms: None,
@@ -167,6 +173,8 @@ impl<'a> ExampleRow<'a> {
             OptionalColumn::LabelConversion => integer(self.conversion.map(i64::from)),
             OptionalColumn::ClickTime => integer(self.click_time),
             OptionalColumn::ConversionTime => integer(self.conversion_time),
+            OptionalColumn::ClickReceived => integer(self.click_received),
+            OptionalColumn::ConversionReceived => integer(self.conversion_received),
             OptionalColumn::ElapsedSinceClick => integer(self.elapsed_since_click),
             OptionalColumn::Matured => integer(self.matured.map(i64::from)),
             OptionalColumn::DwellMs => integer(self.dwell_ms),

@@ -3,7 +3,7 @@
 -- `clicks` counts the clicks up to a conversion, `expired` those that are too old: the touched click is found by its number.
 -- A conversion is never before the event that it names, whatever the clocks say.
 WITH converted AS (
-  SELECT seq, user_id, item_id, time_ms, parent_event_id, named_ms
+  SELECT seq, user_id, item_id, time_ms, received_ms, parent_event_id, named_ms
   FROM acts
   WHERE action = 'conversion'
 ),
@@ -54,7 +54,8 @@ found AS (
 ),
 timed AS (
   SELECT
-    converted.seq AS conversion_seq, converted.user_id, converted.item_id, converted.time_ms, found.impression_seq,
+    converted.seq AS conversion_seq, converted.user_id, converted.item_id, converted.time_ms, converted.received_ms,
+    found.impression_seq,
     found.click_ms,
     greatest(converted.time_ms, coalesce(found.parent_ms, converted.named_ms, converted.time_ms)) AS conversion_ms,
     CASE WHEN converted.parent_event_id IS NOT NULL AND found.parent_seq IS NULL THEN 1 ELSE 0 END AS is_orphan
@@ -62,7 +63,7 @@ timed AS (
   LEFT JOIN found ON found.conversion_seq = converted.seq
 )
 SELECT
-  conversion_seq, user_id, item_id, impression_seq, conversion_ms, is_orphan,
+  conversion_seq, user_id, item_id, impression_seq, conversion_ms, greatest(conversion_ms, received_ms) AS received_ms, is_orphan,
   CASE
     WHEN click_ms IS NULL THEN 0
     WHEN conversion_ms - click_ms <= {conversion_ms} AND click_ms - time_ms <= {conversion_ms} THEN 1

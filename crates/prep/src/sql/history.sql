@@ -1,5 +1,4 @@
--- In: events. Out: what a user did, impressions left out, in the order of the data set.
-SELECT user_id, item_id, action, time_ms, seq, dwell_ms, surface, value
-FROM events
-WHERE action <> 'impression'
+-- In: known. Out: the events of the data set, in its order.
+SELECT user_id, item_id, action, time_ms, seq, dwell_ms, surface, value, known_at
+FROM known
 ORDER BY time_ms, seq

@@ -15,6 +15,8 @@ pub(crate) struct Example {
     pub(crate) click: Option<i64>,
     pub(crate) converted: Option<bool>,
     pub(crate) conversion: Option<i64>,
+    pub(crate) click_received: Option<i64>,
+    pub(crate) conversion_received: Option<i64>,
     pub(crate) elapsed: Option<i64>,
     pub(crate) dwell: Option<i64>,
     pub(crate) matured: bool,
@@ -34,6 +36,7 @@ pub(crate) struct Event {
     pub(crate) dwell: Option<i64>,
     pub(crate) surface: Option<String>,
     pub(crate) value: Option<f64>,
+    pub(crate) known: i64,
 }
 
 /// The rows of a log that count, with corrected times; by time, then `seq`.
@@ -99,6 +102,11 @@ fn happened(log: &[Row], at: usize) -> i64 {
         _ => None,
     };
     before.map_or(log[at].time, |before| log[at].time.max(happened(log, before)))
+}
+
+/// When the log has what happened.
+fn received(log: &[Row], at: usize) -> i64 {
+    happened(log, at).max(log[at].received.unwrap_or(log[at].time))
 }
 
 /// The impression of a click that counts, and its time.
@@ -174,7 +182,7 @@ fn by_view(log: &[Row], at: usize, clicked: &[Clicked], settings: &PrepSettings)
 
 /// What an impression may see.
 fn history(log: &[Row], shown: &Row, settings: &PrepSettings) -> Vec<Event> {
-    let mut out = Vec::new();
+    let (mut out, mut latest) = (Vec::new(), i64::MIN);
     let shown_at = shown.time.min(shown.received.unwrap_or(shown.time));
     for (at, row) in log.iter().enumerate() {
         if row.user != shown.user || row.action == "impression" {
@@ -185,6 +193,7 @@ fn history(log: &[Row], shown: &Row, settings: &PrepSettings) -> Vec<Event> {
         if known >= shown_at {
             break;
         }
+        latest = latest.max(known);
         out.push(Event {
             item: row.item.clone(),
             action: row.action.clone(),
@@ -192,6 +201,7 @@ fn history(log: &[Row], shown: &Row, settings: &PrepSettings) -> Vec<Event> {
             dwell: row.dwell,
             surface: row.surface.clone(),
             value: row.value,
+            known: latest,
         });
     }
     out
@@ -262,12 +272,13 @@ impl Counts {
 /// All examples of one clean log, in its order, but for their parts; `log_end` is that of all logs together.
 pub(crate) fn examples(log: &[Row], log_end: i64, settings: &PrepSettings) -> Vec<Example> {
     let clicked = clicked(log, settings);
-    let mut conversions: Vec<Option<i64>> = vec![None; log.len()];
+    let mut conversions: Vec<Option<[i64; 2]>> = vec![None; log.len()];
     for at in (0..log.len()).filter(|&at| log[at].action == "conversion") {
         let found = by_click(log, at, &clicked, settings).or_else(|| by_view(log, at, &clicked, settings));
         if let Some(impression) = found {
-            let time = happened(log, at);
-            conversions[impression] = Some(conversions[impression].map_or(time, |other| other.min(time)));
+            let [time, known] = [happened(log, at), received(log, at)];
+            let [first, soonest] = conversions[impression].unwrap_or([i64::MAX; 2]);
+            conversions[impression] = Some([first.min(time), soonest.min(known)]);
         }
     }
     let mut out = Vec::new();
@@ -284,7 +295,14 @@ pub(crate) fn examples(log: &[Row], log_end: i64, settings: &PrepSettings) -> Ve
             history: history(log, row, settings),
             click: click.map(|click| click.time),
             converted: (click.is_some() || conversions[at].is_some()).then_some(conversions[at].is_some()),
-            conversion: conversions[at],
+            conversion: conversions[at].map(|[time, _]| time),
+            click_received: click.map(|_| {
+                let clicks = (0..log.len()).filter(|&other| log[other].action == "click");
+                let of_this =
+                    clicks.filter(|&other| counted(log, other, settings).is_some_and(|(of, _)| of == at));
+                of_this.map(|click| received(log, click)).min().unwrap()
+            }),
+            conversion_received: conversions[at].map(|[_, received]| received),
             elapsed: click.map(|click| log_end - click.time),
             dwell: click.and_then(|click| log[click.click].dwell),
             matured: closed <= log_end,

@@ -19,6 +19,14 @@ pub(super) enum Kept {
 /// Columns that hold 0 or 1.
 const BINARY: [OptionalColumn; 2] = [OptionalColumn::LabelConversion, OptionalColumn::Matured];
 
+/// Columns that hold times in the file's unit.
+const IN_TIME: [OptionalColumn; 4] = [
+    OptionalColumn::ClickTime,
+    OptionalColumn::ConversionTime,
+    OptionalColumn::ClickReceived,
+    OptionalColumn::ConversionReceived,
+];
+
 /// The columns of all files.
 #[derive(Default)]
 pub(super) struct Context {
@@ -69,7 +77,7 @@ impl Context {
             if !self.optional.contains(&column) {
                 self.optional.push(column);
             }
-            return matches!(column, OptionalColumn::ClickTime | OptionalColumn::ConversionTime);
+            return IN_TIME.contains(&column);
         }
         let kind = match kind {
             CellKind::Integer | CellKind::Time => ColumnType::Integer,
@@ -116,6 +124,8 @@ fn fill<'a>(row: &mut ExampleRow<'a>, column: OptionalColumn, value: &'a Kept) {
         OptionalColumn::LabelConversion => row.conversion = integer.map(|label| label == 1),
         OptionalColumn::ClickTime => row.click_time = integer,
         OptionalColumn::ConversionTime => row.conversion_time = integer,
+        OptionalColumn::ClickReceived => row.click_received = integer,
+        OptionalColumn::ConversionReceived => row.conversion_received = integer,
         OptionalColumn::ElapsedSinceClick => row.elapsed_since_click = integer,
         OptionalColumn::Matured => row.matured = Some(integer == Some(1)),
         OptionalColumn::DwellMs => row.dwell_ms = integer,
