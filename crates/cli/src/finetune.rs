@@ -9,7 +9,7 @@
 //! next item (that of validation) is near to the user's interests. The folder has Hugging Face layout: other tools load it
 //! too (`docs/load_finetuned.py`); `finetune.json` in it tells what it was made from.
 
-use crate::config::{Config, ConfigArgs};
+use crate::config::{Config, ConfigArgs, Task};
 use crate::error::Error;
 use crate::output::{self, note};
 use crate::run::{Data, write_json};
@@ -129,13 +129,18 @@ struct Cost {
 /// Fine-tunes and writes the encoder.
 pub(crate) fn run(args: &FinetuneArgs) -> Result<(), Error> {
     let started = Instant::now();
-    let config = Config::load(&args.settings)?;
+    let mut config = Config::load(&args.settings)?;
     let spec = Spec::parse(&args.encoder)?;
     if !Trainable::is_possible(&args.encoder) {
         return Err(spec.error("only bert: and llama: can be fine-tuned").into());
     }
     if args.out.exists() && !args.out.join(FACTS).is_file() {
         return Err(Error::Occupied { path: args.out.clone(), expected: "folder of a fine-tuned encoder" });
+    }
+    if config.task == Task::Retrieval && semrank_data::Examples::exist(&args.data) {
+        // The encoder may go into a model of clicks: it must not know more than that may.
+        config.task = Task::Ctr;
+        note("finetune: learns of events before the first labelled row that is not for training");
     }
     let data = Data::open(&args.data, &config)?;
     let dataset = data.dataset.meta.name.as_str();

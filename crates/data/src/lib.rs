@@ -3,6 +3,7 @@
 //! - [`import`] reads catalogues and event logs in the formats of others, row by row, and refuses or counts bad rows.
 //! - [`DatasetWriter`] writes a data set folder that appears whole or not at all.
 //! - [`Dataset::open`] loads one; [`Split::new`] divides its events into training, validation and test.
+//! - [`FitScope`] is what a fit may see of all that.
 //! - [`Examples`] are the labelled impressions of a prepared data set, each with the end of its user's history.
 //! - [`columns`] reads Parquet files batch by batch.
 //! - [`write_atomically`], [`StagedDir`] and [`hash_file`] serve every other artefact of the project.
@@ -22,11 +23,12 @@ mod meta;
 mod parquet_sink;
 mod report;
 mod row;
+mod scope;
 mod split;
 mod writer;
 
 pub use atomic::{StagedDir, write_atomically};
-pub use dataset::Dataset;
+pub use dataset::{Dataset, KNOWN_AT};
 pub use error::{Error, RowError};
 pub use examples::{
     ContextColumn, ContextValues, ExampleRow, Examples, ExamplesWriter, OptionalColumn, Part,
@@ -38,5 +40,6 @@ pub use meta::Meta;
 pub use parquet_sink::{ColumnType, ParquetSink, Value};
 pub use report::ImportReport;
 pub use row::{EventRow, ExtraColumn, ItemRow, LOG_COLUMNS, When, WriterOptions};
+pub use scope::{FitScope, ScopeKind};
 pub use split::{Case, Split, SplitKind, WithoutHistory};
 pub use writer::DatasetWriter;

@@ -22,7 +22,7 @@
 //! ```
 
 use crate::{Dataset, Error};
-use semrank_core::{History, ItemId, UserId};
+use semrank_core::{ItemId, UserId};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -62,8 +62,8 @@ pub struct WithoutHistory {
 pub struct Split {
     /// How it was made.
     pub kind: SplitKind,
-    /// One global index a user: their events before it are for training.
-    pub train_ends: Vec<usize>,
+    /// One global index a user: their events before it are for training ([`FitScope`](crate::FitScope) hands them out).
+    pub(crate) train_ends: Vec<usize>,
     /// Cases to choose settings by, in user order.
     pub validation: Vec<Case>,
     /// Cases to report, in user order.
@@ -109,36 +109,6 @@ impl Split {
             split.push(dataset, user, range.start, held_out);
         }
         Ok(split)
-    }
-
-    /// Target events of the training part, one count an item.
-    pub fn training_counts(&self, dataset: &Dataset) -> Vec<u32> {
-        let mut counts = vec![0; dataset.catalog.len()];
-        for (user, &end) in self.train_ends.iter().enumerate() {
-            let start = dataset.events.range(UserId(user as u32)).start;
-            targets(dataset, start..end).for_each(|at| counts[dataset.events.items()[at].index()] += 1);
-        }
-        counts
-    }
-
-    /// Whether an item's text may be used to fit features: all items of a leave-one-out split; in a time split those
-    /// active, or else first seen in any event, before the first cut.
-    pub fn known(&self, dataset: &Dataset) -> Vec<bool> {
-        let Some([cut, _]) = self.cuts else { return vec![true; dataset.catalog.len()] };
-        let active_from = &dataset.catalog.active_from;
-        let mut known: Vec<bool> =
-            active_from.iter().map(|&from| from != i64::MIN && (from as f64) < cut).collect();
-        for (item, &time) in dataset.events.items().iter().zip(dataset.events.times()) {
-            if active_from[item.index()] == i64::MIN && (time as f64) < cut {
-                known[item.index()] = true;
-            }
-        }
-        known
-    }
-
-    /// A user's training events.
-    pub fn training<'a>(&self, dataset: &'a Dataset, user: UserId) -> History<'a> {
-        dataset.events.before(user, self.train_ends[user.index()])
     }
 
     fn push(&mut self, dataset: &Dataset, user: UserId, start: usize, held_out: HeldOut) {

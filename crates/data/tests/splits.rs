@@ -8,12 +8,14 @@ use common::{Folder, data_folder};
 use proptest::prelude::*;
 use semrank_core::{ItemId, Rng, UserId, segments};
 use semrank_data::import::{Format, Mapping, Options, import};
-use semrank_data::{Dataset, DatasetWriter, EventRow, ItemRow, Meta, Split, SplitKind, When, WriterOptions};
+use semrank_data::{
+    Dataset, DatasetWriter, EventRow, FitScope, ItemRow, Meta, Split, SplitKind, When, WriterOptions,
+};
 use std::collections::BTreeSet;
 
 fn truth_lines(dataset: &Dataset, split: &Split) -> BTreeSet<String> {
     let name = |item: usize| dataset.catalog.name(ItemId(item as u32));
-    let segments = segments(&split.training_counts(dataset), name);
+    let segments = segments(FitScope::of_split(dataset, split).counts(), name);
     let line = |case: &semrank_data::Case| {
         let segment = segments[case.target.index()].name();
         format!("{}\t{}\t{segment}", dataset.users.name(case.user.0), dataset.catalog.name(case.target))
@@ -123,6 +125,7 @@ fn replace_targets(lines: &[Line], dataset: &Dataset, kind: SplitKind, seed: u64
 
 fn check_invariants(dataset: &Dataset, split: &Split) {
     let log = &dataset.events;
+    let scope = FitScope::of_split(dataset, split);
     for (cases, first) in [(&split.validation, 0), (&split.test, 1)] {
         assert!(cases.is_sorted_by_key(|case| case.user));
         for case in cases {
@@ -131,17 +134,17 @@ fn check_invariants(dataset: &Dataset, split: &Split) {
             assert!(dataset.is_target(event.action));
             let history = log.before(case.user, case.end);
             assert!(history.actions.iter().any(|&action| dataset.is_target(action)));
-            assert!(split.train_ends[case.user.index()] <= case.end, "a case is never trained on");
+            assert!(scope.ends()[case.user.index()] <= case.end, "a case is never trained on");
             if let Some(cuts) = split.cuts {
                 assert!(event.time as f64 >= cuts[first]);
             }
         }
     }
-    for (user, &end) in split.train_ends.iter().enumerate() {
+    for (user, &end) in scope.ends().iter().enumerate() {
         let range = log.range(UserId(user as u32));
         assert!(range.start <= end && end <= range.end);
     }
-    let trained: u32 = split.training_counts(dataset).iter().sum();
+    let trained: u32 = scope.counts().iter().sum();
     assert!(trained as usize + split.test.len() + split.validation.len() <= log.len());
 }
 
@@ -157,14 +160,13 @@ proptest! {
             let after = dataset(&replace_targets(&lines, &before, kind, seed), target, true);
             let (a, b) = (Split::new(&before, kind).unwrap(), Split::new(&after, kind).unwrap());
             check_invariants(&before, &a);
-            prop_assert_eq!(&a.train_ends, &b.train_ends);
             prop_assert_eq!(&a.validation, &b.validation);
-            prop_assert_eq!(a.training_counts(&before), b.training_counts(&after));
-            prop_assert_eq!(a.known(&before), b.known(&after));
+            let scopes = [FitScope::of_split(&before, &a), FitScope::of_split(&after, &b)];
+            prop_assert_eq!(&scopes[0], &scopes[1]);
             prop_assert!(before.catalog.ids.names().eq(after.catalog.ids.names()));
             prop_assert!(before.users.names().eq(after.users.names()));
-            for user in (0..a.train_ends.len()).map(|user| UserId(user as u32)) {
-                prop_assert_eq!(a.training(&before, user).items, b.training(&after, user).items);
+            for user in (0..before.events.users()).map(|user| UserId(user as u32)) {
+                prop_assert_eq!(scopes[0].history(&before, user).items, scopes[1].history(&after, user).items);
             }
             let ends = |split: &Split| split.test.iter().map(|case| case.end).collect::<Vec<_>>();
             prop_assert_eq!(ends(&a), ends(&b));
@@ -205,7 +207,7 @@ fn leave_one_out_takes_the_last_two_target_events() {
     assert_eq!(split.without_history.validation, 1, "u3");
     let u0 = dataset.users.get("u0").map(UserId).unwrap();
     assert_eq!(dataset.events.before(u0, split.test[0].end).len(), 3, "the view between is history");
-    assert_eq!(split.training(&dataset, u0).len(), 1);
+    assert_eq!(FitScope::of_split(&dataset, &split).history(&dataset, u0).len(), 1);
 }
 
 #[test]

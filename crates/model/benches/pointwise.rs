@@ -2,8 +2,10 @@
 //!
 //! `cargo bench -p semrank-model --bench pointwise [-- ROWS]`
 
-use semrank_core::{ActionId, Catalog, Dictionary, Event, EventLogBuilder, ItemId, Kind, Rng, UserId};
-use semrank_data::{Dataset, Examples, Meta, Part};
+use semrank_core::{
+    ActionId, Catalog, Dictionary, Event, EventDetails, EventLogBuilder, ItemId, Kind, Rng, UserId,
+};
+use semrank_data::{Dataset, Examples, FitScope, Meta, Part};
 use semrank_model::pointwise::{
     Contexts, Delay, Goal, ItemTables, PointwiseSettings, PointwiseTask, PointwiseTrainer, Stream,
 };
@@ -24,14 +26,21 @@ fn main() {
         TrainSettings { stream: Stream::Fixed(true), delay: Delay::Elapsed, ..TrainSettings::default() };
     let (model, contexts) = (ModelSettings::default(), Contexts::new(&examples, &dataset.catalog, &settings));
     let advertisers: Vec<u32> = (0..ITEMS as u32).map(|item| item % 200).collect();
-    let tables =
-        ItemTables { content: &[], advertisers: &advertisers, prefixes: None, kinds: &dataset.catalog.kinds };
+    let tables = ItemTables {
+        content: &[],
+        advertisers: &advertisers,
+        prefixes: None,
+        kinds: &dataset.catalog.kinds,
+        known: &[true; ITEMS],
+    };
+    let scope = FitScope::of_examples(&dataset, &examples);
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         pool.install(|| {
             let mut trainer = PointwiseTrainer::new(&PointwiseTask {
                 dataset: &dataset,
                 examples: &examples,
+                scope: &scope,
                 tables,
                 contexts: &contexts,
                 model: &model,
@@ -64,7 +73,9 @@ fn world(rows: usize) -> (Dataset, Examples) {
         for at in 0..EVENTS as i64 {
             let item = ItemId(rng.below(ITEMS) as u32);
             let event = Event { item, action: ActionId(0), time: at * DAY_MS / 60 };
-            log.push_with_dwell(UserId(user), event, rng.below(60_000) as i32);
+            let details =
+                EventDetails { dwell_ms: Some(rng.below(60_000) as i32), ..EventDetails::default() };
+            log.push_with(UserId(user), event, details);
         }
     }
     let mut meta = Meta { name: "bench".into(), ..Meta::default() };

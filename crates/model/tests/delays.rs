@@ -8,7 +8,7 @@
 
 use semrank_core::pointwise::{Bootstrap, BootstrapSettings, Interval, Measure, Scores};
 use semrank_core::{ActionId, Catalog, Dictionary, Event, EventLogBuilder, ItemId, Kind, Rng, UserId};
-use semrank_data::{Dataset, Examples, Meta, Part};
+use semrank_data::{Dataset, Examples, FitScope, Meta, Part};
 use semrank_model::pointwise::{
     Contexts, Delay, Goal, Hazard, ItemTables, PointwiseSettings, PointwiseTask, PointwiseTrainer, Position,
     Stream,
@@ -111,10 +111,12 @@ fn snapshots(world: &World, (delay, hazard): (Delay, Hazard)) -> Vec<f64> {
         advertisers: &world.advertisers,
         prefixes: None,
         kinds: &world.dataset.catalog.kinds,
+        known: &vec![true; world.dataset.catalog.len()],
     };
     let mut trainer = PointwiseTrainer::new(&PointwiseTask {
         dataset: &world.dataset,
         examples: &world.examples,
+        scope: &FitScope::of_examples(&world.dataset, &world.examples),
         tables,
         contexts: &contexts,
         model: &model,

@@ -83,14 +83,14 @@ pub(crate) fn compare(
         let encoded = Encoded::new(&model.network, events, items, contents);
         table.add(&model.ranker(&encoded, &similar))?;
     }
-    let (dataset, split) = (&data.dataset, &data.split);
-    table.add(&Popularity::fit(dataset, split))?;
-    if let Some(recent) = Popularity::recent(dataset, split, RECENT_DAYS) {
+    let (dataset, scope) = (&data.dataset, &data.scope);
+    table.add(&Popularity::fit(scope))?;
+    if let Some(recent) = Popularity::recent(dataset, scope, RECENT_DAYS) {
         table.add(&recent)?;
     }
-    table.add(&Markov::fit(dataset, split))?;
+    table.add(&Markov::fit(dataset, scope))?;
     if data.has_text() {
-        table.add(&SimilarText::fit(dataset, split, &config.features, mask_seen))?;
+        table.add(&SimilarText::fit(dataset, scope, &config.features, mask_seen))?;
     }
     if !similar.is_empty() {
         table.add(&ContentAlone { events, similar: &similar, mask_seen })?;

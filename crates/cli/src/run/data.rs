@@ -1,23 +1,27 @@
-//! A data set as the stages see it: opened, hashed, split, with the counts that everybody needs.
+//! A data set as the stages see it: opened, hashed, divided, with what a fit may see of it.
 
-use crate::config::Config;
+use crate::config::{Config, Task};
 use crate::error::Error;
 use semrank_core::{ItemId, Segment, UserId, segments};
-use semrank_data::{Dataset, Split, hash_dataset};
+use semrank_data::{Dataset, Examples, FitScope, Split, hash_dataset};
 use semrank_model::{Shape, TrainingData};
 use semrank_tokens::SemanticIds;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// A data set and its split.
+/// A data set, divided as the task says.
 #[derive(Debug)]
 pub(crate) struct Data {
     pub(crate) dataset: Dataset,
     /// Absolute.
     pub(crate) path: PathBuf,
     pub(crate) hash: String,
+    /// Cases of the next-item task.
     pub(crate) split: Split,
-    /// Training events of each item.
-    pub(crate) counts: Vec<u32>,
+    /// Labelled rows, of the tasks that learn from them.
+    pub(crate) examples: Option<Examples>,
+    /// What a fit may see.
+    pub(crate) scope: FitScope,
     /// When each item may be shown; empty where nothing is known or the log has no times.
     active: Vec<(i64, i64)>,
     /// Time of the last event.
@@ -28,13 +32,23 @@ impl Data {
     /// Opens and divides a data set.
     pub(crate) fn open(path: &Path, config: &Config) -> Result<Data, Error> {
         let dataset = Dataset::open(path)?;
+        let examples = match config.task {
+            Task::Retrieval => None,
+            Task::Ctr | Task::Oc if !Examples::exist(path) => {
+                return Err(Error::NoExamples { dataset: dataset.meta.name });
+            }
+            Task::Ctr | Task::Oc => Some(Examples::open(path, &dataset)?),
+        };
         let hash = hash_dataset(path)?;
         let split = Split::new(&dataset, config.data.split.of(&dataset))?;
-        let counts = split.training_counts(&dataset);
+        let scope = match &examples {
+            Some(examples) => FitScope::of_examples(&dataset, examples),
+            None => FitScope::of_split(&dataset, &split),
+        };
         let active = active(&dataset);
         let path = std::path::absolute(path).map_err(Error::io("find", path))?;
         let now = dataset.events.times().iter().copied().max().unwrap_or(i64::MIN);
-        Ok(Data { dataset, path, hash, split, counts, active, now })
+        Ok(Data { dataset, path, hash, split, examples, scope, active, now })
     }
 
     /// Refuses what cannot be trained and tested.
@@ -46,7 +60,7 @@ impl Data {
         if self.split.validation.is_empty() {
             return small("no validation case: no user has enough events");
         }
-        if self.counts.iter().all(|&count| count == 0) {
+        if self.scope.counts().iter().all(|&count| count == 0) {
             return small("no training event of the target action");
         }
         Ok(())
@@ -60,9 +74,9 @@ impl Data {
     ) -> TrainingData<'a> {
         TrainingData {
             events: &self.dataset.events,
-            train_ends: &self.split.train_ends,
+            train_ends: self.scope.ends(),
             target: self.dataset.target_action(),
-            counts: &self.counts,
+            counts: self.scope.counts(),
             content,
             tokens,
             actions: self.dataset.actions.len(),
@@ -96,14 +110,18 @@ impl Data {
         self.dataset.catalog.texts.iter().any(|column| column.values.iter().any(|text| !text.is_empty()))
     }
 
-    /// Number of items whose texts may be learned from.
-    pub(crate) fn known_items(&self) -> usize {
-        self.split.known(&self.dataset).iter().filter(|known| **known).count()
+    /// What a stage's key holds of the scope.
+    pub(crate) fn scope_key(&self) -> serde_json::Value {
+        json!({
+            "kind": self.scope.kind(),
+            "labels_before": self.scope.labels_before(),
+            "chosen_before": self.scope.chosen_before(),
+        })
     }
 
     /// Head, torso, tail or new, one an item.
     pub(crate) fn segments(&self) -> Vec<Segment> {
-        segments(&self.counts, |item| self.dataset.catalog.name(ItemId(item as u32)))
+        segments(self.scope.counts(), |item| self.dataset.catalog.name(ItemId(item as u32)))
     }
 
     /// Whether an item may be shown after the last event of the log.

@@ -26,7 +26,7 @@ pub(super) fn run(finished: &Finished, extra: &[Extra]) -> Result<(Evaluation, D
         finished.stages.iter().map(|done| (done.stage.as_str(), done.hash.as_str())).collect();
     let mut inputs = inputs;
     inputs.push(("dataset", &finished.data.hash));
-    let config = json!({ "split": finished.data.split.kind, "extra": extra });
+    let config = json!({ "scope": finished.data.scope_key(), "extra": extra });
     let key = Key::new(STAGE, finished.seed, config, &inputs);
     stage(
         &finished.folder,

@@ -18,7 +18,7 @@ pub(crate) const CACHED: &str = "texts_cached";
 /// What decides the features, as far as it can be told without opening an encoder.
 pub(crate) fn key(data: &Data, config: &Config, seed: u64) -> Key {
     let config = json!({
-        "split": data.split.kind,
+        "scope": data.scope_key(),
         "features": config.features,
         "reads_text": config.model.reads_text(),
         "encoder": config.content.encoder,
@@ -39,7 +39,7 @@ pub(crate) fn run(
     if config.model.reads_text() && data.has_text() {
         // A fitted encoder follows from data and settings; any other may have changed behind its name.
         for name in config.content.encoder.names().iter().filter(|name| !is_fitted(name)) {
-            let encoder = open(name, &fit(data, config, seed, &[]))?;
+            let encoder = open(name, &fit(data, config, seed))?;
             key.inputs.insert(format!("encoder {name}"), encoder.fingerprint().to_owned());
             encoders.push((name, Embedder::cached(encoder, &config.content.cache_dir())?));
         }
@@ -68,10 +68,9 @@ pub(crate) fn of_others(
     seed: u64,
     items: &dyn Source,
 ) -> Result<ItemFeatures, Error> {
-    let known = data.split.known(&data.dataset);
     let mut parts = Vec::new();
     for name in config.content.encoder.names() {
-        let encoder = open(name, &fit(data, config, seed, &known))?;
+        let encoder = open(name, &fit(data, config, seed))?;
         let mut embedder = Embedder::cached(encoder, &config.content.cache_dir())?;
         parts.push(ItemFeatures::encode(items, &mut embedder)?);
         embedder.encoder().notes().iter().for_each(|remark| note(&format!("features: {remark}")));
@@ -79,8 +78,9 @@ pub(crate) fn of_others(
     Ok(ItemFeatures::concatenate(&parts))
 }
 
-fn fit<'a>(data: &'a Data, config: &'a Config, seed: u64, known: &'a [bool]) -> Fit<'a> {
-    Fit { source: &data.dataset.catalog, known: Some(known), settings: &config.features, seed }
+fn fit<'a>(data: &'a Data, config: &'a Config, seed: u64) -> Fit<'a> {
+    let known = Some(data.scope.known());
+    Fit { source: &data.dataset.catalog, known, settings: &config.features, seed }
 }
 
 fn make(
@@ -94,13 +94,12 @@ fn make(
         return Ok(ItemFeatures { dim: 0, values: Vec::new(), fingerprint: "none".into() });
     }
     let catalog = &data.dataset.catalog;
-    let known = data.split.known(&data.dataset);
     let mut parts = Vec::new();
     for name in config.content.encoder.names() {
         note(&format!("features: texts of {} items by {name}", catalog.len()));
         parts.push(match opened.iter_mut().find(|(opened, _)| *opened == name) {
             Some((_, embedder)) => encode(data, embedder)?,
-            None => encode(data, &mut Embedder::new(open(name, &fit(data, config, seed, &known))?))?,
+            None => encode(data, &mut Embedder::new(open(name, &fit(data, config, seed))?))?,
         });
     }
     Ok(ItemFeatures::concatenate(&parts))

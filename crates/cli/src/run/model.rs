@@ -26,7 +26,7 @@ use std::time::Instant;
 /// What decides the model; `features` and `tokens` are the hashes of those stages.
 pub(crate) fn key(data: &Data, config: &Config, seed: u64, [features, tokens]: [&str; 2]) -> Key {
     let config = json!({
-        "split": data.split.kind,
+        "scope": data.scope_key(),
         "model": config.model,
         "train": settings(config),
         "blend": config.blend,
@@ -118,7 +118,7 @@ impl Training<'_> {
         let mut fitting = partial.begin(self.resume, || self.fitting(&task), Fitting::restore)?;
         note(&format!(
             "model: {} training histories, {} validation cases, from step {}",
-            self.data.split.train_ends.len(),
+            self.data.dataset.events.users(),
             task.validation.len(),
             fitting.step()
         ));
@@ -180,8 +180,8 @@ impl Training<'_> {
         if !reads_text || !dataset.events.timed() || settings.place_price == 0.0 {
             return None;
         }
-        let known = self.data.split.known(dataset);
-        let words = TfIdf::fit(&dataset.catalog, &known, &self.config.features).transform(&dataset.catalog);
+        let words = TfIdf::fit(&dataset.catalog, self.data.scope.known(), &self.config.features)
+            .transform(&dataset.catalog);
         NewItems::fit(training, &words, (settings.newcomers, settings.newcomer_days), self.seed)
     }
 }

@@ -97,7 +97,7 @@ struct Made {
 /// What decides the tokens; `features` is the hash of that stage.
 pub(crate) fn key(data: &Data, config: &Config, seed: u64, features: &str) -> Key {
     let config = json!({
-        "split": data.split.kind,
+        "scope": data.scope_key(),
         "reads_text": config.model.reads_text(),
         "align": config.align,
         "tokens": config.tokens,
@@ -178,8 +178,8 @@ impl Making<'_> {
 
     /// Fits a codebook on the items that were known at the cut, writes it, and encodes all items.
     fn tokenize(&self, dir: &Path, vectors: &ItemFeatures) -> Result<Option<SemanticIds>, Error> {
-        let known = self.data.split.known(&self.data.dataset);
-        let rows = vectors.values.chunks_exact(vectors.dim.max(1)).zip(&known).filter(|(_, known)| **known);
+        let known = self.data.scope.known();
+        let rows = vectors.values.chunks_exact(vectors.dim.max(1)).zip(known).filter(|(_, known)| **known);
         let known: Vec<f32> = rows.flat_map(|(row, _)| row).copied().collect();
         let Some(settings) = self.settings(known.len().checked_div(vectors.dim).unwrap_or(0)) else {
             return Ok(None);

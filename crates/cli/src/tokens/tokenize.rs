@@ -54,7 +54,7 @@ pub(crate) fn tokenize(args: &TokenizeArgs) -> Result<(), Error> {
 
 /// Who asks for ids by name gets as many codes as asked for, or an error; `semrank run` makes do with fewer.
 fn check_size(data: &Data, config: &Config) -> Result<(), Error> {
-    let (items, codes) = (data.known_items(), config.tokens.codes);
+    let (items, codes) = (data.scope.known_items(), config.tokens.codes);
     if config.model.reads_text() && data.has_text() && items < codes {
         return Err(semrank_tokens::Error::FewItems { items, codes }.into());
     }

@@ -6,7 +6,7 @@
 use super::{Targets, fractions};
 use crate::evaluate::{Query, Scorer};
 use semrank_core::UserId;
-use semrank_data::{Dataset, Split};
+use semrank_data::{Dataset, FitScope};
 use semrank_embed::hash::SparseMatrix;
 
 /// Scores item `j` after last item `i` by the number of consecutive training events `i -> j`; popularity, below any
@@ -23,11 +23,11 @@ pub struct Markov<'a> {
 
 impl<'a> Markov<'a> {
     /// Counts the transitions between training events of the target action.
-    pub fn fit(dataset: &'a Dataset, split: &Split) -> Self {
+    pub fn fit(dataset: &'a Dataset, scope: &FitScope) -> Self {
         let targets = Targets::of(dataset);
         let mut pairs = Vec::new();
-        for user in 0..split.train_ends.len() {
-            let mut items = targets.items(split.training(dataset, UserId(user as u32)));
+        for user in 0..dataset.events.users() {
+            let mut items = targets.items(scope.history(dataset, UserId(user as u32)));
             let Some(mut from) = items.next() else { continue };
             for to in items {
                 pairs.push((from.0, to.0));
@@ -38,7 +38,7 @@ impl<'a> Markov<'a> {
             dataset,
             targets,
             transitions: counted(pairs, dataset.catalog.len()),
-            popularity: fractions(&split.training_counts(dataset)),
+            popularity: fractions(scope.counts()),
         }
     }
 }

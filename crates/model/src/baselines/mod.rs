@@ -13,7 +13,7 @@
 //!
 //! ```
 //! # use semrank_core::*;
-//! # use semrank_data::{Dataset, Meta, Split, SplitKind};
+//! # use semrank_data::{Dataset, FitScope, Meta, Split, SplitKind};
 //! use semrank_model::baselines::Markov;
 //! use semrank_model::evaluate::{Query, Scorer};
 //! # let mut events = EventLogBuilder::default();
@@ -31,7 +31,7 @@
 //! # };
 //! # let split = Split::new(&dataset, SplitKind::LeaveOneOut)?;
 //! // Training: x y of both users.
-//! let markov = Markov::fit(&dataset, &split);
+//! let markov = Markov::fit(&dataset, &FitScope::of_split(&dataset, &split));
 //! let mut scores = [0.0; 3];
 //! markov.score(&[Query { user: UserId(0), end: 1 }], &mut scores); // after x
 //! assert!(scores[1] > 2.0 && scores[0] > scores[2]); // y followed twice; x is more popular than z

@@ -3,7 +3,7 @@
 use super::{Targets, fractions};
 use crate::evaluate::{Query, Scorer};
 use semrank_core::UserId;
-use semrank_data::{Dataset, Split};
+use semrank_data::{Dataset, FitScope};
 
 /// Scores an item by a count of its training events.
 #[derive(Debug, Clone)]
@@ -14,23 +14,23 @@ pub struct Popularity {
 
 impl Popularity {
     /// Counts all training events of the target action.
-    pub fn fit(dataset: &Dataset, split: &Split) -> Self {
-        let scores = split.training_counts(dataset).iter().map(|&count| count as f32).collect();
+    pub fn fit(scope: &FitScope) -> Self {
+        let scores = scope.counts().iter().map(|&count| count as f32).collect();
         Self { name: "popularity", scores }
     }
 
     /// Counts those of the last `days` days before the end of training (its latest event); popularity over all time
     /// orders the items with the same count. None for a log without timestamps.
-    pub fn recent(dataset: &Dataset, split: &Split, days: u32) -> Option<Self> {
+    pub fn recent(dataset: &Dataset, scope: &FitScope, days: u32) -> Option<Self> {
         if !dataset.events.timed() {
             return None;
         }
         let window_ms = i64::from(days) * 24 * 60 * 60 * 1000;
-        let users = || (0..split.train_ends.len()).map(|user| UserId(user as u32));
-        let latest = users().filter_map(|user| split.training(dataset, user).times.last().copied()).max()?;
-        let mut scores = fractions(&split.training_counts(dataset));
+        let users = || (0..dataset.events.users()).map(|user| UserId(user as u32));
+        let latest = users().filter_map(|user| scope.history(dataset, user).times.last().copied()).max()?;
+        let mut scores = fractions(scope.counts());
         for user in users() {
-            let history = split.training(dataset, user);
+            let history = scope.history(dataset, user);
             let old = history.times.partition_point(|&time| time <= latest.saturating_sub(window_ms));
             let recent = history.last(history.len() - old);
             Targets::of(dataset).items(recent).for_each(|item| scores[item.index()] += 1.0);

@@ -5,7 +5,7 @@ use super::*;
 use crate::evaluate::{Protocol, RankOptions, ResultRow, Scorer, rank};
 use semrank_core::segments;
 use semrank_data::import::{Format, Mapping, Options, import};
-use semrank_data::{Split, SplitKind};
+use semrank_data::{FitScope, Split, SplitKind};
 use semrank_embed::hash::{FeatureSettings, build};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -40,8 +40,9 @@ fn leave_one_out(dataset: &Dataset) -> Split {
 fn strict(dataset: &Dataset, split: &Split, scorer: &dyn Scorer) -> ResultRow {
     let items = dataset.catalog.len();
     let ranking = rank(scorer, &dataset.events, items, &split.test, RankOptions::default()).unwrap();
-    let segments =
-        segments(&split.training_counts(dataset), |item| dataset.catalog.name(ItemId(item as u32)));
+    let segments = segments(FitScope::of_split(dataset, split).counts(), |item| {
+        dataset.catalog.name(ItemId(item as u32))
+    });
     ResultRow::new(scorer.name(), Protocol::Strict, &ranking.strict.ranks, &split.test, &segments)
 }
 
@@ -61,8 +62,9 @@ type Published = (f64, Option<f64>);
 fn check_popularity_and_markov(folder: &str, sequences: &str, popularity: Published, markov: Published) {
     let Some(dataset) = load(folder, sequences, "", &[]) else { return };
     let split = leave_one_out(&dataset);
-    check(&strict(&dataset, &split, &Popularity::fit(&dataset, &split)), popularity.0, popularity.1);
-    check(&strict(&dataset, &split, &Markov::fit(&dataset, &split)), markov.0, markov.1);
+    let scope = FitScope::of_split(&dataset, &split);
+    check(&strict(&dataset, &split, &Popularity::fit(&scope)), popularity.0, popularity.1);
+    check(&strict(&dataset, &split, &Markov::fit(&dataset, &scope)), markov.0, markov.1);
 }
 
 #[test]
@@ -113,9 +115,10 @@ fn texts_of_the_last_items() {
     ] {
         let Some(dataset) = load(folder, "sequences.txt", items, text) else { continue };
         let split = leave_one_out(&dataset);
+        let scope = FitScope::of_split(&dataset, &split);
         let words = FeatureSettings::default();
         check(
-            &strict(&dataset, &split, &SimilarText::fit(&dataset, &split, &words, true)),
+            &strict(&dataset, &split, &SimilarText::fit(&dataset, &scope, &words, true)),
             recall,
             Some(ndcg),
         );
@@ -128,10 +131,11 @@ fn texts_of_the_last_items() {
 fn speed() {
     let Some(dataset) = load("amazon2014/beauty", "sequences.txt", "items.tsv", &["text"]) else { return };
     let split = leave_one_out(&dataset);
+    let scope = FitScope::of_split(&dataset, &split);
     let start = Instant::now();
-    let features = build(&dataset.catalog, &split.known(&dataset), &FeatureSettings::default(), 1).unwrap();
+    let features = build(&dataset.catalog, scope.known(), &FeatureSettings::default(), 1).unwrap();
     println!("features: {:?}, {}", start.elapsed(), features.fingerprint);
-    let popularity = Popularity::fit(&dataset, &split);
+    let popularity = Popularity::fit(&scope);
     for list in [0, 50] {
         let start = Instant::now();
         rank(&popularity, &dataset.events, dataset.catalog.len(), &split.test, RankOptions { list }).unwrap();

@@ -6,7 +6,7 @@
 
 use super::Targets;
 use crate::evaluate::{Query, Scorer};
-use semrank_data::{Dataset, Split};
+use semrank_data::{Dataset, FitScope};
 use semrank_embed::hash::{FeatureSettings, SparseMatrix, TfIdf};
 
 /// Items of the history whose texts are added up.
@@ -25,7 +25,7 @@ pub struct SimilarText<'a> {
 }
 
 impl<'a> SimilarText<'a> {
-    /// Fits the idf on the texts known to the split.
+    /// Fits the idf on the texts that the scope knows.
     ///
     /// With `mask_seen` every item of the history scores `-inf`, under the strict protocol too: the last items are the
     /// most similar to themselves and would fill the first ranks. It is right for data without repeats; leave it out
@@ -33,9 +33,9 @@ impl<'a> SimilarText<'a> {
     ///
     /// # Panics
     /// When the settings fail [`FeatureSettings::check`].
-    pub fn fit(dataset: &'a Dataset, split: &Split, settings: &FeatureSettings, mask_seen: bool) -> Self {
+    pub fn fit(dataset: &'a Dataset, scope: &FitScope, settings: &FeatureSettings, mask_seen: bool) -> Self {
         let catalog = &dataset.catalog;
-        let items = TfIdf::fit(catalog, &split.known(dataset), settings).transform(catalog);
+        let items = TfIdf::fit(catalog, scope.known(), settings).transform(catalog);
         let tokens = items.transpose();
         Self { dataset, targets: Targets::of(dataset), mask_seen, items, tokens }
     }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::evaluate::Scorer;
 use semrank_core::{Catalog, Event, EventLogBuilder, TextColumn, UserId};
-use semrank_data::{Meta, Split, SplitKind};
+use semrank_data::{FitScope, Meta, Split, SplitKind};
 use semrank_embed::hash::FeatureSettings;
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
@@ -49,15 +49,17 @@ fn leave_one_out() -> Dataset {
 fn popularity_counts_training_events_only() {
     let dataset = leave_one_out();
     let split = Split::new(&dataset, SplitKind::LeaveOneOut).unwrap();
-    assert_eq!(score(&Popularity::fit(&dataset, &split), 0, 4), [3.0, 2.0, 2.0, 0.0, 1.0]);
-    assert!(Popularity::recent(&dataset, &split, 7).is_none(), "no timestamps");
+    let scope = FitScope::of_split(&dataset, &split);
+    assert_eq!(score(&Popularity::fit(&scope), 0, 4), [3.0, 2.0, 2.0, 0.0, 1.0]);
+    assert!(Popularity::recent(&dataset, &scope, 7).is_none(), "no timestamps");
 }
 
 #[test]
 fn markov_counts_transitions_and_backs_off_to_popularity() {
     let dataset = leave_one_out();
     let split = Split::new(&dataset, SplitKind::LeaveOneOut).unwrap();
-    let markov = Markov::fit(&dataset, &split);
+    let scope = FitScope::of_split(&dataset, &split);
+    let markov = Markov::fit(&dataset, &scope);
     let popularity = [0.75, 0.5, 0.5, 0.0, 0.25]; // counts over (largest count + 1)
     // After 1: 1 -> 2 once (user a), 1 -> 0 once (user b).
     assert_eq!(score(&markov, 0, 2), [1.75, 0.5, 1.5, 0.0, 0.25]);
@@ -73,9 +75,10 @@ fn only_events_of_the_target_action_count() {
     let events = [(0, 0, 1, 0), (0, 4, 0, 1), (0, 1, 1, 2), (0, 2, 1, 3), (0, 2, 1, 4), (1, 3, 0, 0)];
     let dataset = dataset(&events, true, Some("purchase"));
     let split = Split::new(&dataset, SplitKind::LeaveOneOut).unwrap();
-    assert_eq!(score(&Popularity::fit(&dataset, &split), 0, 3), [1.0, 1.0, 0.0, 0.0, 0.0]);
+    let scope = FitScope::of_split(&dataset, &split);
+    assert_eq!(score(&Popularity::fit(&scope), 0, 3), [1.0, 1.0, 0.0, 0.0, 0.0]);
     // The view of item 4 between purchases 0 and 1 is no transition and no last item.
-    assert_eq!(score(&Markov::fit(&dataset, &split), 0, 2), [0.5, 1.5, 0.0, 0.0, 0.0]);
+    assert_eq!(score(&Markov::fit(&dataset, &scope), 0, 2), [0.5, 1.5, 0.0, 0.0, 0.0]);
 }
 
 #[test]
@@ -85,7 +88,8 @@ fn recent_popularity_counts_the_last_days_of_training() {
     let early = [(1, 0, 0, 2), (1, 0, 0, 13), (1, 4, 0, 33), (1, 4, 0, 34)];
     let dataset = dataset(&[&events[..], &early].concat(), true, None);
     let split = Split::new(&dataset, SplitKind::LeaveOneOut).unwrap();
-    let recent = Popularity::recent(&dataset, &split, 7).unwrap();
+    let scope = FitScope::of_split(&dataset, &split);
+    let recent = Popularity::recent(&dataset, &scope, 7).unwrap();
     assert_eq!(score(&recent, 0, 3), [0.75, 1.25, 1.25, 0.0, 0.0]);
 }
 
@@ -93,7 +97,8 @@ fn recent_popularity_counts_the_last_days_of_training() {
 fn similar_text_is_the_cosine_to_the_last_three_items() {
     let dataset = leave_one_out();
     let split = Split::new(&dataset, SplitKind::LeaveOneOut).unwrap();
-    let fit = |mask| SimilarText::fit(&dataset, &split, &FeatureSettings::default(), mask);
+    let scope = FitScope::of_split(&dataset, &split);
+    let fit = |mask| SimilarText::fit(&dataset, &scope, &FeatureSettings::default(), mask);
     // Columns are "red", "nail", "polish", "nail polish" and "stove", all of two items and so of one idf.
     let third = 1.0 / 3f32.sqrt();
     let close = |got: Vec<f32>, want: [f32; 5]| {

@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn items_that_please_the_same_users_are_alike() {
-        let past = |item, residual| Past { item, residual, over_slot: residual, over_user: residual };
+        let past = |item, residual| Past { row: 0, item, residual, over_slot: residual, over_user: residual };
         let mut neighbours = Neighbours::default();
         (0..3).for_each(|_| neighbours.learn(&[past(0, 1.0)], past(1, 2.0)));
         neighbours.learn(&[past(0, 1.0)], past(2, -1.0));
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_full_map_learns_of_its_own_pairs_only() {
-        let past = |item| Past { item, residual: 1.0, over_slot: 0.0, over_user: 0.0 };
+        let past = |item| Past { row: 0, item, residual: 1.0, over_slot: 0.0, over_user: 0.0 };
         let mut neighbours = Neighbours { most: 2, ..Neighbours::default() };
         (0..2).for_each(|_| neighbours.learn(&[past(0), past(1), past(2)], past(3)));
         assert_eq!(neighbours.pairs.len(), 2);

@@ -2,10 +2,10 @@
 //! 1706.06978, section 4.3; SIM, Pi et al. 2020, arXiv 2006.05639, with its relative times). DIN leaves its weights as they are;
 //! here they go through a softmax and sum to 1.
 //!
-//! Head `h` of candidate vector `c` at event vector `e` of age bucket `b`:
+//! Head `h` of candidate vector `c` at event vector `e` of age bucket `a` and place bucket `p`:
 //!
 //! ```text
-//! score = (c Q_h) · e / sqrt(D) + time[h, b]          value = e, mapped by the output map behind the heads
+//! score = (c Q_h) · e / sqrt(D) + time[h, a] + place[h, p]          value = e, mapped by the output map behind the heads
 //! ```
 //!
 //! Key and value maps are linear, so they are folded into `Q` and into the output map: nothing is projected event by event,
@@ -25,8 +25,9 @@ const LANES: usize = 16;
 pub(crate) struct TargetAttention {
     query: Linear,
     output: Linear,
-    /// `[heads x (buckets + 1)]`; the last column is the null slot's.
+    /// `[heads x (2 buckets + 1)]`: by age, then by place; the last column is the null slot's.
     time: Slot,
+    buckets: usize,
     null_key: Slot,
     null_value: Slot,
     heads: usize,
@@ -40,8 +41,8 @@ pub(crate) struct Reads<'a> {
     pub(crate) offsets: &'a [usize],
     /// Row of the event vectors.
     pub(crate) events: &'a [u32],
-    /// Age bucket.
-    pub(crate) ages: &'a [u8],
+    /// Age bucket and place bucket.
+    pub(crate) ages: &'a [[u8; 2]],
 }
 
 /// What the backward pass needs.
@@ -58,7 +59,7 @@ pub(crate) struct AttentionSaved<T> {
 }
 
 impl TargetAttention {
-    /// Adds its tensors, for ages in `buckets`.
+    /// Adds its tensors, for ages and places in `buckets` each.
     pub(crate) fn new(layout: &mut Layout, name: &str, dim: usize, heads: usize, buckets: usize) -> Self {
         let map = Init::Normal((1.0 / dim as f64).sqrt());
         let tensor = |layout: &mut Layout, part: &str, rows, cols, init| {
@@ -67,7 +68,8 @@ impl TargetAttention {
         Self {
             query: Linear::new(layout, &format!("{name}.query"), dim, heads * dim, map),
             output: Linear::new(layout, &format!("{name}.output"), heads * dim, dim, map),
-            time: tensor(layout, "time", heads, buckets + 1, Init::Constant(0.0)),
+            time: tensor(layout, "time", heads, 2 * buckets + 1, Init::Constant(0.0)),
+            buckets,
             null_key: tensor(layout, "null_key", 1, dim, Init::Normal(0.1)),
             null_value: tensor(layout, "null_value", 1, dim, Init::Normal(0.1)),
             heads,
@@ -96,7 +98,7 @@ impl TargetAttention {
         resize(&mut saved.pooled, rows * width);
         self.query.forward(params, candidates, &mut saved.queries);
         attend(
-            [self.heads, self.dim],
+            [self.heads, self.dim, self.buckets],
             self.scale(),
             (reads.offsets, reads.events, reads.ages),
             (&saved.queries, events),
@@ -126,7 +128,7 @@ impl TargetAttention {
         let mut dtime = vec![T::ZERO; self.time.rows * self.time.cols];
         let (mut dkey, mut dvalue) = (vec![T::ZERO; self.dim], vec![T::ZERO; self.dim]);
         attend_backward(
-            [self.heads, self.dim],
+            [self.heads, self.dim, self.buckets],
             self.scale(),
             (reads.offsets, reads.events, reads.ages),
             (&saved.queries, events),
@@ -182,28 +184,29 @@ fn add_scaled<T: Scalar>(factor: T, x: &[T], y: &mut [T]) {
 
 kernel! {
     fn attend<T: Scalar>(
-        sizes: [usize; 2],
+        sizes: [usize; 3],
         scale: T,
-        reads: (&[usize], &[u32], &[u8]),
+        reads: (&[usize], &[u32], &[[u8; 2]]),
         inputs: (&[T], &[T]),
         parts: (&[T], &[T], &[T]),
         weights: (&mut [T], &mut [T]),
         pooled: &mut [T],
     ) {
-        let ([heads, dim], (offsets, events, ages)) = (sizes, reads);
+        let ([heads, dim, buckets], (offsets, events, ages)) = (sizes, reads);
         let ((queries, vectors), (time, null_key, null_value)) = (inputs, parts);
         let (weights, null_weights) = weights;
-        let buckets = time.len() / heads;
+        let columns = 2 * buckets + 1;
         for row in 0..offsets.len() - 1 {
             let (from, to) = (offsets[row], offsets[row + 1]);
             for head in 0..heads {
                 let query = &queries[(row * heads + head) * dim..][..dim];
-                let time = &time[head * buckets..][..buckets];
-                let null = scale * inner(query, null_key) + time[buckets - 1];
+                let time = &time[head * columns..][..columns];
+                let null = scale * inner(query, null_key) + time[columns - 1];
                 let mut top = null;
                 for pair in from..to {
                     let vector = &vectors[events[pair] as usize * dim..][..dim];
-                    let score = scale * inner(query, vector) + time[ages[pair] as usize];
+                    let [age, place] = ages[pair].map(usize::from);
+                    let score = scale * inner(query, vector) + time[age] + time[buckets + place];
                     weights[pair * heads + head] = score;
                     top = top.larger(score);
                 }
@@ -231,9 +234,9 @@ kernel! {
 
 kernel! {
     fn attend_backward<T: Scalar>(
-        sizes: [usize; 2],
+        sizes: [usize; 3],
         scale: T,
-        reads: (&[usize], &[u32], &[u8]),
+        reads: (&[usize], &[u32], &[[u8; 2]]),
         inputs: (&[T], &[T]),
         parts: (&[T], &[T]),
         weights: (&[T], &[T]),
@@ -242,10 +245,10 @@ kernel! {
         devents: &mut [T],
         dparts: (&mut [T], &mut [T], &mut [T]),
     ) {
-        let ([heads, dim], (offsets, events, ages)) = (sizes, reads);
+        let ([heads, dim, buckets], (offsets, events, ages)) = (sizes, reads);
         let ((queries, vectors), (null_key, null_value)) = (inputs, parts);
         let ((weights, null_weights), (dtime, dkey, dvalue)) = (weights, dparts);
-        let buckets = dtime.len() / heads;
+        let columns = 2 * buckets + 1;
         for row in 0..offsets.len() - 1 {
             let (from, to) = (offsets[row], offsets[row + 1]);
             for head in 0..heads {
@@ -260,22 +263,24 @@ kernel! {
                     let vector = &vectors[events[pair] as usize * dim..][..dim];
                     mean += weights[pair * heads + head] * inner(dout, vector);
                 }
-                let dtime = &mut dtime[head * buckets..][..buckets];
+                let dtime = &mut dtime[head * columns..][..columns];
                 let ds = null_weight * (dnull - mean);
-                dtime[buckets - 1] += ds;
+                dtime[columns - 1] += ds;
                 add_scaled(null_weight, dout, dvalue);
                 add_scaled(ds * scale, query, dkey);
                 for (d, &key) in dquery.iter_mut().zip(null_key) {
                     *d = ds * scale * key;
                 }
                 for pair in from..to {
-                    let place = events[pair] as usize * dim;
-                    let vector = &vectors[place..][..dim];
+                    let at = events[pair] as usize * dim;
+                    let vector = &vectors[at..][..dim];
                     let weight = weights[pair * heads + head];
                     let ds = weight * (inner(dout, vector) - mean);
-                    dtime[ages[pair] as usize] += ds;
+                    let [age, place] = ages[pair].map(usize::from);
+                    dtime[age] += ds;
+                    dtime[buckets + place] += ds;
                     add_scaled(ds * scale, vector, dquery);
-                    let devent = &mut devents[place..][..dim];
+                    let devent = &mut devents[at..][..dim];
                     for ((d, &out), &query) in devent.iter_mut().zip(dout).zip(query) {
                         *d += weight * out + ds * scale * query;
                     }
@@ -296,7 +301,11 @@ mod tests {
     fn gradients_agree_with_finite_differences_with_an_empty_history_too() {
         let mut layout = Layout::new();
         let attention = TargetAttention::new(&mut layout, "a", DIM, 2, 3);
-        let reads = Reads { offsets: &[0, 2, 2, 5], events: &[0, 3, 1, 3, 2], ages: &[0, 1, 2, 0, 0] };
+        let reads = Reads {
+            offsets: &[0, 2, 2, 5],
+            events: &[0, 3, 1, 3, 2],
+            ages: &[[0, 1], [1, 0], [2, 2], [0, 0], [0, 2]],
+        };
         let (candidates, events) = (3 * DIM, 4 * DIM);
         check(
             &layout,

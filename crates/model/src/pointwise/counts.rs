@@ -70,6 +70,11 @@ impl<F: AddAssign + From<f32>> Sums<F> {
                 self.residual += (label.clicked - other).into();
                 self.convertible += label.convertible.into();
             }
+            ArrivalKind::LateClick => {
+                self.clicks += 1.0.into();
+                self.residual += 1.0.into();
+                self.convertible += label.convertible.into();
+            }
             ArrivalKind::Conversion => self.conversions += 1.0.into(),
             ArrivalKind::Matured => {
                 self.mature += 1.0.into();
@@ -90,6 +95,8 @@ struct Arrival {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum ArrivalKind {
     Click,
+    /// Of a row that was counted without one.
+    LateClick,
     Conversion,
     Matured,
 }
@@ -108,6 +115,7 @@ struct Expected {
 /// A labelled row of a user.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Past {
+    pub(crate) row: u32,
     pub(crate) item: u32,
     /// The label minus what user and item made likely, in standard deviations.
     pub(crate) residual: f32,
@@ -339,7 +347,8 @@ impl<'a> Counts<'a> {
         }
         self.expected.insert(row as u32, expected);
         let arrival = |known: i64, kind| Arrival { known, row: row as u32, kind };
-        let mut arrivals = vec![arrival(labels.click_known(row), ArrivalKind::Click)];
+        let mut arrivals = vec![arrival(labels.click_known(row).0, ArrivalKind::Click)];
+        arrivals.extend(labels.late_click(row).map(|time| arrival(time, ArrivalKind::LateClick)));
         if labels.may_convert(row) {
             arrivals.push(arrival(labels.matured_known(row), ArrivalKind::Matured));
             arrivals.extend(labels.conversion_known(row).map(|time| arrival(time, ArrivalKind::Conversion)));
@@ -368,12 +377,13 @@ impl<'a> Counts<'a> {
         let members = self.members(row);
         let expected = self.expected.get(&arrival.row).copied().unwrap_or_default();
         let one = |yes: bool| f32::from(u8::from(yes));
+        let clicked = arrival.kind == ArrivalKind::LateClick || self.labels.click_known(row).1;
         let label = Counted {
             kind: arrival.kind,
-            clicked: one(examples.clicks[row]),
+            clicked: one(clicked),
             slot: expected.slot,
-            convertible: one(self.labels.may_convert(row)),
-            converts: one(self.labels.conversion_time(row).is_some()),
+            convertible: one(clicked && self.labels.may_convert(row)),
+            converts: one(self.labels.converts_in_time(row)),
         };
         let others = [expected.item, expected.user, expected.both, expected.both];
         for ((scope, member), other) in self.scopes.iter_mut().zip(members).zip(others) {
@@ -382,19 +392,24 @@ impl<'a> Counts<'a> {
             }
         }
         self.total.add(&label, expected.both);
-        if arrival.kind == ArrivalKind::Click {
-            if let Some(slot) = examples.slots.get(row).and_then(|&slot| self.slots.get_mut(slot as usize)) {
-                *slot = [slot[0] + 1.0, slot[1] + f64::from(label.clicked)];
-            }
-            self.remember(row, label.clicked, expected, learned);
+        let first = arrival.kind == ArrivalKind::Click;
+        if !first && arrival.kind != ArrivalKind::LateClick {
+            return;
+        }
+        if let Some(slot) = examples.slots.get(row).and_then(|&slot| self.slots.get_mut(slot as usize)) {
+            *slot = [slot[0] + f64::from(u8::from(first)), slot[1] + f64::from(label.clicked)];
+        }
+        self.remember(row, (label.clicked, first), expected, learned);
+        if !first || self.labels.late_click(row).is_none() {
             self.expected.remove(&arrival.row);
         }
     }
 
+    /// Adds a labelled row to its user's past; corrects it there where it is not the row's first label.
     fn remember(
         &mut self,
         row: usize,
-        label: f32,
+        (label, first): (f32, bool),
         expected: Expected,
         learned: &mut impl FnMut(&[Past], Past),
     ) {
@@ -404,12 +419,17 @@ impl<'a> Counts<'a> {
         let Some(past) = self.past.get_mut(user) else { return };
         let deviation = (expected.both * (1.0 - expected.both)).max(1e-4).sqrt();
         let new = Past {
+            row: row as u32,
             item: examples.items[row].0,
             residual: ((label - expected.both) / deviation).clamp(-5.0, 5.0),
             over_slot: label - expected.slot,
             over_user: label - expected.user,
         };
         self.remembered[user] += 1;
+        if !first {
+            past.iter_mut().rev().find(|old| old.row == new.row).into_iter().for_each(|old| *old = new);
+            return;
+        }
         learned(&past[past.len().saturating_sub(most)..], new);
         if past.len() >= 2 * most {
             past.drain(..most);

@@ -134,6 +134,12 @@ impl<'a> FeatureStore<'a> {
         self.released = self.released.max(row + 1);
     }
 
+    /// Forgets the training rows: those are left of which no lesson is given, as their labels are known too late.
+    pub(crate) fn release_training(&mut self) {
+        let examples = self.data.examples;
+        examples.rows(Part::Train).for_each(|row| self.release(row));
+    }
+
     fn make_chunk(&mut self) {
         let rows = self.made..self.chunk_end();
         self.fit_effects(rows.start);
@@ -255,7 +261,7 @@ impl RowData<'_> {
         let last = newest_first.next();
         let length = newest_first.count() + usize::from(last.is_some());
         let age = match last {
-            Some(last) if self.settings.reads_time && self.log.timed() => {
+            Some(last) if self.reads_ages() => {
                 let days = (self.examples.times[row] - self.log.times()[last]).max(0) as f32 / DAY_MS as f32;
                 1.0 / (1.0 + days)
             }

@@ -1,7 +1,7 @@
 //! Where a candidate's content stands among the contents of a history: a histogram of cosines, and the evidence for the candidate
-//! as it fades with time; for ads and organic items apart.
+//! as it fades with time, and with newer events; for ads and organic items apart.
 //!
-//! Of each kind: the share of events in each bin, the largest cosine, and for each half-life `H`
+//! Of each kind: the share of events in each bin, the largest cosine, and for each half-life `H`, in days and in places from the end,
 //!
 //! ```text
 //! ln(1 + sum over events of  max(cosine, 0)^2 · read · 2^(-age / H))        read = min(1, ln(1 + dwell in s) / ln 31)
@@ -15,9 +15,9 @@ use super::items::ItemTables;
 /// Upper ends of the bins but the last.
 const EDGES: [f32; 5] = [0.05, 0.15, 0.3, 0.5, 0.8];
 const BINS: usize = EDGES.len() + 1;
-/// In units of [`Seen::age`]: half a day, two days and eight days, or so many places of the history where there are no times.
+/// Half a day, two days and eight days; and so many places of the history.
 const HALF_LIVES: [f32; 3] = [0.5, 2.0, 8.0];
-const OF_KIND: usize = BINS + 1 + HALF_LIVES.len();
+const OF_KIND: usize = BINS + 1 + 2 * HALF_LIVES.len();
 /// Features of one row: both kinds.
 pub(crate) const WIDTH: usize = 2 * OF_KIND;
 /// Seconds of dwell from which on an item counts as read.
@@ -27,8 +27,10 @@ const READ_SECONDS: f32 = 30.0;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
     pub(crate) item: u32,
-    /// Days, or places from the end.
-    pub(crate) age: f32,
+    /// Its age; none where it is not read.
+    pub(crate) days: Option<f32>,
+    /// Its place from the end; none where it is not read.
+    pub(crate) place: Option<f32>,
     /// -1 = unknown.
     pub(crate) dwell_ms: i32,
 }
@@ -48,8 +50,11 @@ pub(crate) fn histogram(
         bins[EDGES.partition_point(|&edge| edge <= cosine)] += 1.0;
         rest[0] = rest[0].max(cosine);
         let evidence = cosine.max(0.0).powi(2) * read(event.dwell_ms);
-        for (sum, half_life) in rest[1..].iter_mut().zip(HALF_LIVES) {
-            *sum += evidence * (-event.age / half_life).exp2();
+        for (sums, age) in rest[1..].chunks_exact_mut(HALF_LIVES.len()).zip([event.days, event.place]) {
+            let Some(age) = age else { continue };
+            for (sum, half_life) in sums.iter_mut().zip(HALF_LIVES) {
+                *sum += evidence * (-age / half_life).exp2();
+            }
         }
     }
     for of_kind in out.chunks_exact_mut(OF_KIND) {
@@ -77,16 +82,22 @@ mod tests {
     fn a_history_by_hand() {
         let content = [1.0, 0.0, 0.6, 0.8, 0.0, 1.0];
         let kinds = [Kind::Organic, Kind::Ad, Kind::Organic];
-        let tables = ItemTables { content: &content, advertisers: &[], prefixes: None, kinds: &kinds };
-        let seen = |item, age, dwell_ms| Seen { item, age, dwell_ms };
+        let known = vec![true; kinds.len()];
+        let tables =
+            ItemTables { content: &content, advertisers: &[], prefixes: None, kinds: &kinds, known: &known };
+        let seen =
+            |item, days, place, dwell_ms| Seen { item, days: Some(days), place: Some(place), dwell_ms };
         let mut out = [0.0; WIDTH];
-        let events = [seen(2, 0.0, -1), seen(1, 2.0, -1), seen(0, 8.0, 30_000), seen(0, 8.0, 0)];
+        let events =
+            [seen(2, 0.0, 3.0, -1), seen(1, 2.0, 2.0, -1), seen(0, 8.0, 1.0, 30_000), seen(0, 8.0, 0.0, 0)];
         histogram(&tables, events.into_iter(), 0, &mut out);
         let (organic, ads) = out.split_at(OF_KIND);
         // Organic: cosines 0, 1 and 1, the last not read; ads: 0.6.
         assert_eq!(organic[..BINS], [1.0 / 3.0, 0.0, 0.0, 0.0, 0.0, 2.0 / 3.0]);
         assert_eq!(organic[BINS], 1.0);
-        assert_eq!(organic[BINS + 1..], [2.0f32.powi(-16), 1.0 / 16.0, 0.5].map(f32::ln_1p));
+        let (by_time, by_place) = organic[BINS + 1..].split_at(3);
+        assert_eq!(by_time, [2.0f32.powi(-16), 1.0 / 16.0, 0.5].map(f32::ln_1p));
+        assert_eq!(by_place, [2.0f32.powi(-2), 2.0f32.powf(-0.5), 2.0f32.powf(-0.125)].map(f32::ln_1p));
         assert_eq!(ads[..BINS], [0.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
         assert_eq!(ads[BINS + 2], (0.36f32 * 0.5).ln_1p());
         let mut empty = [0.0; WIDTH];

@@ -17,6 +17,8 @@ pub struct ItemTables<'a> {
     pub prefixes: Option<&'a PrefixRows>,
     /// Ad or organic.
     pub kinds: &'a [Kind],
+    /// Items that a fit may look at, one flag an item.
+    pub known: &'a [bool],
 }
 
 impl ItemTables<'_> {

@@ -1,8 +1,11 @@
-//! When each label is known. A click is known when it happens, its absence when the click window is over; a conversion when it
-//! arrives, its absence when the attribution window is over; all of that the logging delay later. Every use of a label, in a
-//! feature or in a loss, asks here.
+//! When each label is known. A click is known when the log has it, its absence when the click window is over; a conversion when the
+//! log has it, its absence when the attribution window is over; all of that the logging delay later. Every use of a label, in a
+//! feature or in a loss, asks here. An impression is known when it is shown: the ranker shows it.
+//!
+//! A click that the log has only after its window was taken for none before: such a row has two labels, one after the other. A
+//! conversion that the log has only after its window stays unknown to what is learned at the window's end.
 
-use semrank_data::{Dataset, Examples, Meta};
+use semrank_data::{Dataset, Examples, Meta, Part};
 
 /// Milliseconds of a day.
 pub(crate) const DAY_MS: i64 = 86_400_000;
@@ -51,24 +54,51 @@ impl<'a> Labels<'a> {
         Self { examples, windows: Windows::of(&dataset.meta), end }
     }
 
-    /// Whether the examples have conversions.
+    /// Whether training rows have conversions.
     pub(crate) fn has_conversions(&self) -> bool {
-        self.examples.conversions.iter().any(Option::is_some)
+        let conversions = &self.examples.conversions;
+        self.examples.rows(Part::Train).any(|row| conversions.get(row).is_some_and(Option::is_some))
     }
 
     /// Time of the click, or of the impression where the log has none.
     pub(crate) fn click_time(&self, row: usize) -> i64 {
-        match self.examples.click_times.get(row) {
-            Some(&time) if time != i64::MIN => time,
-            _ => self.examples.times[row],
+        known(&self.examples.click_times, row).unwrap_or(self.examples.times[row])
+    }
+
+    /// When a row without a click by then is taken for one that has none.
+    fn waited(&self, row: usize) -> i64 {
+        let waited = self.examples.times[row].saturating_add(self.windows.click);
+        self.logged(if self.examples.clicks[row] { waited.max(self.click_time(row)) } else { waited })
+    }
+
+    /// When the click of a row is known, if it has one.
+    pub(crate) fn click_arrived(&self, row: usize) -> Option<i64> {
+        self.examples.clicks[row].then(|| self.logged(self.click_received(row)))
+    }
+
+    /// When the log has the click of a row.
+    fn click_received(&self, row: usize) -> i64 {
+        received(&self.examples.click_received, row, self.click_time(row))
+    }
+
+    /// When a row first has a click label, and which.
+    pub(crate) fn click_known(&self, row: usize) -> (i64, bool) {
+        let waited = self.waited(row);
+        match self.click_arrived(row).filter(|&arrived| arrived <= waited) {
+            Some(arrived) => (arrived, true),
+            None => (waited, false),
         }
     }
 
-    /// When the click label is known.
-    pub(crate) fn click_known(&self, row: usize) -> i64 {
-        let waited = self.examples.times[row].saturating_add(self.windows.click);
-        let known = if self.examples.clicks[row] { self.click_time(row) } else { waited };
-        self.logged(known)
+    /// When a click is known that was taken for none before.
+    pub(crate) fn late_click(&self, row: usize) -> Option<i64> {
+        self.click_arrived(row).filter(|&arrived| arrived > self.waited(row))
+    }
+
+    /// When the dwell after a click is known.
+    pub(crate) fn dwell_known(&self, row: usize) -> i64 {
+        let dwell = self.examples.dwell_ms.get(row).map_or(0, |&ms| i64::from(ms.max(0)));
+        self.logged(self.click_time(row).saturating_add(dwell))
     }
 
     /// When the log has what happened at a time.
@@ -90,14 +120,20 @@ impl<'a> Labels<'a> {
     /// Time of the conversion of a click, if it has one.
     pub(crate) fn conversion_time(&self, row: usize) -> Option<i64> {
         let converts = self.examples.conversions.get(row).copied().flatten().unwrap_or(false);
-        let time = self.examples.conversion_times.get(row).copied().filter(|&time| time != i64::MIN);
+        let time = known(&self.examples.conversion_times, row);
         // A label without a time is known with the window's end.
         converts.then(|| time.unwrap_or(self.matured(row)).max(self.click_time(row)))
     }
 
+    /// When the log has the conversion of a click, if it has one, and the click.
+    pub(crate) fn conversion_received(&self, row: usize) -> Option<i64> {
+        let time = self.conversion_time(row)?;
+        Some(received(&self.examples.conversion_received, row, time).max(self.click_received(row)))
+    }
+
     /// When the conversion of a click is known, if it has one.
     pub(crate) fn conversion_known(&self, row: usize) -> Option<i64> {
-        self.conversion_time(row).map(|time| self.logged(time))
+        self.conversion_received(row).map(|time| self.logged(time))
     }
 
     /// Whether the row is a click whose conversion label can no longer change.
@@ -110,8 +146,35 @@ impl<'a> Labels<'a> {
         self.click_time(row).saturating_add(self.windows.conversion)
     }
 
-    /// When it is known that the conversion label of a click can no longer change.
+    /// When it is known that the attribution window of a click is over.
     pub(crate) fn matured_known(&self, row: usize) -> i64 {
-        self.logged(self.matured(row))
+        self.logged(self.matured(row).max(self.click_received(row)))
     }
+
+    /// The click label of a row as it is known before a moment, if it is.
+    pub(crate) fn click_before(&self, row: usize, moment: i64) -> Option<bool> {
+        let known = self.click_known(row).0 < moment;
+        known.then(|| self.click_arrived(row).is_some_and(|arrived| arrived < moment))
+    }
+
+    /// The conversion label of a click as it is known before a moment by which no label of such a row can change.
+    pub(crate) fn conversion_before(&self, row: usize, moment: i64) -> Option<bool> {
+        let known = self.may_convert(row) && self.closed(row) < moment;
+        known.then(|| self.conversion_known(row).is_some_and(|arrived| arrived < moment))
+    }
+
+    /// Whether a conversion of the click is known when its window is over.
+    pub(crate) fn converts_in_time(&self, row: usize) -> bool {
+        self.conversion_known(row).is_some_and(|known| known <= self.matured_known(row))
+    }
+}
+
+/// A time of a row, where there is one.
+fn known(times: &[i64], row: usize) -> Option<i64> {
+    times.get(row).copied().filter(|&time| time != i64::MIN)
+}
+
+/// When the log has what happened at `time`: not before.
+fn received(times: &[i64], row: usize, time: i64) -> i64 {
+    known(times, row).unwrap_or(time).max(time)
 }

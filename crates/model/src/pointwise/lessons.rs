@@ -28,8 +28,8 @@ const LOOKS: [f64; 7] = [1.0 / 56.0, 1.0 / 28.0, 1.0 / 14.0, 1.0 / 7.0, 2.0 / 7.
 /// What is learned.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Lesson {
-    /// The click label, and dwell.
-    Click,
+    /// Whether there is a click, as far as is known then, and its dwell.
+    Click(bool),
     /// A conversion label that is taken as it is.
     Conversion(bool),
     /// A sample of the fake-negative stream.
@@ -58,6 +58,13 @@ pub(crate) struct Timed {
     pub(crate) last: bool,
 }
 
+impl Timed {
+    /// Whether it is the row's first one, which is about its click.
+    pub(crate) fn is_first(&self) -> bool {
+        self.order == 0
+    }
+}
+
 impl Eq for Timed {}
 
 impl PartialOrd for Timed {
@@ -81,6 +88,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) wait_ms: i64,
     /// Whether conversions are learned.
     pub(crate) conversions: bool,
+    /// Lessons before this time (ms UTC) are given.
+    pub(crate) until: i64,
     /// Whether the log is read once, in time order.
     pub(crate) once: bool,
     /// Whether each stretch of a click's age has a hazard of its own.
@@ -93,6 +102,7 @@ pub(crate) struct Plan<'a> {
 impl<'a> Plan<'a> {
     pub(crate) fn new(
         (labels, delay): (Labels<'a>, Delay),
+        labels_before: Option<i64>,
         settings: &PointwiseSettings,
         conversions: bool,
         once: bool,
@@ -103,8 +113,18 @@ impl<'a> Plan<'a> {
         // Where nothing has to be waited for, there is no delay to learn.
         let late = labels.windows.conversion > 0;
         let delay = if late || delay == Delay::Oracle { delay } else { Delay::Window };
-        let keep_negatives = settings.keep_negatives;
-        Self { labels, delay, wait_ms, conversions, once, pieces: pieces && late, keep_negatives, seed }
+        let logged = labels.end.saturating_add(1);
+        Self {
+            labels,
+            delay,
+            wait_ms,
+            conversions,
+            until: labels_before.map_or(logged, |before| before.min(logged)),
+            once,
+            pieces: pieces && late,
+            keep_negatives: settings.keep_negatives,
+            seed,
+        }
     }
 
     /// Whether nothing is learned of a row, as it has no click and there are enough of its kind.
@@ -113,33 +133,37 @@ impl<'a> Plan<'a> {
         self.keep_negatives < 1.0 && !self.labels.examples.clicks[row] && dropped()
     }
 
-    /// The lessons of a row, up to the end of the log.
+    /// The lessons of a row, as far as they are given.
     fn push(&self, row: usize, out: &mut Vec<Timed>) {
         let from = out.len();
         let mut add = |time: i64, lesson: Lesson| {
             let order = (out.len() - from) as u8;
             out.push(Timed { time, row: row as u32, order, lesson, last: false });
         };
-        add(self.labels.click_known(row), Lesson::Click);
+        let labels = self.labels;
+        let dwelled = |time: i64| time.max(labels.dwell_known(row));
+        let (time, clicked) = labels.click_known(row);
+        add(if clicked { dwelled(time) } else { time }, Lesson::Click(clicked));
+        labels.late_click(row).into_iter().for_each(|time| add(dwelled(time), Lesson::Click(true)));
         if self.conversions && self.labels.may_convert(row) {
-            self.push_conversion(row, &mut |time, lesson| add(self.labels.logged(time), lesson));
+            let known = labels.click_arrived(row).unwrap_or(i64::MIN);
+            self.push_conversion(row, &mut |time, lesson| add(labels.logged(time).max(known), lesson));
         }
-        let end = self.labels.end;
-        out.retain(|lesson| lesson.time <= end);
+        out.retain(|lesson| lesson.time < self.until);
         if let Some(last) = out[from..].iter_mut().max() {
             last.last = true;
         }
     }
 
-    /// What is learned of a click's conversion, by the times at which it happened.
+    /// What is learned of a click's conversion, by the times at which the log has it.
     fn push_conversion(&self, row: usize, add: &mut impl FnMut(i64, Lesson)) {
         let (labels, click) = (self.labels, self.labels.click_time(row));
-        let (converted, over) = (labels.conversion_time(row), labels.matured(row));
+        let (converted, over) = (labels.conversion_received(row), labels.matured(row));
         let waited = click.saturating_add(self.wait_ms).min(over);
         let known_at = |time: i64| converted.is_some_and(|converted| converted <= time);
         match self.delay {
             Delay::Oracle => add(click, Lesson::Conversion(converted.is_some())),
-            Delay::Window => add(over, Lesson::Conversion(converted.is_some())),
+            Delay::Window => add(over, Lesson::Conversion(known_at(over))),
             Delay::Naive if self.once => add(waited, Lesson::Conversion(known_at(waited))),
             Delay::Naive => add(click, Lesson::Conversion(known_at(self.seen_until()))),
             Delay::FakeNegativeWeighted => {
@@ -151,8 +175,8 @@ impl<'a> Plan<'a> {
                 add(waited, Lesson::Elapsed(soon));
                 let late = converted.filter(|_| !soon);
                 late.into_iter().for_each(|time| add(time, Lesson::Elapsed(true)));
-                let real_negative = (!soon).then_some(late.is_none());
-                add(over, Lesson::Late { delayed: late.is_some(), real_negative });
+                let delayed = !soon && known_at(over);
+                add(over, Lesson::Late { delayed, real_negative: (!soon).then_some(!delayed) });
             }
             Delay::DelayModel if self.pieces => self.push_stretches(click, converted, add),
             Delay::DelayModel => self.push_looks(click, converted, add),
@@ -175,7 +199,7 @@ impl<'a> Plan<'a> {
             }
             from = next;
         }
-        // Behind the last look only a label without a time of its own is left.
+        // Behind the last look only a label is left that has no time of its own, or that the log had late.
         converted
             .into_iter()
             .for_each(|at| add(at, Lesson::Arrived { from: days(from), at: days(at - click) }));
@@ -194,7 +218,7 @@ impl<'a> Plan<'a> {
 
     /// The newest time of which the log tells.
     fn seen_until(&self) -> i64 {
-        self.labels.end.saturating_sub(self.labels.windows.logging)
+        self.until.saturating_sub(1).saturating_sub(self.labels.windows.logging)
     }
 
     /// The attribution window in days, at least an hour.

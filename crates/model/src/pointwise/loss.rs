@@ -44,14 +44,6 @@ pub(crate) struct Losses<'a> {
     pub(crate) log_shape: f64,
 }
 
-/// A row's label, as far as the loss needs it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Truth {
-    pub(crate) click: bool,
-    /// -1 = none.
-    pub(crate) dwell_ms: i32,
-}
-
 /// The losses of one lesson.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Found {
@@ -62,11 +54,14 @@ pub(crate) struct Found {
 }
 
 impl Losses<'_> {
-    /// Writes the gradient of the lesson's weighted loss into `dlogits` (zero before) and returns the unweighted losses.
-    pub(crate) fn of(&self, lesson: Lesson, truth: Truth, logits: &[f64], dlogits: &mut [f64]) -> Found {
+    /// Writes the gradient of the lesson's weighted loss into `dlogits` (zero before) and returns the unweighted losses; `dwell_ms` is
+    /// that of the row, -1 = none.
+    pub(crate) fn of(&self, lesson: Lesson, dwell_ms: i32, logits: &[f64], dlogits: &mut [f64]) -> Found {
         let mut found = Found::default();
         match (lesson, self.columns.conversion) {
-            (Lesson::Click, conversion) => self.click(truth, conversion, (logits, dlogits), &mut found),
+            (Lesson::Click(clicked), conversion) => {
+                self.click((clicked, dwell_ms), conversion, (logits, dlogits), &mut found);
+            }
             (_, None) => {}
             (Lesson::Conversion(label), Some(at)) => {
                 self.label(at, label, [1.0, 1.0], (logits, dlogits), &mut found)
@@ -108,19 +103,19 @@ impl Losses<'_> {
 
     fn click(
         &self,
-        truth: Truth,
+        (clicked, dwell_ms): (bool, i32),
         conversion: Option<usize>,
         (logits, dlogits): (&[f64], &mut [f64]),
         found: &mut Found,
     ) {
-        let (loss, slope) = cross_entropy(logits[HeadColumns::CLICK], truth.click, 1.0);
+        let (loss, slope) = cross_entropy(logits[HeadColumns::CLICK], clicked, 1.0);
         dlogits[HeadColumns::CLICK] += self.settings.click_weight * slope;
         found.losses[Head::Click as usize] = Some(loss);
-        if let Some(at) = conversion.filter(|_| !truth.click) {
+        if let Some(at) = conversion.filter(|_| !clicked) {
             self.product(at, false, 1.0, (logits, dlogits));
         }
-        if let (Some(at), true, true) = (self.columns.dwell, truth.click, truth.dwell_ms >= 0) {
-            let off = logits[at] - log_seconds(truth.dwell_ms);
+        if let (Some(at), true, true) = (self.columns.dwell, clicked, dwell_ms >= 0) {
+            let off = logits[at] - log_seconds(dwell_ms);
             dlogits[at] += self.settings.dwell_weight * off;
             found.losses[Head::Dwell as usize] = Some(0.5 * off * off);
         }

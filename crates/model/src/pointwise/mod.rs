@@ -59,4 +59,4 @@ pub use progress::{DayReport, HeadReport, PassReport, Tally};
 pub use rows::Contexts;
 pub use score::Score;
 pub use settings::{Auto, CalibrationKind, Delay, Hazard, Kinds, Known, PointwiseSettings, Stream};
-pub use training::{Goal, PointwiseTask, PointwiseTrainer, Progress, Watch};
+pub use training::{Choosing, Goal, PointwiseTask, PointwiseTrainer, Progress, Watch};

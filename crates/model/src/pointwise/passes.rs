@@ -6,7 +6,7 @@ use super::lessons::Timed;
 use super::network::Position;
 use super::progress::{DayReport, PassReport, add, head_reports};
 use super::trainer::Stepped;
-use super::training::{PointwiseTrainer, Progress, Watch};
+use super::training::{Choosing, PointwiseTrainer, Progress, Watch};
 use semrank_core::Rng;
 use semrank_data::Part;
 
@@ -25,6 +25,7 @@ impl PointwiseTrainer<'_> {
                 return false;
             }
         }
+        self.features.release_training();
         let validation_loss = self.validation_loss();
         self.curve.push(PassReport { epoch: 1, heads: head_reports(&self.heads), validation_loss });
         true
@@ -132,7 +133,8 @@ impl PointwiseTrainer<'_> {
         }
     }
 
-    /// Weighted mean loss over validation rows: of clicks, and of conversions of clicks whose window is over.
+    /// Weighted mean loss over validation rows: of clicks, and of conversions of clicks whose window is over, before the first test
+    /// row.
     fn validation_loss(&mut self) -> Option<f64> {
         let rows: Vec<usize> = self.task.examples.rows(Part::Valid).collect();
         let scores = self.score(&rows, Position::Logged);
@@ -144,10 +146,10 @@ impl PointwiseTrainer<'_> {
             let add = |sums: &mut [f64; 2], p: f64, label: bool| {
                 *sums = [sums[0] + weight * cross_entropy(log_odds(p), label, 1.0).0, sums[1] + weight];
             };
-            add(&mut clicks, score.click, self.task.examples.clicks[row]);
-            if self.plan.conversions && self.labels.is_mature(row) {
-                add(&mut conversions, score.conversion, self.labels.conversion_time(row).is_some());
-            }
+            let Choosing { click, conversion } = self.choosing(row);
+            click.into_iter().for_each(|label| add(&mut clicks, score.click, label));
+            let conversion = conversion.filter(|_| self.plan.conversions);
+            conversion.into_iter().for_each(|label| add(&mut conversions, score.conversion, label));
         }
         let mean = |[loss, weight]: [f64; 2]| if weight > 0.0 { loss / weight } else { 0.0 };
         let settings = self.task.settings;

@@ -10,8 +10,8 @@ use super::propensity::Propensity;
 use super::settings::{Kinds, PointwiseSettings};
 use crate::gap_bucket;
 use semrank_core::{Catalog, EventLog, UserId};
-use semrank_data::{ContextValues, Dataset, Examples, Part};
-use std::collections::BTreeMap;
+use semrank_data::{ContextValues, Dataset, Examples, FitScope, Part};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// Most different values of a small context column.
@@ -42,12 +42,9 @@ impl Contexts {
     /// Reads the columns of `examples`.
     pub fn new(examples: &Examples, catalog: &Catalog, settings: &PointwiseSettings) -> Self {
         let mut out = Self::default();
-        if !examples.surfaces.is_empty() {
-            let codes = examples.surfaces.iter().map(|&s| if s == u8::MAX { 0 } else { u16::from(s) + 1 });
-            let values = examples.surface_names.len() + 1;
-            out.small.push(ContextCodes { name: "surface".into(), values, codes: codes.collect() });
-        }
-        if settings.reads_time {
+        let known = |surface: u8| (surface != u8::MAX).then_some(i64::from(surface));
+        out.push("surface", examples, examples.surfaces.iter().map(|&surface| known(surface)));
+        if settings.reads_hour {
             let hour = |&time: &i64| (1 + time.rem_euclid(24 * HOUR_MS) / HOUR_MS) as u16;
             let codes = examples.times.iter().map(hour).collect();
             out.small.push(ContextCodes { name: "hour".into(), values: 25, codes });
@@ -57,8 +54,9 @@ impl Contexts {
                 ContextValues::Text { codes, names } => {
                     let items: Vec<u32> =
                         names.names().map(|name| catalog.ids.get(name).unwrap_or(u32::MAX)).collect();
-                    let known = items.iter().filter(|&&item| item != u32::MAX).count();
-                    if !items.is_empty() && known as f64 >= NAMES_ITEMS * items.len() as f64 {
+                    let trained = trained_values(examples, codes);
+                    let named = trained.iter().filter(|&&code| items[code as usize] != u32::MAX).count();
+                    if !trained.is_empty() && named as f64 >= NAMES_ITEMS * trained.len() as f64 {
                         let of = |&code: &u32| items.get(code as usize).copied().unwrap_or(u32::MAX);
                         out.related.push(codes.iter().map(of).collect());
                         out.related_names.push(column.name.clone());
@@ -95,6 +93,11 @@ impl Contexts {
     }
 }
 
+/// The different codes of the training rows.
+fn trained_values(examples: &Examples, codes: &[u32]) -> BTreeSet<u32> {
+    examples.rows(Part::Train).map(|row| codes[row]).filter(|&code| code != u32::MAX).collect()
+}
+
 /// Everything a row refers to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RowData<'a> {
@@ -106,6 +109,10 @@ pub(crate) struct RowData<'a> {
     pub(crate) settings: &'a PointwiseSettings,
     /// Most events of a history.
     pub(crate) history: usize,
+    /// What training rows may see.
+    scope: &'a FitScope,
+    /// Slots of the training rows; a later one is unknown.
+    pub(crate) slots: u16,
     /// How rows are weighed; none where they count alike.
     propensity: Option<Propensity>,
 }
@@ -115,6 +122,7 @@ impl<'a> RowData<'a> {
     pub(crate) fn new(
         dataset: &'a Dataset,
         examples: &'a Examples,
+        scope: &'a FitScope,
         tables: ItemTables<'a>,
         contexts: &'a Contexts,
         (settings, history): (&'a PointwiseSettings, usize),
@@ -122,7 +130,9 @@ impl<'a> RowData<'a> {
         let log = &dataset.events;
         let (contexts, related) = (&contexts.small, &contexts.related);
         let propensity = Propensity::new(examples, settings);
-        Self { log, examples, tables, contexts, related, settings, history, propensity }
+        let slots = examples.rows(Part::Train).filter_map(|row| examples.slots.get(row).copied());
+        let slots = slots.filter(|&slot| slot != u16::MAX).max().map_or(0, |most| most + 1);
+        Self { log, examples, tables, contexts, related, settings, history, scope, slots, propensity }
     }
 
     /// Global indices from the oldest to the newest event of the row's history: as many as are read of it, and between them
@@ -133,7 +143,10 @@ impl<'a> RowData<'a> {
             return 0..0;
         }
         let first = self.log.range(UserId(user.0)).start;
-        let end = first + self.examples.history_ends[row] as usize;
+        let mut end = first + self.examples.history_ends[row] as usize;
+        if self.examples.parts[row] == Part::Train {
+            end = end.min(self.scope.ends()[user.index()]);
+        }
         let start = match self.settings.kinds {
             Kinds::All => end.saturating_sub(self.history).max(first),
             _ => {
@@ -145,11 +158,18 @@ impl<'a> RowData<'a> {
 
     /// What the histogram is told of an event.
     pub(crate) fn seen(&self, row: usize, event: usize, newest: usize) -> Seen {
-        let age = match self.settings.reads_time && self.log.timed() {
-            true => (self.examples.times[row] - self.log.times()[event]).max(0) as f32 / DAY_MS as f32,
-            false => (newest - 1 - event) as f32,
-        };
-        Seen { item: self.log.items()[event].0, age, dwell_ms: self.dwell(event) }
+        let age = |event: usize| (self.examples.times[row] - self.log.times()[event]).max(0) as f32;
+        Seen {
+            item: self.log.items()[event].0,
+            days: self.reads_ages().then(|| age(event) / DAY_MS as f32),
+            place: self.settings.reads_places.then(|| (newest - 1 - event) as f32),
+            dwell_ms: self.dwell(event),
+        }
+    }
+
+    /// Whether ages and gaps of events are read.
+    pub(crate) fn reads_ages(&self) -> bool {
+        self.settings.reads_time && self.log.timed()
     }
 
     /// -1 = unknown.
@@ -167,18 +187,16 @@ impl<'a> RowData<'a> {
         }
     }
 
-    /// Bucket of an event's age at the row's time; where there are no times, of its place from the end.
-    pub(crate) fn age(&self, row: usize, event: usize, newest: usize) -> u8 {
-        if !self.settings.reads_time || !self.log.timed() {
-            return gap_bucket((newest - event) as i64 * 1000);
-        }
-        gap_bucket(self.examples.times[row] - self.log.times()[event])
+    /// Buckets of an event's age at the row's time and of its place from the end; 0 where it is not read.
+    pub(crate) fn ages(&self, row: usize, event: usize, newest: usize) -> [u8; 2] {
+        let age = || gap_bucket(self.examples.times[row] - self.log.times()[event]);
+        let place = || gap_bucket((newest - event) as i64 * 1000);
+        [if self.reads_ages() { age() } else { 0 }, if self.settings.reads_places { place() } else { 0 }]
     }
 
     /// Action, dwell bucket, gap bucket and kind of an event of a user whose events begin at `first`.
     pub(crate) fn parts(&self, event: usize, first: usize) -> [u8; 4] {
-        let timed = self.settings.reads_time && self.log.timed();
-        let gap = match event > first && timed {
+        let gap = match event > first && self.reads_ages() {
             true => gap_bucket(self.log.times()[event] - self.log.times()[event - 1]),
             false => 0,
         };
@@ -204,7 +222,7 @@ impl<'a> RowData<'a> {
     /// The row's slot, from 1; 0 = none.
     pub(crate) fn slot(&self, row: usize) -> u16 {
         match self.examples.slots.get(row) {
-            Some(&slot) if self.settings.position && slot != u16::MAX => slot + 1,
+            Some(&slot) if self.settings.position && slot < self.slots => slot + 1,
             _ => 0,
         }
     }
@@ -225,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_column_of_256_values_is_small_and_one_of_257_is_not() {
-        let settings = PointwiseSettings { reads_time: false, ..PointwiseSettings::default() };
+        let settings = PointwiseSettings { reads_hour: false, ..PointwiseSettings::default() };
         for (values, small) in [(256, 1), (257, 0)] {
             let numbers = ContextValues::Integer((0..values).collect());
             let examples = Examples {

@@ -101,8 +101,12 @@ semrank_core::settings! {
         kinds: Kinds = Kinds::All,
         /// Whether dwell times of history events are read.
         reads_dwell: bool = true,
-        /// Whether times are read: ages and gaps of history events, hour of the day.
+        /// Whether times are read: ages and gaps of history events.
         reads_time: bool = true,
+        /// Whether the places of history events from the end are read.
+        reads_places: bool = true,
+        /// Whether the hour of the day (UTC) is read.
+        reads_hour: bool = true,
         /// Whether smoothed counts of labels are features.
         counts: bool = true,
         /// Clicks (or conversions) at the base rate that smooth a count.

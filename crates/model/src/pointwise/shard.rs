@@ -54,7 +54,7 @@ impl Numbering {
                 let number = self.numbers[event - from];
                 if number != NONE {
                     inputs.reads.push(number);
-                    inputs.ages.push(data.age(row, event, history.end));
+                    inputs.ages.push(data.ages(row, event, history.end));
                 }
             }
             inputs.offsets.push(inputs.reads.len());

@@ -4,8 +4,8 @@
 //! randomness is a function of (seed, step). So a seed gives the same bytes for any number of threads.
 
 use super::features::FeatureStore;
-use super::lessons::{Lesson, Plan, Timed};
-use super::loss::{HEADS, Head, HeadSum, Losses, Truth};
+use super::lessons::{Plan, Timed};
+use super::loss::{HEADS, Head, HeadSum, Losses};
 use super::network::{Drops, HeadColumns, Inputs, PointwiseNetwork, Saved};
 use super::rows::RowData;
 use super::settings::PointwiseSettings;
@@ -280,8 +280,7 @@ impl<T: Scalar> ShardSpace<T> {
             logits.iter_mut().zip(row_logits).for_each(|(to, from)| *to = from.to_f64());
             dlogits.fill(0.0);
             let dwell_ms = data.examples.dwell_ms.get(row).copied().unwrap_or(-1);
-            let truth = Truth { click: data.examples.clicks[row], dwell_ms };
-            let found = losses.of(timed.lesson, truth, &logits, &mut dlogits);
+            let found = losses.of(timed.lesson, dwell_ms, &logits, &mut dlogits);
             for (head, (sum, loss)) in self.heads.iter_mut().zip(found.losses).enumerate() {
                 let Some(loss) = loss else { continue };
                 // A lesson is about one head, and about dwell, whose logit is its own.
@@ -299,7 +298,7 @@ impl<T: Scalar> ShardSpace<T> {
             let scale = scale * data.weight(row);
             network.add_delay_shape(found.shape * scale, &mut self.grads);
             out.extend(dlogits.iter().map(|&d| T::from_f64(d * scale)));
-            if timed.lesson == Lesson::Click {
+            if timed.is_first() {
                 let conversion = columns.conversion_logit(|column| logits[column]).unwrap_or(0.0);
                 let click = logits[HeadColumns::CLICK];
                 self.predictions.push(Prediction { row: timed.row, click, conversion });

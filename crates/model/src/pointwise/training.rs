@@ -18,7 +18,7 @@ use super::settings::{Delay, Hazard, PointwiseSettings};
 use super::trainer::Stepper;
 use crate::calibrate::Calibration;
 use crate::{ModelSettings, TrainSettings};
-use semrank_data::{Dataset, Examples, Part};
+use semrank_data::{Dataset, Examples, FitScope, Part};
 
 /// What is predicted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -37,6 +37,8 @@ pub struct PointwiseTask<'a> {
     pub dataset: &'a Dataset,
     /// Rows with labels.
     pub examples: &'a Examples,
+    /// What may be fitted.
+    pub scope: &'a FitScope,
     /// What is known of items.
     pub tables: ItemTables<'a>,
     /// What is known of rows.
@@ -51,6 +53,15 @@ pub struct PointwiseTask<'a> {
     pub goal: Goal,
     /// Of every random choice.
     pub seed: u64,
+}
+
+/// Labels of a validation row, as far as they are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Choosing {
+    /// Whether it was clicked.
+    pub click: Option<bool>,
+    /// Of a click, whether it converted.
+    pub conversion: Option<bool>,
 }
 
 /// A training, and the model it has made so far.
@@ -89,16 +100,23 @@ const SCORED: usize = 1 << 16;
 impl<'a> PointwiseTrainer<'a> {
     /// Nothing trained yet.
     pub fn new(task: &PointwiseTask<'a>) -> Self {
-        let PointwiseTask { dataset, examples, settings, .. } = *task;
+        let PointwiseTask { dataset, examples, scope, settings, .. } = *task;
         let labels = Labels::new(dataset, examples);
-        let data =
-            RowData::new(dataset, examples, task.tables, task.contexts, (settings, task.model.history));
+        let data = RowData::new(
+            dataset,
+            examples,
+            scope,
+            task.tables,
+            task.contexts,
+            (settings, task.model.history),
+        );
         let conversions = task.goal == Goal::Oc && labels.has_conversions();
         let once = task.train.stream.once(examples.rows(Part::Train).count());
-        let plan = Plan::new((labels, task.train.delay), settings, conversions, once, task.seed);
+        let delay = (labels, task.train.delay);
+        let plan = Plan::new(delay, scope.labels_before(), settings, conversions, once, task.seed);
         let features = FeatureStore::new(data, plan, settings);
         let hazards = if conversions && plan.pieces { STRETCHES.len() } else { 0 };
-        let shape = shape(task, features.width(), (conversions, hazards));
+        let shape = shape(task, &data, features.width(), (conversions, hazards));
         let slot_shares = slot_shares(&data, shape.slots);
         let network = network(task, shape);
         let drop = |rate: f64, rest: bool| if rest && !once { rate } else { 0.0 };
@@ -168,6 +186,16 @@ impl<'a> PointwiseTrainer<'a> {
         self.labels.closed(row) <= self.labels.end
     }
 
+    /// The labels of a validation row that may choose or calibrate: those that are known before the first test row.
+    pub fn choosing(&self, row: usize) -> Choosing {
+        let logged = self.labels.end.saturating_add(1);
+        let moment = self.task.scope.chosen_before().map_or(logged, |before| before.min(logged));
+        Choosing {
+            click: self.labels.click_before(row, moment),
+            conversion: self.labels.conversion_before(row, moment),
+        }
+    }
+
     /// How much a row counts: 1, or as its propensity says.
     pub fn weight(&self, row: usize) -> f64 {
         self.data.weight(row)
@@ -175,15 +203,15 @@ impl<'a> PointwiseTrainer<'a> {
 
     /// The first time at which nothing is left to learn.
     pub fn end(&self) -> i64 {
-        self.labels.end.saturating_add(1)
+        self.plan.until
     }
 
     /// Scores of rows, in their order.
     ///
     /// # Panics
     /// When the features of a row are not kept any more: of a row before one that was scored by [`Self::score_last`]; and where
-    /// the log is read once, of a training row whose lessons were all learned, or any of a model that was loaded. And of a
-    /// training row without a click that was passed over.
+    /// the log is read once, of a training row whose lessons were all learned, or any of a finished model. And of a training row
+    /// without a click that was passed over.
     pub fn score(&mut self, rows: &[usize], position: Position) -> Vec<Score> {
         if let Some(&last) = rows.iter().max() {
             self.features.make_up_to(last);
@@ -256,10 +284,14 @@ pub enum Progress {
     LateDay,
 }
 
-fn shape(task: &PointwiseTask, features: usize, (conversions, hazards): (bool, usize)) -> PointwiseShape {
+fn shape(
+    task: &PointwiseTask,
+    data: &RowData,
+    features: usize,
+    (conversions, hazards): (bool, usize),
+) -> PointwiseShape {
     let examples = task.examples;
     let advertisers = task.tables.advertisers.iter().filter(|&&a| a != u32::MAX).max();
-    let slots = examples.slots.iter().filter(|&&slot| slot != u16::MAX).max();
     PointwiseShape {
         items: task.dataset.catalog.len(),
         content: task.tables.width(),
@@ -268,9 +300,9 @@ fn shape(task: &PointwiseTask, features: usize, (conversions, hazards): (bool, u
         features,
         contexts: task.contexts.small.iter().map(|column| column.values).collect(),
         related: task.contexts.related.len(),
-        slots: slots.map_or(1, |&most| most as usize + 2),
+        slots: usize::from(data.slots) + 1,
         conversions,
-        dwell: examples.dwell_ms.iter().any(|&ms| ms >= 0),
+        dwell: examples.rows(Part::Train).any(|row| examples.dwell_ms.get(row).is_some_and(|&ms| ms >= 0)),
         hazards,
     }
 }

@@ -32,7 +32,7 @@ use crate::config::{Config, Task};
 use crate::error::Error;
 use crate::{interrupt, output, resources};
 use semrank_core::{Segment, UserId};
-use semrank_data::{Dataset, Examples, ItemColumn, Part};
+use semrank_data::{Examples, ItemColumn, Part};
 use semrank_model::PrefixRows;
 use semrank_model::pointwise::{Contexts, Goal, ItemTables, PointwiseTask};
 use serde::Serialize;
@@ -59,9 +59,11 @@ pub(super) struct Prepared {
 
 impl Prepared {
     fn new(from: Tokenized) -> Result<Prepared, Error> {
-        let Tokenized { data, config, seed, content, stages, folder } = from;
-        check_examples(&data)?;
-        let examples = Examples::open(&data.path, &data.dataset)?;
+        let Tokenized { mut data, config, seed, content, stages, folder } = from;
+        let examples = data
+            .examples
+            .take()
+            .ok_or_else(|| Error::NoExamples { dataset: data.dataset.meta.name.clone() })?;
         for part in [Part::Train, Part::Test] {
             if examples.rows(part).next().is_none() {
                 return Err(Error::NoRows { dataset: data.dataset.meta.name.clone(), part: part.name() });
@@ -69,7 +71,7 @@ impl Prepared {
         }
         let contexts = Contexts::new(&examples, &data.dataset.catalog, &config.pointwise);
         let advertisers = ItemColumn::open(&data.path, &data.dataset, ADVERTISER)?.unwrap_or_default();
-        let trained = trained_items(&examples, &data.dataset);
+        let trained = trained_items(&examples, &data);
         let tokens = content.tokens.as_ref().filter(|_| config.model.prefixes);
         let prefixes = tokens.map(|ids| PrefixRows::new(ids, &trained, config.model.prefix_rows));
         let content = unit_rows(content.features.values, content.features.dim);
@@ -90,7 +92,6 @@ impl Prepared {
     /// Makes the stages up to the semantic ids, or reads those that are unchanged.
     fn make(job: &Job) -> Result<(Prepared, Lock), Error> {
         let data = Data::open(job.data, &job.config)?;
-        check_examples(&data)?;
         let (tokenized, lock) = Tokenized::make(job, data)?;
         interrupt::check()?;
         let prepared = Prepared::new(tokenized)?;
@@ -107,11 +108,13 @@ impl Prepared {
         PointwiseTask {
             dataset: &self.data.dataset,
             examples: &self.examples,
+            scope: &self.data.scope,
             tables: ItemTables {
                 content: &self.content,
                 advertisers: &self.advertisers.codes,
                 prefixes: self.prefixes.as_ref(),
                 kinds: &self.data.dataset.catalog.kinds,
+                known: self.data.scope.known(),
             },
             contexts: &self.contexts,
             model: &self.config.model,
@@ -203,14 +206,6 @@ impl Summary<'_> {
     }
 }
 
-/// Refuses a data set without labelled rows, before anything is made of it.
-fn check_examples(data: &Data) -> Result<(), Error> {
-    match Examples::exist(&data.path) {
-        true => Ok(()),
-        false => Err(Error::NoExamples { dataset: data.dataset.meta.name.clone() }),
-    }
-}
-
 /// Training rows of each item.
 fn training_counts(examples: &Examples, items: usize) -> Vec<u32> {
     let mut counts = vec![0; items];
@@ -219,7 +214,8 @@ fn training_counts(examples: &Examples, items: usize) -> Vec<u32> {
 }
 
 /// Items that training reads: as candidates, or in a history of one.
-fn trained_items(examples: &Examples, dataset: &Dataset) -> Vec<bool> {
+fn trained_items(examples: &Examples, data: &Data) -> Vec<bool> {
+    let dataset = &data.dataset;
     let mut trained = vec![false; dataset.catalog.len()];
     let mut ends = vec![0; dataset.events.users()];
     for row in examples.rows(Part::Train) {
@@ -228,9 +224,10 @@ fn trained_items(examples: &Examples, dataset: &Dataset) -> Vec<bool> {
             *end = examples.history_ends[row].max(*end);
         }
     }
-    for (user, &end) in ends.iter().enumerate() {
-        let events = dataset.events.range(UserId(user as u32)).take(end as usize);
-        events.for_each(|event| trained[dataset.events.items()[event].index()] = true);
+    for (user, (&end, &scope)) in ends.iter().zip(data.scope.ends()).enumerate() {
+        let first = dataset.events.range(UserId(user as u32)).start;
+        let read = first..scope.min(first + end as usize);
+        read.for_each(|event| trained[dataset.events.items()[event].index()] = true);
     }
     trained
 }

@@ -20,7 +20,7 @@ use crate::output::note;
 use semrank_data::Part;
 use semrank_model::calibrate::{Calibration, Isotonic, Platt, Sample};
 use semrank_model::pointwise::{
-    CalibrationKind, HeadReport, PointwiseFacts, PointwiseTrainer, Position, Progress, Score,
+    CalibrationKind, Goal, HeadReport, PointwiseFacts, PointwiseTrainer, Position, Progress, Score,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -65,6 +65,7 @@ impl Trained<'_> {
 /// What decides the model.
 pub(super) fn key(data: &Data, config: &Config, seed: u64, [features, tokens]: [&str; 2]) -> Key {
     let config = json!({
+        "scope": data.scope_key(),
         "task": config.task,
         "model": config.model,
         "pointwise": config.pointwise,
@@ -171,26 +172,24 @@ fn line(progress: &Progress) -> Option<String> {
     }
 }
 
-/// Fits both maps on the validation rows; what has rows of one label only stays as it is.
+/// Fits both maps on the validation rows whose labels are known before the first test row; what has none, or rows of one label only,
+/// stays as it is.
 fn calibrate(prepared: &Prepared, trainer: &mut PointwiseTrainer) -> Calibrations {
     let examples = &prepared.examples;
     let rows: Vec<usize> = examples.rows(Part::Valid).collect();
     let scores = trainer.score(&rows, Position::Logged);
     let kind = prepared.config.pointwise.calibration;
-    let each = || rows.iter().copied().zip(&scores);
-    let clicks = each().map(|(row, score)| Labelled { row, score: score.click, label: examples.clicks[row] });
-    let clicked = each().filter(|&(row, _)| {
-        let applies = examples.conversions.get(row).is_some_and(Option::is_some);
-        examples.clicks[row] && applies && trainer.conversion_is_known(row)
-    });
-    let conversions = clicked.map(|(row, score)| {
-        let label = examples.conversions.get(row).copied().flatten().unwrap_or(false);
-        Labelled { row, score: score.conversion, label }
-    });
-    Calibrations {
-        click: fit_map(kind, (trainer, clicks), "clicks"),
-        conversion: fit_map(kind, (trainer, conversions), "conversions"),
-    }
+    let labelled =
+        |row: usize, score: f64, label: Option<bool>| label.map(|label| Labelled { row, score, label });
+    let each = || rows.iter().zip(&scores).map(|(&row, score)| (row, score, trainer.choosing(row)));
+    let clicks = each().filter_map(|(row, score, known)| labelled(row, score.click, known.click));
+    let conversions =
+        each().filter_map(|(row, score, known)| labelled(row, score.conversion, known.conversion));
+    let conversion = match prepared.goal() {
+        Goal::Ctr => Calibration::None,
+        Goal::Oc => fit_map(kind, (trainer, conversions), "conversions"),
+    };
+    Calibrations { click: fit_map(kind, (trainer, clicks), "clicks"), conversion }
 }
 
 /// A row that a map is fitted on.
@@ -212,6 +211,9 @@ fn fit_map(
         weights.push(trainer.weight(row));
     }
     if scores.is_empty() {
+        note(&format!(
+            "calibration of {what}: none, because no such label of a validation row is known before the first test row"
+        ));
         return Calibration::None;
     }
     let sample = Sample { scores: &scores, labels: &labels, weights: Some(&weights) };

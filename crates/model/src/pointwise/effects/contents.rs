@@ -10,7 +10,7 @@ const SAMPLE: usize = 16_384;
 /// Steps of the subspace iteration.
 const STEPS: usize = 30;
 
-/// Content vectors of a catalogue; none is copied.
+/// Content vectors of a catalogue; none is copied. Means and directions are those of the known items.
 #[derive(Debug)]
 pub(crate) struct Contents<'a> {
     tables: ItemTables<'a>,
@@ -22,16 +22,16 @@ pub(crate) struct Contents<'a> {
 impl<'a> Contents<'a> {
     pub(crate) fn new(tables: ItemTables<'a>) -> Self {
         let (items, width) = (tables.kinds.len() as u32, tables.width());
-        let known = |item: u32| tables.content(item).iter().any(|&x| x != 0.0);
+        let has_content = |item: u32| tables.content(item).iter().any(|&x| x != 0.0);
         let (mut sum, mut count) = (vec![0.0f64; width], 0.0);
-        for item in (0..items).filter(|&item| known(item)) {
+        for item in (0..items).filter(|&item| tables.known[item as usize] && has_content(item)) {
             sum.iter_mut().zip(tables.content(item)).for_each(|(sum, &x)| *sum += f64::from(x));
             count += 1.0;
         }
         let mean: Vec<f32> = sum.iter().map(|sum| (sum / f64::max(count, 1.0)) as f32).collect();
         let scale = |item: u32| {
             let squared: f32 = tables.content(item).iter().zip(&mean).map(|(x, m)| (x - m) * (x - m)).sum();
-            if known(item) && squared > 1e-12 { 1.0 / squared.sqrt() } else { 0.0 }
+            if has_content(item) && squared > 1e-12 { 1.0 / squared.sqrt() } else { 0.0 }
         };
         let scales = (0..items).map(scale).collect();
         Self { tables, mean, scales }
@@ -52,6 +52,11 @@ impl<'a> Contents<'a> {
         out.extend(self.tables.content(item).iter().zip(&self.mean).map(|(x, mean)| (x - mean) * scale));
     }
 
+    /// Whether a fit may look at an item.
+    pub(crate) fn is_known(&self, item: usize) -> bool {
+        self.tables.known[item]
+    }
+
     /// `direction · x` of every item.
     pub(crate) fn project(&self, direction: &[f32]) -> Vec<f32> {
         let of_mean = dot(&self.mean, direction);
@@ -63,9 +68,10 @@ impl<'a> Contents<'a> {
     /// The first `count` principal directions, by subspace iteration (Golub & Van Loan, section 7.3.2).
     pub(crate) fn directions(&self, count: usize) -> Vec<Vec<f32>> {
         let width = self.width();
-        let step = self.len().div_ceil(SAMPLE).max(1);
+        let known = || (0..self.len()).filter(|&item| self.is_known(item));
+        let step = known().count().div_ceil(SAMPLE).max(1);
         let mut x = Vec::new();
-        (0..self.len()).step_by(step).for_each(|item| self.push(item as u32, &mut x));
+        known().step_by(step).for_each(|item| self.push(item as u32, &mut x));
         let x = Mat::new(&x, x.len().checked_div(width).unwrap_or(0), width);
         let mut covariance = vec![0.0; width * width];
         matmul(&mut covariance, 0.0, x.t(), x, 1.0);

@@ -179,7 +179,7 @@ mod tests {
     }
 
     fn tables<'a>(content: &'a [f32], kinds: &'a [Kind]) -> ItemTables<'a> {
-        ItemTables { content, advertisers: &[], prefixes: None, kinds }
+        ItemTables { content, advertisers: &[], prefixes: None, kinds, known: &[true; ITEMS] }
     }
 
     fn mean_square(errors: impl Iterator<Item = f64>) -> f64 {

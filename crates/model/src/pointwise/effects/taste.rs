@@ -47,8 +47,13 @@ impl Taste {
                 components[item * DIRECTIONS + at] = value;
             }
         }
-        let squared: f64 = components.iter().map(|&z| f64::from(z).powi(2)).sum();
-        let scale = (squared / contents.len().max(1) as f64).sqrt();
+        let (mut squared, mut known) = (0.0, 0usize);
+        let of_items = components.chunks_exact(DIRECTIONS).enumerate();
+        for (_, z) in of_items.filter(|(item, _)| contents.is_known(*item)) {
+            squared += z.iter().map(|&z| f64::from(z).powi(2)).sum::<f64>();
+            known += 1;
+        }
+        let scale = (squared / known.max(1) as f64).sqrt();
         if scale > 0.0 {
             components.iter_mut().for_each(|z| *z /= scale as f32);
         }
@@ -175,7 +180,9 @@ mod tests {
         let content: Vec<f32> =
             (0..64).flat_map(|item| [angle(item).cos() as f32, angle(item).sin() as f32]).collect();
         let kinds = [Kind::Ad; 64];
-        let tables = ItemTables { content: &content, advertisers: &[], prefixes: None, kinds: &kinds };
+        let known = vec![true; kinds.len()];
+        let tables =
+            ItemTables { content: &content, advertisers: &[], prefixes: None, kinds: &kinds, known: &known };
         let mut taste = Taste::new(&Contents::new(tables));
         assert_eq!(taste.weights(&vec![(0, 1.0)]), Vec::<f32>::new());
         let mut rng = Rng::new(5, "taste");

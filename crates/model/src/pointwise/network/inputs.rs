@@ -17,10 +17,10 @@ pub(crate) struct Inputs {
     pub(crate) event_parts: Vec<[u8; 4]>,
     /// Each row's candidate (of `items`).
     pub(crate) candidates: Vec<u32>,
-    /// Each row's history: event and age, with `R + 1` offsets.
+    /// Each row's history: event, age and place, with `R + 1` offsets.
     pub(crate) offsets: Vec<usize>,
     pub(crate) reads: Vec<u32>,
-    pub(crate) ages: Vec<u8>,
+    pub(crate) ages: Vec<[u8; 2]>,
     /// `[R x features]`.
     pub(crate) features: Vec<f32>,
     /// `[R x contexts]`.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::pointwise::delay::*;
 use crate::pointwise::lessons::{Lesson, Lessons, Plan};
-use crate::pointwise::loss::{Head, Losses, Truth, log_seconds};
+use crate::pointwise::loss::{Head, Losses, log_seconds};
 
 const CONVERSION: usize = 1;
 const COLUMNS: HeadColumns =
@@ -11,7 +11,7 @@ const COLUMNS: HeadColumns =
 const WINDOW: f64 = 7.0;
 
 /// The weighted loss as the papers have it; the importance weight of a sample and its share in the product are given.
-fn cost(losses: &Losses, (lesson, truth): (Lesson, Truth), [weight, product]: [f64; 2], z: &[f64]) -> f64 {
+fn cost(losses: &Losses, (lesson, dwell_ms): (Lesson, i32), [weight, product]: [f64; 2], z: &[f64]) -> f64 {
     let settings = losses.settings;
     let entropy = |logit: f64, label: bool| cross_entropy(logit, label, 1.0).0;
     let both =
@@ -24,10 +24,10 @@ fn cost(losses: &Losses, (lesson, truth): (Lesson, Truth), [weight, product]: [f
     };
     let [late, real] = [HeadColumns::delayed(CONVERSION), HeadColumns::real_negative(CONVERSION)];
     match lesson {
-        Lesson::Click => {
-            let dwell = if truth.click { (z[7] - log_seconds(truth.dwell_ms)).powi(2) / 2.0 } else { 0.0 };
-            let product = if truth.click { 0.0 } else { both(false) };
-            settings.click_weight * entropy(z[0], truth.click) + product + settings.dwell_weight * dwell
+        Lesson::Click(clicked) => {
+            let dwell = if clicked { (z[7] - log_seconds(dwell_ms)).powi(2) / 2.0 } else { 0.0 };
+            let product = if clicked { 0.0 } else { both(false) };
+            settings.click_weight * entropy(z[0], clicked) + product + settings.dwell_weight * dwell
         }
         Lesson::Conversion(label) | Lesson::Fake(label) | Lesson::Elapsed(label) => {
             settings.conversion_weight * weight * entropy(z[CONVERSION], label) + product * both(label)
@@ -54,14 +54,13 @@ fn every_lessons_gradient_agrees_with_finite_differences() {
         ..PointwiseSettings::default()
     };
     let losses = |log_shape| Losses { columns: COLUMNS, settings: &settings, window_days: WINDOW, log_shape };
-    let shown = Truth { click: false, dwell_ms: -1 };
-    let clicked = Truth { click: true, dwell_ms: 3500 };
+    let (shown, clicked) = (-1, 3500);
     let z = [-0.8, 0.3, -1.1, 0.9, -0.4, 0.2, -0.6, 1.7];
     let p = sigmoid(z[CONVERSION]);
     let (late, real) = (sigmoid(z[2]), sigmoid(z[3]));
-    for (lesson, truth, weights) in [
-        (Lesson::Click, shown, [0.0; 2]),
-        (Lesson::Click, clicked, [0.0; 2]),
+    for (lesson, dwell_ms, weights) in [
+        (Lesson::Click(false), shown, [0.0; 2]),
+        (Lesson::Click(true), clicked, [0.0; 2]),
         (Lesson::Conversion(true), clicked, [1.0; 2]),
         (Lesson::Conversion(false), clicked, [1.0; 2]),
         (Lesson::Fake(true), clicked, [1.0 + p, 1.0]),
@@ -76,8 +75,8 @@ fn every_lessons_gradient_agrees_with_finite_differences() {
         (Lesson::Arrived { from: 0.5, at: 1.5 }, clicked, [0.0; 2]),
     ] {
         let mut got = [0.0; COLUMNS.count];
-        let found = losses(0.3).of(lesson, truth, &z, &mut got);
-        let at = |z: &[f64], log_shape: f64| cost(&losses(log_shape), (lesson, truth), weights, z);
+        let found = losses(0.3).of(lesson, dwell_ms, &z, &mut got);
+        let at = |z: &[f64], log_shape: f64| cost(&losses(log_shape), (lesson, dwell_ms), weights, z);
         for (column, got) in got.into_iter().enumerate() {
             let nudged = |by: f64| {
                 let mut z = z;
@@ -90,7 +89,7 @@ fn every_lessons_gradient_agrees_with_finite_differences() {
         let slope = (at(&z, 0.3 + 1e-5) - at(&z, 0.3 - 1e-5)) / 2e-5;
         assert!((found.shape - slope).abs() < 1e-8, "{lesson:?}, shape: {} {slope}", found.shape);
         let head = match lesson {
-            Lesson::Click => Head::Click,
+            Lesson::Click(_) => Head::Click,
             Lesson::Late { .. } | Lesson::Nothing { .. } | Lesson::Arrived { .. } => Head::Delay,
             _ => Head::Conversion,
         };
@@ -127,11 +126,10 @@ fn the_products_gradient_vanishes_at_the_share_of_rows_that_convert() {
         log_odds((clicks - conversions) / (clicks - conversions + late));
     let losses = Losses { columns: COLUMNS, settings: &settings, window_days: 2.0, log_shape: 0.0 };
     for delay in [Delay::Window, Delay::Naive, Delay::FakeNegativeWeighted, Delay::Elapsed, Delay::Oracle] {
-        let mut lessons = Lessons::new(Plan::new((labels, delay), &settings, true, false, 1));
+        let mut lessons = Lessons::new(Plan::new((labels, delay), None, &settings, true, false, 1));
         let mut sum = [0.0; COLUMNS.count];
         while let Some(timed) = lessons.next_before(i64::MAX) {
-            let click = world.examples.clicks[timed.row as usize];
-            losses.of(timed.lesson, Truth { click, dwell_ms: -1 }, &z, &mut sum);
+            losses.of(timed.lesson, -1, &z, &mut sum);
         }
         assert!(sum[0].abs() < 1e-9 && sum[CONVERSION].abs() < 1e-9, "{delay:?}: {sum:?}");
     }

@@ -16,8 +16,10 @@ use super::items::ItemTables;
 use super::labels::{DAY_MS, Labels};
 use super::*;
 use crate::{ModelSettings, TrainSettings};
-use semrank_core::{ActionId, Catalog, Dictionary, Event, EventLogBuilder, ItemId, Kind, Rng, UserId};
-use semrank_data::{Dataset, Examples, Meta, Part};
+use semrank_core::{
+    ActionId, Catalog, Dictionary, Event, EventDetails, EventLogBuilder, ItemId, Kind, Rng, UserId,
+};
+use semrank_data::{Dataset, Examples, FitScope, Meta, Part};
 
 const ITEMS: usize = 12;
 const USERS: usize = 8;
@@ -54,7 +56,9 @@ impl World {
                     action: ActionId(rng.below(2) as u8),
                     time: at * 5 * HOUR_MS,
                 };
-                log.push_with_dwell(UserId(user), event, rng.below(60_000) as i32);
+                let details =
+                    EventDetails { dwell_ms: Some(rng.below(60_000) as i32), ..EventDetails::default() };
+                log.push_with(UserId(user), event, details);
             }
         }
         let mut meta = Meta { name: "world".into(), ..Meta::default() };
@@ -122,22 +126,53 @@ impl World {
         self
     }
 
+    /// The same with a log that has some clicks after their window, and some conversions days later.
+    fn disordered(mut self, seed: u64) -> World {
+        let mut rng = Rng::new(seed, "disorder");
+        let mut late = |times: &[i64], most: usize| -> Vec<i64> {
+            let received = |time: &i64| match time {
+                &i64::MIN => i64::MIN,
+                time => time + if rng.unit() < 0.3 { rng.below(most) as i64 } else { 0 },
+            };
+            times.iter().map(received).collect()
+        };
+        self.examples.click_received = late(&self.examples.click_times, 12 * HOUR_MS as usize);
+        self.examples.conversion_received = late(&self.examples.conversion_times, 4 * DAY_MS as usize);
+        self
+    }
+
     /// Turns the labels of a row around that are not known before a time.
     fn turn_around(&mut self, row: usize, now: i64) {
-        let (click, conversion) = (self.labels().click_known(row), self.labels().conversion_known(row));
+        let labels = self.labels();
+        let ((click, clicked), late) = (labels.click_known(row), labels.late_click(row));
+        let conversion = labels.conversion_known(row);
         let examples = &mut self.examples;
-        if click >= now {
+        if let Some(received) = examples.click_received.get_mut(row) {
+            if click >= now || !clicked && late.is_none_or(|known| known >= now) {
+                examples.clicks[row] = !examples.clicks[row];
+                examples.click_times[row] = examples.times[row] + 60_000;
+                *received = now.max(examples.times[row] + 60_000);
+                return;
+            }
+        } else if click >= now {
             examples.clicks[row] = !examples.clicks[row];
             examples.click_times[row] = now.max(examples.times[row]) + 1;
-        } else if conversion.is_some_and(|known| known >= now) {
+            return;
+        }
+        if conversion.is_some_and(|known| known >= now) {
             examples.conversions[row] = Some(false);
             examples.conversion_times[row] = i64::MIN;
         }
     }
 
     fn tables(&self) -> ItemTables<'_> {
-        let kinds = &self.dataset.catalog.kinds;
-        ItemTables { content: &self.content, advertisers: &self.advertisers, prefixes: None, kinds }
+        ItemTables {
+            content: &self.content,
+            advertisers: &self.advertisers,
+            prefixes: None,
+            kinds: &self.dataset.catalog.kinds,
+            known: &[true; ITEMS],
+        }
     }
 
     fn labels(&self) -> Labels<'_> {
@@ -164,6 +199,7 @@ impl World {
         run(&PointwiseTask {
             dataset: &self.dataset,
             examples: &self.examples,
+            scope: &FitScope::of_examples(&self.dataset, &self.examples),
             tables: self.tables(),
             contexts: &contexts,
             model: &model,

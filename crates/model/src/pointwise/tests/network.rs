@@ -30,7 +30,7 @@ fn inputs() -> Inputs {
         candidates: vec![1, 0, 1],
         offsets: vec![0, 2, 2, 5],
         reads: vec![0, 1, 0, 1, 2],
-        ages: vec![3, 1, 4, 0, 0],
+        ages: vec![[3, 0], [1, 2], [4, 1], [0, 0], [0, 3]],
         features: vec![0.3, -1.0, 0.5, 0.2, -0.7, 0.9],
         contexts: vec![0, 1, 2, 0, 1, 1],
         related: vec![2, NONE, 1],
@@ -48,6 +48,7 @@ fn every_gradient_agrees_with_finite_differences() {
         advertisers: &[0, 1, u32::MAX, 0, 1],
         prefixes: Some(&prefixes),
         kinds: &[Kind::Ad; 5],
+        known: &[true; 5],
     };
     let sizes = Sizes {
         dim: 5,

@@ -20,8 +20,11 @@ fn which_rows_are_measured_depends_on_their_times_only() {
 
 #[test]
 fn a_snapshot_knows_only_what_came_before_it() {
-    for logging in [0, 6] {
-        let [world, mut other] = [(); 2].map(|()| World::new(800, 6).logging_hours(logging));
+    for (logging, disordered) in [(0, false), (6, false), (0, true), (6, true)] {
+        let [world, mut other] = [(); 2].map(|()| {
+            let world = World::new(800, 6).logging_hours(logging);
+            if disordered { world.disordered(6) } else { world }
+        });
         let cut = world.examples.times[400];
         (0..800).for_each(|row| other.turn_around(row, cut));
         let settings = PointwiseSettings { known: Known::Past, ..small() };
@@ -43,7 +46,7 @@ fn a_snapshot_knows_only_what_came_before_it() {
             assert_eq!(
                 snapshot(&world),
                 snapshot(&other),
-                "{delay:?}, {hazard:?}, logged {logging} hours later"
+                "{delay:?}, {hazard:?}, logged {logging} hours later, disordered {disordered}"
             );
         }
     }
@@ -84,7 +87,10 @@ proptest! {
 
     #[test]
     fn later_labels_change_no_earlier_count(seed in 0u64..1000, at in 0usize..200, logging in 0i64..12) {
-        let [world, mut other] = [(); 2].map(|()| World::new(200, seed).logging_hours(logging));
+        let [world, mut other] = [(); 2].map(|()| {
+            let world = World::new(200, seed).logging_hours(logging);
+            if seed % 2 == 0 { world.disordered(seed) } else { world }
+        });
         let now = world.examples.times[at];
         (0..200).for_each(|row| other.turn_around(row, now));
         for known in [Known::Train, Known::Earlier, Known::Past] {
@@ -105,8 +111,11 @@ fn later_labels_change_no_earlier_feature() {
             (0..rows).map(|row| trainer.features.of(row).to_vec()).collect::<Vec<_>>()
         })
     };
-    for at in [300, 700, 1050] {
-        let [world, mut other] = [(); 2].map(|()| World::new(1200, 8));
+    for (at, disordered) in [(300, false), (700, true), (1050, false), (1050, true)] {
+        let [world, mut other] = [(); 2].map(|()| {
+            let world = World::new(1200, 8);
+            if disordered { world.disordered(8) } else { world }
+        });
         let now = world.examples.times[at];
         (0..1200).for_each(|row| other.turn_around(row, now));
         for known in [Known::Earlier, Known::Past] {
