@@ -92,6 +92,17 @@ fn scores_come_in_the_order_of_the_pairs_and_are_those_of_recommendations() {
 }
 
 #[test]
+fn a_pair_has_the_same_score_alone_and_among_others() {
+    let fixture = Fixture::new();
+    let (users, items) = (fixture.dataset.users.len(), fixture.dataset.catalog.len());
+    let pairs: Vec<Pair> = (0..500).map(|at| fixture.pair(at * 3 % users, at * 7 % items)).collect();
+    let among_others = fixture.scores(&pairs);
+    for at in (0..500).step_by(71) {
+        assert_eq!(fixture.scores(&pairs[at..=at]), among_others[at..=at], "{:?}", pairs[at]);
+    }
+}
+
+#[test]
 fn out_writes_what_would_be_printed() {
     let fixture = Fixture::new();
     let (user, item) = fixture.pair(3, 4);

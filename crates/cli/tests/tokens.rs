@@ -126,6 +126,22 @@ fn a_first_use_that_was_killed_before_it_published_is_done_again() {
 }
 
 #[test]
+fn an_item_gets_the_same_id_alone_and_among_others() {
+    let (together, apart) = (Fixture::new(), Fixture::new());
+    let names: Vec<String> = (0..40).map(|at| format!("new{at}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let out = together.path("together.tsv");
+    succeed(together.append(&together.items("together.csv", &names), &["--out", &out]));
+    let expected = ids(&out);
+    assert_eq!(expected.len(), names.len());
+    for (name, expected) in names.iter().zip(&expected).step_by(7) {
+        let out = apart.path(&format!("{name}.tsv"));
+        succeed(apart.append(&apart.items("apart.csv", &[name]), &["--out", &out]));
+        assert_eq!(ids(&out), std::slice::from_ref(expected));
+    }
+}
+
+#[test]
 fn every_reassigned_id_has_one_item() {
     let fixture = Fixture::new();
     succeed(tokenize_args(&fixture.data, &fixture.run, &["tokens.collisions=reassign"]));

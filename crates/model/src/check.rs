@@ -6,6 +6,7 @@
 //! assert_eq!(odd.check().unwrap_err().to_string(), "model.heads is 3, expected a divisor of model.dim (100)");
 //! ```
 
+use crate::network::MAX_SCALE;
 use crate::{BlendSettings, LiveSettings, ModelSettings, TrainSettings};
 
 /// A setting outside its limits.
@@ -39,7 +40,7 @@ impl ModelSettings {
         share("model.id_dropout", self.id_dropout)?;
         share("model.prefix_dropout", self.prefix_dropout)?;
         positive("model.prefix_rows", self.prefix_rows)?;
-        above_zero("model.temperature", self.temperature)?;
+        within("model.temperature", self.temperature, 1.0 / MAX_SCALE, MAX_SCALE)?;
         if !self.ids && !self.reads_text() {
             let expected =
                 "true where model.content and model.prefixes are false: items need a vector".into();

@@ -26,6 +26,9 @@ pub const GAP_BUCKETS: usize = 32;
 /// weights move by hundredths.
 const SEEN_RATE: f64 = 30.0;
 
+/// The largest factor of the cosine, and the largest temperature: f32 tells logits apart to a sixteenth there.
+pub(crate) const MAX_SCALE: f64 = 1e6;
+
 const ROWS_PER_TASK: usize = 256;
 
 /// The bucket of a gap in milliseconds.
@@ -243,6 +246,14 @@ impl<T: Scalar> Network<T> {
     /// Factor of the cosine.
     pub fn scale(&self) -> T {
         self.log_scale.of(&self.params)[0].exp()
+    }
+
+    /// Keeps the factor of the cosine within the temperatures that can be set; called after every step. Far beyond, logits
+    /// overflow, or become 0 and stay so.
+    pub(crate) fn hold_scale(&mut self) {
+        let limit = MAX_SCALE.ln();
+        let log_scale = &mut self.log_scale.of_mut(&mut self.params)[0];
+        *log_scale = T::from_f64(log_scale.to_f64().clamp(-limit, limit));
     }
 
     /// What is added to the logit of an item that already is in the history.

@@ -304,6 +304,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
             ..Adam::default()
         };
         self.moments.update(&adam, self.step, factor, grads, &mut self.network.params);
+        self.network.hold_scale();
         let TrainSettings { id_rate, id_weight_decay, .. } = self.settings;
         let adam = Adam { rate: adam.rate * id_rate, weight_decay: id_weight_decay, ..adam };
         if let Some(table) = &mut self.network.ids {

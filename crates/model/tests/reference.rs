@@ -524,6 +524,6 @@ fn losses_of_20_steps_and_the_vectors_after_them_equal_the_reference() {
         let (loss, vectors) = largest_differences::<f64>(case);
         assert!(loss < 1e-9 && vectors < 1e-9, "{case:?} in f64: losses {loss:e}, vectors {vectors:e}");
         let (loss, vectors) = largest_differences::<f32>(case);
-        assert!(loss < 1e-6 && vectors < 1e-4, "{case:?} in f32: losses {loss:e}, vectors {vectors:e}");
+        assert!(loss < 2e-6 && vectors < 1e-4, "{case:?} in f32: losses {loss:e}, vectors {vectors:e}");
     }
 }

@@ -46,8 +46,9 @@ impl<T: Scalar> AdamState<T> {
     /// Updates all parameters. `step` counts from 1; gradients are multiplied by `factor` first (clipping).
     ///
     /// # Panics
-    /// When lengths differ.
+    /// When lengths differ, and for step 0, whose correction would divide by 0.
     pub fn update(&mut self, adam: &Adam, step: u64, factor: T, grads: &[T], params: &mut [T]) {
+        assert!(step > 0, "steps are counted from 1");
         assert!(grads.len() == params.len() && self.first.len() == params.len());
         let moments = self.first.par_chunks_mut(CHUNK).zip(self.second.par_chunks_mut(CHUNK));
         params.par_chunks_mut(CHUNK).zip(grads.par_chunks(CHUNK)).zip(moments).for_each(
@@ -103,8 +104,14 @@ impl Schedule {
     /// let s = Schedule { peak: 1.0, warmup_steps: 10, total_steps: 110, final_share: 0.1 };
     /// assert_eq!((s.rate(5), s.rate(10), s.rate(60)), (0.5, 1.0, 0.55));
     /// assert!((s.rate(110) - 0.1).abs() < 1e-12 && (s.rate(500) - 0.1).abs() < 1e-12);
+    /// let at_once = Schedule { warmup_steps: 0, ..s };
+    /// assert_eq!((at_once.rate(1), at_once.rate(55)), (1.0 - 0.9 / 110.0, 0.55));
     /// ```
+    ///
+    /// # Panics
+    /// For step 0, whose rate would be 0, or without warm-up no number.
     pub fn rate(&self, step: u64) -> f64 {
+        assert!(step > 0, "steps are counted from 1");
         if step <= self.warmup_steps {
             return self.peak * step as f64 / self.warmup_steps as f64;
         }
@@ -146,6 +153,25 @@ mod tests {
             }
         }
         params
+    }
+
+    #[test]
+    fn every_step_of_every_schedule_has_a_rate_above_zero() {
+        for warmup_steps in [0, 1, 7, 100] {
+            for total_steps in [0, 1, 20, u64::MAX] {
+                let schedule = Schedule { peak: 0.3, warmup_steps, total_steps, final_share: 0.1 };
+                for step in [1, 2, 7, 8, 20, 100, 101, u64::MAX] {
+                    let rate = schedule.rate(step);
+                    assert!(rate > 0.0 && rate <= 0.3 + 1e-12, "{rate} at step {step} of {schedule:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "counted from 1")]
+    fn there_is_no_step_zero() {
+        Schedule { peak: 1.0, warmup_steps: 0, total_steps: 10, final_share: 0.1 }.rate(0);
     }
 
     #[test]

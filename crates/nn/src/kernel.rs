@@ -2,8 +2,8 @@
 //!
 //! [`kernel!`](crate::kernel!) takes a plain generic function and compiles its body for AVX-512, for AVX2 and for the portable
 //! baseline; a call picks the best one the machine has. The body is ordinary safe Rust, written so that the compiler
-//! vectorises it, and uses no fused multiply-add, so all three give the same bytes. (Matrix products, by the `gemm`
-//! crate, do not promise that: results are reproducible per kernel, and the kernel's name is written beside them.)
+//! vectorises it, and uses no fused multiply-add, so all three give the same bytes. (Matrix products use nothing but fused
+//! multiply-adds, which round once everywhere: the same bytes, too.)
 
 use std::sync::atomic::{AtomicU8, Ordering};
 

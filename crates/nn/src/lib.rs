@@ -41,6 +41,7 @@ mod linear;
 mod matmul;
 mod norm;
 mod packed;
+mod product;
 mod rms_norm;
 mod rotary;
 mod scalar;

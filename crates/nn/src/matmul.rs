@@ -1,4 +1,7 @@
-//! Matrix products over row-major slices, by the `gemm` crate on the calling thread.
+//! Matrix products over row-major slices, on the calling thread.
+//!
+//! A row of the product depends on its row of `a` and on `b` only: its bytes are the same for one row and for many, and on every
+//! level of instructions. Whatever is computed row by row is therefore the same alone as in a batch.
 //!
 //! ```
 //! use semrank_nn::{Mat, matmul};
@@ -12,6 +15,7 @@
 //! ```
 
 use crate::Scalar;
+use crate::product::{Operand, Product};
 
 /// A view of a row-major matrix, possibly transposed.
 #[derive(Debug, Clone, Copy)]
@@ -55,62 +59,174 @@ pub fn matmul<T: Scalar>(out: &mut [T], keep: T, a: Mat<T>, b: Mat<T>, scale: T)
     if out.is_empty() {
         return;
     }
+    let operand = |data: &[T], rows, columns| Operand { data: data.as_ptr(), rows, columns };
+    let product = Product {
+        rows: a.rows,
+        inputs: a.cols,
+        columns: b.cols,
+        a: operand(a.data, a.row_stride, a.col_stride),
+        b: operand(b.data, b.row_stride, b.col_stride),
+        keep,
+        scale,
+        out: out.as_mut_ptr(),
+    };
     // SAFETY: `Mat::new` and `t` keep every (row, column) inside `data`; `out` holds rows x columns values by the
-    // assertion above and cannot overlap the shared borrows. f32 and f64 are the types `gemm` accepts.
-    unsafe {
-        gemm::gemm(
-            a.rows,
-            b.cols,
-            a.cols,
-            out.as_mut_ptr(),
-            1,
-            b.cols as isize,
-            keep != T::ZERO,
-            a.data.as_ptr(),
-            a.col_stride as isize,
-            a.row_stride as isize,
-            b.data.as_ptr(),
-            b.col_stride as isize,
-            b.row_stride as isize,
-            keep,
-            scale,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
-    }
+    // assertion above and cannot overlap the shared borrows.
+    unsafe { T::multiply(&product) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::{Level, limit};
+    use semrank_core::Rng;
 
-    /// The portable twin.
-    fn naive(a: Mat<f32>, b: Mat<f32>) -> Vec<f64> {
-        let at = |m: &Mat<f32>, r: usize, c: usize| f64::from(m.data[r * m.row_stride + c * m.col_stride]);
-        (0..a.rows * b.cols)
-            .map(|i| (0..a.cols).map(|k| at(&a, i / b.cols, k) * at(&b, k, i % b.cols)).sum())
-            .collect()
+    const LEVELS: [Level; 3] = [Level::Portable, Level::Avx2, Level::Avx512];
+
+    /// A product of random values, its operands as transposed as `form` says.
+    struct Case<T> {
+        sizes: [usize; 3],
+        form: usize,
+        keep: T,
+        scale: T,
+        a: Vec<T>,
+        b: Vec<T>,
+        out: Vec<T>,
     }
 
-    #[test]
-    fn agrees_with_the_textbook_loop_for_all_transpositions() {
-        let value = |i: usize| ((i * 31) % 17) as f32 / 8.0 - 1.0;
-        for (m, k, n) in [(1, 1, 1), (3, 5, 2), (17, 33, 9), (64, 128, 50), (1, 128, 300)] {
-            let a: Vec<f32> = (0..m * k).map(value).collect();
-            let b: Vec<f32> = (0..k * n).map(value).collect();
-            for (a, b) in [
-                (Mat::new(&a, m, k), Mat::new(&b, k, n)),
-                (Mat::new(&a, k, m).t(), Mat::new(&b, k, n)),
-                (Mat::new(&a, m, k), Mat::new(&b, n, k).t()),
-            ] {
-                let mut out = vec![f32::NAN; m * n];
-                matmul(&mut out, 0.0, a, b, 1.0);
-                for (got, want) in out.iter().zip(naive(a, b)) {
-                    assert!((f64::from(*got) - want).abs() < 1e-4, "{got} {want} at {m}x{k}x{n}");
+    impl<T: Scalar> Case<T> {
+        fn new(rng: &mut Rng, sizes: [usize; 3], form: usize) -> Self {
+            let [rows, inputs, columns] = sizes;
+            let keep = T::from_f64([0.0, 1.0, 0.3][rng.below(3)]);
+            let scale = T::from_f64([1.0, -0.7][rng.below(2)]);
+            let mut values = |len: usize| (0..len).map(|_| T::from_f64(rng.normal())).collect();
+            let (a, b, out) = (values(rows * inputs), values(inputs * columns), values(rows * columns));
+            Self { sizes, form, keep, scale, a, b, out }
+        }
+
+        fn operands(&self) -> (Mat<'_, T>, Mat<'_, T>) {
+            let [rows, inputs, columns] = self.sizes;
+            let (a, b) = (&self.a, &self.b);
+            (
+                if self.form & 1 == 0 { Mat::new(a, rows, inputs) } else { Mat::new(a, inputs, rows).t() },
+                if self.form & 2 == 0 {
+                    Mat::new(b, inputs, columns)
+                } else {
+                    Mat::new(b, columns, inputs).t()
+                },
+            )
+        }
+
+        fn run(&self) -> Vec<T> {
+            let (a, b) = self.operands();
+            let mut out = self.out.clone();
+            matmul(&mut out, self.keep, a, b, self.scale);
+            out
+        }
+
+        /// Only the first `count` rows.
+        fn first_rows(&self, count: usize) -> Self {
+            let [rows, inputs, columns] = self.sizes;
+            let a = match self.form & 1 {
+                0 => self.a[..count * inputs].to_vec(),
+                _ => self.a.chunks_exact(rows).flat_map(|values| values[..count].to_vec()).collect(),
+            };
+            let (b, out) = (self.b.clone(), self.out[..count * columns].to_vec());
+            Self { sizes: [count, inputs, columns], a, b, out, ..*self }
+        }
+
+        /// The textbook loop in f64.
+        fn expected(&self) -> Vec<f64> {
+            let ([_, inputs, columns], (a, b)) = (self.sizes, self.operands());
+            let at = |m: &Mat<T>, r: usize, c: usize| m.data[r * m.row_stride + c * m.col_stride].to_f64();
+            let inner = |r: usize, c: usize| (0..inputs).map(|k| at(&a, r, k) * at(&b, k, c)).sum::<f64>();
+            let values = self.out.iter().enumerate();
+            values
+                .map(|(i, out)| {
+                    self.keep.to_f64() * out.to_f64() + self.scale.to_f64() * inner(i / columns, i % columns)
+                })
+                .collect()
+        }
+    }
+
+    /// Sizes around the widths of tiles, panels and blocks, and random ones.
+    fn sizes(rng: &mut Rng) -> Vec<[usize; 3]> {
+        let edges =
+            [[1, 1, 1], [9, 2, 1], [70, 33, 1], [12, 513, 64], [9, 768, 16], [67, 1030, 65], [130, 40, 96]];
+        let random = (0..12).map(|_| [1 + rng.below(80), 1 + rng.below(600), 1 + rng.below(140)]);
+        edges.into_iter().chain(random).collect()
+    }
+
+    fn a_row_is_the_same_alone_and_among_others<T: Scalar>() {
+        let mut rng = Rng::new(1, "matmul rows");
+        for sizes in sizes(&mut rng) {
+            for form in 0..4 {
+                let case = Case::<T>::new(&mut rng, sizes, form);
+                for most in LEVELS {
+                    limit(most);
+                    let all = case.run();
+                    for count in (1..=9).filter(|&count| count < sizes[0]) {
+                        let few = case.first_rows(count).run();
+                        assert!(
+                            few == all[..few.len()],
+                            "{count} rows of {sizes:?}, form {form}, {}",
+                            most.name()
+                        );
+                    }
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_row_is_the_same_alone_and_among_others_in_f32() {
+        a_row_is_the_same_alone_and_among_others::<f32>();
+    }
+
+    #[test]
+    fn a_row_is_the_same_alone_and_among_others_in_f64() {
+        a_row_is_the_same_alone_and_among_others::<f64>();
+    }
+
+    fn agrees_with_the_textbook_on_every_level<T: Scalar>(tolerance: f64) {
+        let mut rng = Rng::new(2, "matmul values");
+        for sizes in sizes(&mut rng) {
+            for form in 0..4 {
+                let case = Case::<T>::new(&mut rng, sizes, form);
+                let [portable, others @ ..] = LEVELS.map(|most| {
+                    limit(most);
+                    case.run()
+                });
+                assert!(others.iter().all(|other| *other == portable), "{sizes:?}, form {form}");
+                for (got, want) in portable.iter().zip(case.expected()) {
+                    let off = (got.to_f64() - want).abs();
+                    assert!(
+                        off < tolerance * (sizes[1] as f64).sqrt(),
+                        "{got} {want} of {sizes:?}, form {form}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn agrees_with_the_textbook_on_every_level_in_f32() {
+        agrees_with_the_textbook_on_every_level::<f32>(1e-5);
+    }
+
+    #[test]
+    fn agrees_with_the_textbook_on_every_level_in_f64() {
+        agrees_with_the_textbook_on_every_level::<f64>(1e-14);
+    }
+
+    #[test]
+    fn nothing_kept_is_overwritten_and_no_inputs_give_zero() {
+        let mut out = [f32::NAN; 4];
+        matmul(&mut out, 0.0, Mat::new(&[1.0, 2.0], 2, 1), Mat::new(&[3.0, 4.0], 1, 2), 1.0);
+        assert_eq!(out, [3.0, 4.0, 6.0, 8.0]);
+        matmul(&mut out, 0.5, Mat::new(&[], 2, 0), Mat::new(&[], 0, 2), 1.0);
+        assert_eq!(out, [1.5, 2.0, 3.0, 4.0]);
+        matmul(&mut out, 0.0, Mat::new(&[], 2, 0), Mat::new(&[], 0, 2), 1.0);
+        assert_eq!(out, [0.0; 4]);
     }
 }

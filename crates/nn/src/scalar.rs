@@ -23,6 +23,7 @@ pub trait Scalar:
     + SubAssign
     + MulAssign
     + 'static
+    + crate::product::Multiply
 {
     /// 0.
     const ZERO: Self;

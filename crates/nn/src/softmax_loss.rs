@@ -175,14 +175,18 @@ impl<T: Scalar> SoftmaxLoss<'_, T> {
                 self.logits(first, rows, start, len, scratch);
             }
             for (r, logits) in scratch.chunks_exact_mut(len).enumerate() {
-                let factor = self.weight * self.weight_of(first + r) / running[r].total;
-                let (dscale, dseen) = self.logits_to_grads(first + r, start, running[r].top, factor, logits);
-                grads.scale += dscale;
-                grads.seen_bias += dseen;
+                // A row of logits becomes d loss / d logit.
+                softmax_row(
+                    running[r].top,
+                    self.weight * self.weight_of(first + r) / running[r].total,
+                    logits,
+                );
+                let seen = self.seen.in_tile(first + r, start, len);
+                grads.seen_bias += seen.map(|c| logits[c]).sum();
             }
             let g = Mat::new(scratch, rows, len);
             let vectors = Mat::new(&self.candidates.vectors[start * dim..(start + len) * dim], len, dim);
-            matmul(query_grads, T::ONE, g, vectors, self.scale);
+            matmul(query_grads, T::ONE, g, vectors, T::ONE);
             let queries = Mat::new(&self.queries[first * dim..(first + rows) * dim], rows, dim);
             let into = &mut grads.candidates[start * dim..(start + len) * dim];
             matmul(into, T::ONE, g.t(), queries, self.scale);
@@ -196,17 +200,18 @@ impl<T: Scalar> SoftmaxLoss<'_, T> {
             loss += weight.to_f64() * (total.to_f64().ln() + (top - logit).to_f64());
             let g = ((logit - top).exp() / total - T::ONE) * self.weight * weight;
             let target = self.targets[t] as usize;
-            kernel::axpy(
-                g * self.scale,
-                row(self.items, target, dim),
-                &mut query_grads[r * dim..(r + 1) * dim],
-            );
+            kernel::axpy(g, row(self.items, target, dim), &mut query_grads[r * dim..(r + 1) * dim]);
             kernel::axpy(g * self.scale, self.query(t), &mut grads.items[target * dim..(target + 1) * dim]);
-            grads.scale += g * inner[r];
             if self.is_target_seen(t) {
                 grads.seen_bias += g;
             }
         }
+        // Up to here without the scale, whose gradient is the sum of <query, gradient>: no division by a scale of 0.
+        let queries = &self.queries[first * dim..(first + rows) * dim];
+        for (query, grad) in queries.chunks_exact(dim).zip(query_grads.chunks_exact(dim)) {
+            grads.scale += kernel::dot(query, grad);
+        }
+        kernel::scale(self.scale, query_grads);
         loss
     }
 
@@ -223,16 +228,6 @@ impl<T: Scalar> SoftmaxLoss<'_, T> {
             self.seen.in_tile(first + r, start, len).for_each(|c| logits[c] += self.seen_bias);
             self.masked.in_tile(first + r, start, len).for_each(|c| logits[c] = T::NEG_INFINITY);
         }
-    }
-
-    /// Replaces a row of logits by `d loss / d logit`; returns the gradients of scale and seen bias.
-    fn logits_to_grads(&self, t: usize, start: usize, top: T, factor: T, logits: &mut [T]) -> (T, T) {
-        // scale · inner = logit - bias - seen, and masked logits have p = 0.
-        let len = logits.len();
-        let bias = &self.candidates.bias[start..start + len];
-        let weighted = softmax_row(top, factor, bias, logits);
-        let dseen: T = self.seen.in_tile(t, start, len).map(|c| logits[c]).sum();
-        ((weighted - dseen * self.seen_bias) / self.scale, dseen)
     }
 
     fn query(&self, t: usize) -> &[T] {
@@ -274,26 +269,11 @@ kernel! {
 }
 
 kernel! {
-    /// `logits = factor · exp(logits - top)`; returns the sum of `new · (old - bias)` over unmasked entries.
-    fn softmax_row<T: Scalar>(top: T, factor: T, bias: &[T], logits: &mut [T]) -> T {
-        let mut lanes = [T::ZERO; kernel::LANES];
-        let lowest = T::from_f64(-1e30);
-        let (mut rows, biases) = (logits.chunks_exact_mut(kernel::LANES), bias.chunks_exact(kernel::LANES));
-        let rest_bias = biases.remainder();
-        for (x, bias) in (&mut rows).zip(biases) {
-            for i in 0..kernel::LANES {
-                let plain = x[i].larger(lowest) - bias[i];
-                x[i] = (x[i] - top).exp() * factor;
-                lanes[i] += x[i] * plain;
-            }
+    /// `logits = factor · exp(logits - top)`.
+    fn softmax_row<T: Scalar>(top: T, factor: T, logits: &mut [T]) {
+        for logit in logits.iter_mut() {
+            *logit = (*logit - top).exp() * factor;
         }
-        let mut rest = T::ZERO;
-        for (x, &bias) in rows.into_remainder().iter_mut().zip(rest_bias) {
-            let plain = x.larger(lowest) - bias;
-            *x = (*x - top).exp() * factor;
-            rest += *x * plain;
-        }
-        kernel::fold(lanes) + rest
     }
 }
 
@@ -390,6 +370,22 @@ mod tests {
                 loss -= 0.25 * WEIGHTS[t] * (positive / total).ln();
             }
             loss
+        }
+    }
+
+    #[test]
+    fn a_scale_near_zero_has_the_gradient_of_the_textbook() {
+        for scale in [0.0, 1e-12, -1e-12] {
+            let case = case(8);
+            let mut rng = Rng::new(6, "softmax test");
+            let mut x: Vec<f64> = (0..case.len()).map(|_| rng.normal()).collect();
+            let scale_at = x.len() - 2;
+            x[scale_at] = scale;
+            let mut grads = Vec::new();
+            case.run(&x, Some(&mut grads));
+            assert!(grads.iter().all(|grad| grad.is_finite()), "{grads:?}");
+            let slope = slope_at(&mut x, scale_at, |x| case.reference(x));
+            compare("the scale", grads[scale_at], slope);
         }
     }
 

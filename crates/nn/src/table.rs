@@ -77,8 +77,9 @@ impl<T: Scalar> Table<T> {
     /// Updates the given rows; see [`Adam`]. `rows` ascend strictly, `grads` is `[rows.len() x dim]`.
     ///
     /// # Panics
-    /// When a row is not in the table, or rows do not ascend.
+    /// When a row is not in the table, or rows do not ascend; for step 0, as [`AdamState::update`](crate::AdamState::update).
     pub fn update(&mut self, adam: &Adam, step: u64, factor: T, rows: &[u32], grads: &[T]) {
+        assert!(step > 0, "steps are counted from 1");
         assert!(rows.is_sorted_by(|a, b| a < b), "rows ascend strictly");
         assert_eq!(grads.len(), rows.len() * self.dim);
         let part =

@@ -53,7 +53,7 @@ impl Key {
 
 /// The arithmetic in use: results are the same to the last bit on one kernel only.
 fn kernel() -> String {
-    format!("{}+gemm", semrank_nn::kernel::level().name())
+    format!("{}+fma", semrank_nn::kernel::level().name())
 }
 
 /// The content of `manifest.json`.

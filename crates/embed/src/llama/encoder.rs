@@ -47,7 +47,7 @@ impl LlamaEncoder {
 
     /// Vectors of a chunk of texts, `[texts x D]`.
     fn encode_chunk(&self, texts: &[Vec<u32>], out: &mut [f32]) {
-        let mut ids: Vec<u32> = texts.concat();
+        let ids: Vec<u32> = texts.concat();
         let mut offsets = vec![0];
         offsets.extend(texts.iter().scan(0, |end, text| {
             *end += text.len();
@@ -56,18 +56,12 @@ impl LlamaEncoder {
         if ids.is_empty() {
             return;
         }
-        if ids.len() == 1 {
-            // The product of one row adds in another order than that of many: a second row keeps a text's vector
-            // independent of its neighbours.
-            ids.push(ids[0]);
-            offsets.push(2);
-        }
         let dim = self.model.dim();
         let mut states = self.model.embed(&ids);
         let layers = 0..self.model.config().layers;
         self.model.forward_layers(layers, &offsets, &mut StackSaved::inference(), &mut states);
         let mut pooled = vec![0.0; out.len()];
-        self.pool.forward(&offsets[..texts.len() + 1], dim, &states, &mut pooled);
+        self.pool.forward(&offsets, dim, &states, &mut pooled);
         unit_rows(dim, &pooled, &mut vec![0.0; texts.len()], out);
     }
 }

@@ -70,6 +70,10 @@ pub(crate) fn elapsed_weight(label: bool, delayed: f64, real_negative: f64) -> f
 /// Log-rates outside of this are held fast: e^±7 a day are 80 seconds and 3 years.
 const RATE_LIMIT: f64 = 7.0;
 
+/// Log-shapes outside of this are held fast: a shape of e^3 is all conversions at one age, e^-3 at all times alike. Far
+/// beyond, the likelihood is not a number.
+const SHAPE_LIMIT: f64 = 3.0;
+
 /// A conversion delay: Weibull with rate λ (per day) and shape k, cut at the attribution window; k = 1 is exponential.
 ///
 /// With `F(a) = 1 - exp(-(λ a)^k)`, a click is still without conversion at age `a` with probability
@@ -96,7 +100,15 @@ struct LogCdf {
 
 impl DelayModel {
     fn shape(&self) -> f64 {
-        self.log_shape.exp()
+        self.held_shape().exp()
+    }
+
+    fn held_shape(&self) -> f64 {
+        self.log_shape.clamp(-SHAPE_LIMIT, SHAPE_LIMIT)
+    }
+
+    fn shape_moves(&self) -> f64 {
+        f64::from(u8::from(self.log_shape.abs() < SHAPE_LIMIT))
     }
 
     fn held(&self) -> f64 {
@@ -135,7 +147,7 @@ impl DelayModel {
             loss: survival.ln(),
             logit: of_q * (1.0 - p),
             rate: of_q * (at.rate - end.rate) * self.rate_moves(),
-            shape: of_q * (at.shape - end.shape),
+            shape: of_q * (at.shape - end.shape) * self.shape_moves(),
         }
     }
 
@@ -149,12 +161,12 @@ impl DelayModel {
         let at = at.clamp(1e-5, self.window);
         let (x, k, p) = (self.hazard(at), self.shape(), sigmoid(self.logit));
         let (log_age, end) = (self.held() + at.ln(), self.log_cdf(self.window));
-        let density = self.log_shape + k * self.held() + (k - 1.0) * at.ln() - x;
+        let density = self.held_shape() + k * self.held() + (k - 1.0) * at.ln() - x;
         let arrived = Grad {
             loss: density - end.value - softplus(-self.logit),
             logit: 1.0 - p,
             rate: (k - k * x - end.rate) * self.rate_moves(),
-            shape: 1.0 + k * log_age * (1.0 - x) - end.shape,
+            shape: (1.0 + k * log_age * (1.0 - x) - end.shape) * self.shape_moves(),
         };
         minus(self.log_survival(from), arrived)
     }
@@ -195,6 +207,23 @@ mod tests {
                     };
                     let slope = (nudged(1e-5) - nudged(-1e-5)) / 2e-5;
                     assert!((got - slope).abs() < 1e-6 * (1.0 + slope.abs()), "{at:?} [{i}]: {got} {slope}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn extreme_rates_and_shapes_have_finite_losses_and_gradients() {
+        for log_rate in [-1e3, -7.0, 0.0, 7.0, 1e3] {
+            for log_shape in [-1e3, -10.0, -3.0, 0.0, 3.0, 10.0, 1e3] {
+                let m = model([0.3, log_rate, log_shape]);
+                for at in [1e-9, 0.01, 1.0, 6.9, WINDOW] {
+                    for Grad { loss, logit, rate, shape } in
+                        [m.nothing_between(0.0, at), m.converted(0.0, at)]
+                    {
+                        let all = [loss, logit, rate, shape];
+                        assert!(all.iter().all(|value| value.is_finite()), "{all:?} of {m:?} at {at}");
+                    }
                 }
             }
         }

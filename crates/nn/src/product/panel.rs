@@ -1,0 +1,120 @@
+//! Panels of `b`: some inputs by the columns of a strip, whole vectors one after the other.
+
+use super::tile::ROWS;
+use super::vector::Vector;
+use super::{DEPTH, Product};
+use crate::Scalar;
+use std::cell::RefCell;
+
+/// Columns of the widest panel.
+const WIDTH: usize = 64;
+/// Values in front of the panel: the sums of a tile, and a row.
+const SUMS: usize = (ROWS + 1) * WIDTH;
+/// Rows from which on a panel is copied although it could be read in place: aligned loads then pay for the copy. (Ratios to
+/// the time in place for 64 columns and 64 to 1024 inputs: 1.05 to 1.10 at 64 rows, .90 to .97 from 192 rows on.)
+const ROWS_TO_PACK: usize = 65;
+/// Inputs that are transposed at once: rows of 256 bytes of `b` are read, and what is written stays in the nearest cache.
+const INPUTS: usize = 64;
+
+/// One cache line.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([f64; 8]);
+
+thread_local! {
+    static BUFFER: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `task` on this thread's buffer, which has room for the sums and the panel of any strip.
+pub(super) fn with_buffer<T: Scalar>(task: impl FnOnce(*mut T)) {
+    BUFFER.with_borrow_mut(|buffer| {
+        buffer
+            .resize(((SUMS + DEPTH * WIDTH) * size_of::<T>()).div_ceil(64).max(buffer.len()), Line([0.0; 8]));
+        task(buffer.as_mut_ptr().cast());
+    });
+}
+
+/// The panel from an input and a column on, of some inputs and columns, and the distance of its inputs: in place where that can
+/// be, otherwise copied into the buffer, with zeros up to whole vectors.
+///
+/// # Safety
+/// All values of the panel exist, the buffer is that of [`with_buffer`], and the machine has the vector's instructions.
+#[inline(always)]
+pub(super) unsafe fn of<V: Vector>(
+    product: &Product<V::Item>,
+    [input, column]: [usize; 2],
+    [depth, columns]: [usize; 2],
+    buffer: *mut V::Item,
+) -> (*const V::Item, usize) {
+    let b = product.b;
+    let padded = columns.next_multiple_of(V::LEN);
+    // SAFETY: by the caller's promise; a panel has at most `DEPTH` inputs of `WIDTH` values.
+    unsafe {
+        let (from, panel) = (b.from(input, column), buffer.add(SUMS));
+        if b.columns == 1 && padded == columns && product.rows < ROWS_TO_PACK {
+            return (from, b.rows);
+        }
+        if b.columns == 1 {
+            copy(from, b.rows, [depth, columns], padded, panel);
+        } else {
+            transpose(from, b.columns, [depth, columns], padded, panel);
+        }
+        (panel, padded)
+    }
+}
+
+/// Copies rows of `columns` values, `stride` apart.
+#[inline(always)]
+unsafe fn copy<T: Scalar>(
+    from: *const T,
+    stride: usize,
+    [depth, columns]: [usize; 2],
+    padded: usize,
+    panel: *mut T,
+) {
+    for input in 0..depth {
+        // SAFETY: by the promise of `of`.
+        unsafe {
+            let to = panel.add(input * padded);
+            to.copy_from_nonoverlapping(from.add(input * stride), columns);
+            (columns..padded).for_each(|column| *to.add(column) = T::ZERO);
+        }
+    }
+}
+
+/// Copies columns of `depth` values, `stride` apart, in blocks of 4 by 4.
+#[inline(always)]
+unsafe fn transpose<T: Scalar>(
+    from: *const T,
+    stride: usize,
+    [depth, columns]: [usize; 2],
+    padded: usize,
+    panel: *mut T,
+) {
+    for first in (0..depth).step_by(INPUTS) {
+        let depth = INPUTS.min(depth - first);
+        let whole = [depth - depth % 4, columns - columns % 4];
+        // SAFETY: by the promise of `of`.
+        unsafe {
+            let (from, panel) = (from.add(first), panel.add(first * padded));
+            for column in (0..whole[1]).step_by(4) {
+                for input in (0..whole[0]).step_by(4) {
+                    let mut block = [[T::ZERO; 4]; 4];
+                    for (c, values) in block.iter_mut().enumerate() {
+                        *values = from.add((column + c) * stride + input).cast::<[T; 4]>().read();
+                    }
+                    for (i, &value) in block[0].iter().enumerate() {
+                        let values = [value, block[1][i], block[2][i], block[3][i]];
+                        panel.add((input + i) * padded + column).cast::<[T; 4]>().write(values);
+                    }
+                }
+            }
+            for input in 0..depth {
+                for column in if input < whole[0] { whole[1]..padded } else { 0..padded } {
+                    let value = if column < columns { *from.add(column * stride + input) } else { T::ZERO };
+                    *panel.add(input * padded + column) = value;
+                }
+            }
+        }
+    }
+}
