@@ -16,6 +16,7 @@ mod item_item;
 mod live;
 mod network;
 mod newcomers;
+mod past;
 mod places;
 pub mod pointwise;
 pub mod pointwise_baselines;
