@@ -7,6 +7,7 @@ pub mod calibrate;
 mod check;
 mod cholesky;
 mod click;
+mod columns;
 mod content_map;
 pub mod evaluate;
 mod finetune;
