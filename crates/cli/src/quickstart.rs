@@ -7,7 +7,7 @@ use crate::config::{Config, SplitChoice};
 use crate::error::Error;
 use crate::evaluate::tables;
 use crate::output::{self, note};
-use crate::recommend::{list, recommend_to};
+use crate::recommend::{Recommender, list};
 use crate::resources;
 use crate::run::{Extra, Finished, Job, read_json, write_json};
 use clap::Args;
@@ -120,6 +120,7 @@ fn copy_page(from: &Path, to: &Path) -> Result<(), Error> {
 fn examples(run: &Finished) -> Result<String, Error> {
     let dataset = &run.data.dataset;
     let cases = &run.data.split.test;
+    let recommender = Recommender::new(run);
     let mut out = String::new();
     for case in cases.iter().step_by((cases.len() / USERS).max(1)).take(USERS) {
         let history = dataset.events.before(case.user, case.end);
@@ -133,7 +134,7 @@ fn examples(run: &Finished) -> Result<String, Error> {
             let _ = writeln!(out, "      - {}", dataset.catalog.label(item));
         }
         let query = Query { user: case.user, end: case.end };
-        out += &list(&recommend_to(run, query, ITEMS, |_| true)?, false);
+        out += &list(&recommender.best(query, ITEMS, |_| true)?, false);
         let _ = writeln!(out, "  taken next: {}", dataset.catalog.label(case.target));
     }
     Ok(out)

@@ -14,13 +14,10 @@ use crate::run::{Finished, OpenArgs};
 use clap::Args;
 use semrank_core::{ItemId, UserId};
 use semrank_data::write_atomically;
-use semrank_model::evaluate::{Query, Scorer};
+use semrank_model::evaluate::Query;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
-
-/// Users that are scored at once.
-const BLOCK: usize = 64;
 
 /// `semrank score`.
 #[derive(Debug, Args)]
@@ -70,19 +67,17 @@ fn read_pairs(run: &Finished, path: &std::path::Path) -> Result<Vec<(UserId, Ite
 fn scores(run: &Finished, pairs: &[(UserId, ItemId)]) -> Vec<f32> {
     let mut by_user: BTreeMap<UserId, Vec<usize>> = BTreeMap::new();
     pairs.iter().enumerate().for_each(|(at, pair)| by_user.entry(pair.0).or_default().push(at));
-    let users: Vec<(UserId, Vec<usize>)> = by_user.into_iter().collect();
-    let encoded = run.encoded();
+    let wanted = |(&user, places): (&UserId, &Vec<usize>)| {
+        let end = run.data.dataset.events.range(user).end;
+        (Query { user, end }, places.iter().map(|&at| pairs[at].1).collect())
+    };
+    let wanted: Vec<(Query, Vec<ItemId>)> = by_user.iter().map(wanted).collect();
+    let encoded = run.encoded_for(&wanted);
     let similar = run.similar();
-    let ranker = run.ranker(&encoded, &similar);
+    let found = run.ranker(&encoded, &similar).score_items(&wanted);
     let mut out = vec![0.0; pairs.len()];
-    for block in users.chunks(BLOCK) {
-        let end = |user: UserId| run.data.dataset.events.range(user).end;
-        let queries: Vec<Query> = block.iter().map(|&(user, _)| Query { user, end: end(user) }).collect();
-        let mut scores = vec![0.0; block.len() * encoded.items()];
-        ranker.score(&queries, &mut scores);
-        for ((_, places), scores) in block.iter().zip(scores.chunks_exact(encoded.items())) {
-            places.iter().for_each(|&at| out[at] = scores[pairs[at].1.index()]);
-        }
+    for (places, scores) in by_user.values().zip(found) {
+        places.iter().zip(scores).for_each(|(&at, score)| out[at] = score);
     }
     out
 }

@@ -4,8 +4,9 @@
 //! input whose target is the next event, if that is a target action. The items of a batch are numbered once: first
 //! those of its windows, then the negatives that are not among them.
 
+use crate::past::{LongHistories, Taken};
 use crate::{Negatives, Sequences, gap_bucket};
-use semrank_core::{ActionId, EventLog, Rng, UserId};
+use semrank_core::{ActionId, EventLog, ItemId, Rng, UserId};
 use semrank_nn::Masked;
 use semrank_tokens::SemanticIds;
 use std::ops::Range;
@@ -106,7 +107,7 @@ impl TrainingData<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     user_start: usize,
-    first: usize,
+    pub(crate) first: usize,
     end: usize,
 }
 
@@ -201,6 +202,7 @@ pub struct Batcher<'a> {
     data: TrainingData<'a>,
     seen: SeenInTraining,
     recency: Option<Recency>,
+    long: LongHistories,
     /// Trained items: the only ones that may be negatives.
     pool: Vec<u32>,
     /// Running sum of the pool's training events.
@@ -225,7 +227,8 @@ impl<'a> Batcher<'a> {
             .collect();
         let none = vec![NONE; data.items()];
         let recency = (half_life > 0.0 && data.events.timed()).then(|| Recency::new(&data, half_life));
-        Self { data, seen, recency, pool, cumulative, slot_of: none.clone(), negative_of: none }
+        let long = LongHistories::new(&data);
+        Self { data, seen, recency, long, pool, cumulative, slot_of: none.clone(), negative_of: none }
     }
 
     /// Whether items of the history compete.
@@ -306,8 +309,10 @@ impl<'a> Batcher<'a> {
         shard.sequences.clear();
         shard.masked.clear();
         shard.seen.clear();
+        let mut taken = Taken::new(batch.items.len());
         for window in windows {
-            self.add_window(window, &mut shard);
+            self.take_past(window, &batch.items, &mut taken);
+            self.add_window(window, &mut taken, &mut shard);
         }
         if !self.data.active.is_empty() {
             self.mask_inactive(windows, batch, &mut shard);
@@ -315,36 +320,45 @@ impl<'a> Batcher<'a> {
         shard
     }
 
-    fn add_window(&self, window: &Window, shard: &mut Shard) {
-        let events = self.data.events;
-        let mut history: Vec<u32> = Vec::new();
-        let note = |at: usize, history: &mut Vec<u32>| {
-            let negative = self.negative_of[events.event(at).item.index()];
-            if negative != NONE {
-                history.push(negative);
+    /// Fills `taken` with what the batch's items have of the events before a window.
+    fn take_past(&self, window: &Window, items: &[u32], taken: &mut Taken) {
+        let past = &self.data.events.items()[window.user_start..window.first];
+        taken.clear();
+        self.long.each(window.user_start, past, items, |item| {
+            let slot = self.slot_of[item.index()];
+            if slot != NONE {
+                taken.add_past(slot, self.negative(item));
             }
-        };
-        (window.user_start..window.first).for_each(|at| note(at, &mut history));
+        });
+        taken.sort();
+    }
+
+    /// An item's number among the negatives.
+    fn negative(&self, item: ItemId) -> Option<u32> {
+        Some(self.negative_of[item.index()]).filter(|&negative| negative != NONE)
+    }
+
+    fn add_window(&self, window: &Window, taken: &mut Taken, shard: &mut Shard) {
+        let events = self.data.events;
         for at in window.first..window.end - 1 {
             let (event, next) = (events.event(at), events.event(at + 1));
-            note(at, &mut history);
-            push_event(&mut shard.sequences, events, window, at, self.slot_of[event.item.index()]);
+            let slot = self.slot_of[event.item.index()];
+            taken.add(slot, self.negative(event.item));
+            push_event(&mut shard.sequences, events, window, at, slot);
             if !self.data.is_target(next.action) {
                 continue;
             }
+            let target = self.slot_of[next.item.index()];
             shard.with_target.push(shard.sequences.len() as u32 - 1);
-            shard.targets.push(self.slot_of[next.item.index()]);
+            shard.targets.push(target);
             shard.weights.push(self.recency.as_ref().map_or(1.0, |recency| recency.weight(next.time)));
-            let own = self.negative_of[next.item.index()];
-            if own != NONE {
-                shard.masked.indices.push(own);
-            }
+            let own = self.negative(next.item);
+            shard.masked.indices.extend(own);
             match self.seen {
-                SeenInTraining::Masked => shard.masked.indices.extend(&history),
+                SeenInTraining::Masked => shard.masked.indices.extend(&taken.negatives),
                 SeenInTraining::Competing => {
-                    shard.seen.indices.extend(history.iter().filter(|&&negative| negative != own));
-                    let items = &events.items()[window.user_start..=at];
-                    shard.target_seen.push(items.contains(&next.item));
+                    shard.seen.indices.extend(taken.negatives.iter().filter(|&&other| Some(other) != own));
+                    shard.target_seen.push(taken.has(target));
                 }
             }
             shard.masked.end_position();

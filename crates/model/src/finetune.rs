@@ -8,6 +8,7 @@
 //!
 //! Pairs of some users are held back; their loss before and after tells whether it has generalised.
 
+use crate::evaluate::Best;
 use crate::live::{TaskPass, TrainedEncoder, backward_in_tasks, forward_in_tasks, vectors_of};
 use rayon::prelude::*;
 use semrank_core::Rng;
@@ -18,8 +19,9 @@ use semrank_nn::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Anchors whose nearest items are sought at a time.
+/// Anchors whose nearest items are sought at a time, and items that they are compared with at a time: 4 MB of scores.
 const ANCHORS: usize = 64;
+const TILE_ITEMS: usize = 1 << 14;
 /// Nearest items that a hard negative is drawn from.
 const NEAREST: usize = 16;
 
@@ -199,33 +201,32 @@ fn hard_negatives(
     let anchors: Vec<u32> = pairs.iter().map(|pair| pair[0]).collect::<BTreeSet<_>>().into_iter().collect();
     let near: BTreeMap<u32, Vec<u32>> = anchors
         .par_chunks(ANCHORS)
-        .flat_map_iter(|anchors| {
-            let queries: Vec<f32> =
-                anchors.iter().flat_map(|&a| &vectors[a as usize * dim..][..dim]).copied().collect();
-            let mut scores = vec![0.0; anchors.len() * items];
-            let queries = Mat::new(&queries, anchors.len(), dim);
-            matmul(&mut scores, 0.0, queries, Mat::new(&vectors, items, dim).t(), 1.0);
-            let nearest = |(&anchor, scores): (&u32, &[f32])| {
-                let mut others: Vec<u32> =
-                    (0..items as u32).filter(|&item| !taken.together(anchor, item)).collect();
-                let by =
-                    |a: &u32, b: &u32| scores[*b as usize].total_cmp(&scores[*a as usize]).then(a.cmp(b));
-                let count = NEAREST.min(others.len());
-                if count > 0 && count < others.len() {
-                    others.select_nth_unstable_by(count - 1, by);
-                }
-                others.truncate(count);
-                others.sort_by(by);
-                (anchor, others)
-            };
-            anchors.iter().zip(scores.chunks_exact(items)).map(nearest).collect::<Vec<_>>()
-        })
+        .flat_map_iter(|anchors| anchors.iter().copied().zip(nearest(anchors, &vectors, dim, taken)))
         .collect();
     let draw = |&[a, b]: &[u32; 2]| match near.get(&a).filter(|near| !near.is_empty()) {
         Some(near) => near[rng.below(near.len())],
         None => b,
     };
     Ok(pairs.iter().map(draw).collect())
+}
+
+/// The items nearest to each anchor that were not taken with it, nearest first, found tile by tile.
+fn nearest(anchors: &[u32], vectors: &[f32], dim: usize, taken: &Taken) -> Vec<Vec<u32>> {
+    let queries: Vec<f32> =
+        anchors.iter().flat_map(|&a| &vectors[a as usize * dim..][..dim]).copied().collect();
+    let queries = Mat::new(&queries, anchors.len(), dim);
+    let mut best: Vec<Best> = anchors.iter().map(|_| Best::default()).collect();
+    best.iter_mut().for_each(|best| best.begin(NEAREST));
+    let mut scores = Vec::new();
+    for (tile, vectors) in vectors.chunks(TILE_ITEMS * dim).enumerate() {
+        let items = vectors.len() / dim;
+        scores.resize(anchors.len() * items, 0.0);
+        matmul(&mut scores, 0.0, queries, Mat::new(vectors, items, dim).t(), 1.0);
+        for ((&anchor, scores), best) in anchors.iter().zip(scores.chunks_exact(items)).zip(&mut best) {
+            best.add((tile * TILE_ITEMS) as u32, scores, |item| !taken.together(anchor, item));
+        }
+    }
+    best.iter_mut().map(|best| best.finish().iter().map(|found| found.1).collect()).collect()
 }
 
 /// Mean loss of whole batches of held-out pairs, without hard negatives.
@@ -376,5 +377,23 @@ mod tests {
         };
         let losses = finetune(&mut tiny, ITEMS, (learned, held), &settings, 1, |_, _| Ok(())).unwrap();
         assert!(losses.after < losses.before - 0.02 && losses.steps == 40, "{losses:?}");
+    }
+
+    #[test]
+    fn the_nearest_items_are_those_of_a_full_sort_over_all_tiles() {
+        let (items, dim) = (TILE_ITEMS + 500, 3);
+        // Steps of a quarter: many ties, in all tiles.
+        let mut rng = Rng::new(6, "vectors");
+        let vectors: Vec<f32> = (0..items * dim).map(|_| rng.below(9) as f32 / 4.0 - 1.0).collect();
+        let anchors = [0, 7, TILE_ITEMS as u32 + 3];
+        let pairs: Vec<[u32; 2]> = (0..9_000).map(|at| [anchors[at % 3], rng.below(items) as u32]).collect();
+        let taken = Taken::new(items, &pairs);
+        let row = |item: u32| &vectors[item as usize * dim..][..dim];
+        for (&anchor, found) in anchors.iter().zip(nearest(&anchors, &vectors, dim, &taken)) {
+            let score = |item: u32| row(anchor).iter().zip(row(item)).map(|(a, b)| a * b).sum::<f32>();
+            let mut all: Vec<u32> = (0..items as u32).filter(|&item| !taken.together(anchor, item)).collect();
+            all.sort_by(|&a, &b| score(b).total_cmp(&score(a)).then(a.cmp(&b)));
+            assert_eq!(found, all[..NEAREST], "anchor {anchor}");
+        }
     }
 }

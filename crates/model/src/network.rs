@@ -172,6 +172,34 @@ impl<T: Scalar> Network<T> {
     /// nobody has touched is its content and nothing random. Rows of prefixes start at zero where an item has
     /// other parts; a prefix that no trained item has gets none.
     pub fn new(settings: &ModelSettings, shape: Shape, known: KnownItems, seed: u64) -> Self {
+        let mut out = Self::assemble(settings, shape);
+        out.params = out.layout.init(&Rng::new(seed, "network"));
+        out.ids = settings.ids.then(|| id_table(settings, known.trained, seed));
+        out.prefixes = known.tokens.filter(|_| settings.prefixes).map(|tokens| {
+            let rows = PrefixRows::new(tokens, known.trained, settings.prefix_rows);
+            // The cosine of a vector of zeros has no gradient: without other parts the rows start apart.
+            let deviation = if out.ids.is_some() || out.content.is_some() { 0.0 } else { 0.02 };
+            let table = Table::new(rows.len(), settings.dim, deviation, &Rng::new(seed, "prefixes"));
+            Prefixes { rows, table }
+        });
+        out
+    }
+
+    /// A network of zeros to read a trained one into: nothing is drawn, and its tables have no moments. `prefixes` are those
+    /// of the trained one, if it has any.
+    pub(crate) fn blank(settings: &ModelSettings, shape: Shape, prefixes: Option<PrefixRows>) -> Self {
+        let mut out = Self::assemble(settings, shape);
+        out.params = vec![T::ZERO; out.layout.len()];
+        out.ids = settings.ids.then(|| Table::blank(id_rows(settings, shape.items), settings.dim));
+        out.prefixes = prefixes.map(|rows| {
+            let table = Table::blank(rows.len(), settings.dim);
+            Prefixes { rows, table }
+        });
+        out
+    }
+
+    /// Every part in its place, without a parameter.
+    fn assemble(settings: &ModelSettings, shape: Shape) -> Self {
         let (dim, init) = (settings.dim, Init::Normal(0.02));
         let mut layout = Layout::new();
         let content = (settings.content && shape.content > 0)
@@ -190,21 +218,12 @@ impl<T: Scalar> Network<T> {
         let final_norm = LayerNorm::new(&mut layout, "final_norm", dim);
         let log_scale = layout.tensor("log_scale", 1, 1, Init::Constant((1.0 / settings.temperature).ln()));
         let seen = layout.tensor("seen", 1, 1, Init::Constant(0.0));
-        let params = layout.init(&Rng::new(seed, "network"));
-        let ids = settings.ids.then(|| id_table(settings, known.trained, seed));
-        let prefixes = known.tokens.filter(|_| settings.prefixes).map(|tokens| {
-            let rows = PrefixRows::new(tokens, known.trained, settings.prefix_rows);
-            // The cosine of a vector of zeros has no gradient: without other parts the rows start apart.
-            let deviation = if ids.is_some() || content.is_some() { 0.0 } else { 0.02 };
-            let table = Table::new(rows.len(), dim, deviation, &Rng::new(seed, "prefixes"));
-            Prefixes { rows, table }
-        });
         Self {
             settings: settings.clone(),
             layout,
-            params,
-            ids,
-            prefixes,
+            params: Vec::new(),
+            ids: None,
+            prefixes: None,
             content,
             position,
             action,
@@ -436,9 +455,13 @@ fn id_row(settings: &ModelSettings, rows: usize, item: u32) -> u32 {
     ((u64::from(item).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) % rows as u64) as u32
 }
 
+fn id_rows(settings: &ModelSettings, items: usize) -> usize {
+    items.clamp(1, settings.id_rows)
+}
+
 fn id_table<T: Scalar>(settings: &ModelSettings, trained: &[bool], seed: u64) -> Table<T> {
     let dim = settings.dim;
-    let rows = trained.len().clamp(1, settings.id_rows);
+    let rows = id_rows(settings, trained.len());
     let mut table = Table::new(rows, dim, 0.02, &Rng::new(seed, "ids"));
     let mut owned = vec![false; rows];
     for item in (0..trained.len()).filter(|&item| trained[item]) {

@@ -73,9 +73,9 @@ impl NewItems {
         Some(Self { items, worth })
     }
 
-    /// The items for a user, best first, given how near each is to the user's history by content. Those with the value
-    /// `-inf` are left out.
-    pub fn order(&self, user: UserId, mut near: Vec<f32>) -> Vec<u32> {
+    /// The best `most` items for a user, best first, given how near each is to the user's history by content. Those with the
+    /// value `-inf` are left out.
+    pub fn order(&self, user: UserId, mut near: Vec<f32>, most: usize) -> Vec<u32> {
         let count = self.items.len();
         let left_out: Vec<bool> = near.iter().map(|value| *value == f32::NEG_INFINITY).collect();
         near.iter_mut().zip(&left_out).filter(|(_, out)| **out).for_each(|(value, _)| *value = 0.0);
@@ -83,7 +83,12 @@ impl NewItems {
         let member = user.index() % (self.worth.len() / count.max(1)).max(1);
         semrank_nn::kernel::add(&self.worth[member * count..][..count], &mut near);
         let mut order: Vec<usize> = (0..count).filter(|&at| !left_out[at]).collect();
-        order.sort_by(|&a, &b| near[b].total_cmp(&near[a]).then(a.cmp(&b)));
+        let better_first = |a: &usize, b: &usize| near[*b].total_cmp(&near[*a]).then(a.cmp(b));
+        if most < order.len() {
+            order.select_nth_unstable_by(most, better_first);
+            order.truncate(most);
+        }
+        order.sort_unstable_by(better_first);
         order.into_iter().map(|at| self.items[at]).collect()
     }
 }
@@ -249,9 +254,11 @@ mod tests {
     #[test]
     fn users_are_divided_among_the_members_and_their_own_taste_counts() {
         let items = NewItems { items: vec![3, 5, 8], worth: vec![1.2, -1.2, 0.0, -1.2, 1.2, 0.0] };
-        assert_eq!(items.order(UserId(0), vec![0.0; 3]), [3, 8, 5]);
-        assert_eq!(items.order(UserId(1), vec![0.0; 3]), [5, 8, 3]);
-        assert_eq!(items.order(UserId(0), vec![0.0, 0.0, 9.0]), [8, 3, 5]);
-        assert_eq!(items.order(UserId(0), vec![f32::NEG_INFINITY, 0.0, 0.0]), [8, 5]);
+        assert_eq!(items.order(UserId(0), vec![0.0; 3], 3), [3, 8, 5]);
+        assert_eq!(items.order(UserId(1), vec![0.0; 3], 3), [5, 8, 3]);
+        assert_eq!(items.order(UserId(0), vec![0.0, 0.0, 9.0], 9), [8, 3, 5]);
+        assert_eq!(items.order(UserId(0), vec![f32::NEG_INFINITY, 0.0, 0.0], 3), [8, 5]);
+        assert_eq!(items.order(UserId(1), vec![0.0; 3], 2), [5, 8]);
+        assert!(items.order(UserId(1), vec![0.0; 3], 0).is_empty());
     }
 }

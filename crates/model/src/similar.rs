@@ -6,6 +6,7 @@
 //! has touched. Content-based profiles: Pazzani & Billsus 2007, section 3.
 
 use crate::BlendSettings;
+use crate::columns::Columns;
 use crate::evaluate::{Query, Scorer};
 use rayon::prelude::*;
 use semrank_core::{EventLog, ItemId};
@@ -71,12 +72,27 @@ impl SimilarContent {
         if self.is_empty() || weight == 0.0 {
             return;
         }
-        let (count, width) = (histories.len(), self.width);
-        let mut profiles = vec![0.0; count * width];
-        profiles.chunks_exact_mut(width).zip(histories).for_each(|(out, history)| self.profile(history, out));
-        let items = self.unit.len() / width;
-        let vectors = Mat::new(&self.unit, items, width);
-        matmul(out, 1.0, Mat::new(&profiles, count, width), vectors.t(), weight);
+        let items = self.unit.len() / self.width;
+        self.add_of(&self.profiles(histories), weight, &Columns::Range(0..items), out);
+    }
+
+    /// The profiles of several histories, `[histories x width]`.
+    pub(crate) fn profiles<'h>(&self, histories: impl ExactSizeIterator<Item = &'h [ItemId]>) -> Vec<f32> {
+        let mut out = vec![0.0; histories.len() * self.width];
+        let rows = out.chunks_exact_mut(self.width.max(1));
+        rows.zip(histories).for_each(|(out, history)| self.profile(history, out));
+        out
+    }
+
+    /// As [`SimilarContent::add`] for some items, given the profiles of the histories; `out` is `[histories x columns]`.
+    pub(crate) fn add_of(&self, profiles: &[f32], weight: f32, columns: &Columns, out: &mut [f32]) {
+        if self.is_empty() || weight == 0.0 || out.is_empty() {
+            return;
+        }
+        let (width, items) = (self.width, columns.len());
+        let rows = columns.rows(&self.unit, width);
+        let vectors = Mat::new(&rows, items, width);
+        matmul(out, 1.0, Mat::new(profiles, profiles.len() / width, width), vectors.t(), weight);
         for (profile, out) in profiles.chunks_exact(width).zip(out.chunks_exact_mut(items)) {
             let average = weight * kernel::dot(profile, &self.mean);
             out.iter_mut().for_each(|score| *score -= average);

@@ -59,6 +59,11 @@ impl<T: Scalar> Table<T> {
         Self { dim, values, first: zeros(), second: zeros() }
     }
 
+    /// Zeros to read values into, without moments: a table that is not trained on.
+    pub fn blank(rows: usize, dim: usize) -> Self {
+        Self { dim, values: vec![T::ZERO; rows * dim], first: Vec::new(), second: Vec::new() }
+    }
+
     /// Width of a row.
     pub fn dim(&self) -> usize {
         self.dim

@@ -86,11 +86,18 @@ struct Part<T> {
 impl<T: Scalar> Tower<T> {
     /// A fresh tower for contents of width `inputs`.
     pub fn new(inputs: usize, settings: &AlignSettings, seed: u64) -> Self {
+        let mut out = Self::blank(inputs, settings);
+        out.params = out.layout.init(&Rng::new(seed, "tower"));
+        out
+    }
+
+    /// A tower of zeros, to read a trained one into.
+    fn blank(inputs: usize, settings: &AlignSettings) -> Self {
         let mut layout = Layout::new();
         let he = |fan_in: usize| Init::Normal((2.0 / fan_in as f64).sqrt());
         let hidden = Linear::new(&mut layout, "hidden", inputs, settings.hidden, he(inputs));
         let out = Linear::new(&mut layout, "out", settings.hidden, settings.width, he(settings.hidden));
-        let params = layout.init(&Rng::new(seed, "tower"));
+        let params = vec![T::ZERO; layout.len()];
         Self { layout, params, hidden, out }
     }
 
@@ -251,7 +258,7 @@ impl Tower<f32> {
                 format!("it has the hash {got}, not {}", facts.tensors_blake3),
             ));
         }
-        let mut tower = Self::new(facts.inputs, &facts.settings, 0);
+        let mut tower = Self::blank(facts.inputs, &facts.settings);
         let file = Checkpoint::open(&path)?;
         for entry in tower.layout.entries() {
             let into = entry.slot.of_mut(&mut tower.params);

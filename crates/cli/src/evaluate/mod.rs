@@ -29,6 +29,8 @@ use std::path::{Path, PathBuf};
 
 /// Items in a line of a predictions file.
 const PREDICTED: usize = 50;
+/// Cases whose lists are in memory at a time: 26 MB.
+const LISTED: usize = 1 << 16;
 
 /// `semrank evaluate`.
 #[derive(Debug, Args)]
@@ -111,12 +113,13 @@ fn write_lists(run: &Finished, part: Part, protocol: Protocol, path: &Path) -> R
     let similar = run.similar();
     let ranker = run.ranker(&encoded, &similar);
     let options = RankOptions { list: PREDICTED };
-    let ranking = rank(&ranker, &dataset.events, dataset.catalog.len(), cases, options)?;
     let mut refused = None;
     let written = write_atomically(path, |out| {
-        let written =
-            write_predictions(out, cases, ranking.of(protocol), &dataset.users, &dataset.catalog.ids);
-        written.map_err(|error| match error {
+        let mut lists = |cases: &[Case]| {
+            let ranking = rank(&ranker, &dataset.events, dataset.catalog.len(), cases, options)?;
+            write_predictions(out, cases, ranking.of(protocol), &dataset.users, &dataset.catalog.ids)
+        };
+        cases.chunks(LISTED).try_for_each(&mut lists).map_err(|error| match error {
             EvaluateError::Write(error) => error,
             other => std::io::Error::other(refused.insert(other).to_string()),
         })

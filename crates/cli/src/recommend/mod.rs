@@ -16,7 +16,7 @@ mod interests;
 mod score;
 mod show;
 
-pub(crate) use score::{Recommendation, recommend_to};
+pub(crate) use score::{Recommendation, Recommender};
 pub(crate) use show::{list, when};
 
 use crate::error::Error;
@@ -73,7 +73,7 @@ pub(crate) fn recommend(args: &RecommendArgs) -> Result<(), Error> {
         nearest: semrank_core::nearest(&args.user, dataset.users.names()).map(str::to_owned),
     })?;
     let query = Query { user, end: dataset.events.range(user).end };
-    let mut items = recommend_to(&run, query, args.k as usize, |item| run.data.active_now(item))?;
+    let mut items = Recommender::new(&run).best(query, args.k as usize, |item| run.data.active_now(item))?;
     if !args.explain {
         items.iter_mut().for_each(Recommendation::forget_explanation);
     }

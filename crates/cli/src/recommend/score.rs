@@ -3,8 +3,8 @@
 use crate::error::Error;
 use crate::run::{Finished, kind};
 use semrank_core::ItemId;
-use semrank_model::evaluate::{EvaluateError, Query, Scorer};
-use semrank_model::{ItemItem, Ranker};
+use semrank_model::evaluate::{EvaluateError, Query, Scorer, best_items};
+use semrank_model::{Encoded, ItemItem, Ranker, SimilarContent};
 use serde::Serialize;
 
 /// History items named for one recommendation.
@@ -80,30 +80,38 @@ impl Recommendation {
     }
 }
 
-/// The best `k` items for which `allowed` holds, best first, ties by catalogue row; items that the seen policy masks are
-/// never among them.
-pub(crate) fn recommend_to(
-    run: &Finished,
-    query: Query,
-    k: usize,
-    allowed: impl Fn(ItemId) -> bool,
-) -> Result<Vec<Recommendation>, Error> {
-    let encoded = run.encoded();
-    let similar = run.similar();
-    let ranker = run.ranker(&encoded, &similar);
-    let mut scores = vec![0.0f32; encoded.items()];
-    ranker.score(&[query], &mut scores);
-    if let Some(item) = scores.iter().position(|score| score.is_nan()) {
-        let (scorer, user) = (ranker.name().to_owned(), query.user.0);
-        return Err(EvaluateError::NotANumber { scorer, user, item: item as u32 }.into());
+/// Recommends from one run: item vectors are computed once, however many users are asked for.
+pub(crate) struct Recommender<'a> {
+    run: &'a Finished,
+    encoded: Encoded<'a>,
+    similar: SimilarContent,
+}
+
+impl<'a> Recommender<'a> {
+    /// Of a run.
+    pub(crate) fn new(run: &'a Finished) -> Self {
+        Self { run, encoded: run.encoded(), similar: run.similar() }
     }
-    let mut best: Vec<ItemId> = (0..scores.len() as u32)
-        .map(ItemId)
-        .filter(|item| scores[item.index()] > f32::NEG_INFINITY && allowed(*item))
-        .collect();
-    best.sort_by(|a, b| scores[b.index()].total_cmp(&scores[a.index()]).then(a.cmp(b)));
-    best.truncate(k);
-    Ok(describe(run, &ranker, query, &best, &scores))
+
+    /// The best `k` items for which `allowed` holds, best first, ties by catalogue row; items that the seen policy masks are
+    /// never among them.
+    pub(crate) fn best(
+        &self,
+        query: Query,
+        k: usize,
+        allowed: impl Fn(ItemId) -> bool,
+    ) -> Result<Vec<Recommendation>, Error> {
+        let ranker = self.run.ranker(&self.encoded, &self.similar);
+        let mut scores = vec![0.0f32; self.encoded.items()];
+        ranker.score(&[query], &mut scores);
+        if let Some(item) = scores.iter().position(|score| score.is_nan()) {
+            let (scorer, user) = (ranker.name().to_owned(), query.user.0);
+            return Err(EvaluateError::NotANumber { scorer, user, item: item as u32 }.into());
+        }
+        let allowed = |item: ItemId| scores[item.index()] > f32::NEG_INFINITY && allowed(item);
+        let best = best_items(&scores, k, allowed);
+        Ok(describe(self.run, &ranker, query, &best, &scores))
+    }
 }
 
 fn describe(

@@ -56,7 +56,9 @@ use crate::evaluate::{Evaluation, tables};
 use crate::{interrupt, output, resources};
 use clap::Args;
 use folder::RunFolder;
+use semrank_core::ItemId;
 use semrank_model::artefact::{Trained, load_trained};
+use semrank_model::evaluate::Query;
 use semrank_model::{Encoded, Ranker, SimilarContent, TrainedContent};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -183,12 +185,25 @@ impl Finished {
     /// The network with all item vectors.
     pub(crate) fn encoded(&self) -> Encoded<'_> {
         let dataset = &self.data.dataset;
-        Encoded::new(
-            &self.model.network,
-            &dataset.events,
-            dataset.catalog.len(),
-            TrainedContent::vectors_or(self.model.content.as_ref(), &self.content.features.values),
-        )
+        Encoded::new(&self.model.network, &dataset.events, dataset.catalog.len(), self.item_contents())
+    }
+
+    /// The network with the vectors that it takes to score some items for each query.
+    pub(crate) fn encoded_for(&self, wanted: &[(Query, Vec<ItemId>)]) -> Encoded<'_> {
+        if self.model.facts.blend.new_places > 0 {
+            // A place that is kept for a new item lies between two of all the others.
+            return self.encoded();
+        }
+        let dataset = &self.data.dataset;
+        let queries: Vec<Query> = wanted.iter().map(|one| one.0).collect();
+        let items = wanted.iter().flat_map(|one| &one.1).copied();
+        let needed = (&queries[..], items);
+        let (network, all) = (&self.model.network, dataset.catalog.len());
+        Encoded::some(network, &dataset.events, all, needed, self.item_contents())
+    }
+
+    fn item_contents(&self) -> &[f32] {
+        TrainedContent::vectors_or(self.model.content.as_ref(), &self.content.features.values)
     }
 
     /// The content neighbours.

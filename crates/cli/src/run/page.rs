@@ -4,7 +4,7 @@
 use super::Finished;
 use crate::error::Error;
 use crate::evaluate::{Evaluation, policy};
-use crate::recommend::{Recommendation, recommend_to, when};
+use crate::recommend::{Recommendation, Recommender, when};
 use crate::report::{DatasetFacts, Epoch, Past, Recommended, Report, ResultRow, SegmentFacts, UserExample};
 use semrank_core::{ItemId, Kind, RankSummary, Segment};
 use semrank_data::{Case, SplitKind};
@@ -141,10 +141,11 @@ fn timings(finished: &Finished) -> Vec<(String, f64)> {
 fn examples(finished: &Finished) -> Result<Vec<UserExample>, Error> {
     let cases = &finished.data.split.test;
     let step = (cases.len() / USERS).max(1);
-    cases.iter().step_by(step).take(USERS).map(|case| example(finished, case)).collect()
+    let recommender = Recommender::new(finished);
+    cases.iter().step_by(step).take(USERS).map(|case| example(finished, &recommender, case)).collect()
 }
 
-fn example(finished: &Finished, case: &Case) -> Result<UserExample, Error> {
+fn example(finished: &Finished, recommender: &Recommender, case: &Case) -> Result<UserExample, Error> {
     let dataset = &finished.data.dataset;
     let history = dataset.events.before(case.user, case.end).last(SHOWN_EVENTS);
     let past = |at: usize| {
@@ -158,7 +159,7 @@ fn example(finished: &Finished, case: &Case) -> Result<UserExample, Error> {
         }
     };
     let query = Query { user: case.user, end: case.end };
-    let found = recommend_to(finished, query, SHOWN_ITEMS, |_| true)?;
+    let found = recommender.best(query, SHOWN_ITEMS, |_| true)?;
     Ok(UserExample {
         user: dataset.users.name(case.user.0).to_owned(),
         history: (0..history.len()).map(past).collect(),

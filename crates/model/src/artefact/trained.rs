@@ -2,8 +2,8 @@
 
 use super::{Error, read_json, same, write_json};
 use crate::{
-    Blend, Encoded, EpochReport, ItemItem, KnownItems, LiveReport, ModelSettings, Network, NewItems,
-    PrefixRows, Ranker, Shape, SimilarContent, Terms, TrainedContent,
+    Blend, Encoded, EpochReport, ItemItem, LiveReport, ModelSettings, Network, NewItems, PrefixRows, Ranker,
+    Shape, SimilarContent, Terms, TrainedContent,
 };
 use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
 use semrank_tokens::SemanticIds;
@@ -160,21 +160,17 @@ fn load_network(
     shape: Shape,
     tokens: Option<&SemanticIds>,
 ) -> Result<Network<f32>, Error> {
-    // Nothing counts as trained: rows start at zero and are overwritten.
-    let known = KnownItems { trained: &vec![false; shape.items], tokens };
-    let mut network = Network::new(model, shape, known, 0);
+    let prefixes = tokens.filter(|_| model.prefixes).map(|tokens| -> Result<PrefixRows, Error> {
+        let keys = file.read_u64("network.prefixes.keys", file.len_of("network.prefixes.keys")?)?;
+        Ok(PrefixRows::with_keys(tokens, keys, model.prefix_rows))
+    });
+    let mut network = Network::blank(model, shape, prefixes.transpose()?);
     let entries: Vec<_> = network.layout().entries().to_vec();
     for entry in entries {
         let into = entry.slot.of_mut(&mut network.params);
         file.read_f32(&format!("network.{}", entry.name), [entry.slot.rows, entry.slot.cols], into)?;
     }
-    if let (Some(tokens), Some(prefixes)) = (tokens, &mut network.prefixes) {
-        let keys = file.read_u64("network.prefixes.keys", file.len_of("network.prefixes.keys")?)?;
-        prefixes.rows = PrefixRows::with_keys(tokens, keys, model.prefix_rows);
-        prefixes.table.values.resize(prefixes.rows.len() * model.dim, 0.0);
-    }
     for (name, table) in network.tables_mut() {
-        (table.first, table.second) = (Vec::new(), Vec::new());
         let shape = [table.rows(), table.dim()];
         file.read_f32(&format!("network.{name}"), shape, &mut table.values)?;
     }
@@ -199,5 +195,69 @@ struct Facts {
 impl Facts {
     fn of(item_item: &ItemItem, trained: &TrainedFacts) -> Self {
         Self { recent: item_item.recent, decay: item_item.decay, trained: trained.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{KnownItems, Prior, SeenPolicy};
+
+    #[test]
+    fn a_network_is_read_back_bit_by_bit_and_has_no_moments() {
+        let tokens = SemanticIds::new(2, 4, vec![0, 3, 0, 1, 2, 2, 3, 3]);
+        let shape = Shape { items: 4, content: 3, actions: 2, timed: true };
+        let known = KnownItems { trained: &[true, true, true, false], tokens: Some(&tokens) };
+        for model in [
+            ModelSettings { dim: 4, ..ModelSettings::default() },
+            ModelSettings { dim: 4, content: false, adapter: 0, ids: false, ..ModelSettings::default() },
+            ModelSettings { dim: 4, prefixes: false, id_rows: 3, ..ModelSettings::default() },
+        ] {
+            let network = Network::new(&model, shape, known, 1);
+            let trained = trained(network, model, shape);
+            let dir = tempfile::tempdir().unwrap();
+            save_trained(dir.path(), &trained).unwrap();
+            let read = load_trained(dir.path(), shape, Some(&tokens)).unwrap();
+            assert_eq!(read.network.params, trained.network.params);
+            assert_eq!(read.network.tables().count(), trained.network.tables().count());
+            for ((_, got), (name, table)) in read.network.tables().zip(trained.network.tables()) {
+                assert_eq!(got.values, table.values, "{name}");
+                assert!(
+                    got.first.is_empty() && got.second.is_empty(),
+                    "{name}: nothing is kept for training"
+                );
+            }
+            assert_eq!(read.facts, trained.facts);
+        }
+    }
+
+    fn trained(network: Network<f32>, model: ModelSettings, shape: Shape) -> Trained {
+        let item_item = ItemItem {
+            offsets: vec![0; shape.items + 1],
+            candidates: Vec::new(),
+            weights: Vec::new(),
+            recent: 8,
+            decay: 0.5,
+        };
+        let blend = Blend {
+            alpha: 0.0,
+            content: 0.0,
+            beta: 0.0,
+            new_places: 0,
+            prior: Prior::Popularity,
+            seen: SeenPolicy::None,
+        };
+        let facts = TrainedFacts {
+            model,
+            shape,
+            blend,
+            validation_ndcg_10: 0.5,
+            masks_seen_in_training: false,
+            best_epoch: 1,
+            live: None,
+            curve: Vec::new(),
+        };
+        let prior = vec![0.0; shape.items];
+        Trained { network, item_item, prior, new_items: None, content: None, facts }
     }
 }

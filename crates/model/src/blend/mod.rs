@@ -1,13 +1,15 @@
 //! Chooses, on validation cases only, the weights of item-item term, content neighbours and prior, the prior's half-life
 //! and the seen policy.
 //!
-//! First a coarse grid, then steps to the best neighbour until none is better. Logits are computed once a case and round;
-//! every combination is then a rank count over the same row. The best NDCG@10 wins, ties go to the combination tried first
+//! First a coarse grid, then steps to the best neighbour until none is better. Logits are computed once a case and round,
+//! tile by tile; every combination is then a rank count over the same rows. The best NDCG@10 wins, ties go to the combination tried first
 //! (smaller weights).
 
 mod grid;
 
+use crate::columns::Columns;
 use crate::evaluate::{EvaluateError, Query, RankOptions, rank};
+use crate::ranker::{TermSpace, distinct};
 use crate::{Blend, BlendSettings, Prior, Ranker, Terms, TrainingData};
 use grid::{BETA, CONTENT, Grid, PRIOR, Point, SEEN};
 use rayon::prelude::*;
@@ -15,8 +17,12 @@ use semrank_core::{ItemId, RankMetrics};
 use semrank_data::Case;
 use semrank_nn::kernel;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
+/// Cases of a block, and items that it is scored with at a time: tiles of 4 MB, whose rows stay in the cache while all
+/// combinations pass over them.
 const BLOCK: usize = 64;
+const TILE_ITEMS: usize = 1 << 14;
 
 /// Work of the search: cases x items x combinations stay below this, by taking every n-th case.
 const MOST_COUNTED: usize = 40_000_000_000;
@@ -50,7 +56,7 @@ pub fn choose(
     }
     let priors: Vec<Vec<f32>> = kinds.iter().map(|kind| kind.values(data)).collect();
     let grid = Grid::new(kinds, settings, terms, learned_seen);
-    let search = Search { terms, priors: &priors, grid: &grid };
+    let search = Search { terms, priors: &priors, grid: &grid, tile_items: TILE_ITEMS };
     let (point, ndcg_10) = search.run(cases);
     let chosen = Chosen { blend: grid.blend(point), prior: search.prior(point), ndcg_10 };
     keep_places(chosen, terms, data, cases, settings)
@@ -99,6 +105,7 @@ struct Search<'a> {
     terms: &'a Terms<'a>,
     priors: &'a [Vec<f32>],
     grid: &'a Grid,
+    tile_items: usize,
 }
 
 impl Search<'_> {
@@ -138,6 +145,13 @@ impl Search<'_> {
     }
 
     fn ndcg_10(&self, points: &[Point], cases: &[Case]) -> Vec<f64> {
+        let ranks = self.ranks(points, cases);
+        let metric = |at: usize| RankMetrics::from_ranks(ranks.iter().map(|ranks| ranks[at] as usize));
+        (0..points.len()).map(|at| metric(at).summary().ndcg_10).collect()
+    }
+
+    /// The target's rank, one list a case and one entry a point.
+    fn ranks(&self, points: &[Point], cases: &[Case]) -> Vec<Vec<u32>> {
         let mut priors = BTreeMap::new();
         for point in points {
             priors.entry([point[PRIOR], point[BETA]]).or_insert_with(|| self.prior(*point));
@@ -147,68 +161,69 @@ impl Search<'_> {
             .map(|point| Weighted {
                 dense: [point[SEEN], point[PRIOR], point[BETA], point[CONTENT]],
                 blend: self.grid.blend(*point),
+                seen_bias: self.terms.encoded.seen_bias(self.grid.blend(*point).seen),
                 prior: &priors[&[point[PRIOR], point[BETA]]],
             })
             .collect();
-        let ranks: Vec<Vec<u32>> =
-            cases.par_chunks(BLOCK).flat_map_iter(|block| self.block(&points, block)).collect();
-        let metric = |at: usize| RankMetrics::from_ranks(ranks.iter().map(|ranks| ranks[at] as usize));
-        (0..points.len()).map(|at| metric(at).summary().ndcg_10).collect()
+        cases.par_chunks(BLOCK).flat_map_iter(|block| self.block(&points, block)).collect()
     }
 
+    /// The ranks of a block of cases, one a case and point, counted tile by tile.
     fn block(&self, points: &[Weighted], cases: &[Case]) -> Vec<Vec<u32>> {
         let Terms { encoded, similar, .. } = self.terms;
-        let items = encoded.items();
         let queries: Vec<Query> = cases.iter().map(|case| Query { user: case.user, end: case.end }).collect();
-        let mut logits = vec![0.0; cases.len() * items];
-        encoded.logits(&queries, &mut logits);
-        let mut contents = vec![0.0; logits.len()];
-        similar.add(queries.iter().map(|query| encoded.history(query)), 1.0, &mut contents);
-        let mut space = CaseSpace { term: vec![0.0; items], ..CaseSpace::default() };
-        let rows = logits.chunks_exact(items).zip(contents.chunks_exact(items));
-        cases.iter().zip(rows).map(|(case, rows)| self.case(points, case, rows, &mut space)).collect()
+        let hidden = encoded.hidden(&queries);
+        let profiles = similar.profiles(queries.iter().map(|query| encoded.history(query)));
+        let mut tile = Tile::default();
+        let mut targets: Vec<u32> = cases.iter().map(|case| case.target.0).collect();
+        targets.sort_unstable();
+        targets.dedup();
+        tile.fill(self.terms, (&hidden, &profiles), &Columns::List(&targets));
+        let mut space = TermSpace::new(encoded.items());
+        let mut counts: Vec<Count> = cases
+            .iter()
+            .enumerate()
+            .map(|(at, case)| {
+                let column = targets.binary_search(&case.target.0).unwrap_or(0);
+                let own = tile.row(at, targets.len()).map(|row| row[column]);
+                Count::new(self.terms, points, (case, own), &mut space)
+            })
+            .collect();
+        let (items, mut plain) = (encoded.items(), Plain::default());
+        for first in (0..items).step_by(self.tile_items) {
+            let range = first..items.min(first + self.tile_items);
+            tile.fill(self.terms, (&hidden, &profiles), &Columns::Range(range.clone()));
+            for (at, count) in counts.iter_mut().enumerate() {
+                count.add(points, &range, tile.row_mut(at, range.len()), &mut plain);
+            }
+        }
+        counts.into_iter().map(|count| count.ranks).collect()
+    }
+}
+
+/// Logits and content neighbours of a block of cases and some items, each `[cases x columns]`.
+#[derive(Default)]
+struct Tile {
+    logits: Vec<f32>,
+    contents: Vec<f32>,
+}
+
+impl Tile {
+    fn fill(&mut self, terms: &Terms, (hidden, profiles): (&[f32], &[f32]), columns: &Columns) {
+        let scores = hidden.len() / terms.encoded.dim() * columns.len();
+        self.logits.resize(scores, 0.0);
+        terms.encoded.logits_of(hidden, columns, &mut self.logits);
+        self.contents.clear();
+        self.contents.resize(scores, 0.0);
+        terms.similar.add_of(profiles, 1.0, columns, &mut self.contents);
     }
 
-    fn case(
-        &self,
-        points: &[Weighted],
-        case: &Case,
-        (logits, contents): (&[f32], &[f32]),
-        space: &mut CaseSpace,
-    ) -> Vec<u32> {
-        let history = self.terms.encoded.events().before(case.user, case.end).items;
-        let mut seen: Vec<ItemId> = history.to_vec();
-        seen.sort_unstable();
-        seen.dedup();
-        let target = case.target.index();
-        let CaseSpace { term, scores, touched, terms, plain } = space;
-        self.terms.item_item.add(history, term, touched);
-        touched.sort_unstable();
-        touched.dedup();
-        terms.clear();
-        terms.extend(touched.iter().map(|&item| term[item as usize]));
-        let mut current = None;
-        let mut ranks = Vec::with_capacity(points.len());
-        for Weighted { dense, blend, prior } in points {
-            // Points that differ in alpha alone follow each other: the dense part is made once.
-            if current != Some(dense) {
-                current = Some(dense);
-                scores.clear();
-                scores.extend_from_slice(logits);
-                kernel::axpy(blend.content, contents, scores);
-                kernel::add(prior, scores);
-                let bias = self.terms.encoded.seen_bias(blend.seen);
-                seen.iter().for_each(|item| scores[item.index()] += bias);
-                plain.clear();
-                plain.extend(touched.iter().map(|&item| scores[item as usize]));
-            }
-            // Only items with a term change with alpha: count all, then those again.
-            let floor = scores[target] + blend.alpha * term[target];
-            let (without, with) = count_touched(floor, blend.alpha, plain, terms);
-            ranks.push(count_at_least(floor, scores) + with - without);
-        }
-        touched.drain(..).for_each(|item| term[item as usize] = 0.0);
-        ranks
+    fn row(&self, case: usize, columns: usize) -> [&[f32]; 2] {
+        [&self.logits, &self.contents].map(|part| &part[case * columns..(case + 1) * columns])
+    }
+
+    fn row_mut(&mut self, case: usize, columns: usize) -> [&mut [f32]; 2] {
+        [&mut self.logits, &mut self.contents].map(|part| &mut part[case * columns..(case + 1) * columns])
     }
 }
 
@@ -218,18 +233,116 @@ struct Weighted<'a> {
     dense: [usize; 4],
     blend: Blend,
     prior: &'a [f32],
+    seen_bias: f32,
 }
 
-#[derive(Default)]
-struct CaseSpace {
-    /// The item-item term, one entry an item, and the items that have one.
-    term: Vec<f32>,
+impl Weighted<'_> {
+    /// Scores without the item-item term of the items `range`, of which `seen` are in the history.
+    fn dense(
+        &self,
+        range: &Range<usize>,
+        [logits, contents]: [&[f32]; 2],
+        seen: &[ItemId],
+        out: &mut Vec<f32>,
+    ) {
+        out.clear();
+        out.extend_from_slice(logits);
+        kernel::axpy(self.blend.content, contents, out);
+        kernel::add(&self.prior[range.clone()], out);
+        seen.iter().for_each(|item| out[item.index() - range.start] += self.seen_bias);
+    }
+}
+
+/// The rank count of one case.
+struct Count {
+    target: usize,
+    /// Logit and content neighbours of the target.
+    own: [f32; 2],
+    /// The history, ascending, each item once.
+    seen: Vec<ItemId>,
+    /// Items with an item-item term, ascending, and their terms.
     touched: Vec<u32>,
-    /// Scores without the term, one an item.
-    scores: Vec<f32>,
-    /// Term and score of each touched item.
     terms: Vec<f32>,
-    plain: Vec<f32>,
+    /// The target's score, one a point.
+    floors: Vec<f32>,
+    /// Items that score at least that, one a point; the target itself is one of them, so this is its pessimistic rank.
+    ranks: Vec<u32>,
+}
+
+/// Scores without the item-item term, of all items of a tile and of its touched ones.
+#[derive(Default)]
+struct Plain {
+    all: Vec<f32>,
+    touched: Vec<f32>,
+}
+
+impl Count {
+    fn new(
+        terms: &Terms,
+        points: &[Weighted],
+        (case, own): (&Case, [f32; 2]),
+        space: &mut TermSpace,
+    ) -> Self {
+        let history = terms.encoded.events().before(case.user, case.end).items;
+        let (touched, values) = space.terms(terms.item_item, history);
+        let mut count = Self {
+            target: case.target.index(),
+            own,
+            seen: distinct(history),
+            terms: values,
+            touched,
+            floors: Vec::with_capacity(points.len()),
+            ranks: vec![0; points.len()],
+        };
+        let mut score = Vec::new();
+        let range = count.target..count.target + 1;
+        let seen = within(&count.seen, &range, |item| item.index());
+        let touched = within(&count.touched, &range, |&item| item as usize);
+        let term = count.terms.get(touched.start).filter(|_| !touched.is_empty()).copied().unwrap_or(0.0);
+        for point in points {
+            let own = own.each_ref().map(std::slice::from_ref);
+            point.dense(&range, own, &count.seen[seen.clone()], &mut score);
+            count.floors.push(score[0] + point.blend.alpha * term);
+        }
+        count
+    }
+
+    /// Counts the items `range`, given their logits and content neighbours.
+    fn add(
+        &mut self,
+        points: &[Weighted],
+        range: &Range<usize>,
+        mut row: [&mut [f32]; 2],
+        plain: &mut Plain,
+    ) {
+        if range.contains(&self.target) {
+            // A product of other shape may round otherwise; the target is to equal itself.
+            row.iter_mut().zip(self.own).for_each(|(part, own)| part[self.target - range.start] = own);
+        }
+        let row = row.map(|part| &*part);
+        let seen = &self.seen[within(&self.seen, range, |item| item.index())];
+        let touched = within(&self.touched, range, |&item| item as usize);
+        let (touched, terms) = (&self.touched[touched.clone()], &self.terms[touched]);
+        let mut current = None;
+        for ((point, &floor), rank) in points.iter().zip(&self.floors).zip(&mut self.ranks) {
+            // Points that differ in alpha alone follow each other: the dense part is made once.
+            if current != Some(point.dense) {
+                current = Some(point.dense);
+                point.dense(range, row, seen, &mut plain.all);
+                plain.touched.clear();
+                plain.touched.extend(touched.iter().map(|&item| plain.all[item as usize - range.start]));
+            }
+            // Only items with a term change with alpha: count all, then those again.
+            let (without, with) = count_touched(floor, point.blend.alpha, &plain.touched, terms);
+            *rank += count_at_least(floor, &plain.all) + with - without;
+        }
+    }
+}
+
+/// Where the values of `range` stand among ascending ones.
+fn within<T>(values: &[T], range: &Range<usize>, of: impl Fn(&T) -> usize) -> Range<usize> {
+    values.partition_point(|value| of(value) < range.start)
+        ..values.partition_point(|value| of(value) < range.end)
 }
 
 kernel! {
@@ -242,8 +355,42 @@ kernel! {
 }
 
 kernel! {
-    /// How many scores are at least `floor`; the target itself is one of them, so this is its pessimistic rank.
+    /// How many scores are at least `floor`.
     fn count_at_least<T: Scalar>(floor: T, scores: &[T]) -> u32 {
         scores.iter().map(|&score| u32::from(score >= floor)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ranker::tests::{ITEMS, USERS, World};
+    use semrank_core::UserId;
+
+    #[test]
+    fn ranks_do_not_depend_on_tiles() {
+        let world = World::new();
+        let encoded = world.encoded();
+        let terms = world.terms(&encoded);
+        let cases: Vec<Case> = (0..USERS as u32)
+            .map(|user| {
+                let end = world.events.range(UserId(user)).end - 1;
+                Case { user: UserId(user), end, target: world.events.event(end).item }
+            })
+            .collect();
+        let priors = [vec![0.5; ITEMS], (0..ITEMS).map(|item| (item % 7) as f32).collect()];
+        let kinds = vec![Prior::Popularity, Prior::Recent { half_life_days: 3.0 }];
+        let grid = Grid::new(kinds, &BlendSettings::default(), &terms, true);
+        let ranks = |tile_items: usize| {
+            let search = Search { terms: &terms, priors: &priors, grid: &grid, tile_items };
+            search.ranks(&grid.coarse(), &cases)
+        };
+        let whole = ranks(TILE_ITEMS);
+        assert!(whole.iter().flatten().all(|rank| (1..=ITEMS as u32).contains(rank)));
+        // Ranks say something, and tiles end within, at and beyond a multiple of the catalogue.
+        assert!(whole.iter().any(|ranks| ranks.iter().any(|rank| rank != &ranks[0])));
+        for tile_items in [ITEMS, ITEMS / 2, 300, 64] {
+            assert_eq!(ranks(tile_items), whole, "tiles of {tile_items}");
+        }
     }
 }

@@ -39,6 +39,8 @@ pub use bootstrap::{Interval, ndcg_difference};
 pub use predictions::write_predictions;
 pub use rank::{Ranked, Ranking, rank};
 pub use report::{ResultRow, SegmentSummaries};
+pub(crate) use select::Best;
+pub use select::best_items;
 
 use semrank_core::UserId;
 

@@ -1,5 +1,6 @@
 //! The two inner loops of an evaluation over one row of scores: counting what ranks above a score, and the best `k`.
 
+use semrank_core::ItemId;
 use semrank_nn::kernel;
 use std::cmp::Ordering;
 
@@ -38,7 +39,10 @@ fn any_above(block: &[f32], threshold: f32) -> bool {
 
 /// Finds the best items of a row in one pass; keeps its buffer between rows.
 #[derive(Debug, Default)]
-pub(super) struct Best {
+pub(crate) struct Best {
+    k: usize,
+    /// The worst score of the best `k` so far, once there are `k`.
+    worst: Option<f32>,
     candidates: Vec<(f32, u32)>,
 }
 
@@ -47,46 +51,75 @@ impl Best {
     /// first thousands of items hold none.
     const BLOCK: usize = 32;
 
-    /// Calls `take` with the best `k` items for which `allowed` holds: highest score first, ties by row number.
+    /// Begins a row of which the best `k` are wanted.
+    pub(crate) fn begin(&mut self, k: usize) {
+        (self.k, self.worst) = (k, None);
+        self.candidates.clear();
+    }
+
+    /// Looks at the next scores of the row, those of the items from `first` on; items for which `allowed` fails do not count.
     ///
     /// Candidates above the worst of the best `k` so far are collected, and whenever `2 k` are there the worse half is
     /// dropped. Items come in rising order, so of equal scores the first seen are the ones to keep.
-    pub(super) fn of(&mut self, row: &[f32], k: usize, allowed: impl Fn(u32) -> bool, take: impl FnMut(u32)) {
-        self.candidates.clear();
-        let mut threshold = None;
-        for (block, scores) in row.chunks(Self::BLOCK).enumerate() {
-            if threshold.is_some_and(|worst| !any_above(scores, worst)) {
+    pub(crate) fn add(&mut self, first: u32, scores: &[f32], allowed: impl Fn(u32) -> bool) {
+        for (block, scores) in scores.chunks(Self::BLOCK).enumerate() {
+            if self.worst.is_some_and(|worst| !any_above(scores, worst)) {
                 continue;
             }
-            let first = (block * Self::BLOCK) as u32;
+            let first = first + (block * Self::BLOCK) as u32;
             for (item, &score) in (first..).zip(scores) {
-                if threshold.is_none_or(|worst| score > worst) && allowed(item) {
+                if self.worst.is_none_or(|worst| score > worst) && allowed(item) {
                     self.candidates.push((score, item));
-                    if self.candidates.len() >= 2 * k {
-                        threshold = self.keep(k);
+                    if self.candidates.len() >= self.k.saturating_mul(2) {
+                        self.worst = self.keep();
                     }
                 }
             }
         }
-        self.keep(k);
+    }
+
+    /// The best `k`, or all if there are fewer: highest score first, ties by row number.
+    pub(crate) fn finish(&mut self) -> &[(f32, u32)] {
+        self.keep();
         self.candidates.sort_unstable_by(better_first);
-        self.candidates.iter().map(|candidate| candidate.1).for_each(take);
+        &self.candidates
+    }
+
+    /// Calls `take` with the best `k` items of a whole row for which `allowed` holds, best first.
+    pub(super) fn of(&mut self, row: &[f32], k: usize, allowed: impl Fn(u32) -> bool, take: impl FnMut(u32)) {
+        self.begin(k);
+        self.add(0, row, allowed);
+        self.finish().iter().map(|candidate| candidate.1).for_each(take);
     }
 
     /// Drops all but the best `k` and returns the worst score left, once there are `k`.
-    fn keep(&mut self, k: usize) -> Option<f32> {
-        if k == 0 || self.candidates.len() < k {
-            self.candidates.truncate(k);
+    fn keep(&mut self) -> Option<f32> {
+        if self.k == 0 || self.candidates.len() < self.k {
+            self.candidates.truncate(self.k);
             return None;
         }
-        let (_, worst, _) = self.candidates.select_nth_unstable_by(k - 1, better_first);
+        let (_, worst, _) = self.candidates.select_nth_unstable_by(self.k - 1, better_first);
         let worst = worst.0;
-        self.candidates.truncate(k);
+        self.candidates.truncate(self.k);
         Some(worst)
     }
 }
 
+/// The best `k` items of a row of scores for which `allowed` holds: highest score first, ties by row number. One pass.
+///
+/// ```
+/// use semrank_core::ItemId;
+/// use semrank_model::evaluate::best_items;
+/// let scores = [0.5, 2.0, 0.5, 2.0, 9.0];
+/// assert_eq!(best_items(&scores, 3, |item| item != ItemId(4)), [ItemId(1), ItemId(3), ItemId(0)]);
+/// ```
+pub fn best_items(scores: &[f32], k: usize, allowed: impl Fn(ItemId) -> bool) -> Vec<ItemId> {
+    let (mut best, mut out) = (Best::default(), Vec::new());
+    best.of(scores, k, |item| allowed(ItemId(item)), |item| out.push(ItemId(item)));
+    out
+}
+
 fn better_first(a: &(f32, u32), b: &(f32, u32)) -> Ordering {
-    // No score is NaN here; -0 and 0 are a tie, which `total_cmp` would break.
-    b.0.partial_cmp(&a.0).unwrap_or(Ordering::Equal).then(a.1.cmp(&b.1))
+    // Adding 0 makes -0 and 0 the tie that they are, which `total_cmp` alone would break.
+    (b.0 + 0.0).total_cmp(&(a.0 + 0.0)).then(a.1.cmp(&b.1))
 }
