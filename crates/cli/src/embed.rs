@@ -11,7 +11,7 @@ use crate::config::{Config, ConfigArgs};
 use crate::error::Error;
 use crate::export::{self, ExportArgs};
 use crate::output::{self, note};
-use crate::{interrupt, resources};
+use crate::{interrupt, resources, shell};
 use clap::{Args, Subcommand};
 use semrank_core::Catalog;
 use semrank_data::import::TextColumns;
@@ -184,7 +184,7 @@ fn distill_verb(args: &DistillArgs) -> Result<(), Error> {
         made.tokens,
         made.dim,
         made.variance * 100.0,
-        format!("static:{}", args.out.display())
+        shell::quote(format!("static:{}", args.out.display()))
     ))
 }
 
