@@ -37,7 +37,7 @@ impl PartialFile {
         remove_dead(folder);
         for _ in 0..TRIES {
             let file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder)?;
-            let lock = match LockedFile::try_lock(File::open(file.path())?) {
+            let lock = match LockedFile::try_lock(file.as_file().try_clone()?) {
                 Ok(lock) => Some(lock),
                 Err(TryLockError::Error(_)) => None,
                 Err(TryLockError::WouldBlock) => continue,
