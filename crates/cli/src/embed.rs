@@ -11,7 +11,7 @@ use crate::config::{Config, ConfigArgs};
 use crate::error::Error;
 use crate::export::{self, ExportArgs};
 use crate::output::{self, note};
-use crate::{interrupt, resources};
+use crate::{interrupt, resources, shell};
 use clap::{Args, Subcommand};
 use semrank_core::Catalog;
 use semrank_data::import::TextColumns;
@@ -179,18 +179,18 @@ fn distill_verb(args: &DistillArgs) -> Result<(), Error> {
         }));
     }
     output::text(&format!(
-        "{}: {} tokens, width {}, {:.0} % of the variance, {seconds:.1} s\nuse it as static:{}\n",
+        "{}: {} tokens, width {}, {:.0} % of the variance, {seconds:.1} s\nuse it as {}\n",
         args.out.display(),
         made.tokens,
         made.dim,
         made.variance * 100.0,
-        args.out.display()
+        shell::quote(format!("static:{}", args.out.display()))
     ))
 }
 
 fn source(args: &EmbedArgs) -> Result<Box<dyn Source>, Error> {
     match (&args.data, &args.items) {
-        (Some(data), _) => Ok(Box::new(Dataset::open(data)?.catalog)),
+        (Some(data), _) => Ok(Box::new(Dataset::open_catalog(data)?)),
         (None, items) => Ok(Box::new(TextFile::new(TextColumns {
             path: items.clone().unwrap_or_default(),
             item_id: args.item_id.clone(),

@@ -13,7 +13,7 @@ use crate::config::{Config, ConfigArgs, Task};
 use crate::error::Error;
 use crate::output::{self, note};
 use crate::run::{Data, write_json};
-use crate::{interrupt, resources};
+use crate::{interrupt, resources, shell};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use semrank_core::{ItemId, UserId};
@@ -24,6 +24,7 @@ use semrank_model::{
     finetune_clicks, interest_recall, vectors_of,
 };
 use serde::Serialize;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -189,12 +190,16 @@ pub(crate) fn run(args: &FinetuneArgs) -> Result<(), Error> {
     if args.json {
         return output::json(&summary);
     }
+    let mut encoder = OsString::from(format!("content.encoder={}:", spec.kind()));
+    encoder.push(&args.out);
+    let data = args.data.as_os_str();
+    let next = ["semrank", "run", "--data"].map(OsStr::new).into_iter().chain([data]);
+    let next = next.chain(["--out", "RUN", "--set"].map(OsStr::new)).chain([encoder.as_os_str()]);
     output::text(&format!(
-        "{}{wall_seconds:.1} s\nencoder: {out}\nnext:    semrank run --data {data} --out RUN --set content.encoder={kind}:{out}\n",
+        "{}{wall_seconds:.1} s\nencoder: {}\nnext:    {}\n",
         summary.text(),
-        kind = spec.kind(),
-        out = args.out.display(),
-        data = args.data.display()
+        args.out.display(),
+        shell::command(next)
     ))
 }
 

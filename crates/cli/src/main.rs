@@ -30,6 +30,7 @@ mod report;
 mod resources;
 mod run;
 mod score;
+mod shell;
 mod simulate;
 mod tokens;
 

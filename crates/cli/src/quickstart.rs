@@ -8,8 +8,8 @@ use crate::error::Error;
 use crate::evaluate::tables;
 use crate::output::{self, note};
 use crate::recommend::{Recommender, list};
-use crate::resources;
 use crate::run::{Extra, Finished, Job, read_json, write_json};
+use crate::{resources, shell};
 use clap::Args;
 use semrank_data::{StagedDir, write_atomically};
 use semrank_model::evaluate::Query;
@@ -141,8 +141,8 @@ fn examples(run: &Finished) -> Result<String, Error> {
 }
 
 fn ending(out: &Path, run: &Finished, started: Instant) -> String {
-    let user = run.data.dataset.users.names().next().unwrap_or_default().to_owned();
-    let folder = run.folder().display();
+    let user = shell::quote(run.data.dataset.users.names().next().unwrap_or_default());
+    let folder = shell::quote(run.folder());
     let memory =
         resources::peak_rss_mib().map_or(String::new(), |mib| format!(", at most {mib:.0} MiB of memory"));
     format!(

@@ -56,6 +56,30 @@ fn damaged_stages_are_refused_and_made_again() {
     fixture.repeat();
 }
 
+/// Hashes tell of damage; a file that was made to do harm comes with the right ones.
+#[test]
+fn a_model_that_claims_more_than_its_tensors_hold_is_refused_before_anything_is_allocated() {
+    let fixture = Fixture::new();
+    let (facts, manifest) = (fixture.run.join("model/model.json"), fixture.run.join("model/manifest.json"));
+    let [whole, of_whole] = [&facts, &manifest].map(|path| bytes(path));
+    for (key, claim, said) in [
+        ("dim", 1u64 << 40, "network.position"),
+        ("history", 1 << 60, "network.position"),
+        ("blocks", 1 << 60, "network.block."),
+        ("expansion", 1 << 60, "up.weight"),
+        ("heads", 0, "model.heads"),
+        ("id_rows", 1, "network.ids"),
+    ] {
+        let mut json: serde_json::Value = serde_json::from_slice(&whole).unwrap();
+        json["model"][key] = claim.into();
+        std::fs::write(&facts, json.to_string()).unwrap();
+        let mut json: serde_json::Value = serde_json::from_slice(&of_whole).unwrap();
+        json["outputs"]["model.json"] = semrank_data::hash_file(&facts).unwrap().into();
+        std::fs::write(&manifest, json.to_string()).unwrap();
+        fixture.evaluation_says(&[said]);
+    }
+}
+
 #[test]
 fn stages_of_another_run_are_refused() {
     let fixture = Fixture::new();

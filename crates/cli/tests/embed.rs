@@ -3,8 +3,11 @@
 
 mod common;
 
-use common::{bytes, fail, json, succeed};
+use common::{bytes, fail, json, semrank, succeed};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 fn items(dir: &Path) -> PathBuf {
     let path = dir.join("ads.csv");
@@ -89,4 +92,51 @@ fn bad_input_is_refused_and_leaves_no_file() {
     let left: Vec<_> =
         std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["ads.csv"]);
+}
+
+#[test]
+fn a_data_set_is_read_without_its_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, out) = (common::market(dir.path(), 4), dir.path().join("v.tsv"));
+    let args = ["embed", "--data", data.to_str().unwrap(), "--out", out.to_str().unwrap()];
+    succeed(args);
+    let whole = bytes(&out);
+    std::fs::write(data.join("events.parquet"), "no log").unwrap();
+    succeed(args);
+    assert!(bytes(&out) == whole && !whole.is_empty(), "the vectors are those of the catalogue");
+}
+
+/// Names of files in the making.
+fn partial(dir: &Path) -> Vec<PathBuf> {
+    let paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.display().to_string().contains(".partial-")).collect()
+}
+
+#[test]
+fn what_a_killed_call_left_goes_with_the_next_call_and_what_a_living_one_writes_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let (items, out) = (items(dir.path()), dir.path().join("v.tsv"));
+    // An endpoint that never answers: the call waits with its file begun.
+    let endpoint = TcpListener::bind("127.0.0.1:0").unwrap();
+    let encoder = format!("http://{}/embed?width=2", endpoint.local_addr().unwrap());
+    let mut child = semrank()
+        .args(args(&items, &out, &["--no-cache", "--encoder", &encoder]))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    while partial(dir.path()).is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "the call ended before it began its file");
+        assert!(started.elapsed() < Duration::from_secs(120), "no file was begun");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let left = partial(dir.path());
+    let other = dir.path().join("other.tsv");
+    succeed(args(&items, &other, &[]));
+    assert_eq!(partial(dir.path()), left, "its writer lives");
+    child.kill().unwrap(); // SIGKILL
+    child.wait().unwrap();
+    assert_eq!((partial(dir.path()), out.exists()), (left, false));
+    succeed(args(&items, &other, &[]));
+    assert_eq!(partial(dir.path()), [""; 0].map(PathBuf::from));
 }

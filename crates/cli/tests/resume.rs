@@ -47,7 +47,7 @@ fn check(signal: &str) -> (Option<i32>, String) {
 /// The same of a data set and settings.
 fn check_run(dir: &Path, data: &Path, (signal, more): (&str, &[&str])) -> (Option<i32>, String) {
     let expected = whole(dir, data, more);
-    let out = dir.join("part");
+    let out = dir.join("Ann's part");
     let args = run_args(data, &out, more);
     let mut child = start(&args);
     wait_for_state(&out, &mut child);
@@ -77,6 +77,7 @@ fn ctrl_c_ends_with_130_and_says_how_to_go_on() {
     let (code, said) = check("-INT");
     assert_eq!(code, Some(130), "{said}");
     assert!(said.contains("semrank run --data") && said.contains("--resume"), "{said}");
+    assert!(said.contains(r"/Ann'\''s part'"), "a shell reads the quote back: {said}");
 }
 
 #[test]

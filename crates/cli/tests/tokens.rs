@@ -55,7 +55,9 @@ fn the_report_has_the_agreed_keys_and_says_what_codes_mean() {
     assert!(example["items"].as_u64() > Some(1) && example["prefix"].as_array().unwrap().len() == 1);
     let text = example["texts"][0].as_str().unwrap();
     let said = succeed(["tokens", "report", &fixture.run]);
-    let page = String::from_utf8(bytes(&Path::new(&fixture.run).join("report/tokens.html"))).unwrap();
+    let run = Path::new(&fixture.run);
+    assert!(!run.join("report").exists(), "a stage's folder without a manifest");
+    let page = String::from_utf8(bytes(&run.join("tokens.html"))).unwrap();
     assert!(said.contains("entropy, bits") && said.contains("what codes mean"), "{said}");
     assert!(page.ends_with("</html>\n") && page.contains("<svg"));
     for loaded in ["http:", "https:", "src=", "url(", "<script"] {

@@ -4,6 +4,7 @@
 //! of its final place, `.NAME.partial-…`, and renamed on commit; a killed program leaves only the sibling, which the
 //! next staging of the same folder removes. A live stage holds a lock on its folder, so it is never removed.
 
+use crate::partial_file::PartialFile;
 use crate::{Error, LockedFile};
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -12,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// Writes a file that appears complete or not at all.
 ///
-/// When this returns `Ok`, the content and the name have reached the disk.
+/// When this returns `Ok`, the content and the name have reached the disk. A killed call leaves the old file, and a partial one
+/// that the next call for a file in this folder removes.
 ///
 /// # Errors
 /// The system's, with the path; the old file, if any, is untouched then.
@@ -21,20 +23,17 @@ pub fn write_atomically(
     write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
 ) -> Result<(), Error> {
     let parent = parent(path);
-    let mut file = tempfile::Builder::new()
-        .prefix(".partial-")
-        .tempfile_in(parent)
-        .map_err(Error::io("create a file beside", path))?;
+    let mut file = PartialFile::begin(parent).map_err(Error::io("create a file beside", path))?;
     let written = (|| {
         let mut buffer = BufWriter::new(file.as_file_mut());
         write(&mut buffer)?;
         buffer.flush()?;
         drop(buffer);
-        allow_reading(file.as_file())?;
-        file.as_file().sync_all()
+        allow_reading(file.as_file_mut())?;
+        file.as_file_mut().sync_all()
     })();
     written.map_err(Error::io("write", path))?;
-    file.persist(path).map_err(|error| Error::io("write", path)(error.error))?;
+    file.persist(path).map_err(Error::io("write", path))?;
     sync_dir(parent)
 }
 

@@ -47,18 +47,24 @@ impl Dataset {
         Self::open_as_of(dir, i64::MAX)
     }
 
-    /// The same with the item rows that were valid at `time_ms` (UTC). An item whose first row is later keeps its
+    /// The items alone, as [`Dataset::open`] has them; the log is not read, and need not be there.
+    ///
+    /// # Errors
+    /// A missing or damaged `dataset.toml` or `items.parquet`, a wrong column type, an empty or repeated id.
+    pub fn open_catalog(dir: &Path) -> Result<Catalog, Error> {
+        let meta = Meta::read(dir)?;
+        require(dir, &[ITEMS])?;
+        read_items(&dir.join(ITEMS), &meta, i64::MAX)
+    }
+
+    /// [`Dataset::open`] with the item rows that were valid at `time_ms` (UTC). An item whose first row is later keeps its
     /// place in the catalogue, with empty texts.
     ///
     /// # Errors
     /// As [`Dataset::open`].
     pub fn open_as_of(dir: &Path, time_ms: i64) -> Result<Dataset, Error> {
         let meta = Meta::read(dir)?;
-        for missing in [ITEMS, EVENTS] {
-            if !dir.join(missing).is_file() {
-                return Err(Error::NotADataset { path: dir.to_owned(), missing });
-            }
-        }
+        require(dir, &[ITEMS, EVENTS])?;
         let catalog = read_items(&dir.join(ITEMS), &meta, time_ms)?;
         let log = read_events(&dir.join(EVENTS), &catalog)?;
         let dataset = Dataset { meta, users: log.users, actions: log.actions, catalog, events: log.events };
@@ -85,6 +91,13 @@ impl Dataset {
             }),
             _ => Ok(()),
         }
+    }
+}
+
+fn require(dir: &Path, files: &[&'static str]) -> Result<(), Error> {
+    match files.iter().find(|file| !dir.join(file).is_file()) {
+        Some(missing) => Err(Error::NotADataset { path: dir.to_owned(), missing }),
+        None => Ok(()),
     }
 }
 

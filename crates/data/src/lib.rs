@@ -21,6 +21,7 @@ mod item_column;
 mod lock;
 mod meta;
 mod parquet_sink;
+mod partial_file;
 mod report;
 mod row;
 mod scope;

@@ -190,11 +190,11 @@ impl Cache {
         let vectors = File::open(&path).map_err(Error::io("read", &path))?;
         let segment = self.segments.len() as u32;
         self.segments.push(Segment { path, vectors });
-        for (row, entry) in bytes.as_chunks::<ENTRY_BYTES>().0.iter().enumerate() {
+        for (row, entry) in (0..u32::MAX).zip(bytes.as_chunks::<ENTRY_BYTES>().0) {
             let (key, checksum) = entry.split_at(KEY_BYTES);
             let (Ok(key), Ok(checksum)) = (key.try_into(), checksum.try_into()) else { continue };
             let checksum = u64::from_le_bytes(checksum);
-            self.places.insert(key, Place { segment, row: row as u32, checksum });
+            self.places.insert(key, Place { segment, row, checksum });
         }
         Ok(())
     }

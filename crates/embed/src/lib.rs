@@ -14,6 +14,7 @@
 //! Options follow a question mark: `bert:models/minilm?precision=int8&max_tokens=128`. `PATH` is a folder in Hugging
 //! Face layout, or a wheel or zip file that carries one ([`ModelFolder`]).
 
+mod archive;
 pub mod bert;
 mod cache;
 pub mod distill;

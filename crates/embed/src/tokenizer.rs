@@ -1,6 +1,7 @@
 //! A text into token ids, by the `tokenizers` library and the model's own `tokenizer.json`.
 
 use crate::{Error, ModelFolder};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use tokenizers::PostProcessor;
 
@@ -9,6 +10,8 @@ use tokenizers::PostProcessor;
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     path: PathBuf,
+    /// One more than the largest id of the vocabulary.
+    ids: usize,
 }
 
 impl Tokenizer {
@@ -18,12 +21,9 @@ impl Tokenizer {
     /// A missing or damaged file.
     pub fn open(folder: &ModelFolder, max_tokens: usize) -> Result<Tokenizer, Error> {
         let path = folder.place("tokenizer.json");
-        let inner = tokenizers::Tokenizer::from_bytes(folder.read("tokenizer.json")?);
-        let inner = inner.map_err(|error| Error::Damaged {
-            path: path.clone(),
-            expected: "a tokenizer.json",
-            reason: error.to_string(),
-        })?;
+        let bytes = folder.read_tokenizer()?;
+        let inner = guarded(|| tokenizers::Tokenizer::from_bytes(bytes))
+            .map_err(|reason| Error::Damaged { path: path.clone(), expected: "a tokenizer.json", reason })?;
         Self::new(inner, path, max_tokens)
     }
 
@@ -49,13 +49,13 @@ impl Tokenizer {
         let cut = tokenizers::TruncationParams { max_length: max_tokens, ..Default::default() };
         inner.with_padding(None);
         inner.with_truncation(Some(cut)).map_err(|error| too_few(error.to_string()))?;
-        Ok(Tokenizer { inner, path })
+        let ids = inner.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1);
+        Ok(Tokenizer { inner, path, ids })
     }
 
     /// One more than the largest id.
     pub fn ids(&self) -> usize {
-        let vocabulary = self.inner.get_vocab(true);
-        vocabulary.values().max().map_or(0, |&id| id as usize + 1)
+        self.ids
     }
 
     /// The library's tokenizer.
@@ -87,9 +87,31 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Tokenize`], naming `item`.
     pub fn encode(&self, item: &str, text: &str) -> Result<Vec<u32>, Error> {
-        let encoding = self.inner.encode_fast(text, true);
-        let encoding =
-            encoding.map_err(|error| Error::Tokenize { item: item.to_owned(), reason: error.to_string() })?;
-        Ok(encoding.get_ids().to_vec())
+        let encoding = guarded(|| self.inner.encode_fast(text, true));
+        let encoding = encoding.map_err(|reason| Error::Tokenize { item: item.to_owned(), reason })?;
+        self.checked(item, encoding.get_ids())
+    }
+
+    /// Refuses ids that no token has: those of special tokens stand in `tokenizer.json` once more, where a text is put
+    /// between them.
+    pub(crate) fn checked(&self, item: &str, ids: &[u32]) -> Result<Vec<u32>, Error> {
+        match ids.iter().find(|&&id| id as usize >= self.ids) {
+            None => Ok(ids.to_vec()),
+            Some(id) => {
+                let reason =
+                    format!("{} gives the id {id}, its tokens end at {}", self.path.display(), self.ids);
+                Err(Error::Tokenize { item: item.to_owned(), reason })
+            }
+        }
+    }
+}
+
+/// What the library gives, or why it does not: it panics at some tokenizers, such as a BPE model whose merged tokens are
+/// shorter than the prefix that it cuts off.
+pub(crate) fn guarded<T>(call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
+    // What a panic leaves half done is dropped with the value.
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("the tokenizer library gave up".into()),
     }
 }

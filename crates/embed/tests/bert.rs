@@ -403,6 +403,97 @@ fn what_does_not_fit_is_refused_with_the_reason() {
     Model::new().refused("?depth=1", &["depth"]);
 }
 
+/// Before anything of the claimed size is allocated: these would take from a terabyte to more than there are addresses.
+#[test]
+fn sizes_that_the_weights_do_not_have_are_refused() {
+    let claim = |key: &str, size: u64, said: &[&str]| {
+        let mut model = Model::new();
+        model.config[key] = json!(size);
+        model.refused("", said);
+    };
+    for key in [
+        "vocab_size",
+        "type_vocab_size",
+        "hidden_size",
+        "num_attention_heads",
+        "num_hidden_layers",
+        "intermediate_size",
+        "max_position_embeddings",
+    ] {
+        for size in [u64::MAX, 1 << 62, 1 << 32] {
+            claim(key, size, &["config.json", key, &size.to_string(), " to "]);
+        }
+    }
+    claim("vocab_size", 1 << 24, &["word_embeddings", "[16777216, 8]"]);
+    claim("type_vocab_size", 1 << 24, &["token_type_embeddings", "[16777216, 8]"]);
+    claim("hidden_size", 1 << 24, &["word_embeddings", "[9, 16777216]"]);
+    claim("intermediate_size", 1 << 24, &["intermediate.dense", "[16777216, 8]"]);
+    claim("num_hidden_layers", 1 << 10, &["encoder.layer.2.", "missing"]);
+    claim("max_position_embeddings", 1 << 20, &["position_embeddings", "[1048576, 8]"]);
+    let mut all = Model::new();
+    for key in ["vocab_size", "hidden_size", "intermediate_size"] {
+        all.config[key] = json!(1 << 24);
+    }
+    all.refused("", &["word_embeddings", "[16777216, 16777216]"]);
+    let mut wide = Model::new();
+    wide.config["layer_norm_eps"] = json!(-1.0);
+    wide.refused("", &["layer_norm_eps"]);
+    for padding in [u64::MAX, u64::MAX - 1, 15, 1 << 20] {
+        let mut model = Model::new();
+        model.config["model_type"] = json!("roberta");
+        model.config["pad_token_id"] = json!(padding);
+        model.refused("", &["config.json", "is"]);
+    }
+}
+
+#[test]
+fn a_table_of_one_segment_is_a_table() {
+    let mut model = Model::new();
+    let plain = encode(model.open("").expect("a model").as_ref(), &["red lamp"]);
+    model.config["type_vocab_size"] = json!(1);
+    let (shape, values) = model.tensors.get_mut(TYPES).expect("a tensor");
+    *shape = vec![1, DIM];
+    values.truncate(DIM);
+    assert_eq!(encode(model.open("").expect("a model").as_ref(), &["red lamp"]), plain);
+}
+
+#[test]
+fn modules_outside_of_the_folder_are_not_read() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = dir.path().join("model");
+    let mut model = Model::new();
+    model.modules[1]["path"] = json!("../outside");
+    model.write(&folder, Dtype::F32);
+    std::fs::create_dir(dir.path().join("outside")).expect("a folder");
+    let pooling = folder.join("1_Pooling/config.json");
+    std::fs::rename(pooling, dir.path().join("outside/config.json")).expect("a file");
+    let message = open(&folder, "").map(drop).expect_err("outside").to_string();
+    assert!(message.contains("../outside/config.json") && message.contains("inside the folder"), "{message}");
+}
+
+/// The library panics at a merge whose second token is shorter than the prefix that it takes off.
+#[test]
+fn a_tokenizer_that_makes_the_library_panic_is_an_error() {
+    let mut model = Model::new();
+    model.tokenizer["model"] = json!({
+        "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": "a long prefix",
+        "end_of_word_suffix": null, "fuse_unk": false, "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]
+    });
+    model.refused("", &["tokenizer.json", "gave up"]);
+}
+
+#[test]
+fn an_id_that_no_token_has_is_an_error() {
+    let mut model = Model::new();
+    model.tokenizer["post_processor"]["cls"] = json!(["[CLS]", 4_000_000_000u32]);
+    let encoder = model.open("").expect("a model");
+    let fields = [Field { name: "title", text: "tea" }];
+    let error =
+        encoder.encode(&[Document { id: "7", fields: &fields }], &mut [0.0; DIM]).expect_err("beyond");
+    let said = error.to_string();
+    assert!(said.contains("item `7`") && said.contains("4000000000") && said.contains("end at 9"), "{said}");
+}
+
 #[test]
 fn a_damaged_weight_file_is_refused() {
     let dir = tempfile::tempdir().expect("a folder");

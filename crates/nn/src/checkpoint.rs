@@ -176,6 +176,24 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// Whether there is a float tensor of this shape: settings that another file claims are compared with it before anything
+    /// of their size is allocated.
+    ///
+    /// # Errors
+    /// When it is missing or has another shape or type.
+    pub fn check_f32(&self, name: &str, shape: [usize; 2]) -> Result<(), Error> {
+        self.bytes_of(name, Dtype::F32, shape).map(drop)
+    }
+
+    /// A float tensor. Nothing is allocated for a shape that the file does not have, so it may be a claim of another file.
+    ///
+    /// # Errors
+    /// When it is missing or has another shape or type.
+    pub fn f32s(&self, name: &str, shape: [usize; 2]) -> Result<Vec<f32>, Error> {
+        let data = self.bytes_of(name, Dtype::F32, shape)?;
+        Ok(data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+    }
+
     /// A tensor of 32-bit integers, `[1 x len]`.
     ///
     /// # Errors
@@ -262,15 +280,21 @@ mod tests {
         let checkpoint = Checkpoint::open(&path).unwrap();
         let mut got = [0.0; 6];
         checkpoint.read_f32("weight", [2, 3], &mut got).unwrap();
-        assert_eq!(got.map(f32::to_bits), values.map(f32::to_bits));
+        let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&got), bits(&values));
         assert_eq!(checkpoint.read_u64("step", 1).unwrap(), [u64::MAX]);
         assert_eq!(checkpoint.read_u32("rows", 2).unwrap(), [7, u32::MAX]);
         assert_eq!(checkpoint.read_f64("scores", 2).unwrap(), [0.1, 1.0 - 1e-12]);
+        assert_eq!(bits(&checkpoint.f32s("weight", [2, 3]).unwrap()), bits(&values));
         assert_eq!(checkpoint.len_of("rows").unwrap(), 2);
         assert!(checkpoint.len_of("weight").unwrap_err().to_string().contains("one row"));
         let said = checkpoint.read_f32("weight", [3, 2], &mut got).unwrap_err().to_string();
         assert!(said.contains("`weight` is F32 [2, 3], the model expects F32 [3, 2]"), "{said}");
         assert!(checkpoint.read_u64("weigth", 1).unwrap_err().to_string().contains("no tensor `weigth`"));
+
+        for claimed in [[1 << 31, 1 << 31], [1, usize::MAX]] {
+            assert!(matches!(checkpoint.f32s("weight", claimed), Err(Error::Mismatch { .. })));
+        }
 
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();

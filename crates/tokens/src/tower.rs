@@ -86,19 +86,18 @@ struct Part<T> {
 impl<T: Scalar> Tower<T> {
     /// A fresh tower for contents of width `inputs`.
     pub fn new(inputs: usize, settings: &AlignSettings, seed: u64) -> Self {
-        let mut out = Self::blank(inputs, settings);
-        out.params = out.layout.init(&Rng::new(seed, "tower"));
-        out
+        let mut tower = Self::without_params(inputs, settings);
+        tower.params = tower.layout.init(&Rng::new(seed, "tower"));
+        tower
     }
 
-    /// A tower of zeros, to read a trained one into.
-    fn blank(inputs: usize, settings: &AlignSettings) -> Self {
+    /// Its tensors' places only.
+    fn without_params(inputs: usize, settings: &AlignSettings) -> Self {
         let mut layout = Layout::new();
         let he = |fan_in: usize| Init::Normal((2.0 / fan_in as f64).sqrt());
         let hidden = Linear::new(&mut layout, "hidden", inputs, settings.hidden, he(inputs));
         let out = Linear::new(&mut layout, "out", settings.hidden, settings.width, he(settings.hidden));
-        let params = vec![T::ZERO; layout.len()];
-        Self { layout, params, hidden, out }
+        Self { layout, params: Vec::new(), hidden, out }
     }
 
     /// Names and places of the parameters.
@@ -219,6 +218,14 @@ struct Facts {
     tensors_blake3: String,
 }
 
+impl Facts {
+    /// Refuses numbers that no tower has; `path` is where they were read.
+    fn check(&self, path: &Path) -> Result<(), Error> {
+        self.settings.check().map_err(|error| sealed::damaged(path, error.to_string()))?;
+        sealed::check_widths(path, [self.inputs, self.settings.hidden, self.settings.width])
+    }
+}
+
 impl Tower<f32> {
     /// Writes the tower, trained on features of this fingerprint, into an existing folder.
     ///
@@ -247,6 +254,7 @@ impl Tower<f32> {
     /// [`Error::Damaged`] where a file was cut short or altered, [`Error::Fingerprint`] for other features.
     pub fn open(dir: &Path, features: &str) -> Result<Self, Error> {
         let (facts, _): (Facts, String) = sealed::read(&dir.join(FACTS))?;
+        facts.check(&dir.join(FACTS))?;
         if facts.features != features {
             return Err(Error::Fingerprint { got: features.to_owned(), expected: facts.features });
         }
@@ -258,11 +266,10 @@ impl Tower<f32> {
                 format!("it has the hash {got}, not {}", facts.tensors_blake3),
             ));
         }
-        let mut tower = Self::blank(facts.inputs, &facts.settings);
+        let mut tower = Self::without_params(facts.inputs, &facts.settings);
         let file = Checkpoint::open(&path)?;
         for entry in tower.layout.entries() {
-            let into = entry.slot.of_mut(&mut tower.params);
-            file.read_f32(&entry.name, [entry.slot.rows, entry.slot.cols], into)?;
+            tower.params.extend(file.f32s(&entry.name, [entry.slot.rows, entry.slot.cols])?);
         }
         Ok(tower)
     }
@@ -456,5 +463,28 @@ mod tests {
             pool.install(|| Tower::fit(&contents(), 12, &PAIRS, &settings, 1, |_| ()).unwrap().params)
         };
         assert_eq!(fit(1), fit(3));
+    }
+
+    #[test]
+    fn facts_that_claim_more_than_the_tensors_are_refused_before_anything_is_allocated() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = AlignSettings { hidden: 8, width: 4, ..AlignSettings::default() };
+        let tower = Tower::<f32>::new(6, &settings, 1);
+        type Claim = fn(&mut Facts);
+        let claims: [Claim; 4] = [
+            |facts| facts.inputs = 1 << 62,
+            |facts| (facts.inputs, facts.settings.hidden) = (1 << 20, 1 << 20),
+            |facts| facts.settings.width = 0,
+            |facts| facts.settings.hidden = 9,
+        ];
+        for claim in claims {
+            tower.write(dir.path(), &settings, "features").unwrap();
+            assert_eq!(Tower::open(dir.path(), "features").unwrap().params, tower.params);
+            let (mut facts, _): (Facts, String) = sealed::read(&dir.path().join(FACTS)).unwrap();
+            claim(&mut facts);
+            sealed::write(&dir.path().join(FACTS), &facts).unwrap();
+            let error = Tower::open(dir.path(), "features").unwrap_err();
+            assert!(matches!(error, Error::Damaged { .. } | Error::Checkpoint(_)), "{error}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 //!   run.json                  data set (path, hash), seed, all settings
 //!   features/  tokens/  model/  report/    finished stages, each with manifest.json and timing.json
 //!   ids/                      published semantic ids, once `semrank tokens` was asked for them
+//!   tokens.html               what `semrank tokens report` found, once it was asked for
 //!   model.partial/            a training under way, for --resume
 //! ```
 

@@ -46,7 +46,7 @@ fn trained_layers(config: &Config) -> Option<(Option<usize>, usize)> {
 /// The encoder that a run trained, as it was in the epoch that was kept; `None` where none was trained.
 ///
 /// # Errors
-/// What opening the encoder that training began with refuses.
+/// What opening the encoder that training began with refuses; an encoder with other layers than then.
 pub(crate) fn trained_encoder(run: &Finished) -> Result<Option<Trainable>, Error> {
     let settings = &run.config.content;
     let (Some((layers, _)), Some(content)) = (trained_layers(&run.config), &run.model.content) else {
@@ -54,8 +54,15 @@ pub(crate) fn trained_encoder(run: &Finished) -> Result<Option<Trainable>, Error
     };
     let Some(name) = settings.encoder.names().first() else { return Ok(None) };
     let mut encoder = Trainable::open(name, layers, settings.max_tokens)?;
-    if encoder.params().len() != content.params.len() {
-        return Ok(None);
+    let (got, expected) = (encoder.params().len(), content.params.len());
+    if got != expected {
+        return Err(Error::Mismatch {
+            path: run.folder().to_owned(),
+            what: format!("the number of trained parameters of {name}"),
+            got: got.to_string(),
+            expected: expected.to_string(),
+            help: "the encoder has changed since the run, or the model is damaged: repeat `semrank run`",
+        });
     }
     encoder.params_mut().copy_from_slice(&content.params);
     Ok(Some(encoder))

@@ -53,7 +53,7 @@ pub(crate) use tokens::Content;
 use crate::config::{Config, Task};
 use crate::error::Error;
 use crate::evaluate::{Evaluation, tables};
-use crate::{interrupt, output, resources};
+use crate::{interrupt, output, resources, shell};
 use clap::Args;
 use folder::RunFolder;
 use semrank_core::ItemId;
@@ -61,6 +61,7 @@ use semrank_model::artefact::{Trained, load_trained};
 use semrank_model::evaluate::Query;
 use semrank_model::{Encoded, Ranker, SimilarContent, TrainedContent};
 use serde::Serialize;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -139,15 +140,11 @@ fn up_to_model(args: &RunArgs) -> Result<(), Error> {
 
 /// The command at hand with `--resume`, quoted for a shell.
 fn resume_command() -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
-    let mut words: Vec<String> = std::env::args()
-        .skip(1)
-        .map(|word| if !word.is_empty() && word.chars().all(plain) { word } else { format!("'{word}'") })
-        .collect();
+    let mut words: Vec<OsString> = std::env::args_os().skip(1).collect();
     if !words.iter().any(|word| word == "--resume") {
         words.push("--resume".into());
     }
-    format!("semrank {}", words.join(" "))
+    format!("semrank {}", shell::command(words))
 }
 
 impl Finished {

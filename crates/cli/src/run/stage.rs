@@ -191,15 +191,55 @@ fn done(dir: &Path, key: &Key, skipped: bool, started: Instant) -> Result<Done, 
     Ok(Done { stage: key.stage.clone(), skipped, seconds: started.elapsed().as_secs_f64(), hash, timing })
 }
 
-/// Hashes of all files; HTML is for people and holds times, so that it counts as no output.
+/// Hashes of all files, those of sub-folders by their path (`sub/file`); HTML is for people and holds times, so that it
+/// counts as no output.
 fn hashes(dir: &Path) -> Result<BTreeMap<String, String>, Error> {
     let mut out = BTreeMap::new();
     for entry in std::fs::read_dir(dir).map_err(Error::io("read", dir))? {
         let entry = entry.map_err(Error::io("read", dir))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.ends_with(".html") {
+        if entry.path().is_dir() {
+            let inside = hashes(&entry.path())?.into_iter();
+            out.extend(inside.map(|(file, hash)| (format!("{name}/{file}"), hash)));
+        } else if !name.ends_with(".html") {
             out.insert(name, hash_file(&entry.path())?);
         }
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_sub_folders_are_outputs_like_any_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, _lock) = RunFolder::create(&dir.path().join("run")).unwrap();
+        let key = Key::new("model", 1, serde_json::Value::Null, &[]);
+        let make = || {
+            stage(
+                &folder,
+                &key,
+                |_| Ok("read"),
+                |dir, _| {
+                    std::fs::create_dir_all(dir.join("encoder/deep")).map_err(Error::io("create", dir))?;
+                    for file in ["top", "encoder/a.json", "encoder/deep/b", "encoder/page.html"] {
+                        std::fs::write(dir.join(file), file).map_err(Error::io("write", dir))?;
+                    }
+                    Ok("made")
+                },
+            )
+            .unwrap()
+            .0
+        };
+        assert_eq!([make(), make()], ["made", "read"]);
+        let manifest: Manifest = read_json(&folder.stage("model").join(MANIFEST)).unwrap();
+        let files: Vec<&str> = manifest.outputs.keys().map(String::as_str).collect();
+        assert_eq!(files, ["encoder/a.json", "encoder/deep/b", "top"]);
+        check(&folder, &key).unwrap();
+        std::fs::write(folder.stage("model").join("encoder/deep/b"), "altered").unwrap();
+        assert!(check(&folder, &key).unwrap_err().to_string().contains("`encoder/deep/b`"));
+        assert_eq!(make(), "made");
+    }
 }

@@ -1,4 +1,7 @@
-//! `semrank tokens report`: how good ids are and what their codes mean, on the console and as the page `tokens.html`.
+//! `semrank tokens report`: how good ids are and what their codes mean, on the console and as the page `RUN/tokens.html`.
+//!
+//! The page stands beside the stages: a stage's folder has only what its manifest knows, and is replaced as a whole. The stage
+//! `report` has such a page of its own.
 //!
 //! ```text
 //! semrank tokens report beauty-run
@@ -9,7 +12,7 @@
 use super::foreign::Foreign;
 use super::{measure, show};
 use crate::error::Error;
-use crate::run::{OpenArgs, REPORT, TOKENS_PAGE};
+use crate::run::{OpenArgs, TOKENS_PAGE};
 use crate::{output, report as pages};
 use clap::Args;
 use semrank_data::write_atomically;
@@ -55,9 +58,7 @@ pub(crate) fn report(args: &ReportArgs) -> Result<(), Error> {
                 let one_in = one_in as usize;
                 report.held_back = Some(measure::held_back(&run.content, &run.codebook(), one_in, run.seed)?);
             }
-            let dir = run.folder().join(REPORT);
-            std::fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
-            let page = dir.join(TOKENS_PAGE);
+            let page = run.folder().join(TOKENS_PAGE);
             let html = pages::render_tokens(&report);
             write_atomically(&page, |out| out.write_all(html.as_bytes()))?;
             (report, Some(page))

@@ -33,6 +33,12 @@ pub(super) struct Settings {
     pub(super) max_tokens: usize,
 }
 
+/// Which network it is; the names of the sizes depend on it.
+#[derive(Deserialize)]
+struct Kind {
+    model_type: Option<String>,
+}
+
 #[derive(Deserialize)]
 struct Config {
     vocab_size: usize,
@@ -73,6 +79,14 @@ struct SentenceBert {
 const MODELS: &str = "bert, roberta, xlm-roberta, camembert, distilbert";
 const ACTIVATIONS: &str = "gelu, gelu_new, gelu_fast, gelu_pytorch_tanh";
 
+/// No size of a model is larger; sums of products of two sizes then fit, and the weights are compared with them before
+/// anything of that size is allocated.
+const LARGEST: usize = 1 << 24;
+/// The most layers.
+const MOST_LAYERS: usize = 1 << 10;
+/// The most positions, and the most that come before a text's first one.
+const MOST_POSITIONS: usize = 1 << 20;
+
 /// An [`Error::Unsupported`] about a file of the folder.
 fn unsupported(path: PathBuf, what: &str, got: impl ToString, supported: &str) -> Error {
     Error::Unsupported { path, what: what.into(), got: got.to_string(), supported: supported.into() }
@@ -94,9 +108,8 @@ impl Settings {
 
 fn read_model(folder: &ModelFolder) -> Result<(Family, BertConfig), Error> {
     let place = || folder.place("config.json");
-    let kind: serde_json::Value = folder.read_json("config.json")?;
-    let kind = kind["model_type"].as_str().unwrap_or("missing").to_owned();
-    let (family, is_offset) = match kind.as_str() {
+    let kind: Kind = folder.read_json("config.json")?;
+    let (family, is_offset) = match kind.model_type.as_deref().unwrap_or("missing") {
         "bert" => (Family::Bert, false),
         "roberta" | "xlm-roberta" | "camembert" => (Family::Bert, true),
         "distilbert" => (Family::DistilBert, false),
@@ -119,7 +132,7 @@ fn read_model(folder: &ModelFolder) -> Result<(Family, BertConfig), Error> {
         vocabulary: config.vocab_size,
         positions: config.max_position_embeddings,
         // RoBERTa counts positions from the padding id on (its `create_position_ids_from_input_ids`).
-        first_position: if is_offset { config.pad_token_id.unwrap_or(1) + 1 } else { 0 },
+        first_position: if is_offset { config.pad_token_id.unwrap_or(1).saturating_add(1) } else { 0 },
         types: if family == Family::Bert { config.type_vocab_size } else { 0 },
         dim: config.hidden_size,
         heads: config.num_attention_heads,
@@ -133,27 +146,32 @@ fn read_model(folder: &ModelFolder) -> Result<(Family, BertConfig), Error> {
 }
 
 fn check_sizes(folder: &ModelFolder, model: &BertConfig) -> Result<(), Error> {
-    let mismatch = |what: &str, got: String, expected: &str| {
-        Err(Error::Mismatch {
-            path: folder.place("config.json"),
-            what: what.into(),
-            got,
-            expected: expected.into(),
-        })
+    let mismatch = |what: &str, got: String, expected: String| {
+        Err(Error::Mismatch { path: folder.place("config.json"), what: what.into(), got, expected })
     };
-    let sizes = [model.vocabulary, model.dim, model.heads, model.hidden];
-    if sizes.contains(&0) || sizes.iter().any(|&size| size > 1 << 24) || model.layers > 1 << 10 {
-        return mismatch(
-            "a size",
-            format!("{sizes:?}"),
-            "vocabulary, width, heads, feed-forward width above 0",
-        );
+    for (what, got, least, most) in [
+        ("vocab_size", model.vocabulary, 1, LARGEST),
+        ("type_vocab_size", model.types, 0, LARGEST),
+        ("hidden_size", model.dim, 1, LARGEST),
+        ("num_attention_heads", model.heads, 1, LARGEST),
+        ("num_hidden_layers", model.layers, 0, MOST_LAYERS),
+        ("intermediate_size", model.hidden, 1, LARGEST),
+        ("pad_token_id + 1", model.first_position, 0, MOST_POSITIONS),
+        ("max_position_embeddings", model.positions, model.first_position.saturating_add(3), MOST_POSITIONS),
+    ] {
+        if !(least..=most).contains(&got) {
+            return mismatch(what, got.to_string(), format!("{least} to {most}"));
+        }
     }
     if !model.dim.is_multiple_of(model.heads) {
-        return mismatch("num_attention_heads", model.heads.to_string(), "a divisor of hidden_size");
+        return mismatch(
+            "num_attention_heads",
+            model.heads.to_string(),
+            format!("a divisor of hidden_size, {}", model.dim),
+        );
     }
-    if model.positions <= model.first_position + 2 || model.positions > 1 << 20 {
-        return mismatch("max_position_embeddings", model.positions.to_string(), "room for a text");
+    if !(model.epsilon >= 0.0 && model.epsilon.is_finite()) {
+        return mismatch("layer_norm_eps", model.epsilon.to_string(), "a number that is not negative".into());
     }
     Ok(())
 }

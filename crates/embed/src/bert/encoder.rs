@@ -72,7 +72,7 @@ fn fingerprint(
 ) -> Result<String, Error> {
     let mut hash = blake3::Hasher::new();
     hash.update(blake3::hash(weights).as_bytes());
-    hash.update(blake3::hash(&folder.read("tokenizer.json")?).as_bytes());
+    hash.update(blake3::hash(&folder.read_tokenizer()?).as_bytes());
     hash.update(format!("{settings:?}").as_bytes());
     let hash = hash.finalize().to_hex();
     Ok(format!(

@@ -64,18 +64,20 @@ pub(super) fn read(
     })?;
     let prefix = prefix(&tensors);
     let reader = Reader { tensors, path, prefix };
+    let places = places(family, model);
+    // Sizes are claims of config.json until the file has tensors of every one of them.
+    places.iter().try_for_each(|place| reader.tensor(place).map(drop))?;
     let mut params = vec![0.0; model.layout().len()];
-    for Place { name, old, slot, part, parts, is_map } in places(family, model) {
-        let (rows, outputs) = (slot.rows, slot.cols / parts);
-        let names = [name.as_str(), old.as_deref().unwrap_or(&name)];
+    for place in &places {
+        let values = reader.values(place)?;
+        let &Place { slot, part, parts, form, .. } = place;
         let into = slot.of_mut(&mut params);
-        if is_map {
-            let values = reader.values(&names, &[outputs, rows])?;
-            each_of_map(rows, slot.cols, part, parts, |ours, theirs| into[ours] = values[theirs]);
-        } else if rows == 1 {
-            into[part * outputs..][..outputs].copy_from_slice(&reader.values(&names, &[outputs])?);
-        } else {
-            into.copy_from_slice(&reader.values(&names, &[rows, slot.cols])?);
+        match form {
+            Form::Map => {
+                each_of_map(slot.rows, slot.cols, part, parts, |ours, theirs| into[ours] = values[theirs]);
+            }
+            Form::Vector => into[part * values.len()..][..values.len()].copy_from_slice(&values),
+            Form::Table => into.copy_from_slice(&values),
         }
     }
     Ok(params)
@@ -97,17 +99,18 @@ pub(super) fn replace(
     let tensors = SafeTensors::deserialize(source).map_err(|error| damaged(error.to_string()))?;
     let prefix = prefix(&tensors);
     let mut ours: BTreeMap<String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
-    for Place { name, old, slot, part, parts, is_map } in places(family, model) {
-        let (rows, outputs) = (slot.rows, slot.cols / parts);
+    for place in places(family, model) {
+        let shape = place.shape();
+        let Place { name, old, slot, part, parts, form } = place;
         let from = slot.of(params);
-        let (shape, values) = if is_map {
-            let mut values = vec![0.0; rows * outputs];
-            each_of_map(rows, slot.cols, part, parts, |ours, theirs| values[theirs] = from[ours]);
-            (vec![outputs, rows], values)
-        } else if rows == 1 {
-            (vec![outputs], from[part * outputs..][..outputs].to_vec())
-        } else {
-            (vec![rows, slot.cols], from.to_vec())
+        let values = match form {
+            Form::Map => {
+                let mut values = vec![0.0; shape.iter().product()];
+                each_of_map(slot.rows, slot.cols, part, parts, |ours, theirs| values[theirs] = from[ours]);
+                values
+            }
+            Form::Vector => from[part * shape[0]..][..shape[0]].to_vec(),
+            Form::Table => from.to_vec(),
         };
         let names = [Some(name), old].into_iter().flatten().map(|name| format!("{prefix}{name}"));
         let mut names = names.filter(|name| tensors.tensor(name).is_ok());
@@ -139,27 +142,51 @@ struct Place {
     slot: Slot,
     part: usize,
     parts: usize,
-    /// Whether it is stored with rows and columns exchanged.
-    is_map: bool,
+    form: Form,
+}
+
+/// How a tensor is stored.
+#[derive(Clone, Copy)]
+enum Form {
+    /// `[columns]`.
+    Vector,
+    /// `[rows x columns]`, one row too.
+    Table,
+    /// `[columns x rows]`: rows and columns are exchanged.
+    Map,
+}
+
+impl Place {
+    /// Its shape in the file.
+    fn shape(&self) -> Vec<usize> {
+        let (rows, outputs) = (self.slot.rows, self.slot.cols / self.parts);
+        match self.form {
+            Form::Vector => vec![outputs],
+            Form::Table => vec![rows, outputs],
+            Form::Map => vec![outputs, rows],
+        }
+    }
 }
 
 /// All tensors of a model.
 fn places(family: Family, model: &BertModel) -> Vec<Place> {
     let mut out = Vec::new();
     let whole =
-        |name: &str, slot| Place { name: name.into(), old: None, slot, part: 0, parts: 1, is_map: false };
-    out.push(whole(WORDS, model.words));
-    out.push(whole("embeddings.position_embeddings.weight", model.positions));
-    out.extend(model.types.map(|types| whole("embeddings.token_type_embeddings.weight", types)));
+        |name: &str, slot, form| Place { name: name.into(), old: None, slot, part: 0, parts: 1, form };
+    let table = |name: &str, slot| whole(name, slot, Form::Table);
+    out.push(table(WORDS, model.words));
+    out.push(table("embeddings.position_embeddings.weight", model.positions));
+    out.extend(model.types.map(|types| table("embeddings.token_type_embeddings.weight", types)));
     let norm = |name: &str, norm: LayerNorm| {
         [(norm.gain, "weight", "gamma"), (norm.bias, "bias", "beta")].map(|(slot, new, old)| Place {
             old: Some(format!("{name}.{old}")),
-            ..whole(&format!("{name}.{new}"), slot)
+            ..whole(&format!("{name}.{new}"), slot, Form::Vector)
         })
     };
     let map = |name: &str, linear: Linear, part, parts| {
-        let weight = Place { part, parts, is_map: true, ..whole(&format!("{name}.weight"), linear.weight) };
-        let bias = linear.bias.map(|slot| Place { part, parts, ..whole(&format!("{name}.bias"), slot) });
+        let of = |name: String, slot, form| Place { part, parts, ..whole(&name, slot, form) };
+        let weight = of(format!("{name}.weight"), linear.weight, Form::Map);
+        let bias = linear.bias.map(|slot| of(format!("{name}.bias"), slot, Form::Vector));
         [Some(weight), bias].into_iter().flatten()
     };
     out.extend(norm("embeddings.LayerNorm", model.norm));
@@ -193,19 +220,28 @@ struct Reader<'a> {
     prefix: &'static str,
 }
 
-impl Reader<'_> {
-    /// Values of the first of these tensors that there is.
-    fn values(&self, names: &[&str], shape: &[usize]) -> Result<Vec<f32>, Error> {
-        let name = format!("{}{}", self.prefix, names[0]);
-        let mut found =
-            names.iter().filter_map(|name| self.tensors.tensor(&format!("{}{name}", self.prefix)).ok());
+impl<'a> Reader<'a> {
+    /// The tensor of a place, of the shape that it must have.
+    fn tensor(&self, place: &Place) -> Result<TensorView<'a>, Error> {
+        let names = [Some(&place.name), place.old.as_ref()];
+        let mut found = names
+            .into_iter()
+            .flatten()
+            .filter_map(|name| self.tensors.tensor(&format!("{}{name}", self.prefix)).ok());
+        let (name, shape) = (self.name(place), place.shape());
         let Some(tensor) = found.next() else {
             return Err(self.mismatch(&name, "missing", format!("a tensor of shape {shape:?}")));
         };
-        if tensor.shape() != shape {
-            let expected = format!("of shape {shape:?}, by config.json");
-            return Err(self.mismatch(&name, format!("of shape {:?}", tensor.shape()), expected));
+        if tensor.shape() == shape {
+            return Ok(tensor);
         }
+        let expected = format!("of shape {shape:?}, by config.json");
+        Err(self.mismatch(&name, format!("of shape {:?}", tensor.shape()), expected))
+    }
+
+    /// Its values.
+    fn values(&self, place: &Place) -> Result<Vec<f32>, Error> {
+        let (name, tensor) = (self.name(place), self.tensor(place)?);
         let values = widen(&tensor).ok_or_else(|| Error::Unsupported {
             path: self.path.clone(),
             what: format!("the number type of {name}"),
@@ -217,6 +253,10 @@ impl Reader<'_> {
             return Ok(values);
         }
         Err(self.mismatch(&name, "with NaN or infinity", "finite values".into()))
+    }
+
+    fn name(&self, place: &Place) -> String {
+        format!("{}{}", self.prefix, place.name)
     }
 
     fn mismatch(&self, name: &str, got: impl Into<String>, expected: String) -> Error {

@@ -174,7 +174,7 @@ fn write_folder(
         "embedding_dtype": "float32",
     });
     save(CONFIG, format!("{config:#}\n").as_bytes())?;
-    save(TOKENIZER, &source.read(TOKENIZER)?)?;
+    save(TOKENIZER, &source.read_tokenizer()?)?;
     save(WEIGHTS, &tensor_file(table, dim, folder)?)?;
     Ok(stage.commit()?)
 }

@@ -1,12 +1,16 @@
 //! The tokens of a model that get a vector: as id sequences between special tokens, or as texts.
 
 use crate::static_table::TOKENIZER;
+use crate::tokenizer::guarded;
 use crate::{Error, ModelFolder, Tokenizer};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Room for the special tokens around one token.
 const MAX_TOKENS: usize = 64;
+
+/// Ids without a token that a vocabulary may have, beside one for each token.
+const SPARE_IDS: usize = 1024;
 
 /// The vocabulary of a tokenizer.
 pub(super) struct Vocabulary {
@@ -35,12 +39,22 @@ impl Vocabulary {
     /// A missing or damaged file, or one without ordinary tokens.
     pub(super) fn read(source: &ModelFolder) -> Result<Self, Error> {
         let tokenizer = Tokenizer::open(source, MAX_TOKENS)?;
-        let TokenizerFile { model } = source.read_json(TOKENIZER)?;
+        let TokenizerFile { model } = source.parse_json(TOKENIZER, &source.read_tokenizer()?)?;
         let added = tokenizer.inner().get_added_tokens_decoder();
         let ids: BTreeMap<u32, String> =
             tokenizer.inner().get_vocab(true).into_iter().map(|(token, id)| (id, token)).collect();
         let is_kept =
             |id: &u32, token: &str| !is_unused(token) && added.get(id).is_none_or(|token| !token.special);
+        // The table has a row for each id up to the largest, whether or not there is a token.
+        let (rows, most) = (tokenizer.ids(), 2 * ids.len() + SPARE_IDS);
+        if rows > most {
+            return Err(Error::Mismatch {
+                path: source.place(TOKENIZER),
+                what: "the largest token id".into(),
+                got: (rows - 1).to_string(),
+                expected: format!("below {most} for {} tokens", ids.len()),
+            });
+        }
         let kept: Vec<u32> =
             ids.into_iter().filter(|(id, token)| is_kept(id, token)).map(|(id, _)| id).collect();
         if kept.is_empty() {
@@ -77,8 +91,9 @@ impl Vocabulary {
     fn sequence(&self, id: u32) -> Result<Vec<u32>, Error> {
         let token = tokenizers::Token::new(id, self.token(id), (0, 0));
         let alone = tokenizers::Encoding::from_tokens(vec![token], 0);
-        let between = self.tokenizer.inner().post_process(alone, None, true);
-        Ok(between.map_err(|error| self.refused(id, &error))?.get_ids().to_vec())
+        let between = guarded(|| self.tokenizer.inner().post_process(alone, None, true));
+        let between = between.map_err(|reason| self.refused(id, reason))?;
+        self.tokenizer.checked(&self.token(id), between.get_ids())
     }
 
     /// Every kept token as a text.
@@ -87,14 +102,15 @@ impl Vocabulary {
     }
 
     fn text(&self, id: u32) -> Result<String, Error> {
-        let text = self.tokenizer.inner().decode(&[id], false).map_err(|error| self.refused(id, &error))?;
+        let text = guarded(|| self.tokenizer.inner().decode(&[id], false));
+        let text = text.map_err(|reason| self.refused(id, reason))?;
         // The sign itself, such as the token `##`, stays.
         let inner = text.strip_prefix(&self.prefix).filter(|rest| !rest.is_empty());
         Ok(inner.map_or_else(|| text.trim().to_owned(), str::to_owned))
     }
 
-    fn refused(&self, id: u32, error: &tokenizers::Error) -> Error {
-        Error::Tokenize { item: self.token(id), reason: error.to_string() }
+    fn refused(&self, id: u32, reason: String) -> Error {
+        Error::Tokenize { item: self.token(id), reason }
     }
 }
 

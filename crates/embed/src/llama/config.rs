@@ -8,6 +8,8 @@ use std::path::Path;
 
 /// No size of a model is larger; products of two sizes then fit.
 const LARGEST: usize = 1 << 24;
+/// Cosines and sines of a model, at most: a head's width times the longest text. 256 MiB of them.
+const MOST_TURNS: usize = 1 << 26;
 
 /// Sizes of a model of the Llama family.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -86,6 +88,11 @@ impl LlamaConfig {
             is_tied: json.tie_word_embeddings,
         };
         config.check(&path)
+    }
+
+    /// The longest text that can be read: the positions that the model claims, as far as their cosines and sines fit.
+    pub(super) fn longest_text(&self) -> usize {
+        self.positions.min(MOST_TURNS / self.rotary.width.max(1))
     }
 
     /// Refuses sizes that make no model.

@@ -67,12 +67,6 @@ impl Encoding {
         }
     }
 
-    /// Bytes of a row of `values` weights; `None` when it is not whole blocks.
-    pub(super) fn row_bytes(self, values: usize) -> Option<usize> {
-        let (weights, bytes) = self.block();
-        values.is_multiple_of(weights).then(|| values / weights * bytes)
-    }
-
     /// Whole blocks into numbers.
     pub(super) fn decode(self, bytes: &[u8], out: &mut [f32]) {
         let (weights, size) = self.block();

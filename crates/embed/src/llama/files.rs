@@ -46,7 +46,7 @@ impl Files {
             config,
             tokenizer: tokenizer::of_gguf(&header, max_tokens)?,
             naming: GGUF,
-            shards: vec![Shard { place, expected: gguf::EXPECTED, tensors }],
+            shards: vec![Shard::new(place, gguf::EXPECTED, tensors)?],
             hash: blake3::Hasher::new(),
         })
     }
@@ -55,8 +55,8 @@ impl Files {
         let config = LlamaConfig::of_folder(folder)?;
         let tokenizer = Tokenizer::open(folder, max_tokens)?;
         let mut hash = blake3::Hasher::new();
-        for file in ["config.json", "tokenizer.json"] {
-            hash.update(blake3::hash(&folder.read(file)?).as_bytes());
+        for content in [folder.read("config.json")?, folder.read_tokenizer()?] {
+            hash.update(blake3::hash(&content).as_bytes());
         }
         let names = shard_names(folder)?;
         let shards = names.iter().map(|file| safetensors::open(place_in(folder, file)));

@@ -2,7 +2,8 @@
 //!
 //! Layout (the GGUF specification in ggml's `docs/gguf.md`, versions 2 and 3, little-endian): the magic `GGUF`, version, number of tensors,
 //! number of metadata entries; the entries; the tensor table; then, aligned, the data. Every count is checked against
-//! the bytes that are left before anything is allocated for it.
+//! the bytes that are left before anything is allocated for it. Of lists only those of the tokenizer are kept ([`KEPT`]), in
+//! a vector of their own type and up to [`LONGEST_LIST`].
 
 use super::encoding::{Encoding, SUPPORTED};
 use super::source::Stream;
@@ -13,6 +14,17 @@ use std::path::PathBuf;
 
 /// What the messages call such a file.
 pub(super) const EXPECTED: &str = "a GGUF file";
+
+/// The lists that are read; others, such as the scores of tokens, are passed over.
+const KEPT: [&str; 3] = [TOKENS, KINDS, MERGES];
+
+/// The tokens in the order of their ids, what kind each is, and the merges of byte-level BPE.
+pub(super) const TOKENS: &str = "tokenizer.ggml.tokens";
+pub(super) const KINDS: &str = "tokenizer.ggml.token_type";
+pub(super) const MERGES: &str = "tokenizer.ggml.merges";
+
+/// Entries of a list, at most: twice the merges of the largest tokenizer that is known, with 514,906 of them.
+const LONGEST_LIST: u64 = 1 << 20;
 
 /// A metadata value.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,8 +37,12 @@ pub(super) enum Value {
     Bool(bool),
     /// A text.
     Text(String),
-    /// A list of one type.
-    List(Vec<Value>),
+    /// A list of integers.
+    Integers(Vec<i64>),
+    /// A list of texts.
+    Texts(Vec<String>),
+    /// A list that was passed over, and its length.
+    Unread(u64),
 }
 
 /// A file's header.
@@ -49,7 +65,8 @@ impl Gguf {
         for _ in 0..entries {
             let key = text(stream)?;
             let kind = u32_of(stream)?;
-            metadata.insert(key, value(stream, kind)?);
+            let value = if kind == LIST { list(stream, &key)? } else { scalar(stream, kind)? };
+            metadata.insert(key, value);
         }
         stream.check_left("the tensor table", tensors.saturating_mul(24))?;
         let raw = (0..tensors).map(|_| raw_tensor(stream)).collect::<Result<Vec<_>, _>>()?;
@@ -106,12 +123,21 @@ impl Gguf {
         }
     }
 
-    /// A list by its key; empty where there is none.
-    pub(super) fn list(&self, key: &str) -> Result<&[Value], Error> {
+    /// A list of integers by its key; empty where there is none.
+    pub(super) fn integers(&self, key: &str) -> Result<&[i64], Error> {
         match self.get(key) {
             None => Ok(&[]),
-            Some(Value::List(list)) => Ok(list),
-            Some(other) => Err(self.unfit(key, other, "a list")),
+            Some(Value::Integers(list)) => Ok(list),
+            Some(other) => Err(self.unfit(key, other, "a list of integers")),
+        }
+    }
+
+    /// A list of texts by its key; empty where there is none.
+    pub(super) fn texts(&self, key: &str) -> Result<&[String], Error> {
+        match self.get(key) {
+            None => Ok(&[]),
+            Some(Value::Texts(list)) => Ok(list),
+            Some(other) => Err(self.unfit(key, other, "a list of texts")),
         }
     }
 
@@ -142,7 +168,9 @@ impl Value {
             Value::Float(value) => value.to_string(),
             Value::Bool(value) => value.to_string(),
             Value::Text(text) => format!("`{}`", text.chars().take(40).collect::<String>()),
-            Value::List(list) => format!("a list of {}", list.len()),
+            Value::Integers(list) => format!("a list of {} integers", list.len()),
+            Value::Texts(list) => format!("a list of {} texts", list.len()),
+            Value::Unread(len) => format!("a list of {len}"),
         }
     }
 }
@@ -225,19 +253,55 @@ fn data_start(gguf: &Gguf, stream: &Stream) -> Result<u64, Error> {
         .ok_or_else(|| gguf.unfit(key, &Value::Integer(alignment as i64), "a power of two"))
 }
 
-fn value(stream: &mut Stream, kind: u32) -> Result<Value, Error> {
-    if kind != 9 {
-        return scalar(stream, kind);
-    }
+/// The number of the type of lists, and of that of texts.
+const LIST: u32 = 9;
+const TEXT: u32 = 8;
+
+fn list(stream: &mut Stream, key: &str) -> Result<Value, Error> {
     let (kind, count) = (u32_of(stream)?, u64_of(stream)?);
-    let least = match kind {
+    let bytes = match kind {
         0 | 1 | 7 => 1,
         2 | 3 => 2,
         4..=6 => 4,
-        _ => 8,
+        TEXT | 10..=12 => 8, // of a text at least its length
+        _ => return Err(unknown(stream, kind)),
     };
-    stream.check_left("a list of the metadata", count.saturating_mul(least))?;
-    (0..count).map(|_| scalar(stream, kind)).collect::<Result<_, _>>().map(Value::List)
+    let least = count.saturating_mul(bytes);
+    stream.check_left("a list of the metadata", least)?;
+    if !KEPT.contains(&key) {
+        match kind {
+            TEXT => (0..count).try_for_each(|_| skip_text(stream))?,
+            _ => stream.skip_to(stream.at() + least)?,
+        }
+        return Ok(Value::Unread(count));
+    }
+    if count > LONGEST_LIST {
+        let reason = format!("metadata `{key}` is a list of {count}, at most {LONGEST_LIST} are read");
+        return Err(stream.damaged(reason));
+    }
+    match kind {
+        TEXT => (0..count).map(|_| text(stream)).collect::<Result<_, _>>().map(Value::Texts),
+        _ => (0..count).map(|_| integer(stream, kind)).collect::<Result<_, _>>().map(Value::Integers),
+    }
+}
+
+fn integer(stream: &mut Stream, kind: u32) -> Result<i64, Error> {
+    match scalar(stream, kind)? {
+        Value::Integer(value) => Ok(value),
+        other => {
+            Err(stream.damaged(format!("a list of the tokenizer holds {}, not an integer", other.short())))
+        }
+    }
+}
+
+fn skip_text(stream: &mut Stream) -> Result<(), Error> {
+    let len = u64_of(stream)?;
+    stream.check_left("a text of the header", len)?;
+    stream.skip_to(stream.at() + len)
+}
+
+fn unknown(stream: &Stream, kind: u32) -> Error {
+    stream.damaged(format!("a metadata value has the type {kind}, which there is not here"))
 }
 
 fn scalar(stream: &mut Stream, kind: u32) -> Result<Value, Error> {
@@ -250,15 +314,11 @@ fn scalar(stream: &mut Stream, kind: u32) -> Result<Value, Error> {
         5 => Value::Integer(i32::from_le_bytes(stream.array()?).into()),
         6 => Value::Float(f32::from_le_bytes(stream.array()?).into()),
         7 => Value::Bool(stream.array::<1>()?[0] != 0),
-        8 => Value::Text(text(stream)?),
+        TEXT => Value::Text(text(stream)?),
         10 => Value::Integer(i64::try_from(u64_of(stream)?).unwrap_or(i64::MAX)),
         11 => Value::Integer(i64::from_le_bytes(stream.array()?)),
         12 => Value::Float(f64::from_le_bytes(stream.array()?)),
-        _ => {
-            return Err(
-                stream.damaged(format!("a metadata value has the type {kind}, which there is not here"))
-            );
-        }
+        _ => return Err(unknown(stream, kind)),
     })
 }
 

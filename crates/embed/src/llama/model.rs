@@ -185,7 +185,7 @@ impl LlamaModel {
 
 /// The sizes of what is to be loaded.
 fn check_options(files: &Files, options: LoadOptions) -> Result<LlamaConfig, Error> {
-    let LlamaConfig { layers, positions, .. } = files.config;
+    let (layers, positions) = (files.config.layers, files.config.longest_text());
     let wanted = options.layers.unwrap_or(layers);
     if wanted > layers || wanted == 0 {
         return Err(mismatch(files, "layers", wanted, format!("1 to {layers}, the model's layers")));

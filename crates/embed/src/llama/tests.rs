@@ -204,9 +204,98 @@ fn headers_that_lie_are_refused_before_anything_is_allocated() {
         tensor(gguf, "blk.0.ffn_up.weight").dimensions = vec![u64::MAX, u64::MAX];
     });
     refused_gguf("7 dimensions", |gguf| tensor(gguf, "blk.0.ffn_up.weight").dimensions = vec![1; 7]);
+    refused_gguf("has rows of 4611686018427387905", |gguf| {
+        let kind = 2; // Q4_0, 32 weights in 18 bytes
+        let values = tensor(gguf, "blk.0.ffn_up.weight");
+        (values.dimensions, values.kind) = (vec![(1 << 62) + 1, 1], kind);
+    });
+    for (rows, cols) in [(1, 1 << 62), (1, 1 << 61), (1 << 62, 1 << 62)] {
+        refused_gguf("reaches beyond the file's end", |gguf| {
+            tensor(gguf, "blk.0.ffn_up.weight").dimensions = vec![cols, rows];
+        });
+    }
+    for (rows, cols) in [(1 << 60, 0), (0, 1 << 60)] {
+        refused_gguf("is empty", |gguf| {
+            tensor(gguf, "blk.0.ffn_up.weight").dimensions = vec![cols, rows];
+        });
+    }
     refused_gguf("general.alignment", |gguf| {
         gguf.metadata.insert("general.alignment", Meta::U32(24));
     });
+}
+
+#[test]
+fn lists_that_nobody_reads_are_passed_over_and_those_of_the_tokenizer_have_an_end() {
+    let want = logits(&TinyGguf::new().open().expect("a model"));
+    for value in [list(0, 5_000_000, &[7]), list(12, 9, &[1; 8]), list(8, 3, &text("unused"))] {
+        let mut gguf = TinyGguf::new();
+        gguf.metadata.insert("general.unread", value);
+        assert_eq!(logits(&gguf.open().expect("a model")), want);
+    }
+    refused_gguf("at most 1048576 are read", |gguf| {
+        gguf.metadata.insert("tokenizer.ggml.token_type", list(0, 5_000_000, &[1]));
+    });
+    refused_gguf("holds 0, not an integer", |gguf| {
+        gguf.metadata.insert("tokenizer.ggml.token_type", list(6, 1, &[0; 4]));
+    });
+    refused_gguf("is a list of 1 integers, expected a list of texts", |gguf| {
+        gguf.metadata.insert("tokenizer.ggml.tokens", list(4, 1, &[0; 4]));
+    });
+}
+
+/// A list of `count` times the same entry.
+fn list(kind: u32, count: u64, entry: &[u8]) -> Meta {
+    let entries = entry.repeat(count as usize);
+    Meta::Raw(9, [&kind.to_le_bytes()[..], &count.to_le_bytes(), &entries].concat())
+}
+
+fn text(text: &str) -> Vec<u8> {
+    [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat()
+}
+
+/// A safetensors file of this header and `data` bytes.
+fn safetensors_file(header: &str, data: usize) -> Vec<u8> {
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![0; data]].concat()
+}
+
+/// A folder whose second shard is a file of this header.
+#[track_caller]
+fn refused_shard(part: &str, header: &str, data: usize) {
+    let dir = tempfile::tempdir().expect("a folder");
+    write_folder(dir.path(), true);
+    std::fs::write(dir.path().join("a.safetensors"), safetensors_file(header, data)).expect("a file");
+    refused(LlamaModel::open(dir.path(), options()), part);
+}
+
+#[test]
+fn tensors_that_nobody_reads_are_checked_like_any_other() {
+    let unread = |shape: &str| {
+        format!(r#"{{"rotary_emb.inv_freq":{{"dtype":"F32","shape":{shape},"data_offsets":[0,4]}}}}"#)
+    };
+    for shape in ["[4611686018427387904]", "[9223372036854775808]", "[4611686018427387904,4]"] {
+        refused_shard("reaches beyond the file's end", &unread(shape), 4);
+    }
+    refused_shard("is empty", &unread("[1152921504606846976,0]"), 4);
+    refused_shard("is empty", &unread("[0]"), 4);
+    refused_shard("dimensions", &unread("[1,1,1]"), 4);
+    refused_shard("lies nowhere", &unread("[1]").replace("[0,4]", "[18446744073709551615,4]"), 4);
+    let twice = r#"{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},"__metadata__":{"shape":"x"},
+        "b":{"dtype":"F32","shape":[1],"data_offsets":[12,16]}}"#;
+    refused_shard("tensor `b` overlaps `a`", twice, 16);
+    let mut long = safetensors_file("", 0);
+    long[..8].copy_from_slice(&100_000_001u64.to_le_bytes());
+    let dir = tempfile::tempdir().expect("a folder");
+    write_folder(dir.path(), true);
+    std::fs::write(dir.path().join("a.safetensors"), long).expect("a file");
+    refused(LlamaModel::open(dir.path(), options()), "at most 100000000 are read");
+}
+
+#[test]
+fn a_wheel_that_unpacks_to_far_more_than_it_takes_is_refused() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let gguf = TinyGguf::new().bytes();
+    let zeros = [gguf, vec![0; 80 << 20]].concat();
+    refused(LlamaModel::open(&zip(dir.path(), &[("a.gguf", zeros)]), options()), "unpacked, has 83");
 }
 
 fn tensor<'a>(gguf: &'a mut TinyGguf, name: &str) -> &'a mut Tensor {

@@ -3,7 +3,8 @@
 //! Tokens and merges are given there; how text is cut before the merges has only a name, whose meaning is a table in
 //! llama.cpp (`llama-vocab.cpp`). Tokens of the kinds "control" and "user defined" are found in raw text as a whole.
 
-use super::gguf::{EXPECTED, Gguf, Value};
+use super::gguf::{EXPECTED, Gguf, KINDS, MERGES, TOKENS, Value};
+use crate::tokenizer::guarded;
 use crate::{Error, Tokenizer};
 use tokenizers::models::bpe::{BPE, Merges, Vocab};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -27,43 +28,38 @@ pub(super) fn of_gguf(gguf: &Gguf, max_tokens: usize) -> Result<Tokenizer, Error
             return Err(unsupported(gguf, "the tokenizer", other, supported));
         }
     }
-    let tokens = texts(gguf, "tokenizer.ggml.tokens")?;
+    let tokens = texts(gguf, TOKENS)?;
     let fail = |error: tokenizers::Error| damaged(gguf, error.to_string());
-    let mut inner = tokenizers::Tokenizer::new(bpe(gguf, &tokens)?);
+    let mut inner = tokenizers::Tokenizer::new(bpe(gguf, tokens)?);
     inner.with_pre_tokenizer(Some(pre_tokenizer(gguf)?));
     inner.with_decoder(Some(ByteLevel::default()));
-    inner.add_special_tokens(special_tokens(gguf, &tokens)?).map_err(fail)?;
-    if let Some(template) = template(gguf, &tokens)? {
+    inner.add_special_tokens(special_tokens(gguf, tokens)?).map_err(fail)?;
+    if let Some(template) = template(gguf, tokens)? {
         inner.with_post_processor(Some(template));
     }
     Tokenizer::new(inner, gguf.path(), max_tokens)
 }
 
-fn texts<'a>(gguf: &'a Gguf, key: &str) -> Result<Vec<&'a str>, Error> {
-    let list = gguf.list(key)?.iter().map(|value| match value {
-        Value::Text(text) => Ok(text.as_str()),
-        other => Err(gguf.unfit(key, other, "a list of texts")),
-    });
-    let list = list.collect::<Result<Vec<_>, _>>()?;
+fn texts<'a>(gguf: &'a Gguf, key: &str) -> Result<&'a [String], Error> {
+    let list = gguf.texts(key)?;
     if list.is_empty() { Err(gguf.missing(key)) } else { Ok(list) }
 }
 
-fn bpe(gguf: &Gguf, tokens: &[&str]) -> Result<BPE, Error> {
-    let vocabulary: Vocab = tokens.iter().zip(0..).map(|(&t, id)| (t.to_owned(), id)).collect();
-    let key = "tokenizer.ggml.merges";
+fn bpe(gguf: &Gguf, tokens: &[String]) -> Result<BPE, Error> {
+    let vocabulary: Vocab = tokens.iter().cloned().zip(0..).collect();
     let merge = |text: &str| {
         let (a, b) = text.split_once(' ')?;
         // The library takes for granted that the merged token is no longer than the longest one.
         let known = [a, b, &format!("{a}{b}")].iter().all(|&token| vocabulary.contains_key(token));
         known.then(|| (a.to_owned(), b.to_owned()))
     };
-    let merges = texts(gguf, key)?.into_iter().map(|text| {
-        merge(text)
-            .ok_or_else(|| gguf.unfit(key, &Value::Text(text.into()), "two tokens that make a third one"))
+    let merges = texts(gguf, MERGES)?.iter().map(|text| {
+        let unfit = || gguf.unfit(MERGES, &Value::Text(text.clone()), "two tokens that make a third one");
+        merge(text).ok_or_else(unfit)
     });
     let merges = merges.collect::<Result<Merges, _>>()?;
     let builder = BPE::builder().vocab_and_merges(vocabulary, merges);
-    builder.build().map_err(|error| damaged(gguf, error.to_string()))
+    guarded(|| builder.build()).map_err(|reason| damaged(gguf, reason))
 }
 
 fn pre_tokenizer(gguf: &Gguf) -> Result<PreTokenizerWrapper, Error> {
@@ -91,15 +87,14 @@ fn pre_tokenizer(gguf: &Gguf) -> Result<PreTokenizerWrapper, Error> {
 /// Words, numbers and punctuation of GPT-2.
 const WORDS: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)";
 
-fn special_tokens(gguf: &Gguf, tokens: &[&str]) -> Result<Vec<AddedToken>, Error> {
-    let kinds = gguf.list("tokenizer.ggml.token_type")?;
-    let is_special = |kind: &&Value| matches!(kind, Value::Integer(CONTROL | USER_DEFINED));
-    let special = tokens.iter().zip(kinds).filter(|(_, kind)| is_special(kind));
-    Ok(special.map(|(&token, _)| AddedToken::from(token, true)).collect())
+fn special_tokens(gguf: &Gguf, tokens: &[String]) -> Result<Vec<AddedToken>, Error> {
+    let kinds = gguf.integers(KINDS)?;
+    let special = tokens.iter().zip(kinds).filter(|(_, kind)| matches!(**kind, CONTROL | USER_DEFINED));
+    Ok(special.map(|(token, _)| AddedToken::from(token.as_str(), true)).collect())
 }
 
 /// Begin and end tokens around every text, where the file asks for them.
-fn template(gguf: &Gguf, tokens: &[&str]) -> Result<Option<TemplateProcessing>, Error> {
+fn template(gguf: &Gguf, tokens: &[String]) -> Result<Option<TemplateProcessing>, Error> {
     let mut pieces = vec![String::from("$A")];
     let mut special = Vec::new();
     for (name, place) in [("bos", 0), ("eos", 1)] {

@@ -32,11 +32,16 @@ impl TensorInfo {
             || stream.damaged(format!("tensor `{name}` [{rows} x {cols}] reaches beyond the file's end"));
         let (rows, cols) =
             (usize::try_from(rows).map_err(|_| beyond())?, usize::try_from(cols).map_err(|_| beyond())?);
-        let row_bytes = encoding.row_bytes(cols).ok_or_else(|| {
-            stream.damaged(format!(
+        if rows == 0 || cols == 0 {
+            return Err(stream.damaged(format!("tensor `{name}` [{rows} x {cols}] is empty")));
+        }
+        let (weights, bytes) = encoding.block();
+        if !cols.is_multiple_of(weights) {
+            return Err(stream.damaged(format!(
                 "tensor `{name}` has rows of {cols} values, which are not whole {encoding:?} blocks"
-            ))
-        })?;
+            )));
+        }
+        let row_bytes = (cols / weights).checked_mul(bytes).ok_or_else(beyond)?;
         let end = (row_bytes as u64).checked_mul(rows as u64).and_then(|bytes| bytes.checked_add(at));
         match end {
             Some(end) if end <= stream.len() => Ok(TensorInfo { name, rows, cols, encoding, at, row_bytes }),
@@ -45,7 +50,15 @@ impl TensorInfo {
     }
 }
 
-/// A weights file and its table of tensors.
+impl TensorInfo {
+    /// The byte after its last one.
+    fn end(&self) -> u64 {
+        // Checked: it is not beyond the file's end.
+        self.at + self.row_bytes as u64 * self.rows as u64
+    }
+}
+
+/// A weights file and its table of tensors, in the order of their places.
 #[derive(Debug)]
 pub(super) struct Shard {
     pub(super) place: Place,
@@ -55,19 +68,31 @@ pub(super) struct Shard {
 }
 
 impl Shard {
+    /// Refuses tensors that share bytes: together they then are no larger than the file.
+    pub(super) fn new(
+        place: Place,
+        expected: &'static str,
+        mut tensors: Vec<TensorInfo>,
+    ) -> Result<Shard, Error> {
+        tensors.sort_by_key(|tensor| tensor.at);
+        match tensors.windows(2).find(|pair| pair[1].at < pair[0].end()) {
+            None => Ok(Shard { place, expected, tensors }),
+            Some(pair) => Err(Error::Damaged {
+                path: place.path(),
+                expected,
+                reason: format!("tensor `{}` overlaps `{}`", pair[1].name, pair[0].name),
+            }),
+        }
+    }
+
     /// Gives `visit` all tensors as `(tensor, first row, rows)`, a block of rows at a time, and returns the file's
     /// hash.
     pub(super) fn read(
         &self,
         mut visit: impl FnMut(&TensorInfo, usize, &[f32]),
     ) -> Result<blake3::Hash, Error> {
-        let mut order: Vec<&TensorInfo> = self.tensors.iter().collect();
-        order.sort_by_key(|tensor| tensor.at);
         self.place.read(self.expected, |stream| {
-            for tensor in order {
-                if tensor.at < stream.at() {
-                    return Err(stream.damaged(format!("tensor `{}` overlaps another one", tensor.name)));
-                }
+            for tensor in &self.tensors {
                 stream.skip_to(tensor.at)?;
                 read_rows(stream, tensor, &mut visit)?;
             }

@@ -83,7 +83,7 @@ pub fn open(mut spec: Spec) -> Result<Box<dyn TextEncoder>, Error> {
     let pool = if session.is_pooled() { Pool::None } else { Pool::choose(asked, &folder)? };
     let threads =
         (0..rayon::current_num_threads()).map(|_| Arc::new(ThreadPool::with_num_threads(1))).collect();
-    let tokens = blake3::hash(&folder.read("tokenizer.json")?).to_hex();
+    let tokens = blake3::hash(&folder.read_tokenizer()?).to_hex();
     let pooled = pool.name();
     let fingerprint = format!(
         "onnx runtime={RUNTIME} model={hash} tokenizer={tokens} output={} pool={pooled} normalize={normalize} \

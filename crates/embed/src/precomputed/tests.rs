@@ -166,4 +166,5 @@ fn vectors_are_read_from_text_too() {
     bad(b"a\t1\n\xff\t1\n", &[":2:", "UTF-8"]);
     bad(b"a\t1\na\t1\n", &[":2:", "every id once"]);
     bad(b"", &["is empty"]);
+    bad(&[b"a\t1\n".as_slice(), &vec![b'1'; (16 << 20) + 1]].concat(), &[":2:", "a line of more than"]);
 }

@@ -4,8 +4,11 @@ use super::Columns;
 use super::vectors::{Place, Vectors};
 use crate::Error;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+
+/// Bytes of a line: an id and a vector of half a million numbers.
+const LONGEST_LINE: u64 = 16 << 20;
 
 /// Reads the file.
 pub(super) fn read(path: &Path, columns: &Columns) -> Result<Vectors, Error> {
@@ -16,10 +19,15 @@ pub(super) fn read(path: &Path, columns: &Columns) -> Result<Vectors, Error> {
     let mut place = Place { file: path, line: 0 };
     loop {
         bytes.clear();
-        if reader.read_until(b'\n', &mut bytes).map_err(Error::io("read", path))? == 0 {
+        let read = reader.by_ref().take(LONGEST_LINE + 1).read_until(b'\n', &mut bytes);
+        if read.map_err(Error::io("read", path))? == 0 {
             return vectors.finish(path);
         }
         place.line += 1;
+        if bytes.len() as u64 > LONGEST_LINE {
+            let got = format!("a line of more than {LONGEST_LINE} bytes");
+            return Err(place.error(&columns.vector, got, "an item id, a tab, and numbers"));
+        }
         let text = std::str::from_utf8(&bytes)
             .map_err(|error| place.error(&columns.id, format!("no UTF-8 text ({error})"), "UTF-8"))?;
         let text = text.trim_end_matches(['\n', '\r']);

@@ -95,7 +95,7 @@ impl StaticTable {
         let tokenizer = without_special_tokens(folder, max_tokens)?;
         check_tokens(&tokenizer, &table, &folder.place(TOKENIZER))?;
         Ok(StaticTable {
-            fingerprint: fingerprint(&weights, &folder.read(TOKENIZER)?, config.normalize, max_tokens),
+            fingerprint: fingerprint(&weights, &folder.read_tokenizer()?, config.normalize, max_tokens),
             unknown: unknown_token(folder, &tokenizer)?,
             max_chars: max_tokens.saturating_mul(median_token_chars(&tokenizer)),
             tokenizer,
@@ -166,7 +166,7 @@ fn check_tokens(tokenizer: &Tokenizer, table: &Table, path: &Path) -> Result<(),
 }
 
 fn unknown_token(folder: &ModelFolder, tokenizer: &Tokenizer) -> Result<Option<u32>, Error> {
-    let TokenizerFile { model } = folder.read_json(TOKENIZER)?;
+    let TokenizerFile { model } = folder.parse_json(TOKENIZER, &folder.read_tokenizer()?)?;
     Ok(model.unk_token.map_or(model.unk_id, |token| tokenizer.inner().token_to_id(&token)))
 }
 

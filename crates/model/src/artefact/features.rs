@@ -40,8 +40,7 @@ pub fn load_features(dir: &Path, items: usize) -> Result<ItemFeatures, Error> {
     let mut values = Vec::new();
     if facts.dim > 0 {
         same(&path, "the number of items", facts.items, items)?;
-        values.resize(items * facts.dim, 0.0);
-        Checkpoint::open(&dir.join(VECTORS))?.read_f32("vectors", [items, facts.dim], &mut values)?;
+        values = Checkpoint::open(&dir.join(VECTORS))?.f32s("vectors", [items, facts.dim])?;
     }
     Ok(ItemFeatures { dim: facts.dim, values, fingerprint: facts.fingerprint })
 }

@@ -67,7 +67,7 @@ impl Fitting<'_> {
         let counters = file.read_u64("counters", 6)?;
         let [step, epochs, positions, loss_sum, seconds, has_best] =
             [0, 1, 2, 3, 4, 5].map(|at| counters[at]);
-        let bits = file.read_u64("curve", epochs as usize * EPOCH_WIDTH)?;
+        let bits = file.read_u64("curve", (epochs as usize).saturating_mul(EPOCH_WIDTH))?;
         self.curve = bits.as_chunks().0.iter().map(from_bits).collect();
         self.positions = positions;
         (self.loss_sum, self.seconds) = (f64::from_bits(loss_sum), f64::from_bits(seconds));

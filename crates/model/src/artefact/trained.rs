@@ -115,43 +115,70 @@ pub fn load_trained(dir: &Path, shape: Shape, tokens: Option<&SemanticIds>) -> R
     let file = Checkpoint::open(&dir.join(TENSORS))?;
     let offsets = file.read_u64("item_item.offsets", shape.items + 1)?;
     let entries = file.len_of("item_item.weights")?;
-    let mut weights = vec![0.0; entries];
-    file.read_f32("item_item.weights", [1, entries], &mut weights)?;
+    let weights = file.f32s("item_item.weights", [1, entries])?;
     let candidates = file.read_u32("item_item.candidates", entries)?;
     let offsets: Vec<usize> = offsets.into_iter().map(|offset| offset as usize).collect();
     let sound = offsets.is_sorted()
         && offsets.last() == Some(&entries)
         && candidates.iter().all(|&candidate| (candidate as usize) < shape.items);
     same(&path, "whether the item-item rows are sound", sound, true)?;
-    let mut prior = vec![0.0; shape.items];
-    file.read_f32("prior", [1, shape.items], &mut prior)?;
+    let prior = file.f32s("prior", [1, shape.items])?;
     let new_items =
         (facts.blend.new_places > 0).then(|| load_new_items(&file, &path, shape.items)).transpose()?;
+    check_claims(&file, &path, (&facts.model, shape, tokens.is_some()))?;
     let network = load_network(&file, &facts.model, shape, tokens)?;
     let item_item = ItemItem { offsets, candidates, weights, recent, decay };
-    let content = facts.live.map(|report| load_content(&file, report)).transpose()?;
+    let content = facts.live.map(|report| load_content(&file, report, shape)).transpose()?;
     Ok(Trained { network, item_item, prior, new_items, content, facts })
 }
 
-fn load_content(file: &Checkpoint, report: LiveReport) -> Result<TrainedContent, Error> {
-    let read = |name: &str| -> Result<Vec<f32>, Error> {
-        let mut values = vec![0.0; file.len_of(name)?];
-        file.read_f32(name, [1, values.len()], &mut values)?;
-        Ok(values)
-    };
-    Ok(TrainedContent { vectors: read("content.vectors")?, params: read("content.encoder")?, report })
+/// The vectors are those of all items; the length of the encoder is compared with the encoder when that is opened.
+fn load_content(file: &Checkpoint, report: LiveReport, shape: Shape) -> Result<TrainedContent, Error> {
+    let vectors = file.f32s("content.vectors", [1, shape.items * shape.content])?;
+    let params = file.f32s("content.encoder", [1, file.len_of("content.encoder")?])?;
+    Ok(TrainedContent { vectors, params, report })
 }
 
 fn load_new_items(file: &Checkpoint, path: &Path, count: usize) -> Result<NewItems, Error> {
     let items = file.read_u32("new_items.items", file.len_of("new_items.items")?)?;
-    let mut worth = vec![0.0; file.len_of("new_items.worth")?];
+    let worth = file.f32s("new_items.worth", [1, file.len_of("new_items.worth")?])?;
     let sound = items.is_sorted()
         && items.iter().all(|&item| (item as usize) < count)
         && !worth.is_empty()
         && worth.len().is_multiple_of(items.len());
     same(path, "whether the list of new items is sound", sound, true)?;
-    file.read_f32("new_items.worth", [1, worth.len()], &mut worth)?;
     Ok(NewItems { items, worth })
+}
+
+/// Refuses settings of a network that is not in the file, before anything of their sizes is allocated.
+fn check_claims(
+    file: &Checkpoint,
+    path: &Path,
+    (model, shape, has_tokens): (&ModelSettings, Shape, bool),
+) -> Result<(), Error> {
+    model.check().map_err(|error| Error::Foreign {
+        path: path.to_owned(),
+        what: error.key,
+        got: error.got,
+        expected: error.expected,
+    })?;
+    let dim = model.dim;
+    file.check_f32("network.position", [model.history, dim])?;
+    for block in 0..model.blocks {
+        let width = model.expansion.saturating_mul(dim);
+        file.check_f32(&format!("network.block.{block}.up.weight"), [dim, width])?;
+    }
+    if model.content && shape.content > 0 && model.adapter > 0 {
+        file.check_f32("network.adapter.up.weight", [shape.content, model.adapter])?;
+    }
+    if model.ids {
+        file.check_f32("network.ids", [shape.items.clamp(1, model.id_rows), dim])?;
+    }
+    if model.prefixes && has_tokens {
+        let rows = file.len_of("network.prefixes.keys")?.clamp(1, model.prefix_rows);
+        file.check_f32("network.prefixes", [rows, dim])?;
+    }
+    Ok(())
 }
 
 fn load_network(
@@ -259,5 +286,37 @@ mod tests {
         };
         let prior = vec![0.0; shape.items];
         Trained { network, item_item, prior, new_items: None, content: None, facts }
+    }
+
+    /// What is said of trained content of these lengths, for 3 items of width 2.
+    fn read(vectors: usize, encoder: usize) -> Result<TrainedContent, Error> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(TENSORS);
+        let values = vec![0.5; vectors.max(encoder)];
+        let tensors = [
+            row("content.vectors", vectors, Values::F32(&values[..vectors])),
+            row("content.encoder", encoder, Values::F32(&values[..encoder])),
+        ];
+        checkpoint::save(&path, &tensors).unwrap();
+        let report = LiveReport {
+            encoder_passes: 1.0,
+            backward_passes: 1.0,
+            bytes_cached: 0,
+            most_steps_old: 0,
+            staleness: 0.0,
+        };
+        let shape = Shape { items: 3, content: 2, actions: 1, timed: false };
+        load_content(&Checkpoint::open(&path).unwrap(), report, shape)
+    }
+
+    #[test]
+    fn trained_vectors_are_those_of_all_items() {
+        let content = read(6, 5).unwrap();
+        assert_eq!((content.vectors.len(), content.params.len()), (6, 5));
+        for len in [0, 5, 7, 12] {
+            let said = read(len, 5).unwrap_err().to_string();
+            assert!(said.contains(&format!("`content.vectors` is F32 [1, {len}]")), "{said}");
+            assert!(said.contains("expects F32 [1, 6]"), "{said}");
+        }
     }
 }

@@ -73,8 +73,13 @@ impl PointwiseTrainer<'_> {
         let sums = file.read_f64("sums", HEADS * OF_HEAD)?;
         self.heads.iter_mut().zip(sums.as_chunks().0).for_each(|(sum, from)| *sum = to_sum(from));
         self.days = numbers("days")?.as_chunks().0.iter().map(to_day).collect();
-        self.curve =
-            file.read_f64("curve", epochs as usize * OF_EPOCH)?.as_chunks().0.iter().map(to_epoch).collect();
+        self.curve = file
+            .read_f64("curve", (epochs as usize).saturating_mul(OF_EPOCH))?
+            .as_chunks()
+            .0
+            .iter()
+            .map(to_epoch)
+            .collect();
         self.best_epoch = best_epoch as usize;
         let stepper = &mut self.stepper;
         stepper.step = step;

@@ -48,6 +48,20 @@ struct Header {
     tensors_blake3: String,
 }
 
+impl Header {
+    /// Refuses numbers that no tokenizer has; `path` is where the header was read.
+    fn check(&self, path: &Path) -> Result<(), Error> {
+        let settings = TokenSettings { levels: self.levels, codes: self.codes, ..self.settings.clone() };
+        settings.check().map_err(|error| sealed::damaged(path, error.to_string()))?;
+        sealed::check_widths(path, [self.dim, settings.hidden, settings.latent])?;
+        if self.tokenizer == Kind::Product && self.levels > self.dim {
+            let (levels, dim) = (self.levels, self.dim);
+            return Err(sealed::damaged(path, format!("it has {levels} parts of a vector of width {dim}")));
+        }
+        Ok(())
+    }
+}
+
 impl Codebook {
     /// Freezes a tokenizer that was fitted with `settings` on features of this fingerprint.
     pub fn new(tokenizer: Fitted, settings: TokenSettings, generation: u32, features: &str) -> Self {
@@ -123,12 +137,13 @@ impl Codebook {
             let (got, expected) = (header.format.to_string(), FORMAT.to_string());
             return Err(Error::Mismatch { path, what: "the version of the format", got, expected });
         }
+        header.check(&path)?;
         let got = semrank_data::hash_file(&tensors)?;
         if got != header.tensors_blake3 {
             let reason = format!("it has the hash {got}, {HEADER} says {}", header.tensors_blake3);
             return Err(sealed::damaged(&tensors, reason));
         }
-        let tokenizer = tensors::read(&header, &Checkpoint::open(&tensors)?)?;
+        let tokenizer = tensors::read(&header, &Checkpoint::open(&tensors)?, &tensors)?;
         let Header { settings, generation, features, .. } = header;
         Ok((Self { tokenizer, settings, generation, features }, hash))
     }
@@ -190,6 +205,31 @@ mod tests {
             let renamed: Vec<u16> =
                 ids.values().iter().enumerate().map(|(i, &code)| labels[i % 3][usize::from(code)]).collect();
             assert_eq!(new.values(), renamed);
+        }
+    }
+
+    /// A hash keeps nobody from writing a header of their own.
+    #[test]
+    fn a_header_that_claims_more_than_the_tensors_is_refused_before_anything_is_allocated() {
+        let dir = tempfile::tempdir().unwrap();
+        type Claim = fn(&mut Header);
+        let claims: [(Kind, Claim); 8] = [
+            (Kind::ResidualKmeans, |header| header.dim = 1 << 62),
+            (Kind::ResidualKmeans, |header| header.dim = 1 << 20),
+            (Kind::ResidualKmeans, |header| (header.levels, header.codes) = (64, 65_536)),
+            (Kind::ResidualKmeans, |header| header.levels = 0),
+            (Kind::ResidualKmeans, |header| header.codes = usize::MAX),
+            (Kind::Product, |header| header.levels = 64),
+            (Kind::RqVae, |header| header.settings.hidden = 1 << 62),
+            (Kind::RqVae, |header| (header.settings.hidden, header.settings.latent) = (1 << 20, 1 << 20)),
+        ];
+        for (kind, claim) in claims {
+            codebook(kind, false).write(dir.path()).unwrap();
+            let (mut header, _): (Header, String) = sealed::read(&dir.path().join(HEADER)).unwrap();
+            claim(&mut header);
+            sealed::write(&dir.path().join(HEADER), &header).unwrap();
+            let error = Codebook::open(dir.path()).unwrap_err().to_string();
+            assert!(error.contains("codebook."), "{error}");
         }
     }
 

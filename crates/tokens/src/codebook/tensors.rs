@@ -3,7 +3,7 @@
 
 use super::Header;
 use crate::rq_vae::{Scale, Widths};
-use crate::{Error, Fitted, Kind, Product, ResidualKmeans, RqVae, Tokenizer, product};
+use crate::{Error, Fitted, Kind, Product, ResidualKmeans, RqVae, Tokenizer, product, sealed};
 use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
 use std::path::Path;
 
@@ -43,13 +43,18 @@ pub(super) fn save(fitted: &Fitted, path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads the tensors that the header names.
-pub(super) fn read(header: &Header, file: &Checkpoint) -> Result<Fitted, Error> {
+/// Reads the tensors that the checked header names, from the file at `path`.
+///
+/// # Errors
+/// A tensor that is missing, of another shape, or with values that are not finite.
+pub(super) fn read(header: &Header, file: &Checkpoint, path: &Path) -> Result<Fitted, Error> {
     let &Header { levels, codes, dim, .. } = header;
     let read = |name: &str, rows: usize, cols: usize| -> Result<Vec<f32>, Error> {
-        let mut values = vec![0.0; rows * cols];
-        file.read_f32(name, [rows, cols], &mut values)?;
-        Ok(values)
+        let values = file.f32s(name, [rows, cols])?;
+        match values.iter().find(|value| !value.is_finite()) {
+            None => Ok(values),
+            Some(value) => Err(sealed::damaged(path, format!("the tensor `{name}` holds {value}"))),
+        }
     };
     Ok(match header.tokenizer {
         Kind::ResidualKmeans => {
