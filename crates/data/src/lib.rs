@@ -25,7 +25,7 @@ mod row;
 mod split;
 mod writer;
 
-pub use atomic::{StagedDir, write_atomically};
+pub use atomic::{StagedDir, settle, write_atomically};
 pub use dataset::Dataset;
 pub use error::{Error, RowError};
 pub use examples::{

@@ -6,7 +6,7 @@
 //! assert!(toml::from_str::<semrank_data::Meta>("name = 'shop'\ntxt = ['title']").is_err());
 //! ```
 
-use crate::Error;
+use crate::{Error, settle};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -48,6 +48,7 @@ impl Meta {
     /// # Errors
     /// No `dataset.toml`, or one that cannot be read.
     pub fn read(dir: &Path) -> Result<Meta, Error> {
+        settle(dir);
         let path = dir.join(FILE);
         if !path.is_file() {
             return Err(Error::NotADataset { path: dir.to_owned(), missing: FILE });

@@ -25,7 +25,7 @@ use crate::columns::Table;
 use crate::dataset::{EVENTS, ITEMS};
 use crate::parquet_sink::{ColumnType, ParquetSink, Value};
 use crate::row::{EventRow, ExtraColumn, ItemRow, When, WriterOptions};
-use crate::{Error, ImportReport, Meta, Part, StagedDir, examples, hash, hash_dataset, meta};
+use crate::{Error, ImportReport, Meta, Part, StagedDir, examples, hash, hash_dataset, meta, settle};
 use arrow::array::Array;
 use semrank_core::{Dictionary, Kind};
 use std::collections::BTreeMap;
@@ -329,6 +329,7 @@ fn misuse<T>(message: String) -> Result<T, Error> {
 }
 
 fn check_free(out: &Path, overwrite: bool) -> Result<(), Error> {
+    settle(out);
     if !out.exists() {
         return Ok(());
     }
