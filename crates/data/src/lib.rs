@@ -17,6 +17,7 @@ mod examples;
 mod hash;
 pub mod import;
 mod item_column;
+mod limits;
 mod lock;
 mod meta;
 mod parquet_sink;
@@ -33,6 +34,7 @@ pub use examples::{
 };
 pub use hash::{hash_dataset, hash_file};
 pub use item_column::ItemColumn;
+pub use limits::TIMES_MS;
 pub use lock::LockedFile;
 pub use meta::Meta;
 pub use parquet_sink::{ColumnType, ParquetSink, Value};

@@ -6,7 +6,7 @@
 //! assert!(toml::from_str::<semrank_data::Meta>("name = 'shop'\ntxt = ['title']").is_err());
 //! ```
 
-use crate::{Error, settle};
+use crate::{Error, limits, settle};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -53,7 +53,7 @@ impl Meta {
         if !path.is_file() {
             return Err(Error::NotADataset { path: dir.to_owned(), missing: FILE });
         }
-        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let text = limits::read_description(&path)?;
         toml::from_str(&text).map_err(|error| Error::Meta { path, reason: error.to_string() })
     }
 
