@@ -44,6 +44,9 @@ PARAMETERS = {
     "logging_delay_ms": FLAGS["logging-delay-seconds"] * 1000,
     "first_touch": 0,
     "anonymous": 1,
+    # The span of the log: all of it. The program finds it by days.sql first.
+    "first_ms": -(2**62),
+    "over_ms": 2**62,
     "context": "",
     "no_context": "",
 }

@@ -117,6 +117,7 @@ struct Printed<'a> {
 pub(crate) fn prep(args: &PrepArgs, threads: usize) -> Result<(), Error> {
     let settings = PrepSettings { threads, ..settings(args)? };
     let report = semrank_prep::prepare(&args.data, &args.out, &settings, &interrupt::requested)?;
+    report.warnings().iter().for_each(|warning| output::note(&format!("warning: {warning}")));
     let peak_rss_mb = resources::peak_rss_mib();
     if args.json {
         return output::json(&Printed {
@@ -164,8 +165,11 @@ fn summary(report: &PrepReport, peak_rss_mb: Option<f64>) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(
         out,
-        "  log          {} duplicates, {} skewed, {} late",
-        report.duplicates, report.skewed, report.late
+        "  log          {} duplicates, {} skewed, {} late, {} out of its span",
+        report.duplicates,
+        report.skewed,
+        report.late,
+        [report.before_log, report.after_log].iter().flatten().map(|strays| strays.rows).sum::<u64>()
     );
     let _ = writeln!(
         out,

@@ -14,8 +14,11 @@
 //! assert_eq!(items, [3, 7]); // by time
 //! ```
 
+use crate::span::{DayCounts, span};
 use crate::{ActionId, ItemId, UserId};
 use std::ops::Range;
+
+const DAY_MS: i64 = 86_400_000;
 
 /// The dwell time of an event that has none.
 const UNKNOWN: i32 = -1;
@@ -145,6 +148,30 @@ impl EventLog {
         self.known.get(at).copied().unwrap_or(self.times[at])
     }
 
+    /// Time of the last event on the days that the log covers: events of clocks that are wrong by days or years are left out
+    /// ([`span`](crate::span)). Nothing where the log has no event or no times.
+    pub fn end(&self) -> Option<i64> {
+        if !self.timed {
+            return None;
+        }
+        let last = *span(&self.days())?.days.end();
+        self.times.iter().copied().filter(|time| time.div_euclid(DAY_MS) <= last).max()
+    }
+
+    /// Events per day, by action.
+    fn days(&self) -> Vec<DayCounts> {
+        let mut days = vec![DayCounts::new(); 1 + usize::from(u8::MAX)];
+        let place = |at: usize| (self.actions[at].index(), self.times[at].div_euclid(DAY_MS));
+        let mut at = 0;
+        while at < self.len() {
+            let (action, day) = place(at);
+            let more = (at..self.len()).take_while(|&next| place(next) == (action, day)).count();
+            days[action].add(day, more as u64);
+            at += more;
+        }
+        days
+    }
+
     fn slice(&self, range: Range<usize>) -> History<'_> {
         History {
             items: &self.items[range.clone()],
@@ -242,6 +269,18 @@ impl EventLogBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wrong_clock_does_not_move_the_end() {
+        let mut log = EventLogBuilder::default();
+        let event = |time| Event { item: ItemId(0), action: ActionId(0), time };
+        (0..500).for_each(|hour| log.push(UserId(0), event(DAY_MS * 20_000 + hour * 3_600_000)));
+        log.push(UserId(0), event(DAY_MS * 47_482));
+        log.push(UserId(0), event(DAY_MS));
+        let log = log.finish(1, true);
+        assert_eq!(log.end(), Some(DAY_MS * 20_000 + 499 * 3_600_000));
+        assert_eq!(EventLogBuilder::default().finish(1, true).end(), None);
+    }
 
     #[test]
     fn details_follow_their_events() {

@@ -23,6 +23,7 @@ pub mod pointwise;
 mod rng;
 mod segment;
 pub mod settings;
+pub mod span;
 
 pub use catalog::{Catalog, Kind, TextColumn};
 pub use dictionary::Dictionary;

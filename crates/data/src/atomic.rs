@@ -3,13 +3,20 @@
 //! A file is written under a temporary name in its own folder, synced and renamed. A folder is staged as a sibling
 //! of its final place, `.NAME.partial-…`, and renamed on commit; a killed program leaves only the sibling, which the
 //! next staging of the same folder removes. A live stage holds a lock on its folder, so it is never removed.
+//!
+//! Where two folders cannot change places in one step, the old one stands aside for a moment as `.NAME.previous`. A program that is
+//! killed in that moment leaves no `NAME`: [`settle`] puts the old one back, and every reader of a folder calls it first.
 
 use crate::partial_file::PartialFile;
 use crate::{Error, LockedFile};
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a reader waits for a folder that is being replaced: two renames take microseconds.
+const LONGEST_SWAP_MS: u64 = 2000;
 
 /// Writes a file that appears complete or not at all.
 ///
@@ -56,6 +63,8 @@ impl StagedDir {
         let parent = parent(target);
         fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
         let prefix = stage_prefix(target)?;
+        settle(target);
+        remove_previous(target);
         remove_abandoned(parent, &prefix);
         let stage = tempfile::Builder::new()
             .prefix(&prefix)
@@ -72,7 +81,8 @@ impl StagedDir {
     }
 
     /// Syncs every file, then puts the folder in its place; what stood there is removed. On Linux the two change
-    /// places in one step, so that a reader finds the old folder or the new one.
+    /// places in one step, so that a reader finds the old folder or the new one; where the file system cannot do that, a reader finds
+    /// one of them after [`settle`].
     ///
     /// # Errors
     /// The system's; the target is untouched then.
@@ -127,6 +137,41 @@ fn lock(dir: &Path) -> Option<LockedFile> {
     LockedFile::try_lock(File::open(dir).ok()?).ok()
 }
 
+/// Puts a folder back that stands aside because the program that was replacing it was killed. A replacement under way is waited
+/// for. Whoever reads what a [`StagedDir`] replaces calls this first; it does nothing where the folder is there or was never made.
+/// What cannot be put back, say on a disk that cannot be written, stays absent: reading it is an error that says so.
+pub fn settle(target: &Path) {
+    let Some(aside) = aside(target) else { return };
+    for _ in 0..LONGEST_SWAP_MS {
+        if target.exists() {
+            return;
+        }
+        let Ok(previous) = File::open(&aside) else { return };
+        // The lock goes with the folder: who replaces it holds it until the new one is in its place.
+        if !matches!(previous.try_lock(), Err(TryLockError::WouldBlock)) {
+            let _ = fs::rename(&aside, target);
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Where the old folder stands while the new one takes its place; none for a path that names no folder.
+fn aside(target: &Path) -> Option<PathBuf> {
+    let mut name = OsString::from(".");
+    name.push(target.file_name()?);
+    name.push(".previous");
+    Some(parent(target).join(name))
+}
+
+/// Removes an old folder that a killed program left aside though the new one was in its place.
+fn remove_previous(target: &Path) {
+    let Some(aside) = aside(target).filter(|aside| target.exists() && aside.exists()) else { return };
+    if lock(&aside).is_some() {
+        let _ = fs::remove_dir_all(aside);
+    }
+}
+
 #[cfg(target_os = "linux")]
 fn swap(stage: &Path, target: &Path) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -146,13 +191,28 @@ fn swap(stage: &Path, target: &Path) -> io::Result<()> {
 }
 
 fn swap_in_steps(stage: &Path, target: &Path) -> io::Result<()> {
-    let aside = stage.with_extension("old");
-    fs::rename(target, &aside)?;
+    let old = OldFolder::set_aside(target)?;
     if let Err(error) = fs::rename(stage, target) {
-        fs::rename(&aside, target)?;
+        fs::rename(&old.aside, target)?;
         return Err(error);
     }
-    fs::rename(&aside, stage)
+    fs::rename(&old.aside, stage)
+}
+
+/// The old folder while the new one is not in its place yet.
+struct OldFolder {
+    aside: PathBuf,
+    // Tells readers that they are to wait and not to put it back.
+    _lock: Option<LockedFile>,
+}
+
+impl OldFolder {
+    fn set_aside(target: &Path) -> io::Result<OldFolder> {
+        let aside = aside(target).ok_or(io::ErrorKind::InvalidInput)?;
+        let old = OldFolder { aside, _lock: lock(target) };
+        fs::rename(target, &old.aside)?;
+        Ok(old)
+    }
 }
 
 fn sync_tree(dir: &Path) -> Result<(), Error> {
@@ -261,5 +321,56 @@ mod tests {
         swap_in_steps(&a, &b).unwrap();
         assert!(b.join("new").exists() && !a.join("new").exists());
         assert_eq!(entries(dir.path()), ["a", "b"]);
+    }
+
+    const CHILD: &str = "SEMRANK_TEST_SET_ASIDE";
+
+    /// Not a test of its own: the program that [`a_kill_between_the_renames_loses_nothing`] starts and kills.
+    #[test]
+    fn child_that_stops_between_the_renames() {
+        let Some(target) = std::env::var_os(CHILD) else { return };
+        let target = Path::new(&target);
+        let stage = StagedDir::new(target).unwrap();
+        fs::write(stage.path().join("file"), "new").unwrap();
+        let _old = OldFolder::set_aside(target).unwrap();
+        println!("aside");
+        io::stdout().flush().unwrap();
+        std::thread::sleep(Duration::from_secs(600));
+    }
+
+    #[test]
+    fn a_kill_between_the_renames_loses_nothing() {
+        use std::io::BufRead;
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("set");
+        fs::create_dir(&target).unwrap();
+        fs::write(target.join("file"), "old").unwrap();
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "atomic::tests::child_that_stops_between_the_renames", "--nocapture"])
+            .env(CHILD, &target)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = io::BufReader::new(child.stdout.take().unwrap());
+        assert!(stdout.lines().any(|line| line.unwrap().contains("aside")), "the child ended early");
+        settle(&target);
+        assert!(!target.exists(), "a living program is about to put the new folder there");
+        child.kill().unwrap(); // SIGKILL
+        child.wait().unwrap();
+        settle(&target);
+        assert_eq!(fs::read_to_string(target.join("file")).unwrap(), "old");
+        drop(StagedDir::new(&target).unwrap());
+        assert_eq!(entries(dir.path()), ["set"]);
+    }
+
+    #[test]
+    fn an_old_folder_left_aside_goes_when_the_new_one_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("set");
+        fs::create_dir(&target).unwrap();
+        drop(OldFolder::set_aside(&target).unwrap());
+        fs::create_dir(&target).unwrap();
+        drop(StagedDir::new(&target).unwrap());
+        assert_eq!(entries(dir.path()), ["set"]);
     }
 }

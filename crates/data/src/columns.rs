@@ -2,13 +2,16 @@
 //!
 //! The Parquet library panics on some damaged files; here that is an error like any other.
 
+use crate::limits::{TIMES_EXPECTED, TIMES_MS};
 use crate::{ColumnType, Error, RowError};
 use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::ParquetMetaData;
 use std::fs::File;
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -18,6 +21,8 @@ const BATCH_ROWS: usize = 8192;
 pub struct Table {
     pub(crate) path: PathBuf,
     builder: ParquetRecordBatchReaderBuilder<File>,
+    /// Size of the file.
+    bytes: u64,
 }
 
 impl Table {
@@ -32,13 +37,15 @@ impl Table {
 
     /// Reads `file`; `path` is for messages.
     pub(crate) fn from_file(path: &Path, file: File) -> Result<Table, Error> {
-        if file.metadata().map_err(Error::io("read", path))?.len() == 0 {
+        let bytes = file.metadata().map_err(Error::io("read", path))?.len();
+        if bytes == 0 {
             return Err(Error::Empty { path: path.to_owned(), expected: "a Parquet file".into() });
         }
         let builder = guarded(path, || {
             ParquetRecordBatchReaderBuilder::try_new(file).map_err(Error::parquet("read", path))
         })?;
-        Ok(Table { path: path.to_owned(), builder })
+        guarded(path, || check_sizes(path, builder.metadata(), bytes))?;
+        Ok(Table { path: path.to_owned(), builder, bytes })
     }
 
     /// The columns with their Arrow types.
@@ -53,6 +60,12 @@ impl Table {
     /// Rows, as the footer says.
     pub fn rows(&self) -> u64 {
         u64::try_from(self.builder.metadata().file_metadata().num_rows()).unwrap_or(0)
+    }
+
+    /// Rows to make room for before they are read: what the footer says, but no more than a file of this size holds. A row takes
+    /// several bytes, so this is enough for honest files; vectors grow beyond it.
+    pub(crate) fn rows_to_reserve(&self) -> usize {
+        usize::try_from(self.rows().min(self.bytes)).unwrap_or(0)
     }
 
     /// Insists on a column.
@@ -100,11 +113,50 @@ impl Table {
     pub fn read(self, columns: &[&str]) -> Result<Batches, Error> {
         let roots: Vec<usize> = columns.iter().filter_map(|name| self.schema().index_of(name).ok()).collect();
         let mask = ProjectionMask::roots(self.builder.parquet_schema(), roots);
+        let claimed = self.rows();
         let path = self.path;
         let builder = self.builder.with_projection(mask).with_batch_size(BATCH_ROWS);
         let reader = guarded(&path, || builder.build().map_err(Error::parquet("read", &path)))?;
-        Ok(Batches { path, reader, row: 0 })
+        Ok(Batches { path, reader, row: 0, claimed })
     }
+}
+
+/// Checks what a footer claims against the file, before anything is allocated by it.
+fn check_sizes(path: &Path, footer: &ParquetMetaData, bytes: u64) -> Result<(), Error> {
+    let wrong = |reason: String| Err(damaged(path, reason));
+    let claimed = footer.file_metadata().num_rows();
+    let groups = footer.row_groups().iter().try_fold(0i64, |rows, group| {
+        if group.num_rows() < 0 { None } else { rows.checked_add(group.num_rows()) }
+    });
+    if groups != Some(claimed) {
+        return wrong(format!("its footer claims {claimed} rows, its row groups have others"));
+    }
+    for (at, group) in footer.row_groups().iter().enumerate() {
+        for chunk in group.columns() {
+            let (start, length) = chunk.byte_range();
+            if start.checked_add(length).is_none_or(|end| end > bytes) {
+                return wrong(format!(
+                    "row group {} of column {} ends behind the file",
+                    at + 1,
+                    chunk.column_path()
+                ));
+            }
+            if group.num_rows() > most_values(length) {
+                return wrong(format!(
+                    "row group {} claims {} rows in {length} bytes",
+                    at + 1,
+                    group.num_rows()
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Most values that pages of so many bytes hold: a page says its number of values in 31 bits, and takes some bytes to say so.
+fn most_values(bytes: u64) -> i64 {
+    const LEAST_PAGE_BYTES: u64 = 8;
+    i64::try_from((bytes / LEAST_PAGE_BYTES).saturating_mul(1 << 31)).unwrap_or(i64::MAX)
 }
 
 /// The names of a schema's columns.
@@ -117,6 +169,8 @@ pub struct Batches {
     path: PathBuf,
     reader: ParquetRecordBatchReader,
     row: u64,
+    /// Rows as the footer says.
+    claimed: u64,
 }
 
 impl Batches {
@@ -128,7 +182,12 @@ impl Batches {
         let (path, reader) = (&self.path, &mut self.reader);
         let batch =
             guarded(path, || reader.next().transpose().map_err(|error| damaged(path, error.to_string())))?;
-        let Some(batch) = batch else { return Ok(None) };
+        let Some(batch) = batch else {
+            return match self.row {
+                rows if rows == self.claimed => Ok(None),
+                rows => Err(damaged(path, format!("it has {rows} rows, its footer claims {}", self.claimed))),
+            };
+        };
         let first_row = self.row + 1;
         self.row += batch.num_rows() as u64;
         Ok(Some(Batch { path: self.path.clone(), batch, first_row }))
@@ -164,6 +223,26 @@ impl Batch {
         }
     }
 
+    /// A column of moments in ms UTC, each within [`TIMES_MS`](crate::TIMES_MS).
+    pub(crate) fn times(&self, name: &str) -> Result<Option<Int64Array>, Error> {
+        self.integers_within(name, &TIMES_MS, TIMES_EXPECTED)
+    }
+
+    /// A column of integers, each within `range`.
+    pub(crate) fn integers_within(
+        &self,
+        name: &str,
+        range: &RangeInclusive<i64>,
+        expected: &str,
+    ) -> Result<Option<Int64Array>, Error> {
+        let Some(values) = self.integers(name)? else { return Ok(None) };
+        let outside = |row: &usize| values.is_valid(*row) && !range.contains(&values.value(*row));
+        match (0..values.len()).find(outside) {
+            Some(row) => Err(self.error(row, name, &values.value(row).to_string(), expected)),
+            None => Ok(Some(values)),
+        }
+    }
+
     /// A column of integers or of times, the latter in ms UTC.
     pub(crate) fn integers(&self, name: &str) -> Result<Option<Int64Array>, Error> {
         let Some(array) = self.column(name) else { return Ok(None) };
@@ -176,9 +255,11 @@ impl Batch {
             kind if kind.is_integer() => cast(array, &DataType::Int64).ok(),
             _ => None,
         };
-        match integers.as_ref().and_then(|integers| integers.as_any().downcast_ref::<Int64Array>()) {
-            Some(integers) => Ok(Some(integers.clone())),
-            None => Err(self.wrong_type(name, array, "integers or times")),
+        let integers = integers.as_ref().and_then(|integers| integers.as_any().downcast_ref::<Int64Array>());
+        let integers = integers.ok_or_else(|| self.wrong_type(name, array, "integers or times"))?;
+        match lost(array, integers) {
+            Some(row) => Err(self.error(row, name, "a number beyond 64 bits", "an integer of 64 bits")),
+            None => Ok(Some(integers.clone())),
         }
     }
 
@@ -214,6 +295,14 @@ impl Batch {
             expected: expected.to_owned(),
         }
     }
+}
+
+/// The first row whose value did not fit: casts make it null.
+pub(crate) fn lost(from: &ArrayRef, to: &dyn Array) -> Option<usize> {
+    if from.null_count() == to.null_count() {
+        return None;
+    }
+    (0..to.len()).find(|&row| from.is_valid(row) && to.is_null(row))
 }
 
 fn is_text(kind: &DataType) -> bool {

@@ -6,6 +6,7 @@
 //! absent.
 
 use crate::columns::{Batch, Table};
+use crate::limits::{POSITIONS, POSITIONS_EXPECTED};
 use crate::{Error, Meta};
 use arrow::array::{Array, Int64Array, StringArray};
 use semrank_core::{
@@ -132,9 +133,9 @@ impl Items {
     fn push(&mut self, batch: &Batch) -> Result<(), Error> {
         let ids = batch.strings("item_id")?;
         let kinds = batch.strings("kind")?;
-        let valid_from = batch.integers("valid_from")?;
-        let active_from = batch.integers("active_from")?;
-        let active_to = batch.integers("active_to")?;
+        let valid_from = batch.times("valid_from")?;
+        let active_from = batch.times("active_from")?;
+        let active_to = batch.times("active_to")?;
         let texts = self
             .catalog
             .texts
@@ -196,13 +197,13 @@ struct Log {
 fn read_events(path: &Path, catalog: &Catalog) -> Result<Log, Error> {
     let table = Table::open(path)?;
     let timed = table.has("timestamp");
-    let time = if timed { "timestamp" } else { "position" };
+    let time = time_column(timed);
     let mut columns = vec!["user_id", "item_id", "action", time];
     columns.iter().try_for_each(|column| table.require(column))?;
     columns.extend(["seq", "dwell_ms", KNOWN_AT].iter().filter(|name| table.has(name)));
     let mut batches = table.read(&columns)?;
     let mut rows =
-        Rows { time, catalog, users: Dictionary::new(), actions: Dictionary::new(), rows: Vec::new() };
+        Rows { timed, catalog, users: Dictionary::new(), actions: Dictionary::new(), rows: Vec::new() };
     while let Some(batch) = batches.next_batch()? {
         rows.push(&batch)?;
     }
@@ -212,7 +213,7 @@ fn read_events(path: &Path, catalog: &Catalog) -> Result<Log, Error> {
 }
 
 struct Rows<'a> {
-    time: &'a str,
+    timed: bool,
     catalog: &'a Catalog,
     users: Dictionary,
     actions: Dictionary,
@@ -224,10 +225,13 @@ impl Rows<'_> {
         let users = batch.strings("user_id")?;
         let items = batch.strings("item_id")?;
         let actions = batch.strings("action")?;
-        let times = batch.integers(self.time)?;
+        let times = match self.timed {
+            true => batch.times("timestamp")?,
+            false => batch.integers_within("position", &POSITIONS, POSITIONS_EXPECTED)?,
+        };
         let seqs = batch.integers("seq")?;
         let dwells = batch.integers("dwell_ms")?;
-        let known = batch.integers(KNOWN_AT)?;
+        let known = batch.times(KNOWN_AT)?;
         for row in 0..batch.rows() {
             let id = name(batch, "item_id", &items, row)?;
             let item =
@@ -238,7 +242,7 @@ impl Rows<'_> {
             let action = u8::try_from(action)
                 .map_err(|_| batch.error(row, "action", "a 257th action", "at most 256 different actions"))?;
             let time = integer(&times, row)
-                .ok_or_else(|| batch.error(row, self.time, "an empty value", "an integer"))?;
+                .ok_or_else(|| batch.error(row, time_column(self.timed), "an empty value", "an integer"))?;
             let user = UserId(self.users.insert(name(batch, "user_id", &users, row)?));
             let seq = integer(&seqs, row).unwrap_or(self.rows.len() as i64);
             let dwell_ms = integer(&dwells, row).map(|ms| ms.clamp(0, i64::from(i32::MAX)) as i32);
@@ -252,6 +256,10 @@ impl Rows<'_> {
         }
         Ok(())
     }
+}
+
+fn time_column(timed: bool) -> &'static str {
+    if timed { "timestamp" } else { "position" }
 }
 
 fn sorted(mut rows: Vec<(i64, UserId, Event, EventDetails)>, users: usize, timed: bool) -> EventLog {

@@ -31,6 +31,16 @@ pub enum Error {
         /// What the decoder said.
         reason: String,
     },
+    /// A row of a text file that does not end.
+    #[error("{}:{line}: got a row of more than {most} bytes, expected rows that end before", path.display())]
+    LineTooLong {
+        /// The file.
+        path: PathBuf,
+        /// Where the row starts, from 1.
+        line: u64,
+        /// Longest row.
+        most: usize,
+    },
     /// A file without a row.
     #[error("{} is empty: expected {expected}", path.display())]
     Empty {
@@ -174,6 +184,10 @@ impl Error {
             Error::Damaged { .. } => {
                 Some("copy or download the file again: it ends early or was altered".into())
             }
+            Error::LineTooLong { .. } => Some(
+                "is it a text file of the format that its name says, with one row a line, and no quote left open?"
+                    .into(),
+            ),
             Error::MissingColumn { column, existing, flag, .. } => {
                 Some(match semrank_core::nearest(column, existing.iter().map(String::as_str)) {
                     Some(near) => format!("did you mean `{near}`? Name the column with {flag}"),

@@ -1,6 +1,6 @@
 //! Content hashes (BLAKE3, hex) of files and of data sets, read in blocks.
 
-use crate::{Error, Examples, examples};
+use crate::{Error, Examples, examples, settle};
 use std::fs::File;
 use std::path::Path;
 
@@ -23,6 +23,7 @@ pub fn hash_file(path: &Path) -> Result<String, Error> {
 /// # Errors
 /// When one of its files cannot be read.
 pub fn hash_dataset(dir: &Path) -> Result<String, Error> {
+    settle(dir);
     let mut hasher = blake3::Hasher::new();
     let examples = Examples::exist(dir).then_some(examples::FILE);
     for name in FILES.into_iter().chain(examples) {

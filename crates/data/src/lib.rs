@@ -18,6 +18,7 @@ mod examples;
 mod hash;
 pub mod import;
 mod item_column;
+mod limits;
 mod lock;
 mod meta;
 mod parquet_sink;
@@ -28,7 +29,7 @@ mod scope;
 mod split;
 mod writer;
 
-pub use atomic::{StagedDir, write_atomically};
+pub use atomic::{StagedDir, settle, write_atomically};
 pub use dataset::{Dataset, KNOWN_AT};
 pub use error::{Error, RowError};
 pub use examples::{
@@ -36,6 +37,7 @@ pub use examples::{
 };
 pub use hash::{hash_dataset, hash_file};
 pub use item_column::ItemColumn;
+pub use limits::TIMES_MS;
 pub use lock::LockedFile;
 pub use meta::Meta;
 pub use parquet_sink::{ColumnType, ParquetSink, Value};

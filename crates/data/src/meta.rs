@@ -6,7 +6,7 @@
 //! assert!(toml::from_str::<semrank_data::Meta>("name = 'shop'\ntxt = ['title']").is_err());
 //! ```
 
-use crate::Error;
+use crate::{Error, limits, settle};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -48,11 +48,12 @@ impl Meta {
     /// # Errors
     /// No `dataset.toml`, or one that cannot be read.
     pub fn read(dir: &Path) -> Result<Meta, Error> {
+        settle(dir);
         let path = dir.join(FILE);
         if !path.is_file() {
             return Err(Error::NotADataset { path: dir.to_owned(), missing: FILE });
         }
-        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let text = limits::read_description(&path)?;
         toml::from_str(&text).map_err(|error| Error::Meta { path, reason: error.to_string() })
     }
 

@@ -23,9 +23,10 @@
 
 use crate::columns::Table;
 use crate::dataset::{EVENTS, ITEMS};
+use crate::limits::{POSITIONS, POSITIONS_EXPECTED, TIMES_EXPECTED, TIMES_MS};
 use crate::parquet_sink::{ColumnType, ParquetSink, Value};
 use crate::row::{EventRow, ExtraColumn, ItemRow, When, WriterOptions};
-use crate::{Error, ImportReport, Meta, Part, StagedDir, examples, hash, hash_dataset, meta};
+use crate::{Error, ImportReport, Meta, Part, StagedDir, examples, hash, hash_dataset, meta, settle};
 use arrow::array::Array;
 use semrank_core::{Dictionary, Kind};
 use std::collections::BTreeMap;
@@ -90,7 +91,8 @@ impl DatasetWriter {
     /// checks it.
     ///
     /// # Errors
-    /// An empty or repeated id, a wrong number of texts or extra values, an item after the first event; the system's.
+    /// An empty or repeated id, a time out of [`TIMES_MS`](crate::TIMES_MS), a wrong number of texts or extra values, an item after
+    /// the first event; the system's.
     pub fn item(&mut self, row: &ItemRow<'_>) -> Result<(), Error> {
         self.check_item(row)?;
         let kind = if row.kind == Kind::Ad { "ad" } else { "organic" };
@@ -138,8 +140,8 @@ impl DatasetWriter {
     /// Adds an event.
     ///
     /// # Errors
-    /// An empty id or action, an unknown item, a time where positions were before (or the other way round), a wrong
-    /// number of extra values; the system's.
+    /// An empty id or action, an unknown item, a time out of [`TIMES_MS`](crate::TIMES_MS) or where positions were before (or the
+    /// other way round), a wrong number of extra values; the system's.
     pub fn event(&mut self, row: &EventRow<'_>) -> Result<(), Error> {
         self.check_event(row)?;
         let (timed, time) = match row.time {
@@ -254,6 +256,10 @@ impl DatasetWriter {
         if row.id.is_empty() || (row.valid_from.is_none() && self.catalog.get(row.id).is_some()) {
             return misuse(format!("item id `{}` is empty or occurs twice", row.id));
         }
+        let times = [row.valid_from, row.active_from, row.active_to];
+        if let Some(time) = times.into_iter().flatten().find(|time| !TIMES_MS.contains(time)) {
+            return misuse(format!("item `{}`: the time {time}, expected {TIMES_EXPECTED}", row.id));
+        }
         if self.copied_items.is_some() {
             return misuse("a catalogue is copied whole: without further items".into());
         }
@@ -270,6 +276,13 @@ impl DatasetWriter {
         }
         if row.user.is_empty() || row.item.is_empty() || row.action.is_empty() {
             return misuse("an event needs a user, an item and an action".into());
+        }
+        let (time, range, expected) = match row.time {
+            When::Time(ms) => (ms, TIMES_MS, TIMES_EXPECTED),
+            When::Position(position) => (position, POSITIONS, POSITIONS_EXPECTED),
+        };
+        if !range.contains(&time) {
+            return misuse(format!("event of user `{}`: got {time}, expected {expected}", row.user));
         }
         if !self.options.add_unknown_items && self.catalog.get(row.item).is_none() {
             return misuse(format!("event of user `{}`: item `{}` is unknown", row.user, row.item));
@@ -329,6 +342,7 @@ fn misuse<T>(message: String) -> Result<T, Error> {
 }
 
 fn check_free(out: &Path, overwrite: bool) -> Result<(), Error> {
+    settle(out);
     if !out.exists() {
         return Ok(());
     }

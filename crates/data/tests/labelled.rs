@@ -4,12 +4,11 @@
 
 mod common;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use common::{Folder, data_folder};
-use parquet::arrow::ArrowWriter;
+use arrow::array::{ArrayRef, Int64Array, StringArray};
+use common::{Folder, data_folder, write_parquet};
 use semrank_data::import::{Format, Options, PartFiles, import};
 use semrank_data::{Dataset, Examples, ImportReport, Part};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 fn open(options: &Options) -> (ImportReport, Dataset, Examples) {
@@ -118,14 +117,6 @@ fn collm_movielens_is_as_published() {
     assert!(history(&dataset, &examples, row).starts_with("38 39 40 42 43 44"));
 }
 
-fn parquet(path: &Path, columns: Vec<(&str, ArrayRef)>) {
-    let batch = RecordBatch::try_from_iter(columns).unwrap();
-    let mut writer =
-        ArrowWriter::try_new(std::fs::File::create(path).unwrap(), batch.schema(), None).unwrap();
-    writer.write(&batch).unwrap();
-    writer.close().unwrap();
-}
-
 /// Ten pages in a ring, each with links to the next two and the one before; `paths` are (kind, path, target).
 fn ring(folder: &Folder, paths: &[(&str, &str, i64)]) -> PathBuf {
     let dir = folder.path("wiki");
@@ -133,13 +124,16 @@ fn ring(folder: &Folder, paths: &[(&str, &str, i64)]) -> PathBuf {
     let ints = |values: Vec<i64>| -> ArrayRef { Arc::new(Int64Array::from(values)) };
     let texts = |values: Vec<String>| -> ArrayRef { Arc::new(StringArray::from(values)) };
     let titles = (0..10).map(|page| format!("page {page}")).collect();
-    parquet(&dir.join("items.parquet"), vec![("item", ints((0..10).collect())), ("title", texts(titles))]);
+    write_parquet(
+        &dir.join("items.parquet"),
+        vec![("item", ints((0..10).collect())), ("title", texts(titles))],
+    );
     let links: Vec<(i64, i64)> =
         (0..10).flat_map(|page| [1, 2, 9].map(|step| (page, (page + step) % 10))).collect();
     let (page, link) = links.into_iter().unzip();
-    parquet(&dir.join("links.parquet"), vec![("page", ints(page)), ("link", ints(link))]);
+    write_parquet(&dir.join("links.parquet"), vec![("page", ints(page)), ("link", ints(link))]);
     let column = |value: fn(&(&str, &str, i64)) -> String| texts(paths.iter().map(value).collect());
-    parquet(
+    write_parquet(
         &dir.join("paths.parquet"),
         vec![
             ("kind", column(|path| path.0.into())),

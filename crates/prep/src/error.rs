@@ -1,5 +1,6 @@
 //! What can go wrong on the way from a log to examples, with what was found, what was expected and what to do.
 
+use arrow::temporal_conversions::timestamp_ms_to_datetime;
 use datafusion::error::DataFusionError;
 use std::path::PathBuf;
 
@@ -43,6 +44,40 @@ pub enum Error {
     OnlyImpressions {
         /// The log.
         path: PathBuf,
+    },
+    /// A log in parts that lie years apart.
+    #[error(
+        "{}: got {before} rows before {} and {after} from {} on, expected rows without a pause of more than a year",
+        path.display(), date(*until_ms), date(*from_ms)
+    )]
+    Apart {
+        /// The log.
+        path: PathBuf,
+        /// Rows before the pause.
+        before: u64,
+        /// Its start (ms UTC).
+        until_ms: i64,
+        /// Rows after it.
+        after: u64,
+        /// Its end (ms UTC).
+        from_ms: i64,
+    },
+    /// Days that leave a part without an example.
+    #[error(
+        "no example is for the part `{part}`: got {valid_days} days for validation and {test_days} for the test, \
+         expected days with impressions in a log from {} to {}", date(*start_ms), date(*end_ms)
+    )]
+    EmptyPart {
+        /// The part.
+        part: &'static str,
+        /// The setting `valid_days`.
+        valid_days: i64,
+        /// The setting `test_days`.
+        test_days: i64,
+        /// First moment of the log (ms UTC).
+        start_ms: i64,
+        /// Last moment of the log (ms UTC).
+        end_ms: i64,
     },
     /// A context column whose name means something else in the output.
     #[error("{}: column `{column}` has the name of a column that is made for examples.parquet", path.display())]
@@ -114,6 +149,12 @@ impl Error {
                 "labels and histories are made of what users did: add their clicks, and whatever else they did"
                     .into(),
             ),
+            Error::Apart { .. } => Some(
+                "clocks are wrong on one side: correct these rows, or leave them out of the log".into(),
+            ),
+            Error::EmptyPart { .. } => Some(
+                "choose other --valid-days and --test-days, or cut by --valid-share and --test-share".into(),
+            ),
             Error::ReservedColumn { .. } => Some("rename the column, or leave it out of the log".into()),
             Error::UnknownItem { .. } => Some(
                 "add the item to items.parquet; `semrank import --unknown-items add` does that without text"
@@ -133,4 +174,9 @@ impl Error {
             _ => Error::Query { step, source: Box::new(error) },
         }
     }
+}
+
+/// A moment (ms UTC) for people.
+pub(crate) fn date(ms: i64) -> String {
+    timestamp_ms_to_datetime(ms).map_or_else(|| format!("{ms} ms"), |time| time.to_string())
 }

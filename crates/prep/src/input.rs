@@ -13,7 +13,7 @@ use datafusion::common::ScalarValue;
 use datafusion::functions::core::expr_fn::nullif;
 use datafusion::logical_expr::{Expr, cast as as_type, ident, lit};
 use semrank_data::columns::Table;
-use semrank_data::{ColumnType, Examples, ExtraColumn, LOG_COLUMNS};
+use semrank_data::{ColumnType, Examples, ExtraColumn, LOG_COLUMNS, TIMES_MS};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -25,8 +25,8 @@ const REQUIRED: [(&str, ColumnType); 5] =
 /// Columns where an empty string is no value.
 const IDENTIFIERS: [&str; 2] = ["event_id", "parent_event_id"];
 
-/// Times lie between these (ms UTC, the years 1900 and 2200), so that windows can be added to them.
-const TIMES: [i64; 2] = [-2_208_988_800_000, 7_258_118_400_000];
+/// Limits of times, as those of every reader.
+const TIMES: [i64; 2] = [*TIMES_MS.start(), *TIMES_MS.end()];
 
 /// What a log has.
 #[derive(Debug)]

@@ -20,7 +20,8 @@
 //! | a conversion | belongs to the click that it names, else to its user's last (`first-touch`: first within the window) attributed click on its item; it counts within `conversion_days` of the impression's click, before or after by the clocks |
 //! | view-through | a conversion without a click in its window belongs to its user's last impression of its item, if that was not clicked and is at most `view_through_days` old |
 //! | `label_conversion` | of a clicked impression 0 or 1; of another one 1 after a view-through conversion, else null |
-//! | end of the log | the last moment at which anything happened or was received |
+//! | span of the log | the days that have a usual number of some action's events ([`semrank_core::span`]): from the first to the last, clocks corrected. Less than 1 % of the events may lie before it, and less than 1 % happen or arrive after it: they are left out and counted. Pauses of more than a year are refused |
+//! | end of the log | the last moment within the span at which anything happened or was received |
 //! | `matured` | 1 when the attribution window of the click, or without a click the click and view-through windows of the impression, were over at the end of the log |
 //! | history | everything but impressions |
 //! | what is known | an event is known when it has happened and was received and its dwell is over, `logging_delay_seconds` later; an example sees the longest beginning of its user's history whose events were all known strictly before it was shown: before its time, or before it was received where its clock is ahead |
@@ -49,9 +50,10 @@ mod pool;
 mod prepare;
 mod report;
 mod settings;
+mod span;
 mod sql;
 
 pub use error::Error;
 pub use prepare::prepare;
-pub use report::{ClickCounts, ConversionCounts, PrepReport};
+pub use report::{ClickCounts, ConversionCounts, Pause, PrepReport, Strays};
 pub use settings::{Attribution, PrepSettings};

@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::input::RawLog;
+use crate::span::LogSpan;
 use crate::sql::{self, Parameters, Query};
 use crate::{Attribution, Error, PrepReport, PrepSettings, examples, history};
 use semrank_data::{DatasetWriter, Meta, StagedDir, WriterOptions};
@@ -28,7 +29,7 @@ const TABLES: [Query; 8] = [
 ///
 /// # Errors
 /// [`Error::Stopped`] when `stop` said so.
-/// A setting outside its limits; a missing, damaged or impossible file, column or value; an `out` that holds something;
+/// A setting outside its limits, or days that leave a part empty; a log in parts that are years apart; a missing, damaged or impossible file, column or value; an `out` that holds something;
 /// too little memory; the system's.
 pub fn prepare(
     raw: &Path,
@@ -50,9 +51,15 @@ pub fn prepare(
     let engine = Engine::new(settings, work.path(), stop)?;
     let rows = log.register(&engine, settings)?;
     let parameters = Parameters::new(settings, log.context.len(), rows.identified < rows.all);
+    let span = LogSpan::find(&engine, &parameters, &raw.join(EVENTS))?;
+    engine.table(&sql::DUPLICATES.with(&parameters))?;
+    let all = parameters;
+    let parameters = all.within(span.first_ms, span.over_ms);
     let mut report = attribute(&engine, &parameters, rows.all)?;
+    span.describe(&engine, &all, &mut report)?;
     report.history_events = history::write(&engine, &log, &extra, &mut writer)?;
     examples::write(&engine, &parameters, &log, settings, &writer, &mut report)?;
+    report.check_parts(settings)?;
     report.spilled_bytes = engine.spilled_bytes();
     let written = writer.finish()?;
     report.dataset = written.dataset;
@@ -75,7 +82,6 @@ fn describe(meta: &mut Meta, settings: &PrepSettings) {
 
 /// Finds out what followed every impression, and counts it.
 fn attribute(engine: &Engine<'_>, parameters: &Parameters, rows: u64) -> Result<PrepReport, Error> {
-    engine.table(&sql::DUPLICATES.with(parameters))?;
     engine.view(&sql::EVENTS.with(parameters))?;
     TABLES.iter().try_for_each(|query| engine.table(&query.with(parameters)))?;
     let counts = engine.row(&sql::COUNTS.with(parameters))?;

@@ -1,6 +1,9 @@
 //! What a preparation found and made, in numbers.
 
+use crate::error::date;
 use crate::input::number;
+use crate::{Error, PrepSettings};
+use semrank_data::Part;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -34,8 +37,16 @@ pub struct PrepReport {
     pub converted: u64,
     /// Examples whose labels can no longer change.
     pub matured: u64,
+    /// First moment of the log (ms UTC).
+    pub log_start_ms: i64,
     /// Last moment that the log knows of (ms UTC).
     pub log_end_ms: i64,
+    /// Events before the span of the log, which were left out.
+    pub before_log: Option<Strays>,
+    /// Events that happened or were received after it, which were left out.
+    pub after_log: Option<Strays>,
+    /// Times without events inside it that are longer than usual.
+    pub pauses: Vec<Pause>,
     /// Content hash of the output.
     pub hash: String,
     /// What sorts wrote to disk because of the memory limit.
@@ -44,6 +55,26 @@ pub struct PrepReport {
     pub seconds: f64,
     /// Rows of the log per second.
     pub rows_per_second: f64,
+}
+
+/// Events outside of the span of a log: of wrong clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Strays {
+    /// Their number, duplicates not counted.
+    pub rows: u64,
+    /// The lowest `seq` among them, to find one.
+    pub seq: i64,
+    /// The moment of them that is farthest from the log (ms UTC).
+    pub moment_ms: i64,
+}
+
+/// A time without events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Pause {
+    /// Its first day's beginning (ms UTC).
+    pub from_ms: i64,
+    /// The end of its last day (ms UTC).
+    pub until_ms: i64,
 }
 
 /// Clicks.
@@ -109,8 +140,54 @@ impl PrepReport {
                 orphaned: outcome("conversions_orphaned"),
                 unattributed: outcome("conversions_unattributed"),
             },
+            log_start_ms: number(counts, "log_start_ms"),
             log_end_ms: number(counts, "log_end_ms"),
             ..PrepReport::default()
         }
+    }
+
+    /// Refuses days that leave a part without a row.
+    pub(crate) fn check_parts(&self, settings: &PrepSettings) -> Result<(), Error> {
+        if settings.valid_days + settings.test_days == 0 {
+            return Ok(());
+        }
+        let asked = [true, settings.valid_days > 0, settings.test_days > 0];
+        match Part::ALL.into_iter().zip(asked).find(|&(part, asked)| asked && self.rows_of(part) == 0) {
+            Some((part, _)) => Err(Error::EmptyPart {
+                part: part.name(),
+                valid_days: settings.valid_days,
+                test_days: settings.test_days,
+                start_ms: self.log_start_ms,
+                end_ms: self.log_end_ms,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn rows_of(&self, part: Part) -> u64 {
+        self.examples.get(part.name()).copied().unwrap_or(0)
+    }
+
+    /// What the user should know: events that were left out, pauses, parts that came out empty.
+    pub fn warnings(&self) -> Vec<String> {
+        let stray = |strays: Option<Strays>, which: &str, limit_ms: i64| {
+            let Strays { rows, seq, moment_ms } = strays?;
+            Some(format!(
+                "{rows} events were left out: {which} ({}), as far as {}; one has seq {seq}. Their clocks are wrong, \
+                 or the log has holes",
+                date(limit_ms),
+                date(moment_ms)
+            ))
+        };
+        let early = stray(self.before_log, "they happened days before the log starts", self.log_start_ms);
+        let late =
+            stray(self.after_log, "they happened or were received days after the log ends", self.log_end_ms);
+        let pause = |pause: &Pause| {
+            format!("the log has no usual day from {} to {}", date(pause.from_ms), date(pause.until_ms))
+        };
+        let pauses = self.pauses.iter().map(pause);
+        let empty = Part::ALL.into_iter().filter(|&part| self.rows_of(part) == 0);
+        let empty = empty.map(|part| format!("no example is for the part `{}`", part.name()));
+        early.into_iter().chain(late).chain(pauses).chain(empty).collect()
     }
 }

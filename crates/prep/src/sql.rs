@@ -5,6 +5,7 @@
 //! No join pairs an impression with more than one row.
 
 use crate::settings::{Attribution, DAY_MS, PrepSettings};
+use semrank_data::TIMES_MS;
 use std::borrow::Cow;
 
 /// One query.
@@ -27,10 +28,14 @@ queries! {
     CHECK = "check",
     /// Whether two rows have one number.
     REPEATED_SEQ = "repeated_seq",
+    /// Rows per day.
+    DAYS = "days",
     /// Rows that repeat another.
     DUPLICATES = "duplicates",
     /// Every event once.
     EVENTS = "events",
+    /// What lies outside of the span.
+    STRAYS = "strays",
     /// Clicks and conversions.
     ACTS = "acts",
     /// The last impressions before them.
@@ -68,6 +73,8 @@ impl Parameters {
         let conversion_ms = settings.conversion_days * DAY_MS;
         let first_touch = i64::from(settings.attribution == Attribution::FirstTouch);
         let numbers = [
+            ("origin_ms", *TIMES_MS.start()),
+            ("day_ms", DAY_MS),
             ("clock_tolerance_ms", settings.clock_tolerance_seconds * 1000),
             ("late_ms", settings.late_seconds * 1000),
             ("click_ms", settings.click_minutes * 60_000),
@@ -83,6 +90,12 @@ impl Parameters {
         all.push(("context", columns(&|at| format!(", context_{at}"))));
         all.push(("no_context", columns(&|at| format!(", NULL AS context_{at}"))));
         Parameters(all)
+    }
+
+    /// The same for events from `first_ms` on and before `over_ms`.
+    pub(crate) fn within(&self, first_ms: i64, over_ms: i64) -> Parameters {
+        let span = [("first_ms", first_ms.to_string()), ("over_ms", over_ms.to_string())];
+        Parameters(self.0.iter().cloned().chain(span).collect())
     }
 }
 
@@ -101,9 +114,9 @@ mod tests {
 
     #[test]
     fn every_name_is_filled_in() {
-        let parameters = Parameters::new(&PrepSettings::default(), 2, true);
+        let parameters = Parameters::new(&PrepSettings::default(), 2, true).within(0, 1);
         let first = [DUPLICATES, EVENTS, ACTS, LAST_SEEN, LINKS, CLICKED, CONVERSIONS, VIEW_THROUGH];
-        for query in first.into_iter().chain([LABELS, KNOWN, COUNTS, OUTCOMES, HISTORY, EXAMPLES]) {
+        for query in first.into_iter().chain([DAYS, STRAYS, LABELS, KNOWN, COUNTS, OUTCOMES, HISTORY, EXAMPLES]) {
             assert!(!query.with(&parameters).text.contains('{'), "{}", query.name);
         }
         assert!(EXAMPLES.with(&parameters).text.contains("propensity, context_0, context_1,"));

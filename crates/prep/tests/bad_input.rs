@@ -4,8 +4,8 @@
 mod common;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, StringArray, TimestampMicrosecondArray};
-use common::{START, columns, entries, random_logs, write_raw, write_table};
-use semrank_prep::{Error, PrepSettings, prepare};
+use common::{DAY, Row, START, columns, entries, random_logs, write_raw, write_table};
+use semrank_prep::{Error, PrepReport, PrepSettings, prepare};
 use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
@@ -184,4 +184,87 @@ fn nothing_is_left_of_what_was_stopped() {
         assert!(matches!(done, Err(Error::Stopped)), "{done:?}");
         assert_eq!(entries(folder), before);
     }
+}
+
+/// The rows of some random logs, the clocks of a few changed, and what comes of them with these settings.
+fn prepared(
+    folder: &Path,
+    settings: &PrepSettings,
+    change: impl FnOnce(&mut Vec<Row>),
+) -> Result<PrepReport, Error> {
+    let mut rows = random_logs(3, LOGS).concat();
+    change(&mut rows);
+    write_raw(&folder.join("raw"), &rows);
+    prepare(&folder.join("raw"), &folder.join("out"), settings, &|| false)
+}
+
+fn days(valid_days: i64, test_days: i64) -> PrepSettings {
+    PrepSettings { valid_days, test_days, ..PrepSettings::default() }
+}
+
+#[test]
+fn one_impression_in_the_year_2100_is_left_out_and_told() {
+    let settings = days(1, 1);
+    let year_2100 = START + 74 * 365 * DAY;
+    let [clean, wrong] = [false, true].map(|wrong| {
+        let folder = tempfile::tempdir().unwrap();
+        let report = prepared(folder.path(), &settings, |rows| {
+            let mut row = rows.iter().find(|row| row.action == "impression").unwrap().clone();
+            row = Row { seq: 1_000_000, id: None, parent: None, received: None, time: year_2100, ..row };
+            if wrong {
+                rows.push(row);
+            }
+        });
+        report.unwrap()
+    });
+    let facts =
+        |report: &PrepReport| (report.log_end_ms, report.matured, report.examples.clone(), report.clicks);
+    assert_eq!(facts(&clean), facts(&wrong));
+    assert!(clean.examples.len() == 3 && clean.warnings().is_empty(), "{clean:#?}");
+    assert_eq!(wrong.after_log.map(|strays| (strays.rows, strays.seq)), Some((1, 1_000_000)));
+    let warnings = wrong.warnings().join("\n");
+    says(&warnings, &["1 events were left out", "seq 1000000", "2099-12"]);
+}
+
+#[test]
+fn a_log_in_parts_that_are_years_apart_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let moved = |rows: &mut Vec<Row>| {
+        rows.iter_mut().step_by(10).for_each(|row| {
+            row.time -= 55 * 365 * DAY;
+            row.received = None;
+        });
+    };
+    let error = prepared(folder.path(), &PrepSettings::default(), moved).unwrap_err();
+    says(
+        &error.to_string(),
+        &["events.parquet: got", "rows before 19", "without a pause of more than a year"],
+    );
+    says(&error.help().unwrap(), &["clocks are wrong"]);
+    assert_eq!(entries(folder.path()), ["raw"]);
+}
+
+#[test]
+fn parts_that_were_asked_for_by_days_and_come_out_empty_are_refused() {
+    let earlier = |rows: &mut Vec<Row>| {
+        let shown = rows.iter_mut().filter(|row| row.action == "impression");
+        shown.for_each(|row| (row.time, row.received) = (row.time - 3 * DAY, None));
+    };
+    for (valid_days, test_days, part) in [(30, 1, "train"), (1, 30, "train"), (1, 1, "valid"), (4, 1, "test")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let error = prepared(folder.path(), &days(valid_days, test_days), earlier).unwrap_err();
+        says(&error.to_string(), &[&format!("for the part `{part}`"), "in a log from 2025-12-2"]);
+        assert_eq!(entries(folder.path()), ["raw"]);
+    }
+    // By shares a small log is worth a warning only.
+    let folder = tempfile::tempdir().unwrap();
+    let at_once = |rows: &mut Vec<Row>| {
+        rows.iter_mut().for_each(|row| (row.time, row.received) = (START, None));
+    };
+    let report = prepared(folder.path(), &PrepSettings::default(), at_once).unwrap();
+    says(
+        &report.warnings().join("\n"),
+        &["no example is for the part `valid`", "no example is for the part `test`"],
+    );
 }

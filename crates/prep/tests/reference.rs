@@ -6,7 +6,7 @@ mod common;
 #[path = "common/reference.rs"]
 mod reference;
 
-use common::{Columns, Row, random_logs, write_raw};
+use common::{Columns, DAY, Row, START, random_logs, write_raw};
 use reference::{Counts, Event, Example};
 use semrank_data::{Dataset, Examples};
 use semrank_prep::{Attribution, PrepReport, PrepSettings, prepare};
@@ -20,13 +20,18 @@ fn settings(attribution: Attribution, view_through_days: i64, logging_delay_seco
 
 /// What should come of some logs: examples by time, then `seq`, and the counts of the report.
 fn expected(logs: &[Vec<Row>], settings: &PrepSettings) -> (Vec<Example>, Counts) {
-    let clean: Vec<Vec<Row>> = logs.iter().map(|log| reference::clean(log, settings)).collect();
-    let log_end = clean.iter().map(|log| reference::end(log)).max().unwrap();
+    let span = reference::span(&logs.concat(), settings);
+    let all: Vec<Vec<Row>> = logs.iter().map(|log| reference::clean(log, settings)).collect();
+    let count = |logs: &[Vec<Row>]| logs.iter().map(Vec::len).sum::<usize>() as u64;
+    let (rows, events) = (count(logs), count(&all));
+    let clean: Vec<Vec<Row>> = all.into_iter().map(|log| reference::within(log, span)).collect();
+    let log_end = clean.iter().filter(|log| !log.is_empty()).map(|log| reference::end(log)).max().unwrap();
     let examples = clean.iter().flat_map(|log| reference::examples(log, log_end, settings));
     let mut examples: Vec<Example> = examples.collect();
     examples.sort_by_key(|example| (example.time, example.seq));
     reference::set_parts(&mut examples);
-    let mut counts = Counts::default();
+    let (duplicates, strays) = (rows - events, events - count(&clean));
+    let mut counts = Counts { duplicates, strays, ..Counts::default() };
     logs.iter().zip(&clean).for_each(|(rows, log)| counts.add(rows, log, settings));
     (examples, counts)
 }
@@ -120,7 +125,10 @@ fn check(logs: &[Vec<Row>], settings: &PrepSettings) -> PrepReport {
 
 fn check_counts(report: &PrepReport, expected: &[Example], counts: &Counts) {
     let count = |what: fn(&Example) -> bool| expected.iter().filter(|&example| what(example)).count() as u64;
-    assert_eq!(report.log_rows - report.duplicates, report.impressions + report.history_events);
+    let strays: u64 = [report.before_log, report.after_log].iter().flatten().map(|strays| strays.rows).sum();
+    assert_eq!(strays, counts.strays);
+    let events = report.impressions + report.history_events + strays;
+    assert_eq!(report.log_rows - report.duplicates, events);
     assert_eq!(report.impressions, expected.len() as u64);
     for part in ["train", "valid", "test"] {
         let rows = expected.iter().filter(|example| example.part == part).count() as u64;
@@ -204,4 +212,39 @@ fn logs_of_their_own_agree() {
         }
     }
     assert!(done > 25);
+}
+
+/// Gives some rows wrong clocks: years and days away on both sides, scattered, in a burst, by the user's clock or the server's.
+fn with_wrong_clocks(logs: &mut [Vec<Row>]) {
+    let moves = [
+        -55 * 365 * DAY,
+        -30 * DAY,
+        -9 * DAY,
+        9 * DAY,
+        12 * DAY,
+        12 * DAY,
+        12 * DAY + 1,
+        90 * DAY,
+        74 * 365 * DAY,
+    ];
+    for (at, moved) in moves.into_iter().enumerate() {
+        let row = &mut logs[at * 7][0];
+        row.time += moved;
+        // Without the server's clock, with one that is wrong too, and a server's clock alone that is wrong.
+        row.received = [None, Some(row.time), Some(row.time + 700)][at % 3];
+    }
+    logs[99][0].received = Some(logs[99][0].time + 20 * 365 * DAY);
+}
+
+#[test]
+fn wrong_clocks_change_nothing_but_their_own_rows() {
+    for seed in 2000..2003 {
+        let mut logs = random_logs(seed, 500);
+        with_wrong_clocks(&mut logs);
+        let report = check(&logs, &settings(Attribution::LastTouch, 1, 0));
+        let (before, after) = (report.before_log.unwrap(), report.after_log.unwrap());
+        assert!(before.rows >= 1 && after.rows >= 3, "{report:#?}");
+        assert_eq!(report.warnings().iter().filter(|warning| warning.contains("left out")).count(), 2);
+        assert!(report.log_end_ms < START + 8 * DAY && report.matured > 1000);
+    }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Data {
     pub(crate) scope: FitScope,
     /// When each item may be shown; empty where nothing is known or the log has no times.
     active: Vec<(i64, i64)>,
-    /// Time of the last event.
+    /// Time of the last event, wrong clocks left out.
     now: i64,
 }
 
@@ -47,7 +47,7 @@ impl Data {
         };
         let active = active(&dataset);
         let path = std::path::absolute(path).map_err(Error::io("find", path))?;
-        let now = dataset.events.times().iter().copied().max().unwrap_or(i64::MIN);
+        let now = dataset.events.end().unwrap_or(i64::MIN);
         Ok(Data { dataset, path, hash, split, examples, scope, active, now })
     }
 

@@ -11,7 +11,7 @@
 
 use crate::config::Config;
 use crate::error::Error;
-use semrank_data::{LockedFile, write_atomically};
+use semrank_data::{LockedFile, settle, write_atomically};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -90,14 +90,16 @@ impl RunFolder {
         &self.path
     }
 
-    /// Where a stage stands.
+    /// Where a stage stands, its replacement settled.
     pub(crate) fn stage(&self, name: &str) -> PathBuf {
-        self.path.join(name)
+        let dir = self.path.join(name);
+        settle(&dir);
+        dir
     }
 
-    /// Where the state of a training under way stands.
+    /// Where the state of a training under way stands, its replacement settled.
     pub(crate) fn partial(&self) -> PathBuf {
-        self.path.join("model.partial")
+        self.stage("model.partial")
     }
 
     /// Writes down what was asked for.

@@ -24,7 +24,7 @@ mod writer;
 
 pub use writer::{ExampleRow, ExamplesWriter};
 
-use crate::{ColumnType, Dataset, Error};
+use crate::{ColumnType, Dataset, Error, settle};
 use semrank_core::{Dictionary, History, ItemId, UserId};
 use std::path::Path;
 
@@ -157,6 +157,7 @@ pub struct Examples {
 impl Examples {
     /// Whether the folder has examples.
     pub fn exist(dir: &Path) -> bool {
+        settle(dir);
         dir.join(FILE).is_file()
     }
 

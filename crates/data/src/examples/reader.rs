@@ -2,7 +2,7 @@
 
 use super::{ContextColumn, ContextValues, Examples, OptionalColumn, Part, REQUIRED, is_standard};
 use crate::columns::{Batch, Table};
-use crate::{ColumnType, Dataset, Error};
+use crate::{ColumnType, Dataset, Error, TIMES_MS};
 use arrow::array::{Array, Float64Array, Int64Array, StringArray};
 use semrank_core::{Dictionary, ItemId, UserId};
 use std::path::Path;
@@ -25,7 +25,7 @@ pub(super) fn read(path: &Path, dataset: &Dataset) -> Result<Examples, Error> {
         .chain(optional.iter().map(|column| column.name()))
         .chain(context.iter().map(|column| column.name.as_str()))
         .collect();
-    let rows = usize::try_from(table.rows()).unwrap_or(0);
+    let rows = table.rows_to_reserve();
     let mut batches = table.read(&names)?;
     let mut reader = Reader::new(dataset, optional, context, rows);
     while let Some(batch) = batches.next_batch()? {
@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
     }
 
     fn order(&mut self, batch: &Batch) -> Result<(), Error> {
-        let (times, seqs) = (Integers::of(batch, "timestamp")?, Integers::of(batch, "seq")?);
+        let (times, seqs) = (Integers::times(batch, "timestamp")?, Integers::of(batch, "seq")?);
         for row in 0..batch.rows() {
             let place = (times.required(row)?, seqs.required(row)?);
             if place < self.last {
@@ -181,7 +181,13 @@ impl<'a> Reader<'a> {
         if column == OptionalColumn::Propensity {
             return propensities(batch, &mut examples.propensities);
         }
-        let values = Integers::of(batch, name)?;
+        let values = match column {
+            OptionalColumn::ClickTime
+            | OptionalColumn::ConversionTime
+            | OptionalColumn::ClickReceived
+            | OptionalColumn::ConversionReceived => Integers::times(batch, name)?,
+            _ => Integers::of(batch, name)?,
+        };
         let rows = 0..batch.rows();
         let times = match column {
             OptionalColumn::ClickTime => Some(&mut examples.click_times),
@@ -221,14 +227,14 @@ fn log_end(examples: &mut Examples, batch: &Batch, elapsed: &Integers<'_>) -> Re
     for row in 0..batch.rows() {
         let Some(ms) = elapsed.get(row) else { continue };
         let Some(click) = clicks.as_ref().and_then(|clicks| clicks.get(row)) else { continue };
-        let end = click.checked_add(ms).filter(|_| ms >= 0);
+        let end = click.checked_add(ms).filter(|end| ms >= 0 && TIMES_MS.contains(end));
         let expected = examples.log_end.or(end);
         if end.is_none() || end != expected {
             let expected = match expected {
                 Some(end) => {
                     format!("{}: the log ends at {end}, as in the rows before", end.saturating_sub(click))
                 }
-                None => "0 or more".into(),
+                None => "0 or more, up to an end of the log before 2200".into(),
             };
             return Err(elapsed.error(row, &ms.to_string(), &expected));
         }
@@ -320,6 +326,12 @@ impl<'a> Integers<'a> {
     fn of(batch: &'a Batch, name: &'a str) -> Result<Integers<'a>, Error> {
         Self::maybe(batch, name)?
             .ok_or_else(|| batch.error(0, name, "no such column", "a column of integers"))
+    }
+
+    /// A column of moments.
+    fn times(batch: &'a Batch, name: &'a str) -> Result<Integers<'a>, Error> {
+        batch.times(name)?;
+        Self::of(batch, name)
     }
 
     fn get(&self, row: usize) -> Option<i64> {

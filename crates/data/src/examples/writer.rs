@@ -1,6 +1,7 @@
 //! Rows into `examples.parquet`, streamed in the order that readers rely on.
 
 use super::{FILE, OptionalColumn, Part, REQUIRED, is_standard};
+use crate::limits::{TIMES_EXPECTED, TIMES_MS};
 use crate::parquet_sink::ParquetSink;
 use crate::{Error, ExtraColumn, Value};
 use std::path::Path;
@@ -115,7 +116,7 @@ impl ExamplesWriter {
     /// Adds a row.
     ///
     /// # Errors
-    /// An empty user or item, a row before its predecessor by (`timestamp`, `seq`), a wrong number or type of context
+    /// An empty user or item, a time out of [`TIMES_MS`](crate::TIMES_MS), a row before its predecessor by (`timestamp`, `seq`), a wrong number or type of context
     /// values; the system's.
     pub fn push(&mut self, row: &ExampleRow<'_>) -> Result<(), Error> {
         self.check(row)?;
@@ -147,6 +148,11 @@ impl ExamplesWriter {
         let place = (row.timestamp, row.seq);
         if row.user.is_empty() || row.item.is_empty() {
             return Err(Error::Options(format!("example {}: a user and an item are needed", self.rows + 1)));
+        }
+        let times = [Some(row.timestamp), row.click_time, row.conversion_time];
+        if let Some(time) = times.into_iter().flatten().find(|time| !TIMES_MS.contains(time)) {
+            let at = self.rows + 1;
+            return Err(Error::Options(format!("example {at}: the time {time}, expected {TIMES_EXPECTED}")));
         }
         if row.context.len() != self.context {
             let got = row.context.len();

@@ -1,14 +1,16 @@
 //! CSV (RFC 4180 quoting) and TSV (no quoting: a quote is a character) with a header line.
 
 use super::rows::{Column, Row, Rows};
-use super::source::{self, Place, Source};
+use super::source::{self, Place, Ration, Rationed};
 use crate::Error;
+use crate::limits::{MOST_COLUMNS, MOST_LINE_BYTES};
 use std::path::{Path, PathBuf};
 
 /// A delimited text file.
 pub(crate) struct Delimited {
     path: PathBuf,
-    reader: csv::Reader<Source>,
+    reader: csv::Reader<Rationed>,
+    ration: Ration,
     columns: Vec<Column>,
     selected: Vec<usize>,
     record: csv::ByteRecord,
@@ -28,23 +30,32 @@ impl Delimited {
         let mut builder = csv::ReaderBuilder::new();
         builder.delimiter(b'\t').quoting(false).has_headers(false).flexible(true);
         let columns = columns.iter().map(|&name| Column::text(name)).collect();
-        Ok(Self::new(path, builder.from_reader(source::open(path)?), columns))
+        let (file, ration) = source::open_rationed(path)?;
+        Ok(Self::new(path, builder.from_reader(file), ration, columns))
     }
 
     fn open(path: &Path, builder: &mut csv::ReaderBuilder) -> Result<Delimited, Error> {
-        let mut reader = builder.flexible(true).from_reader(source::open(path)?);
+        let (file, ration) = source::open_rationed(path)?;
+        let mut reader = builder.flexible(true).from_reader(file);
         let header = reader.byte_headers().map_err(|error| failed(path, error))?.clone();
         let place = Place { file: path, line: 1 };
+        if ration.is_used_up() {
+            return Err(too_long(path, 1));
+        }
+        if header.len() > MOST_COLUMNS {
+            let (got, expected) = (format!("{} columns", header.len()), format!("{MOST_COLUMNS} at most"));
+            return Err(Error::Schema { path: path.to_owned(), got, expected });
+        }
         let columns = header
             .iter()
             .map(|name| Ok(Column::text(place.utf8("", name)?)))
             .collect::<Result<Vec<_>, Error>>()?;
-        Ok(Self::new(path, reader, columns))
+        Ok(Self::new(path, reader, ration, columns))
     }
 
-    fn new(path: &Path, reader: csv::Reader<Source>, columns: Vec<Column>) -> Delimited {
+    fn new(path: &Path, reader: csv::Reader<Rationed>, ration: Ration, columns: Vec<Column>) -> Delimited {
         let record = csv::ByteRecord::new();
-        Delimited { path: path.to_owned(), reader, columns, selected: Vec::new(), record }
+        Delimited { path: path.to_owned(), reader, ration, columns, selected: Vec::new(), record }
     }
 
     /// Renames the columns, e.g. to drop the types of a header.
@@ -68,11 +79,17 @@ impl Rows for Delimited {
     }
 
     fn next(&mut self, row: &mut Row) -> Result<bool, Error> {
-        if !self.reader.read_byte_record(&mut self.record).map_err(|error| failed(&self.path, error))? {
+        self.ration.renew();
+        let more =
+            self.reader.read_byte_record(&mut self.record).map_err(|error| failed(&self.path, error))?;
+        let line = self.record.position().map_or(0, csv::Position::line);
+        if self.ration.is_used_up() {
+            return Err(too_long(&self.path, line));
+        }
+        if !more {
             return Ok(false);
         }
-        row.line = self.record.position().map_or(0, csv::Position::line);
-        row.cells.clear();
+        row.start(line);
         let place = row.place(&self.path);
         if self.record.len() != self.columns.len() {
             let lines = self.reader.position().line().saturating_sub(row.line);
@@ -85,10 +102,14 @@ impl Rows for Delimited {
             place.utf8(&column.name, bytes)?;
         }
         for &column in &self.selected {
-            row.cells.push_field(place.utf8(&self.columns[column].name, &self.record[column])?);
+            row.push(place.utf8(&self.columns[column].name, &self.record[column])?, true);
         }
         Ok(true)
     }
+}
+
+fn too_long(path: &Path, line: u64) -> Error {
+    Error::LineTooLong { path: path.to_owned(), line, most: MOST_LINE_BYTES }
 }
 
 fn failed(path: &Path, error: csv::Error) -> Error {

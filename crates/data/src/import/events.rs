@@ -114,7 +114,7 @@ impl EventsPlan {
         };
         let time = match &mut self.order {
             Order::Time(cell, clock) => When::Time(cell.time(row, file, clock)?),
-            Order::Position(cell) => When::Position(cell.integer(row, file)?),
+            Order::Position(cell) => When::Position(cell.position(row, file)?),
             Order::Row => When::Position(number as i64),
         };
         if let (Some(cell), Some(least)) = (&self.rating, self.min_rating)

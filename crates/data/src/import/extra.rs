@@ -41,11 +41,17 @@ impl Extra {
         Ok(match (self.column.kind, &mut self.clock) {
             _ if text.is_empty() => Value::Null,
             (_, Some(clock)) => Value::Integer(self.cell.time(row, file, clock)?),
+            (ColumnType::Text, None) if is_id(&self.column.name) => Value::Text(self.cell.exact(row, file)?),
             (ColumnType::Text, None) => Value::Text(text),
             (ColumnType::Integer, None) => Value::Integer(self.cell.integer(row, file)?),
             (ColumnType::Number, None) => Value::Number(self.cell.number(row, file)?),
         })
     }
+}
+
+/// Whether a further column holds ids, which must not change.
+pub(crate) fn is_id(name: &str) -> bool {
+    name.ends_with("_id")
 }
 
 /// The values of all kept columns in `row`.

@@ -2,6 +2,7 @@
 
 use super::rows::{CellKind, Row, Rows};
 use super::time::Clock;
+use crate::limits::{POSITIONS, POSITIONS_EXPECTED};
 use crate::{Error, RowError};
 use std::path::Path;
 
@@ -106,9 +107,9 @@ impl Cell {
         row.cell(self.index)
     }
 
-    /// An id or a name: text that is not empty; a number only if it is whole.
+    /// An id or a name: text that is not empty; a number only if it is whole and came unchanged.
     pub(crate) fn id<'r>(&self, row: &'r Row, file: &Path) -> Result<&'r str, RowError> {
-        let text = self.of(row);
+        let text = self.exact(row, file)?;
         if text.is_empty() {
             return Err(row.place(file).error(&self.name, "an empty value", "an id"));
         }
@@ -116,6 +117,24 @@ impl Cell {
             return Err(row.place(file).error(&self.name, format!("`{text}`"), "text or a whole number"));
         }
         Ok(text)
+    }
+
+    /// A text that may be an id, or empty: two values of the file never become one.
+    pub(crate) fn exact<'r>(&self, row: &'r Row, file: &Path) -> Result<&'r str, RowError> {
+        let text = self.of(row);
+        let place = row.place(file);
+        if self.kind == CellKind::Time && !text.is_empty() {
+            let error = place.error(&self.name, "a typed time", "text or a whole number");
+            return Err(error.with_help("write ids as text: times are kept in whole milliseconds only"));
+        }
+        if row.is_exact(self.index) {
+            return Ok(text);
+        }
+        let error =
+            place.error(&self.name, format!("`{text}`"), "text or a whole number that is kept exactly");
+        Err(error.with_help(
+            "write ids as text or as 64-bit integers: a float, and a JSON number beyond 64 bits, is rounded",
+        ))
     }
 
     /// A whole number.
@@ -126,6 +145,15 @@ impl Cell {
             .ok()
             .or_else(|| text.parse::<f64>().ok().filter(whole).map(|number| number as i64))
             .ok_or_else(|| row.place(file).error(&self.name, quoted(text), "a whole number"))
+    }
+
+    /// A place in a sequence.
+    pub(crate) fn position(&self, row: &Row, file: &Path) -> Result<i64, RowError> {
+        let position = self.integer(row, file)?;
+        match POSITIONS.contains(&position) {
+            true => Ok(position),
+            false => Err(row.place(file).error(&self.name, format!("`{position}`"), POSITIONS_EXPECTED)),
+        }
     }
 
     /// A finite number.

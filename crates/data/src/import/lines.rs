@@ -2,6 +2,7 @@
 
 use super::rows::{Column, Row, Rows};
 use super::source::{Lines, Place};
+use crate::limits::MOST_COLUMNS;
 use crate::{Error, RowError};
 use std::borrow::Cow;
 use std::path::Path;
@@ -49,11 +50,10 @@ impl Rows for CutLines {
     fn next(&mut self, row: &mut Row) -> Result<bool, Error> {
         let path = self.lines.path.clone();
         let Some(line) = self.lines.next()?.map(<[u8]>::to_vec) else { return Ok(false) };
-        row.line = self.lines.line;
-        row.cells.clear();
+        row.start(self.lines.line);
         let text = decoded(row.place(&path), &line, self.cut.latin1)?;
         let fields = self.cut.fields(row.place(&path), &text)?;
-        self.selected.iter().for_each(|&column| row.cells.push_field(&fields[column]));
+        self.selected.iter().for_each(|&column| row.push(&fields[column], true));
         Ok(true)
     }
 }
@@ -61,6 +61,11 @@ impl Rows for CutLines {
 impl Cut {
     fn fields<'a>(&self, place: Place<'_>, line: &'a str) -> Result<Vec<Cow<'a, str>>, RowError> {
         let wanted = self.names.len();
+        // Counted first: a line of separators alone would take many times its size.
+        let found = line.split(self.separator).take(MOST_COLUMNS + 1).count();
+        if found > MOST_COLUMNS {
+            return Err(place.error("", "a line of separators", format!("at most {MOST_COLUMNS} fields")));
+        }
         let mut fields: Vec<Cow<'a, str>> = line.split(self.separator).map(Cow::Borrowed).collect();
         if let Some(free) = self.free
             && fields.len() > wanted

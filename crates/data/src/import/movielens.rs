@@ -144,15 +144,14 @@ impl Rows for GenreFlags {
 
     fn next(&mut self, row: &mut Row) -> Result<bool, Error> {
         let more = self.lines.next(&mut self.whole);
-        row.line = self.whole.line;
-        row.cells.clear();
+        row.start(self.whole.line);
         if !more? {
             return Ok(false);
         }
         let set = |&genre: &usize| self.whole.cell(5 + genre) == "1";
         let genres: Vec<&str> = (1..GENRES.len()).filter(set).map(|genre| GENRES[genre]).collect();
         let fields = [self.whole.cell(0), self.whole.cell(1), &genres.join("|")];
-        self.selected.iter().for_each(|&column| row.cells.push_field(fields[column]));
+        self.selected.iter().for_each(|&column| row.push(fields[column], true));
         Ok(true)
     }
 }

@@ -1,21 +1,26 @@
 //! One JSON object a line. The columns are the keys of the first 100 objects.
+//!
+//! A value becomes the text of a cell while the line is read: nothing else is kept of it, so a line costs memory as long as it is.
+//! JSON readers turn integers beyond 64 bits into floats, which no longer are what stood there: such a cell is marked.
 
-use super::rows::{CellKind, Column, Row, Rows};
+use super::rows::{CellKind, Column, MOST_EXACT_F64, Row, Rows, float_text, is_exact};
 use super::source::{Lines, Place};
+use crate::limits::{MOST_COLUMNS, MOST_PEEKED_BYTES};
 use crate::{Error, RowError};
-use serde_json::{Map, Value};
-use std::collections::VecDeque;
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt;
 use std::path::Path;
 
 /// A line's number and its object, or what is wrong with it.
-type Object = (u64, Result<Map<String, Value>, RowError>);
+type Line = (u64, Result<Object, RowError>);
 
 const PEEKED_LINES: usize = 100;
 
 /// A file of JSON objects.
 pub(crate) struct JsonLines {
     lines: Lines,
-    peeked: VecDeque<Object>,
+    peeked: VecDeque<Line>,
     columns: Vec<Column>,
     selected: Vec<usize>,
 }
@@ -28,13 +33,20 @@ impl JsonLines {
             columns: Vec::new(),
             selected: Vec::new(),
         };
+        let mut places = HashMap::new();
         while rows.peeked.len() < PEEKED_LINES
-            && let Some(object) = rows.read()?
+            && rows.lines.bytes < MOST_PEEKED_BYTES
+            && let Some(line) = rows.read()?
         {
-            if let (_, Ok(object)) = &object {
-                object.iter().for_each(|(name, value)| learn(&mut rows.columns, name, value));
+            if let (_, Ok(object)) = &line {
+                object.0.iter().for_each(|(name, value)| learn(&mut rows.columns, &mut places, name, value));
             }
-            rows.peeked.push_back(object);
+            rows.peeked.push_back(line);
+        }
+        if rows.columns.len() > MOST_COLUMNS {
+            let (got, expected) =
+                (format!("{} different keys", rows.columns.len()), format!("{MOST_COLUMNS} at most"));
+            return Err(Error::Schema { path: path.to_owned(), got, expected });
         }
         match rows.peeked.front() {
             None => Err(Error::Empty { path: path.to_owned(), expected: "one JSON object a line".into() }),
@@ -43,7 +55,7 @@ impl JsonLines {
         }
     }
 
-    fn read(&mut self) -> Result<Option<Object>, Error> {
+    fn read(&mut self) -> Result<Option<Line>, Error> {
         let Some(bytes) = self.lines.next()?.map(<[u8]>::to_vec) else { return Ok(None) };
         let line = self.lines.line;
         let place = Place { file: &self.lines.path, line };
@@ -74,46 +86,148 @@ impl Rows for JsonLines {
             None => self.read()?,
         };
         let Some((line, object)) = next else { return Ok(false) };
-        row.line = line;
-        row.cells.clear();
+        row.start(line);
         let object = object?;
         for &column in &self.selected {
             let name = &self.columns[column].name;
-            let text = object.get(name).map_or(Some(String::new()), text);
-            let text = text.ok_or_else(|| {
-                row.place(&self.lines.path).error(name, "an object", "text, a number or a list of them")
-            })?;
-            row.cells.push_field(&text);
+            match object.0.get(name) {
+                None => row.push("", true),
+                Some(Json { text: Some(text), exact, .. }) => row.push(text, *exact),
+                Some(Json { text: None, .. }) => {
+                    let place = row.place(&self.lines.path);
+                    return Err(place.error(name, "an object", "text, a number or a list of them").into());
+                }
+            }
         }
         Ok(true)
     }
 }
 
-fn learn(columns: &mut Vec<Column>, name: &str, value: &Value) {
-    let kind = match value {
-        Value::Number(number) if number.is_f64() => CellKind::Float,
-        Value::Number(_) => CellKind::Integer,
-        _ => CellKind::Text,
-    };
-    match columns.iter_mut().find(|column| column.name == name) {
-        None => columns.push(Column { name: name.to_owned(), kind }),
+fn learn(columns: &mut Vec<Column>, places: &mut HashMap<String, usize>, name: &str, value: &Json) {
+    match places.get(name) {
+        None => {
+            places.insert(name.to_owned(), columns.len());
+            columns.push(Column { name: name.to_owned(), kind: value.kind.clone() });
+        }
         // A float among integers makes all of them floats.
-        Some(column) if kind == CellKind::Float && column.kind == CellKind::Integer => column.kind = kind,
+        Some(&at) if value.kind == CellKind::Float && columns[at].kind == CellKind::Integer => {
+            columns[at].kind = CellKind::Float;
+        }
         Some(_) => {}
     }
 }
 
-/// The text of a value; none for an object.
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => Some(String::new()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(match number.as_f64() {
-            Some(float) if number.is_f64() => float.to_string(),
-            _ => number.to_string(),
-        }),
-        Value::Array(values) => Some(values.iter().map(text).collect::<Option<Vec<_>>>()?.join(", ")),
-        Value::Object(_) => None,
+/// A line's object.
+struct Object(BTreeMap<String, Json>);
+
+/// A value as the text of a cell.
+struct Json {
+    /// None for an object.
+    text: Option<String>,
+    kind: CellKind,
+    /// Whether the text is what stood there, so that it can be an id.
+    exact: bool,
+}
+
+impl Json {
+    fn text(text: impl Into<String>) -> Json {
+        Json { text: Some(text.into()), kind: CellKind::Text, exact: true }
+    }
+
+    fn integer(text: String) -> Json {
+        Json { text: Some(text), kind: CellKind::Integer, exact: true }
+    }
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Object, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+struct ObjectVisitor;
+
+impl<'de> Visitor<'de> for ObjectVisitor {
+    type Value = Object;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+        let mut object = BTreeMap::new();
+        while let Some((name, value)) = map.next_entry()? {
+            object.insert(name, value);
+            if object.len() > MOST_COLUMNS {
+                return Err(A::Error::custom(format!("an object of more than {MOST_COLUMNS} keys")));
+            }
+        }
+        Ok(Object(object))
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
+        deserializer.deserialize_any(JsonVisitor)
+    }
+}
+
+struct JsonVisitor;
+
+impl<'de> Visitor<'de> for JsonVisitor {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::text(""))
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Json, E> {
+        Ok(Json::text(flag.to_string()))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
+        Ok(Json::text(text))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Json, E> {
+        Ok(Json::text(text))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Json, E> {
+        Ok(Json::integer(number.to_string()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
+        Ok(Json::integer(number.to_string()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Json, E> {
+        // 2^53 itself may have been 2^53 + 1 in the text.
+        let exact = is_exact(number, MOST_EXACT_F64 - 1.0);
+        Ok(Json { text: Some(float_text(number)), kind: CellKind::Float, exact })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Json, A::Error> {
+        let mut all = Json::text("");
+        let mut first = true;
+        while let Some(value) = values.next_element::<Json>()? {
+            all.exact &= value.exact;
+            all.text = all.text.zip(value.text).map(|(mut all, value)| {
+                all.push_str(if first { "" } else { ", " });
+                all.push_str(&value);
+                all
+            });
+            first = false;
+        }
+        Ok(all)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Json { text: None, kind: CellKind::Text, exact: true })
     }
 }

@@ -1,15 +1,16 @@
 //! Parquet files as rows of text cells; only the selected columns are read.
 
-use super::rows::{CellKind, Column, Row, Rows};
+use super::rows::{CellKind, Column, MOST_EXACT_F64, Row, Rows, float_text, is_exact};
 use super::source;
 use crate::Error;
-use crate::columns::{Batch, Batches, Table};
+use crate::columns::{Batch, Batches, Table, lost};
+use crate::limits::{self, TIMES_EXPECTED};
 use arrow::array::{
     Array, ArrayRef, AsArray, Float32Array, Float64Array, Int64Array, ListArray, StringArray, UInt64Array,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Int64Type, TimeUnit, UInt64Type};
-use std::io::{Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -52,11 +53,15 @@ impl ParquetRows {
     fn load(&mut self, batch: &Batch) -> Result<(), Error> {
         self.cells.clear();
         for name in &self.selected {
-            let cells = batch.column(name).and_then(Cells::new).ok_or_else(|| Error::Schema {
+            let column = batch.column(name);
+            let cells = column.and_then(Cells::new).ok_or_else(|| Error::Schema {
                 path: self.path.clone(),
                 got: format!("column `{name}` of a type that cannot be read as text"),
                 expected: "strings, numbers, times or lists of strings".into(),
             })?;
+            if let Some(row) = column.and_then(|column| lost(column, cells.array())) {
+                return Err(batch.error(row, name, "a time beyond 64 bits of milliseconds", TIMES_EXPECTED));
+            }
             self.cells.push(cells);
         }
         (self.rows, self.at, self.first_row) = (batch.rows(), 0, batch.first_row);
@@ -89,9 +94,8 @@ impl Rows for ParquetRows {
             };
             self.load(&batch)?;
         }
-        row.line = self.first_row + self.at as u64;
-        row.cells.clear();
-        self.cells.iter().for_each(|cells| cells.push(self.at, &mut row.cells));
+        row.start(self.first_row + self.at as u64);
+        self.cells.iter().for_each(|cells| cells.push(self.at, row));
         self.at += 1;
         Ok(true)
     }
@@ -100,7 +104,13 @@ impl Rows for ParquetRows {
 /// Parquet needs to seek, so a gzipped file is unpacked into an unnamed temporary one.
 fn unpacked(path: &Path) -> Result<Table, Error> {
     let mut file = tempfile::tempfile().map_err(Error::io("unpack", path))?;
-    std::io::copy(&mut source::open(path)?, &mut file).map_err(source::read_error(path))?;
+    let packed = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
+    let most = limits::most_unpacked_bytes(packed);
+    let unpacked = std::io::copy(&mut source::open(path)?.take(most + 1), &mut file);
+    if unpacked.map_err(source::read_error(path))? > most {
+        let reason = format!("its {packed} bytes hold more than {most}");
+        return Err(Error::Damaged { path: path.to_owned(), format: "gzip", reason });
+    }
     file.seek(SeekFrom::Start(0)).map_err(Error::io("unpack", path))?;
     Table::from_file(path, file)
 }
@@ -121,15 +131,21 @@ fn kind(arrow: &DataType) -> CellKind {
     }
 }
 
+/// Every whole number up to here is a 32-bit float, 2^24.
+const MOST_EXACT_F32: f64 = 16_777_216.0;
+/// The same of 16-bit floats: 2^11.
+const MOST_EXACT_F16: f64 = 2048.0;
+
 /// One column of a batch, in the few layouts that have a text.
 enum Cells {
     Text(StringArray),
     Integer(Int64Array),
     Unsigned(UInt64Array),
-    // Not widened: 2.55 must not become 2.549999952316284.
-    Float(Float32Array),
+    // Not widened: 2.55 must not become 2.549999952316284. With the most that an id may be.
+    Float(Float32Array, f64),
     Double(Float64Array),
-    List(ListArray),
+    // With whether its values are what stands in the file: floats are printed in another way.
+    List(ListArray, bool),
 }
 
 impl Cells {
@@ -145,7 +161,8 @@ impl Cells {
             }
             DataType::Float64 => Cells::Double(array.as_primitive::<Float64Type>().clone()),
             kind if kind.is_floating() => {
-                Cells::Float(to(&DataType::Float32)?.as_primitive::<Float32Type>().clone())
+                let most_exact = if *kind == DataType::Float16 { MOST_EXACT_F16 } else { MOST_EXACT_F32 };
+                Cells::Float(to(&DataType::Float32)?.as_primitive::<Float32Type>().clone(), most_exact)
             }
             DataType::Timestamp(_, zone) => {
                 let ms = to(&DataType::Timestamp(TimeUnit::Millisecond, zone.clone()))?;
@@ -155,28 +172,44 @@ impl Cells {
                 let ms = cast(&to(&DataType::Date64)?, &DataType::Int64).ok()?;
                 Cells::Integer(ms.as_primitive::<Int64Type>().clone())
             }
-            DataType::List(_) | DataType::LargeList(_) => {
+            DataType::List(item) | DataType::LargeList(item) => {
+                let exact = !item.data_type().is_floating();
                 let strings = Field::new("item", DataType::Utf8, true);
-                Cells::List(to(&DataType::List(Arc::new(strings)))?.as_list::<i32>().clone())
+                Cells::List(to(&DataType::List(Arc::new(strings)))?.as_list::<i32>().clone(), exact)
             }
             _ => Cells::Text(to(&DataType::Utf8)?.as_string::<i32>().clone()),
         })
     }
 
-    fn push(&self, row: usize, out: &mut csv::StringRecord) {
-        let text = match self {
-            Cells::Text(column) if column.is_valid(row) => return out.push_field(column.value(row)),
-            Cells::Integer(column) if column.is_valid(row) => column.value(row).to_string(),
-            Cells::Unsigned(column) if column.is_valid(row) => column.value(row).to_string(),
-            Cells::Float(column) if column.is_valid(row) => column.value(row).to_string(),
-            Cells::Double(column) if column.is_valid(row) => column.value(row).to_string(),
-            Cells::List(column) if column.is_valid(row) => {
-                let values = column.value(row);
-                let texts: Vec<&str> = values.as_string::<i32>().iter().flatten().collect();
-                texts.join(", ")
+    fn array(&self) -> &dyn Array {
+        match self {
+            Cells::Text(column) => column,
+            Cells::Integer(column) => column,
+            Cells::Unsigned(column) => column,
+            Cells::Float(column, _) => column,
+            Cells::Double(column) => column,
+            Cells::List(column, _) => column,
+        }
+    }
+
+    fn push(&self, at: usize, out: &mut Row) {
+        match self {
+            Cells::Text(column) if column.is_valid(at) => out.push(column.value(at), true),
+            Cells::Integer(column) if column.is_valid(at) => out.push(&column.value(at).to_string(), true),
+            Cells::Unsigned(column) if column.is_valid(at) => out.push(&column.value(at).to_string(), true),
+            Cells::Float(column, most_exact) if column.is_valid(at) => {
+                let exact = is_exact(column.value(at).into(), *most_exact);
+                out.push(&float_text(column.value(at)), exact);
             }
-            _ => String::new(),
-        };
-        out.push_field(&text);
+            Cells::Double(column) if column.is_valid(at) => {
+                out.push(&float_text(column.value(at)), is_exact(column.value(at), MOST_EXACT_F64));
+            }
+            Cells::List(column, exact) if column.is_valid(at) => {
+                let values = column.value(at);
+                let texts: Vec<&str> = values.as_string::<i32>().iter().flatten().collect();
+                out.push(&texts.join(", "), *exact);
+            }
+            _ => out.push("", true),
+        }
     }
 }

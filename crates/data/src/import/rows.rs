@@ -1,13 +1,15 @@
 //! One view of every table: named columns, rows of text cells with their line.
 //!
-//! A null or absent cell is empty. Parquet and JSON numbers come as text that prints them exactly, so that an id is
-//! never rounded; typed times come as ms UTC.
+//! A null or absent cell is empty. Parquet and JSON numbers come as text that prints them exactly; typed times come as ms UTC.
+//! Some numbers had lost digits before: floats beyond 2^53 stand for several integers each. Their cells are marked, so that none of
+//! them becomes an id.
 
 use super::delimited::Delimited;
 use super::ndjson::JsonLines;
 use super::parquet_rows::ParquetRows;
 use super::source::{Place, plain_name};
 use crate::Error;
+use std::fmt;
 use std::path::Path;
 
 /// What a column's cells are in their file.
@@ -35,6 +37,23 @@ impl Column {
     }
 }
 
+/// Every whole number up to here is a 64-bit float, 2^53; not the next one.
+pub(crate) const MOST_EXACT_F64: f64 = 9_007_199_254_740_992.0;
+
+/// Whether a float is whole and not too large for an id; `most` is the last whole number before which none is missing.
+pub(crate) fn is_exact(number: f64, most: f64) -> bool {
+    number.fract() == 0.0 && number.abs() <= most
+}
+
+/// A float's shortest text that reads as the same float, never long.
+pub(crate) fn float_text(number: impl Into<f64> + fmt::Display + fmt::LowerExp + Copy) -> String {
+    const MOST_DIGITS: f64 = 1e22;
+    match number.into().abs() {
+        0.0 | 1e-7..MOST_DIGITS => number.to_string(),
+        _ => format!("{number:e}"),
+    }
+}
+
 /// One row of the selected columns.
 #[derive(Debug, Default)]
 pub(crate) struct Row {
@@ -42,9 +61,31 @@ pub(crate) struct Row {
     pub(crate) line: u64,
     /// In the order of the selection.
     pub(crate) cells: csv::StringRecord,
+    /// Cells that are not what the writer of the file meant; mostly none.
+    inexact: Vec<usize>,
 }
 
 impl Row {
+    /// Empties the row for another line.
+    pub(crate) fn start(&mut self, line: u64) {
+        self.line = line;
+        self.cells.clear();
+        self.inexact.clear();
+    }
+
+    /// Adds a cell.
+    pub(crate) fn push(&mut self, text: &str, exact: bool) {
+        if !exact {
+            self.inexact.push(self.cells.len());
+        }
+        self.cells.push_field(text);
+    }
+
+    /// Whether a cell is exactly what stands in the file.
+    pub(crate) fn is_exact(&self, index: usize) -> bool {
+        !self.inexact.contains(&index)
+    }
+
     pub(crate) fn cell(&self, index: usize) -> &str {
         self.cells.get(index).unwrap_or("")
     }

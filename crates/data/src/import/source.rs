@@ -1,10 +1,13 @@
 //! Files as bytes and as numbered lines: gzip found by its magic number, byte-order mark skipped, UTF-8 checked.
 
+use crate::limits::MOST_LINE_BYTES;
 use crate::{Error, RowError};
 use flate2::read::MultiGzDecoder;
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
@@ -34,6 +37,46 @@ pub(crate) fn open(path: &Path) -> Result<Source, Error> {
 pub(crate) fn plain_name(path: &Path) -> String {
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     name.strip_suffix(".gz").map(str::to_owned).unwrap_or(name)
+}
+
+/// A text file for a reader that looks for the ends of rows itself: it is given so many bytes, and more only when it says that it
+/// has found one.
+pub(crate) struct Rationed {
+    source: Source,
+    left: Rc<Cell<usize>>,
+}
+
+/// How a reader of [`Rationed`] says that it has found the end of a row.
+#[derive(Debug, Clone)]
+pub(crate) struct Ration(Rc<Cell<usize>>);
+
+impl Ration {
+    /// Allows another row.
+    pub(crate) fn renew(&self) {
+        // A reader may have taken the start of the next row already.
+        self.0.set(MOST_LINE_BYTES + BUFFER_BYTES);
+    }
+
+    /// Whether the row was too long: the file was cut off there.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.0.get() == 0
+    }
+}
+
+/// Opens a text file for such a reader.
+pub(crate) fn open_rationed(path: &Path) -> Result<(Rationed, Ration), Error> {
+    let ration = Ration(Rc::default());
+    ration.renew();
+    Ok((Rationed { source: open(path)?, left: ration.0.clone() }, ration))
+}
+
+impl Read for Rationed {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let most = out.len().min(self.left.get());
+        let read = self.source.read(&mut out[..most])?;
+        self.left.set(self.left.get() - read);
+        Ok(read)
+    }
 }
 
 /// Tells damaged gzip from a failing disk.
@@ -88,29 +131,40 @@ fn shortened(text: String) -> String {
     if text.chars().count() <= MOST { text } else { text.chars().take(MOST).chain(['…']).collect() }
 }
 
-/// The lines of a text file.
+/// The lines of a text file, none longer than [`MOST_LINE_BYTES`].
 pub(crate) struct Lines {
     pub(crate) path: PathBuf,
     source: Source,
     buffer: Vec<u8>,
     /// Number of the last line, from 1.
     pub(crate) line: u64,
+    /// Bytes of all lines so far.
+    pub(crate) bytes: u64,
 }
 
 impl Lines {
     pub(crate) fn open(path: &Path) -> Result<Lines, Error> {
-        Ok(Lines { path: path.to_owned(), source: open(path)?, buffer: Vec::new(), line: 0 })
+        Ok(Lines { path: path.to_owned(), source: open(path)?, buffer: Vec::new(), line: 0, bytes: 0 })
     }
 
     /// The next line that is not blank, without its end.
     pub(crate) fn next(&mut self) -> Result<Option<&[u8]>, Error> {
         loop {
             self.buffer.clear();
-            let read = self.source.read_until(b'\n', &mut self.buffer).map_err(read_error(&self.path))?;
+            let mut line = self.source.by_ref().take(MOST_LINE_BYTES as u64 + 1);
+            let read = line.read_until(b'\n', &mut self.buffer).map_err(read_error(&self.path))?;
             if read == 0 {
                 return Ok(None);
             }
             self.line += 1;
+            if read > MOST_LINE_BYTES {
+                return Err(Error::LineTooLong {
+                    path: self.path.clone(),
+                    line: self.line,
+                    most: MOST_LINE_BYTES,
+                });
+            }
+            self.bytes += read as u64;
             while matches!(self.buffer.last(), Some(b'\n' | b'\r')) {
                 self.buffer.pop();
             }

@@ -1,6 +1,7 @@
 //! Columns of labelled rows beyond user, item, label, time and history: standard ones keep their meaning, the others
 //! are context. Files may differ in columns and types; a column that a file lacks is empty there.
 
+use super::super::extra::is_id;
 use super::super::header::{Cell, Header};
 use super::super::rows::{CellKind, Row};
 use super::super::time::{Clock, TimeUnit};
@@ -152,6 +153,7 @@ impl Source {
         Ok(match (kind, &mut self.clock) {
             _ if text.is_empty() => Kept::Null,
             (_, Some(clock)) => Kept::Integer(self.cell.time(row, file, clock)?),
+            (ColumnType::Text, None) if is_id(&self.name) => Kept::Text(self.cell.exact(row, file)?.into()),
             (ColumnType::Text, None) => Kept::Text(text.into()),
             (ColumnType::Integer, None) => {
                 let integer = self.cell.integer(row, file)?;

@@ -8,11 +8,13 @@
 //! The lists of a user are mostly starts of one growing sequence, so it is written once ([`merge`]). Where a file has
 //! no list, a row's history is every row of the user that was liked strictly before it. An event takes the time of
 //! the row that liked it, or else the time of the first row that knows it; never a later time than a row that knows
-//! it. All rows are held in memory, since they are sorted by time.
+//! it. Rows are sorted by time, so all are held in memory, 40 bytes each; their lists and further values wait on disk ([`spool`]), and
+//! the lists of one user after the other are read back.
 
 mod context;
 mod merge;
 mod read;
+mod spool;
 mod write;
 
 use super::items::ItemsPlan;
@@ -24,6 +26,7 @@ use context::Context;
 use merge::Merged;
 use read::{Labelled, PartPlan};
 use semrank_core::Dictionary;
+use spool::{Spool, SpoolReader};
 
 /// A row number of this import.
 type RowIndex = u32;
@@ -57,14 +60,15 @@ pub(crate) fn import(options: &Options) -> Result<ImportReport, Error> {
         items.run(&mut session)?;
     }
     let mut table = Table::default();
+    let mut spool = Spool::create(session.folder())?;
     for plan in plans {
-        plan.run(&context, &mut table, &mut session)?;
+        plan.run(&context, (&mut table, &mut spool), &mut session)?;
     }
-    let merged = merge_all(&table);
+    let mut spool = spool.finish()?;
     let action = options.default_action.as_deref().unwrap_or("like");
-    write::events(&table, &merged, action, &mut session)?;
-    write::examples(&table, &merged, &context, &mut session)?;
-    write::notes(&merged, &context, &mut session);
+    let (ends, counts) = write_events(&table, &mut spool, action, &mut session)?;
+    write::examples((&table, &mut spool), &ends, &context, &mut session)?;
+    write::notes(&counts, &context, &mut session);
     session.finish()
 }
 
@@ -76,30 +80,60 @@ struct UserHistory {
     times: merge::Times,
 }
 
-fn merge_all(table: &Table) -> Vec<UserHistory> {
+/// Decisions about histories, summed over users.
+#[derive(Default)]
+struct Counts {
+    windows: u64,
+    approximate: u64,
+    unknown: u64,
+    moved: u64,
+}
+
+/// Writes the sequences of one user after the other, in the order of their first rows; gives the end of every row's history.
+fn write_events(
+    table: &Table,
+    spool: &mut SpoolReader,
+    action: &str,
+    session: &mut Session,
+) -> Result<(Vec<u32>, Counts), Error> {
     let mut order: Vec<RowIndex> = (0..table.rows.len() as u32).collect();
     let row = |index: RowIndex| &table.rows[index as usize];
     order.sort_by_key(|&index| (row(index).user, row(index).time, index));
-    let users = order.chunk_by(|&a, &b| row(a).user == row(b).user);
-    users.map(|rows| of_user(table, rows)).collect()
+    let (mut ends, mut counts) = (vec![0; table.rows.len()], Counts::default());
+    for rows in order.chunk_by(|&a, &b| row(a).user == row(b).user) {
+        let history = of_user(table, spool, rows)?;
+        write::events(table, &history, action, session)?;
+        history.rows.iter().zip(&history.merged.ends).for_each(|(&row, &end)| ends[row as usize] = end);
+        counts.add(&history);
+    }
+    Ok((ends, counts))
+}
+
+impl Counts {
+    fn add(&mut self, history: &UserHistory) {
+        self.windows += history.merged.windows;
+        self.approximate += history.merged.approximate;
+        self.unknown += history.times.unknown;
+        self.moved += history.times.moved;
+    }
 }
 
 /// `rows` are one user's, by time.
-fn of_user(table: &Table, rows: &[RowIndex]) -> UserHistory {
+fn of_user(table: &Table, spool: &mut SpoolReader, rows: &[RowIndex]) -> Result<UserHistory, Error> {
     let row = |index: &RowIndex| &table.rows[*index as usize];
     let liked: Vec<(u32, i64)> = rows.iter().map(row).filter(|r| r.label).map(|r| (r.item, r.time)).collect();
     let liked_items: Vec<u32> = liked.iter().map(|(item, _)| *item).collect();
     let before = |time: i64| &liked_items[..liked.partition_point(|&(_, at)| at < time)];
-    let known = |index: &RowIndex| match &row(index).history {
-        Some(history) => history.as_ref(),
-        None => before(row(index).time),
-    };
-    let mut rows = rows.to_vec();
+    let lists = rows.iter().map(|index| Ok((*index, spool.list(row(index).parts)?)));
+    let lists: Vec<(RowIndex, Option<Box<[u32]>>)> = lists.collect::<Result<_, Error>>()?;
+    let known = lists.iter().map(|(index, list)| list.as_deref().unwrap_or_else(|| before(row(index).time)));
+    let mut rows: Vec<(RowIndex, &[u32])> = rows.iter().copied().zip(known).collect();
     // At one moment the shorter list is the older one.
-    rows.sort_by_key(|index| (row(index).time, known(index).len(), *index));
-    let merged = merge::merge(rows.iter().map(known));
+    rows.sort_by_key(|(index, known)| (row(index).time, known.len(), *index));
+    let merged = merge::merge(rows.iter().map(|(_, known)| *known));
     let seen: Vec<(i64, u32)> =
-        rows.iter().zip(&merged.ends).map(|(index, &end)| (row(index).time, end)).collect();
+        rows.iter().zip(&merged.ends).map(|((index, _), &end)| (row(index).time, end)).collect();
     let times = merge::times(&merged.items, &liked, &seen);
-    UserHistory { user: row(&rows[0]).user, merged, rows, times }
+    let rows: Vec<RowIndex> = rows.into_iter().map(|(index, _)| index).collect();
+    Ok(UserHistory { user: row(&rows[0]).user, merged, rows, times })
 }

@@ -6,8 +6,9 @@ use super::super::options::Options;
 use super::super::rows::{Row, Rows};
 use super::super::session::Session;
 use super::super::time::Clock;
-use super::Table;
-use super::context::{Context, Kept, Source};
+use super::context::{Context, Source};
+use super::spool::{Spool, Spooled};
+use super::{RowIndex, Table};
 use crate::{Error, Part};
 
 const USERS: [&str; 5] = ["user_id", "user", "userId", "customer_id", "session_id"];
@@ -20,9 +21,8 @@ pub(super) struct Labelled {
     pub(super) item: u32,
     pub(super) label: bool,
     pub(super) time: i64,
-    /// Items known before it, oldest first; none where the file does not list them.
-    pub(super) history: Option<Box<[u32]>>,
-    pub(super) values: Box<[Kept]>,
+    /// Items known before it, oldest first, where the file lists them; and the further values.
+    pub(super) parts: Spooled,
 }
 
 /// How to read a file.
@@ -67,11 +67,11 @@ impl PartPlan {
         Ok(PartPlan { part, rows, user, item, label, time: (time, clock), history, sources })
     }
 
-    /// Reads all rows into `table`.
+    /// Reads all rows into `table` and what is long of them into `spool`.
     pub(super) fn run(
         mut self,
         context: &Context,
-        table: &mut Table,
+        (table, spool): (&mut Table, &mut Spool),
         session: &mut Session,
     ) -> Result<(), Error> {
         let mut row = Row::default();
@@ -79,7 +79,7 @@ impl PartPlan {
         loop {
             let read = match self.rows.next(&mut row) {
                 Ok(false) => break,
-                Ok(true) => self.read(&row, context, table, session),
+                Ok(true) => self.read(&row, context, (&mut *table, &mut *spool), session),
                 Err(error) => Err(error),
             };
             read.or_else(|error| session.reject(error))?;
@@ -100,7 +100,7 @@ impl PartPlan {
         &mut self,
         row: &Row,
         context: &Context,
-        table: &mut Table,
+        (table, spool): (&mut Table, &mut Spool),
         session: &Session,
     ) -> Result<(), Error> {
         let file = self.rows.path();
@@ -114,13 +114,20 @@ impl PartPlan {
         };
         let time = self.time.0.time(row, file, &mut self.time.1)?;
         if let Some(cell) = &self.history {
-            list(cell.of(row)).try_for_each(|item| session.check_item(place, &cell.name, item))?;
+            list(cell.exact(row, file)?).try_for_each(|item| session.check_item(place, &cell.name, item))?;
         }
         let values = context.values(&mut self.sources, row, file)?;
         let history = self.history.as_ref().map(|cell| list(cell.of(row)));
-        let history = history.map(|items| items.map(|item| table.items.insert(item)).collect());
+        let history = history.map(|items| items.map(|item| table.items.insert(item)).collect::<Vec<_>>());
         let (user, item) = (table.users.insert(user), table.items.insert(item));
-        table.rows.push(Labelled { part: self.part, user, item, label, time, history, values });
+        if table.rows.len() >= RowIndex::MAX as usize {
+            return Err(Error::Options(format!(
+                "more than {} labelled rows: divide the files",
+                RowIndex::MAX
+            )));
+        }
+        let parts = spool.push(history.as_deref(), &values)?;
+        table.rows.push(Labelled { part: self.part, user, item, label, time, parts });
         Ok(())
     }
 }

@@ -2,55 +2,49 @@
 
 use super::super::session::Session;
 use super::context::Context;
-use super::{Table, UserHistory};
+use super::spool::SpoolReader;
+use super::{Counts, RowIndex, Table, UserHistory};
 use crate::{Error, EventRow, ExampleRow, ExamplesWriter, When};
 
-/// Writes every user's sequence, users in the order of their first rows.
+/// Writes a user's sequence.
 pub(super) fn events(
     table: &Table,
-    histories: &[UserHistory],
+    history: &UserHistory,
     action: &str,
     session: &mut Session,
 ) -> Result<(), Error> {
-    for history in histories {
-        let user = table.users.name(history.user);
-        for (&item, &time) in history.merged.items.iter().zip(&history.times.ms) {
-            let (item, time) = (table.items.name(item), When::Time(time));
-            session.event(&EventRow { user, item, action, time, extra: &[] })?;
-        }
+    let user = table.users.name(history.user);
+    for (&item, &time) in history.merged.items.iter().zip(&history.times.ms) {
+        let (item, time) = (table.items.name(item), When::Time(time));
+        session.event(&EventRow { user, item, action, time, extra: &[] })?;
     }
     Ok(())
 }
 
 /// Writes all rows by time, ties in the order of the files.
 pub(super) fn examples(
-    table: &Table,
-    histories: &[UserHistory],
+    (table, spool): (&Table, &mut SpoolReader),
+    ends: &[u32],
     context: &Context,
     session: &mut Session,
 ) -> Result<(), Error> {
-    let mut ends = vec![0; table.rows.len()];
-    for history in histories {
-        for (&row, &end) in history.rows.iter().zip(&history.merged.ends) {
-            ends[row as usize] = end;
-        }
-    }
-    let mut order: Vec<usize> = (0..table.rows.len()).collect();
-    order.sort_by_key(|&row| (table.rows[row].time, row));
+    let mut order: Vec<RowIndex> = (0..table.rows.len() as u32).collect();
+    order.sort_by_key(|&row| (table.rows[row as usize].time, row));
     let mut writer = ExamplesWriter::create(session.folder(), &context.optional, &context.further)?;
     for row in order {
-        let from = &table.rows[row];
+        let from = &table.rows[row as usize];
         let mut example = ExampleRow {
             part: from.part,
             user: table.users.name(from.user),
             item: table.items.name(from.item),
             timestamp: from.time,
-            seq: row as i64,
-            history_end: ends[row],
+            seq: row.into(),
+            history_end: ends[row as usize],
             click: from.label,
             ..ExampleRow::default()
         };
-        let values = context.fill(&from.values, &mut example);
+        let kept = spool.values(from.parts)?;
+        let values = context.fill(&kept, &mut example);
         writer.push(&ExampleRow { context: &values, ..example })?;
         session.example(from.part, example.item);
     }
@@ -59,22 +53,15 @@ pub(super) fn examples(
 }
 
 /// Records what was decided.
-pub(super) fn notes(histories: &[UserHistory], context: &Context, session: &mut Session) {
-    let sum = |count: fn(&UserHistory) -> u64| histories.iter().map(count).sum::<u64>();
+pub(super) fn notes(counts: &Counts, context: &Context, session: &mut Session) {
     let counts = [
+        (counts.windows, "histories are a window of their user's sequence: read from its start on"),
         (
-            sum(|h| h.merged.windows),
-            "histories are a window of their user's sequence: read from its start on",
-        ),
-        (
-            sum(|h| h.merged.approximate),
+            counts.approximate,
             "histories fit nowhere in their user's sequence: read as all that was known by then",
         ),
-        (
-            sum(|h| h.times.unknown),
-            "history events have no row: they take the time of the first row that knows them",
-        ),
-        (sum(|h| h.times.moved), "history events have a row later than one that knows them: moved forward"),
+        (counts.unknown, "history events have no row: they take the time of the first row that knows them"),
+        (counts.moved, "history events have a row later than one that knows them: moved forward"),
     ];
     for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
         session.note(format!("{count} {what}"));
