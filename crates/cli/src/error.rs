@@ -151,6 +151,9 @@ impl Error {
         match self {
             Error::Data(error) => error.help(),
             Error::Config(error) => error.help(),
+            Error::Setting(error) if error.key.starts_with("finetune.") => {
+                Some("`semrank finetune --help` lists the options with their defaults".into())
+            }
             Error::Setting(_) | Error::Features(_) => {
                 Some("`semrank config` prints every setting with its meaning and default".into())
             }
@@ -215,7 +218,7 @@ impl Error {
             Error::BadPair { .. } => Some("a line is `user<TAB>item`, by the ids of the data set".into()),
             Error::Embed(error) => error.help(),
             Error::Prep(error) => error.help(),
-            Error::Tokens(semrank_tokens::Error::Setting { .. }) => {
+            Error::Tokens(semrank_tokens::Error::Setting(_)) => {
                 Some("`semrank config` prints every setting with its meaning and default".into())
             }
             Error::Tokens(error) => error.help(),

@@ -25,19 +25,19 @@ const NEAREST: usize = 16;
 
 semrank_core::settings! {
     /// How an encoder is fine-tuned.
-    pub struct FinetuneSettings {
+    pub struct FinetuneSettings of "finetune" {
         /// Passes over the pairs.
-        epochs: usize = 2,
+        epochs: usize = 2, in 1..=1_000_000,
         /// Most steps, whatever the number of pairs.
-        max_steps: u64 = 200,
+        max_steps: u64 = 200, in 1..=1_000_000_000,
         /// Pairs a step.
-        batch: usize = 64,
+        batch: usize = 64, in 2..=1_000_000,
         /// Peak learning rate.
-        rate: f64 = 3e-5,
+        rate: f64 = 3e-5, in 1e-9..=1.0,
         /// Decoupled weight decay.
-        weight_decay: f64 = 0.01,
+        weight_decay: f64 = 0.01, in 0.0..=100.0,
         /// Temperature of the contrastive loss.
-        temperature: f64 = 0.05,
+        temperature: f64 = 0.05, in 1e-3..=100.0,
         /// Whether hard negatives are added.
         hard: bool = true,
     }

@@ -1,6 +1,7 @@
 //! What can go wrong on the way from a log to examples, with what was found, what was expected and what to do.
 
 use datafusion::error::DataFusionError;
+use semrank_core::settings::SettingError;
 use std::path::PathBuf;
 
 /// Everything that ends a preparation early; nothing is left behind then.
@@ -91,6 +92,13 @@ pub enum Error {
         /// What the engine said.
         source: Box<DataFusionError>,
     },
+}
+
+impl From<SettingError> for Error {
+    /// A setting is named as on the command line and in `dataset.toml`, which know no section.
+    fn from(error: SettingError) -> Error {
+        Error::Setting { name: error.name(), got: error.got, expected: error.expected }
+    }
 }
 
 impl Error {

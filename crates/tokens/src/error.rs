@@ -1,6 +1,7 @@
 //! Everything that can go wrong between a content vector and its published semantic id; each message says what was found,
 //! what was expected and what to do.
 
+use semrank_core::settings::SettingError;
 use std::path::PathBuf;
 
 /// What went wrong.
@@ -8,15 +9,8 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// A setting outside its limits.
-    #[error("{key} is {got}, expected {expected}")]
-    Setting {
-        /// Section and name, e.g. `tokens.levels`.
-        key: &'static str,
-        /// What was given.
-        got: String,
-        /// What is possible.
-        expected: String,
-    },
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// A vector that no code can be near to.
     #[error(
         "the vector of item row {row} has {value} in column {column}; expected finite numbers up to 1e15"

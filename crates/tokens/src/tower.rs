@@ -37,29 +37,29 @@ const TENSORS: &str = "tower.safetensors";
 
 semrank_core::settings! {
     /// The tower that aligns content vectors with behaviour before they are quantised.
-    pub struct AlignSettings {
+    pub struct AlignSettings of "align" {
         /// Whether vectors are aligned at all.
         enabled: bool = true,
         /// Width of the hidden layer.
-        hidden: usize = 256,
+        hidden: usize = 256, in 1..=16_384,
         /// Width of an aligned vector.
-        width: usize = 32,
+        width: usize = 32, in 1..=16_384,
         /// Dropout on the input and the hidden layer.
-        dropout: f64 = 0.2,
+        dropout: f64 = 0.2, in 0.0..=0.99,
         /// Temperature of the contrastive loss.
-        temperature: f64 = 0.07,
+        temperature: f64 = 0.07, in 1e-3..=100.0,
         /// Largest distance, in events, of two items that count as taken together.
-        gap: usize = 2,
+        gap: usize = 2, in 1..=1_000_000,
         /// Pairs a step; each pair's partner competes with the partners of all others.
-        batch: usize = 1024,
+        batch: usize = 1024, in 1..=1_000_000,
         /// Most passes over all pairs.
-        epochs: usize = 8,
+        epochs: usize = 8, in 0..=1_000_000,
         /// Most steps, whatever the number of pairs.
-        max_steps: u64 = 2000,
+        max_steps: u64 = 2000, in 0..=1_000_000_000,
         /// Peak learning rate.
-        rate: f64 = 1e-3,
+        rate: f64 = 1e-3, in 1e-9..=1.0,
         /// Decoupled weight decay.
-        weight_decay: f64 = 0.01,
+        weight_decay: f64 = 0.01, in 0.0..=100.0,
     }
 }
 
