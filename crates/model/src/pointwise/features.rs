@@ -31,6 +31,8 @@ pub(crate) struct FeatureStore<'a> {
     plan: Plan<'a>,
     counts: Option<Counts<'a>>,
     neighbours: Option<Neighbours>,
+    /// Whether there are none because of the number of rows.
+    lacks_neighbours: bool,
     effects: Option<ContentEffects<'a>>,
     width: usize,
     counted: usize,
@@ -53,9 +55,8 @@ impl<'a> FeatureStore<'a> {
         let counts = settings
             .counts
             .then(|| Counts::new(plan.labels, data.tables.advertisers, data.tables.kinds.len(), settings));
-        let neighbours =
-            (settings.neighbours && settings.counts && settings.affinity > 0 && rows < 1_000_000)
-                .then(Neighbours::default);
+        let compares = settings.neighbours && settings.counts && settings.affinity > 0;
+        let neighbours = (compares && rows < settings.neighbour_rows).then(Neighbours::default);
         let contents = data.tables.width() > 0;
         let effects = (contents && settings.counts)
             .then(|| ContentEffects::new(data.tables, plan.labels.has_conversions()));
@@ -70,6 +71,7 @@ impl<'a> FeatureStore<'a> {
         Self {
             data,
             plan,
+            lacks_neighbours: compares && neighbours.is_none(),
             counts,
             neighbours,
             effects,
@@ -99,6 +101,11 @@ impl<'a> FeatureStore<'a> {
     #[cfg(test)]
     pub(crate) fn kept(&self) -> usize {
         self.room() - self.free.len()
+    }
+
+    /// Whether the rows are too many for items to be compared by the labels they share.
+    pub(crate) fn lacks_neighbours(&self) -> bool {
+        self.lacks_neighbours
     }
 
     /// Features of a row.

@@ -109,9 +109,12 @@ semrank_core::settings! {
         /// Whose labels are counted: `train`, `earlier` or `past`.
         known: Known = Known::Earlier,
         /// Labelled rows of a user, from the newest, whose items are compared with a candidate.
-        affinity: usize = 100,
-        /// Whether items are also compared by the labels they share; only below a million rows.
+        affinity: usize = 100, in 0..=1_000_000,
+        /// Whether items are also compared by the labels they share.
         neighbours: bool = true,
+        /// Rows from which on they are not: each label meets the `affinity` labels that its user gave before, and of the pairs of
+        /// items that a long log has, only the first 3.7 million would be kept.
+        neighbour_rows: usize = 1_000_000, in 0..=16_000_000,
         /// Whether a slot's effect on clicks is learned apart.
         position: bool = true,
         /// Whether a row counts 1 / its `propensity`, the logging policy's probability of showing it: the other way to treat

@@ -135,6 +135,11 @@ impl<'a> PointwiseTrainer<'a> {
     }
 
     /// Trains to the end, from where it stands: one pass in time order, or epochs until validation is no longer better. Returns
+    /// Whether `pointwise.neighbour_rows` left out the features of items that share labels.
+    pub fn lacks_neighbours(&self) -> bool {
+        self.features.lacks_neighbours()
+    }
+
     /// whether it came to the end.
     pub fn fit(&mut self, watch: Watch) -> bool {
         if self.plan.once { self.fit_once(watch) } else { self.fit_epochs(watch) }

@@ -121,6 +121,13 @@ fn train<'a>(prepared: &'a Prepared, key: &str, resume: bool) -> Result<Trained<
         trainer.step(),
     ));
     fit(&mut trainer, &partial)?;
+    if trainer.lacks_neighbours() {
+        note(&format!(
+            "model: {} rows are as many as pointwise.neighbour_rows={} or more: items are not compared by the labels they share",
+            examples.len(),
+            prepared.config.pointwise.neighbour_rows,
+        ));
+    }
     let calibrations = calibrate(prepared, &mut trainer);
     Ok(Trained { facts: trainer.facts(), trainer, calibrations })
 }
