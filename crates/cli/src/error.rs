@@ -28,6 +28,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Fit(#[from] semrank_model::FitError),
     #[error(transparent)]
+    Diverged(#[from] semrank_model::pointwise::Diverged),
+    #[error(transparent)]
     Artefact(#[from] semrank_model::artefact::Error),
     #[error(transparent)]
     Simulate(#[from] semrank_sim::Error),
@@ -159,7 +161,10 @@ impl Error {
             }
             Error::Evaluate(semrank_model::evaluate::EvaluateError::NotANumber { .. })
             | Error::Fit(semrank_model::FitError::Diverged { .. }) => {
-                Some("try a lower train.rate, or train.clip=1".into())
+                Some("try a lower train.rate (or content.rate, where content is trained), or train.clip=1".into())
+            }
+            Error::Diverged(_) => {
+                Some("try a lower pointwise.rate and pointwise.table_rate, 1e-3 by default, or pointwise.clip=5".into())
             }
             Error::Artefact(_) => Some("repeat `semrank run`: it makes damaged stages again".into()),
             Error::Json { .. } | Error::Version { .. } | Error::MissingStage { .. } => {
