@@ -58,7 +58,7 @@ pub struct Losses {
 /// may end it all.
 ///
 /// # Errors
-/// What keeps an item from being encoded, and what `say` returns.
+/// What keeps an item from being encoded, a loss that is no finite number, and what `say` returns.
 ///
 /// # Panics
 /// When there is no pair.
@@ -90,10 +90,13 @@ pub fn finetune(
         for at in (0..used + 1 - batch).step_by(batch) {
             let hard = if hard.is_empty() { &[][..] } else { &hard[at..at + batch] };
             let (loss, grads) = gradients(encoder, &taken, &order[at..at + batch], hard, settings)?;
+            updates.check(loss)?;
             say(updates.apply(encoder, &grads, settings), loss)?;
         }
     }
-    Ok(Losses { before, after: held_loss(encoder, &taken, held, settings)?, steps: updates.steps() })
+    let after = held_loss(encoder, &taken, held, settings)?;
+    updates.check(after)?;
+    Ok(Losses { before, after, steps: updates.steps() })
 }
 
 impl FinetuneSettings {
@@ -127,6 +130,14 @@ impl Updates {
 
     pub(crate) fn is_done(&self) -> bool {
         self.left() == 0
+    }
+
+    /// Refuses a loss that is no number any more.
+    pub(crate) fn check(&self, loss: f64) -> Result<(), Error> {
+        if loss.is_finite() {
+            return Ok(());
+        }
+        Err(Error::Diverged { what: "loss", got: loss, step: self.step })
     }
 
     /// Goes one step; returns its number, from 1.
@@ -376,5 +387,16 @@ mod tests {
         };
         let losses = finetune(&mut tiny, ITEMS, (learned, held), &settings, 1, |_, _| Ok(())).unwrap();
         assert!(losses.after < losses.before - 0.02 && losses.steps == 40, "{losses:?}");
+    }
+
+    #[test]
+    fn an_encoder_that_diverges_ends_the_training() {
+        let (mut tiny, pairs) = (Tiny::new(), pairs());
+        tiny.params[0] = f32::NAN;
+        let (learned, held) = pairs.split_at(40);
+        let settings = FinetuneSettings { hard: false, ..FinetuneSettings::default() };
+        let ended = finetune(&mut tiny, ITEMS, (learned, held), &settings, 1, |_, _| Ok(()));
+        let said = ended.unwrap_err().to_string();
+        assert_eq!(said, "the loss of the encoder under training is NaN in step 0: training has diverged");
     }
 }

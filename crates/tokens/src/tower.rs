@@ -188,7 +188,7 @@ impl Tower<f32> {
             let loss = step_of.gradients(&tower, contents, &chosen, settings, key);
             step += 1;
             if !loss.is_finite() {
-                return Err(Error::Diverged { loss, step });
+                return Err(settings.diverged(("loss", loss), step));
             }
             let rate = schedule.rate(step);
             let adam = Adam { rate, weight_decay: settings.weight_decay, ..Adam::default() };
@@ -199,7 +199,17 @@ impl Tower<f32> {
                 sum = 0.0;
             }
         }
-        Ok(tower)
+        // The last step has no next one whose loss would tell.
+        match tower.params.iter().find(|param| !param.is_finite()) {
+            Some(&param) => Err(settings.diverged(("parameter", f64::from(param)), step)),
+            None => Ok(tower),
+        }
+    }
+}
+
+impl AlignSettings {
+    fn diverged(&self, (what, got): (&'static str, f64), step: u64) -> Error {
+        Error::Diverged { what, got, of: "the alignment tower", setting: "align.rate", rate: self.rate, step }
     }
 }
 
@@ -421,6 +431,16 @@ mod tests {
             let near = (grad - expected).abs() < 1e-6 * (1.0 + expected.abs());
             assert!(near, "parameter {at}: {grad} {expected}");
         }
+    }
+
+    #[test]
+    fn a_training_that_diverges_names_its_rate() {
+        let pairs: Vec<[u32; 2]> = PAIRS.repeat(20);
+        // Both within their ranges: every step multiplies the parameters by 1 - rate · weight decay.
+        let settings = AlignSettings { rate: 1.0, weight_decay: 100.0, batch: 5, ..AlignSettings::default() };
+        let said = Tower::fit(&contents(), 12, &pairs, &settings, 1, |_| ()).unwrap_err().to_string();
+        assert!(said.contains("of the alignment tower is"), "{said}");
+        assert!(said.ends_with("with align.rate=1: training has diverged"), "{said}");
     }
 
     #[test]
