@@ -16,7 +16,7 @@ use crate::run::{Data, write_json};
 use crate::{interrupt, resources};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
-use semrank_core::{ItemId, UserId};
+use semrank_core::{ItemId, UserId, narrow};
 use semrank_data::StagedDir;
 use semrank_embed::{Error as EmbedError, Kept, Spec, Trainable};
 use semrank_model::{
@@ -231,7 +231,7 @@ impl Examples {
         let ends = [false, true].map(|held| {
             let end = |user: usize| match is_held_out(user) == held {
                 true => all.train_ends[user],
-                false => all.events.range(UserId(user as u32)).start,
+                false => all.events.range(UserId(narrow::index(user))).start,
             };
             (0..all.train_ends.len()).map(end).collect::<Vec<usize>>()
         });
@@ -291,7 +291,7 @@ fn is_held_out(user: usize) -> bool {
 /// How often the validation items of held-out users are near to their interests, and to the mean of their histories.
 fn recall(layers: &TextLayers, data: &Data, seed: u64) -> Result<Vec<InterestRecall>, Error> {
     interrupt::check()?;
-    let all: Vec<u32> = (0..data.dataset.catalog.len() as u32).collect();
+    let all: Vec<u32> = narrow::indices(data.dataset.catalog.len()).collect();
     let width = layers.encoder.width();
     let vectors = UnitVectors::new(&vectors_of(layers, &all)?, width);
     interrupt::check()?;

@@ -10,7 +10,7 @@
 use crate::finetune::Updates;
 use crate::live::{Saved, TrainedEncoder, backward_in_tasks, forward_in_tasks};
 use crate::{FinetuneSettings, Losses, TrainingData};
-use semrank_core::Rng;
+use semrank_core::{Rng, narrow};
 use semrank_embed::Error;
 use semrank_nn::kernel;
 use std::collections::BTreeSet;
@@ -45,7 +45,7 @@ pub fn engagements(data: &TrainingData) -> Vec<Engagement> {
         let items = targets(data, user);
         for at in 1..items.len() {
             let recent = items[..at].iter().rev().take(RECENT).copied().collect();
-            out.push(Engagement { user: user as u32, recent, item: items[at] });
+            out.push(Engagement { user: narrow::index(user), recent, item: items[at] });
         }
     }
     out
@@ -128,7 +128,7 @@ impl Draw {
             items.sort_unstable();
             items
         });
-        let pool = (0..data.items() as u32).filter(|&item| data.counts[item as usize] > 0);
+        let pool = narrow::indices(data.items()).filter(|&item| data.counts[item as usize] > 0);
         Self { pool: pool.collect(), taken: taken.collect() }
     }
 

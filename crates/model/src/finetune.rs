@@ -10,7 +10,7 @@
 
 use crate::live::{TaskPass, TrainedEncoder, backward_in_tasks, forward_in_tasks, vectors_of};
 use rayon::prelude::*;
-use semrank_core::Rng;
+use semrank_core::{Rng, narrow};
 use semrank_embed::Error;
 use semrank_nn::{
     Adam, AdamState, Candidates, Masked, Mat, Schedule, SoftmaxGrads, SoftmaxLoss, clip_factor, kernel,
@@ -204,7 +204,7 @@ fn hard_negatives(
     taken: &Taken,
     rng: &mut Rng,
 ) -> Result<Vec<u32>, Error> {
-    let all: Vec<u32> = (0..items as u32).collect();
+    let all: Vec<u32> = narrow::indices(items).collect();
     let vectors = vectors_of(encoder, &all)?;
     let dim = encoder.width();
     let anchors: Vec<u32> = pairs.iter().map(|pair| pair[0]).collect::<BTreeSet<_>>().into_iter().collect();
@@ -218,7 +218,7 @@ fn hard_negatives(
             matmul(&mut scores, 0.0, queries, Mat::new(&vectors, items, dim).t(), 1.0);
             let nearest = |(&anchor, scores): (&u32, &[f32])| {
                 let mut others: Vec<u32> =
-                    (0..items as u32).filter(|&item| !taken.together(anchor, item)).collect();
+                    narrow::indices(items).filter(|&item| !taken.together(anchor, item)).collect();
                 let by =
                     |a: &u32, b: &u32| scores[*b as usize].total_cmp(&scores[*a as usize]).then(a.cmp(b));
                 let count = NEAREST.min(others.len());
@@ -296,11 +296,11 @@ fn forward(
             let item = candidates[at as usize];
             item == partner || taken.together(anchor, item)
         };
-        masked.indices.extend((0..candidates.len() as u32).filter(other));
+        masked.indices.extend(narrow::indices(candidates.len()).filter(other));
         masked.end_position();
     }
     let (queries, positives, others) = (rows(&anchors), rows(&partners), rows(&candidates));
-    let targets: Vec<u32> = (0..pairs.len() as u32).collect();
+    let targets: Vec<u32> = narrow::indices(pairs.len()).collect();
     let loss = SoftmaxLoss {
         dim,
         queries: &queries,

@@ -11,7 +11,7 @@
 use crate::content_map::ContentMap;
 use crate::{ModelSettings, PrefixRows};
 use rayon::prelude::*;
-use semrank_core::Rng;
+use semrank_core::{Rng, narrow};
 use semrank_nn::{
     Block, BlockConfig, BlockSaved, Dropout, Init, LayerNorm, Layout, NormSaved, Scalar, Slot, Table,
     keep_last, kernel,
@@ -434,7 +434,7 @@ fn id_table<T: Scalar>(settings: &ModelSettings, trained: &[bool], seed: u64) ->
     let mut table = Table::new(rows, dim, 0.02, &Rng::new(seed, "ids"));
     let mut owned = vec![false; rows];
     for item in (0..trained.len()).filter(|&item| trained[item]) {
-        owned[id_row(settings, rows, item as u32) as usize] = true;
+        owned[id_row(trained.len(), rows, narrow::index(item)) as usize] = true;
     }
     for row in (0..rows).filter(|&row| !owned[row]) {
         table.values[row * dim..(row + 1) * dim].fill(T::ZERO);

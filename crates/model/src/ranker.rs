@@ -12,7 +12,7 @@ use crate::{
     push_history,
 };
 use rayon::prelude::*;
-use semrank_core::{EventLog, ItemId};
+use semrank_core::{EventLog, ItemId, narrow};
 use semrank_nn::{Mat, kernel, matmul, unit_rows};
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +58,7 @@ impl<'a> Encoded<'a> {
     /// Computes the vectors of all items; `content` is `[items x C]` or empty.
     pub fn new(network: &'a Network<f32>, events: &'a EventLog, items: usize, content: &[f32]) -> Self {
         let dim = network.dim();
-        let all: Vec<u32> = (0..items as u32).collect();
+        let all: Vec<u32> = narrow::indices(items).collect();
         let mut vectors = vec![0.0; items * dim];
         network.item_vectors(&all, content, RowDropout::off(), &mut vectors);
         let mut unit = vec![0.0; items * dim];

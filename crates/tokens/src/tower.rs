@@ -20,7 +20,7 @@
 use crate::vectors::check_finite;
 use crate::{Error, sealed};
 use rayon::prelude::*;
-use semrank_core::Rng;
+use semrank_core::{Rng, narrow};
 use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
 use semrank_nn::{
     Adam, AdamState, Candidates, Dropout, Init, Layout, Linear, Masked, Scalar, Schedule, SoftmaxGrads,
@@ -174,7 +174,7 @@ impl Tower<f32> {
         let total_steps = (steps_per_epoch * settings.epochs as u64).min(settings.max_steps);
         let schedule = Schedule { peak: settings.rate, warmup_steps: 20, total_steps, final_share: 0.03 };
         let mut moments = AdamState::new(tower.params.len());
-        let mut order: Vec<u32> = (0..pairs.len() as u32).collect();
+        let mut order: Vec<u32> = narrow::indices(pairs.len()).collect();
         let mut step_of = Step::default();
         let (mut step, mut sum) = (0, 0.0);
         while step < total_steps {
@@ -343,7 +343,7 @@ impl<T: Scalar> Step<T> {
             .map(|(shard, (queries, dqueries))| {
                 let first = shard * rows;
                 let positions = queries.len() / width;
-                let targets: Vec<u32> = (first as u32..(first + positions) as u32).collect();
+                let targets: Vec<u32> = (narrow::index(first)..narrow::count(first + positions)).collect();
                 let masked = same_items(&pairs[first..first + positions], pairs);
                 let mut dcandidates = vec![T::ZERO; partners.len()];
                 let mut ditems = vec![T::ZERO; partners.len()];
@@ -381,7 +381,7 @@ impl<T: Scalar> Step<T> {
 /// For each of `asking` the pairs whose partner is one of its own two items: they are no negatives.
 fn same_items(asking: &[[u32; 2]], pairs: &[[u32; 2]]) -> Masked {
     let mut by_partner: Vec<(u32, u32)> =
-        pairs.iter().enumerate().map(|(at, pair)| (pair[1], at as u32)).collect();
+        pairs.iter().enumerate().map(|(at, pair)| (pair[1], narrow::index(at))).collect();
     by_partner.sort_unstable();
     let mut masked = Masked::default();
     masked.clear();

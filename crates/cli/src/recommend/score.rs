@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::run::{Finished, kind};
-use semrank_core::ItemId;
+use semrank_core::{ItemId, narrow};
 use semrank_model::evaluate::{EvaluateError, Query, Scorer};
 use semrank_model::{ItemItem, Ranker};
 use serde::Serialize;
@@ -95,9 +95,9 @@ pub(crate) fn recommend_to(
     ranker.score(&[query], &mut scores);
     if let Some(item) = scores.iter().position(|score| score.is_nan()) {
         let (scorer, user) = (ranker.name().to_owned(), query.user.0);
-        return Err(EvaluateError::NotANumber { scorer, user, item: item as u32 }.into());
+        return Err(EvaluateError::NotANumber { scorer, user, item: narrow::index(item) }.into());
     }
-    let mut best: Vec<ItemId> = (0..scores.len() as u32)
+    let mut best: Vec<ItemId> = narrow::indices(scores.len())
         .map(ItemId)
         .filter(|item| scores[item.index()] > f32::NEG_INFINITY && allowed(*item))
         .collect();

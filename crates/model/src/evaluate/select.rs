@@ -1,5 +1,6 @@
 //! The two inner loops of an evaluation over one row of scores: counting what ranks above a score, and the best `k`.
 
+use semrank_core::narrow;
 use semrank_nn::kernel;
 use std::cmp::Ordering;
 
@@ -58,7 +59,7 @@ impl Best {
             if threshold.is_some_and(|worst| !any_above(scores, worst)) {
                 continue;
             }
-            let first = (block * Self::BLOCK) as u32;
+            let first = narrow::index(block * Self::BLOCK);
             for (item, &score) in (first..).zip(scores) {
                 if threshold.is_none_or(|worst| score > worst) && allowed(item) {
                     self.candidates.push((score, item));

@@ -6,7 +6,7 @@
 
 use super::UnitVectors;
 use rayon::prelude::*;
-use semrank_core::{ItemId, Rng};
+use semrank_core::{ItemId, Rng, narrow};
 use semrank_nn::{kernel, unit_rows};
 
 /// Recall of the next engaged item.
@@ -73,7 +73,7 @@ fn rank(vectors: &UnitVectors, queries: &[Vec<f32>], history: &[ItemId], target:
     };
     let own = score(target);
     let others =
-        (0..vectors.len() as u32).map(ItemId).filter(|&item| item != target && !history.contains(&item));
+        narrow::indices(vectors.len()).map(ItemId).filter(|&item| item != target && !history.contains(&item));
     1 + others.filter(|&item| score(item) >= own).count()
 }
 

@@ -18,7 +18,7 @@ pub(crate) mod tests;
 
 use lora::Lora;
 use rayon::prelude::*;
-use semrank_core::Rng;
+use semrank_core::{Rng, narrow};
 use semrank_embed::{Error as EmbedError, Kept, Matrix, Trainable, UpperSaved};
 use semrank_nn::{Adam, AdamState, Schedule, clip_factor, kernel};
 use serde::{Deserialize, Serialize};
@@ -236,7 +236,7 @@ impl Live {
         let lora = (settings.rank > 0)
             .then(|| Lora::new(settings.rank, encoder.params(), encoder.matrices(), &mut rng.fork(0)));
         let trained = lora.as_ref().map_or(encoder.params().len(), |lora| lora.factors.len());
-        let mut order: Vec<u32> = (0..items as u32).collect();
+        let mut order: Vec<u32> = narrow::indices(items).collect();
         rng.fork(1).shuffle(&mut order);
         Self {
             lora,

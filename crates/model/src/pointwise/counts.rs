@@ -21,6 +21,7 @@
 use super::effects::Observed;
 use super::labels::Labels;
 use super::settings::{Known, PointwiseSettings};
+use semrank_core::narrow;
 use semrank_data::Part;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -225,7 +226,7 @@ impl<'a> Counts<'a> {
         &self,
         of: impl Fn(&Self, u32) -> Observed,
     ) -> impl Iterator<Item = (u32, Observed)> {
-        (0..self.scopes[1].len() as u32).map(move |item| (item, of(self, item)))
+        narrow::indices(self.scopes[1].len()).map(move |item| (item, of(self, item)))
     }
 
     /// The labelled rows of at most `most` users, spread over all that have two or more.
@@ -343,8 +344,8 @@ impl<'a> Counts<'a> {
         if never {
             return;
         }
-        self.expected.insert(row as u32, expected);
-        let arrival = |known: i64, kind| Arrival { known, row: row as u32, kind };
+        self.expected.insert(narrow::index(row), expected);
+        let arrival = |known: i64, kind| Arrival { known, row: narrow::index(row), kind };
         let mut arrivals = vec![arrival(labels.click_known(row), ArrivalKind::Click)];
         if labels.may_convert(row) {
             arrivals.push(arrival(labels.matured_known(row), ArrivalKind::Matured));

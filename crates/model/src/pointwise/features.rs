@@ -15,6 +15,7 @@ use super::lessons::Plan;
 use super::rows::RowData;
 use super::settings::PointwiseSettings;
 use rayon::prelude::*;
+use semrank_core::narrow;
 use semrank_data::Part;
 use std::collections::HashMap;
 
@@ -203,7 +204,7 @@ impl<'a> FeatureStore<'a> {
     fn keep(&mut self, row: usize, features: &[f32]) {
         let place = self.free.pop().unwrap_or_else(|| {
             self.values.resize(self.values.len() + self.width, 0.0);
-            (self.values.len() / self.width - 1) as u32
+            narrow::index(self.values.len() / self.width - 1)
         });
         self.values[place as usize * self.width..][..self.width].copy_from_slice(features);
         self.places[row] = place;

@@ -14,7 +14,7 @@ use super::shard::{Numbering, order_key};
 use crate::RowDropout;
 use crate::trainer::{RowGrads, squared};
 use rayon::prelude::*;
-use semrank_core::Rng;
+use semrank_core::{Rng, narrow};
 use semrank_nn::{Adam, AdamState, Dropout, Scalar, Schedule, clip_factor, kernel};
 
 /// Values of the dense gradient that one task adds up.
@@ -231,11 +231,11 @@ impl<T: Scalar> Stepper<T> {
         let mut dvectors = Vec::new();
         let mut pairs: [Vec<(u32, u32)>; 3] = Default::default();
         for shard in &self.shards {
-            let first = (dvectors.len() / dim) as u32;
+            let first = dvectors.len() / dim;
             dvectors.extend_from_slice(&shard.saved.dvectors);
             let Some(drops) = shard.drops else { continue };
             for (slot, &item) in shard.inputs.items.iter().enumerate() {
-                let place = first + slot as u32;
+                let place = narrow::index(first + slot);
                 if network.ids.is_some() && drops.rows.keeps_id(slot) {
                     pairs[0].push((network.id_row(item), place));
                 }

@@ -15,6 +15,7 @@ use crate::config::Task;
 use crate::error::Error;
 use crate::{output, report};
 use clap::{Args, ValueEnum};
+use semrank_core::narrow;
 use semrank_data::{Part, write_atomically};
 use semrank_model::pointwise::{DayReport, PassReport, Position};
 use semrank_model::pointwise_baselines::Label;
@@ -229,7 +230,7 @@ impl Found {
 fn measured(prepared: &Prepared, each: impl Iterator<Item = (usize, bool, f64)>) -> (Measured, ScoredRows) {
     let mut out = ScoredRows::default();
     for (row, label, score) in each {
-        out.rows.push(row as u32);
+        out.rows.push(narrow::index(row));
         out.users.push(prepared.examples.users[row].0);
         out.labels.push(label);
         out.scores.push(score);

@@ -31,7 +31,7 @@ use super::{Job, Tokenized};
 use crate::config::{Config, Task};
 use crate::error::Error;
 use crate::{interrupt, output, resources};
-use semrank_core::{Segment, UserId};
+use semrank_core::{Segment, UserId, narrow};
 use semrank_data::{Dataset, Examples, ItemColumn, Part};
 use semrank_model::PrefixRows;
 use semrank_model::pointwise::{Contexts, Goal, ItemTables, PointwiseTask};
@@ -141,7 +141,7 @@ impl Prepared {
     pub(super) fn segments(&self) -> Vec<Segment> {
         let catalog = &self.data.dataset.catalog;
         let counts = training_counts(&self.examples, catalog.len());
-        semrank_core::segments(&counts, |item| catalog.name(semrank_core::ItemId(item as u32)))
+        semrank_core::segments(&counts, |item| catalog.name(semrank_core::ItemId(narrow::index(item))))
     }
 }
 
@@ -229,7 +229,7 @@ fn trained_items(examples: &Examples, dataset: &Dataset) -> Vec<bool> {
         }
     }
     for (user, &end) in ends.iter().enumerate() {
-        let events = dataset.events.range(UserId(user as u32)).take(end as usize);
+        let events = dataset.events.range(UserId(narrow::index(user))).take(end as usize);
         events.for_each(|event| trained[dataset.events.items()[event].index()] = true);
     }
     trained
