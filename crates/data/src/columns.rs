@@ -8,6 +8,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use semrank_core::narrow;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -53,6 +54,15 @@ impl Table {
     /// Rows, as the footer says.
     pub fn rows(&self) -> u64 {
         u64::try_from(self.builder.metadata().file_metadata().num_rows()).unwrap_or(0)
+    }
+
+    /// Refuses more rows than can be numbered; rows are counted by the footer.
+    pub(crate) fn check_rows(&self, what: &'static str) -> Result<(), Error> {
+        narrow::check(what, self.rows()).map_err(|error| Error::Schema {
+            path: self.path.clone(),
+            got: error.to_string(),
+            expected: format!("at most {}", narrow::MOST),
+        })
     }
 
     /// Insists on a column.

@@ -22,7 +22,7 @@
 //! ```
 
 use crate::{Dataset, Error};
-use semrank_core::{History, ItemId, UserId};
+use semrank_core::{History, ItemId, UserId, narrow};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -100,7 +100,7 @@ impl Split {
             without_history: WithoutHistory::default(),
             cuts,
         };
-        for user in (0..dataset.events.users()).map(|user| UserId(user as u32)) {
+        for user in (0..dataset.events.users()).map(|user| UserId(narrow::index(user))) {
             let range = dataset.events.range(user);
             let held_out = match cuts {
                 None => last_two(dataset, range.clone()),
@@ -115,7 +115,7 @@ impl Split {
     pub fn training_counts(&self, dataset: &Dataset) -> Vec<u32> {
         let mut counts = vec![0; dataset.catalog.len()];
         for (user, &end) in self.train_ends.iter().enumerate() {
-            let start = dataset.events.range(UserId(user as u32)).start;
+            let start = dataset.events.range(UserId(narrow::index(user))).start;
             targets(dataset, start..end).for_each(|at| counts[dataset.events.items()[at].index()] += 1);
         }
         counts

@@ -23,7 +23,7 @@ use crate::{Error, ImportReport, Part};
 use context::Context;
 use merge::Merged;
 use read::{Labelled, PartPlan};
-use semrank_core::Dictionary;
+use semrank_core::{Dictionary, narrow};
 
 /// A row number of this import.
 type RowIndex = u32;
@@ -77,7 +77,7 @@ struct UserHistory {
 }
 
 fn merge_all(table: &Table) -> Vec<UserHistory> {
-    let mut order: Vec<RowIndex> = (0..table.rows.len() as u32).collect();
+    let mut order: Vec<RowIndex> = narrow::indices(table.rows.len()).collect();
     let row = |index: RowIndex| &table.rows[index as usize];
     order.sort_by_key(|&index| (row(index).user, row(index).time, index));
     let users = order.chunk_by(|&a, &b| row(a).user == row(b).user);
