@@ -28,6 +28,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Fit(#[from] semrank_model::FitError),
     #[error(transparent)]
+    Diverged(#[from] semrank_model::pointwise::Diverged),
+    #[error(transparent)]
     Artefact(#[from] semrank_model::artefact::Error),
     #[error(transparent)]
     Simulate(#[from] semrank_sim::Error),
@@ -151,12 +153,18 @@ impl Error {
         match self {
             Error::Data(error) => error.help(),
             Error::Config(error) => error.help(),
+            Error::Setting(error) if error.key.starts_with("finetune.") => {
+                Some("`semrank finetune --help` lists the options with their defaults".into())
+            }
             Error::Setting(_) | Error::Features(_) => {
                 Some("`semrank config` prints every setting with its meaning and default".into())
             }
             Error::Evaluate(semrank_model::evaluate::EvaluateError::NotANumber { .. })
             | Error::Fit(semrank_model::FitError::Diverged { .. }) => {
-                Some("try a lower train.rate, or train.clip=1".into())
+                Some("try a lower train.rate (or content.rate, where content is trained), or train.clip=1".into())
+            }
+            Error::Diverged(_) => {
+                Some("try a lower pointwise.rate and pointwise.table_rate, 1e-3 by default, or pointwise.clip=5".into())
             }
             Error::Artefact(_) => Some("repeat `semrank run`: it makes damaged stages again".into()),
             Error::Json { .. } | Error::Version { .. } | Error::MissingStage { .. } => {
@@ -215,7 +223,7 @@ impl Error {
             Error::BadPair { .. } => Some("a line is `user<TAB>item`, by the ids of the data set".into()),
             Error::Embed(error) => error.help(),
             Error::Prep(error) => error.help(),
-            Error::Tokens(semrank_tokens::Error::Setting { .. }) => {
+            Error::Tokens(semrank_tokens::Error::Setting(_)) => {
                 Some("`semrank config` prints every setting with its meaning and default".into())
             }
             Error::Tokens(error) => error.help(),

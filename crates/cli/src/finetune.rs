@@ -16,7 +16,7 @@ use crate::run::{Data, write_json};
 use crate::{interrupt, resources, shell};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
-use semrank_core::{ItemId, UserId};
+use semrank_core::{ItemId, UserId, narrow};
 use semrank_data::StagedDir;
 use semrank_embed::{Error as EmbedError, Kept, Spec, Trainable};
 use semrank_model::{
@@ -66,16 +66,16 @@ pub(crate) struct FinetuneArgs {
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = at_least(1))]
     layers: usize,
     /// Passes over the pairs, or the engagements.
-    #[arg(long, value_name = "N", default_value_t = FinetuneSettings::default().epochs, value_parser = at_least(1))]
+    #[arg(long, value_name = "N", default_value_t = FinetuneSettings::default().epochs)]
     epochs: usize,
     /// Most steps.
-    #[arg(long, value_name = "N", default_value_t = FinetuneSettings::default().max_steps, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = FinetuneSettings::default().max_steps)]
     steps: u64,
     /// Peak learning rate.
-    #[arg(long, value_name = "RATE", default_value_t = FinetuneSettings::default().rate, value_parser = rate)]
+    #[arg(long, value_name = "RATE", default_value_t = FinetuneSettings::default().rate)]
     rate: f64,
     /// Pairs or engagements a step.
-    #[arg(long, value_name = "N", default_value_t = FinetuneSettings::default().batch, value_parser = at_least(2))]
+    #[arg(long, value_name = "N", default_value_t = FinetuneSettings::default().batch)]
     batch: usize,
     /// Longest text in training, in tokens.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = at_least(3))]
@@ -92,11 +92,6 @@ pub(crate) struct FinetuneArgs {
 
 fn at_least(least: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(least..)
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|&rate: &f64| rate > 0.0 && rate.is_finite());
-    number.ok_or_else(|| "a number above 0 is needed".into())
 }
 
 /// What `--json` prints; without cost also what `finetune.json` holds.
@@ -131,6 +126,9 @@ struct Cost {
 pub(crate) fn run(args: &FinetuneArgs) -> Result<(), Error> {
     let started = Instant::now();
     let mut config = Config::load(&args.settings)?;
+    let FinetuneArgs { epochs, rate, batch, steps: max_steps, .. } = *args;
+    let settings = FinetuneSettings { epochs, rate, batch, max_steps, ..FinetuneSettings::default() };
+    settings.check_ranges()?;
     let spec = Spec::parse(&args.encoder)?;
     if !Trainable::is_possible(&args.encoder) {
         return Err(spec.error("only bert: and llama: can be fine-tuned").into());
@@ -160,8 +158,6 @@ pub(crate) fn run(args: &FinetuneArgs) -> Result<(), Error> {
     let kept = Kept::make(&encoder, catalog, config.content.kept_bytes, &config.content.cache_dir())?;
     let mut layers = TextLayers { encoder, kept };
     let recall_before = recall(&layers, &data, args.seed)?;
-    let FinetuneArgs { epochs, rate, batch, steps: max_steps, .. } = *args;
-    let settings = FinetuneSettings { epochs, rate, batch, max_steps, ..FinetuneSettings::default() };
     let losses = examples.train(&mut layers, &data, &settings, args.seed)?;
     let recall_after = recall(&layers, &data, args.seed)?;
     let mut summary = Summary {
@@ -245,7 +241,7 @@ impl Examples {
         let ends = [false, true].map(|held| {
             let end = |user: usize| match is_held_out(user) == held {
                 true => all.train_ends[user],
-                false => all.events.range(UserId(user as u32)).start,
+                false => all.events.range(UserId(narrow::index(user))).start,
             };
             (0..all.train_ends.len()).map(end).collect::<Vec<usize>>()
         });
@@ -305,7 +301,7 @@ fn is_held_out(user: usize) -> bool {
 /// How often the validation items of held-out users are near to their interests, and to the mean of their histories.
 fn recall(layers: &TextLayers, data: &Data, seed: u64) -> Result<Vec<InterestRecall>, Error> {
     interrupt::check()?;
-    let all: Vec<u32> = (0..data.dataset.catalog.len() as u32).collect();
+    let all: Vec<u32> = narrow::indices(data.dataset.catalog.len()).collect();
     let width = layers.encoder.width();
     let vectors = UnitVectors::new(&vectors_of(layers, &all)?, width);
     interrupt::check()?;

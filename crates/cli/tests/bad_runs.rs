@@ -137,3 +137,13 @@ fn data_too_small_to_split_is_refused() {
     assert!(said.contains("has no") && said.contains("three events"), "{said}");
     assert!(!out.exists(), "a refused run leaves nothing behind");
 }
+
+#[test]
+fn a_training_that_diverges_says_which_rate_to_lower() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, run) = (common::market(dir.path(), 5), dir.path().join("run"));
+    let wild = ["--set", "train.rate=1", "--set", "train.weight_decay=100"];
+    let said = fail(run_args(&data, &run, &wild));
+    assert!(said.contains("try a lower train.rate"), "{said}");
+    assert!(!run.join("model").exists(), "no stage was made of it");
+}

@@ -5,8 +5,8 @@
 
 mod common;
 
-use common::ranking::{fail_in, labelled_rows, run_in, succeed_in};
-use common::{json, market};
+use common::ranking::{call_in, fail_in, labelled_rows, run_in, succeed_in};
+use common::{json, market, stderr};
 use std::path::Path;
 
 #[test]
@@ -154,4 +154,36 @@ fn the_entire_space_is_refused_where_lessons_have_no_label() {
         "run",
         "--set task=oc --set pointwise.entire_space=1 --set train.delay=window --set pointwise.epochs=1",
     );
+}
+
+#[test]
+fn a_training_that_diverges_says_which_rates_to_lower() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    labelled_rows(folder, "data", 7);
+    let wild =
+        "run --data data --out run --set task=ctr --set pointwise.rate=1 --set pointwise.weight_decay=100";
+    let said = fail_in(folder, &wild.split_whitespace().collect::<Vec<_>>());
+    assert!(said.contains("with pointwise.rate=1 and") && said.contains("training has diverged"), "{said}");
+    assert!(said.contains("try a lower pointwise.rate"), "{said}");
+    assert!(!folder.join("run/model").exists(), "no stage was made of it");
+    let wilder =
+        ["run", "--data", "data", "--out", "run", "--set", "task=ctr", "--set", "pointwise.rate=1000"];
+    let said = fail_in(folder, &wilder);
+    assert!(said.contains("--set pointwise.rate=1000: pointwise.rate is 1000, expected 1e-9 to 1"), "{said}");
+}
+
+#[test]
+fn rows_that_are_too_many_for_shared_labels_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    labelled_rows(folder, "data", 7);
+    let run = |out: &str, rows: &str| {
+        let args = format!(
+            "run --data data --out {out} --set task=ctr --set pointwise.epochs=1 --set pointwise.neighbour_rows={rows}"
+        );
+        stderr(&call_in(folder, &args.split_whitespace().collect::<Vec<_>>()))
+    };
+    assert!(run("few", "1440").contains("1440 rows are as many as pointwise.neighbour_rows=1440 or more"));
+    assert!(!run("all", "1441").contains("neighbour_rows"));
 }

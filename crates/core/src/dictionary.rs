@@ -1,6 +1,7 @@
 //! Strings in, dense `u32` rows out, and back. One arena holds all names: 10 million ids cost their bytes plus
 //! about 13 bytes each.
 
+use crate::narrow;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
 
@@ -39,7 +40,7 @@ impl Dictionary {
         if let Some(row) = self.find(hash, name) {
             return row;
         }
-        let row = u32::try_from(self.ends.len()).expect("a dictionary holds at most u32::MAX names");
+        let row = narrow::index(self.ends.len());
         self.arena.push_str(name);
         self.ends.push(self.arena.len());
         let (arena, ends, hasher) = (&self.arena, &self.ends, &self.hasher);
@@ -72,7 +73,7 @@ impl Dictionary {
 
     /// All names in row order.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
-        (0..self.ends.len()).map(|row| self.name(row as u32))
+        (0..self.ends.len()).map(|row| self.name(narrow::index(row)))
     }
 
     fn find(&self, hash: u64, name: &str) -> Option<u32> {

@@ -14,6 +14,7 @@
 //! assert_eq!(items, [3, 7]); // by time
 //! ```
 
+use crate::narrow;
 use crate::span::{DayCounts, span};
 use crate::{ActionId, ItemId, UserId};
 use std::ops::Range;
@@ -231,7 +232,7 @@ impl EventLogBuilder {
         let mut next = offsets.clone();
         let mut order = vec![0u32; self.events.len()];
         for (row, user) in self.users.iter().enumerate() {
-            order[next[user.index()]] = row as u32;
+            order[next[user.index()]] = narrow::index(row);
             next[user.index()] += 1;
         }
         for user in 0..users {

@@ -18,6 +18,7 @@ mod dictionary;
 mod events;
 mod ids;
 mod metrics;
+pub mod narrow;
 mod nearest;
 pub mod pointwise;
 mod rng;

@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::ParquetMetaData;
+use semrank_core::narrow;
 use std::fs::File;
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -66,6 +67,15 @@ impl Table {
     /// several bytes, so this is enough for honest files; vectors grow beyond it.
     pub(crate) fn rows_to_reserve(&self) -> usize {
         usize::try_from(self.rows().min(self.bytes)).unwrap_or(0)
+    }
+
+    /// Refuses more rows than can be numbered; rows are counted by the footer.
+    pub(crate) fn check_rows(&self, what: &'static str) -> Result<(), Error> {
+        narrow::check(what, self.rows()).map_err(|error| Error::Schema {
+            path: self.path.clone(),
+            got: error.to_string(),
+            expected: format!("at most {}", narrow::MOST),
+        })
     }
 
     /// Insists on a column.

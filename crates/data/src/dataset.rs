@@ -104,6 +104,7 @@ fn require(dir: &Path, files: &[&'static str]) -> Result<(), Error> {
 
 fn read_items(path: &Path, meta: &Meta, time_ms: i64) -> Result<Catalog, Error> {
     let table = Table::open(path)?;
+    table.check_rows("items")?;
     let mut columns = vec!["item_id"];
     columns.extend(meta.text.iter().map(String::as_str));
     columns.iter().try_for_each(|column| table.require(column))?;
@@ -196,6 +197,7 @@ struct Log {
 
 fn read_events(path: &Path, catalog: &Catalog) -> Result<Log, Error> {
     let table = Table::open(path)?;
+    table.check_rows("events")?;
     let timed = table.has("timestamp");
     let time = time_column(timed);
     let mut columns = vec!["user_id", "item_id", "action", time];

@@ -22,7 +22,7 @@
 //! ```
 
 use crate::{Dataset, Error};
-use semrank_core::{ItemId, UserId};
+use semrank_core::{ItemId, UserId, narrow};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -100,7 +100,7 @@ impl Split {
             without_history: WithoutHistory::default(),
             cuts,
         };
-        for user in (0..dataset.events.users()).map(|user| UserId(user as u32)) {
+        for user in (0..dataset.events.users()).map(|user| UserId(narrow::index(user))) {
             let range = dataset.events.range(user);
             let held_out = match cuts {
                 None => last_two(dataset, range.clone()),

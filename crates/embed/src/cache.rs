@@ -27,6 +27,7 @@
 //! ```
 
 use crate::{Document, Error};
+use semrank_core::narrow;
 use semrank_data::write_atomically;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -180,7 +181,7 @@ impl Cache {
         let (vectors, keys) = (create(&path)?, create(&path.with_extension("keys"))?);
         let reader = File::open(&path).map_err(Error::io("read", &path))?;
         self.segments.push(Segment { path, vectors: reader });
-        Ok(Own { segment: self.segments.len() as u32 - 1, rows: 0, vectors, keys })
+        Ok(Own { segment: narrow::index(self.segments.len()) - 1, rows: 0, vectors, keys })
     }
 
     /// Takes the entries of a segment that are whole.
@@ -188,7 +189,7 @@ impl Cache {
         let path = keys.with_extension("vectors");
         let bytes = fs::read(keys).map_err(Error::io("read", keys))?;
         let vectors = File::open(&path).map_err(Error::io("read", &path))?;
-        let segment = self.segments.len() as u32;
+        let segment = narrow::index(self.segments.len());
         self.segments.push(Segment { path, vectors });
         for (row, entry) in (0..u32::MAX).zip(bytes.as_chunks::<ENTRY_BYTES>().0) {
             let (key, checksum) = entry.split_at(KEY_BYTES);

@@ -135,6 +135,16 @@ pub enum Error {
         /// The format.
         format: &'static str,
     },
+    /// An encoder whose training went wrong.
+    #[error("the {what} of the encoder under training is {got} in step {step}: training has diverged")]
+    Diverged {
+        /// `loss`, or a vector's value.
+        what: &'static str,
+        /// What it is.
+        got: f64,
+        /// Steps done.
+        step: u64,
+    },
     /// The caller did not want to go on; what was encoded is in the cache.
     #[error("stopped")]
     Stopped,
@@ -153,6 +163,9 @@ impl Error {
             Error::Spec { .. } => Some("encoders are hash:, static:PATH, bert:PATH, llama:PATH, onnx:PATH, parquet:PATH and http:URL, options after a ?".into()),
             Error::MissingFile { .. } => {
                 Some("`semrank model fetch minilm` gets a sentence encoder and says where it is".into())
+            }
+            Error::Diverged { .. } => {
+                Some("try a lower rate: content.rate of a run, --rate of `semrank finetune`".into())
             }
             Error::Data(error) => error.help(),
             _ => None,

@@ -1,7 +1,7 @@
 //! Items to encode, read in chunks as often as needed, so that a catalogue larger than memory streams through.
 
 use crate::{Document, Error, Field};
-use semrank_core::{Catalog, ItemId};
+use semrank_core::{Catalog, ItemId, narrow};
 
 /// Items of one chunk: enough to keep every thread busy, little enough to hold the texts.
 pub const CHUNK: usize = 8192;
@@ -29,7 +29,7 @@ impl Source for Catalog {
             }
             let documents: Vec<Document> = items
                 .zip(fields.chunks_exact(width))
-                .map(|(item, fields)| Document { id: self.name(ItemId(item as u32)), fields })
+                .map(|(item, fields)| Document { id: self.name(ItemId(narrow::index(item))), fields })
                 .collect();
             visit(&documents)?;
         }

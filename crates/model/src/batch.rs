@@ -6,7 +6,7 @@
 
 use crate::past::{LongHistories, Taken};
 use crate::{Negatives, Sequences, gap_bucket};
-use semrank_core::{ActionId, EventLog, ItemId, Rng, UserId};
+use semrank_core::{ActionId, EventLog, ItemId, Rng, UserId, narrow};
 use semrank_nn::Masked;
 use semrank_tokens::SemanticIds;
 use std::ops::Range;
@@ -50,7 +50,7 @@ impl TrainingData<'_> {
 
     /// Training events of a user, as global indices.
     pub fn range(&self, user: usize) -> Range<usize> {
-        self.events.range(UserId(user as u32)).start..self.train_ends[user]
+        self.events.range(UserId(narrow::index(user))).start..self.train_ends[user]
     }
 
     /// Share of training targets that already stand in their user's history.
@@ -217,7 +217,7 @@ impl<'a> Batcher<'a> {
     /// For one data set; `half_life` as in [`crate::TrainSettings`].
     pub fn new(data: TrainingData<'a>, seen: SeenInTraining, half_life: f64) -> Self {
         let pool: Vec<u32> =
-            (0..data.items() as u32).filter(|&item| data.counts[item as usize] > 0).collect();
+            narrow::indices(data.items()).filter(|&item| data.counts[item as usize] > 0).collect();
         let cumulative = pool
             .iter()
             .scan(0u64, |sum, &item| {
@@ -254,7 +254,7 @@ impl<'a> Batcher<'a> {
             for at in window.first..window.end {
                 let item = self.data.events.event(at).item.0;
                 if self.slot_of[item as usize] == NONE {
-                    self.slot_of[item as usize] = batch.items.len() as u32;
+                    self.slot_of[item as usize] = narrow::index(batch.items.len());
                     batch.items.push(item);
                 }
             }
@@ -296,10 +296,10 @@ impl<'a> Batcher<'a> {
             return;
         }
         if self.slot_of[item as usize] == NONE {
-            self.slot_of[item as usize] = batch.items.len() as u32;
+            self.slot_of[item as usize] = narrow::index(batch.items.len());
             batch.items.push(item);
         }
-        self.negative_of[item as usize] = batch.negatives.len() as u32;
+        self.negative_of[item as usize] = narrow::index(batch.negatives.len());
         batch.negatives.push(self.slot_of[item as usize]);
         batch.negative_bias.push(bias);
     }
@@ -349,7 +349,7 @@ impl<'a> Batcher<'a> {
                 continue;
             }
             let target = self.slot_of[next.item.index()];
-            shard.with_target.push(shard.sequences.len() as u32 - 1);
+            shard.with_target.push(narrow::index(shard.sequences.len()) - 1);
             shard.targets.push(target);
             shard.weights.push(self.recency.as_ref().map_or(1.0, |recency| recency.weight(next.time)));
             let own = self.negative(next.item);
@@ -373,7 +373,7 @@ impl<'a> Batcher<'a> {
             .negatives
             .iter()
             .enumerate()
-            .map(|(n, &slot)| (n as u32, self.data.active[batch.items[slot as usize] as usize]))
+            .map(|(n, &slot)| (narrow::index(n), self.data.active[batch.items[slot as usize] as usize]))
             .filter(|&(_, active)| active != (i64::MIN, i64::MAX))
             .collect();
         let events = self.data.events;
@@ -397,7 +397,7 @@ impl<'a> Batcher<'a> {
 fn push_event(sequences: &mut Sequences, events: &EventLog, window: &Window, at: usize, slot: u32) {
     let event = events.event(at);
     sequences.items.push(slot);
-    sequences.positions.push((window.end - 2 - at) as u32);
+    sequences.positions.push(narrow::index(window.end - 2 - at));
     sequences.actions.push(event.action.0);
     let previous = (at > window.user_start).then(|| events.event(at - 1).time);
     sequences.gaps.push(previous.map_or(0, |previous| gap_bucket(event.time - previous)));

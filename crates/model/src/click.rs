@@ -10,7 +10,7 @@
 use crate::finetune::Updates;
 use crate::live::{Saved, TrainedEncoder, backward_in_tasks, forward_in_tasks};
 use crate::{FinetuneSettings, Losses, TrainingData};
-use semrank_core::Rng;
+use semrank_core::{Rng, narrow};
 use semrank_embed::Error;
 use semrank_nn::kernel;
 use std::collections::BTreeSet;
@@ -45,7 +45,7 @@ pub fn engagements(data: &TrainingData) -> Vec<Engagement> {
         let items = targets(data, user);
         for at in 1..items.len() {
             let recent = items[..at].iter().rev().take(RECENT).copied().collect();
-            out.push(Engagement { user: user as u32, recent, item: items[at] });
+            out.push(Engagement { user: narrow::index(user), recent, item: items[at] });
         }
     }
     out
@@ -60,7 +60,7 @@ fn targets(data: &TrainingData, user: usize) -> Vec<u32> {
 /// cannot be a negative. `say` is told step and loss, and may end it all.
 ///
 /// # Errors
-/// What keeps an item from being encoded, and what `say` returns.
+/// What keeps an item from being encoded, a loss that is no finite number, and what `say` returns.
 ///
 /// # Panics
 /// When there is nothing to learn from.
@@ -100,10 +100,12 @@ pub fn finetune_clicks(
                 break;
             }
             let (loss, grads) = head.gradients(encoder, &draw.batch(chunk, &mut rng))?;
+            updates.check(loss)?;
             say(updates.apply(encoder, &grads, settings), loss)?;
         }
     }
     let after = Head::fit(encoder, &fitted)?.loss(encoder, &held)?;
+    updates.check(after)?;
     Ok(Losses { before, after, steps: updates.steps() })
 }
 
@@ -126,7 +128,7 @@ impl Draw {
             items.sort_unstable();
             items
         });
-        let pool = (0..data.items() as u32).filter(|&item| data.counts[item as usize] > 0);
+        let pool = narrow::indices(data.items()).filter(|&item| data.counts[item as usize] > 0);
         Self { pool: pool.collect(), taken: taken.collect() }
     }
 
@@ -391,6 +393,17 @@ mod tests {
                 let other = Head { scale: head.scale + scale, bias: head.bias + bias };
                 assert!(other.loss(&tiny, &batches).unwrap() > least);
             }
+        });
+    }
+
+    #[test]
+    fn an_encoder_that_diverges_ends_the_training() {
+        with_data(|data| {
+            let (mut tiny, all) = (Tiny::new(), engagements(data));
+            tiny.params[0] = f32::NAN;
+            let settings = FinetuneSettings::default();
+            let ended = finetune_clicks(&mut tiny, data, (&all, &all), &settings, 1, |_, _| Ok(()));
+            assert!(matches!(ended, Err(Error::Diverged { what: "loss", step: 0, .. })), "{ended:?}");
         });
     }
 }

@@ -11,7 +11,7 @@
 use crate::evaluate::Best;
 use crate::live::{TaskPass, TrainedEncoder, backward_in_tasks, forward_in_tasks, vectors_of};
 use rayon::prelude::*;
-use semrank_core::Rng;
+use semrank_core::{Rng, narrow};
 use semrank_embed::Error;
 use semrank_nn::{
     Adam, AdamState, Candidates, Masked, Mat, Schedule, SoftmaxGrads, SoftmaxLoss, clip_factor, kernel,
@@ -27,19 +27,19 @@ const NEAREST: usize = 16;
 
 semrank_core::settings! {
     /// How an encoder is fine-tuned.
-    pub struct FinetuneSettings {
+    pub struct FinetuneSettings of "finetune" {
         /// Passes over the pairs.
-        epochs: usize = 2,
+        epochs: usize = 2, in 1..=1_000_000,
         /// Most steps, whatever the number of pairs.
-        max_steps: u64 = 200,
+        max_steps: u64 = 200, in 1..=1_000_000_000,
         /// Pairs a step.
-        batch: usize = 64,
+        batch: usize = 64, in 2..=1_000_000,
         /// Peak learning rate.
-        rate: f64 = 3e-5,
+        rate: f64 = 3e-5, in 1e-9..=1.0,
         /// Decoupled weight decay.
-        weight_decay: f64 = 0.01,
+        weight_decay: f64 = 0.01, in 0.0..=100.0,
         /// Temperature of the contrastive loss.
-        temperature: f64 = 0.05,
+        temperature: f64 = 0.05, in 1e-3..=100.0,
         /// Whether hard negatives are added.
         hard: bool = true,
     }
@@ -60,7 +60,7 @@ pub struct Losses {
 /// may end it all.
 ///
 /// # Errors
-/// What keeps an item from being encoded, and what `say` returns.
+/// What keeps an item from being encoded, a loss that is no finite number, and what `say` returns.
 ///
 /// # Panics
 /// When there is no pair.
@@ -92,10 +92,13 @@ pub fn finetune(
         for at in (0..used + 1 - batch).step_by(batch) {
             let hard = if hard.is_empty() { &[][..] } else { &hard[at..at + batch] };
             let (loss, grads) = gradients(encoder, &taken, &order[at..at + batch], hard, settings)?;
+            updates.check(loss)?;
             say(updates.apply(encoder, &grads, settings), loss)?;
         }
     }
-    Ok(Losses { before, after: held_loss(encoder, &taken, held, settings)?, steps: updates.steps() })
+    let after = held_loss(encoder, &taken, held, settings)?;
+    updates.check(after)?;
+    Ok(Losses { before, after, steps: updates.steps() })
 }
 
 impl FinetuneSettings {
@@ -129,6 +132,14 @@ impl Updates {
 
     pub(crate) fn is_done(&self) -> bool {
         self.left() == 0
+    }
+
+    /// Refuses a loss that is no number any more.
+    pub(crate) fn check(&self, loss: f64) -> Result<(), Error> {
+        if loss.is_finite() {
+            return Ok(());
+        }
+        Err(Error::Diverged { what: "loss", got: loss, step: self.step })
     }
 
     /// Goes one step; returns its number, from 1.
@@ -195,7 +206,7 @@ fn hard_negatives(
     taken: &Taken,
     rng: &mut Rng,
 ) -> Result<Vec<u32>, Error> {
-    let all: Vec<u32> = (0..items as u32).collect();
+    let all: Vec<u32> = narrow::indices(items).collect();
     let vectors = vectors_of(encoder, &all)?;
     let dim = encoder.width();
     let anchors: Vec<u32> = pairs.iter().map(|pair| pair[0]).collect::<BTreeSet<_>>().into_iter().collect();
@@ -286,11 +297,11 @@ fn forward(
             let item = candidates[at as usize];
             item == partner || taken.together(anchor, item)
         };
-        masked.indices.extend((0..candidates.len() as u32).filter(other));
+        masked.indices.extend(narrow::indices(candidates.len()).filter(other));
         masked.end_position();
     }
     let (queries, positives, others) = (rows(&anchors), rows(&partners), rows(&candidates));
-    let targets: Vec<u32> = (0..pairs.len() as u32).collect();
+    let targets: Vec<u32> = narrow::indices(pairs.len()).collect();
     let loss = SoftmaxLoss {
         dim,
         queries: &queries,
@@ -395,5 +406,16 @@ mod tests {
             all.sort_by(|&a, &b| score(b).total_cmp(&score(a)).then(a.cmp(&b)));
             assert_eq!(found, all[..NEAREST], "anchor {anchor}");
         }
+    }
+
+    #[test]
+    fn an_encoder_that_diverges_ends_the_training() {
+        let (mut tiny, pairs) = (Tiny::new(), pairs());
+        tiny.params[0] = f32::NAN;
+        let (learned, held) = pairs.split_at(40);
+        let settings = FinetuneSettings { hard: false, ..FinetuneSettings::default() };
+        let ended = finetune(&mut tiny, ITEMS, (learned, held), &settings, 1, |_, _| Ok(()));
+        let said = ended.unwrap_err().to_string();
+        assert_eq!(said, "the loss of the encoder under training is NaN in step 0: training has diverged");
     }
 }

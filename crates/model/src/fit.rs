@@ -130,8 +130,10 @@ pub enum FitError {
     #[error("cannot keep the state of the training: {0}")]
     Watch(Box<dyn std::error::Error + Send + Sync>),
     /// The loss is no number any more.
-    #[error("the training loss is {loss} in step {step}: training has diverged")]
+    #[error("the training loss is {loss} in step {step} with train.rate={rate}: training has diverged")]
     Diverged {
+        /// `train.rate`.
+        rate: f64,
         /// What the loss is.
         loss: f64,
         /// Steps done.
@@ -320,7 +322,8 @@ impl<'a> Fitting<'a> {
             let (loss, positions) = self.trainer.train_step()?;
             self.seconds += started.elapsed().as_secs_f64();
             if !loss.is_finite() {
-                return Err(FitError::Diverged { loss, step: self.trainer.step });
+                let rate = self.task.train.rate;
+                return Err(FitError::Diverged { loss, step: self.trainer.step, rate });
             }
             self.loss_sum += loss * positions as f64;
             self.positions += positions as u64;

@@ -11,7 +11,7 @@
 use crate::content_map::ContentMap;
 use crate::{ModelSettings, PrefixRows};
 use rayon::prelude::*;
-use semrank_core::Rng;
+use semrank_core::{Rng, narrow};
 use semrank_nn::{
     Block, BlockConfig, BlockSaved, Dropout, Init, LayerNorm, Layout, NormSaved, Scalar, Slot, Table,
     keep_last, kernel,
@@ -91,6 +91,7 @@ pub struct Shape {
 #[derive(Debug, Clone)]
 pub struct Network<T> {
     settings: ModelSettings,
+    items: usize,
     layout: Layout,
     /// All dense parameters; see [`Network::layout`].
     pub params: Vec<T>,
@@ -220,6 +221,7 @@ impl<T: Scalar> Network<T> {
         let seen = layout.tensor("seen", 1, 1, Init::Constant(0.0));
         Self {
             settings: settings.clone(),
+            items: shape.items,
             layout,
             params: Vec::new(),
             ids: None,
@@ -282,7 +284,7 @@ impl<T: Scalar> Network<T> {
 
     /// The id row of an item.
     pub fn id_row(&self, item: u32) -> u32 {
-        id_row(&self.settings, self.ids.as_ref().map_or(1, Table::rows), item)
+        id_row(self.items, self.ids.as_ref().map_or(1, Table::rows), item)
     }
 
     /// Adds the gradients of scale and seen bias.
@@ -448,8 +450,9 @@ fn gather<T: Scalar>(contents: &[f32], items: &[u32], width: usize, to: &mut Vec
     }
 }
 
-fn id_row(settings: &ModelSettings, rows: usize, item: u32) -> u32 {
-    if (item as usize) < rows && rows < settings.id_rows {
+/// The row of an item: its own while there is one for each of the `items`, else one that its hash names.
+fn id_row(items: usize, rows: usize, item: u32) -> u32 {
+    if items <= rows {
         return item;
     }
     ((u64::from(item).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) % rows as u64) as u32
@@ -465,10 +468,35 @@ fn id_table<T: Scalar>(settings: &ModelSettings, trained: &[bool], seed: u64) ->
     let mut table = Table::new(rows, dim, 0.02, &Rng::new(seed, "ids"));
     let mut owned = vec![false; rows];
     for item in (0..trained.len()).filter(|&item| trained[item]) {
-        owned[id_row(settings, rows, item as u32) as usize] = true;
+        owned[id_row(trained.len(), rows, narrow::index(item)) as usize] = true;
     }
     for row in (0..rows).filter(|&row| !owned[row]) {
         table.values[row * dim..(row + 1) * dim].fill(T::ZERO);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Rows that 400 items use when there may be `limit` of them.
+    fn rows_in_use(limit: usize) -> usize {
+        let settings = ModelSettings { dim: 2, heads: 1, id_rows: limit, ..ModelSettings::default() };
+        let trained = [true; 400];
+        let shape = Shape { items: trained.len(), content: 0, actions: 1, timed: false };
+        let known = KnownItems { trained: &trained, tokens: None };
+        let network = Network::<f32>::new(&settings, shape, known, 1);
+        let rows: BTreeSet<u32> = (0..400).map(|item| network.id_row(item)).collect();
+        assert!(rows.iter().all(|&row| (row as usize) < limit.min(400)), "limit {limit}");
+        rows.len()
+    }
+
+    #[test]
+    fn items_own_a_row_each_up_to_the_limit_and_share_rows_beyond_it() {
+        assert_eq!([400, 401, 1000].map(rows_in_use), [400; 3]);
+        assert!((200..399).contains(&rows_in_use(399)), "{} rows", rows_in_use(399));
+        assert_eq!(rows_in_use(1), 1);
+    }
 }

@@ -12,7 +12,7 @@
 //! Only for logs with times: in a log that knows only each user's order nothing tells who came late.
 
 use crate::TrainingData;
-use semrank_core::{Rng, UserId};
+use semrank_core::{Rng, UserId, narrow};
 use semrank_embed::hash::SparseMatrix;
 
 /// Lists that users are divided among.
@@ -49,7 +49,7 @@ impl NewItems {
             return None;
         }
         let items: Vec<u32> =
-            (0..data.items() as u32).filter(|&item| data.counts[item as usize] == 0).collect();
+            narrow::indices(data.items()).filter(|&item| data.counts[item as usize] == 0).collect();
         let (newcomers, gathered) = newcomers(data, share, days);
         if items.is_empty() || newcomers.len() < FEWEST {
             return None;
@@ -107,8 +107,9 @@ fn newcomers(data: &TrainingData, share: f64, days: f64) -> (Vec<u32>, Vec<f64>)
     let mut times: Vec<i64> = targets().map(|event| event.time).collect();
     times.sort_unstable();
     let from = times.get((times.len() as f64 * (1.0 - share)) as usize).copied().unwrap_or(i64::MAX);
-    let mut items: Vec<u32> =
-        (0..first.len() as u32).filter(|&item| (from..i64::MAX).contains(&first[item as usize])).collect();
+    let mut items: Vec<u32> = narrow::indices(first.len())
+        .filter(|&item| (from..i64::MAX).contains(&first[item as usize]))
+        .collect();
     items.sort_by_key(|&item| (std::cmp::Reverse(first[item as usize]), item));
     items.truncate(MOST);
     items.sort_unstable();
@@ -127,13 +128,13 @@ fn columns(words: &SparseMatrix, items: &[u32]) -> Vec<u32> {
     for &item in items {
         words.row(item as usize).0.iter().for_each(|&column| holders[column as usize] += 1);
     }
-    (0..words.cols as u32).filter(|&column| holders[column as usize] >= FEWEST_WITH_WORD).collect()
+    narrow::indices(words.cols).filter(|&column| holders[column as usize] >= FEWEST_WITH_WORD).collect()
 }
 
 /// Which of the kept columns an item has, and the intercept.
 fn row(words: &SparseMatrix, kept: &[u32], item: u32) -> Vec<u32> {
     let columns = words.row(item as usize).0.iter().filter_map(|column| kept.binary_search(column).ok());
-    columns.chain([kept.len()]).map(|column| column as u32).collect()
+    columns.chain([kept.len()]).map(narrow::index).collect()
 }
 
 fn standardise(values: &mut [f32]) {

@@ -15,6 +15,7 @@
 //! assert!(rows.of(2).is_empty());
 //! ```
 
+use semrank_core::narrow;
 use semrank_tokens::SemanticIds;
 
 /// The rows of each item.
@@ -23,7 +24,7 @@ pub struct PrefixRows {
     /// Keys of trained items, ascending.
     keys: Vec<u64>,
     most_rows: usize,
-    offsets: Vec<u32>,
+    offsets: Vec<usize>,
     rows: Vec<u32>,
 }
 
@@ -45,7 +46,7 @@ impl PrefixRows {
                 let row = out.row(key);
                 out.rows.extend(row);
             }
-            out.offsets.push(out.rows.len() as u32);
+            out.offsets.push(out.rows.len());
         }
         out
     }
@@ -67,13 +68,13 @@ impl PrefixRows {
 
     /// Rows of an item.
     pub fn of(&self, item: u32) -> &[u32] {
-        &self.rows[self.offsets[item as usize] as usize..self.offsets[item as usize + 1] as usize]
+        &self.rows[self.offsets[item as usize]..self.offsets[item as usize + 1]]
     }
 
     fn row(&self, key: u64) -> Option<u32> {
         let at = self.keys.binary_search(&key).ok()?;
-        Some(if self.keys.len() <= self.most_rows { at } else { (key % self.most_rows as u64) as usize }
-            as u32)
+        let shared = (key % self.most_rows as u64) as usize;
+        Some(narrow::index(if self.keys.len() <= self.most_rows { at } else { shared }))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     TrainingData, TrunkSaved, Window,
 };
 use rayon::prelude::*;
-use semrank_core::Rng;
+use semrank_core::{Rng, narrow};
 use semrank_embed::Error as EmbedError;
 use semrank_nn::{
     Adam, AdamState, Candidates, Dropout, Scalar, Schedule, SoftmaxGrads, SoftmaxLoss, clip_factor, kernel,
@@ -170,7 +170,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
         if self.order.epoch == Some(epoch) {
             return;
         }
-        let mut windows: Vec<u32> = (0..self.windows.len() as u32).collect();
+        let mut windows: Vec<u32> = narrow::indices(self.windows.len()).collect();
         self.rng.fork(epoch << 1).shuffle(&mut windows);
         let mut starts = vec![0];
         let mut positions = 0;
@@ -325,7 +325,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
     fn id_grads(&self, batch: &Batch, dropout: RowDropout) -> RowGrads<T> {
         let items = batch.items.iter().enumerate();
         let kept = items.filter(|(slot, _)| dropout.keeps_id(*slot));
-        let pairs = kept.map(|(slot, &item)| (self.network.id_row(item), slot as u32));
+        let pairs = kept.map(|(slot, &item)| (self.network.id_row(item), narrow::index(slot)));
         let pairs = if self.network.ids.is_some() { pairs.collect() } else { Vec::new() };
         RowGrads::sum(pairs, &self.workspace.dvectors, self.network.dim())
     }
@@ -336,7 +336,9 @@ impl<'a, T: Scalar> Trainer<'a, T> {
         let items = batch.items.iter().enumerate();
         let pairs = items
             .flat_map(|(slot, &item)| {
-                dropout.kept_prefixes(slot, prefixes.rows.of(item)).map(move |&row| (row, slot as u32))
+                dropout
+                    .kept_prefixes(slot, prefixes.rows.of(item))
+                    .map(move |&row| (row, narrow::index(slot)))
             })
             .collect();
         RowGrads::sum(pairs, &self.workspace.dvectors, self.network.dim())

@@ -127,9 +127,9 @@ fn snapshots(world: &World, (delay, hazard): (Delay, Hazard)) -> Vec<f64> {
     });
     let mut scores = Vec::new();
     for day in 8..DAYS {
-        trainer.train_to(day * DAY_MS);
+        trainer.train_to(day * DAY_MS).unwrap();
         let rows: Vec<usize> = (day as usize * CLICKS_A_DAY..(day as usize + 1) * CLICKS_A_DAY).collect();
-        scores.extend(trainer.score(&rows, Position::Logged).iter().map(|score| score.conversion));
+        scores.extend(trainer.score(&rows, Position::Logged).unwrap().iter().map(|score| score.conversion()));
     }
     scores
 }

@@ -2,6 +2,7 @@
 
 use arrow::temporal_conversions::timestamp_ms_to_datetime;
 use datafusion::error::DataFusionError;
+use semrank_core::settings::SettingError;
 use std::path::PathBuf;
 
 /// Everything that ends a preparation early; nothing is left behind then.
@@ -126,6 +127,13 @@ pub enum Error {
         /// What the engine said.
         source: Box<DataFusionError>,
     },
+}
+
+impl From<SettingError> for Error {
+    /// A setting is named as on the command line and in `dataset.toml`, which know no section.
+    fn from(error: SettingError) -> Error {
+        Error::Setting { name: error.name(), got: error.got, expected: error.expected }
+    }
 }
 
 impl Error {

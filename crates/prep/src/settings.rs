@@ -24,36 +24,36 @@ pub enum Attribution {
 
 semrank_core::settings! {
     /// How examples are made of a log.
-    pub struct PrepSettings {
+    pub struct PrepSettings of "prep" {
         /// Longest time from an impression to its click, in minutes.
-        click_minutes: i64 = 30,
+        click_minutes: i64 = 30, in 1..=(MOST_DAYS * 1440),
         /// Attribution window: longest time from a click to its conversion, in days.
-        conversion_days: i64 = 7,
+        conversion_days: i64 = 7, in 1..=MOST_DAYS,
         /// Longest time from an impression without a click to its conversion, in days; 0 = such conversions do not count.
-        view_through_days: i64 = 0,
+        view_through_days: i64 = 0, in 0..=MOST_DAYS,
         /// Seconds after which a ranker knows of an event that the log has received.
-        logging_delay_seconds: i64 = 0,
+        logging_delay_seconds: i64 = 0, in 0..=(MOST_DAYS * 86_400),
         /// `last-touch` or `first-touch`: where a conversion names no click.
         attribution: Attribution = Attribution::LastTouch,
         /// A timestamp further ahead of `received_at` than this is replaced by it, in seconds.
-        clock_tolerance_seconds: i64 = 5,
+        clock_tolerance_seconds: i64 = 5, in 0..=(MOST_DAYS * 86_400),
         /// An event received later than this after its timestamp is counted as late, in seconds.
-        late_seconds: i64 = 60,
+        late_seconds: i64 = 60, in 0..=(MOST_DAYS * 86_400),
         /// The slot at the top of a page in the log; examples count from 0.
-        first_slot: i64 = 1,
+        first_slot: i64 = 1, in 0..=1,
         /// Share of the impressions that are for validation, before those for the test.
-        valid_share: f64 = 0.1,
+        valid_share: f64 = 0.1, in 0.0..=1.0,
         /// Share of the impressions, the last ones, that are for the test.
-        test_share: f64 = 0.1,
+        test_share: f64 = 0.1, in 0.0..=1.0,
         /// Days for validation instead of a share, before those for the test; 0 = by share.
-        valid_days: i64 = 0,
+        valid_days: i64 = 0, in 0..=MOST_DAYS,
         /// Last days of the log for the test instead of a share; 0 = by share.
-        test_days: i64 = 0,
+        test_days: i64 = 0, in 0..=MOST_DAYS,
         /// Memory for sorting, in MiB; what needs more goes to disk beside the output. Repeated rows, clicks and conversions are held
         /// beside it.
-        memory_mb: usize = 1024,
+        memory_mb: usize = 1024, in LEAST_MEMORY_MB..=MOST_MEMORY_MB,
         /// Threads; 0 = all cores. The output does not depend on it.
-        threads: usize = 0,
+        threads: usize = 0, in 0..=4096,
     }
 }
 
@@ -102,22 +102,10 @@ impl PrepSettings {
     /// # Errors
     /// [`Error::Setting`] names the first one outside of them.
     pub fn check(&self) -> Result<(), Error> {
-        within("click_minutes", self.click_minutes, 1, MOST_DAYS * 1440)?;
-        within("conversion_days", self.conversion_days, 1, MOST_DAYS)?;
-        within("view_through_days", self.view_through_days, 0, MOST_DAYS)?;
-        within("logging_delay_seconds", self.logging_delay_seconds, 0, MOST_DAYS * 86_400)?;
-        within("clock_tolerance_seconds", self.clock_tolerance_seconds, 0, MOST_DAYS * 86_400)?;
-        within("late_seconds", self.late_seconds, 0, MOST_DAYS * 86_400)?;
-        within("first_slot", self.first_slot, 0, 1)?;
-        within("valid_days", self.valid_days, 0, MOST_DAYS)?;
-        within("test_days", self.test_days, 0, MOST_DAYS)?;
+        self.check_ranges()?;
         let held_out = self.valid_share + self.test_share;
-        if !(self.valid_share >= 0.0 && self.test_share >= 0.0 && held_out < 1.0) {
-            return Err(setting("valid_share + test_share", held_out.to_string(), "0 or more, less than 1"));
-        }
-        if !(LEAST_MEMORY_MB..=MOST_MEMORY_MB).contains(&self.memory_mb) {
-            let expected = format!("{LEAST_MEMORY_MB} to {MOST_MEMORY_MB}");
-            return Err(setting("memory_mb", self.memory_mb.to_string(), &expected));
+        if held_out >= 1.0 {
+            return Err(setting("valid_share + test_share", held_out.to_string(), "less than 1"));
         }
         Ok(())
     }
@@ -130,13 +118,6 @@ impl PrepSettings {
             ("logging_delay_seconds", &mut self.logging_delay_seconds),
         ]
     }
-}
-
-fn within(name: &'static str, got: i64, least: i64, most: i64) -> Result<(), Error> {
-    if (least..=most).contains(&got) {
-        return Ok(());
-    }
-    Err(setting(name, got.to_string(), &format!("{least} to {most}")))
 }
 
 fn setting(name: &'static str, got: String, expected: &str) -> Error {

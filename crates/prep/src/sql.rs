@@ -116,7 +116,9 @@ mod tests {
     fn every_name_is_filled_in() {
         let parameters = Parameters::new(&PrepSettings::default(), 2, true).within(0, 1);
         let first = [DUPLICATES, EVENTS, ACTS, LAST_SEEN, LINKS, CLICKED, CONVERSIONS, VIEW_THROUGH];
-        for query in first.into_iter().chain([DAYS, STRAYS, LABELS, KNOWN, COUNTS, OUTCOMES, HISTORY, EXAMPLES]) {
+        for query in
+            first.into_iter().chain([DAYS, STRAYS, LABELS, KNOWN, COUNTS, OUTCOMES, HISTORY, EXAMPLES])
+        {
             assert!(!query.with(&parameters).text.contains('{'), "{}", query.name);
         }
         assert!(EXAMPLES.with(&parameters).text.contains("propensity, context_0, context_1,"));

@@ -1,38 +1,44 @@
 //! The settings of a market and their limits.
 
-use crate::words::Words;
+use semrank_core::settings::SettingError;
+
+/// Topics of the word list, and brands of each.
+pub(crate) const TOPICS: usize = 12;
+const BRANDS: usize = 6;
+/// Latest first moment of a log: the beginning of the year 2100.
+pub(crate) const LATEST_MS: i64 = 4_102_444_800_000;
 
 semrank_core::settings! {
     /// What kind of market to simulate. The defaults make the market of `semrank quickstart`.
-    pub struct MarketConfig {
+    pub struct MarketConfig of "market" {
         /// Same seed and settings, same market.
-        seed: u64 = 7,
+        seed: u64 = 7, in 0..=(u64::MAX),
         /// Number of users; each has at least five events.
-        users: usize = 2_000,
+        users: usize = 2_000, in 1..=(u32::MAX),
         /// Number of items, ads and organic together.
-        items: usize = 1_500,
+        items: usize = 1_500, in 1..=(u32::MAX),
         /// Number of topics, each of five parts that people come to need one after another.
-        topics: usize = 12,
+        topics: usize = 12, in 1..=TOPICS,
         /// Share of the items that are ads.
-        ads_share: f64 = 0.45,
+        ads_share: f64 = 0.45, in 0.0..=1.0,
         /// Advertisers per topic; an advertiser owns one brand of its topic.
-        advertisers_per_topic: usize = 6,
+        advertisers_per_topic: usize = 6, in 1..=BRANDS,
         /// Share of the items that appear after the market has opened.
-        late_share: f64 = 0.2,
+        late_share: f64 = 0.2, in 0.0..=0.9,
         /// Mean number of events of a user.
-        events_per_user: f64 = 20.0,
+        events_per_user: f64 = 20.0, in 5.0..=1e6,
         /// Mean number of events of a session.
-        events_per_session: f64 = 5.0,
+        events_per_session: f64 = 5.0, in 1.0..=1e3,
         /// Length of the log in days.
-        days: f64 = 28.0,
+        days: f64 = 28.0, in 1.0..=3650.0,
         /// First moment of the log (ms UTC).
-        start_ms: i64 = 1_767_225_600_000,
+        start_ms: i64 = 1_767_225_600_000, in 0..=LATEST_MS,
         /// Exponent of the items' popularity: the r-th item of the market has weight r^-zipf.
-        zipf: f64 = 0.8,
+        zipf: f64 = 0.8, in 0.0..=3.0,
         /// Standard deviation of the step that each topic's log-interest takes between two sessions.
-        drift: f64 = 0.35,
+        drift: f64 = 0.35, in 0.0..=10.0,
         /// How strongly taste (brand, style, colour) steers the choice of an item; 0 switches it off.
-        taste: f64 = 1.5,
+        taste: f64 = 1.5, in 0.0..=10.0,
     }
 }
 
@@ -40,15 +46,8 @@ semrank_core::settings! {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A setting is outside its limits.
-    #[error("market.{name} is {got}, expected {expected}")]
-    Setting {
-        /// The setting's name.
-        name: &'static str,
-        /// What was given.
-        got: String,
-        /// What is possible.
-        expected: String,
-    },
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// The data set could not be written.
     #[error(transparent)]
     Data(#[from] semrank_data::Error),
@@ -65,41 +64,20 @@ impl MarketConfig {
     /// # Errors
     /// [`Error::Setting`] names the first setting outside its limits.
     pub fn check(&self) -> Result<(), Error> {
-        let most_topics = Words::get().topics.len();
-        let most_brands = Words::get().topics.iter().map(|topic| topic.brands.len()).min().unwrap_or(0);
-        whole("users", self.users, 1, u32::MAX as usize)?;
-        whole("items", self.items, 1, u32::MAX as usize)?;
-        whole("topics", self.topics, 1, most_topics)?;
-        whole("advertisers_per_topic", self.advertisers_per_topic, 1, most_brands)?;
-        real("ads_share", self.ads_share, 0.0, 1.0)?;
-        real("late_share", self.late_share, 0.0, 0.9)?;
-        real("events_per_user", self.events_per_user, 5.0, 1e6)?;
-        real("events_per_session", self.events_per_session, 1.0, 1e3)?;
-        real("days", self.days, 1.0, 3650.0)?;
-        real("zipf", self.zipf, 0.0, 3.0)?;
-        real("drift", self.drift, 0.0, 10.0)?;
-        real("taste", self.taste, 0.0, 10.0)
+        Ok(self.check_ranges()?)
     }
-}
-
-pub(crate) fn whole(name: &'static str, got: usize, least: usize, most: usize) -> Result<(), Error> {
-    if (least..=most).contains(&got) {
-        return Ok(());
-    }
-    Err(Error::Setting { name, got: got.to_string(), expected: format!("{least} to {most}") })
-}
-
-pub(crate) fn real(name: &'static str, got: f64, least: f64, most: f64) -> Result<(), Error> {
-    // A NaN is in no range.
-    if (least..=most).contains(&got) {
-        return Ok(());
-    }
-    Err(Error::Setting { name, got: got.to_string(), expected: format!("{least} to {most}") })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::Words;
+
+    #[test]
+    fn the_word_list_has_as_many_topics_and_brands_as_the_ranges_say() {
+        let brands = Words::get().topics.iter().map(|topic| topic.brands.len());
+        assert_eq!((Words::get().topics.len(), brands.min()), (TOPICS, Some(BRANDS)));
+    }
 
     #[test]
     fn the_defaults_are_possible_and_nonsense_is_named() {

@@ -7,11 +7,8 @@
 //! ```
 
 use crate::{AlignSettings, Error, TokenSettings};
+use semrank_core::settings::SettingError;
 
-/// Codes are stored in 16 bits.
-const MOST_CODES: usize = 1 << 16;
-/// Deeper lists are no longer short.
-const MOST_LEVELS: usize = 64;
 /// A block of balanced fitting scores 8 K vectors against K codes: 128 MiB of scores a thread.
 const MOST_BALANCED: usize = 2048;
 
@@ -21,23 +18,12 @@ impl TokenSettings {
     /// # Errors
     /// [`Error::Setting`] for the first nonsensical one.
     pub fn check(&self) -> Result<(), Error> {
-        range("tokens.levels", self.levels, 1, MOST_LEVELS)?;
-        range("tokens.codes", self.codes, 2, MOST_CODES)?;
-        let balances = !self.balanced || self.codes <= MOST_BALANCED;
-        let expected = format!("false where tokens.codes is above {MOST_BALANCED}");
-        ensure(balances, "tokens.balanced", self.balanced, &expected)?;
-        positive("tokens.iterations", self.iterations)?;
-        positive("tokens.hidden", self.hidden)?;
-        positive("tokens.latent", self.latent)?;
-        positive("tokens.epochs", self.epochs)?;
-        positive("tokens.batch", self.batch)?;
-        // In the comparisons below a NaN is in no range.
-        let above_zero = |key, got: f64| ensure(got > 0.0 && got.is_finite(), key, got, "a number above 0");
-        above_zero("tokens.rate", self.rate)?;
-        let committed = self.commitment >= 0.0 && self.commitment.is_finite();
-        ensure(committed, "tokens.commitment", self.commitment, "0 or more")?;
-        let decays = (0.0..1.0).contains(&self.decay);
-        ensure(decays, "tokens.decay", self.decay, "0 or more, and below 1")
+        self.check_ranges()?;
+        if self.balanced && self.codes > MOST_BALANCED {
+            let expected = format!("false where tokens.codes is above {MOST_BALANCED}");
+            return Err(SettingError { key: "tokens.balanced", got: "true".into(), expected }.into());
+        }
+        Ok(())
     }
 
     /// Refuses them, and a catalogue that is too small for them.
@@ -56,33 +42,8 @@ impl AlignSettings {
     /// # Errors
     /// [`Error::Setting`] for the first nonsensical one.
     pub fn check(&self) -> Result<(), Error> {
-        positive("align.hidden", self.hidden)?;
-        positive("align.width", self.width)?;
-        positive("align.gap", self.gap)?;
-        positive("align.batch", self.batch)?;
-        let dropout = (0.0..1.0).contains(&self.dropout);
-        ensure(dropout, "align.dropout", self.dropout, "0 or more, and below 1")?;
-        let above_zero = |key, got: f64| ensure(got > 0.0 && got.is_finite(), key, got, "a number above 0");
-        above_zero("align.temperature", self.temperature)?;
-        above_zero("align.rate", self.rate)?;
-        let decays = self.weight_decay >= 0.0 && self.weight_decay.is_finite();
-        ensure(decays, "align.weight_decay", self.weight_decay, "0 or more")
+        Ok(self.check_ranges()?)
     }
-}
-
-fn positive(key: &'static str, got: usize) -> Result<(), Error> {
-    ensure(got > 0, key, got, "at least 1")
-}
-
-fn range(key: &'static str, got: usize, least: usize, most: usize) -> Result<(), Error> {
-    ensure((least..=most).contains(&got), key, got, &format!("{least} to {most}"))
-}
-
-fn ensure(good: bool, key: &'static str, got: impl ToString, expected: &str) -> Result<(), Error> {
-    if good {
-        return Ok(());
-    }
-    Err(Error::Setting { key, got: got.to_string(), expected: expected.to_owned() })
 }
 
 #[cfg(test)]
@@ -101,8 +62,8 @@ mod tests {
             "tokens.balanced is true, expected false where tokens.codes is above 2048"
         );
         let rate = TokenSettings { rate: f64::NAN, ..TokenSettings::default() };
-        assert_eq!(said(rate), "tokens.rate is NaN, expected a number above 0");
+        assert_eq!(said(rate), "tokens.rate is NaN, expected 1e-9 to 1");
         let decay = TokenSettings { decay: 1.0, ..TokenSettings::default() };
-        assert_eq!(said(decay), "tokens.decay is 1, expected 0 or more, and below 1");
+        assert_eq!(said(decay), "tokens.decay is 1, expected 0 to 0.999999");
     }
 }

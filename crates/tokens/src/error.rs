@@ -1,6 +1,7 @@
 //! Everything that can go wrong between a content vector and its published semantic id; each message says what was found,
 //! what was expected and what to do.
 
+use semrank_core::settings::SettingError;
 use std::path::PathBuf;
 
 /// What went wrong.
@@ -8,15 +9,8 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// A setting outside its limits.
-    #[error("{key} is {got}, expected {expected}")]
-    Setting {
-        /// Section and name, e.g. `tokens.levels`.
-        key: &'static str,
-        /// What was given.
-        got: String,
-        /// What is possible.
-        expected: String,
-    },
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// A vector that no code can be near to.
     #[error(
         "the vector of item row {row} has {value} in column {column}; expected finite numbers up to 1e15"
@@ -137,11 +131,19 @@ pub enum Error {
     /// The source of the vectors failed.
     #[error("cannot read vectors: {0}")]
     Source(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A tower whose training went wrong.
-    #[error("the loss of the alignment tower is {loss} in step {step}: training has diverged")]
+    /// A training whose numbers are none any more.
+    #[error("the {what} of {of} is {got} in step {step} with {setting}={rate}: training has diverged")]
     Diverged {
-        /// What the loss is.
-        loss: f64,
+        /// `loss`, or another number.
+        what: &'static str,
+        /// What it is.
+        got: f64,
+        /// `the alignment tower` or `the RQ-VAE`.
+        of: &'static str,
+        /// The setting of its learning rate.
+        setting: &'static str,
+        /// What it was.
+        rate: f64,
         /// Steps done.
         step: u64,
     },
@@ -165,7 +167,7 @@ impl Error {
             Error::Damaged { .. } | Error::Checkpoint(_) => {
                 "restore the file from a copy; published ids must not be fitted anew under the same generation"
             }
-            Error::Diverged { .. } => "try a lower align.rate",
+            Error::Diverged { setting, .. } => return Some(format!("try a lower {setting}")),
             Error::NoFreeId { .. } => "raise tokens.levels or tokens.codes in a new generation, or share ids",
             Error::Data(error) => return error.help(),
             _ => return None,

@@ -11,6 +11,7 @@ use crate::vectors::{Chosen, check_finite, first_error, read_all, sample};
 use crate::{Error, Rows, SemanticIds, TokenSettings, VectorSource};
 use rayon::prelude::*;
 use semrank_core::Rng;
+use semrank_core::settings::SettingError;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -37,7 +38,7 @@ impl Product {
         let (dim, levels) = (vectors.dim(), settings.levels);
         if levels > dim {
             let expected = format!("at most {dim}, the width of the vectors, for `product`");
-            return Err(Error::Setting { key: "tokens.levels", got: levels.to_string(), expected });
+            return Err(SettingError { key: "tokens.levels", got: levels.to_string(), expected }.into());
         }
         let rows = sample(vectors.len(), settings.sample_size(vectors.len()), seed);
         let source = Chosen { source: vectors, rows: &rows };

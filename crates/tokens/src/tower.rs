@@ -20,7 +20,7 @@
 use crate::vectors::check_finite;
 use crate::{Error, sealed};
 use rayon::prelude::*;
-use semrank_core::Rng;
+use semrank_core::{Rng, narrow};
 use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
 use semrank_nn::{
     Adam, AdamState, Candidates, Dropout, Init, Layout, Linear, Masked, Scalar, Schedule, SoftmaxGrads,
@@ -37,29 +37,29 @@ const TENSORS: &str = "tower.safetensors";
 
 semrank_core::settings! {
     /// The tower that aligns content vectors with behaviour before they are quantised.
-    pub struct AlignSettings {
+    pub struct AlignSettings of "align" {
         /// Whether vectors are aligned at all.
         enabled: bool = true,
         /// Width of the hidden layer.
-        hidden: usize = 256,
+        hidden: usize = 256, in 1..=16_384,
         /// Width of an aligned vector.
-        width: usize = 32,
+        width: usize = 32, in 1..=16_384,
         /// Dropout on the input and the hidden layer.
-        dropout: f64 = 0.2,
+        dropout: f64 = 0.2, in 0.0..=0.99,
         /// Temperature of the contrastive loss.
-        temperature: f64 = 0.07,
+        temperature: f64 = 0.07, in 1e-3..=100.0,
         /// Largest distance, in events, of two items that count as taken together.
-        gap: usize = 2,
+        gap: usize = 2, in 1..=1_000_000,
         /// Pairs a step; each pair's partner competes with the partners of all others.
-        batch: usize = 1024,
+        batch: usize = 1024, in 1..=1_000_000,
         /// Most passes over all pairs.
-        epochs: usize = 8,
+        epochs: usize = 8, in 0..=1_000_000,
         /// Most steps, whatever the number of pairs.
-        max_steps: u64 = 2000,
+        max_steps: u64 = 2000, in 0..=1_000_000_000,
         /// Peak learning rate.
-        rate: f64 = 1e-3,
+        rate: f64 = 1e-3, in 1e-9..=1.0,
         /// Decoupled weight decay.
-        weight_decay: f64 = 0.01,
+        weight_decay: f64 = 0.01, in 0.0..=100.0,
     }
 }
 
@@ -180,7 +180,7 @@ impl Tower<f32> {
         let total_steps = (steps_per_epoch * settings.epochs as u64).min(settings.max_steps);
         let schedule = Schedule { peak: settings.rate, warmup_steps: 20, total_steps, final_share: 0.03 };
         let mut moments = AdamState::new(tower.params.len());
-        let mut order: Vec<u32> = (0..pairs.len() as u32).collect();
+        let mut order: Vec<u32> = narrow::indices(pairs.len()).collect();
         let mut step_of = Step::default();
         let (mut step, mut sum) = (0, 0.0);
         while step < total_steps {
@@ -194,7 +194,7 @@ impl Tower<f32> {
             let loss = step_of.gradients(&tower, contents, &chosen, settings, key);
             step += 1;
             if !loss.is_finite() {
-                return Err(Error::Diverged { loss, step });
+                return Err(settings.diverged(("loss", loss), step));
             }
             let rate = schedule.rate(step);
             let adam = Adam { rate, weight_decay: settings.weight_decay, ..Adam::default() };
@@ -205,7 +205,17 @@ impl Tower<f32> {
                 sum = 0.0;
             }
         }
-        Ok(tower)
+        // The last step has no next one whose loss would tell.
+        match tower.params.iter().find(|param| !param.is_finite()) {
+            Some(&param) => Err(settings.diverged(("parameter", f64::from(param)), step)),
+            None => Ok(tower),
+        }
+    }
+}
+
+impl AlignSettings {
+    fn diverged(&self, (what, got): (&'static str, f64), step: u64) -> Error {
+        Error::Diverged { what, got, of: "the alignment tower", setting: "align.rate", rate: self.rate, step }
     }
 }
 
@@ -347,7 +357,7 @@ impl<T: Scalar> Step<T> {
             .map(|(shard, (queries, dqueries))| {
                 let first = shard * rows;
                 let positions = queries.len() / width;
-                let targets: Vec<u32> = (first as u32..(first + positions) as u32).collect();
+                let targets: Vec<u32> = (narrow::index(first)..narrow::count(first + positions)).collect();
                 let masked = same_items(&pairs[first..first + positions], pairs);
                 let mut dcandidates = vec![T::ZERO; partners.len()];
                 let mut ditems = vec![T::ZERO; partners.len()];
@@ -385,7 +395,7 @@ impl<T: Scalar> Step<T> {
 /// For each of `asking` the pairs whose partner is one of its own two items: they are no negatives.
 fn same_items(asking: &[[u32; 2]], pairs: &[[u32; 2]]) -> Masked {
     let mut by_partner: Vec<(u32, u32)> =
-        pairs.iter().enumerate().map(|(at, pair)| (pair[1], at as u32)).collect();
+        pairs.iter().enumerate().map(|(at, pair)| (pair[1], narrow::index(at))).collect();
     by_partner.sort_unstable();
     let mut masked = Masked::default();
     masked.clear();
@@ -435,6 +445,16 @@ mod tests {
             let near = (grad - expected).abs() < 1e-6 * (1.0 + expected.abs());
             assert!(near, "parameter {at}: {grad} {expected}");
         }
+    }
+
+    #[test]
+    fn a_training_that_diverges_names_its_rate() {
+        let pairs: Vec<[u32; 2]> = PAIRS.repeat(20);
+        // Both within their ranges: every step multiplies the parameters by 1 - rate · weight decay.
+        let settings = AlignSettings { rate: 1.0, weight_decay: 100.0, batch: 5, ..AlignSettings::default() };
+        let said = Tower::fit(&contents(), 12, &pairs, &settings, 1, |_| ()).unwrap_err().to_string();
+        assert!(said.contains("of the alignment tower is"), "{said}");
+        assert!(said.ends_with("with align.rate=1: training has diverged"), "{said}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 /// Longest vector whose inner products are far from overflowing 32-bit floats.
-const LONGEST: f32 = 1e15;
+pub(crate) const LONGEST: f32 = 1e15;
 
 /// Vectors of one width, by row.
 pub trait VectorSource: Sync {

@@ -30,7 +30,7 @@ impl Encoders {
 
 semrank_core::settings! {
     /// What turns an item's texts into vectors.
-    pub struct ContentSettings {
+    pub struct ContentSettings of "content" {
         /// `hash:`, `static:PATH`, `bert:PATH`, `llama:PATH`, `onnx:PATH`, `parquet:PATH` or `http:URL`; or a list of
         /// such names, e.g. `["hash:", "bert:models/minilm"]`, whose vectors are put side by side.
         encoder: Encoders = Encoders::One("hash:".into()),
@@ -39,24 +39,24 @@ semrank_core::settings! {
         /// encoder must be `bert:` or `llama:` for the last three, and stand first in a list.
         train: ContentTraining = ContentTraining::Frozen,
         /// Layers that `lora:R` corrects.
-        lora_layers: usize = 2,
+        lora_layers: usize = 2, in 1..=1000,
         /// Times that the whole catalogue is encoded during a training.
-        passes: f64 = 3.0,
+        passes: f64 = 3.0, in 1e-3..=1e6,
         /// Items that are encoded anew, and learned from, at a time.
-        block: usize = 256,
+        block: usize = 256, in 1..=1_000_000,
         /// Which items a step encodes anew: `turn` (each in its turn, within the budget of passes) or `batch` (all items of
         /// the batch: exact, and dear).
         visits: Visits = Visits::Turn,
         /// Peak learning rate of the encoder.
-        rate: f64 = 1e-4,
+        rate: f64 = 1e-4, in 1e-9..=1.0,
         /// Decoupled weight decay of the encoder.
-        weight_decay: f64 = 0.0,
+        weight_decay: f64 = 0.0, in 0.0..=100.0,
         /// Share of the steps, at the beginning, in which the encoder stays as it is.
-        warmup: f64 = 0.1,
+        warmup: f64 = 0.1, in 0.0..=0.99,
         /// Longest text in training, in tokens.
-        max_tokens: usize = 64,
+        max_tokens: usize = 64, in 3..=1_000_000,
         /// Bytes of the frozen layers' output that are kept on disk; beyond that it is made again.
-        kept_bytes: u64 = 1 << 30,
+        kept_bytes: u64 = 1 << 30, in 0..=(1_u64 << 50),
         /// Folder in which vectors are kept, so that a text is encoded once; empty = `semrank` in the user's cache folder.
         cache: String = String::new(),
     }
@@ -68,20 +68,12 @@ impl ContentSettings {
     /// # Errors
     /// The first nonsensical setting.
     pub fn check(&self) -> Result<(), SettingError> {
-        let bad =
-            |key, got: String, expected: &str| Err(SettingError { key, got, expected: expected.to_owned() });
+        self.check_ranges()?;
         let first = self.encoder.names().first().map_or("", String::as_str);
         if self.train.trains_encoder() && !Trainable::is_possible(first) {
             let got = format!("{} of `{first}`", String::from(self.train));
-            return bad(
-                "content.train",
-                got,
-                "frozen or adapter, or bert: or llama: as the first content.encoder",
-            );
-        }
-        self.live(0, 0.0).check()?;
-        if self.max_tokens < 3 {
-            return bad("content.max_tokens", self.max_tokens.to_string(), "at least 3");
+            let expected = "frozen or adapter, or bert: or llama: as the first content.encoder".to_owned();
+            return Err(SettingError { key: "content.train", got, expected });
         }
         Ok(())
     }

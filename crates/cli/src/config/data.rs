@@ -31,7 +31,7 @@ impl SplitChoice {
 
 semrank_core::settings! {
     /// What is made of the data set.
-    pub struct DataSettings {
+    pub struct DataSettings of "data" {
         /// `auto` (by time where the data set has times, else leave-one-out), `leave-one-out` or `time`.
         split: SplitChoice = SplitChoice::Auto,
     }

@@ -188,8 +188,13 @@ impl Layers {
         }
         // Everything before was accepted: what fails now is this value.
         self.config = Config::deserialize(self.given.clone())
-            .map_err(|error| refused(key, &value, origin, error.message()))?;
-        Ok(())
+            .map_err(|error| refused(key, &value, origin.clone(), error.message()))?;
+        self.config.check_ranges().map_err(|error| ConfigError::Value {
+            key: error.key.to_owned(),
+            origin,
+            got: error.got,
+            expected: error.expected,
+        })
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) use training::ContentTraining;
 
 use crate::error::Error;
 use clap::Args;
-use semrank_core::settings::Key;
+use semrank_core::settings::{Key, SettingError};
 use semrank_embed::hash::FeatureSettings;
 use semrank_model::pointwise::PointwiseSettings;
 use semrank_model::{BlendSettings, ModelSettings, TrainSettings};
@@ -121,6 +121,19 @@ impl Config {
         Ok(config)
     }
 
+    /// Refuses the first number outside of its range.
+    fn check_ranges(&self) -> Result<(), SettingError> {
+        self.content.check_ranges()?;
+        self.features.check_ranges()?;
+        self.align.check_ranges()?;
+        self.tokens.check_ranges()?;
+        self.model.check_ranges()?;
+        self.train.check_ranges()?;
+        self.blend.check_ranges()?;
+        self.pointwise.check_ranges()
+    }
+
+    /// Refuses settings that do not go together.
     fn check(&self) -> Result<(), Error> {
         self.content.check()?;
         self.features.check()?;

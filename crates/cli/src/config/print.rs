@@ -1,9 +1,9 @@
-//! Settings in, commented TOML out: what it prints can be read back as a `--config` file.
+//! Settings in, commented TOML out: what it prints can be read back as a `--config` file. A number has its range beside it.
 
 use super::{Config, SECTIONS, TASK, TASK_DOC};
 use toml::{Table, Value};
 
-/// Every key with its comment and value.
+/// Every key with its comment, value and range.
 pub(crate) fn to_toml(config: &Config) -> String {
     // Plain structs of numbers, strings and lists: every one of them can be written as TOML.
     let values = Table::try_from(config).unwrap_or_default();
@@ -17,7 +17,11 @@ pub(crate) fn to_toml(config: &Config) -> String {
         for key in keys {
             key.doc.lines().for_each(|line| out += &format!("#{}\n", line.trim_end()));
             if let Some(value) = values.get(section).and_then(|table| table.get(key.name)) {
-                out += &format!("{} = {}\n", key.name, plain(value));
+                let range = key.range.map_or(String::new(), |range| {
+                    let each = if value.is_array() { "each " } else { "" };
+                    format!(" # {each}{range}")
+                });
+                out += &format!("{} = {}{range}\n", key.name, plain(value));
             }
         }
     }

@@ -5,6 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Most layers, and the largest rank.
+const MOST: usize = 1000;
+
 /// The value of `content.train`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -32,7 +35,7 @@ impl TryFrom<String> for ContentTraining {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let number = |word: &str| word.parse().ok().filter(|&number: &usize| number > 0);
+        let number = |word: &str| word.parse().ok().filter(|number| (1..=MOST).contains(number));
         let found = match (text.as_str(), text.split_once(':')) {
             ("frozen", _) => Some(Self::Frozen),
             ("adapter", _) => Some(Self::Adapter),
@@ -41,7 +44,9 @@ impl TryFrom<String> for ContentTraining {
             (_, Some(("lora", rank))) => number(rank).map(Self::Lora),
             _ => None,
         };
-        found.ok_or_else(|| format!("`{text}`: expected frozen, adapter, top:N, lora:R or full"))
+        found.ok_or_else(|| {
+            format!("`{text}`: expected frozen, adapter, top:N, lora:R or full, N and R from 1 to {MOST}")
+        })
     }
 }
 
@@ -66,7 +71,7 @@ mod tests {
         for text in ["frozen", "adapter", "top:2", "lora:8", "full"] {
             assert_eq!(String::from(ContentTraining::try_from(text.to_owned()).unwrap()), text);
         }
-        for text in ["", "top", "top:0", "lora:x", "all"] {
+        for text in ["", "top", "top:0", "lora:x", "lora:1001", "all"] {
             assert!(ContentTraining::try_from(text.to_owned()).unwrap_err().contains("expected frozen"));
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::run::{Finished, kind};
-use semrank_core::ItemId;
+use semrank_core::{ItemId, narrow};
 use semrank_model::evaluate::{EvaluateError, Query, Scorer, best_items};
 use semrank_model::{Encoded, ItemItem, Ranker, SimilarContent};
 use serde::Serialize;
@@ -106,7 +106,7 @@ impl<'a> Recommender<'a> {
         ranker.score(&[query], &mut scores);
         if let Some(item) = scores.iter().position(|score| score.is_nan()) {
             let (scorer, user) = (ranker.name().to_owned(), query.user.0);
-            return Err(EvaluateError::NotANumber { scorer, user, item: item as u32 }.into());
+            return Err(EvaluateError::NotANumber { scorer, user, item: narrow::index(item) }.into());
         }
         let allowed = |item: ItemId| scores[item.index()] > f32::NEG_INFINITY && allowed(item);
         let best = best_items(&scores, k, allowed);

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Task};
 use crate::error::Error;
-use semrank_core::{ItemId, Segment, UserId, segments};
+use semrank_core::{ItemId, Segment, UserId, narrow, segments};
 use semrank_data::{Dataset, Examples, FitScope, Split, hash_dataset};
 use semrank_model::{Shape, TrainingData};
 use semrank_tokens::SemanticIds;
@@ -121,7 +121,7 @@ impl Data {
 
     /// Head, torso, tail or new, one an item.
     pub(crate) fn segments(&self) -> Vec<Segment> {
-        segments(self.scope.counts(), |item| self.dataset.catalog.name(ItemId(item as u32)))
+        segments(self.scope.counts(), |item| self.dataset.catalog.name(ItemId(narrow::index(item))))
     }
 
     /// Whether an item may be shown after the last event of the log.

@@ -4,7 +4,7 @@
 
 use crate::error::Error;
 use crate::output::note;
-use semrank_core::Catalog;
+use semrank_core::{Catalog, narrow};
 use semrank_data::import::TextColumns;
 use semrank_tokens::SemanticIds;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ impl Foreign {
         }
         if let Some(row) = found.iter().position(Vec::is_empty) {
             let missing = found.iter().filter(|codes| codes.is_empty()).count();
-            let name = catalog.ids.name(row as u32);
+            let name = catalog.ids.name(narrow::index(row));
             let got = format!("absent, as those of {missing} of {} items", found.len());
             return Err(error(&self.path, format!("the id of item `{name}`"), got, "one for each item"));
         }

@@ -6,7 +6,7 @@
 use super::tree::{self, Branch};
 use crate::error::Error;
 use crate::run::Content;
-use semrank_core::ItemId;
+use semrank_core::{ItemId, narrow};
 use semrank_data::Dataset;
 use semrank_tokens::{
     Codebook, LevelMeasures, Measures, Neighbours, Rows, SemanticIds, Tokenizer, fit, measures,
@@ -171,7 +171,7 @@ fn report(
 
 /// An item's texts in one line that is not too long; its id where it has none.
 fn label(dataset: &Dataset, row: usize) -> String {
-    let item = ItemId(row as u32);
+    let item = ItemId(narrow::index(row));
     let text = dataset.catalog.label(item);
     match text.chars().count() {
         0 => dataset.catalog.name(item).to_owned(),

@@ -18,6 +18,7 @@
 use super::order::{ascending, group_aucs};
 use super::{Sums, check};
 use crate::Rng;
+use crate::narrow;
 use serde::{Deserialize, Serialize};
 
 /// Probability outside the interval, half on each side.
@@ -163,7 +164,8 @@ impl UserRows {
         let mut keys = users.to_vec();
         keys.sort_unstable();
         keys.dedup();
-        let of_row = users.iter().map(|user| keys.partition_point(|key| key < user) as u32).collect();
+        let place = |user: &u32| narrow::index(keys.partition_point(|key| key < user));
+        let of_row = users.iter().map(place).collect();
         UserRows { users: keys.len(), of_row, keys }
     }
 }

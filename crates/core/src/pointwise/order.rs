@@ -1,6 +1,7 @@
 //! How well scores order rows: AUC, over all rows or within groups, and average precision.
 
 use super::NO_GROUP;
+use crate::narrow;
 
 /// The mean AUC of groups.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -123,8 +124,7 @@ impl Classes {
 }
 
 fn rows(n: usize) -> Vec<u32> {
-    assert!(u32::try_from(n).is_ok(), "at most u32::MAX rows");
-    (0..n as u32).collect()
+    narrow::indices(n).collect()
 }
 
 fn compare(a: f64, b: f64) -> std::cmp::Ordering {

@@ -13,6 +13,7 @@ pub(super) fn read(path: &Path, dataset: &Dataset) -> Result<Examples, Error> {
         return Err(Error::NoExamples { path: dir });
     }
     let table = Table::open(path)?;
+    table.check_rows("examples")?;
     for (column, _) in REQUIRED {
         table.require(column)?;
     }

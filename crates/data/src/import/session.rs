@@ -5,6 +5,7 @@ use super::source::{Place, plain_name};
 use crate::{
     DatasetWriter, Error, EventRow, ExtraColumn, ImportReport, ItemRow, Meta, Part, RowError, WriterOptions,
 };
+use semrank_core::narrow;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -87,7 +88,7 @@ impl Session {
             return Err(place.error(column, got, "every item id once").into());
         }
         self.writer.item(row)?;
-        let item = known.unwrap_or(self.item_lines.len() as u32);
+        let item = known.unwrap_or_else(|| narrow::index(self.item_lines.len()));
         if known.is_none() {
             self.item_lines.push(place.line);
         }

@@ -1,7 +1,7 @@
 //! What token counts are made of: items with texts, from a catalogue or from a part of a longer stream.
 
 use crate::Document;
-use semrank_core::{Catalog, ItemId};
+use semrank_core::{Catalog, ItemId, narrow};
 
 /// Items with texts.
 pub trait Corpus: Sync {
@@ -23,7 +23,7 @@ impl Corpus for Catalog {
     }
 
     fn each_text(&self, item: usize, visit: &mut dyn FnMut(&str)) {
-        self.texts_of(ItemId(item as u32)).for_each(visit);
+        self.texts_of(ItemId(narrow::index(item))).for_each(visit);
     }
 }
 

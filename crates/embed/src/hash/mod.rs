@@ -37,28 +37,29 @@ pub use tokens::{Grams, each_token, words};
 
 use crate::{Embedder, Error, ItemFeatures};
 use semrank_core::Catalog;
+use semrank_core::settings::SettingError;
 
 semrank_core::settings! {
     /// How item texts become vectors.
-    pub struct FeatureSettings {
+    pub struct FeatureSettings of "features" {
         /// Longest run of words that counts as a token: 1 = words, 2 = words and pairs, 0 = no words.
-        word_grams: usize = 2,
+        word_grams: usize = 2, in 0..=16,
         /// Shortest character n-gram inside `<word>`; only with `char_max`.
-        char_min: usize = 3,
+        char_min: usize = 3, in 0..=32,
         /// Longest character n-gram; 0 = none, 5 for catalogues with many misspellings or compounds.
-        char_max: usize = 0,
+        char_max: usize = 0, in 0..=32,
         /// Tokens of fewer items than this are dropped.
-        min_df: u32 = 2,
+        min_df: u32 = 2, in 0..=1_000_000_000,
         /// Hash buckets of the vocabulary, a power of two; four times the number of distinct tokens is plenty.
-        buckets: usize = 1 << 20,
+        buckets: usize = 1 << 20, in 1..=(1_u64 << 31),
         /// Width of an item's vector.
-        dim: usize = 256,
+        dim: usize = 256, in 1..=16_384,
         /// Extra directions while the SVD is computed: more accuracy, more memory.
-        oversample: usize = 16,
+        oversample: usize = 16, in 0..=4096,
         /// Power iterations of the SVD: more accuracy, more time.
-        iterations: usize = 5,
+        iterations: usize = 5, in 0..=1000,
         /// Weight of SVD direction k is singular value k to this power: 1 = plain projection, 0 = all directions equal.
-        singular_power: f32 = 1.0,
+        singular_power: f32 = 1.0, in 0.0..=4.0,
     }
 }
 
@@ -78,17 +79,17 @@ pub enum FeatureError {
         /// The longest length given.
         max: usize,
     },
-    /// A number of buckets that is not a power of two, or too large for 32-bit buckets.
-    #[error("features.buckets is {got}: a power of two up to 2^31 is needed, such as {nearest}")]
+    /// A number of buckets that is not a power of two.
+    #[error("features.buckets is {got}: a power of two is needed, such as {nearest}")]
     Buckets {
         /// The number given.
         got: usize,
         /// A power of two near it.
         nearest: usize,
     },
-    /// No dimensions.
-    #[error("features.dim is 0: at least 1 is needed")]
-    NoDimension,
+    /// A number outside its range.
+    #[error(transparent)]
+    Range(#[from] SettingError),
 }
 
 impl FeatureSettings {
@@ -97,6 +98,7 @@ impl FeatureSettings {
     /// # Errors
     /// The first nonsensical setting.
     pub fn check(&self) -> Result<(), FeatureError> {
+        self.check_ranges()?;
         let (min, max) = (self.char_min, self.char_max);
         if self.word_grams == 0 && max == 0 {
             return Err(FeatureError::NoTokens);
@@ -104,13 +106,11 @@ impl FeatureSettings {
         if max > 0 && (min == 0 || min > max) {
             return Err(FeatureError::CharacterRange { min, max });
         }
-        let most = 1 << 31;
-        if !self.buckets.is_power_of_two() || self.buckets > most {
-            let nearest = self.buckets.clamp(1, most).next_power_of_two();
-            return Err(FeatureError::Buckets { got: self.buckets, nearest });
-        }
-        if self.dim == 0 {
-            return Err(FeatureError::NoDimension);
+        if !self.buckets.is_power_of_two() {
+            return Err(FeatureError::Buckets {
+                got: self.buckets,
+                nearest: self.buckets.next_power_of_two(),
+            });
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Sparse matrices in compressed-row form (CSR) and their product with a dense one.
 
 use rayon::prelude::*;
+use semrank_core::narrow;
 use semrank_nn::kernel::axpy;
 
 /// A sparse `[rows x cols]` matrix: row `r` holds the entries `offsets[r]..offsets[r + 1]`, columns ascending.
@@ -81,7 +82,7 @@ impl SparseMatrix {
             for (&col, &value) in cols.iter().zip(values) {
                 let at = next[col as usize];
                 next[col as usize] += 1;
-                out.indices[at] = row as u32;
+                out.indices[at] = narrow::index(row);
                 out.values[at] = value;
             }
         }

@@ -111,7 +111,8 @@ fn nonsensical_settings_are_refused() {
     };
     assert_eq!(check(|_| ()), Ok(()));
     assert_eq!(check(|s| s.word_grams = 0), Err(FeatureError::NoTokens));
-    assert_eq!(check(|s| s.dim = 0), Err(FeatureError::NoDimension));
+    let no_dimension = check(|s| s.dim = 0).unwrap_err().to_string();
+    assert_eq!(no_dimension, "features.dim is 0, expected 1 to 16384");
     assert_eq!(check(|s| s.buckets = 1000), Err(FeatureError::Buckets { got: 1000, nearest: 1024 }));
     assert_eq!(check(|s| s.char_max = 2), Err(FeatureError::CharacterRange { min: 3, max: 2 }));
 }

@@ -12,6 +12,7 @@ use super::FeatureSettings;
 use super::sparse::SparseMatrix;
 use super::tokens::{Grams, each_token};
 use rayon::prelude::*;
+use semrank_core::narrow;
 use std::ops::Range;
 
 /// Items one task tokenises at a time, and tasks whose results are held at a time: the text of 8,192 items bounds the
@@ -72,7 +73,7 @@ impl TfIdfCounts {
             TfIdf { grams: self.grams, buckets: self.frequencies.len(), kept: Vec::new(), idf: Vec::new() };
         for (bucket, &frequency) in self.frequencies.iter().enumerate() {
             if frequency >= self.min_df {
-                out.kept.push(bucket as u32);
+                out.kept.push(narrow::index(bucket));
                 out.idf.push((((1 + self.items) as f64 / f64::from(1 + frequency)).ln() + 1.0) as f32);
             }
         }
@@ -125,7 +126,7 @@ impl TfIdf {
             .chunk_by(|a, b| a == b)
             .filter_map(|run| {
                 let col = self.kept.binary_search(&run[0]).ok()?;
-                Some((col as u32, (1.0 + (run.len() as f32).ln()) * self.idf[col]))
+                Some((narrow::index(col), (1.0 + (run.len() as f32).ln()) * self.idf[col]))
             })
             .collect();
         let length =

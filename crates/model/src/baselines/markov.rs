@@ -5,7 +5,7 @@
 
 use super::{Targets, fractions};
 use crate::evaluate::{Query, Scorer};
-use semrank_core::UserId;
+use semrank_core::{UserId, narrow};
 use semrank_data::{Dataset, FitScope};
 use semrank_embed::hash::SparseMatrix;
 
@@ -27,7 +27,7 @@ impl<'a> Markov<'a> {
         let targets = Targets::of(dataset);
         let mut pairs = Vec::new();
         for user in 0..dataset.events.users() {
-            let mut items = targets.items(scope.history(dataset, UserId(user as u32)));
+            let mut items = targets.items(scope.history(dataset, UserId(narrow::index(user))));
             let Some(mut from) = items.next() else { continue };
             for to in items {
                 pairs.push((from.0, to.0));
@@ -48,7 +48,7 @@ fn counted(mut pairs: Vec<(u32, u32)>, items: usize) -> SparseMatrix {
     pairs.sort_unstable();
     let mut out = SparseMatrix::empty(items);
     let mut runs = pairs.chunk_by(|a, b| a == b).peekable();
-    for from in 0..items as u32 {
+    for from in narrow::indices(items) {
         let row = std::iter::from_fn(|| runs.next_if(|run| run[0].0 == from));
         out.push_row(row.map(|run| (run[0].1, run.len() as f32)));
     }

@@ -2,7 +2,7 @@
 
 use super::{Targets, fractions};
 use crate::evaluate::{Query, Scorer};
-use semrank_core::UserId;
+use semrank_core::{UserId, narrow};
 use semrank_data::{Dataset, FitScope};
 
 /// Scores an item by a count of its training events.
@@ -26,7 +26,7 @@ impl Popularity {
             return None;
         }
         let window_ms = i64::from(days) * 24 * 60 * 60 * 1000;
-        let users = || (0..dataset.events.users()).map(|user| UserId(user as u32));
+        let users = || (0..dataset.events.users()).map(|user| UserId(narrow::index(user)));
         let latest = users().filter_map(|user| scope.history(dataset, user).times.last().copied()).max()?;
         let mut scores = fractions(scope.counts());
         for user in users() {

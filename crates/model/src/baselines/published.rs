@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::evaluate::{Protocol, RankOptions, ResultRow, Scorer, rank};
-use semrank_core::segments;
+use semrank_core::{narrow, segments};
 use semrank_data::import::{Format, Mapping, Options, import};
 use semrank_data::{FitScope, Split, SplitKind};
 use semrank_embed::hash::{FeatureSettings, build};
@@ -41,7 +41,7 @@ fn strict(dataset: &Dataset, split: &Split, scorer: &dyn Scorer) -> ResultRow {
     let items = dataset.catalog.len();
     let ranking = rank(scorer, &dataset.events, items, &split.test, RankOptions::default()).unwrap();
     let segments = segments(FitScope::of_split(dataset, split).counts(), |item| {
-        dataset.catalog.name(ItemId(item as u32))
+        dataset.catalog.name(ItemId(narrow::index(item)))
     });
     ResultRow::new(scorer.name(), Protocol::Strict, &ranking.strict.ranks, &split.test, &segments)
 }

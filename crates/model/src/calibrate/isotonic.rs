@@ -6,10 +6,10 @@
 //! without a positive, or a highest one without a negative, is joined to its neighbour, since a probability of
 //! exactly 0 or 1 makes the log loss of one surprise infinite.
 
-use super::{CalibrationError, Sample};
+use super::{CalibrationError, Sample, sigmoid};
 use serde::{Deserialize, Serialize};
 
-/// A fitted step function with sloping steps; three columns of one length, ascending.
+/// A fitted step function with sloping steps over probabilities; three columns of one length, ascending.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Isotonic {
     /// Lowest score of each pool.
@@ -44,17 +44,18 @@ impl Isotonic {
     /// The monotone function of least squared error (and of the greatest likelihood).
     ///
     /// # Errors
-    /// [`CalibrationError::OneClass`].
+    /// [`CalibrationError::OneClass`], [`CalibrationError::NotFinite`].
     ///
     /// # Panics
-    /// When the sample's lengths differ or a score is not in [0, 1].
+    /// When the sample's lengths differ.
     pub fn fit(sample: &Sample<'_>) -> Result<Isotonic, CalibrationError> {
         sample.check()?;
-        let mut order: Vec<usize> = (0..sample.scores.len()).collect();
-        order.sort_by(|&a, &b| sample.scores[a].total_cmp(&sample.scores[b]));
+        let scores: Vec<f64> = sample.scores.iter().map(|&score| sigmoid(score)).collect();
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
         let mut pools: Vec<Pool> = Vec::new();
-        for tied in order.chunk_by(|&a, &b| sample.scores[a] == sample.scores[b]) {
-            pools.push(pool(sample, tied));
+        for tied in order.chunk_by(|&a, &b| scores[a] == scores[b]) {
+            pools.push(pool(sample, (scores[tied[0]], tied)));
             while let [.., before, last] = &mut pools[..]
                 && before.value() >= last.value()
             {
@@ -70,8 +71,15 @@ impl Isotonic {
         })
     }
 
-    /// The calibrated probability; constant beyond the lowest and the highest score that was fitted.
+    /// The calibrated log odds of a score in log odds.
     pub fn apply(&self, score: f64) -> f64 {
+        // No value is 0 or 1: sure ends were joined to their neighbours.
+        let value = self.value_at(sigmoid(score));
+        (value / (1.0 - value)).ln()
+    }
+
+    /// The calibrated probability of one; constant beyond the lowest and the highest that was fitted.
+    fn value_at(&self, score: f64) -> f64 {
         let at = self.high.partition_point(|&high| high < score);
         if at == self.value.len() {
             return self.value[at - 1];
@@ -90,8 +98,7 @@ impl Isotonic {
     }
 }
 
-fn pool(sample: &Sample<'_>, rows: &[usize]) -> Pool {
-    let score = sample.scores[rows[0]];
+fn pool(sample: &Sample<'_>, (score, rows): (f64, &[usize])) -> Pool {
     let weight = rows.iter().map(|&row| sample.weight(row)).sum();
     let positive = rows.iter().filter(|&&row| sample.labels[row]).map(|&row| sample.weight(row)).sum();
     Pool { low: score, high: score, weight, positive }

@@ -1,7 +1,7 @@
 //! From scores to probabilities that mean what they say: fitted on a slice of later rows that no parameter has seen.
 //!
-//! In: scores in [0, 1] and labels ([`Sample`]). Out: a [`Calibration`], saved with the model and applied to every
-//! probability. Two shapes: [`Platt`] has two parameters and needs few rows; [`Isotonic`] follows any monotone shape and
+//! In: scores in log odds, which no rounding can make sure, and labels ([`Sample`]). Out: a [`Calibration`] from log odds to log odds,
+//! saved with the model and applied to every score. Two shapes: [`Platt`] has two parameters and needs few rows; [`Isotonic`] follows any monotone shape and
 //! needs thousands. Both keep the mean of the fitting slice, and neither turns an order round.
 //! [`Calibration::Sampling`] undoes the dropping of negatives in training (`pointwise.keep_negatives`; He et al. 2014, §6.3), before
 //! anything is fitted.
@@ -10,7 +10,7 @@
 //! use semrank_model::calibrate::Calibration;
 //! // One negative in ten was kept: a model that says 50 % means 1 in 11.
 //! let undo = Calibration::Sampling { kept: 0.1 };
-//! assert!((undo.apply(0.5) - 1.0 / 11.0).abs() < 1e-12);
+//! assert!((undo.apply(0.0) - (0.1f64).ln()).abs() < 1e-12);
 //! ```
 
 mod isotonic;
@@ -31,7 +31,7 @@ const LOGIT_CLIP: f64 = 1e-7;
 /// The rows that a calibration is fitted on.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample<'a> {
-    /// Scores in [0, 1].
+    /// Scores in log odds.
     pub scores: &'a [f64],
     /// One label a score.
     pub labels: &'a [bool],
@@ -52,9 +52,19 @@ pub enum CalibrationError {
         /// Positive ones.
         positives: usize,
     },
+    /// A score that nothing can be fitted on.
+    #[error(
+        "the score of row {row} of the calibration's slice is {score}: expected log odds, a finite number"
+    )]
+    NotFinite {
+        /// From 0.
+        row: usize,
+        /// What it is.
+        score: f64,
+    },
 }
 
-/// A monotone map from probabilities to probabilities.
+/// A monotone map from log odds to log odds.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Calibration {
@@ -73,13 +83,13 @@ pub enum Calibration {
 }
 
 impl Calibration {
-    /// The calibrated probability of a score in [0, 1].
+    /// The calibrated log odds of a score in log odds.
     pub fn apply(&self, score: f64) -> f64 {
         match self {
             Calibration::None => score,
             Calibration::Platt(platt) => platt.apply(score),
             Calibration::Isotonic(isotonic) => isotonic.apply(score),
-            Calibration::Sampling { kept } => score / (score + (1.0 - score) / kept),
+            Calibration::Sampling { kept } => score + kept.ln(),
         }
     }
 
@@ -98,7 +108,9 @@ impl Sample<'_> {
         let rows = self.scores.len();
         assert_eq!(rows, self.labels.len(), "one label a score");
         assert!(self.weights.is_none_or(|weights| weights.len() == rows), "one weight a score");
-        assert!(self.scores.iter().all(|p| (0.0..=1.0).contains(p)), "a score is not a probability");
+        if let Some(row) = self.scores.iter().position(|score| !score.is_finite()) {
+            return Err(CalibrationError::NotFinite { row, score: self.scores[row] });
+        }
         let positives = self.labels.iter().filter(|&&label| label).count();
         if positives == 0 || positives == rows {
             return Err(CalibrationError::OneClass { rows, positives });

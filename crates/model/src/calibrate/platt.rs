@@ -1,6 +1,6 @@
-//! Platt scaling (Platt 1999; on the logit as in Guo et al. 2017, §4): `sigmoid(slope · logit(p) + intercept)`.
+//! Platt scaling (Platt 1999; on the logit as in Guo et al. 2017, §4): `slope · logit + intercept`.
 
-use super::{CalibrationError, Sample, logistic, logit, sigmoid};
+use super::{CalibrationError, Sample, logistic};
 use serde::{Deserialize, Serialize};
 
 /// A fitted line in log odds; slope 1 and intercept 0 change nothing.
@@ -17,15 +17,14 @@ impl Platt {
     /// (weighted) labels. Scores that order the rows the wrong way round get slope 0, the base rate.
     ///
     /// # Errors
-    /// [`CalibrationError::OneClass`].
+    /// [`CalibrationError::OneClass`], [`CalibrationError::NotFinite`].
     ///
     /// # Panics
-    /// When the sample's lengths differ or a score is not in [0, 1].
+    /// When the sample's lengths differ.
     pub fn fit(sample: &Sample<'_>) -> Result<Platt, CalibrationError> {
         sample.check()?;
-        let logits: Vec<f64> = sample.scores.iter().map(|&score| logit(score)).collect();
         let weight = |row| sample.weight(row);
-        let line = logistic::fit(&[&logits], sample.labels, &weight, &[1.0])?;
+        let line = logistic::fit(&[sample.scores], sample.labels, &weight, &[1.0])?;
         match line.coefficients[0] {
             slope if slope >= 0.0 => Ok(Platt { slope, intercept: line.intercept }),
             _ => {
@@ -35,8 +34,8 @@ impl Platt {
         }
     }
 
-    /// The calibrated probability.
+    /// The calibrated log odds.
     pub fn apply(&self, score: f64) -> f64 {
-        sigmoid(self.slope * logit(score) + self.intercept)
+        self.slope * score + self.intercept
     }
 }

@@ -7,7 +7,7 @@
 use super::select::{Best, count_above};
 use super::{EvaluateError, Protocol, Query, RankOptions, Scorer};
 use rayon::prelude::*;
-use semrank_core::{EventLog, ItemId};
+use semrank_core::{EventLog, ItemId, narrow};
 use semrank_data::Case;
 
 /// Scores of one tile.
@@ -133,8 +133,8 @@ impl<'a> Worker<'a> {
             let first = !std::mem::replace(&mut self.seen[item.index()], true);
             removed += u32::from(first && row[item.index()] >= target);
         }
-        out.strict.ranks.push(above.count as u32);
-        out.filtered.ranks.push(above.count as u32 - removed);
+        out.strict.ranks.push(narrow::count(above.count));
+        out.filtered.ranks.push(narrow::count(above.count) - removed);
         if self.options.list > 0 {
             self.push_lists(row, out);
         }
@@ -153,6 +153,10 @@ impl<'a> Worker<'a> {
 
     fn not_a_number(&self, case: &Case, row: &[f32]) -> EvaluateError {
         let item = row.iter().position(|score| score.is_nan()).unwrap_or_default();
-        EvaluateError::NotANumber { scorer: self.scorer.name().into(), user: case.user.0, item: item as u32 }
+        EvaluateError::NotANumber {
+            scorer: self.scorer.name().into(),
+            user: case.user.0,
+            item: narrow::index(item),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The two inner loops of an evaluation over one row of scores: counting what ranks above a score, and the best `k`.
 
-use semrank_core::ItemId;
+use semrank_core::{ItemId, narrow};
 use semrank_nn::kernel;
 use std::cmp::Ordering;
 
@@ -66,7 +66,7 @@ impl Best {
             if self.worst.is_some_and(|worst| !any_above(scores, worst)) {
                 continue;
             }
-            let first = first + (block * Self::BLOCK) as u32;
+            let first = first + narrow::index(block * Self::BLOCK);
             for (item, &score) in (first..).zip(scores) {
                 if self.worst.is_none_or(|worst| score > worst) && allowed(item) {
                     self.candidates.push((score, item));

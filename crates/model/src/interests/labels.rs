@@ -5,7 +5,7 @@
 //! one in a thousand items are left out.
 
 use rayon::prelude::*;
-use semrank_core::{Catalog, ItemId};
+use semrank_core::{Catalog, ItemId, narrow};
 use semrank_embed::hash::words;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ impl<'a> Labels<'a> {
     /// Counts the grams of `items` in all of the catalogue: labels can be made of these items.
     pub fn new(catalog: &'a Catalog, items: &[ItemId]) -> Self {
         let of_items: BTreeSet<String> = items.iter().flat_map(|&item| grams(catalog, item)).collect();
-        let counted = (0..catalog.len() as u32)
+        let counted = narrow::indices(catalog.len())
             .into_par_iter()
             .fold(BTreeMap::new, |mut counts: BTreeMap<&str, usize>, item| {
                 let held: BTreeSet<String> = grams(catalog, ItemId(item)).into_iter().collect();

@@ -6,7 +6,7 @@
 
 use super::UnitVectors;
 use rayon::prelude::*;
-use semrank_core::{ItemId, Rng};
+use semrank_core::{ItemId, Rng, narrow};
 use semrank_nn::{kernel, unit_rows};
 
 /// Recall of the next engaged item.
@@ -77,7 +77,7 @@ fn rank(vectors: &UnitVectors, queries: &[Vec<f32>], history: &[ItemId], target:
     seen.sort_unstable();
     seen.dedup();
     // The target is one of all.
-    let all = (0..vectors.len() as u32).map(ItemId).filter(is_above).count();
+    let all = narrow::indices(vectors.len()).map(ItemId).filter(is_above).count();
     all - seen.iter().filter(|item| is_above(item)).count()
 }
 

@@ -18,7 +18,7 @@ pub(crate) mod tests;
 
 use lora::Lora;
 use rayon::prelude::*;
-use semrank_core::Rng;
+use semrank_core::{Rng, narrow};
 use semrank_embed::{Error as EmbedError, Kept, Matrix, Trainable, UpperSaved};
 use semrank_nn::{Adam, AdamState, Schedule, clip_factor, kernel};
 use serde::{Deserialize, Serialize};
@@ -236,7 +236,7 @@ impl Live {
         let lora = (settings.rank > 0)
             .then(|| Lora::new(settings.rank, encoder.params(), encoder.matrices(), &mut rng.fork(0)));
         let trained = lora.as_ref().map_or(encoder.params().len(), |lora| lora.factors.len());
-        let mut order: Vec<u32> = (0..items as u32).collect();
+        let mut order: Vec<u32> = narrow::indices(items).collect();
         rng.fork(1).shuffle(&mut order);
         Self {
             lora,
@@ -302,7 +302,7 @@ impl Live {
     /// Encodes the items that are visited in a step (from 0), whose batch has these items.
     ///
     /// # Errors
-    /// What keeps an item from being encoded.
+    /// What keeps an item from being encoded, and a vector that is not finite.
     pub(crate) fn visit(&mut self, step: u64, batch: &[u32]) -> Result<(), EmbedError> {
         self.visited.clear();
         let items: Vec<u32> = match (self.settings.visits, self.turn(step)) {
@@ -322,6 +322,13 @@ impl Live {
         let made = forward_in_tasks(&*self.encoder, items)?;
         for (made, items) in made.into_iter().zip(items.chunks(ITEMS_PER_TASK)) {
             let (saved, vectors) = made;
+            if let Some(&value) = vectors.iter().find(|value| !value.is_finite()) {
+                return Err(EmbedError::Diverged {
+                    what: "vector",
+                    got: f64::from(value),
+                    step: self.updates,
+                });
+            }
             for (&item, vector) in items.iter().zip(vectors.chunks_exact(dim)) {
                 self.content[item as usize * self.width..][self.columns.clone()].copy_from_slice(vector);
             }

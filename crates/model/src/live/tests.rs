@@ -242,3 +242,16 @@ fn a_restored_state_goes_on_as_before() {
         assert_ne!(whole.params(), &tiny.params[..]);
     }
 }
+
+#[test]
+fn an_encoder_that_diverges_ends_the_training_at_its_next_visit() {
+    let mut tiny = Tiny::new();
+    let start = (tiny.content(), CONTENT, 0..WIDTH);
+    tiny.params[0] = f32::NAN;
+    let mut live = Live::new(Box::new(tiny), start, settings(Visits::Batch, 1.0), 1);
+    live.set_total_steps(9);
+    let said = live.visit(0, &[3]).unwrap_err();
+    let expected = "the vector of the encoder under training is NaN in step 0: training has diverged";
+    assert_eq!(said.to_string(), expected);
+    assert!(said.help().unwrap().contains("content.rate"));
+}

@@ -21,10 +21,10 @@
 use super::effects::Observed;
 use super::labels::Labels;
 use super::settings::{Known, PointwiseSettings};
+use semrank_core::narrow;
 use semrank_data::Part;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::ops::AddAssign;
 
 /// Scopes that are counted.
 const SCOPES: usize = 4;
@@ -34,54 +34,58 @@ const PAIR_ROWS: usize = 1 << 20;
 const OF_CLICKS: usize = 2;
 const OF_CONVERSIONS: usize = 2;
 
-/// Sums of one member of a scope.
+/// Sums of one member of a scope, or of all rows. No sum is an f32: from 2^24 on adding 1 to one changes nothing.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sums<F> {
-    rows: F,
-    clicks: F,
-    expected: F,
-    /// Clicks minus what the other side of the pair made likely, in standard deviations.
-    residual: F,
+struct Sums {
+    rows: u32,
+    clicks: u32,
     /// Clicks that may convert, conversions so far, and the same of clicks whose window is over.
-    convertible: F,
-    conversions: F,
-    mature: F,
-    mature_conversions: F,
+    convertible: u32,
+    conversions: u32,
+    mature: u32,
+    mature_conversions: u32,
+    expected: f64,
+    /// Clicks minus what the other side of the pair made likely, in standard deviations.
+    residual: f64,
 }
 
 /// What a label adds.
 struct Counted {
     kind: ArrivalKind,
-    clicked: f32,
+    clicked: bool,
     /// Clicks expected from the slot.
     slot: f32,
-    convertible: f32,
-    converts: f32,
+    convertible: bool,
+    converts: bool,
 }
 
-impl<F: AddAssign + From<f32>> Sums<F> {
+impl Sums {
     /// Adds a label; `other` is what the other side of the pair made likely.
     fn add(&mut self, label: &Counted, other: f32) {
         match label.kind {
             ArrivalKind::Click => {
-                self.rows += 1.0.into();
-                self.clicks += label.clicked.into();
-                self.expected += label.slot.into();
-                self.residual += (label.clicked - other).into();
-                self.convertible += label.convertible.into();
+                self.rows += 1;
+                self.clicks += u32::from(label.clicked);
+                self.convertible += u32::from(label.convertible);
+                self.expected += f64::from(label.slot);
+                self.residual += f64::from(one(label.clicked) - other);
             }
             ArrivalKind::LateClick => {
-                self.clicks += 1.0.into();
-                self.residual += 1.0.into();
-                self.convertible += label.convertible.into();
+                self.clicks += 1;
+                self.convertible += u32::from(label.convertible);
+                self.residual += 1.0;
             }
-            ArrivalKind::Conversion => self.conversions += 1.0.into(),
+            ArrivalKind::Conversion => self.conversions += 1,
             ArrivalKind::Matured => {
-                self.mature += 1.0.into();
-                self.mature_conversions += label.converts.into();
+                self.mature += 1;
+                self.mature_conversions += u32::from(label.converts);
             }
         }
     }
+}
+
+fn one(yes: bool) -> f32 {
+    f32::from(u8::from(yes))
 }
 
 /// A label on its way.
@@ -131,10 +135,10 @@ pub(crate) struct Counts<'a> {
     advertisers: &'a [u32],
     settings: &'a PointwiseSettings,
     conversions: bool,
-    scopes: [Vec<Sums<f32>>; SCOPES],
-    /// Rows and clicks. Like the total in f64: from 2^24 on adding 1 to an f32 changes nothing.
-    slots: Vec<[f64; 2]>,
-    total: Sums<f64>,
+    scopes: [Vec<Sums>; SCOPES],
+    /// Rows and clicks.
+    slots: Vec<[u32; 2]>,
+    total: Sums,
     arriving: BinaryHeap<Reverse<Arrival>>,
     expected: std::collections::HashMap<u32, Expected>,
     /// Labels of validation rows wait here until no row of training or validation follows.
@@ -167,7 +171,7 @@ impl<'a> Counts<'a> {
             conversions: labels.has_conversions(),
             // The last advertiser is "none".
             scopes: [sums(users), sums(items), sums(if groups > 0 { groups + 1 } else { 0 }), sums(pairs)],
-            slots: vec![[0.0; 2]; slots.map_or(0, |&most| most as usize + 1)],
+            slots: vec![[0; 2]; slots.map_or(0, |&most| most as usize + 1)],
             total: Sums::default(),
             arriving: BinaryHeap::new(),
             expected: std::collections::HashMap::new(),
@@ -193,7 +197,7 @@ impl<'a> Counts<'a> {
 
     /// Labels counted so far.
     pub(crate) fn labels(&self) -> f64 {
-        self.total.rows
+        f64::from(self.total.rows)
     }
 
     /// Variance of a click label at the base rate.
@@ -204,7 +208,7 @@ impl<'a> Counts<'a> {
 
     /// Conversions per click whose window is over, and the variance of such a label.
     fn conversion_base(&self) -> f64 {
-        (self.total.mature_conversions + 0.5) / (self.total.mature + 10.0)
+        (f64::from(self.total.mature_conversions) + 0.5) / (f64::from(self.total.mature) + 10.0)
     }
 
     pub(crate) fn base_variance_of_conversions(&self) -> f64 {
@@ -215,16 +219,14 @@ impl<'a> Counts<'a> {
     /// Click labels of an item, above what its users made likely.
     pub(crate) fn clicks_of(&self, item: u32) -> Observed {
         let sums = &self.scopes[1][item as usize];
-        Observed { rows: sums.rows, sum: sums.residual }
+        Observed { rows: sums.rows as f32, sum: sums.residual as f32 }
     }
 
     /// Conversion labels of an item's clicks whose window is over, above the base rate.
     pub(crate) fn conversions_of(&self, item: u32) -> Observed {
         let sums = &self.scopes[1][item as usize];
-        Observed {
-            rows: sums.mature,
-            sum: sums.mature_conversions - sums.mature * self.conversion_base() as f32,
-        }
+        let expected = f64::from(sums.mature) * self.conversion_base();
+        Observed { rows: sums.mature as f32, sum: (f64::from(sums.mature_conversions) - expected) as f32 }
     }
 
     /// Of every item.
@@ -232,7 +234,7 @@ impl<'a> Counts<'a> {
         &self,
         of: impl Fn(&Self, u32) -> Observed,
     ) -> impl Iterator<Item = (u32, Observed)> {
-        (0..self.scopes[1].len() as u32).map(move |item| (item, of(self, item)))
+        narrow::indices(self.scopes[1].len()).map(move |item| (item, of(self, item)))
     }
 
     /// The labelled rows of at most `most` users, spread over all that have two or more.
@@ -263,16 +265,16 @@ impl<'a> Counts<'a> {
         for (scope, member) in members.into_iter().enumerate() {
             let Some(member) = member else { continue };
             let sums = self.scopes[scope][member];
-            let rows = sums.rows + alpha;
-            let (got, expected) =
-                ((sums.clicks + alpha * base) / rows, (sums.expected + alpha * base) / rows);
+            let rows = sums.rows as f32 + alpha;
+            let got = (sums.clicks as f32 + alpha * base) / rows;
+            let expected = (sums.expected as f32 + alpha * base) / rows;
             gains[scope] = log_odds(got) - log_odds(expected);
-            out.extend([gains[scope], sums.rows / rows]);
+            out.extend([gains[scope], sums.rows as f32 / rows]);
         }
         let deviation = (base * (1.0 - base)).sqrt();
         for (scope, member) in members.into_iter().enumerate().take(2) {
             let sums = member.map(|member| self.scopes[scope][member]).unwrap_or_default();
-            out.push(sums.residual / (sums.rows + alpha) / deviation);
+            out.push(sums.residual as f32 / (sums.rows as f32 + alpha) / deviation);
         }
         if self.conversions {
             self.push_conversions(members, out);
@@ -285,7 +287,9 @@ impl<'a> Counts<'a> {
     }
 
     fn push_conversions(&self, members: [Option<usize>; SCOPES], out: &mut Vec<f32>) {
-        let rate = |conversions: f64, clicks: f64| ((conversions + 0.5) / (clicks + 10.0)) as f32;
+        let rate = |conversions: u32, clicks: u32| {
+            ((f64::from(conversions) + 0.5) / (f64::from(clicks) + 10.0)) as f32
+        };
         let bases = [
             rate(self.total.mature_conversions, self.total.mature),
             rate(self.total.conversions, self.total.convertible),
@@ -299,7 +303,8 @@ impl<'a> Counts<'a> {
                     .zip(bases)
             {
                 let alpha = self.settings.smoothing as f32 / base;
-                out.push(log_odds((conversions + alpha * base) / (clicks + alpha)) - log_odds(base));
+                let rate = (conversions as f32 + alpha * base) / (clicks as f32 + alpha);
+                out.push(log_odds(rate) - log_odds(base));
             }
         }
     }
@@ -310,14 +315,16 @@ impl<'a> Counts<'a> {
     }
 
     fn base(&self) -> f32 {
-        ((self.total.clicks + 1.0) / (self.total.rows + 10.0)) as f32
+        ((f64::from(self.total.clicks) + 1.0) / (f64::from(self.total.rows) + 10.0)) as f32
     }
 
     /// The click rate of the row's slot.
     fn slot_rate(&self, row: usize) -> f32 {
         let (base, slot) = (self.base(), self.labels.examples.slots.get(row));
         match slot.and_then(|&slot| self.slots.get(slot as usize)) {
-            Some([rows, clicks]) => ((clicks + 50.0 * f64::from(base)) / (rows + 50.0)) as f32,
+            Some(&[rows, clicks]) => {
+                ((f64::from(clicks) + 50.0 * f64::from(base)) / (f64::from(rows) + 50.0)) as f32
+            }
             None => base,
         }
     }
@@ -345,8 +352,8 @@ impl<'a> Counts<'a> {
         if never {
             return;
         }
-        self.expected.insert(row as u32, expected);
-        let arrival = |known: i64, kind| Arrival { known, row: row as u32, kind };
+        self.expected.insert(narrow::index(row), expected);
+        let arrival = |known: i64, kind| Arrival { known, row: narrow::index(row), kind };
         let mut arrivals = vec![arrival(labels.click_known(row).0, ArrivalKind::Click)];
         arrivals.extend(labels.late_click(row).map(|time| arrival(time, ArrivalKind::LateClick)));
         if labels.may_convert(row) {
@@ -376,14 +383,13 @@ impl<'a> Counts<'a> {
         let (row, examples) = (arrival.row as usize, self.labels.examples);
         let members = self.members(row);
         let expected = self.expected.get(&arrival.row).copied().unwrap_or_default();
-        let one = |yes: bool| f32::from(u8::from(yes));
         let clicked = arrival.kind == ArrivalKind::LateClick || self.labels.click_known(row).1;
         let label = Counted {
             kind: arrival.kind,
-            clicked: one(clicked),
+            clicked,
             slot: expected.slot,
-            convertible: one(clicked && self.labels.may_convert(row)),
-            converts: one(self.labels.converts_in_time(row)),
+            convertible: clicked && self.labels.may_convert(row),
+            converts: self.labels.converts_in_time(row),
         };
         let others = [expected.item, expected.user, expected.both, expected.both];
         for ((scope, member), other) in self.scopes.iter_mut().zip(members).zip(others) {
@@ -397,9 +403,9 @@ impl<'a> Counts<'a> {
             return;
         }
         if let Some(slot) = examples.slots.get(row).and_then(|&slot| self.slots.get_mut(slot as usize)) {
-            *slot = [slot[0] + f64::from(u8::from(first)), slot[1] + f64::from(label.clicked)];
+            *slot = [slot[0] + u32::from(first), slot[1] + u32::from(label.clicked)];
         }
-        self.remember(row, (label.clicked, first), expected, learned);
+        self.remember(row, (one(label.clicked), first), expected, learned);
         if !first || self.labels.late_click(row).is_none() {
             self.expected.remove(&arrival.row);
         }
@@ -419,7 +425,7 @@ impl<'a> Counts<'a> {
         let Some(past) = self.past.get_mut(user) else { return };
         let deviation = (expected.both * (1.0 - expected.both)).max(1e-4).sqrt();
         let new = Past {
-            row: row as u32,
+            row: narrow::index(row),
             item: examples.items[row].0,
             residual: ((label - expected.both) / deviation).clamp(-5.0, 5.0),
             over_slot: label - expected.slot,
@@ -453,12 +459,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_total_counts_on_behind_what_an_f32_can() {
-        let full = f64::from(1 << 24);
-        let mut total = Sums { rows: full, mature: full, ..Sums::default() };
-        let label = |kind| Counted { kind, clicked: 1.0, slot: 0.5, convertible: 1.0, converts: 0.0 };
-        total.add(&label(ArrivalKind::Click), 0.0);
-        total.add(&label(ArrivalKind::Matured), 0.0);
-        assert_eq!((total.rows, total.mature), (full + 1.0, full + 1.0));
+    fn members_and_totals_count_on_behind_what_an_f32_can() {
+        let full = 1 << 24;
+        let counted = Sums { rows: full, clicks: full, mature: full, ..Sums::default() };
+        let before = Sums { expected: f64::from(full), residual: f64::from(full), ..counted };
+        let mut after = before;
+        let label = |kind| Counted { kind, clicked: true, slot: 0.5, convertible: true, converts: false };
+        after.add(&label(ArrivalKind::Click), 0.25);
+        after.add(&label(ArrivalKind::Matured), 0.25);
+        assert_eq!([after.rows, after.clicks, after.mature], [full + 1; 3]);
+        let added = (after.expected - before.expected, after.residual - before.residual);
+        assert_eq!(added, (0.5, 0.75));
     }
 }

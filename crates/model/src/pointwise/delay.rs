@@ -31,7 +31,7 @@ pub(crate) fn sigmoid(x: f64) -> f64 {
 }
 
 /// `ln(1 + e^x)`.
-fn softplus(x: f64) -> f64 {
+pub(crate) fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
@@ -48,11 +48,19 @@ pub(crate) fn product_cross_entropy(
     label: bool,
     weight: f64,
 ) -> (f64, [f64; 2]) {
-    let (a, b) = (sigmoid(click), sigmoid(conversion));
-    let miss = (1.0 - a * b).max(1e-12);
-    let loss = if label { softplus(-click) + softplus(-conversion) } else { -miss.ln() };
-    let slope = if label { -1.0 } else { a * b / miss };
-    (weight * loss, [weight * slope * (1.0 - a), weight * slope * (1.0 - b)])
+    let both = softplus(-click) + softplus(-conversion);
+    if label {
+        return (weight * both, [-weight * sigmoid(-click), -weight * sigmoid(-conversion)]);
+    }
+    // 1 - ab = (e^-x + e^-y + e^-(x + y)) / ((1 + e^-x) (1 + e^-y)), whose sum stays exact where ab rounds to 1.
+    let sum = log_sum_exp([-click, -conversion, -click - conversion]);
+    let slope = |logit: f64| weight * sigmoid(logit) * (-logit - sum).exp();
+    (weight * (both - sum), [slope(click), slope(conversion)])
+}
+
+fn log_sum_exp(terms: [f64; 3]) -> f64 {
+    let top = terms.into_iter().fold(f64::NEG_INFINITY, f64::max);
+    top + terms.iter().map(|term| (term - top).exp()).sum::<f64>().ln()
 }
 
 /// The weight of a sample of the fake-negative stream.
@@ -140,12 +148,14 @@ impl DelayModel {
         }
         let p = sigmoid(self.logit);
         let (at, end) = (self.log_cdf(age.min(self.window)), self.log_cdf(self.window));
-        let q = (at.value - end.value).exp();
-        let survival = (1.0 - p * q).max(1e-12);
-        let of_q = -p * q / survival;
+        let log_q = at.value - end.value;
+        // 1 - p q = (1 - p) + p (1 - q), which stays exact where p rounds to 1.
+        let misses = sigmoid(-self.logit);
+        let survival = (misses - p * log_q.exp_m1()).max(f64::MIN_POSITIVE);
+        let of_q = -p * log_q.exp() / survival;
         Grad {
             loss: survival.ln(),
-            logit: of_q * (1.0 - p),
+            logit: of_q * misses,
             rate: of_q * (at.rate - end.rate) * self.rate_moves(),
             shape: of_q * (at.shape - end.shape) * self.shape_moves(),
         }
@@ -159,12 +169,12 @@ impl DelayModel {
     /// Minus the log-likelihood of a conversion at age `at` (days), for a click that had none at age `from`.
     pub(crate) fn converted(&self, from: f64, at: f64) -> Grad {
         let at = at.clamp(1e-5, self.window);
-        let (x, k, p) = (self.hazard(at), self.shape(), sigmoid(self.logit));
+        let (x, k) = (self.hazard(at), self.shape());
         let (log_age, end) = (self.held() + at.ln(), self.log_cdf(self.window));
         let density = self.held_shape() + k * self.held() + (k - 1.0) * at.ln() - x;
         let arrived = Grad {
             loss: density - end.value - softplus(-self.logit),
-            logit: 1.0 - p,
+            logit: sigmoid(-self.logit),
             rate: (k - k * x - end.rate) * self.rate_moves(),
             shape: (1.0 + k * log_age * (1.0 - x) - end.shape) * self.shape_moves(),
         };
@@ -227,6 +237,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn losses_of_probabilities_that_round_to_1_are_finite_and_still_have_a_slope() {
+        let (loss, slope) = cross_entropy(50.0, false, 1.0);
+        assert_eq!((loss, slope), (50.0, 1.0));
+        let (loss, slopes) = product_cross_entropy([50.0, 50.0], false, 2.0);
+        assert!((loss - 2.0 * (50.0 - 2f64.ln())).abs() < 1e-9, "{loss}");
+        assert!(slopes.iter().all(|slope| (slope - 1.0).abs() < 1e-9), "{slopes:?}");
+        let (loss, slopes) = product_cross_entropy([-800.0, 3.0], true, 1.0);
+        assert!((loss - 800.0 - softplus(-3.0)).abs() < 1e-9 && (slopes[0] + 1.0).abs() < 1e-9, "{loss}");
+        let open = model([50.0, -0.7, 0.0]).nothing_between(0.0, WINDOW);
+        assert!((open.loss - 50.0).abs() < 1e-9 && (open.logit - 1.0).abs() < 1e-9, "{open:?}");
     }
 
     #[test]

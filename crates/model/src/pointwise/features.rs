@@ -15,6 +15,7 @@ use super::lessons::Plan;
 use super::rows::RowData;
 use super::settings::PointwiseSettings;
 use rayon::prelude::*;
+use semrank_core::narrow;
 use semrank_data::Part;
 use std::collections::HashMap;
 
@@ -31,6 +32,8 @@ pub(crate) struct FeatureStore<'a> {
     plan: Plan<'a>,
     counts: Option<Counts<'a>>,
     neighbours: Option<Neighbours>,
+    /// Whether there are none because of the number of rows.
+    lacks_neighbours: bool,
     effects: Option<ContentEffects<'a>>,
     width: usize,
     counted: usize,
@@ -53,9 +56,8 @@ impl<'a> FeatureStore<'a> {
         let counts = settings
             .counts
             .then(|| Counts::new(plan.labels, data.tables.advertisers, data.tables.kinds.len(), settings));
-        let neighbours =
-            (settings.neighbours && settings.counts && settings.affinity > 0 && rows < 1_000_000)
-                .then(Neighbours::default);
+        let compares = settings.neighbours && settings.counts && settings.affinity > 0;
+        let neighbours = (compares && rows < settings.neighbour_rows).then(Neighbours::default);
         let contents = data.tables.width() > 0;
         let effects = (contents && settings.counts)
             .then(|| ContentEffects::new(data.tables, plan.labels.has_conversions()));
@@ -70,6 +72,7 @@ impl<'a> FeatureStore<'a> {
         Self {
             data,
             plan,
+            lacks_neighbours: compares && neighbours.is_none(),
             counts,
             neighbours,
             effects,
@@ -99,6 +102,11 @@ impl<'a> FeatureStore<'a> {
     #[cfg(test)]
     pub(crate) fn kept(&self) -> usize {
         self.room() - self.free.len()
+    }
+
+    /// Whether the rows are too many for items to be compared by the labels they share.
+    pub(crate) fn lacks_neighbours(&self) -> bool {
+        self.lacks_neighbours
     }
 
     /// Features of a row.
@@ -202,7 +210,7 @@ impl<'a> FeatureStore<'a> {
     fn keep(&mut self, row: usize, features: &[f32]) {
         let place = self.free.pop().unwrap_or_else(|| {
             self.values.resize(self.values.len() + self.width, 0.0);
-            (self.values.len() / self.width - 1) as u32
+            narrow::index(self.values.len() / self.width - 1)
         });
         self.values[place as usize * self.width..][..self.width].copy_from_slice(features);
         self.places[row] = place;

@@ -12,7 +12,7 @@
 //! A stretch is learned at its end, whatever came of it. Were conversions learned as they arrive and their absence at the end,
 //! then the newest rows would be positive, and whatever tells a row's time would be taken for a reason to convert.
 
-use super::delay::sigmoid;
+use super::delay::softplus;
 
 /// Ends of the stretches as shares of the attribution window: 3, 6 and 12 hours, then every day of a week.
 pub(crate) const STRETCHES: [f64; 10] = [
@@ -31,7 +31,7 @@ pub(crate) const STRETCHES: [f64; 10] = [
 /// Log-odds that a click converts in any of the stretches whose hazards have these logits.
 pub(crate) fn any(logits: impl Iterator<Item = f64>) -> f64 {
     // -ln of the probability that none comes.
-    let none: f64 = logits.map(|logit| -(-sigmoid(logit)).ln_1p()).sum();
+    let none: f64 = logits.map(softplus).sum();
     let none = none.max(f64::MIN_POSITIVE);
     if none > 30.0 { none } else { none.exp_m1().ln() }
 }
@@ -39,6 +39,7 @@ pub(crate) fn any(logits: impl Iterator<Item = f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pointwise::delay::sigmoid;
 
     #[test]
     fn the_chance_of_any_stretch_is_that_of_not_missing_all() {
@@ -50,5 +51,6 @@ mod tests {
         assert!((any([-0.7].into_iter()) + 0.7).abs() < 1e-12, "one stretch is the window");
         let rare = any([-600.0, -600.0].into_iter());
         assert!((rare - (2f64.ln() - 600.0)).abs() < 1e-9, "{rare}");
+        assert_eq!(any([40.0, 700.0].into_iter()), 740.0, "chances that round to 1 add up too");
     }
 }

@@ -16,7 +16,7 @@
 use super::hazard::STRETCHES;
 use super::labels::{DAY_MS, Labels};
 use super::settings::{Delay, Hazard, PointwiseSettings};
-use semrank_core::Rng;
+use semrank_core::{Rng, narrow};
 use semrank_data::Part;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -138,7 +138,7 @@ impl<'a> Plan<'a> {
         let from = out.len();
         let mut add = |time: i64, lesson: Lesson| {
             let order = (out.len() - from) as u8;
-            out.push(Timed { time, row: row as u32, order, lesson, last: false });
+            out.push(Timed { time, row: narrow::index(row), order, lesson, last: false });
         };
         let labels = self.labels;
         let dwelled = |time: i64| time.max(labels.dwell_known(row));

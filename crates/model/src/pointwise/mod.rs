@@ -14,6 +14,7 @@
 //! | `lessons` | the examples as a stream of what is learned when |
 //! | `delay`, `hazard`, `loss` | losses of the heads, with delayed feedback |
 //! | `propensity` | weights of rows by how likely they were shown |
+//! | `diverged` | the error of a training whose numbers are none any more |
 //! | `trainer`, `passes`, `training`, `progress` | a step; epochs or one pass; a training that can be asked at any time; what is told of it |
 //! | `score`, `artefact` | probabilities of rows; the model in a folder |
 //! | `state` | a training under way in a folder, to go on with |
@@ -29,6 +30,7 @@ mod artefact;
 mod attention;
 mod counts;
 mod delay;
+mod diverged;
 mod effects;
 mod features;
 mod hazard;
@@ -52,6 +54,7 @@ mod trainer;
 mod training;
 
 pub use artefact::PointwiseFacts;
+pub use diverged::Diverged;
 pub use items::ItemTables;
 pub use labels::Windows;
 pub use network::{HeadColumns, PointwiseNetwork, PointwiseShape, Position};

@@ -1,6 +1,7 @@
 //! The passes of a training: one in time order, each row predicted before it is learned; or shuffled epochs, the best one kept.
 
 use super::delay::cross_entropy;
+use super::diverged::Diverged;
 use super::labels::DAY_MS;
 use super::lessons::Timed;
 use super::network::Position;
@@ -11,24 +12,24 @@ use semrank_core::Rng;
 use semrank_data::Part;
 
 impl PointwiseTrainer<'_> {
-    pub(super) fn fit_once(&mut self, watch: Watch) -> bool {
+    pub(super) fn fit_once(&mut self, watch: Watch) -> Result<bool, Diverged> {
         let first = self.task.examples.times.first().copied().unwrap_or(0);
         while self.until < self.end() {
             self.until = self.until.max(first).saturating_add(DAY_MS).min(self.end());
             let before = self.days.last().cloned();
-            self.train_to(self.until);
+            self.train_to(self.until)?;
             let progress = match self.days.last() {
                 Some(day) if before.as_ref() != Some(day) => Progress::Day(day.clone()),
                 _ => Progress::LateDay,
             };
             if !watch(self, &progress) {
-                return false;
+                return Ok(false);
             }
         }
         self.features.release_training();
-        let validation_loss = self.validation_loss();
+        let validation_loss = self.validation_loss()?;
         self.curve.push(PassReport { epoch: 1, heads: head_reports(&self.heads), validation_loss });
-        true
+        Ok(true)
     }
 
     /// Leaves out every lesson before a time, as learned in a training that goes on here.
@@ -43,7 +44,7 @@ impl PointwiseTrainer<'_> {
         }
     }
 
-    pub(super) fn fit_epochs(&mut self, watch: Watch) -> bool {
+    pub(super) fn fit_epochs(&mut self, watch: Watch) -> Result<bool, Diverged> {
         let mut lessons: Vec<Timed> = std::iter::from_fn(|| self.lessons.next_before(i64::MAX)).collect();
         let settings = self.task.settings;
         let steps = lessons.len().div_ceil(settings.batch) * settings.epochs;
@@ -57,15 +58,15 @@ impl PointwiseTrainer<'_> {
         while !self.ended() {
             let epoch = self.curve.len() + 1;
             rng.fork(epoch as u64).shuffle(&mut lessons);
-            let report = self.epoch(epoch, &lessons);
+            let report = self.epoch(epoch, &lessons)?;
             if !watch(self, &Progress::Epoch(report)) {
-                return false;
+                return Ok(false);
             }
         }
         if let Some((_, network)) = self.best.take() {
             self.stepper.replace(network);
         }
-        true
+        Ok(true)
     }
 
     /// Whether no epoch follows.
@@ -75,13 +76,13 @@ impl PointwiseTrainer<'_> {
     }
 
     /// One pass over shuffled lessons; keeps the parameters if they are the best so far.
-    fn epoch(&mut self, epoch: usize, lessons: &[Timed]) -> PassReport {
+    fn epoch(&mut self, epoch: usize, lessons: &[Timed]) -> Result<PassReport, Diverged> {
         self.heads = Default::default();
         for batch in lessons.chunks(self.task.settings.batch) {
-            let stepped = self.stepper.step(&self.data, &self.features, &mut batch.to_vec());
+            let stepped = self.stepper.step(&self.data, &self.features, &mut batch.to_vec())?;
             add(&mut self.heads, &stepped.heads);
         }
-        let validation_loss = self.validation_loss();
+        let validation_loss = self.validation_loss()?;
         let report = PassReport { epoch, heads: head_reports(&self.heads), validation_loss };
         self.curve.push(report.clone());
         let loss = validation_loss.unwrap_or(0.0);
@@ -89,18 +90,19 @@ impl PointwiseTrainer<'_> {
             self.best = Some((loss, self.stepper.scoring().clone()));
             self.best_epoch = epoch;
         }
-        report
+        Ok(report)
     }
 
     /// Learns a batch in time order, and notes what was predicted before.
-    pub(super) fn learn(&mut self, batch: &mut [Timed]) {
+    pub(super) fn learn(&mut self, batch: &mut [Timed]) -> Result<(), Diverged> {
         if let Some(last) = batch.iter().map(|timed| timed.row as usize).max() {
             self.features.make_up_to(last);
         }
-        let stepped = self.stepper.step(&self.data, &self.features, batch);
+        let stepped = self.stepper.step(&self.data, &self.features, batch)?;
         add(&mut self.heads, &stepped.heads);
         self.note(&stepped);
         batch.iter().for_each(|&timed| self.forget(timed));
+        Ok(())
     }
 
     /// Forgets the features of a row that no later lesson is about.
@@ -135,25 +137,25 @@ impl PointwiseTrainer<'_> {
 
     /// Weighted mean loss over validation rows: of clicks, and of conversions of clicks whose window is over, before the first test
     /// row.
-    fn validation_loss(&mut self) -> Option<f64> {
+    fn validation_loss(&mut self) -> Result<Option<f64>, Diverged> {
         let rows: Vec<usize> = self.task.examples.rows(Part::Valid).collect();
-        let scores = self.score(&rows, Position::Logged);
-        let log_odds = |p: f64| (p / (1.0 - p)).ln();
+        let scores = self.score(&rows, Position::Logged)?;
         // Weighted sums of losses, and of weights.
         let (mut clicks, mut conversions) = ([0.0; 2], [0.0; 2]);
         for (&row, score) in rows.iter().zip(&scores) {
             let weight = self.data.weight(row);
-            let add = |sums: &mut [f64; 2], p: f64, label: bool| {
-                *sums = [sums[0] + weight * cross_entropy(log_odds(p), label, 1.0).0, sums[1] + weight];
+            let add = |sums: &mut [f64; 2], log_odds: f64, label: bool| {
+                *sums = [sums[0] + weight * cross_entropy(log_odds, label, 1.0).0, sums[1] + weight];
             };
             let Choosing { click, conversion } = self.choosing(row);
-            click.into_iter().for_each(|label| add(&mut clicks, score.click, label));
-            let conversion = conversion.filter(|_| self.plan.conversions);
-            conversion.into_iter().for_each(|label| add(&mut conversions, score.conversion, label));
+            click.into_iter().for_each(|label| add(&mut clicks, score.click_log_odds, label));
+            if let (Some(log_odds), Some(label)) = (score.conversion_log_odds, conversion) {
+                add(&mut conversions, log_odds, label);
+            }
         }
         let mean = |[loss, weight]: [f64; 2]| if weight > 0.0 { loss / weight } else { 0.0 };
         let settings = self.task.settings;
         let loss = settings.click_weight * mean(clicks) + settings.conversion_weight * mean(conversions);
-        (!rows.is_empty()).then_some(loss)
+        Ok((!rows.is_empty()).then_some(loss))
     }
 }

@@ -1,4 +1,7 @@
-//! Probabilities of given rows. A score is a function of its row: the rest of the batch plays no part.
+//! Scores of given rows. A score is a function of its row: the rest of the batch plays no part.
+//!
+//! A score stays in log odds until someone asks for a probability: one near 1 is rounded to 1, whose loss is infinite where the label
+//! is 0, and rows of different scores would be tied.
 
 use super::delay::sigmoid;
 use super::features::FeatureStore;
@@ -13,18 +16,38 @@ const CHUNK: usize = 1024;
 /// What is predicted of one row.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Score {
-    /// Probability of a click.
-    pub click: f64,
-    /// Probability of a conversion, given a click; 0 where conversions are not predicted.
-    pub conversion: f64,
+    /// Log odds of a click.
+    pub click_log_odds: f64,
+    /// Log odds of a conversion, given a click; none where conversions are not predicted.
+    pub conversion_log_odds: Option<f64>,
     /// Logarithm of 1 + dwell in seconds, given a click; 0 where dwell is not predicted.
     pub log_dwell: f64,
 }
 
 impl Score {
+    /// Probability of a click.
+    pub fn click(&self) -> f64 {
+        sigmoid(self.click_log_odds)
+    }
+
+    /// Probability of a conversion, given a click; 0 where conversions are not predicted.
+    pub fn conversion(&self) -> f64 {
+        self.conversion_log_odds.map_or(0.0, sigmoid)
+    }
+
     /// Probability of click and conversion: the entire-space product.
     pub fn click_and_conversion(&self) -> f64 {
-        self.click * self.conversion
+        self.click() * self.conversion()
+    }
+
+    /// The first of its numbers that is not finite, by name.
+    pub(crate) fn not_finite(&self) -> Option<(&'static str, f64)> {
+        let numbers = [
+            ("click score", self.click_log_odds),
+            ("conversion score", self.conversion_log_odds.unwrap_or(0.0)),
+            ("dwell score", self.log_dwell),
+        ];
+        numbers.into_iter().find(|(_, number)| !number.is_finite())
     }
 }
 
@@ -46,13 +69,11 @@ pub(crate) fn score(
             network.forward(&data.tables, inputs, Drops::off(), effect, saved);
             let columns = network.columns;
             for (&at, logits) in order.iter().zip(saved.logits.chunks_exact(columns.count)) {
-                let probability = |column: usize| sigmoid(f64::from(logits[column]));
+                let logit = |column: usize| f64::from(logits[column]);
                 out[at] = Score {
-                    click: probability(HeadColumns::CLICK),
-                    conversion: columns
-                        .conversion_logit(|column| f64::from(logits[column]))
-                        .map_or(0.0, sigmoid),
-                    log_dwell: columns.dwell.map_or(0.0, |column| f64::from(logits[column])),
+                    click_log_odds: logit(HeadColumns::CLICK),
+                    conversion_log_odds: columns.conversion_logit(logit),
+                    log_dwell: columns.dwell.map_or(0.0, logit),
                 };
             }
         },

@@ -1,7 +1,6 @@
 //! Settings of the ranking model; `semrank config` prints them with these comments.
 
 use crate::SettingError;
-use crate::check::{above_zero, not_negative, positive, share, within};
 use serde::{Deserialize, Serialize};
 
 /// What is learned from a click whose conversion may still come; see [`super::delay`](crate::pointwise).
@@ -80,21 +79,21 @@ impl Stream {
 semrank_core::settings! {
     /// The model of clicks and conversions (`task=ctr`, `task=oc`). It also reads `model.history`, `ids`, `id_rows`,
     /// `content`, `prefixes`, `prefix_rows`, and `train.delay`, `train.stream`.
-    pub struct PointwiseSettings {
+    pub struct PointwiseSettings of "pointwise" {
         /// Width D of item vectors.
-        dim: usize = 16,
+        dim: usize = 16, in 1..=16_384,
         /// Heads of the attention over the history.
-        heads: usize = 2,
+        heads: usize = 2, in 1..=256,
         /// Units of the first hidden layer.
-        hidden: usize = 64,
+        hidden: usize = 64, in 1..=16_384,
         /// Units of the second hidden layer.
-        hidden_2: usize = 32,
+        hidden_2: usize = 32, in 1..=16_384,
         /// Width of the vector of a small context column's value.
-        context: usize = 4,
+        context: usize = 4, in 1..=1024,
         /// Dropout on hidden layers; none where the log is read once.
-        dropout: f64 = 0.5,
+        dropout: f64 = 0.5, in 0.0..=0.99,
         /// Share of items whose id row is left out of a training step.
-        id_dropout: f64 = 0.3,
+        id_dropout: f64 = 0.3, in 0.0..=0.99,
         /// Whether a user's history is read.
         reads_history: bool = true,
         /// Kinds of history events that are read: `all`, `ads` or `organic`.
@@ -110,57 +109,60 @@ semrank_core::settings! {
         /// Whether smoothed counts of labels are features.
         counts: bool = true,
         /// Clicks (or conversions) at the base rate that smooth a count.
-        smoothing: f64 = 2.5,
+        smoothing: f64 = 2.5, in 1e-3..=1e6,
         /// Whose labels are counted: `train`, `earlier` or `past`.
         known: Known = Known::Earlier,
         /// Labelled rows of a user, from the newest, whose items are compared with a candidate.
-        affinity: usize = 100,
-        /// Whether items are also compared by the labels they share; only below a million rows.
+        affinity: usize = 100, in 0..=1_000_000,
+        /// Whether items are also compared by the labels they share.
         neighbours: bool = true,
+        /// Rows from which on they are not: each label meets the `affinity` labels that its user gave before, and of the pairs of
+        /// items that a long log has, only the first 3.7 million would be kept.
+        neighbour_rows: usize = 1_000_000, in 0..=16_000_000,
         /// Whether a slot's effect on clicks is learned apart.
         position: bool = true,
         /// Whether a row counts 1 / its `propensity`, the logging policy's probability of showing it: the other way to treat
         /// position bias, best with `position` off.
         propensity_weight: bool = false,
         /// Propensities below this are taken as this, so that a few rows do not rule.
-        propensity_least: f64 = 0.02,
+        propensity_least: f64 = 0.02, in 1e-6..=1.0,
         /// Share of the training rows without a click that are learned; the others are passed over, and probabilities of clicks
         /// are corrected for it.
-        keep_negatives: f64 = 1.0,
+        keep_negatives: f64 = 1.0, in 1e-4..=1.0,
         /// Rows a step.
-        batch: usize = 256,
+        batch: usize = 256, in 1..=1_000_000,
         /// Parts a step is cut into, added in order: the result depends on it, but not on the number of threads.
-        shards: usize = 4,
+        shards: usize = 4, in 1..=1024,
         /// Peak learning rate of dense parameters.
-        rate: f64 = 1e-3,
+        rate: f64 = 1e-3, in 1e-9..=1.0,
         /// Peak learning rate of the rows of items, advertisers and prefixes.
-        table_rate: f64 = 1e-3,
+        table_rate: f64 = 1e-3, in 1e-9..=1.0,
         /// Steps of linear warm-up.
-        warmup_steps: u64 = 50,
+        warmup_steps: u64 = 50, in 0..=1_000_000_000,
         /// Share of the peak rate that is left at the end; where the log is read once, the rate stays.
-        final_share: f64 = 0.1,
+        final_share: f64 = 0.1, in 0.0..=1.0,
         /// Decoupled weight decay.
-        weight_decay: f64 = 1e-2,
+        weight_decay: f64 = 1e-2, in 0.0..=100.0,
         /// Largest norm of a step's gradient; 0 = no clipping.
-        clip: f64 = 5.0,
+        clip: f64 = 5.0, in 0.0..=1e6,
         /// Most passes over the training rows, unless the log is read once.
-        epochs: usize = 10,
+        epochs: usize = 10, in 1..=1_000_000,
         /// Stop after this many epochs without a lower validation loss; 0 = never.
-        patience: usize = 3,
+        patience: usize = 3, in 0..=1_000_000,
         /// Decay a step of the running mean of the parameters, which is what is kept; 0 = the parameters themselves. Only where
         /// the log is read several times.
-        average: f64 = 0.99,
+        average: f64 = 0.99, in 0.0..=0.999_999,
         /// Weight of the click loss.
-        click_weight: f64 = 1.0,
+        click_weight: f64 = 1.0, in 0.0..=1000.0,
         /// Weight of the loss of conversion given click.
-        conversion_weight: f64 = 1.0,
+        conversion_weight: f64 = 1.0, in 0.0..=1000.0,
         /// Weight of the loss of the entire-space product P(click) · P(conversion | click) over all impressions; not with
         /// `train.delay=delay-model`.
-        entire_space: f64 = 0.0,
+        entire_space: f64 = 0.0, in 0.0..=1000.0,
         /// Weight of the squared error of the logarithm of dwell.
-        dwell_weight: f64 = 0.05,
+        dwell_weight: f64 = 0.05, in 0.0..=1000.0,
         /// Hours after a click at which `naive` and `elapsed` take its label.
-        wait_hours: f64 = 1.0,
+        wait_hours: f64 = 1.0, in 0.0..=876_000.0,
         /// What maps scores to calibrated probabilities, fitted on the validation rows: `none`, `platt` or `isotonic`.
         calibration: CalibrationKind = CalibrationKind::Platt,
         /// `exponential`, `weibull` or `piecewise` (delays of no family), for `delay-model`.
@@ -198,42 +200,11 @@ impl PointwiseSettings {
     /// # Errors
     /// The first nonsensical setting.
     pub fn check(&self) -> Result<(), SettingError> {
-        for (key, got) in [
-            ("pointwise.dim", self.dim),
-            ("pointwise.heads", self.heads),
-            ("pointwise.hidden", self.hidden),
-            ("pointwise.hidden_2", self.hidden_2),
-            ("pointwise.context", self.context),
-            ("pointwise.batch", self.batch),
-            ("pointwise.shards", self.shards),
-            ("pointwise.epochs", self.epochs),
-        ] {
-            positive(key, got)?;
-        }
-        share("pointwise.dropout", self.dropout)?;
-        share("pointwise.id_dropout", self.id_dropout)?;
-        above_zero("pointwise.smoothing", self.smoothing)?;
-        above_zero("pointwise.rate", self.rate)?;
-        above_zero("pointwise.table_rate", self.table_rate)?;
-        share("pointwise.average", self.average)?;
-        within("pointwise.propensity_least", self.propensity_least, 1e-6, 1.0)?;
-        within("pointwise.final_share", self.final_share, 0.0, 1.0)?;
-        within("pointwise.keep_negatives", self.keep_negatives, 1e-4, 1.0)?;
+        self.check_ranges()?;
         if self.keep_negatives < 1.0 && self.entire_space > 0.0 {
             let expected = "1 with pointwise.entire_space above 0, whose product is of all rows".to_owned();
             let got = self.keep_negatives.to_string();
             return Err(SettingError { key: "pointwise.keep_negatives", got, expected });
-        }
-        for (key, got) in [
-            ("pointwise.weight_decay", self.weight_decay),
-            ("pointwise.clip", self.clip),
-            ("pointwise.click_weight", self.click_weight),
-            ("pointwise.conversion_weight", self.conversion_weight),
-            ("pointwise.entire_space", self.entire_space),
-            ("pointwise.dwell_weight", self.dwell_weight),
-            ("pointwise.wait_hours", self.wait_hours),
-        ] {
-            not_negative(key, got)?;
         }
         Ok(())
     }

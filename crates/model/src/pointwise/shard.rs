@@ -6,6 +6,7 @@
 use super::features::FeatureStore;
 use super::network::{Inputs, NONE};
 use super::rows::RowData;
+use semrank_core::narrow;
 
 /// Numbers items and events of one shard after another; holds one number an item of the catalogue.
 #[derive(Debug, Default)]
@@ -43,7 +44,7 @@ impl Numbering {
                         self.numbers.push(NONE);
                         continue;
                     }
-                    self.numbers.push(inputs.event_items.len() as u32);
+                    self.numbers.push(narrow::index(inputs.event_items.len()));
                     let item = self.number(data.log.items()[event].0, inputs);
                     inputs.event_items.push(item);
                     inputs.event_parts.push(data.parts(event, begins));
@@ -78,7 +79,7 @@ impl Numbering {
     fn number(&mut self, item: u32, inputs: &mut Inputs) -> u32 {
         let slot = &mut self.slot_of[item as usize];
         if *slot == NONE {
-            *slot = inputs.items.len() as u32;
+            *slot = narrow::index(inputs.items.len());
             inputs.items.push(item);
         }
         *slot

@@ -3,6 +3,7 @@
 //! A step's lessons are ordered by user and cut into a fixed number of shards that run in parallel and are added in order; all
 //! randomness is a function of (seed, step). So a seed gives the same bytes for any number of threads.
 
+use super::diverged::Diverged;
 use super::features::FeatureStore;
 use super::lessons::{Plan, Timed};
 use super::loss::{HEADS, Head, HeadSum, Losses};
@@ -13,7 +14,7 @@ use super::shard::{Numbering, order_key};
 use crate::RowDropout;
 use crate::trainer::{RowGrads, squared};
 use rayon::prelude::*;
-use semrank_core::Rng;
+use semrank_core::{Rng, narrow};
 use semrank_nn::{Adam, AdamState, Dropout, Scalar, Schedule, clip_factor, kernel};
 
 /// Values of the dense gradient that one task adds up.
@@ -98,8 +99,17 @@ impl<T: Scalar> Stepper<T> {
     }
 
     /// Does a step over `lessons`, whose rows have features.
-    pub(crate) fn step(&mut self, data: &RowData, features: &FeatureStore, lessons: &mut [Timed]) -> Stepped {
+    ///
+    /// # Errors
+    /// A loss that is no finite number; the parameters stay as they were.
+    pub(crate) fn step(
+        &mut self,
+        data: &RowData,
+        features: &FeatureStore,
+        lessons: &mut [Timed],
+    ) -> Result<Stepped, Diverged> {
         self.gradients(data, features, lessons);
+        self.check_losses()?;
         self.step += 1;
         self.apply(data);
         self.follow();
@@ -112,7 +122,24 @@ impl<T: Scalar> Stepper<T> {
             }
             out.predictions.append(&mut shard.predictions);
         }
-        out
+        Ok(out)
+    }
+
+    fn check_losses(&self) -> Result<(), Diverged> {
+        const LOSSES: [&str; HEADS] = ["click loss", "conversion loss", "delay loss", "dwell loss"];
+        for (head, what) in LOSSES.into_iter().enumerate() {
+            let sum: f64 = self.shards.iter().map(|shard| shard.heads[head].loss).sum();
+            if !sum.is_finite() {
+                return Err(self.diverged(what, sum));
+            }
+        }
+        Ok(())
+    }
+
+    /// The error of a number that is not finite.
+    pub(crate) fn diverged(&self, what: &'static str, got: f64) -> Diverged {
+        let PointwiseSettings { rate, table_rate, .. } = self.settings;
+        Diverged { what, got, steps: self.step, rate, table_rate }
     }
 
     /// The network to score with: the running mean, or the network itself.
@@ -204,11 +231,11 @@ impl<T: Scalar> Stepper<T> {
         let mut dvectors = Vec::new();
         let mut pairs: [Vec<(u32, u32)>; 3] = Default::default();
         for shard in &self.shards {
-            let first = (dvectors.len() / dim) as u32;
+            let first = dvectors.len() / dim;
             dvectors.extend_from_slice(&shard.saved.dvectors);
             let Some(drops) = shard.drops else { continue };
             for (slot, &item) in shard.inputs.items.iter().enumerate() {
-                let place = first + slot as u32;
+                let place = narrow::index(first + slot);
                 if network.ids.is_some() && drops.rows.keeps_id(slot) {
                     pairs[0].push((network.id_row(item), place));
                 }

@@ -4,6 +4,7 @@
 //! at any time and asked ([`PointwiseTrainer::train_to`], [`PointwiseTrainer::score`]), as a daily snapshot is. A small set is
 //! read several times; after each epoch the validation loss decides whether to go on and which epoch to keep.
 
+use super::diverged::Diverged;
 use super::features::FeatureStore;
 use super::hazard::STRETCHES;
 use super::items::ItemTables;
@@ -152,9 +153,17 @@ impl<'a> PointwiseTrainer<'a> {
         self.plan.once
     }
 
+    /// Whether `pointwise.neighbour_rows` left out the features of items that share labels.
+    pub fn lacks_neighbours(&self) -> bool {
+        self.features.lacks_neighbours()
+    }
+
     /// Trains to the end, from where it stands: one pass in time order, or epochs until validation is no longer better. Returns
     /// whether it came to the end.
-    pub fn fit(&mut self, watch: Watch) -> bool {
+    ///
+    /// # Errors
+    /// A loss or a score that is no finite number.
+    pub fn fit(&mut self, watch: Watch) -> Result<bool, Diverged> {
         if self.plan.once { self.fit_once(watch) } else { self.fit_epochs(watch) }
     }
 
@@ -164,18 +173,21 @@ impl<'a> PointwiseTrainer<'a> {
     }
 
     /// Learns every lesson before a time (ms UTC), in time order.
-    pub fn train_to(&mut self, end: i64) {
+    ///
+    /// # Errors
+    /// A loss that is no finite number.
+    pub fn train_to(&mut self, end: i64) -> Result<(), Diverged> {
         let mut batch = Vec::with_capacity(self.task.settings.batch);
         loop {
             let next = self.lessons.next_before(end);
             let whole = batch.len() == self.task.settings.batch;
             if !batch.is_empty() && (next.is_none() || whole) {
-                self.learn(&mut batch);
+                self.learn(&mut batch)?;
                 batch.clear();
             }
             match next {
                 Some(lesson) => batch.push(lesson),
-                None => return,
+                None => return Ok(()),
             }
         }
     }
@@ -208,11 +220,14 @@ impl<'a> PointwiseTrainer<'a> {
 
     /// Scores of rows, in their order.
     ///
+    /// # Errors
+    /// A score that is no finite number.
+    ///
     /// # Panics
     /// When the features of a row are not kept any more: of a row before one that was scored by [`Self::score_last`]; and where
     /// the log is read once, of a training row whose lessons were all learned, or any of a finished model. And of a training row
     /// without a click that was passed over.
-    pub fn score(&mut self, rows: &[usize], position: Position) -> Vec<Score> {
+    pub fn score(&mut self, rows: &[usize], position: Position) -> Result<Vec<Score>, Diverged> {
         if let Some(&last) = rows.iter().max() {
             self.features.make_up_to(last);
         }
@@ -222,23 +237,29 @@ impl<'a> PointwiseTrainer<'a> {
         let kept = self.task.settings.keep_negatives;
         if kept < 1.0 {
             let undo = Calibration::Sampling { kept };
-            scores.iter_mut().for_each(|score| score.click = undo.apply(score.click));
+            scores.iter_mut().for_each(|score| score.click_log_odds = undo.apply(score.click_log_odds));
         }
-        scores
+        match scores.iter().find_map(Score::not_finite) {
+            Some((what, got)) => Err(self.stepper.diverged(what, got)),
+            None => Ok(scores),
+        }
     }
 
     /// The same of rows in time order after which no earlier row is asked for: their features, and those of all rows before them,
     /// are forgotten chunk by chunk.
     ///
+    /// # Errors
+    /// As [`Self::score`].
+    ///
     /// # Panics
     /// As [`Self::score`].
-    pub fn score_last(&mut self, rows: &[usize], position: Position) -> Vec<Score> {
+    pub fn score_last(&mut self, rows: &[usize], position: Position) -> Result<Vec<Score>, Diverged> {
         let mut out = Vec::with_capacity(rows.len());
         for rows in rows.chunks(SCORED) {
-            out.extend(self.score(rows, position));
+            out.extend(self.score(rows, position)?);
             self.features.release_up_to(rows[rows.len() - 1]);
         }
-        out
+        Ok(out)
     }
 
     /// The mean click effect of the slots of training.

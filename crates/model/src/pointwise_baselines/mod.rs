@@ -30,6 +30,7 @@ pub use means::{SmoothedMeans, Smoothing};
 pub use page_link::PageLink;
 
 use crate::calibrate::{Logistic, logit};
+use semrank_core::narrow;
 use semrank_data::{Dataset, Examples, Part};
 use semrank_embed::hash::FeatureSettings;
 
@@ -83,7 +84,7 @@ impl LabelledRows<'_> {
         let wanted = |row: &u32| {
             parts.contains(&self.examples.parts[*row as usize]) && self.label(*row as usize).is_some()
         };
-        (0..self.examples.len() as u32).filter(wanted).collect()
+        narrow::indices(self.examples.len()).filter(wanted).collect()
     }
 
     /// The labels of `rows`.

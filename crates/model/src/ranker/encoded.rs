@@ -23,7 +23,7 @@ pub struct Encoded<'a> {
 impl<'a> Encoded<'a> {
     /// Computes the vectors of all items; `content` is `[items x C]` or empty.
     pub fn new(network: &'a Network<f32>, events: &'a EventLog, items: usize, content: &[f32]) -> Self {
-        let all: Vec<u32> = (0..items as u32).collect();
+        let all: Vec<u32> = semrank_core::narrow::indices(items).collect();
         Self::of(network, events, items, &all, content)
     }
 

@@ -1,7 +1,7 @@
 //! The settings of an ad market and their limits.
 
-use crate::config::{Error, real, whole};
-use crate::words::Words;
+use crate::config::{Error, LATEST_MS, TOPICS};
+use semrank_core::settings::SettingError;
 use serde::{Deserialize, Serialize};
 
 /// The family of the time from a click to its conversion; every advertiser has its own member of it.
@@ -16,60 +16,63 @@ pub enum DelayFamily {
     Weibull,
 }
 
+/// Rows of anything: their events are numbered in 32 bits.
+const MOST: usize = u32::MAX as usize / 4;
+
 semrank_core::settings! {
     /// What kind of ad market to simulate. The defaults are those of [`AdMarketConfig::sized`] for 100,000
     /// impressions.
-    pub struct AdMarketConfig {
+    pub struct AdMarketConfig of "market" {
         /// Same seed and settings, same market.
-        seed: u64 = 7,
+        seed: u64 = 7, in 0..=(u64::MAX),
         /// Expected number of impressions; the log's own number is within a few per cent of it.
-        impressions: usize = 100_000,
+        impressions: usize = 100_000, in 100..=MOST,
         /// Length of the log in days; events after its end are not logged.
-        days: usize = 37,
+        days: usize = 37, in 1..=3650,
         /// First moment of the log (ms UTC), a midnight.
-        start_ms: i64 = 1_767_225_600_000,
+        start_ms: i64 = 1_767_225_600_000, in 0..=LATEST_MS,
         /// Number of users; a fifth of them join after the log has begun.
-        users: usize = 250,
+        users: usize = 250, in 1..=MOST,
         /// Number of ads over the whole log.
-        ads: usize = 300,
+        ads: usize = 300, in 1..=MOST,
         /// Number of organic items over the whole log.
-        posts: usize = 600,
+        posts: usize = 600, in 1..=MOST,
         /// Number of advertisers; each sells in one topic under one brand.
-        advertisers: usize = 60,
+        advertisers: usize = 60, in 1..=MOST,
         /// Number of topics, each of five needs that people have one after another.
-        topics: usize = 12,
+        topics: usize = 12, in 1..=TOPICS,
         /// Share of the ads and organic items that are born after the log has begun.
-        late_share: f64 = 0.5,
+        late_share: f64 = 0.5, in 0.0..=0.9,
         /// Organic views as a share of organic views and impressions.
-        organic_share: f64 = 0.35,
+        organic_share: f64 = 0.35, in 0.0..=0.95,
         /// Expected clicks per impression; the click model's intercept follows from it.
-        click_rate: f64 = 0.03,
+        click_rate: f64 = 0.03, in 1e-4..=0.4,
         /// Expected conversions per click, however late; the conversion model's intercept follows from it.
-        conversion_rate: f64 = 0.08,
+        conversion_rate: f64 = 0.08, in 1e-4..=0.9,
         /// Family of the conversion delays.
         delays: DelayFamily = DelayFamily::LogNormal,
         /// Median conversion delay of the middle advertiser, in days.
-        delay_days: f64 = 2.0,
+        delay_days: f64 = 2.0, in 1e-3..=365.0,
         /// Needs that come up in a user per week.
-        needs_per_week: f64 = 3.0,
+        needs_per_week: f64 = 3.0, in 0.0..=50.0,
         /// Half-life of a need in days.
-        need_days: f64 = 1.5,
+        need_days: f64 = 1.5, in 0.01..=365.0,
         /// Standard deviation of the daily step of a user's log-interest in each topic.
-        drift: f64 = 0.08,
+        drift: f64 = 0.08, in 0.0..=10.0,
         /// How sharply the logging policy follows its score; 0 shows ads uniformly at random.
-        policy: f64 = 1.0,
+        policy: f64 = 1.0, in 0.0..=5.0,
         /// Whether ads pause when their daily budget is spent.
         budgets: bool = true,
         /// Dirt: share of the rows that occur twice.
-        duplicates: f64 = 0.0,
+        duplicates: f64 = 0.0, in 0.0..=1.0,
         /// Dirt: share of the rows that arrive late and stand too far down in the log.
-        disordered: f64 = 0.0,
+        disordered: f64 = 0.0, in 0.0..=1.0,
         /// Dirt: share of the users whose clock is wrong by minutes.
-        skewed: f64 = 0.0,
+        skewed: f64 = 0.0, in 0.0..=1.0,
         /// Click window for `dataset.toml`, in minutes.
-        click_minutes: i64 = 30,
+        click_minutes: i64 = 30, in 1..=(MOST_DAYS * 1440),
         /// Attribution window for `dataset.toml`, in days.
-        conversion_days: i64 = 7,
+        conversion_days: i64 = 7, in 1..=MOST_DAYS,
     }
 }
 
@@ -100,30 +103,12 @@ impl AdMarketConfig {
     /// # Errors
     /// [`Error::Setting`] names the first setting outside its limits.
     pub fn check(&self) -> Result<(), Error> {
-        let most = u32::MAX as usize / 4;
-        whole("impressions", self.impressions, 100, most)?;
-        whole("days", self.days, 1, 3650)?;
-        whole("topics", self.topics, 1, Words::get().topics.len())?;
+        self.check_ranges()?;
         // Every need has an ad and an organic item from the start.
-        let needs = self.needs();
-        whole("users", self.users, 1, most)?;
-        whole("ads", self.ads, needs, most)?;
-        whole("posts", self.posts, needs, most)?;
-        whole("advertisers", self.advertisers, self.topics, self.ads)?;
-        real("late_share", self.late_share, 0.0, 0.9)?;
-        real("organic_share", self.organic_share, 0.0, 0.95)?;
-        real("click_rate", self.click_rate, 1e-4, 0.4)?;
-        real("conversion_rate", self.conversion_rate, 1e-4, 0.9)?;
-        real("delay_days", self.delay_days, 1e-3, 365.0)?;
-        real("needs_per_week", self.needs_per_week, 0.0, 50.0)?;
-        real("need_days", self.need_days, 0.01, 365.0)?;
-        real("drift", self.drift, 0.0, 10.0)?;
-        real("policy", self.policy, 0.0, 5.0)?;
-        real("duplicates", self.duplicates, 0.0, 1.0)?;
-        real("disordered", self.disordered, 0.0, 1.0)?;
-        real("skewed", self.skewed, 0.0, 1.0)?;
-        whole_window("click_minutes", self.click_minutes, MOST_DAYS * 1440)?;
-        whole_window("conversion_days", self.conversion_days, MOST_DAYS)
+        least("market.ads", self.ads, self.needs(), "5 for each of market.topics")?;
+        least("market.posts", self.posts, self.needs(), "5 for each of market.topics")?;
+        least("market.advertisers", self.advertisers, self.topics, "as many as market.topics")?;
+        least("market.ads", self.ads, self.advertisers, "as many as market.advertisers")
     }
 
     /// Number of different needs: the parts of all topics.
@@ -139,11 +124,12 @@ impl AdMarketConfig {
 /// Longest window in days that `semrank prep` takes.
 const MOST_DAYS: i64 = 36_500;
 
-fn whole_window(name: &'static str, got: i64, most: i64) -> Result<(), Error> {
-    if (1..=most).contains(&got) {
+fn least(key: &'static str, got: usize, least: usize, why: &str) -> Result<(), Error> {
+    if got >= least {
         return Ok(());
     }
-    Err(Error::Setting { name, got: got.to_string(), expected: format!("1 to {most}") })
+    let expected = format!("at least {least}: {why}");
+    Err(SettingError { key, got: got.to_string(), expected }.into())
 }
 
 #[cfg(test)]
@@ -157,7 +143,7 @@ mod tests {
             AdMarketConfig::sized(impressions).check().unwrap();
         }
         let few = AdMarketConfig { ads: 10, ..AdMarketConfig::default() };
-        assert!(few.check().unwrap_err().to_string().starts_with("market.ads is 10, expected 60 to"));
+        assert!(few.check().unwrap_err().to_string().starts_with("market.ads is 10, expected at least 60"));
         let rate = AdMarketConfig { click_rate: f64::NAN, ..AdMarketConfig::default() };
         assert!(rate.check().unwrap_err().to_string().starts_with("market.click_rate is NaN"));
         let window = AdMarketConfig { conversion_days: 36_501, ..AdMarketConfig::default() };

@@ -7,6 +7,7 @@
 
 use super::Table;
 use crate::{Collisions, Error, sealed};
+use semrank_core::narrow;
 use semrank_data::LockedFile;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -124,7 +125,7 @@ impl Writer {
     pub(super) fn append(mut self, head: &Head, rows: &[(&str, &[u16])]) -> Result<Head, Error> {
         let mut segment = vec![0; 8];
         for (name, codes) in rows {
-            segment.extend_from_slice(&(name.len() as u32).to_le_bytes());
+            segment.extend_from_slice(&narrow::count(name.len()).to_le_bytes());
             segment.extend_from_slice(name.as_bytes());
             codes.iter().for_each(|code| segment.extend_from_slice(&code.to_le_bytes()));
         }

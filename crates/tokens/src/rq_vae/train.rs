@@ -5,7 +5,7 @@ use super::codebooks::{Codebooks, Given};
 use super::network::{Autoencoder, Weights};
 use super::{RqVae, Scale, Widths};
 use crate::kmeans::Options;
-use crate::vectors::{Chosen, first_error, sample};
+use crate::vectors::{Chosen, LONGEST, first_error, sample};
 use crate::{Error, ResidualKmeans, TokenSettings, VectorSource};
 use rayon::prelude::*;
 use semrank_core::Rng;
@@ -30,6 +30,8 @@ struct Training {
     codebooks: Codebooks,
     weights: Weights<f32>,
     scale: Scale,
+    /// Peak learning rate.
+    rate: f64,
 }
 
 pub(super) fn fit(settings: &TokenSettings, vectors: &dyn VectorSource, seed: u64) -> Result<RqVae, Error> {
@@ -49,10 +51,12 @@ pub(super) fn fit(settings: &TokenSettings, vectors: &dyn VectorSource, seed: u6
         network,
         params,
         scale,
+        rate: settings.rate,
     };
-    train(&mut training, settings, vectors, &mut rows, seed)?;
+    let steps = train(&mut training, settings, vectors, &mut rows, seed)?;
     let Training { network, params, codebooks, scale, .. } = training;
     let z = latent(&network, &params, &scale, &Chosen { source: vectors, rows: &few })?;
+    check_latent(&z, settings.rate, steps)?;
     let codes = codebooks.finish(z, options)?;
     let codes = ResidualKmeans::from_parts(widths.latent, settings.codes, &codes, None);
     Ok(RqVae::from_parts(widths, params, scale, codes))
@@ -64,7 +68,7 @@ fn train(
     vectors: &dyn VectorSource,
     rows: &mut [usize],
     seed: u64,
-) -> Result<(), Error> {
+) -> Result<u64, Error> {
     let steps = rows.len().div_ceil(settings.batch) * settings.epochs;
     let schedule = Schedule {
         peak: settings.rate,
@@ -82,7 +86,19 @@ fn train(
             training.step(&Chosen { source: vectors, rows }, &adam, step, settings.decay as f32, &mut rng)?;
         }
     }
-    Ok(())
+    Ok(step)
+}
+
+/// Refuses latent vectors that no code can be near to.
+fn check_latent(z: &[f32], rate: f64, step: u64) -> Result<(), Error> {
+    match z.iter().find(|value| value.is_nan() || value.abs() > LONGEST) {
+        Some(&value) => Err(diverged("latent value", value, rate, step)),
+        None => Ok(()),
+    }
+}
+
+fn diverged(what: &'static str, got: f32, rate: f64, step: u64) -> Error {
+    Error::Diverged { what, got: f64::from(got), of: "the RQ-VAE", setting: "tokens.rate", rate, step }
 }
 
 impl Training {
@@ -99,7 +115,7 @@ impl Training {
         let starts: Vec<usize> = (0..batch.len()).step_by(rows).collect();
         let shards = starts.into_par_iter().map(|first| {
             let x = batch.rows(first..batch.len().min(first + rows))?.into_owned();
-            Ok(self.shard(x))
+            self.shard(x, step)
         });
         let (mut grads, mut given) = (vec![0.0; self.params.len()], Vec::new());
         for (shard_grads, shard_given) in first_error(shards.collect())? {
@@ -114,13 +130,14 @@ impl Training {
     }
 
     /// Gradient of some rows of a batch, and the codes they were given.
-    fn shard(&self, mut x: Vec<f32>) -> (Vec<f32>, Vec<Given>) {
+    fn shard(&self, mut x: Vec<f32>, step: u64) -> Result<(Vec<f32>, Vec<Given>), Error> {
         self.scale.apply(&mut x);
         let encoded = self.network.encode(&self.params, &x);
+        check_latent(&encoded.out, self.rate, step)?;
         let (quantised, given) = self.codebooks.quantise(&encoded.out);
         let mut grads = vec![0.0; self.params.len()];
-        self.network.step(&self.params, &x, encoded, &quantised, self.weights, &mut grads);
-        (grads, given)
+        let loss = self.network.step(&self.params, &x, encoded, &quantised, self.weights, &mut grads);
+        if loss.is_finite() { Ok((grads, given)) } else { Err(diverged("loss", loss, self.rate, step)) }
     }
 }
 
@@ -157,4 +174,21 @@ fn scale_of(rows: &dyn VectorSource) -> Result<Scale, Error> {
     // Equal vectors have no spread; any scale will do.
     let deviation = if variance > 0.0 { variance.sqrt() as f32 } else { 1.0 };
     Ok(Scale { mean: mean.iter().map(|&mean| mean as f32).collect(), deviation })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latent_values_that_no_code_can_be_near_to_end_the_training() {
+        assert!(check_latent(&[0.0, -1e15], 1e-3, 7).is_ok());
+        for value in [f32::NAN, f32::NEG_INFINITY, 1e16] {
+            let said = check_latent(&[0.0, value], 1e-3, 7).unwrap_err();
+            let number = f64::from(value);
+            let expected = "in step 7 with tokens.rate=0.001: training has diverged";
+            assert_eq!(said.to_string(), format!("the latent value of the RQ-VAE is {number} {expected}"));
+            assert_eq!(said.help().as_deref(), Some("try a lower tokens.rate"));
+        }
+    }
 }

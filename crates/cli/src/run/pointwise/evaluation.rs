@@ -15,6 +15,7 @@ use crate::config::Task;
 use crate::error::Error;
 use crate::{output, report};
 use clap::{Args, ValueEnum};
+use semrank_core::narrow;
 use semrank_data::{Part, write_atomically};
 use semrank_model::pointwise::{DayReport, PassReport, Position};
 use semrank_model::pointwise_baselines::Label;
@@ -105,7 +106,7 @@ pub(super) fn run(
         &key,
         |dir| folder::read_json(&dir.join(EVALUATION)),
         |dir, timing| {
-            let mut found = find(prepared, trained, (Part::Test, prepared.config.task), Position::Logged);
+            let mut found = find(prepared, trained, (Part::Test, prepared.config.task), Position::Logged)?;
             let started = Instant::now();
             found.add_baselines(prepared);
             timing.parts.insert("baselines".into(), started.elapsed().as_secs_f64());
@@ -145,7 +146,7 @@ pub(crate) fn evaluate(
         PositionArg::Logged => Position::Logged,
         PositionArg::Neutral => Position::Neutral,
     };
-    let mut found = find(&prepared, &mut trained, (part, task), position);
+    let mut found = find(&prepared, &mut trained, (part, task), position)?;
     found.take_baselines(&prepared)?;
     if let Some(path) = predictions {
         write_predictions(&prepared, &found, path)?;
@@ -159,7 +160,12 @@ struct Found {
     scores: TestScores,
 }
 
-fn find(prepared: &Prepared, trained: &mut Trained, (part, task): (Part, Task), position: Position) -> Found {
+fn find(
+    prepared: &Prepared,
+    trained: &mut Trained,
+    (part, task): (Part, Task),
+    position: Position,
+) -> Result<Found, Error> {
     let examples = &prepared.examples;
     let oc = task == Task::Oc;
     let all = examples.rows(part).count();
@@ -168,15 +174,15 @@ fn find(prepared: &Prepared, trained: &mut Trained, (part, task): (Part, Task), 
     let closed = rows.len();
     let conversion = |row: usize| examples.conversions.get(row).copied().flatten();
     rows.retain(|&row| !oc || !examples.clicks[row] || conversion(row).is_some());
-    let scored = trained.score_last(&rows, position);
+    let scored = trained.score_last(&rows, position)?;
     let converted = |row: usize| conversion(row) == Some(true);
     let each = rows.iter().zip(&scored).map(|(&row, score)| match oc {
         true => (row, examples.clicks[row] && converted(row), score.click_and_conversion()),
-        false => (row, examples.clicks[row], score.click),
+        false => (row, examples.clicks[row], score.click()),
     });
     let of_clicks = || {
         let clicks = rows.iter().zip(&scored).filter(|(row, _)| examples.clicks[**row]);
-        clicks.map(|(&row, score)| (row, converted(row), score.conversion))
+        clicks.map(|(&row, score)| (row, converted(row), score.conversion()))
     };
     let (of_all, every) = measured(prepared, each);
     let (given_click, given) = oc.then(|| measured(prepared, of_clicks())).unzip();
@@ -189,7 +195,7 @@ fn find(prepared: &Prepared, trained: &mut Trained, (part, task): (Part, Task), 
         measured: of_all,
         given_click,
     };
-    Found { evaluation, scores: TestScores { all: every, given_click: given } }
+    Ok(Found { evaluation, scores: TestScores { all: every, given_click: given } })
 }
 
 impl Found {
@@ -224,7 +230,7 @@ impl Found {
 fn measured(prepared: &Prepared, each: impl Iterator<Item = (usize, bool, f64)>) -> (Measured, ScoredRows) {
     let mut out = ScoredRows::default();
     for (row, label, score) in each {
-        out.rows.push(row as u32);
+        out.rows.push(narrow::index(row));
         out.users.push(prepared.examples.users[row].0);
         out.labels.push(label);
         out.scores.push(score);

@@ -31,7 +31,7 @@ use super::{Job, Tokenized};
 use crate::config::{Config, Task};
 use crate::error::Error;
 use crate::{interrupt, output, resources};
-use semrank_core::{Segment, UserId};
+use semrank_core::{Segment, UserId, narrow};
 use semrank_data::{Examples, ItemColumn, Part};
 use semrank_model::PrefixRows;
 use semrank_model::pointwise::{Contexts, Goal, ItemTables, PointwiseTask};
@@ -144,7 +144,7 @@ impl Prepared {
     pub(super) fn segments(&self) -> Vec<Segment> {
         let catalog = &self.data.dataset.catalog;
         let counts = training_counts(&self.examples, catalog.len());
-        semrank_core::segments(&counts, |item| catalog.name(semrank_core::ItemId(item as u32)))
+        semrank_core::segments(&counts, |item| catalog.name(semrank_core::ItemId(narrow::index(item))))
     }
 }
 
@@ -225,7 +225,7 @@ fn trained_items(examples: &Examples, data: &Data) -> Vec<bool> {
         }
     }
     for (user, (&end, &scope)) in ends.iter().zip(data.scope.ends()).enumerate() {
-        let first = dataset.events.range(UserId(user as u32)).start;
+        let first = dataset.events.range(UserId(narrow::index(user))).start;
         let read = first..scope.min(first + end as usize);
         read.for_each(|event| trained[dataset.events.items()[event].index()] = true);
     }

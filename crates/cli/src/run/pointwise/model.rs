@@ -47,13 +47,14 @@ pub(super) struct Trained<'a> {
 
 impl Trained<'_> {
     /// Calibrated scores of rows, in their order, that no one asks for again.
-    pub(super) fn score_last(&mut self, rows: &[usize], position: Position) -> Vec<Score> {
-        let mut scores = self.trainer.score_last(rows, position);
+    pub(super) fn score_last(&mut self, rows: &[usize], position: Position) -> Result<Vec<Score>, Error> {
+        let Calibrations { click, conversion } = &self.calibrations;
+        let mut scores = self.trainer.score_last(rows, position)?;
         for score in &mut scores {
-            score.click = self.calibrations.click.apply(score.click);
-            score.conversion = self.calibrations.conversion.apply(score.conversion);
+            score.click_log_odds = click.apply(score.click_log_odds);
+            score.conversion_log_odds = score.conversion_log_odds.map(|score| conversion.apply(score));
         }
-        scores
+        Ok(scores)
     }
 
     /// Whether the labels of a row that concern conversions can no longer change.
@@ -121,15 +122,22 @@ fn train<'a>(prepared: &'a Prepared, key: &str, resume: bool) -> Result<Trained<
         if trainer.reads_once() { "one pass in time order" } else { "epochs" },
         trainer.step(),
     ));
+    if trainer.lacks_neighbours() {
+        note(&format!(
+            "model: {} rows are as many as pointwise.neighbour_rows={} or more: items are not compared by the labels they share",
+            examples.len(),
+            prepared.config.pointwise.neighbour_rows,
+        ));
+    }
     fit(&mut trainer, &partial)?;
-    let calibrations = calibrate(prepared, &mut trainer);
+    let calibrations = calibrate(prepared, &mut trainer)?;
     Ok(Trained { facts: trainer.facts(), trainer, calibrations })
 }
 
 /// Trains to the end, and keeps the state on the way.
 fn fit(trainer: &mut PointwiseTrainer, partial: &Partial) -> Result<(), Error> {
     let (mut saved, mut failed) = (None::<Instant>, None);
-    let finished = trainer.fit(&mut |trainer, progress| {
+    let fitted = trainer.fit(&mut |trainer, progress| {
         line(progress).iter().for_each(|line| note(line));
         let stop = interrupt::requested();
         let due = saved.is_none_or(|saved| saved.elapsed() >= SAVE_EVERY);
@@ -141,7 +149,7 @@ fn fit(trainer: &mut PointwiseTrainer, partial: &Partial) -> Result<(), Error> {
     });
     match failed {
         Some(error) => Err(error),
-        None if finished => Ok(()),
+        None if fitted? => Ok(()),
         None => Err(Error::Interrupted { resume: None }),
     }
 }
@@ -174,27 +182,28 @@ fn line(progress: &Progress) -> Option<String> {
 
 /// Fits both maps on the validation rows whose labels are known before the first test row; what has none, or rows of one label only,
 /// stays as it is.
-fn calibrate(prepared: &Prepared, trainer: &mut PointwiseTrainer) -> Calibrations {
+fn calibrate(prepared: &Prepared, trainer: &mut PointwiseTrainer) -> Result<Calibrations, Error> {
     let examples = &prepared.examples;
     let rows: Vec<usize> = examples.rows(Part::Valid).collect();
-    let scores = trainer.score(&rows, Position::Logged);
+    let scores = trainer.score(&rows, Position::Logged)?;
     let kind = prepared.config.pointwise.calibration;
     let labelled =
         |row: usize, score: f64, label: Option<bool>| label.map(|label| Labelled { row, score, label });
     let each = || rows.iter().zip(&scores).map(|(&row, score)| (row, score, trainer.choosing(row)));
-    let clicks = each().filter_map(|(row, score, known)| labelled(row, score.click, known.click));
+    let clicks = each().filter_map(|(row, score, known)| labelled(row, score.click_log_odds, known.click));
     let conversions =
-        each().filter_map(|(row, score, known)| labelled(row, score.conversion, known.conversion));
+        each().filter_map(|(row, score, known)| labelled(row, score.conversion_log_odds?, known.conversion));
     let conversion = match prepared.goal() {
         Goal::Ctr => Calibration::None,
         Goal::Oc => fit_map(kind, (trainer, conversions), "conversions"),
     };
-    Calibrations { click: fit_map(kind, (trainer, clicks), "clicks"), conversion }
+    Ok(Calibrations { click: fit_map(kind, (trainer, clicks), "clicks"), conversion })
 }
 
 /// A row that a map is fitted on.
 struct Labelled {
     row: usize,
+    /// In log odds.
     score: f64,
     label: bool,
 }

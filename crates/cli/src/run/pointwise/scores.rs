@@ -63,19 +63,33 @@ impl TestScores {
     }
 
     /// Reads the file; conversions given a click only `with_clicks`.
+    ///
+    /// # Errors
+    /// A file that cannot be read, and scores that are no probabilities.
     pub(crate) fn load(dir: &Path, with_clicks: bool) -> Result<TestScores, Error> {
-        let read = || -> Result<TestScores, checkpoint::Error> {
-            let file = Checkpoint::open(&dir.join(SCORES))?;
-            let given_click = with_clicks.then(|| ScoredRows::read(&file, "given_click")).transpose()?;
-            Ok(TestScores { all: ScoredRows::read(&file, "all")?, given_click })
-        };
-        Ok(read().map_err(artefact::Error::from)?)
+        let path = dir.join(SCORES);
+        let read = |part: &str| ScoredRows::read(&Checkpoint::open(&path)?, part);
+        let checked = |part: &str| read(part).map_err(artefact::Error::from)?.checked(&path);
+        let given_click = with_clicks.then(|| checked("given_click")).transpose()?;
+        Ok(TestScores { all: checked("all")?, given_click })
     }
 }
 
 impl ScoredRows {
     fn labels(&self) -> Vec<u32> {
         self.labels.iter().map(|&label| u32::from(label)).collect()
+    }
+
+    fn checked(self, path: &Path) -> Result<ScoredRows, artefact::Error> {
+        match self.scores.iter().find(|score| !(0.0..=1.0).contains(*score)) {
+            None => Ok(self),
+            Some(score) => Err(artefact::Error::Foreign {
+                path: path.to_owned(),
+                what: "a score",
+                got: score.to_string(),
+                expected: "a probability, 0 to 1".into(),
+            }),
+        }
     }
 
     fn read(file: &Checkpoint, part: &str) -> Result<ScoredRows, checkpoint::Error> {
@@ -107,5 +121,8 @@ mod tests {
         kept.save(dir.path()).unwrap();
         assert_eq!(TestScores::load(dir.path(), true).unwrap(), kept);
         assert_eq!(TestScores::load(dir.path(), false).unwrap().given_click, None);
+        TestScores { all: rows(&[0.1, f64::NAN]), given_click: None }.save(dir.path()).unwrap();
+        let said = TestScores::load(dir.path(), false).unwrap_err().to_string();
+        assert!(said.ends_with("a score is NaN, expected a probability, 0 to 1"), "{said}");
     }
 }

@@ -5,6 +5,7 @@
 //! from which an item was taken out, is *approximate*: what follows its last known item is added, and it is read as
 //! everything known by then. No reading holds an item that neither this snapshot nor an earlier one has.
 
+use semrank_core::narrow;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 /// The merged list.
@@ -25,7 +26,7 @@ pub(super) fn merge<'a>(snapshots: impl Iterator<Item = &'a [u32]>) -> Merged {
     let mut merged = Merged::default();
     for snapshot in snapshots {
         let end = merged.read(snapshot);
-        merged.ends.push(end as u32);
+        merged.ends.push(narrow::count(end));
     }
     merged
 }

@@ -25,7 +25,7 @@ use crate::{Error, ImportReport, Part};
 use context::Context;
 use merge::Merged;
 use read::{Labelled, PartPlan};
-use semrank_core::Dictionary;
+use semrank_core::{Dictionary, narrow};
 use spool::{Spool, SpoolReader};
 
 /// A row number of this import.
@@ -96,7 +96,7 @@ fn write_events(
     action: &str,
     session: &mut Session,
 ) -> Result<(Vec<u32>, Counts), Error> {
-    let mut order: Vec<RowIndex> = (0..table.rows.len() as u32).collect();
+    let mut order: Vec<RowIndex> = narrow::indices(table.rows.len()).collect();
     let row = |index: RowIndex| &table.rows[index as usize];
     order.sort_by_key(|&index| (row(index).user, row(index).time, index));
     let (mut ends, mut counts) = (vec![0; table.rows.len()], Counts::default());

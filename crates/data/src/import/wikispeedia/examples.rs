@@ -6,7 +6,7 @@ use super::paths::Walk;
 use crate::{
     ColumnType, Error, EventRow, ExampleRow, ExamplesWriter, ExtraColumn, OptionalColumn, Value, When,
 };
-use semrank_core::Dictionary;
+use semrank_core::{Dictionary, narrow};
 
 /// The first page view of the first path (2011-02-01 UTC); any time would do.
 const START_MS: i64 = 1_296_518_400_000;
@@ -40,7 +40,7 @@ pub(super) fn clicks(
                     item,
                     timestamp: start + view as i64 * STEP_MS + SHOWN_AFTER_MS,
                     seq,
-                    history_end: view as u32 + 1,
+                    history_end: narrow::count(view + 1),
                     click: link == step[1],
                     request: Some(&request),
                     context: &goal,

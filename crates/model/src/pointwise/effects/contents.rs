@@ -1,7 +1,7 @@
 //! Content vectors as linear models read them: less their mean, of unit length; and their main directions.
 
 use super::super::items::ItemTables;
-use semrank_core::Rng;
+use semrank_core::{Rng, narrow};
 use semrank_nn::kernel::{axpy, dot};
 use semrank_nn::{Mat, matmul};
 
@@ -21,7 +21,7 @@ pub(crate) struct Contents<'a> {
 
 impl<'a> Contents<'a> {
     pub(crate) fn new(tables: ItemTables<'a>) -> Self {
-        let (items, width) = (tables.kinds.len() as u32, tables.width());
+        let (items, width) = (narrow::count(tables.kinds.len()), tables.width());
         let has_content = |item: u32| tables.content(item).iter().any(|&x| x != 0.0);
         let (mut sum, mut count) = (vec![0.0f64; width], 0.0);
         for item in (0..items).filter(|&item| tables.known[item as usize] && has_content(item)) {
@@ -60,8 +60,9 @@ impl<'a> Contents<'a> {
     /// `direction · x` of every item.
     pub(crate) fn project(&self, direction: &[f32]) -> Vec<f32> {
         let of_mean = dot(&self.mean, direction);
-        let of =
-            |item: usize| (dot(self.tables.content(item as u32), direction) - of_mean) * self.scales[item];
+        let of = |item: usize| {
+            (dot(self.tables.content(narrow::index(item)), direction) - of_mean) * self.scales[item]
+        };
         (0..self.len()).map(of).collect()
     }
 
@@ -71,7 +72,7 @@ impl<'a> Contents<'a> {
         let known = || (0..self.len()).filter(|&item| self.is_known(item));
         let step = known().count().div_ceil(SAMPLE).max(1);
         let mut x = Vec::new();
-        known().step_by(step).for_each(|item| self.push(item as u32, &mut x));
+        known().step_by(step).for_each(|item| self.push(narrow::index(item), &mut x));
         let x = Mat::new(&x, x.len().checked_div(width).unwrap_or(0), width);
         let mut covariance = vec![0.0; width * width];
         matmul(&mut covariance, 0.0, x.t(), x, 1.0);

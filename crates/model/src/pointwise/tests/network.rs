@@ -106,17 +106,21 @@ fn every_gradient_agrees_with_finite_differences() {
 fn a_score_depends_on_its_own_row_only() {
     let world = World::new(400, 1);
     world.with_trainer((&small(), &once(Delay::Window)), |mut trainer| {
-        trainer.train_to(i64::MAX);
+        trainer.train_to(i64::MAX).unwrap();
         let rows: Vec<usize> = (320..400).collect();
-        let together = trainer.score(&rows, Position::Logged);
+        let together = trainer.score(&rows, Position::Logged).unwrap();
         for (&row, together) in rows.iter().zip(&together).step_by(7) {
-            let alone = trainer.score(&[row], Position::Logged)[0];
-            let off = (alone.click - together.click).abs() + (alone.conversion - together.conversion).abs();
-            assert!(off < 1e-6, "row {row}: {alone:?} alone, {together:?} among others");
+            let alone = trainer.score(&[row], Position::Logged).unwrap()[0];
+            let click = alone.click() - together.click();
+            let conversion = alone.conversion() - together.conversion();
+            assert!(
+                click.abs() + conversion.abs() < 1e-6,
+                "row {row}: {alone:?} alone, {together:?} among others"
+            );
         }
         let mut turned = rows.clone();
         turned.reverse();
-        let turned = trainer.score(&turned, Position::Logged);
+        let turned = trainer.score(&turned, Position::Logged).unwrap();
         assert!(turned.iter().rev().eq(&together), "order of rows");
     });
 }
@@ -128,7 +132,7 @@ fn threads_change_no_byte() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             world.with_trainer((&small(), train), |mut trainer| {
-                trainer.fit(&mut |_, _| true);
+                trainer.fit(&mut |_, _| true).unwrap();
                 let params: Vec<u32> = trainer.network().params.iter().map(|p| p.to_bits()).collect();
                 let ids = trainer.network().ids.as_ref().unwrap().values.clone();
                 (params, ids.iter().map(|p| p.to_bits()).collect::<Vec<_>>())

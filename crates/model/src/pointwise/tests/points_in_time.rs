@@ -39,7 +39,7 @@ fn a_snapshot_knows_only_what_came_before_it() {
             let settings = PointwiseSettings { hazard, ..settings.clone() };
             let snapshot = |world: &World| {
                 world.with_trainer((&settings, &once(delay)), |mut trainer| {
-                    trainer.train_to(cut);
+                    trainer.train_to(cut).unwrap();
                     trainer.network().params.clone()
                 })
             };
@@ -62,8 +62,8 @@ fn test_labels_leave_everything_as_it_is() {
     }
     let scores = |world: &World| {
         world.with_trainer((&small(), &TrainSettings::default()), |mut trainer| {
-            trainer.fit(&mut |_, _| true);
-            trainer.score(&(0..500).collect::<Vec<_>>(), Position::Logged)
+            trainer.fit(&mut |_, _| true).unwrap();
+            trainer.score(&(0..500).collect::<Vec<_>>(), Position::Logged).unwrap()
         })
     };
     assert_eq!(scores(&world), scores(&other));

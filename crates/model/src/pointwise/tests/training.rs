@@ -8,14 +8,14 @@ fn a_loaded_model_scores_as_the_trained_one_and_keeps_no_training_row() {
     let rows: Vec<usize> = world.examples.rows(Part::Test).collect();
     let dir = tempfile::tempdir().unwrap();
     let trained = world.with_trainer((&small(), &once(Delay::DelayModel)), |mut trainer| {
-        assert!(trainer.fit(&mut |_, _| true));
+        assert!(trainer.fit(&mut |_, _| true).unwrap());
         trainer.save(dir.path()).unwrap();
-        trainer.score(&rows, Position::Logged)
+        trainer.score(&rows, Position::Logged).unwrap()
     });
     let others = world.examples.len() - world.examples.rows(Part::Train).count();
     world.with_task((&small(), &once(Delay::DelayModel)), |task| {
         let (mut loaded, _) = PointwiseTrainer::load(task, dir.path()).unwrap();
-        assert_eq!(loaded.score(&rows, Position::Logged), trained);
+        assert_eq!(loaded.score(&rows, Position::Logged).unwrap(), trained);
         assert_eq!(loaded.features.room(), others, "rows of validation and test");
     });
 }
@@ -51,12 +51,13 @@ fn inverse_propensities_undo_what_the_logging_policy_preferred() {
     let learned = |propensity_weight: bool| {
         let settings = PointwiseSettings { propensity_weight, ..settings.clone() };
         world.with_trainer((&settings, &TrainSettings::default()), |mut trainer| {
-            assert!(trainer.fit(&mut |_, _| true));
+            assert!(trainer.fit(&mut |_, _| true).unwrap());
             let of = |item: u32| (0..rows).find(|&row| world.examples.items[row].0 == item).unwrap();
             trainer
                 .score(&[of(0), of(1)], Position::Logged)
+                .unwrap()
                 .iter()
-                .map(|score| score.click)
+                .map(|score| score.click())
                 .collect::<Vec<_>>()
         })
     };
@@ -74,14 +75,14 @@ fn thinned_negatives_are_made_up_for() {
     let of = |part| world.examples.rows(part).count() as f64;
     for train in [once(Delay::DelayModel), TrainSettings::default()] {
         world.with_trainer((&settings, &train), |mut trainer| {
-            assert!(trainer.fit(&mut |_, _| true));
+            assert!(trainer.fit(&mut |_, _| true).unwrap());
             let heads = &trainer.curve()[0].heads;
             let lessons = heads.iter().find(|head| head.head == "click").unwrap().lessons as f64;
             let expected = clicks(Part::Train) + 0.2 * (of(Part::Train) - clicks(Part::Train));
             assert!((lessons / expected - 1.0).abs() < 0.05, "{lessons} lessons, about {expected} expected");
             let rows: Vec<usize> = world.examples.rows(Part::Test).collect();
-            let scores = trainer.score(&rows, Position::Logged);
-            let ratio = scores.iter().map(|score| score.click).sum::<f64>() / clicks(Part::Test);
+            let scores = trainer.score(&rows, Position::Logged).unwrap();
+            let ratio = scores.iter().map(|score| score.click()).sum::<f64>() / clicks(Part::Test);
             assert!((ratio - 1.0).abs() < 0.2, "{ratio} of the clicks are predicted");
         });
     }
@@ -100,10 +101,11 @@ fn a_training_goes_on_from_its_state_to_the_same_bytes() {
         let settings = PointwiseSettings { rate: 3e-3, patience: 2, epochs: 5, ..small() };
         let (whole, facts, reports) = world.with_trainer((&settings, &train), |mut trainer| {
             let mut reports = 0;
-            assert!(trainer.fit(&mut |_, _| {
+            let finished = trainer.fit(&mut |_, _| {
                 reports += 1;
                 true
-            }));
+            });
+            assert!(finished.unwrap());
             (bits(&trainer), trainer.facts(), reports)
         });
         for stop in 1..=reports {
@@ -115,11 +117,11 @@ fn a_training_goes_on_from_its_state_to_the_same_bytes() {
                     trainer.save_state(dir.path()).unwrap();
                     seen < stop
                 });
-                assert!(!finished);
+                assert!(!finished.unwrap());
             });
             world.with_trainer((&settings, &train), |mut trainer| {
                 trainer.restore_state(dir.path()).unwrap();
-                assert!(trainer.step() > 0 && trainer.fit(&mut |_, _| true));
+                assert!(trainer.step() > 0 && trainer.fit(&mut |_, _| true).unwrap());
                 assert_eq!(
                     bits(&trainer),
                     whole,
@@ -145,23 +147,23 @@ fn training_finds_what_pleases_and_where_it_was_shown() {
     (examples.slots[first], examples.slots[last]) = (0, 2);
     let settings = PointwiseSettings { rate: 3e-3, epochs: 6, ..small() };
     world.with_trainer((&settings, &TrainSettings::default()), |mut trainer| {
-        assert!(trainer.fit(&mut |_, _| true));
+        assert!(trainer.fit(&mut |_, _| true).unwrap());
         let rows: Vec<usize> = world.examples.rows(Part::Test).collect();
-        let scores = trainer.score(&rows, Position::Logged);
+        let scores = trainer.score(&rows, Position::Logged).unwrap();
         let mean = |like: bool| {
             let alike = |row: usize| world.examples.users[row].0 % 2 == world.examples.items[row].0 % 2;
             let of = rows.iter().zip(&scores).filter(|(row, _)| alike(**row) == like);
-            let clicks: Vec<f64> = of.map(|(_, score)| score.click).collect();
+            let clicks: Vec<f64> = of.map(|(_, score)| score.click()).collect();
             clicks.iter().sum::<f64>() / clicks.len() as f64
         };
         assert!(mean(true) > mean(false) + 0.15, "{} {}", mean(true), mean(false));
         let effects = trainer.network().slot_effects();
         assert!(effects[1] > effects[3], "the first slot is the best: {effects:?}");
-        let logged = trainer.score(&[first, last], Position::Logged);
-        let neutral = trainer.score(&[first, last], Position::Neutral);
+        let logged = trainer.score(&[first, last], Position::Logged).unwrap();
+        let neutral = trainer.score(&[first, last], Position::Neutral).unwrap();
         assert_eq!(neutral[0], neutral[1]);
         assert!(
-            logged[0].click > neutral[0].click && neutral[1].click > logged[1].click,
+            logged[0].click() > neutral[0].click() && neutral[1].click() > logged[1].click(),
             "{logged:?} {neutral:?}"
         );
         let last = trainer.curve().last().unwrap();
@@ -176,7 +178,7 @@ fn a_heads_gradient_is_its_own() {
     let world = World::new(900, 4);
     let settings = PointwiseSettings { dwell_weight: 0.0, epochs: 1, ..small() };
     world.with_trainer((&settings, &TrainSettings::default()), |mut trainer| {
-        assert!(trainer.fit(&mut |_, _| true));
+        assert!(trainer.fit(&mut |_, _| true).unwrap());
         let heads = &trainer.curve()[0].heads;
         let of = |name: &str| heads.iter().find(|head| head.head == name).unwrap().gradient;
         assert!(of("click") > 0.0 && of("conversion") > 0.0);
@@ -191,7 +193,7 @@ fn the_schedule_ends_with_the_last_lesson() {
     for delay in [Delay::Window, Delay::DelayModel] {
         let train = TrainSettings { delay, ..TrainSettings::default() };
         world.with_trainer((&settings, &train), |mut trainer| {
-            assert!(trainer.fit(&mut |_, _| true));
+            assert!(trainer.fit(&mut |_, _| true).unwrap());
             assert_eq!(trainer.step(), trainer.stepper.schedule.total_steps, "{delay:?}");
         });
     }
@@ -205,10 +207,10 @@ fn one_pass_keeps_no_row_after_its_last_lesson() {
     let test: Vec<usize> = world.examples.rows(Part::Test).collect();
     for delay in [Delay::Window, Delay::Elapsed, Delay::DelayModel] {
         world.with_trainer((&small(), &once(delay)), |mut trainer| {
-            assert!(trainer.fit(&mut |_, _| true));
+            assert!(trainer.fit(&mut |_, _| true).unwrap());
             assert_eq!(trainer.features.kept(), others, "{delay:?}");
-            let scores = trainer.score(&test, Position::Logged);
-            assert_eq!(trainer.score_last(&test, Position::Logged), scores);
+            let scores = trainer.score(&test, Position::Logged).unwrap();
+            assert_eq!(trainer.score_last(&test, Position::Logged).unwrap(), scores);
             assert_eq!(trainer.features.kept(), 0, "{delay:?}");
         });
     }
@@ -231,13 +233,14 @@ fn one_pass_reports_each_day_and_every_delay_method_learns() {
             let train = TrainSettings { delay, stream: Stream::Fixed(stream), ..TrainSettings::default() };
             world.with_trainer((&settings, &train), |mut trainer| {
                 let mut told: Vec<Progress> = Vec::new();
-                assert!(trainer.fit(&mut |_, progress| {
+                let finished = trainer.fit(&mut |_, progress| {
                     told.push(progress.clone());
                     true
-                }));
+                });
+                assert!(finished.unwrap());
                 // A third of the clicks convert; the head begins at a twentieth.
-                let scores = trainer.score(&rows, Position::Logged);
-                let mean = scores.iter().map(|score| score.conversion).sum::<f64>() / rows.len() as f64;
+                let scores = trainer.score(&rows, Position::Logged).unwrap();
+                let mean = scores.iter().map(|score| score.conversion()).sum::<f64>() / rows.len() as f64;
                 assert!((0.2..0.55).contains(&mean), "{delay:?}, {stream}: {mean}");
                 if stream {
                     told.retain(|progress| *progress != Progress::LateDay);
@@ -253,5 +256,61 @@ fn one_pass_reports_each_day_and_every_delay_method_learns() {
                 }
             });
         }
+    }
+}
+
+#[test]
+fn a_training_that_diverges_ends_in_an_error_that_names_its_rates() {
+    let world = World::new(400, 2);
+    // All within their ranges: every step multiplies the parameters by 1 - rate · weight decay.
+    let settings =
+        PointwiseSettings { rate: 1.0, table_rate: 1.0, weight_decay: 100.0, epochs: 20, ..small() };
+    settings.check().unwrap();
+    for train in [once(Delay::DelayModel), once(Delay::Elapsed), TrainSettings::default()] {
+        world.with_trainer((&settings, &train), |mut trainer| {
+            let said = trainer.fit(&mut |_, _| true).unwrap_err().to_string();
+            assert!(said.contains("with pointwise.rate=1 and pointwise.table_rate=1"), "{said}");
+            assert!(said.ends_with("training has diverged"), "{said}");
+        });
+    }
+}
+
+#[test]
+fn a_network_with_a_number_that_is_none_scores_no_row() {
+    let world = World::new(200, 2);
+    world.with_trainer((&small(), &once(Delay::Window)), |mut trainer| {
+        trainer.stepper.network.set_bias(HeadColumns::CLICK, f64::NAN);
+        let said = trainer.score(&[190], Position::Logged).unwrap_err().to_string();
+        assert!(said.starts_with("the click score is NaN after 0 steps"), "{said}");
+    });
+}
+
+#[test]
+fn a_probability_that_rounds_to_1_costs_what_its_log_odds_say() {
+    let world = World::new(400, 2);
+    // So slow that the parameters stay where they are.
+    let settings = PointwiseSettings { rate: 1e-30, table_rate: 1e-30, epochs: 1, average: 0.0, ..small() };
+    world.with_trainer((&settings, &TrainSettings::default()), |mut trainer| {
+        trainer.stepper.network.set_bias(HeadColumns::CLICK, 60.0);
+        assert!(trainer.fit(&mut |_, _| true).unwrap());
+        let rows: Vec<usize> = world.examples.rows(Part::Valid).collect();
+        let scores = trainer.score(&rows, Position::Logged).unwrap();
+        assert!(scores.iter().all(|score| score.click() == 1.0 && score.click_log_odds < 70.0));
+        let missed = rows.iter().filter(|&&row| !world.examples.clicks[row]).count() as f64;
+        let least = 50.0 * missed / rows.len() as f64;
+        let loss = trainer.curve()[0].validation_loss.unwrap();
+        assert!(missed > 0.0 && (least..80.0).contains(&loss), "{loss} with {missed} misses");
+    });
+}
+
+#[test]
+fn likeness_by_shared_labels_ends_where_the_setting_says_and_that_can_be_asked() {
+    let world = World::new(200, 2);
+    for (neighbour_rows, neighbours) in [(201, true), (200, true), (200, false)] {
+        let settings = PointwiseSettings { neighbour_rows, neighbours, ..small() };
+        world.with_trainer((&settings, &once(Delay::Window)), |trainer| {
+            let lacks = neighbours && neighbour_rows == 200;
+            assert_eq!(trainer.lacks_neighbours(), lacks, "{neighbour_rows} rows, {neighbours}");
+        });
     }
 }
