@@ -63,10 +63,11 @@ fn a_model_that_claims_more_than_its_tensors_hold_is_refused_before_anything_is_
     let (facts, manifest) = (fixture.run.join("model/model.json"), fixture.run.join("model/manifest.json"));
     let [whole, of_whole] = [&facts, &manifest].map(|path| bytes(path));
     for (key, claim, said) in [
-        ("dim", 1u64 << 40, "network.position"),
-        ("history", 1 << 60, "network.position"),
-        ("blocks", 1 << 60, "network.block."),
-        ("expansion", 1 << 60, "up.weight"),
+        ("dim", 1u64 << 40, "model.dim"),
+        ("dim", 16_384, "network.position"),
+        ("history", 65_536, "network.position"),
+        ("blocks", 64, "network.block."),
+        ("expansion", 64, "up.weight"),
         ("heads", 0, "model.heads"),
         ("id_rows", 1, "network.ids"),
     ] {

@@ -66,8 +66,13 @@ impl fmt::Display for Range {
 }
 
 /// Whole numbers in full, others in their shortest form: `2000000`, `0.5`, `1e-9`.
-fn shown(number: f64) -> String {
+fn shown(number: impl Into<f64>) -> String {
+    let number = number.into();
     if number.fract() == 0.0 && number.abs() < 1e16 { format!("{number}") } else { format!("{number:?}") }
+}
+
+fn whole(number: impl ToString) -> String {
+    number.to_string()
 }
 
 /// A setting outside its limits.
@@ -104,20 +109,20 @@ pub trait Ranged {
 }
 
 macro_rules! ranged {
-    ($($type:ty),+) => {$(
+    ($($type:ty: $shown:expr),+) => {$(
         impl Ranged for $type {
             fn is_in(&self, range: Range) -> bool {
                 range.contains(*self as f64)
             }
 
             fn shown(&self) -> String {
-                shown(*self as f64)
+                $shown(*self)
             }
         }
     )+};
 }
 
-ranged!(usize, u64, u32, i64, f64, f32);
+ranged!(usize: whole, u64: whole, u32: whole, i64: whole, f32: shown, f64: shown);
 
 impl<T: Ranged> Ranged for Vec<T> {
     fn is_in(&self, range: Range) -> bool {

@@ -106,17 +106,19 @@ fn snapshots(world: &World, (delay, hazard): (Delay, Hazard)) -> Vec<f64> {
     let train = TrainSettings { delay, stream: Stream::Fixed(true), ..TrainSettings::default() };
     let (model, contexts) =
         (ModelSettings::default(), Contexts::new(&world.examples, &world.dataset.catalog, &settings));
+    let scope = FitScope::of_examples(&world.dataset, &world.examples);
+    let known = vec![true; world.dataset.catalog.len()];
     let tables = ItemTables {
         content: &[],
         advertisers: &world.advertisers,
         prefixes: None,
         kinds: &world.dataset.catalog.kinds,
-        known: &vec![true; world.dataset.catalog.len()],
+        known: &known,
     };
     let mut trainer = PointwiseTrainer::new(&PointwiseTask {
         dataset: &world.dataset,
         examples: &world.examples,
-        scope: &FitScope::of_examples(&world.dataset, &world.examples),
+        scope: &scope,
         tables,
         contexts: &contexts,
         model: &model,
