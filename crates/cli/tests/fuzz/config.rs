@@ -12,7 +12,7 @@ pub(crate) const CONFIGS: &[Subject] = &[
     Subject { name: "set", make: set, read: read_set },
 ];
 
-const SMALL: &str = "task = \"next\"\n[model]\ndim = 64\n[train]\nepochs = 3\nrate = 1e-3\n[blend]\nalphas = [0, 0.5, 1]\n[content]\nencoder = \"hash:?dim=64\"\n";
+const SMALL: &str = "task = \"ctr\"\n[model]\ndim = 64\n[train]\nepochs = 3\nrate = 1e-3\n[blend]\nalphas = [0, 0.5, 1]\n[content]\nencoder = \"hash:?dim=64\"\n";
 
 fn toml(folder: &Path) -> Vec<String> {
     let whole = crate::common::succeed(["config"]);

@@ -11,7 +11,7 @@ pub(crate) const TABLES: &[Subject] = &[
     Subject { name: "tsv", make: tsv, read: |folder| table(folder, "tsv") },
     Subject { name: "ndjson", make: ndjson, read: |folder| table(folder, "ndjson") },
     Subject { name: "gzip", make: gzip, read: |folder| table(folder, "csv.gz") },
-    Subject { name: "texts", make: csv, read: texts },
+    Subject { name: "texts", make: text_columns, read: texts },
 ];
 
 pub(crate) const FOREIGN: &[Subject] = &[
@@ -107,9 +107,19 @@ fn table(folder: &Path, extension: &str) -> Result<(), String> {
     })
 }
 
+fn text_columns(folder: &Path) -> Vec<String> {
+    write(
+        folder,
+        &[
+            ("items.csv", ITEMS),
+            ("items.ndjson", "{\"sku\":\"a\",\"title\":\"x\"}\n{\"sku\":2,\"title\":[\"y\"]}\n"),
+        ],
+    )
+}
+
 fn texts(folder: &Path) -> Result<(), String> {
-    for file in ["items.csv", "events.csv"] {
-        let columns = TextColumns { path: folder.join(file), item_id: None, text: None };
+    for (file, id) in [("items.csv", "item_id"), ("items.ndjson", "sku")] {
+        let columns = TextColumns { path: folder.join(file), item_id: Some(id.into()), text: None };
         let mut reader = columns.open().map_err(said)?;
         while !reader.next_rows(2).map_err(said)?.is_empty() {}
     }
@@ -202,10 +212,11 @@ fn tables(folder: &Path, files: &[(&str, &[(&str, ColumnType)], Vec<Vec<Value<'_
     for (name, columns, rows) in files {
         let columns =
             columns.iter().map(|&(name, kind)| ExtraColumn { name: name.to_owned(), kind }).collect();
-        let mut sink = writer.side_file(name, columns).expect("a file");
+        let side = format!("side-{name}");
+        let mut sink = writer.side_file(&side, columns).expect("a file");
         rows.iter().for_each(|row| sink.push(row.iter().copied()).expect("a row"));
         sink.close().expect("a file");
-        std::fs::copy(writer.folder().join(name), folder.join(name)).expect("a copy");
+        std::fs::copy(writer.folder().join(side), folder.join(name)).expect("a copy");
     }
 }
 

@@ -156,7 +156,7 @@ fn read_cache(folder: &Path) -> Result<(), String> {
     keys().into_iter().try_for_each(|key| cache.get(key, &mut out).map(drop)).map_err(said)
 }
 
-const NAMES: &str = "hash:?dim=8&buckets=1024&word_grams=2\nhash:\nbert:models/minilm?precision=int8&max_tokens=128\nstatic:a?b=c\nllama:m.gguf?layers=3&pool=mean\nonnx:m\nparquet:v.tsv\nhttp://127.0.0.1:1/embed?batch=64&concurrency=2&retries=0&timeout_s=1\n";
+const NAMES: &str = "hash:?dim=8&buckets=1024&word_grams=2\nbert:models/minilm?precision=int8&max_tokens=128\nstatic:a?b=c\nllama:m.gguf?layers=3&pool=mean\nonnx:m\nparquet:v.tsv\nhttp://127.0.0.1:1/embed?batch=64&concurrency=2&retries=0&timeout_s=1\n";
 
 fn names(folder: &Path) -> Vec<String> {
     write(folder, &[("names", NAMES)])
@@ -169,7 +169,7 @@ fn read_names(folder: &Path) -> Result<(), String> {
         // Only parsed: the address may be anybody's.
         let is_remote = line.contains("http");
         let opened = if is_remote { Spec::parse(line).map(drop).map_err(said) } else { encode(line) };
-        if line == "hash:" {
+        if line.starts_with("hash:") {
             result = result.and(opened);
         }
     }

@@ -14,7 +14,7 @@ pub(crate) const LLAMA: &[Subject] = &[
     Subject {
         name: "gguf",
         make: gguf,
-        read: |folder| encode(&format!("llama:{}", folder.join("m.gguf").display())),
+        read: |folder| encode(&format!("llama:{}", folder.join("m.gguf?max_tokens=16").display())),
     },
     Subject { name: "folder", make: |folder| hugging_face(folder, false), read: open_folder },
     Subject { name: "shards", make: |folder| hugging_face(folder, true), read: open_folder },
@@ -34,5 +34,5 @@ fn hugging_face(folder: &Path, is_sharded: bool) -> Vec<String> {
 }
 
 fn open_folder(folder: &Path) -> Result<(), String> {
-    encode(&format!("llama:{}", folder.display()))
+    encode(&format!("llama:{}?max_tokens=16", folder.display()))
 }

@@ -50,5 +50,5 @@ targets! {
     caches_and_names: embed::CACHES;
     ids: ids::IDS;
     run_folders: runs::RUNS;
-    pairs: runs::PAIRS;
+    pairs_and_states: runs::PAIRS;
 }

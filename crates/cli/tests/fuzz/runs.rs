@@ -7,14 +7,19 @@ use crate::program::run;
 use semrank_data::hash_file;
 use serde_json::Value;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
 
 pub(crate) const RUNS: &[Subject] = &[
     Subject { name: "score", make, read: |folder| with_hashes(folder, score) },
     Subject { name: "evaluate", make, read: |folder| with_hashes(folder, evaluate) },
 ];
 
-pub(crate) const PAIRS: &[Subject] = &[Subject { name: "pairs", make: make_pairs, read: score }];
+pub(crate) const PAIRS: &[Subject] = &[
+    Subject { name: "pairs", make: make_pairs, read: score },
+    Subject { name: "state", make: make_state, read: resume },
+];
 
 const STAGES: [&str; 4] = ["features", "tokens", "model", "report"];
 
@@ -33,16 +38,67 @@ fn make(folder: &Path) -> Vec<String> {
     files
 }
 
-fn make_pairs(folder: &Path) -> Vec<String> {
+/// A small market.
+fn market(folder: &Path) -> PathBuf {
     let data = folder.join("market");
     let out = data.display().to_string();
     let sizes = ["--users", "40", "--items", "30", "--events-per-user", "8", "--seed", "5"];
     common::succeed(["simulate", "--out", &out].into_iter().chain(sizes));
+    data
+}
+
+fn make_pairs(folder: &Path) -> Vec<String> {
+    let data = market(folder);
     common::succeed(common::run_args(&data, &folder.join("run"), &[]));
     let dataset = semrank_data::Dataset::open(&data).expect("a data set");
     let pair = |at: u32| format!("{}\t{}\n", dataset.users.name(at), dataset.catalog.ids.name(at * 3));
     std::fs::write(folder.join("pairs.tsv"), (0..5).map(pair).collect::<String>()).expect("a file");
     vec!["pairs.tsv".to_owned()]
+}
+
+/// A training that goes on long enough to be killed.
+const LONG: [&str; 4] = ["--set", "train.epochs=40", "--set", "train.patience=0"];
+
+/// A run that was killed in its training, in `killed`; with the files of the state that it had kept.
+fn make_state(folder: &Path) -> Vec<String> {
+    let (data, killed) = (market(folder), folder.join("killed"));
+    let state = killed.join("model.partial");
+    let mut command = common::semrank();
+    command.args(common::run_args(&data, &killed, &LONG)).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the program can be started");
+    while !state.join("key.json").is_file() {
+        assert!(child.try_wait().expect("a child").is_none(), "the run ended before it kept a state");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().expect("a child");
+    child.wait().expect("a child");
+    let entries = std::fs::read_dir(&state).expect("the run was over before it was killed");
+    let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+    let mut files: Vec<String> = names.map(|name| format!("killed/model.partial/{name}")).collect();
+    files.sort();
+    files
+}
+
+/// Goes on with a copy of the killed run.
+fn resume(folder: &Path) -> Result<(), String> {
+    let copy = folder.join("copy");
+    let _ = std::fs::remove_dir_all(&copy);
+    copy_folder(&folder.join("killed"), &copy);
+    let mut args = common::run_args(&folder.join("market"), &copy, &LONG);
+    args.push("--resume".into());
+    run(args)
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        match from.is_dir() {
+            true => copy_folder(&from, &to),
+            false => drop(std::fs::copy(&from, &to).expect("a copy")),
+        }
+    }
 }
 
 fn arguments(folder: &Path, words: &[&str]) -> Vec<OsString> {
