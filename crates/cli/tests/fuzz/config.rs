@@ -28,7 +28,7 @@ fn read_toml(folder: &Path) -> Result<(), String> {
 fn set(folder: &Path) -> Vec<String> {
     write(
         folder,
-        &[("set", "train.epochs=8\nblend.alphas=[0, 0.5]\nmodel.dim=32\ntask=ctr\ntrain.delay=none")],
+        &[("set", "train.epochs=8\nblend.alphas=[0, 0.5]\nmodel.dim=32\ntask=ctr\ntrain.delay=window")],
     )
 }
 
