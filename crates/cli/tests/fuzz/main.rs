@@ -50,5 +50,5 @@ targets! {
     caches_and_names: embed::CACHES;
     ids: ids::IDS;
     run_folders: runs::RUNS;
-    pairs_and_states: runs::PAIRS;
+    training_states: runs::STATES;
 }

@@ -14,12 +14,10 @@ use std::time::Duration;
 pub(crate) const RUNS: &[Subject] = &[
     Subject { name: "score", make, read: |folder| with_hashes(folder, score) },
     Subject { name: "evaluate", make, read: |folder| with_hashes(folder, evaluate) },
+    Subject { name: "pairs", make: make_pairs, read: score },
 ];
 
-pub(crate) const PAIRS: &[Subject] = &[
-    Subject { name: "pairs", make: make_pairs, read: score },
-    Subject { name: "state", make: make_state, read: resume },
-];
+pub(crate) const STATES: &[Subject] = &[Subject { name: "state", make: make_state, read: resume }];
 
 const STAGES: [&str; 4] = ["features", "tokens", "model", "report"];
 
@@ -57,14 +55,14 @@ fn make_pairs(folder: &Path) -> Vec<String> {
 }
 
 /// A training that goes on long enough to be killed.
-const LONG: [&str; 4] = ["--set", "train.epochs=40", "--set", "train.patience=0"];
+const LONG: [&str; 4] = ["--set", "train.epochs=20", "--set", "train.patience=0"];
 
 /// A run that was killed in its training, in `killed`; with the files of the state that it had kept.
 fn make_state(folder: &Path) -> Vec<String> {
     let (data, killed) = (market(folder), folder.join("killed"));
     let state = killed.join("model.partial");
     let mut command = common::semrank();
-    command.args(common::run_args(&data, &killed, &LONG)).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(training(&data, &killed)).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().expect("the program can be started");
     while !state.join("key.json").is_file() {
         assert!(child.try_wait().expect("a child").is_none(), "the run ended before it kept a state");
@@ -79,12 +77,19 @@ fn make_state(folder: &Path) -> Vec<String> {
     files
 }
 
+/// The stages up to the model.
+fn training(data: &Path, out: &Path) -> Vec<String> {
+    let mut args = common::run_args(data, out, &LONG);
+    args[0] = "train".into();
+    args
+}
+
 /// Goes on with a copy of the killed run.
 fn resume(folder: &Path) -> Result<(), String> {
     let copy = folder.join("copy");
     let _ = std::fs::remove_dir_all(&copy);
     copy_folder(&folder.join("killed"), &copy);
-    let mut args = common::run_args(&folder.join("market"), &copy, &LONG);
+    let mut args = training(&folder.join("market"), &copy);
     args.push("--resume".into());
     run(args)
 }
