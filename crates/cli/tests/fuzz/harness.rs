@@ -323,3 +323,26 @@ fn status_bytes(key: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(key))?;
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
 }
+
+/// That aborts and hangs are seen is shown by what was found (`docs/fuzzing.md`); these two are not among it.
+#[test]
+fn panics_and_large_allocations_are_noticed() {
+    fn make(folder: &Path) -> Vec<String> {
+        std::fs::write(folder.join("file"), "valid").expect("a file");
+        vec!["file".into()]
+    }
+    let outcome = |read| {
+        let root = tempfile::tempdir().expect("a folder");
+        let subjects = Box::leak(Box::new([Subject { name: "one", make, read }]));
+        let target = Target { name: "noticed", subjects };
+        let seeds = Seeds::make(&target, root.path());
+        try_case(&target, &seeds, &seeds.case(1, 1))
+    };
+    assert!(outcome(|_| panic!("expected by this test")).is_err());
+    let large = outcome(|_| {
+        let bytes = std::hint::black_box(vec![1u8; 300 << 20]);
+        Err(format!("{} bytes", bytes.len()))
+    });
+    assert!(large.is_err_and(|what| what.contains("MB")));
+    assert_eq!(outcome(|_| Err(format!("{BROKEN}a signal"))), Err(format!("{BROKEN}a signal")));
+}
