@@ -78,6 +78,7 @@ mod tests {
             ("hash:folder", "no path"),
             ("hash:?depth=3", "no option `depth`"),
             ("hash:?word_grams=0", "no token is left"),
+            ("hash:?buckets=2147483648", "expected 1 to 268435456"),
         ] {
             let message = open(name, &fit).err().expect(name).to_string();
             assert!(message.contains(part), "{message}");

@@ -51,7 +51,7 @@ semrank_core::settings! {
         /// Tokens of fewer items than this are dropped.
         min_df: u32 = 2, in 0..=1_000_000_000,
         /// Hash buckets of the vocabulary, a power of two; four times the number of distinct tokens is plenty.
-        buckets: usize = 1 << 20, in 1..=(1_u64 << 31),
+        buckets: usize = 1 << 20, in 1..=(1_u64 << 28),
         /// Width of an item's vector.
         dim: usize = 256, in 1..=16_384,
         /// Extra directions while the SVD is computed: more accuracy, more memory.

@@ -46,6 +46,9 @@ pub struct Svd {
 impl Svd {
     /// Factorises `matrix`. The same seed gives the same bytes on any number of threads.
     pub fn fit(matrix: &SparseMatrix, options: SvdOptions) -> Self {
+        if matrix.rows == 0 || matrix.cols == 0 {
+            return Self::empty(matrix.cols, options.dim);
+        }
         let width = options.dim + options.oversample;
         let transposed = matrix.transpose();
         // z = Aᵀ q, [cols x width]; q, [rows x width], ends as an orthonormal basis of the leading row space.
@@ -71,6 +74,11 @@ impl Svd {
             vectors: z,
             singular: values[..options.dim].iter().map(|&value| value as f32).collect(),
         }
+    }
+
+    /// Of nothing: finding that out by the small problem would take the third power of the width.
+    fn empty(cols: usize, dim: usize) -> Self {
+        Self { cols, dim, vectors: vec![0.0; cols * dim], singular: vec![0.0; dim] }
     }
 
     /// The singular values, falling; zero beyond the rank.
@@ -157,6 +165,14 @@ mod tests {
         [0.072573, -0.18466, 2.989413, -0.03979, 0.985955, -0.067442],
         [1.208773, 0.448127, 0.01873, -0.101728, -0.201998, 0.172878],
     ];
+
+    /// Found by a damaged encoder name: it took longer than a minute.
+    #[test]
+    fn nothing_is_factorised_at_once_however_wide() {
+        let options = SvdOptions { dim: 16_384, oversample: 16, iterations: 5, seed: 1 };
+        let svd = Svd::fit(&SparseMatrix::empty(0), options);
+        assert_eq!((svd.singular().len(), svd.vectors.len()), (16_384, 0));
+    }
 
     fn golden() -> SparseMatrix {
         let mut matrix = SparseMatrix::empty(6);
