@@ -205,8 +205,11 @@ fn read_pointwise(folder: &Path) -> Result<(), String> {
     import_once(&options)
 }
 
+/// A file's name, its columns and its rows.
+type TableFile<'a> = (&'a str, &'a [(&'a str, ColumnType)], Vec<Vec<Value<'a>>>);
+
 /// Writes tables of texts and numbers as Parquet.
-fn tables(folder: &Path, files: &[(&str, &[(&str, ColumnType)], Vec<Vec<Value<'_>>>)]) {
+fn tables(folder: &Path, files: &[TableFile<'_>]) {
     let scratch = folder.join("scratch");
     let writer = DatasetWriter::create(&scratch, WriterOptions::default()).expect("a writer");
     for (name, columns, rows) in files {
