@@ -135,6 +135,23 @@ impl<'a> RowData<'a> {
         Self { log, examples, tables, contexts, related, settings, history, scope, slots, propensity }
     }
 
+    /// Global index of the end of what a row may see of its user, who has events; a training row no more than its scope.
+    fn history_end(&self, row: usize) -> usize {
+        let user = self.examples.users[row];
+        let end = self.log.range(UserId(user.0)).start + self.examples.history_ends[row] as usize;
+        match self.examples.parts[row] {
+            Part::Train => end.min(self.scope.ends()[user.index()]),
+            _ => end,
+        }
+    }
+
+    /// What rows of a batch are ordered by, so that a history begins and ends no earlier than those before it of the same user.
+    pub(crate) fn order_key(&self, row: usize) -> (u32, usize, usize) {
+        let user = self.examples.users[row];
+        let end = if user.index() < self.log.users() { self.history_end(row) } else { 0 };
+        (user.0, end, row)
+    }
+
     /// Global indices from the oldest to the newest event of the row's history: as many as are read of it, and between them
     /// those of kinds that are not ([`Self::reads`]).
     pub(crate) fn history(&self, row: usize) -> Range<usize> {
@@ -143,10 +160,7 @@ impl<'a> RowData<'a> {
             return 0..0;
         }
         let first = self.log.range(UserId(user.0)).start;
-        let mut end = first + self.examples.history_ends[row] as usize;
-        if self.examples.parts[row] == Part::Train {
-            end = end.min(self.scope.ends()[user.index()]);
-        }
+        let end = self.history_end(row);
         let start = match self.settings.kinds {
             Kinds::All => end.saturating_sub(self.history).max(first),
             _ => {

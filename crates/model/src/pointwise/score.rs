@@ -7,7 +7,7 @@ use super::delay::sigmoid;
 use super::features::FeatureStore;
 use super::network::{Drops, HeadColumns, Inputs, PointwiseNetwork, Position, Saved};
 use super::rows::RowData;
-use super::shard::{Numbering, order_key};
+use super::shard::Numbering;
 use rayon::prelude::*;
 
 /// Rows scored at a time.
@@ -64,7 +64,7 @@ pub(crate) fn score(
         || (Numbering::default(), Inputs::default(), Saved::default()),
         |(numbering, inputs, saved), (out, rows)| {
             let mut order: Vec<usize> = (0..rows.len()).collect();
-            order.sort_by_key(|&at| order_key(data, rows[at]));
+            order.sort_by_key(|&at| data.order_key(rows[at]));
             numbering.fill(data, features, order.iter().map(|&at| rows[at]), inputs);
             network.forward(&data.tables, inputs, Drops::off(), effect, saved);
             let columns = network.columns;

@@ -17,7 +17,7 @@ pub(crate) struct Numbering {
 }
 
 impl Numbering {
-    /// Fills `inputs` with `rows`, which are ordered by [`order_key`].
+    /// Fills `inputs` with `rows`, which are ordered by [`RowData::order_key`].
     pub(crate) fn fill(
         &mut self,
         data: &RowData,
@@ -84,9 +84,4 @@ impl Numbering {
         }
         *slot
     }
-}
-
-/// What rows of a batch are ordered by.
-pub(crate) fn order_key(data: &RowData, row: usize) -> (u32, u32, usize) {
-    (data.examples.users[row].0, data.examples.history_ends[row], row)
 }

@@ -10,7 +10,7 @@ use super::loss::{HEADS, Head, HeadSum, Losses};
 use super::network::{Drops, HeadColumns, Inputs, PointwiseNetwork, Saved};
 use super::rows::RowData;
 use super::settings::PointwiseSettings;
-use super::shard::{Numbering, order_key};
+use super::shard::Numbering;
 use crate::RowDropout;
 use crate::trainer::{RowGrads, squared};
 use rayon::prelude::*;
@@ -166,7 +166,7 @@ impl<T: Scalar> Stepper<T> {
 
     /// Leaves the gradient of the mean loss of `lessons` in the shards and in `grads`.
     fn gradients(&mut self, data: &RowData, features: &FeatureStore, lessons: &mut [Timed]) {
-        lessons.sort_by_key(|timed| (order_key(data, timed.row as usize), *timed));
+        lessons.sort_by_key(|timed| (data.order_key(timed.row as usize), *timed));
         let parts = self.settings.shards;
         self.shards.resize_with(parts, ShardSpace::default);
         let key = self.rng.fork(self.step).next_u64();
