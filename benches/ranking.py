@@ -1,13 +1,14 @@
 """What history, content and delayed feedback bring to click and conversion ranking, on a simulated ad market.
 
-    python3 benches/ranking.py SEMRANK WORK ablation [--impressions 4000000] [--seeds 1]
+    python3 benches/ranking.py SEMRANK WORK ablation [--impressions 1000000] [--seeds 3]
     python3 benches/ranking.py SEMRANK WORK content  …
     python3 benches/ranking.py SEMRANK WORK delays   …
 
-Each simulates the market into WORK (once), prepares it and trains there; runs that are done are not repeated.
+Each simulates a market for every seed into WORK (once), prepares it and trains there with the same seed; runs that are done are not
+repeated. Differences are of runs on one market; printed are their mean over the markets and, in brackets, the least and the greatest.
 
-ablation  clicks and conversions without history, with ads only, organic only, both; without dwell; without time.
-          Printed by `semrank compare`: NE differences with paired intervals over users.
+ablation  clicks and conversions without history, with ads only, organic only, both; without dwell; without ages, places, hour.
+counts    counts that stand still after validation against counts that go on over the test days, as labels become known.
 content   what texts, and texts with semantic ids, bring to clicks, and to conversions by attribution window (1, 7, 28 days)
           and by how many of the conversion labels are kept in training (10, 30, 100 %). Labels that are not kept are
           unknown, not negative, in training and validation; test rows keep theirs. No history tells them, in test neither:
@@ -19,9 +20,11 @@ delays    predict-then-train figures of each way of learning from late conversio
 import argparse
 import bisect
 import collections
+import functools
 import json
 import pathlib
 import shutil
+import statistics
 import subprocess
 import zlib
 
@@ -36,13 +39,16 @@ ABLATIONS = {
     "ads-only": ["pointwise.kinds=ads"],
     "organic-only": ["pointwise.kinds=organic"],
     "no-dwell": ["pointwise.reads_dwell=false"],
-    "no-time": ["pointwise.reads_time=false"],
+    "no-ages": ["pointwise.reads_time=false"],
+    "no-places": ["pointwise.reads_places=false"],
+    "no-hour": ["pointwise.reads_hour=false"],
 }
 CONTENTS = {
     "ids": ["model.content=false", "model.prefixes=false"],
     "texts": ["model.prefixes=false"],
     "texts-and-semantic-ids": [],
 }
+COUNTS = {"stand-still": ["pointwise.known=earlier"], "go-on": ["pointwise.known=past"]}
 DELAYS = {
     "naive": ["train.delay=naive"],
     "window": ["train.delay=window"],
@@ -69,45 +75,72 @@ class Bench:
             self.call(*words, "--out", out)
         return out
 
-    def market(self, days, *flags):
-        name = "-".join(["market", str(self.impressions), *(word.strip("-") for word in flags)])
-        words = ["simulate", "--impressions", self.impressions, "--days", days, *flags]
+    def market(self, days, seed, *flags):
+        name = "-".join(["market", str(self.impressions), str(seed), *(word.strip("-") for word in flags)])
+        words = ["simulate", "--impressions", self.impressions, "--days", days, "--seed", seed, *flags]
         return self.once(self.work / name, *words)
 
     def prepared(self, raw, window, *flags):
         out = self.work / f"{raw.name}-{window}d"
         return self.once(out, "prep", "--data", raw, "--conversion-days", window, *flags)
 
-    def split(self, window):
-        """The market of ablation and content."""
-        return self.prepared(self.market(DAYS), window, "--valid-days", VALID_DAYS, "--test-days", TEST_DAYS)
+    def split(self, window, seed):
+        """A market of ablation, content and counts."""
+        return self.prepared(self.market(DAYS, seed), window, "--valid-days", VALID_DAYS, "--test-days", TEST_DAYS)
 
     def run(self, data, name, task, seed, settings):
-        out = self.work / f"{data.name}-{task}-{name}-{seed}"
+        out = self.work / f"{data.name}-{task}-{name if settings else 'defaults'}-{seed}"
         if not (out / "report").exists():
             flags = [word for setting in [f"task={task}", *settings] for word in ("--set", setting)]
             self.call("run", "--data", data, "--out", out, "--seed", seed, "--resume", *flags)
         return out
 
     def compare(self, title, data, task, ways):
-        print(f"\n{title}\n", flush=True)
-        runs = [self.run(data, name, task, seed, ways[name]) for name in ways for seed in self.seeds]
-        print(self.call("compare", *runs), flush=True)
+        """`data` makes the data set of a seed; the first way is the reference."""
+        answers = []
+        for seed in self.seeds:
+            market = data(seed)
+            runs = [self.run(market, name, task, seed, settings) for name, settings in ways.items()]
+            answers.append(json.loads(self.call("compare", "--json", *runs))["runs"])
+        print_table(title, ways, answers)
+        if task == "oc":
+            print_table(f"{title}, given a click", ways, [[run["given_click"] for run in runs] for runs in answers])
+
+
+def print_table(title, ways, answers):
+    """Of each way its figures, and how far NE and AUC are from the first way's."""
+    print(f"\n{title}\n\n{'':24} {'NE':>6} {'AUC':>6} {'predicted / observed':>22} {'NE less':>26} {'AUC less':>26}")
+    for way, runs in zip(ways, zip(*answers)):
+        ne, auc = (mean(run[key] for run in runs) for key in ("ne", "auc"))
+        less = [[run["difference"][key]["value"] for run in runs] for key in ("ne", "auc") if runs[0]["difference"]]
+        calibration = spread([run["calibration"] for run in runs], ".2f")
+        print(f"{way:24} {ne:.4f} {auc:.4f} {calibration:>22}", *(f"{spread(values, '+.4f'):>26}" for values in less), flush=True)
+
+
+def spread(values, form):
+    return f"{mean(values):{form}} [{min(values):{form}}, {max(values):{form}}]"
+
+
+def mean(values):
+    return statistics.fmean(values)
 
 
 def ablation(bench):
-    data = bench.split(7)
     for task in ["oc", "ctr"]:
-        bench.compare(f"{task}: what the model reads", data, task, ABLATIONS)
+        bench.compare(f"{task}: what the model reads", functools.partial(bench.split, 7), task, ABLATIONS)
+
+
+def counts(bench):
+    bench.compare("counts", functools.partial(bench.split, 7), "oc", COUNTS)
 
 
 def content(bench):
-    bench.compare("clicks", bench.split(7), "ctr", CONTENTS)
+    bench.compare("clicks", functools.partial(bench.split, 7), "ctr", CONTENTS)
     for days in [7, 1, 28]:
-        bench.compare(f"conversions within {days} days", bench.split(days), "oc", CONTENTS)
+        bench.compare(f"conversions within {days} days", functools.partial(bench.split, days), "oc", CONTENTS)
     for percent in [30, 10]:
-        data = thinned(bench.split(7), percent)
-        bench.compare(f"conversions within 7 days, {percent} % of the labels", data, "oc", CONTENTS)
+        title = f"conversions within 7 days, {percent} % of the labels"
+        bench.compare(title, lambda seed: thinned(bench.split(7, seed), percent), "oc", CONTENTS)
 
 
 def thinned(data, percent):
@@ -187,24 +220,26 @@ def rewrite(data, staged, name, change):
 
 def delays(bench):
     for family in ["lognormal", "mixture"]:
-        data = bench.prepared(bench.market(DELAY_DAYS, "--delays", family), 7)
-        figures = {way: progressive(bench, data, way) for way in DELAYS}
-        gap = figures["naive"][0] - figures["oracle"][0]
+        figures = {way: [] for way in DELAYS}
+        for seed in bench.seeds:
+            data = bench.prepared(bench.market(DELAY_DAYS, seed, "--delays", family), 7)
+            for way in DELAYS:
+                figures[way].append(progressive(bench, data, way, seed))
         print(f"\n{family} delays, days 8 to 30: NE, predicted / observed, share of the gap from naive to oracle")
-        for way, (ne, calibration) in figures.items():
-            print(f"  {way:14} {ne:.4f} {calibration:.3f} {(figures['naive'][0] - ne) / gap:.3f}", flush=True)
+        for way, of_seeds in figures.items():
+            nes, calibrations = zip(*of_seeds)
+            shares = [(naive - ne) / (naive - oracle) for (naive, _), (oracle, _), ne in zip(figures["naive"], figures["oracle"], nes)]
+            print(f"  {way:14} {spread(nes, '.4f')} {spread(calibrations, '.3f')} {spread(shares, '.3f')}", flush=True)
 
 
-def progressive(bench, data, way):
-    """Means over days and seeds of NE, and predicted over observed conversions of all of them."""
-    days = []
-    for seed in bench.seeds:
-        run = bench.run(data, way, "oc", seed, ["train.stream=true", *DELAYS[way]])
-        facts = json.loads((run / "model" / "model.json").read_text())
-        days += [day["conversions"] for day in facts["days"] if 8 <= day["day"] <= 30]
+def progressive(bench, data, way, seed):
+    """Mean of a run's NE over days, and predicted over observed conversions of all of them."""
+    run = bench.run(data, way, "oc", seed, ["train.stream=true", *DELAYS[way]])
+    days = json.loads((run / "model" / "model.json").read_text())["days"]
+    days = [day["conversions"] for day in days if 8 <= day["day"] <= 30]
     days = [day for day in days if 0 < day["positives"] < day["rows"]]
     predicted, observed = (sum(day[key] for day in days) for key in ("predicted", "positives"))
-    return sum(map(normalised_entropy, days)) / len(days), predicted / observed
+    return mean(map(normalised_entropy, days)), predicted / observed
 
 
 def normalised_entropy(day):
@@ -218,9 +253,9 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("semrank", type=pathlib.Path)
     parser.add_argument("work", type=pathlib.Path)
-    parser.add_argument("what", choices=["ablation", "content", "delays"])
-    parser.add_argument("--impressions", type=int, default=4_000_000)
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("what", choices=["ablation", "content", "counts", "delays"])
+    parser.add_argument("--impressions", type=int, default=1_000_000)
+    parser.add_argument("--seeds", type=int, default=3)
     return parser.parse_args()
 
 
@@ -228,7 +263,7 @@ def main():
     args = arguments()
     args.semrank = args.semrank.resolve()
     args.work.mkdir(parents=True, exist_ok=True)
-    {"ablation": ablation, "content": content, "delays": delays}[args.what](Bench(args))
+    {"ablation": ablation, "content": content, "counts": counts, "delays": delays}[args.what](Bench(args))
 
 
 if __name__ == "__main__":

@@ -33,8 +33,9 @@ pub(crate) enum Error {
     Artefact(#[from] semrank_model::artefact::Error),
     #[error(transparent)]
     Simulate(#[from] semrank_sim::Error),
-    #[error(transparent)]
-    Prep(semrank_prep::Error),
+    /// The program `semrank-prep` cannot be started.
+    #[error("cannot start the program semrank-prep: {source}")]
+    NoPrep { source: std::io::Error },
     /// The system refused.
     #[error("cannot {action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
@@ -117,15 +118,6 @@ impl From<semrank_data::Error> for Error {
     }
 }
 
-impl From<semrank_prep::Error> for Error {
-    fn from(error: semrank_prep::Error) -> Error {
-        match error {
-            semrank_prep::Error::Stopped => Error::Interrupted { resume: None },
-            other => Error::Prep(other),
-        }
-    }
-}
-
 impl Error {
     /// For `map_err`: the system refused to do something with a path.
     pub(crate) fn io(action: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Error {
@@ -144,7 +136,7 @@ impl Error {
     /// The code to exit with.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Error::Interrupted { .. } => ExitCode::from(130),
+            Error::Interrupted { .. } => ExitCode::from(semrank_console::interrupt::EXIT_CODE),
             _ => ExitCode::from(1),
         }
     }
@@ -222,7 +214,9 @@ impl Error {
             }
             Error::BadPair { .. } => Some("a line is `user<TAB>item`, by the ids of the data set".into()),
             Error::Embed(error) => error.help(),
-            Error::Prep(error) => error.help(),
+            Error::NoPrep { .. } => Some(
+                "put it beside semrank, or build it there: cargo build --release --package semrank-prep".into(),
+            ),
             Error::Tokens(semrank_tokens::Error::Setting(_)) => {
                 Some("`semrank config` prints every setting with its meaning and default".into())
             }
@@ -236,12 +230,4 @@ impl Diagnostic for Error {
     fn help<'a>(&'a self) -> Option<Box<dyn Display + 'a>> {
         self.advice().map(|advice| Box::new(advice) as Box<dyn Display>)
     }
-}
-
-/// Errors in full lines, so that a message can be searched for, with the advice below.
-pub(crate) fn install_printer() {
-    // It fails only when a printer is installed already.
-    let _ = miette::set_hook(Box::new(|_| {
-        Box::new(miette::MietteHandlerOpts::new().wrap_lines(false).terminal_links(false).build())
-    }));
 }

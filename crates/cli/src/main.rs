@@ -27,7 +27,6 @@ mod progress;
 mod quickstart;
 mod recommend;
 mod report;
-mod resources;
 mod run;
 mod score;
 mod shell;
@@ -36,6 +35,7 @@ mod tokens;
 
 use clap::{Args, Parser, Subcommand};
 use error::Error;
+use semrank_console::resources;
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -94,7 +94,7 @@ struct ConfigVerb {
 }
 
 fn main() -> ExitCode {
-    error::install_printer();
+    semrank_console::install_printer();
     let cli = Cli::parse();
     interrupt::install();
     match execute(cli) {

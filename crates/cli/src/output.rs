@@ -1,31 +1,16 @@
-//! Standard output: results only, everything else goes to standard error. A reader that has closed the pipe (`head`)
-//! is no error.
+//! Standard output and error ([`semrank_console::output`]) with the program's errors.
 
 use crate::error::Error;
+pub(crate) use semrank_console::output::note;
 use serde::Serialize;
-use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 /// Prints text as it is.
 pub(crate) fn text(text: &str) -> Result<(), Error> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Error::io("write to", Path::new("standard output"))(error))
-        }
-        _ => Ok(()),
-    }
+    semrank_console::output::text(text).map_err(Error::io("write to", Path::new("standard output")))
 }
 
 /// Prints one JSON object and a newline.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Error> {
-    let mut line = serde_json::to_string(value)
-        .map_err(|source| Error::Json { path: "standard output".into(), source })?;
-    line.push('\n');
-    text(&line)
-}
-
-/// A remark for people, on standard error; lost where nobody reads it.
-pub(crate) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    semrank_console::output::json(value).map_err(Error::io("write to", Path::new("standard output")))
 }

@@ -3,15 +3,16 @@
 use crate::batch::Column;
 use crate::engine::Engine;
 use crate::input::RawLog;
-use crate::parts::Parts;
+use crate::parts::{Cuts, bin_ms};
 use crate::report::PrepReport;
 use crate::settings::DAY_MS;
-use crate::sql::{EXAMPLES, Parameters};
+use crate::sql::{EXAMPLES, Parameters, SHOWN};
 use crate::{Error, PrepSettings};
 use arrow::array::RecordBatch;
 use semrank_data::{
     ColumnType, DatasetWriter, ExampleRow, ExamplesWriter, ExtraColumn, OptionalColumn, Part, Value,
 };
+use std::collections::BTreeMap;
 
 const STEP: &str = EXAMPLES.name;
 
@@ -43,9 +44,10 @@ pub(crate) fn write(
             ALWAYS.contains(column) || received || log.has(column.name())
         })
         .collect();
+    report.cuts = cuts(engine, parameters, settings, report)?;
     let mut output = Output {
         labels: Labels::new(settings, report.log_end_ms),
-        parts: Parts::new(settings, report.impressions, report.log_end_ms),
+        cuts: report.cuts,
         first_slot: settings.first_slot,
         log,
         writer: ExamplesWriter::create(writer.folder(), &optional, &log.context)?,
@@ -53,6 +55,28 @@ pub(crate) fn write(
     engine.rows(&EXAMPLES.with(parameters), |batch| output.write(batch, writer, report))?;
     output.writer.close()?;
     Ok(())
+}
+
+/// Where validation and test begin.
+fn cuts(
+    engine: &Engine<'_>,
+    parameters: &Parameters,
+    settings: &PrepSettings,
+    report: &PrepReport,
+) -> Result<Cuts, Error> {
+    let mut shown = BTreeMap::new();
+    let bins = parameters.binned(bin_ms(report.log_end_ms - report.log_start_ms));
+    engine.rows(&SHOWN.with(&bins), |batch| {
+        let column = |name| Column::of(SHOWN.name, batch, name, ColumnType::Integer);
+        let (bins, impressions) = (column("bin_ms")?, column("impressions")?);
+        shown
+            .extend((0..batch.num_rows()).filter_map(|row| {
+                Some((bins.integer(row)?, u64::try_from(impressions.integer(row)?).ok()?))
+            }));
+        Ok(())
+    })?;
+    let has_conversions = report.conversions.total > 0;
+    Ok(Cuts::find(settings, &shown, report.log_end_ms, settings.label_window_ms(has_conversions)))
 }
 
 /// When labels can no longer change.
@@ -90,7 +114,7 @@ impl Labels {
 
 struct Output<'a> {
     labels: Labels,
-    parts: Parts,
+    cuts: Cuts,
     first_slot: i64,
     log: &'a RawLog,
     writer: ExamplesWriter,
@@ -174,7 +198,7 @@ impl Output<'_> {
         let conversion_time = columns.conversions.integer(row);
         let history_end = columns.history_ends.integer(row).unwrap_or_default();
         ExampleRow {
-            part: self.parts.next(timestamp),
+            part: self.cuts.part(timestamp),
             user: columns.users.text(row).unwrap_or_default(),
             item: columns.items.text(row).unwrap_or_default(),
             timestamp,

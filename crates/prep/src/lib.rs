@@ -55,6 +55,7 @@ mod span;
 mod sql;
 
 pub use error::Error;
+pub use parts::Cuts;
 pub use prepare::prepare;
 pub use report::{ClickCounts, ConversionCounts, Pause, PrepReport, Strays};
 pub use settings::{Attribution, PrepSettings};

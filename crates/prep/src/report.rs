@@ -2,6 +2,7 @@
 
 use crate::error::date;
 use crate::input::number;
+use crate::parts::Cuts;
 use crate::{Error, PrepSettings};
 use semrank_data::Part;
 use serde::Serialize;
@@ -29,6 +30,8 @@ pub struct PrepReport {
     pub clicks: ClickCounts,
     /// Conversions and what became of them.
     pub conversions: ConversionCounts,
+    /// Where validation and test begin.
+    pub cuts: Cuts,
     /// Examples by part.
     pub examples: BTreeMap<String, u64>,
     /// Examples with a click.
@@ -113,6 +116,16 @@ pub struct ConversionCounts {
 
 type Row = BTreeMap<String, Option<i64>>;
 
+/// A warning where a tenth of the clicks or conversions, or more, name nothing.
+fn orphans(what: &str, orphaned: u64, total: u64, parent: &str) -> Option<String> {
+    (orphaned > 0 && orphaned * 10 >= total).then(|| {
+        format!(
+            "{orphaned} of {total} {what} do not count: the column `parent_event_id` names {parent} that no row of their user and \
+             item has in the column `event_id`. Correct the ids, or attribute by user, item and time: --ignore-parents"
+        )
+    })
+}
+
 impl PrepReport {
     /// What the queries counted.
     pub(crate) fn new(log_rows: u64, counts: &Row, outcomes: &Row) -> PrepReport {
@@ -188,6 +201,37 @@ impl PrepReport {
         let pauses = self.pauses.iter().map(pause);
         let empty = Part::ALL.into_iter().filter(|&part| self.rows_of(part) == 0);
         let empty = empty.map(|part| format!("no example is for the part `{}`", part.name()));
-        early.into_iter().chain(late).chain(pauses).chain(empty).collect()
+        let orphans = [
+            orphans("clicks", self.clicks.orphaned, self.clicks.total, "an impression"),
+            orphans(
+                "conversions",
+                self.conversions.orphaned,
+                self.conversions.total,
+                "a click or impression",
+            ),
+        ];
+        let orphans = orphans.into_iter().flatten();
+        let unknown = self.unknown_labels().into_iter();
+        early.into_iter().chain(late).chain(pauses).chain(orphans).chain(empty).chain(unknown).collect()
+    }
+
+    /// Parts whose labels nobody knows in time.
+    fn unknown_labels(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        if self.rows_of(Part::Test) > 0 && !self.cuts.test_matures {
+            out.push(
+                "the windows of all test rows are still open when the log ends, so clicks without a conversion may yet get one: \
+                 task=oc has nothing to measure. Use a longer log, more --test-days or fewer --conversion-days"
+                    .to_owned(),
+            );
+        }
+        if self.rows_of(Part::Valid) > 0 && !self.cuts.valid_matures {
+            out.push(
+                "the windows of all validation rows are still open when the test begins: task=oc will not be calibrated. \
+                 Use a longer log, more --valid-days or fewer --conversion-days"
+                    .to_owned(),
+            );
+        }
+        out
     }
 }

@@ -35,6 +35,8 @@ semrank_core::settings! {
         logging_delay_seconds: i64 = 0, in 0..=(MOST_DAYS * 86_400),
         /// `last-touch` or `first-touch`: where a conversion names no click.
         attribution: Attribution = Attribution::LastTouch,
+        /// Whether `parent_event_id` does not count: clicks and conversions are attributed by user, item and time alone.
+        ignore_parents: bool = false,
         /// A timestamp further ahead of `received_at` than this is replaced by it, in seconds.
         clock_tolerance_seconds: i64 = 5, in 0..=(MOST_DAYS * 86_400),
         /// An event received later than this after its timestamp is counted as late, in seconds.
@@ -110,6 +112,13 @@ impl PrepSettings {
         Ok(())
     }
 
+    /// The longest time from an impression to the moment when its labels are known for good.
+    pub(crate) fn label_window_ms(&self, has_conversions: bool) -> i64 {
+        let click_ms = self.click_minutes * 60_000;
+        let conversion_ms = (click_ms + self.conversion_days * DAY_MS).max(self.view_through_days * DAY_MS);
+        self.logging_delay_seconds * 1000 + if has_conversions { conversion_ms } else { click_ms }
+    }
+
     fn windows(&mut self) -> [(&'static str, &mut i64); 4] {
         [
             ("click_minutes", &mut self.click_minutes),
@@ -137,6 +146,15 @@ mod tests {
         meta.windows.insert("conversion_days".into(), toml::Value::Float(1.5));
         let error = PrepSettings::with_windows(&meta.windows).unwrap_err();
         assert_eq!(error.to_string(), "conversion_days is 1.5, expected a whole number");
+    }
+
+    #[test]
+    fn every_number_has_a_range() {
+        let defaults = toml::Table::try_from(PrepSettings::default()).unwrap();
+        for key in PrepSettings::KEYS {
+            let is_number = defaults[key.name].is_integer() || defaults[key.name].is_float();
+            assert_eq!(is_number, key.range.is_some(), "{}", key.name);
+        }
     }
 
     #[test]

@@ -52,6 +52,8 @@ queries! {
     LABELS = "labels",
     /// What users did, and when it is known.
     KNOWN = "known",
+    /// Impressions per bin of time.
+    SHOWN = "shown",
     /// Sizes of the log.
     COUNTS = "counts",
     /// What became of clicks and conversions.
@@ -83,6 +85,7 @@ impl Parameters {
             ("view_through_ms", settings.view_through_days * DAY_MS),
             ("logging_delay_ms", settings.logging_delay_seconds * 1000),
             ("first_touch", first_touch),
+            ("ignore_parents", settings.ignore_parents.into()),
             ("anonymous", anonymous.into()),
         ];
         let columns = |value: &dyn Fn(usize) -> String| (0..context).map(value).collect::<String>();
@@ -90,6 +93,11 @@ impl Parameters {
         all.push(("context", columns(&|at| format!(", context_{at}"))));
         all.push(("no_context", columns(&|at| format!(", NULL AS context_{at}"))));
         Parameters(all)
+    }
+
+    /// The same for bins of this width.
+    pub(crate) fn binned(&self, bin_ms: i64) -> Parameters {
+        Parameters(self.0.iter().cloned().chain([("bin_ms", bin_ms.to_string())]).collect())
     }
 
     /// The same for events from `first_ms` on and before `over_ms`.
@@ -114,10 +122,10 @@ mod tests {
 
     #[test]
     fn every_name_is_filled_in() {
-        let parameters = Parameters::new(&PrepSettings::default(), 2, true).within(0, 1);
+        let parameters = Parameters::new(&PrepSettings::default(), 2, true).within(0, 1).binned(1);
         let first = [DUPLICATES, EVENTS, ACTS, LAST_SEEN, LINKS, CLICKED, CONVERSIONS, VIEW_THROUGH];
         for query in
-            first.into_iter().chain([DAYS, STRAYS, LABELS, KNOWN, COUNTS, OUTCOMES, HISTORY, EXAMPLES])
+            first.into_iter().chain([DAYS, STRAYS, SHOWN, LABELS, KNOWN, COUNTS, OUTCOMES, HISTORY, EXAMPLES])
         {
             assert!(!query.with(&parameters).text.contains('{'), "{}", query.name);
         }

@@ -136,7 +136,6 @@ fn all_sections() -> Vec<Section> {
         "blend": BlendSettings,
         "pointwise": PointwiseSettings,
         "finetune": semrank_model::FinetuneSettings,
-        "prep": semrank_prep::PrepSettings,
         "market": semrank_sim::MarketConfig,
         "market": semrank_sim::AdMarketConfig,
     ]

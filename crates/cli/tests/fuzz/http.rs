@@ -4,10 +4,9 @@ use crate::data::write;
 use crate::embed::encode;
 use crate::harness::Subject;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 pub(crate) const ANSWERS: &[Subject] = &[
@@ -39,27 +38,25 @@ fn probe(folder: &Path) -> Vec<String> {
 /// Encodes with an endpoint that gives the same answer to every request.
 fn ask(folder: &Path, path: &str, options: &str) -> Result<(), String> {
     let answer = std::fs::read(folder.join("answer")).expect("a file");
+    *ANSWER.lock().expect("no thread panics while it holds the answer") = answer;
+    encode(&format!("http://{}/{path}?{options}&retries=0&timeout_s=2&concurrency=1", *ENDPOINT))
+}
+
+/// What the endpoint says now.
+static ANSWER: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// One endpoint for all cases: a port of its own for each uses up the machine's ports, as a closed one is not free for a minute.
+static ENDPOINT: LazyLock<SocketAddr> = LazyLock::new(|| {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
-    let is_over = Arc::new(AtomicBool::new(false));
-    let server = std::thread::spawn({
-        let is_over = Arc::clone(&is_over);
-        move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                if is_over.load(Ordering::Relaxed) {
-                    break;
-                }
-                let _ = serve(stream, &answer);
-            }
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let answer = ANSWER.lock().expect("no thread panics while it holds the answer").clone();
+            let _ = serve(stream, &answer);
         }
     });
-    let name = format!("http://{address}/{path}?{options}&retries=0&timeout_s=2&concurrency=1");
-    let result = encode(&name);
-    is_over.store(true, Ordering::Relaxed);
-    drop(TcpStream::connect(address));
-    let _ = server.join();
-    result
-}
+    address
+});
 
 fn serve(stream: TcpStream, answer: &[u8]) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(1)))?;

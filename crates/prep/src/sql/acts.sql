@@ -5,7 +5,9 @@ SELECT
   acts.dwell_ms,
   shown.seq AS named_seq, shown.time_ms AS named_ms
 FROM (
-  SELECT seq, user_id, item_id, action, event_id, parent_event_id, time_ms, received_ms, dwell_ms
+  SELECT
+    seq, user_id, item_id, action, event_id, CASE WHEN {ignore_parents} = 0 THEN parent_event_id END AS parent_event_id, time_ms,
+    received_ms, dwell_ms
   FROM events
   WHERE action IN ('click', 'conversion')
 ) AS acts

@@ -384,19 +384,28 @@ pub(crate) fn examples(log: &[Row], log_end: i64, settings: &PrepSettings) -> Ve
     out
 }
 
-/// Sets the parts of all examples, sorted: the last tenth for the test, the tenth before it for validation, and never two parts at
-/// one moment.
-pub(crate) fn set_parts(examples: &mut [Example]) {
-    let times: Vec<i64> = examples.iter().map(|example| example.time).collect();
-    let share = |share: f64| (times.len() as f64 * share).round() as usize;
+/// Sets the parts of all examples, sorted. The test is the last tenth of those whose labels are final when the log ends, and all after
+/// them; validation the last tenth of those whose labels are final when the test begins, and those after them; if too few are
+/// left, a tenth each of all. Time is counted in bins from the span's first moment.
+pub(crate) fn set_parts(examples: &mut [Example], first: i64, log: (i64, i64), window: i64) {
+    let width = ((log.1 - log.0) / 65_536).max(1);
+    let bins: Vec<i64> =
+        examples.iter().map(|example| first + (example.time - first) / width * width).collect();
+    let share = |share: f64| (bins.len() as f64 * share).round() as usize;
+    let before = |time: i64| bins.iter().filter(|&&bin| bin < time).count();
+    let cut = |over: i64, others: f64| {
+        let known = before(over - window);
+        let rows = if known >= share(0.1) + share(1.0 / 3.0 + others) { known } else { before(over) };
+        let wanted = rows - share(0.1);
+        bins.iter().copied().find(|&bin| before(bin) >= wanted).unwrap_or(i64::MAX)
+    };
+    let test = cut(log.1 + 1, 0.1);
+    let valid = cut(test.min(log.1 + 1), 0.0);
     for example in examples {
-        let before = times.iter().filter(|&&time| time < example.time).count();
-        let part = if before >= share(0.9) {
-            "test"
-        } else if before >= share(0.8) {
-            "valid"
-        } else {
-            "train"
+        let part = match example.time {
+            time if time >= test => "test",
+            time if time >= valid => "valid",
+            _ => "train",
         };
         example.part = part.into();
     }

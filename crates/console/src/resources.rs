@@ -1,7 +1,7 @@
 //! What the process has used so far.
 
 /// Largest resident memory so far, in MiB; none where the system does not tell.
-pub(crate) fn peak_rss_mib() -> Option<f64> {
+pub fn peak_rss_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -12,7 +12,7 @@ pub(crate) fn peak_rss_mib() -> Option<f64> {
 const TICKS: f64 = 100.0;
 
 /// CPU seconds of all threads so far, in user and kernel mode; none where the system does not tell.
-pub(crate) fn cpu_seconds() -> Option<f64> {
+pub fn cpu_seconds() -> Option<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     // The second field, the program's name, may hold blanks.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);

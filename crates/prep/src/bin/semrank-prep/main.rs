@@ -1,0 +1,194 @@
+//! The program behind `semrank prep`: a raw log in, a data set of labelled examples out.
+//!
+//! ```text
+//! semrank simulate --impressions 1000000 --out raw
+//! semrank prep --data raw --out ads                        windows as the log's dataset.toml says
+//! semrank prep --data raw --out ads-2 --conversion-days 3 --attribution first-touch
+//! semrank run --data ads --out ads-run --set task=ctr
+//! ```
+
+mod summary;
+
+use clap::{Args, Parser, ValueEnum};
+use semrank_console::{interrupt, output, resources};
+use semrank_prep::{Attribution, PrepReport, PrepSettings};
+use serde::Serialize;
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Turn a raw log of impressions, clicks and conversions into labelled examples with their histories.
+#[derive(Debug, Parser)]
+#[command(name = "semrank prep", bin_name = "semrank prep", version)]
+struct PrepArgs {
+    /// Data set folder with the raw log: impressions, clicks, conversions and whatever else users did.
+    #[arg(long, value_name = "RAW")]
+    data: PathBuf,
+    /// Data set folder to make; it appears only when complete.
+    #[arg(long, value_name = "DATASET")]
+    out: PathBuf,
+    #[command(flatten)]
+    windows: WindowArgs,
+    #[command(flatten)]
+    parts: PartArgs,
+    /// Memory for sorting, in MiB; what needs more goes to disk beside --out. Repeated rows, clicks and conversions are held
+    /// beside it [default: 1024].
+    #[arg(long, value_name = "N")]
+    memory_mb: Option<usize>,
+    /// Print the report as one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Threads to work with [default: all cores]; results do not depend on it.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    threads: usize,
+}
+
+/// Windows and clocks; the first four stand in `[windows]` of `dataset.toml` too.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Windows")]
+struct WindowArgs {
+    /// Longest time from an impression to its click [default: that of dataset.toml, or 30].
+    #[arg(long, value_name = "N")]
+    click_minutes: Option<i64>,
+    /// Longest time from a click to its conversion [default: that of dataset.toml, or 7].
+    #[arg(long, value_name = "N")]
+    conversion_days: Option<i64>,
+    /// Longest time from an impression without a click to its conversion; 0 = they do not count [default: 0].
+    #[arg(long, value_name = "N")]
+    view_through_days: Option<i64>,
+    /// Time after which a ranker knows of an event that was received [default: 0].
+    #[arg(long, value_name = "N")]
+    logging_delay_seconds: Option<i64>,
+    /// The click that a conversion without `parent_event_id` belongs to [default: last-touch].
+    #[arg(long, value_enum)]
+    attribution: Option<AttributionArg>,
+    /// Attribute clicks and conversions by user, item and time alone, whatever event `parent_event_id` names.
+    #[arg(long)]
+    ignore_parents: bool,
+    /// How far a timestamp may be ahead of `received_at` before it is replaced by it [default: 5].
+    #[arg(long, value_name = "N")]
+    clock_tolerance_seconds: Option<i64>,
+    /// From when on a received event is counted as late [default: 60].
+    #[arg(long, value_name = "N")]
+    late_seconds: Option<i64>,
+    /// Number of the top slot in the log, 0 or 1 [default: 1].
+    #[arg(long, value_name = "N")]
+    first_slot: Option<i64>,
+}
+
+/// What is for training, validation and test.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Parts")]
+struct PartArgs {
+    /// Share of the impressions for validation, before those for the test [default: 0.1].
+    #[arg(long, value_name = "SHARE")]
+    valid_share: Option<f64>,
+    /// Share of the impressions, the last ones, for the test [default: 0.1].
+    #[arg(long, value_name = "SHARE")]
+    test_share: Option<f64>,
+    /// Days for validation instead of a share.
+    #[arg(long, value_name = "N", requires = "test_days")]
+    valid_days: Option<i64>,
+    /// Last days of the log for the test instead of a share.
+    #[arg(long, value_name = "N", requires = "valid_days")]
+    test_days: Option<i64>,
+}
+
+/// `--attribution`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum AttributionArg {
+    /// The last click before it.
+    LastTouch,
+    /// The first click within the attribution window.
+    FirstTouch,
+}
+
+impl From<AttributionArg> for Attribution {
+    fn from(attribution: AttributionArg) -> Attribution {
+        match attribution {
+            AttributionArg::LastTouch => Attribution::LastTouch,
+            AttributionArg::FirstTouch => Attribution::FirstTouch,
+        }
+    }
+}
+
+/// The report with what it cost.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    report: &'a PrepReport,
+    cpu_seconds: Option<f64>,
+    peak_rss_mb: Option<f64>,
+}
+
+/// What ends the program early.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Prep(#[from] semrank_prep::Error),
+    #[error("interrupted")]
+    Interrupted,
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+impl miette::Diagnostic for Failure {
+    fn help<'a>(&'a self) -> Option<Box<dyn Display + 'a>> {
+        let Failure::Prep(error) = self else { return None };
+        error.help().map(|advice| Box::new(advice) as Box<dyn Display>)
+    }
+}
+
+fn main() -> ExitCode {
+    semrank_console::install_printer();
+    let args = PrepArgs::parse();
+    interrupt::install();
+    let Err(failure) = prep(&args) else { return ExitCode::SUCCESS };
+    let code = if matches!(failure, Failure::Interrupted) { interrupt::EXIT_CODE } else { 1 };
+    output::note(&format!("{:?}", miette::Report::new(failure)));
+    ExitCode::from(code)
+}
+
+/// Prepares what the arguments say.
+fn prep(args: &PrepArgs) -> Result<(), Failure> {
+    let settings = settings(args)?;
+    let report = match semrank_prep::prepare(&args.data, &args.out, &settings, &interrupt::requested) {
+        Err(semrank_prep::Error::Stopped) => return Err(Failure::Interrupted),
+        done => done?,
+    };
+    report.warnings().iter().for_each(|warning| output::note(&format!("warning: {warning}")));
+    let (cpu_seconds, peak_rss_mb) = (resources::cpu_seconds(), resources::peak_rss_mib());
+    if args.json {
+        output::json(&Printed { report: &report, cpu_seconds, peak_rss_mb })?;
+    } else {
+        output::text(&summary::summary(&report, peak_rss_mb))?;
+    }
+    Ok(())
+}
+
+fn settings(args: &PrepArgs) -> Result<PrepSettings, semrank_prep::Error> {
+    let mut settings = PrepSettings { threads: args.threads, ..PrepSettings::of(&args.data)? };
+    let (windows, parts) = (&args.windows, &args.parts);
+    set(&mut settings.click_minutes, windows.click_minutes);
+    set(&mut settings.conversion_days, windows.conversion_days);
+    set(&mut settings.view_through_days, windows.view_through_days);
+    set(&mut settings.logging_delay_seconds, windows.logging_delay_seconds);
+    set(&mut settings.attribution, windows.attribution.map(Attribution::from));
+    settings.ignore_parents = windows.ignore_parents;
+    set(&mut settings.clock_tolerance_seconds, windows.clock_tolerance_seconds);
+    set(&mut settings.late_seconds, windows.late_seconds);
+    set(&mut settings.first_slot, windows.first_slot);
+    set(&mut settings.valid_share, parts.valid_share);
+    set(&mut settings.test_share, parts.test_share);
+    set(&mut settings.valid_days, parts.valid_days);
+    set(&mut settings.test_days, parts.test_days);
+    set(&mut settings.memory_mb, args.memory_mb);
+    Ok(settings)
+}
+
+/// Replaces a default by what was given.
+fn set<T>(setting: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *setting = given;
+    }
+}
