@@ -8,7 +8,7 @@
 use crate::columns::{Batch, Table};
 use crate::limits::{POSITIONS, POSITIONS_EXPECTED};
 use crate::{Error, Meta};
-use arrow::array::{Array, Int64Array, StringArray};
+use arrow_array::{Array, Int64Array, StringArray};
 use semrank_core::{
     ActionId, Catalog, Dictionary, Event, EventDetails, EventLog, EventLogBuilder, ItemId, Kind, TextColumn,
     UserId,

@@ -3,7 +3,7 @@
 use crate::columns::Table;
 use crate::dataset::ITEMS;
 use crate::{Dataset, Error};
-use arrow::array::Array;
+use arrow_array::Array;
 use semrank_core::Dictionary;
 use std::path::Path;
 

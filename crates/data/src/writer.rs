@@ -27,7 +27,7 @@ use crate::limits::{POSITIONS, POSITIONS_EXPECTED, TIMES_EXPECTED, TIMES_MS};
 use crate::parquet_sink::{ColumnType, ParquetSink, Value};
 use crate::row::{EventRow, ExtraColumn, ItemRow, When, WriterOptions};
 use crate::{Error, ImportReport, Meta, Part, StagedDir, examples, hash, hash_dataset, meta, settle};
-use arrow::array::Array;
+use arrow_array::Array;
 use semrank_core::{Dictionary, Kind};
 use std::collections::BTreeMap;
 use std::fs;

@@ -4,7 +4,7 @@
 
 mod common;
 
-use arrow::array::{
+use arrow_array::{
     ArrayRef, Float64Array, Int16Array, Int64Array, LargeStringArray, RecordBatch, StringArray,
 };
 use common::{Folder, data_folder, gzip};
@@ -118,7 +118,7 @@ fn parquet_ids_of_any_type_are_printed_plainly() {
             ("item", Arc::new(Int16Array::from(vec![-3, 4]))),
             (
                 "when",
-                Arc::new(arrow::array::TimestampNanosecondArray::from(vec![1_700_000_000_000_000_000; 2])),
+                Arc::new(arrow_array::TimestampNanosecondArray::from(vec![1_700_000_000_000_000_000; 2])),
             ),
         ],
     );

@@ -4,8 +4,9 @@
 
 mod common;
 
-use arrow::array::{ArrayRef, Float32Array, Float64Array, Int64Array, ListArray, StringArray, UInt64Array};
-use arrow::datatypes::{Float64Type, Int64Type, TimeUnit};
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{ArrayRef, Float32Array, Float64Array, Int64Array, ListArray, StringArray, UInt64Array};
+use arrow_schema::TimeUnit;
 use common::{Folder, write_parquet};
 use semrank_data::import::{Format, Options, PartFiles, TextColumns, import};
 use semrank_data::{Dataset, Error};
@@ -76,9 +77,9 @@ fn parquet_floats_are_ids_only_where_they_are_exact() {
     refused(check(doubles(vec![1.5])), &["e.parquet:1: column `user`"]);
     let singles: ArrayRef = Arc::new(Float32Array::from(vec![16_777_216.0, 16_777_218.0]));
     refused(check(singles), &["e.parquet:2: column `user`", RULE]);
-    let times = arrow::compute::cast(
+    let times = arrow_cast::cast(
         &Int64Array::from(vec![1, 2]),
-        &arrow::datatypes::DataType::Timestamp(TimeUnit::Nanosecond, None),
+        &arrow_schema::DataType::Timestamp(TimeUnit::Nanosecond, None),
     );
     refused(check(times.unwrap()), &["e.parquet:1: column `user`: got a typed time", "whole milliseconds"]);
     assert_eq!(check(doubles(vec![9_007_199_254_740_992.0, 7.0])).unwrap(), ["9007199254740992", "7"]);

@@ -4,7 +4,7 @@
 
 mod common;
 
-use arrow::array::{ArrayRef, Int64Array, StringArray};
+use arrow_array::{ArrayRef, Int64Array, StringArray};
 use common::{Folder, data_folder, write_parquet};
 use semrank_data::import::{Format, Options, PartFiles, import};
 use semrank_data::{Dataset, Examples, ImportReport, Part};

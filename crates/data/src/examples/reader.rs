@@ -3,7 +3,7 @@
 use super::{ContextColumn, ContextValues, Examples, OptionalColumn, Part, REQUIRED, is_standard};
 use crate::columns::{Batch, Table};
 use crate::{ColumnType, Dataset, Error, TIMES_MS};
-use arrow::array::{Array, Float64Array, Int64Array, StringArray};
+use arrow_array::{Array, Float64Array, Int64Array, StringArray};
 use semrank_core::{Dictionary, ItemId, UserId};
 use std::path::Path;
 

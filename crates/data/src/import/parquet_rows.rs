@@ -5,11 +5,13 @@ use super::source;
 use crate::Error;
 use crate::columns::{Batch, Batches, Table, lost};
 use crate::limits::{self, TIMES_EXPECTED};
-use arrow::array::{
-    Array, ArrayRef, AsArray, Float32Array, Float64Array, Int64Array, ListArray, StringArray, UInt64Array,
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type, Int64Type, UInt64Type};
+use arrow_array::{
+    Array, ArrayRef, Float32Array, Float64Array, Int64Array, ListArray, StringArray, UInt64Array,
 };
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Int64Type, TimeUnit, UInt64Type};
+use arrow_cast::cast;
+use arrow_schema::{DataType, Field, TimeUnit};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -56,8 +56,8 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A Parquet file of these columns.
-pub(crate) fn write_parquet(path: &Path, columns: Vec<(&str, arrow::array::ArrayRef)>) {
-    let batch = arrow::array::RecordBatch::try_from_iter(columns).unwrap();
+pub(crate) fn write_parquet(path: &Path, columns: Vec<(&str, arrow_array::ArrayRef)>) {
+    let batch = arrow_array::RecordBatch::try_from_iter(columns).unwrap();
     let file = std::fs::File::create(path).unwrap();
     let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();

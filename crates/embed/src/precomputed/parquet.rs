@@ -3,9 +3,11 @@
 use super::Columns;
 use super::vectors::{Place, Vectors};
 use crate::Error;
-use arrow::array::{Array, ArrayRef, AsArray, Float32Array, StringArray};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float32Type};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float32Type;
+use arrow_array::{Array, ArrayRef, Float32Array, StringArray};
+use arrow_cast::cast;
+use arrow_schema::DataType;
 use semrank_data::columns::{Batch, Table};
 use std::ops::Range;
 use std::path::Path;

@@ -1,8 +1,9 @@
 use super::*;
 use ::parquet::arrow::ArrowWriter;
-use arrow::array::*;
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field as Column, Float16Type, Float32Type, Float64Type};
+use arrow_array::types::{Float16Type, Float32Type, Float64Type};
+use arrow_array::*;
+use arrow_cast::cast;
+use arrow_schema::{DataType, Field as Column};
 use std::fs::File;
 use std::sync::Arc;
 
@@ -122,7 +123,7 @@ fn a_bad_row_is_named() {
     check(ids(&[]), lists(&[]), &["is empty"]);
 }
 
-fn half(value: f32) -> <Float16Type as arrow::datatypes::ArrowPrimitiveType>::Native {
+fn half(value: f32) -> <Float16Type as arrow_array::types::ArrowPrimitiveType>::Native {
     let one: ArrayRef = Arc::new(Float32Array::from(vec![value]));
     cast(&one, &DataType::Float16).expect("f16").as_primitive::<Float16Type>().value(0)
 }
