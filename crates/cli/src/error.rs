@@ -3,8 +3,6 @@
 //! Exit codes: 0 done, 1 an error of this list, 2 wrong usage (by clap), 130 interrupted.
 
 use crate::config::ConfigError;
-use miette::Diagnostic;
-use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -141,7 +139,8 @@ impl Error {
         }
     }
 
-    fn advice(&self) -> Option<String> {
+    /// What to do about it.
+    pub(crate) fn help(&self) -> Option<String> {
         match self {
             Error::Data(error) => error.help(),
             Error::Config(error) => error.help(),
@@ -221,13 +220,8 @@ impl Error {
                 Some("`semrank config` prints every setting with its meaning and default".into())
             }
             Error::Tokens(error) => error.help(),
-            Error::Fit(_) | Error::Evaluate(_) | Error::Simulate(_) | Error::Io { .. } => None,
+            Error::Io { source, .. } => semrank_data::io_help(source),
+            Error::Fit(_) | Error::Evaluate(_) | Error::Simulate(_) => None,
         }
-    }
-}
-
-impl Diagnostic for Error {
-    fn help<'a>(&'a self) -> Option<Box<dyn Display + 'a>> {
-        self.advice().map(|advice| Box::new(advice) as Box<dyn Display>)
     }
 }

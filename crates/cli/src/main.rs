@@ -94,14 +94,13 @@ struct ConfigVerb {
 }
 
 fn main() -> ExitCode {
-    semrank_console::install_printer();
     let cli = Cli::parse();
     interrupt::install();
     match execute(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let code = error.exit_code();
-            output::note(&format!("{:?}", miette::Report::new(error)));
+            semrank_console::errors::show(&error, error.help());
             code
         }
     }

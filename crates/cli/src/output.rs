@@ -5,7 +5,7 @@ pub(crate) use semrank_console::output::note;
 use serde::Serialize;
 use std::path::Path;
 
-/// Prints text as it is.
+/// Prints text for people.
 pub(crate) fn text(text: &str) -> Result<(), Error> {
     semrank_console::output::text(text).map_err(Error::io("write to", Path::new("standard output")))
 }
@@ -13,4 +13,9 @@ pub(crate) fn text(text: &str) -> Result<(), Error> {
 /// Prints one JSON object and a newline.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Error> {
     semrank_console::output::json(value).map_err(Error::io("write to", Path::new("standard output")))
+}
+
+/// Prints lines for programs.
+pub(crate) fn lines(lines: &str) -> Result<(), Error> {
+    semrank_console::output::lines(lines).map_err(Error::io("write to", Path::new("standard output")))
 }

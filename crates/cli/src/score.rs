@@ -44,7 +44,7 @@ pub(crate) fn score(args: &ScoreArgs) -> Result<(), Error> {
     }
     match &args.out {
         Some(path) => Ok(write_atomically(path, |out| out.write_all(text.as_bytes()))?),
-        None => output::text(&text),
+        None => output::lines(&text),
     }
 }
 

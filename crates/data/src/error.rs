@@ -254,7 +254,8 @@ impl From<RowError> for Error {
     }
 }
 
-fn io_help(source: &std::io::Error) -> Option<String> {
+/// What a person can do about an error of the system.
+pub fn io_help(source: &std::io::Error) -> Option<String> {
     match source.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
             Some("the disk is full; nothing half-written was left behind".into())

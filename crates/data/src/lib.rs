@@ -31,7 +31,7 @@ mod writer;
 
 pub use atomic::{StagedDir, settle, write_atomically};
 pub use dataset::{Dataset, KNOWN_AT};
-pub use error::{Error, RowError};
+pub use error::{Error, RowError, io_help};
 pub use examples::{
     ContextColumn, ContextValues, ExampleRow, Examples, ExamplesWriter, OptionalColumn, Part,
 };

@@ -167,6 +167,7 @@ impl Error {
             Error::Diverged { .. } => {
                 Some("try a lower rate: content.rate of a run, --rate of `semrank finetune`".into())
             }
+            Error::Io { source, .. } => semrank_data::io_help(source),
             Error::Data(error) => error.help(),
             _ => None,
         }

@@ -169,7 +169,8 @@ impl Error {
                     .into(),
             ),
             Error::Memory { memory_mb, .. } => Some(format!("try --memory-mb {}", memory_mb * 2)),
-            Error::Stopped | Error::Setting { .. } | Error::Io { .. } | Error::Query { .. } => None,
+            Error::Io { source, .. } => semrank_data::io_help(source),
+            Error::Stopped | Error::Setting { .. } | Error::Query { .. } => None,
         }
     }
 

@@ -169,6 +169,7 @@ impl Error {
             }
             Error::Diverged { setting, .. } => return Some(format!("try a lower {setting}")),
             Error::NoFreeId { .. } => "raise tokens.levels or tokens.codes in a new generation, or share ids",
+            Error::Io { source, .. } => return semrank_data::io_help(source),
             Error::Data(error) => return error.help(),
             _ => return None,
         };

@@ -59,7 +59,7 @@ impl Frame {
 
     fn figure_with(&self, legend: &str, (id, title): (&str, &str), names: &[&str], drawing: &str) -> String {
         format!(
-            "<figure>\n<figcaption>{title}{legend}</figcaption>\n<div class=\"scroll\">\
+            "<figure>\n<figcaption>{title}{legend}</figcaption>\n<div class=\"scroll\" tabindex=\"0\">\
              <svg viewBox=\"0 0 {:.0} {:.0}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\n\
              <title id=\"{id}-t\">{title}</title><desc id=\"{id}-d\">{}</desc>\n{}{drawing}</svg></div>\n</figure>\n",
             self.width,

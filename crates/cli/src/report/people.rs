@@ -1,6 +1,6 @@
 //! Users and what they are recommended: a history beside the ranked items that were made from it.
 
-use super::text::{escape, fixed};
+use super::text::{escape, fixed, isolate};
 use super::{Past, Recommended, UserExample};
 
 /// One card a user.
@@ -15,7 +15,7 @@ fn card(example: &UserExample) -> String {
         "<article class=\"user\">\n<h3>{user} {verdict}</h3>\n<div class=\"sides\">\n\
          <div><h4>History, oldest first</h4>\n<ol class=\"past\">\n{history}</ol></div>\n\
          <div><h4>Recommended</h4>\n<ol class=\"next\">\n{recommendations}</ol></div>\n</div>\n</article>\n",
-        user = escape(&example.user),
+        user = isolate(&example.user),
         verdict = verdict(example),
     )
 }
@@ -58,10 +58,12 @@ fn recommended(item_: &Recommended) -> String {
     )
 }
 
-/// The item's text; its id where it has none, and as a tooltip.
+/// The item's text, and its id.
 fn item(text: &str, id: &str) -> String {
-    let shown = if text.is_empty() { id } else { text };
-    format!("<span class=\"text\" title=\"{}\">{}</span>", escape(id), escape(shown))
+    if text.is_empty() {
+        return format!("<span class=\"text\">{}</span>", isolate(id));
+    }
+    format!("<span class=\"text\">{}</span> <small class=\"id\">{}</small>", isolate(text), isolate(id))
 }
 
 fn kind(kind: &str) -> String {

@@ -2,9 +2,9 @@
 
 use super::charts::{Lines, Series, lines};
 use super::tables::{Row, heads, table};
-use super::text::{count, escape, fixed, metric};
-use super::{card_list, page, section};
-use crate::run::{Measured, PointwiseReport};
+use super::text::{count, escape, fixed, isolate, metric};
+use super::{card_list, page, section, tables};
+use crate::run::{Example, Measured, PointwiseReport};
 use semrank_core::pointwise::Scores;
 
 /// The whole page.
@@ -25,6 +25,8 @@ pub(crate) fn render(report: &PointwiseReport) -> String {
         section("reliability", "Predicted and observed", &reliable("all", measured)),
         given,
         section("training", "Training", &training(report)),
+        section("examples", "Highest predictions", &examples(&report.facts.examples)),
+        section("facts", "Data and settings", &facts(report)),
     ]
     .concat();
     let what = if evaluation.task == "oc" { "Clicks that convert" } else { "Clicks" };
@@ -35,6 +37,32 @@ pub(crate) fn render(report: &PointwiseReport) -> String {
     );
     let title = format!("{}: {}", evaluation.dataset, evaluation.task);
     page(&title, &lead, &body, &format!("semrank {}", env!("CARGO_PKG_VERSION")))
+}
+
+/// Rows with what was predicted and what happened.
+fn examples(examples: &[Example]) -> String {
+    let row = |example: &Example| Row {
+        cells: vec![
+            isolate(&example.user),
+            format!("{} <small class=\"id\">{}</small>", isolate(&example.text), isolate(&example.item)),
+            escape(&example.when),
+            fixed(example.score, 4),
+            if example.label { "yes".into() } else { "no".into() },
+        ],
+        best: example.label,
+    };
+    let rows: Vec<Row> = examples.iter().map(row).collect();
+    let caption = "Test rows with the highest predictions, one per user";
+    table("numbers", caption, &heads(&["user", "item", "shown", "predicted", "happened"]), &rows)
+}
+
+fn facts(report: &PointwiseReport) -> String {
+    [
+        tables::pairs("Data", "", "value", &report.facts.data),
+        tables::pairs("Settings", "setting", "value", &report.facts.settings),
+        tables::timings(&report.timings),
+    ]
+    .concat()
 }
 
 fn number(value: Option<f64>) -> String {
@@ -61,7 +89,7 @@ fn scores_table(name: &str, measured: &Measured) -> String {
         heads(&["", "Rows", "Base rate", "AUC", "PR-AUC", "Log loss", "NE", "Predicted / observed", "ECE"]);
     let row = |name: &str, scores: &Scores| Row {
         cells: vec![
-            escape(name),
+            isolate(name),
             count(scores.rows),
             metric(scores.base_rate),
             number(scores.auc),

@@ -18,7 +18,7 @@ pub(super) fn table(class: &str, caption: &str, heads: &[String], rows: &[Row]) 
     let heads: String = heads.iter().map(|head| format!("<th scope=\"col\">{head}</th>")).collect();
     let body: String = rows.iter().map(row).collect();
     format!(
-        "<div class=\"scroll\"><table class=\"{class}\">\n<caption><span>{caption}</span></caption>\n\
+        "<div class=\"scroll\" tabindex=\"0\"><table class=\"{class}\">\n<caption><span>{caption}</span></caption>\n\
          <thead><tr>{heads}</tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>\n"
     )
 }

@@ -20,6 +20,11 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
+/// Text from data: [`escape`]d, and its marks of writing direction reach no further than itself.
+pub(super) fn isolate(text: &str) -> String {
+    format!("<bdi>{}</bdi>", escape(text))
+}
+
 /// A metric with four decimals, without the leading zero: `.0647`.
 pub(super) fn metric(value: f64) -> String {
     fixed(value, 4).replacen("0.", ".", 1)
@@ -82,5 +87,6 @@ mod tests {
             escape("<b a='1'>\"x\" & y</b>\n"),
             "&lt;b a=&#39;1&#39;&gt;&quot;x&quot; &amp; y&lt;/b&gt; "
         );
+        assert_eq!(isolate("\u{202e}<"), "<bdi>\u{202e}&lt;</bdi>");
     }
 }

@@ -3,7 +3,7 @@
 use super::charts::{Bars, HALF, Labelled, Series, bars};
 use super::profile::{Profile, profile};
 use super::tables::{Row, heads, table};
-use super::text::{UNKNOWN, count, escape, fixed};
+use super::text::{UNKNOWN, count, escape, fixed, isolate};
 use super::{card_list, page, section};
 use crate::tokens::{Branch, Bucket, Neighbourhoods, TokenReport};
 use semrank_tokens::{LevelMeasures, Neighbours};
@@ -76,7 +76,7 @@ fn meaning(branches: &[Branch]) -> String {
 fn branch(found: &Branch) -> String {
     let below: String = match found.children.is_empty() {
         true => {
-            found.texts.iter().map(|text| format!("<li class=\"item\">{}</li>\n", escape(text))).collect()
+            found.texts.iter().map(|text| format!("<li class=\"item\">{}</li>\n", isolate(text))).collect()
         }
         false => found.children.iter().map(branch).collect(),
     };
@@ -164,7 +164,7 @@ fn shared(largest: &[Bucket]) -> String {
             cells: vec![
                 prefix(&bucket.prefix),
                 count(bucket.items),
-                bucket.texts.iter().map(|text| escape(text)).collect::<Vec<_>>().join("<br>"),
+                bucket.texts.iter().map(|text| isolate(text)).collect::<Vec<_>>().join("<br>"),
             ],
             best: false,
         })

@@ -43,7 +43,7 @@ pub(crate) use folder::{Lock, RunFile, read_json, write_json};
 pub(crate) use live::trained_encoder;
 pub(crate) use pointwise::evaluate as evaluate_pointwise;
 pub(crate) use pointwise::{
-    Measured, PointwiseArgs, PointwiseEvaluation, PointwiseReport, ScoredRows, TestScores,
+    Example, Measured, PointwiseArgs, PointwiseEvaluation, PointwiseReport, ScoredRows, TestScores,
 };
 pub(crate) use record::{Record, task};
 pub(crate) use stage::{Done, Timing};
@@ -276,14 +276,34 @@ impl<'a> Summary<'a> {
             "epoch {} of {} was kept; training took {:.1} s\n",
             self.best_epoch, self.epochs, self.train_seconds
         );
-        for stage in self.stages {
-            let skipped = if stage.skipped { " (unchanged, skipped)" } else { "" };
-            out += &format!("  {:<10} {:>6.1} s{skipped}\n", stage.stage, stage.seconds);
-        }
-        out += &format!("  {:<10} {:>6.1} s", "all", self.wall_seconds);
-        if let Some(mib) = self.peak_rss_mb {
-            out += &format!(", at most {mib:.0} MiB of memory");
-        }
-        out + &format!("\nrun: {}\n", self.run.display())
+        out += &stages_text(self.stages, self.wall_seconds, self.peak_rss_mb);
+        out + &ending(
+            self.run,
+            self.stages,
+            &["evaluate {run} --json", "recommend {run} --user USER --explain"],
+        )
     }
+}
+
+/// What each stage took.
+fn stages_text(stages: &[Done], wall_seconds: f64, peak_rss_mb: Option<f64>) -> String {
+    let mut out = String::new();
+    for stage in stages {
+        let skipped = if stage.skipped { " (unchanged, skipped)" } else { "" };
+        out += &format!("  {:<10} {:>6.1} s{skipped}\n", stage.stage, stage.seconds);
+    }
+    let memory = peak_rss_mb.map_or(String::new(), |mib| format!(", at most {mib:.0} MiB of memory"));
+    out + &format!("  {:<10} {wall_seconds:>6.1} s{memory}\n", "all")
+}
+
+/// Where the run and its page are, and commands to go on with.
+fn ending(run: &Path, stages: &[Done], next: &[&str]) -> String {
+    let mut out = format!("run:    {}\n", run.display());
+    if stages.iter().any(|stage| stage.stage == evaluation::STAGE) {
+        let page = run.join(evaluation::STAGE).join(evaluation::PAGE);
+        out += &format!("report: {}\n", page.display());
+    }
+    let commands =
+        next.iter().map(|command| format!("semrank {}", command.replace("{run}", &shell::quote(run))));
+    out + &format!("next:   {}\n", commands.collect::<Vec<_>>().join("\n        "))
 }

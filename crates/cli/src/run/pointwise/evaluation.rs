@@ -9,6 +9,7 @@ use super::super::{OpenArgs, folder};
 use super::Prepared;
 use super::measure::{Measured, measure, of_baselines};
 use super::model::{self, Trained};
+use super::page::Facts;
 use super::scores::{ScoredRows, TestScores};
 use super::text;
 use crate::config::Task;
@@ -27,7 +28,7 @@ use std::time::Instant;
 const EVALUATION: &str = "evaluation.json";
 const PAGE: &str = "report.html";
 /// Grows when the stage gets another file or another key: reports of earlier programs are made again.
-const LAYOUT: u32 = 3;
+const LAYOUT: u32 = 4;
 
 /// What `evaluate --task` was asked for.
 #[derive(Debug, Args)]
@@ -87,6 +88,8 @@ pub(crate) struct PointwiseReport<'a> {
     pub(crate) evaluation: &'a PointwiseEvaluation,
     pub(crate) curve: &'a [PassReport],
     pub(crate) days: &'a [DayReport],
+    pub(crate) facts: Facts,
+    pub(crate) timings: Vec<(String, f64)>,
 }
 
 /// Measures the test rows, or reads what was found.
@@ -112,9 +115,13 @@ pub(super) fn run(
             timing.parts.insert("baselines".into(), started.elapsed().as_secs_f64());
             folder::write_json(&dir.join(EVALUATION), &found.evaluation)?;
             found.scores.save(dir)?;
-            let facts = &trained.facts;
-            let content =
-                PointwiseReport { evaluation: &found.evaluation, curve: &facts.curve, days: &facts.days };
+            let content = PointwiseReport {
+                evaluation: &found.evaluation,
+                curve: &trained.facts.curve,
+                days: &trained.facts.days,
+                facts: Facts::of(prepared, &found.scores.all),
+                timings: stages.iter().map(|done| (done.stage.clone(), done.timing.seconds)).collect(),
+            };
             let html = report::render_pointwise(&content);
             write_atomically(&dir.join(PAGE), |out| out.write_all(html.as_bytes()))?;
             Ok(found.evaluation)

@@ -12,16 +12,19 @@
 //! | `model` | the stage `model`: training, calibration |
 //! | `measure` | what probabilities are worth, by segment |
 //! | `evaluation`, `text` | the stage `report`, and `semrank evaluate --task` |
+//! | `page` | what the page says beside the figures |
 //! | `scores` | what was predicted of each test row, for `semrank compare` |
 
 mod evaluation;
 mod measure;
 mod model;
+mod page;
 mod scores;
 mod text;
 
 pub(crate) use evaluation::{PointwiseArgs, PointwiseEvaluation, PointwiseReport, evaluate};
 pub(crate) use measure::Measured;
+pub(crate) use page::Example;
 pub(crate) use scores::{ScoredRows, TestScores};
 
 use super::data::Data;
@@ -194,15 +197,8 @@ impl Summary<'_> {
         if self.best_epoch > 0 {
             out += &format!("epoch {} of {} was kept\n", self.best_epoch, self.epochs);
         }
-        for stage in self.stages {
-            let skipped = if stage.skipped { " (unchanged, skipped)" } else { "" };
-            out += &format!("  {:<10} {:>6.1} s{skipped}\n", stage.stage, stage.seconds);
-        }
-        out += &format!("  {:<10} {:>6.1} s", "all", self.wall_seconds);
-        if let Some(mib) = self.peak_rss_mb {
-            out += &format!(", at most {mib:.0} MiB of memory");
-        }
-        out + &format!("\nrun: {}\n", self.run.display())
+        out += &super::stages_text(self.stages, self.wall_seconds, self.peak_rss_mb);
+        out + &super::ending(self.run, self.stages, &["evaluate {run} --json", "compare {run} OTHER-RUN"])
     }
 }
 

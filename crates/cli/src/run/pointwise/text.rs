@@ -4,8 +4,15 @@ use super::evaluation::PointwiseEvaluation;
 use super::measure::Measured;
 use semrank_core::pointwise::Scores;
 
-const HEADS: [&str; 9] =
-    ["rows", "base rate", "AUC", "UAUC", "PR-AUC", "log loss", "NE", "calibration", "ECE"];
+const HEADS: [&str; 7] = ["rows", "rate", "AUC", "UAUC", "PR-AUC", "NE", "calib"];
+const LEGEND: &str = "\
+rate: share of positive rows; UAUC: AUC within a user, mean over users; PR-AUC: area
+under precision and recall; NE: log loss over that of the base rate, below 1 is better
+than predicting the average; calib: predicted over observed positives. Log loss and
+calibration error are in --json and on the page.
+";
+/// Columns of a name; a line has 80.
+const NAME: usize = 31;
 
 /// The whole table.
 pub(super) fn text(evaluation: &PointwiseEvaluation) -> String {
@@ -21,7 +28,7 @@ pub(super) fn text(evaluation: &PointwiseEvaluation) -> String {
         out += &line("given a click", &cells(&given.scores, given.uauc));
         out += &baselines(given);
     }
-    out + &segments(measured) + &intervals(measured)
+    out + &segments(measured) + &intervals(measured) + LEGEND
 }
 
 /// Which rows were not measured, and why.
@@ -62,10 +69,12 @@ fn intervals(measured: &Measured) -> String {
 }
 
 fn line(name: &str, cells: &[String]) -> String {
-    let width = |at: usize| if at == 0 { 9 } else { 12 };
-    let cells: Vec<String> =
-        cells.iter().enumerate().map(|(at, cell)| format!("{cell:>w$}", w = width(at))).collect();
-    format!("{name:<28}{}\n", cells.concat())
+    let cells: String = cells.iter().map(|cell| format!("{cell:>7}")).collect();
+    let name: String = match name.char_indices().nth(NAME) {
+        Some(_) => name.chars().take(NAME - 1).chain(['…']).collect(),
+        None => name.to_owned(),
+    };
+    format!("{name:<NAME$}{cells}\n")
 }
 
 fn cells(scores: &Scores, uauc: Option<f64>) -> [String; HEADS.len()] {
@@ -76,9 +85,7 @@ fn cells(scores: &Scores, uauc: Option<f64>) -> [String; HEADS.len()] {
         number(scores.auc),
         number(uauc),
         number(scores.pr_auc),
-        number(scores.log_loss),
         number(scores.ne),
         number(scores.calibration),
-        number(scores.ece),
     ]
 }

@@ -13,7 +13,6 @@ use clap::{Args, Parser, ValueEnum};
 use semrank_console::{interrupt, output, resources};
 use semrank_prep::{Attribution, PrepReport, PrepSettings};
 use serde::Serialize;
-use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -132,20 +131,13 @@ enum Failure {
     Output(#[from] std::io::Error),
 }
 
-impl miette::Diagnostic for Failure {
-    fn help<'a>(&'a self) -> Option<Box<dyn Display + 'a>> {
-        let Failure::Prep(error) = self else { return None };
-        error.help().map(|advice| Box::new(advice) as Box<dyn Display>)
-    }
-}
-
 fn main() -> ExitCode {
-    semrank_console::install_printer();
     let args = PrepArgs::parse();
     interrupt::install();
     let Err(failure) = prep(&args) else { return ExitCode::SUCCESS };
     let code = if matches!(failure, Failure::Interrupted) { interrupt::EXIT_CODE } else { 1 };
-    output::note(&format!("{:?}", miette::Report::new(failure)));
+    let help = if let Failure::Prep(error) = &failure { error.help() } else { None };
+    semrank_console::errors::show(&failure, help);
     ExitCode::from(code)
 }
 
