@@ -135,7 +135,7 @@ fn runs_that_differ_in_the_seed_have_medians() {
     assert!(page.ends_with("</html>\n") && page.contains("short (3 seeds)") && page.contains("short-2"));
     assert!(page.matches("<svg").count() == 2 && !page.contains("NaN"), "a scatter plot and bars");
     let text = succeed(args(&[]));
-    for part in ["medians over seeds", "short (3 seeds)", "short-3", "ndcg@10/CPU min", "torso ("] {
+    for part in ["medians over seeds", "short (3 seeds)", "short-3", "gain/min", "torso ("] {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
 }

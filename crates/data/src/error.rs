@@ -189,7 +189,8 @@ impl Error {
                     .into(),
             ),
             Error::MissingColumn { column, existing, flag, .. } => {
-                Some(match semrank_core::nearest(column, existing.iter().map(String::as_str)) {
+                let near = |name| semrank_core::nearest(name, existing.iter().map(String::as_str));
+                Some(match near(column).or_else(|| near(column.trim_end_matches("_id"))) {
                     Some(near) => format!("did you mean `{near}`? Name the column with {flag}"),
                     None => format!("name the column with {flag}"),
                 })

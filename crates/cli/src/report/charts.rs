@@ -82,6 +82,9 @@ pub(super) fn bars(chart: &Bars) -> String {
     frame.figure(chart.id, chart.title, &names, &drawing)
 }
 
+/// Width of a letter of a tick's label, in user units.
+const TICK_LETTER: f64 = 7.0;
+
 /// Lines over a common axis, with a dashed mark at the value that was kept.
 pub(super) fn lines(chart: &Lines) -> String {
     let (low, high) = extent(&chart.series).unwrap_or((0.0, 1.0));
@@ -109,10 +112,16 @@ pub(super) fn lines(chart: &Lines) -> String {
         let points: Vec<(f64, f64)> = points.filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
         drawing += &polyline(&frame, &points, &x, at, series.name, chart.x_label);
     }
-    let every = chart.x.len().div_ceil(12).max(1);
-    let decimals = if finite().all(|x| x.fract() == 0.0) { 0 } else { 2 };
-    for value in finite().step_by(every) {
-        drawing += &label("tick", x(value), frame.bottom + 16.0, "middle", &fixed(value, decimals));
+    let whole = finite().all(|x| x.fract() == 0.0);
+    let decimals = if whole { 0 } else { 2 + usize::from(last < 0.1) };
+    let mut free = f64::NEG_INFINITY;
+    for value in finite() {
+        let (text, at) = (fixed(value, decimals), x(value));
+        let half = TICK_LETTER * text.len() as f64 / 2.0;
+        if at - half >= free {
+            drawing += &label("tick", at, frame.bottom + 16.0, "middle", &text);
+            free = at + half + TICK_LETTER;
+        }
     }
     drawing += &label("tick", frame.right, frame.height - 2.0, "end", chart.x_label);
     drawing += &axis(&frame);

@@ -53,7 +53,7 @@ fn examples(examples: &[Example]) -> String {
     };
     let rows: Vec<Row> = examples.iter().map(row).collect();
     let caption = "Test rows with the highest predictions, one per user";
-    table("numbers", caption, &heads(&["user", "item", "shown", "predicted", "happened"]), &rows)
+    table("wrap", caption, &heads(&["User", "Item", "Shown", "Predicted", "Happened"]), &rows)
 }
 
 fn facts(report: &PointwiseReport) -> String {
@@ -158,13 +158,8 @@ fn reliable(id: &str, measured: &Measured) -> String {
             best: false,
         })
         .collect();
-    chart
-        + &table(
-            "numbers",
-            "Bins of equal count",
-            &heads(&["Scores", "Rows", "Predicted", "Observed"]),
-            &rows,
-        )
+    let heads = heads(&["Scores", "Rows", "Predicted", "Observed"]);
+    format!("<div class=\"pair\">\n{chart}{}</div>\n", table("numbers", "Bins of equal count", &heads, &rows))
 }
 
 fn training(report: &PointwiseReport) -> String {
@@ -201,7 +196,7 @@ fn training(report: &PointwiseReport) -> String {
             best: false,
         })
         .collect();
-    let of_passes = heads(&["Epoch", "Head", "Lessons", "Loss", "Gradient", "Validation"]);
+    let of_passes = heads(&["Epoch", "Head", "Samples", "Loss", "Gradient", "Validation"]);
     let of_days =
         heads(&["Day", "Rows", "NE", "Calibration", "Clicks", "Conversion NE", "Conversion calibration"]);
     table("numbers", "Mean loss and length of the gradient, head by head", &of_passes, &passes)

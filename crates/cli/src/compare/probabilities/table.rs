@@ -32,21 +32,21 @@ fn of(shown: &Shown, base: &str) -> String {
 }
 
 fn worths(shown: &Shown, of: &dyn Fn(&Probabilities) -> Option<Worth>) -> String {
-    let names = ["rows", "AUC", "UAUC", "by request", "PR-AUC", "NE", "calibration", "ECE"];
-    let mut out = line(shown, "", &names.map(str::to_owned), 12);
+    let names = ["rows", "AUC", "UAUC", "by req", "PR-AUC", "NE", "calib", "ECE"];
+    let mut out = line(shown, "", &names.map(str::to_owned));
     for (name, figures) in shown {
         let Some(worth) = of(figures) else { continue };
         let Worth { auc, uauc, request_auc, pr_auc, ne, calibration, ece, .. } = worth;
         let cells = [auc, uauc, request_auc, pr_auc, ne, calibration, ece];
         let cells = cells.map(|value| known(value, |value| format!("{value:.4}")));
         let cells: Vec<String> = std::iter::once(worth.rows.to_string()).chain(cells).collect();
-        out += &line(shown, name, &cells, 12);
+        out += &line(shown, name, &cells);
     }
     out
 }
 
 fn costs(shown: &Shown) -> String {
-    let mut out = line(shown, "", &["wall s", "CPU s", "peak MiB"].map(str::to_owned), 12);
+    let mut out = line(shown, "", &["wall s", "CPU s", "peak MiB"].map(str::to_owned));
     for (name, figures) in shown {
         let cost = &figures.cost;
         let cells = [
@@ -54,7 +54,7 @@ fn costs(shown: &Shown) -> String {
             known(cost.cpu_seconds, |value| format!("{value:.1}")),
             known(cost.peak_rss_mb, |value| format!("{value:.0}")),
         ];
-        out += &line(shown, name, &cells, 12);
+        out += &line(shown, name, &cells);
     }
     out
 }
@@ -62,11 +62,12 @@ fn costs(shown: &Shown) -> String {
 fn differences(shown: &Shown, base: &str, of: &dyn Fn(&Probabilities) -> Option<Worth>) -> String {
     let mut out = format!("less that of {base}, 95 % paired intervals over users; * = 0 is outside\n");
     out += "of these trained models: how far another seed would be from them is not in the intervals\n";
-    out += &line(shown, "", &["NE", "AUC", "UAUC"].map(str::to_owned), 30);
     for (name, figures) in shown {
         let found = of(figures).and_then(|worth| worth.difference);
         let Some(Differences { ne, auc, uauc }) = found else { continue };
-        out += &line(shown, name, &[ne, auc, uauc].map(|found| known(found, difference)), 30);
+        for (metric, found) in [("NE", ne), ("AUC", auc), ("UAUC", uauc)] {
+            out += &line(shown, name, &[format!("{metric:<4} {}", known(found, difference))]);
+        }
     }
     out
 }
@@ -82,8 +83,8 @@ fn known<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
 }
 
 /// A row; names are as wide as the longest.
-fn line(shown: &Shown, name: &str, cells: &[String], width: usize) -> String {
+fn line(shown: &Shown, name: &str, cells: &[String]) -> String {
     let longest = shown.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    let cells: String = cells.iter().map(|cell| format!(" {cell:>width$}")).collect();
+    let cells: String = cells.iter().map(|cell| format!(" {cell:>7}")).collect();
     format!("  {name:longest$}{cells}\n")
 }

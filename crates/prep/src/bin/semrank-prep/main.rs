@@ -16,9 +16,32 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// What stands below the options in `--help`.
+const COLUMNS: &str = "\
+Columns of the log (events.parquet of --data; `semrank import` makes it):
+  user_id, item_id   who, and which ad or post
+  action             impression, click, conversion; anything else is history
+  timestamp          when it happened
+  event_id           names the event: repeated rows count once; others refer to it
+  parent_event_id    a click's impression, a conversion's click; where it is missing,
+                     the user's last impression (click) of the item
+  received_at        when the log had the event: nothing is known before
+  slot, surface, request_id, propensity, dwell_ms, value
+                     place on the page, placement, page request, probability of
+                     showing it there, time spent, amount; all optional
+  any other column   a context feature of the impression
+
+Example, from a CSV file to examples and models:
+  semrank import --items items.csv --item-id ad --text title \\
+      --events log.csv --user user --event-item ad --timestamp time --action what \\
+      --event-column event_id --event-column parent_event_id --out raw
+  semrank prep --data raw --out ads --conversion-days 7
+  semrank run --data ads --out clicks --set task=ctr
+docs/clicks.md explains each step.";
+
 /// Turn a raw log of impressions, clicks and conversions into labelled examples with their histories.
 #[derive(Debug, Parser)]
-#[command(name = "semrank prep", bin_name = "semrank prep", version)]
+#[command(name = "semrank prep", bin_name = "semrank prep", version, after_help = COLUMNS)]
 struct PrepArgs {
     /// Data set folder with the raw log: impressions, clicks, conversions and whatever else users did.
     #[arg(long, value_name = "RAW")]
