@@ -15,6 +15,7 @@ mod config;
 mod embed;
 mod error;
 mod evaluate;
+mod examples;
 mod export;
 mod finetune;
 #[allow(unreachable_pub, reason = "this program exports nothing")]
@@ -53,6 +54,7 @@ enum Verb {
     /// Everything on a simulated market: data, training, comparison with baselines, recommendations, report.
     Quickstart(quickstart::QuickstartArgs),
     /// Turn a catalogue and an event log into a checked data set.
+    #[command(after_help = examples::IMPORT)]
     Import(Box<import::ImportArgs>),
     /// Turn a raw log of impressions, clicks and conversions into labelled examples with their histories.
     Prep(prep::PrepArgs),
@@ -61,26 +63,32 @@ enum Verb {
     /// Train an encoder on what people take together.
     Finetune(Box<finetune::FinetuneArgs>),
     /// All stages: features, tokens, training, evaluation, report. Unchanged stages are skipped.
+    #[command(after_help = examples::RUN)]
     Run(run::RunArgs),
     /// The stages up to the semantic ids: features and tokens.
     Tokenize(tokens::TokenizeArgs),
     /// The stages up to the trained model.
     Train(run::RunArgs),
     /// Metrics of a run beside those of the baselines.
+    #[command(after_help = examples::EVALUATE)]
     Evaluate(evaluate::EvaluateArgs),
     /// Runs beside each other: what each brings, and what it costs.
+    #[command(after_help = examples::COMPARE)]
     Compare(compare::CompareArgs),
     /// Semantic ids of a run: report on them, publish them, carry them over.
     Tokens(tokens::TokensArgs),
     /// Items for a user.
+    #[command(after_help = examples::RECOMMEND)]
     Recommend(recommend::RecommendArgs),
     /// Scores of given pairs of user and item.
+    #[command(after_help = examples::SCORE)]
     Score(score::ScoreArgs),
     /// Print all settings with their meaning, as TOML.
     Config(ConfigVerb),
     /// Models for item texts: fetch one.
     Model(model_fetch::ModelArgs),
     /// Write the data set of a simulated market.
+    #[command(after_help = examples::SIMULATE)]
     Simulate(simulate::SimulateArgs),
 }
 
