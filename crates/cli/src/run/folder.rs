@@ -84,6 +84,7 @@ impl RunFolder {
         }
         Ok((RunFolder { path: path.to_owned() }, run))
     }
+        run.config.check_all()?;
 
     /// The folder.
     pub(crate) fn path(&self) -> &Path {
