@@ -24,11 +24,7 @@ pub struct Windows {
 impl Windows {
     /// `[windows]` of `dataset.toml`; what is absent is 0.
     pub fn of(meta: &Meta) -> Self {
-        let number = |key: &str| {
-            let value = meta.windows.get(key);
-            value.and_then(|value| value.as_float().or(value.as_integer().map(|value| value as f64)))
-        };
-        let milliseconds = |key: &str, unit: f64| (number(key).unwrap_or(0.0) * unit) as i64;
+        let milliseconds = |key: &str, unit: f64| (meta.window(key).unwrap_or(0.0) * unit) as i64;
         Self {
             click: milliseconds("click_minutes", 60_000.0),
             conversion: milliseconds("conversion_days", DAY_MS as f64),
@@ -66,7 +62,7 @@ impl<'a> Labels<'a> {
     }
 
     /// When a row without a click by then is taken for one that has none.
-    fn waited(&self, row: usize) -> i64 {
+    pub(crate) fn waited(&self, row: usize) -> i64 {
         let waited = self.examples.times[row].saturating_add(self.windows.click);
         self.logged(if self.examples.clicks[row] { waited.max(self.click_time(row)) } else { waited })
     }
@@ -157,9 +153,19 @@ impl<'a> Labels<'a> {
         known.then(|| self.click_arrived(row).is_some_and(|arrived| arrived < moment))
     }
 
-    /// The conversion label of a click as it is known before a moment by which no label of such a row can change.
+    /// The conversion label of a click that is known before a moment by which no label of such a row can change.
     pub(crate) fn conversion_before(&self, row: usize, moment: i64) -> Option<bool> {
-        let known = self.may_convert(row) && self.closed(row) < moment;
+        let clicked = self.click_arrived(row).is_some_and(|arrived| arrived < moment);
+    /// Whether a row was clicked and converted, known before a moment by which neither label of such a row can change.
+    pub(crate) fn click_and_conversion_before(&self, row: usize, moment: i64) -> Option<bool> {
+        let closed = self.closed(row) < moment;
+        match self.click_before(row, moment).filter(|_| closed)? {
+            true => self.conversion_before(row, moment),
+            false => Some(false),
+        }
+    }
+
+        let known = clicked && self.may_convert(row) && self.closed(row) < moment;
         known.then(|| self.conversion_known(row).is_some_and(|arrived| arrived < moment))
     }
 
