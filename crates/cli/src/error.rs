@@ -84,6 +84,9 @@ pub(crate) enum Error {
     /// Ids of others that cannot be read.
     #[error("{}: {what} is {got}, expected {expected}", path.display())]
     ForeignIds { path: PathBuf, what: String, got: String, expected: String },
+    /// Events that cannot be divided by time.
+    #[error("data set `{dataset}` cannot be divided by time: all events have the same time")]
+    OneMoment { dataset: String },
     /// A line that is no pair of a known user and a known item.
     #[error("{}: line {line} {what}", path.display())]
     BadPair { path: PathBuf, line: usize, what: String },
@@ -173,6 +176,9 @@ impl Error {
             }
             Error::TooSmall { .. } => {
                 Some("a user needs at least three events for leave-one-out: history, validation, test".into())
+            }
+            Error::OneMoment { .. } => {
+                Some("all events have the same time: --set data.split=leave-one-out".into())
             }
             Error::NothingToLearn { .. } => {
                 Some("an encoder learns from texts and training histories: `semrank import --text COLUMNS` keeps \
