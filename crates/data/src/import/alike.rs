@@ -7,8 +7,11 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
-/// Differences that are looked for, each with how to take it out, in the order in which they are taken out.
-const DIFFERENCES: [(&str, fn(&str) -> Cow<'_, str>); 5] = [
+/// Takes a difference out of an id.
+type Without = fn(&str) -> Cow<'_, str>;
+
+/// Differences that are looked for, in the order in which they are taken out.
+const DIFFERENCES: [(&str, Without); 5] = [
     ("blanks or invisible marks", without_blanks),
     ("the Unicode form (NFC, NFD)", composed),
     ("letter case", lower),

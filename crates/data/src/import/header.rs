@@ -180,7 +180,7 @@ impl Cell {
     fn list_error(&self, row: &Row, file: &Path) -> RowError {
         let got = format!("the list `{}`", self.of(row));
         row.place(file).error(&self.name, got, "one value").with_help(
-            "--unfold reads a list of items as events, in their order; a column of lists is nothing else than items or a history",
+            "--unfold reads a list of items as events, in their order; only items and histories can be lists",
         )
     }
 

@@ -67,7 +67,8 @@ impl PairColumns {
         let headless = Flag::new(false);
         let named = self.user.is_some() || self.item.is_some();
         let mut rows = rows::open_perhaps_headless(&self.path, self.delimiter, |cells| {
-            headless.set(!named && !(is_one_of(cells, &USERS) && is_one_of(cells, &ITEM_IDS)));
+            let header = named || (is_one_of(cells, &USERS) && is_one_of(cells, &ITEM_IDS));
+            headless.set(!header);
             headless.get().then(|| vec![USERS[0].to_owned(), ITEM_IDS[0].to_owned()])
         })?;
         let mut header = Header::new(rows.as_mut());

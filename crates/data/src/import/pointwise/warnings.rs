@@ -65,8 +65,7 @@ fn unknown_in_test(table: &Table, session: &mut Session) {
     let of = |part: Part, id: fn(&Labelled) -> u32| -> HashSet<u32> {
         table.rows.iter().filter(|row| row.part == part).map(id).collect()
     };
-    let kinds: [(&str, fn(&Labelled) -> u32); 2] = [("items", |row| row.item), ("users", |row| row.user)];
-    for (what, id) in kinds {
+    let mut tell = |what: &str, id: fn(&Labelled) -> u32| {
         let (test, train) = (of(Part::Test, id), of(Part::Train, id));
         if !test.is_empty() && test.is_disjoint(&train) {
             session.warn(format!(
@@ -74,7 +73,9 @@ fn unknown_in_test(table: &Table, session: &mut Session) {
                 test.len()
             ));
         }
-    }
+    };
+    tell("items", |row| row.item);
+    tell("users", |row| row.user);
     let test = of(Part::Test, |row| row.item);
     let described = test.iter().any(|&item| session.describes(table.items.name(item)));
     if session.has_items_file() && !test.is_empty() && !described {
