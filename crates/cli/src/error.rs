@@ -82,9 +82,12 @@ pub(crate) enum Error {
     /// Ids of others that cannot be read.
     #[error("{}: {what} is {got}, expected {expected}", path.display())]
     ForeignIds { path: PathBuf, what: String, got: String, expected: String },
+    /// Events that cannot be divided by time.
+    #[error("data set `{dataset}` cannot be divided by time: all events have the same time")]
+    OneMoment { dataset: String },
     /// A line that is no pair of a known user and a known item.
     #[error("{}: line {line} {what}", path.display())]
-    BadPair { path: PathBuf, line: usize, what: String },
+    BadPair { path: PathBuf, line: u64, what: String },
     /// Runs whose figures are not about the same cases.
     #[error("runs {first} and {other} cannot be compared: {first} {first_is}, {other} {other_is}")]
     NotComparable { first: String, first_is: String, other: String, other_is: String },
@@ -178,6 +181,9 @@ impl Error {
             Error::TooSmall { .. } => {
                 Some("a user needs at least three events for leave-one-out: history, validation, test".into())
             }
+            Error::OneMoment { .. } => {
+                Some("all events have the same time: --set data.split=leave-one-out".into())
+            }
             Error::NothingToLearn { .. } => {
                 Some("an encoder learns from texts and training histories: `semrank import --text COLUMNS` keeps \
                       texts, and a user needs four events for two to be left for training".into())
@@ -221,7 +227,12 @@ impl Error {
             Error::NotComparable { .. } => {
                 Some("compare runs of one data set with one task and one way of splitting it: `semrank run --data DATASET` makes them".into())
             }
-            Error::BadPair { .. } => Some("a line is `user<TAB>item`, by the ids of the data set".into()),
+            Error::BadPair { .. } => Some(
+                "a pair is a user and an item by the ids of the data set; --skip-unknown leaves out pairs of others".into(),
+            ),
+            Error::Evaluate(semrank_model::evaluate::EvaluateError::UnwritableId { .. }) => {
+                Some("write the predictions to a .csv or a .parquet file, which hold every id".into())
+            }
             Error::Embed(error) => error.help(),
             Error::NoPrep { .. } => Some(
                 "put it beside semrank, or build it there: cargo build --release --package semrank-prep".into(),

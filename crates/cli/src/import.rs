@@ -5,8 +5,10 @@
 //! semrank import --format s3rec --items items.tsv --item-id item --text text --events sequences.txt --out beauty
 //! semrank import --format pointwise --items items.tsv --train train.csv --valid valid.csv --test test.csv --out shop
 //! semrank import --format movielens --events ml-latest-small --out movies
+//! gzip -dc log.csv.gz | semrank import --events - --time-format 'DD/MM/YYYY HH:MM' --map-action 1=click --out shop
 //! ```
 
+use crate::shell;
 use clap::{Args, ValueEnum};
 use semrank_data::import::{Format, Mapping, Options, PartFiles, TimeUnit, UnknownItems};
 use semrank_data::{Error, ImportReport};
@@ -15,10 +17,11 @@ use std::path::PathBuf;
 /// Turn a catalogue and an event log into a checked data set.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// Format of the source; `table` is Parquet, CSV, TSV or NDJSON by extension. Every file may be gzipped.
+    /// Format of the source; `table` is Parquet, delimited text or JSON, by extension. Every file may be packed by gzip or zstd.
     #[arg(long, value_enum, default_value = "table")]
     pub format: FormatArg,
-    /// Events file; for movielens, atomic, mind and wikispeedia the folder that holds the files.
+    /// Events file, folder of part files, or `-` for standard input; for movielens, atomic, mind and wikispeedia the folder that
+    /// holds the files.
     #[arg(long, value_name = "FILE", required_unless_present = "train", conflicts_with = "train")]
     pub events: Option<PathBuf>,
     /// Labelled rows to train on, for pointwise.
@@ -33,9 +36,12 @@ pub struct ImportArgs {
     /// Wikispeedia: one example a path, labelled by whether it reached its goal.
     #[arg(long)]
     pub conversions: bool,
-    /// Items file. Without one the items are those of the events, without text.
+    /// Items file, folder of part files, or `-`. Without one the items are those of the events, without text.
     #[arg(long, value_name = "FILE")]
     pub items: Option<PathBuf>,
+    /// Delimiter of text files: a character, or `tab` [default: from the first lines].
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
+    pub delimiter: Option<u8>,
     /// Data set folder to make; it appears only when complete.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -52,10 +58,10 @@ pub struct ImportArgs {
     /// Time from which an item's row holds; several rows an item are then possible.
     #[arg(long, value_name = "COLUMN", help_heading = "Item columns")]
     pub valid_from: Option<String>,
-    /// First time an item may be shown.
+    /// First time an item may be shown; 1970-01-01 is no start.
     #[arg(long, value_name = "COLUMN", help_heading = "Item columns")]
     pub active_from: Option<String>,
-    /// First time an item may no longer be shown.
+    /// First time an item may no longer be shown; 9999-12-31 is no end.
     #[arg(long, value_name = "COLUMN", help_heading = "Item columns")]
     pub active_to: Option<String>,
     /// Another item column to keep, e.g. `bid=cpc` or `margin`.
@@ -74,6 +80,10 @@ pub struct ImportArgs {
     /// Unit of all time columns [default: from the first value].
     #[arg(long, value_enum, value_name = "UNIT", help_heading = "Event columns")]
     pub timestamp_unit: Option<UnitArg>,
+    /// How all time columns are written, where they are other texts: YYYYMMDD, 'DD/MM/YYYY HH:MM', or as in strptime(3),
+    /// '%d.%m.%Y %H:%M'.
+    #[arg(long, value_name = "FORMAT", conflicts_with = "timestamp_unit", help_heading = "Event columns")]
+    pub time_format: Option<String>,
     /// Integer column that orders a user's events, where there is no time.
     #[arg(long, value_name = "COLUMN", conflicts_with = "timestamp", help_heading = "Event columns")]
     pub order: Option<String>,
@@ -83,6 +93,13 @@ pub struct ImportArgs {
     /// Action of all events, where there is no such column [default: view; movielens and atomic: rate].
     #[arg(long, value_name = "NAME", conflicts_with = "action", help_heading = "Event columns")]
     pub default_action: Option<String>,
+    /// Name of an action in the source and in the data set, e.g. `1=click`; may be repeated.
+    #[arg(long, value_name = "FROM=TO", value_parser = both, help_heading = "Event columns")]
+    pub map_action: Vec<(String, String)>,
+    /// The item column holds lists, oldest first: an event for each of their items, in this order. The time and the action are
+    /// lists of the same length, or one value.
+    #[arg(long, help_heading = "Event columns")]
+    pub unfold: bool,
     /// The action to predict, e.g. purchase [default: all; mind: click].
     #[arg(long, value_name = "NAME", help_heading = "Event columns")]
     pub target_action: Option<String>,
@@ -92,6 +109,27 @@ pub struct ImportArgs {
     /// Column of labelled rows that lists the items before each, oldest first [default: history].
     #[arg(long, value_name = "COLUMN", help_heading = "Event columns")]
     pub history: Option<String>,
+    /// What stands between the items of a list that is a text, in --history and with --unfold [default: commas or blanks].
+    #[arg(long, value_name = "TEXT", help_heading = "Event columns")]
+    pub history_separator: Option<String>,
+    /// Columns of labelled rows to keep as context, by commas [default: all that have no other meaning].
+    #[arg(
+        long,
+        value_name = "COLUMNS",
+        value_delimiter = ',',
+        requires = "train",
+        help_heading = "Event columns"
+    )]
+    pub context: Option<Vec<String>>,
+    /// Columns of labelled rows to leave out, by commas.
+    #[arg(
+        long,
+        value_name = "COLUMNS",
+        value_delimiter = ',',
+        requires = "train",
+        help_heading = "Event columns"
+    )]
+    pub ignore: Vec<String>,
     /// Rating column, kept as `value` [default: rating].
     #[arg(long, value_name = "COLUMN", help_heading = "Event columns")]
     pub rating: Option<String>,
@@ -195,7 +233,10 @@ pub fn summary(report: &ImportReport) -> String {
         out += &format!("  examples  {}\n", parts.join(", "));
     }
     if let Some([first, last]) = report.time_range_ms {
-        out += &format!("  times     {first} to {last} (ms UTC)\n");
+        out += &format!("  times     {} to {} UTC\n", when(first), when(last));
+    }
+    if let Some(unit) = &report.time_unit {
+        out += &format!("  unit      {unit}\n");
     }
     for (column, share) in &report.text_fill {
         out += &format!("  text      {column}: {:.1} % of the items\n", share * 100.0);
@@ -208,7 +249,35 @@ pub fn summary(report: &ImportReport) -> String {
         out += &format!("  rejected  {} rows, the first:\n", report.rejected);
         report.rejected_rows.iter().for_each(|row| out += &format!("    {row}\n"));
     }
+    report.warnings.iter().for_each(|warning| out += &format!("  warning   {warning}\n"));
+    out + &next_steps(report)
+}
+
+/// Where the data set is, and what it is good for.
+fn next_steps(report: &ImportReport) -> String {
+    let run = {
+        let mut folder = report.dataset.clone().into_os_string();
+        folder.push("-run");
+        shell::quote(folder)
+    };
+    let data = shell::quote(&report.dataset);
+    let task = if report.examples.is_empty() { "" } else { " --set task=ctr" };
+    let mut out = format!(
+        "\ndata set: {}\nnext:     semrank run --data {data} --out {run}{task}\n",
+        report.dataset.display()
+    );
+    if report.actions.contains_key("impression") && report.actions.len() > 1 && report.examples.is_empty() {
+        let mut examples = report.dataset.clone().into_os_string();
+        examples.push("-examples");
+        out += &format!("          semrank prep --data {data} --out {}\n", shell::quote(examples));
+    }
     out
+}
+
+/// A time as a date, to the second.
+fn when(ms: i64) -> String {
+    let at = jiff::Timestamp::from_millisecond(ms).map(|at| at.strftime("%Y-%m-%d %H:%M:%S").to_string());
+    at.unwrap_or_else(|_| format!("{ms} ms"))
 }
 
 fn options(args: &ImportArgs) -> Options {
@@ -221,6 +290,8 @@ fn options(args: &ImportArgs) -> Options {
         out: args.out.clone(),
         mapping: mapping(args),
         timestamp_unit: args.timestamp_unit.map(TimeUnit::from),
+        time_format: args.time_format.clone(),
+        delimiter: args.delimiter,
         default_action: args.default_action.clone(),
         target_action: args.target_action.clone(),
         min_rating: args.min_rating,
@@ -255,6 +326,11 @@ fn mapping(args: &ImportArgs) -> Mapping {
         history: args.history.clone(),
         rating: args.rating.clone(),
         event_columns: args.event_column.clone(),
+        history_separator: args.history_separator.clone().filter(|separator| !separator.is_empty()),
+        unfold: args.unfold,
+        actions: args.map_action.clone(),
+        context: args.context.clone(),
+        ignored: args.ignore.clone(),
     }
 }
 
@@ -281,6 +357,29 @@ impl From<UnitArg> for TimeUnit {
             UnitArg::Ns => TimeUnit::Ns,
             UnitArg::Rfc3339 => TimeUnit::Rfc3339,
         }
+    }
+}
+
+/// A delimiter by itself or by its name.
+pub fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() && !b"\"\r\n".contains(byte) => Ok(*byte),
+        _ => match text {
+            "tab" | "\\t" => Ok(b'\t'),
+            "comma" => Ok(b','),
+            "semicolon" => Ok(b';'),
+            "bar" | "pipe" => Ok(b'|'),
+            "space" => Ok(b' '),
+            _ => Err("expected one character, such as ; or |, or tab".into()),
+        },
+    }
+}
+
+/// `FROM=TO`.
+fn both(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((from, to)) if !from.is_empty() && !to.is_empty() => Ok((from.to_owned(), to.to_owned())),
+        _ => Err("expected FROM=TO".into()),
     }
 }
 

@@ -2,30 +2,47 @@
 //!
 //! ```text
 //! semrank score beauty-run --pairs pairs.tsv --out scores.tsv
+//! semrank score beauty-run --pairs pairs.parquet --user buyer --item sku --skip-unknown --out scores.parquet
 //! ```
 //!
-//! A line of the input is `user<TAB>item`; a line of the output has the score as a third column, in the same order. As in
-//! `semrank recommend`, the user's whole history counts. Scores of one user can be compared with each other; `-inf` is an
-//! item that the seen policy masks.
+//! The input is any table that `import` reads, or lines `user<TAB>item` without a header. The output has the score as a third column,
+//! in the same order, and a header where the input has one. As in `semrank recommend`, the user's whole history counts. Scores of
+//! one user can be compared with each other; `-inf` is an item that the seen policy masks.
 
 use crate::error::Error;
 use crate::output;
 use crate::run::{Finished, OpenArgs};
 use clap::Args;
 use semrank_core::{ItemId, UserId};
-use semrank_data::write_atomically;
+use semrank_data::import::{PairColumns, PairRow};
+use semrank_data::{ColumnType, TableFile, Value};
 use semrank_model::evaluate::Query;
 use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+const COLUMNS: [(&str, ColumnType); 3] =
+    [("user", ColumnType::Text), ("item", ColumnType::Text), ("score", ColumnType::Number)];
 
 /// `semrank score`.
 #[derive(Debug, Args)]
 pub(crate) struct ScoreArgs {
-    /// Lines `user<TAB>item`.
+    /// Pairs: a table with a user and an item column, by its extension as for `import`, or lines `user<TAB>item`; `-` is standard
+    /// input.
     #[arg(long, value_name = "FILE")]
     pairs: PathBuf,
-    /// Where to write `user<TAB>item<TAB>score` [default: standard output].
+    /// User column of the pairs [default: user_id, user, userId …].
+    #[arg(long, value_name = "COLUMN")]
+    user: Option<String>,
+    /// Item column of the pairs [default: item_id, item, itemId …].
+    #[arg(long, value_name = "COLUMN")]
+    item: Option<String>,
+    /// Delimiter of the pairs: a character, or `tab` [default: from the first lines].
+    #[arg(long, value_name = "CHARACTER", value_parser = crate::import::delimiter)]
+    delimiter: Option<u8>,
+    /// Leave out pairs whose user or item the data set does not have, and say how many.
+    #[arg(long)]
+    skip_unknown: bool,
+    /// Where to write the pairs with their scores: `.csv`, `.parquet`, or lines with tabs [default: standard output].
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -35,32 +52,93 @@ pub(crate) struct ScoreArgs {
 /// Scores what the arguments say.
 pub(crate) fn score(args: &ScoreArgs) -> Result<(), Error> {
     let run = args.from.finished()?;
-    let pairs = read_pairs(&run, &args.pairs)?;
-    let scores = scores(&run, &pairs);
-    let dataset = &run.data.dataset;
-    let mut text = String::new();
-    for (&(user, item), score) in pairs.iter().zip(scores) {
-        let _ = writeln!(text, "{}\t{}\t{score}", dataset.users.name(user.0), dataset.catalog.name(item));
+    let pairs = Pairs::read(&run, args)?;
+    pairs.tell_skipped();
+    let scores = scores(&run, &pairs.known);
+    let path = args.out.as_deref().unwrap_or(Path::new("standard output"));
+    let table = TableFile { path, columns: &COLUMNS, header: pairs.header };
+    if args.out.is_some() {
+        return Ok(table.write(|push| pairs.push(&run, &scores, push))?);
     }
-    match &args.out {
-        Some(path) => Ok(write_atomically(path, |out| out.write_all(text.as_bytes()))?),
-        None => output::lines(&text),
+    let mut text = Vec::new();
+    let written = table.write_to(&mut text, |push| pairs.push(&run, &scores, push));
+    written.map_err(Error::io("write to", path))?;
+    output::lines(&String::from_utf8_lossy(&text))
+}
+
+/// The number that prints the digits of `score` and no more.
+fn same_digits(score: f32) -> f64 {
+    score.to_string().parse().unwrap_or(f64::from(score))
+}
+
+/// The pairs of a file.
+struct Pairs {
+    known: Vec<(UserId, ItemId)>,
+    /// Whether the file names its columns.
+    header: bool,
+    /// Pairs left out, and what is wrong with the first of them.
+    skipped: usize,
+    first: Option<Error>,
+}
+
+impl Pairs {
+    fn read(run: &Finished, args: &ScoreArgs) -> Result<Pairs, Error> {
+        let columns = PairColumns {
+            path: args.pairs.clone(),
+            user: args.user.clone(),
+            item: args.item.clone(),
+            delimiter: args.delimiter,
+        };
+        let mut pairs = Pairs { known: Vec::new(), header: false, skipped: 0, first: None };
+        let mut reader = match columns.open() {
+            // No pair, no line.
+            Err(semrank_data::Error::Empty { .. }) => return Ok(pairs),
+            reader => reader?,
+        };
+        pairs.header = reader.has_header();
+        while let Some(pair) = reader.next_pair()? {
+            match known(run, &pair, reader.path()) {
+                Ok(pair) => pairs.known.push(pair),
+                Err(error) if args.skip_unknown => {
+                    pairs.skipped += 1;
+                    pairs.first.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(pairs)
+    }
+
+    /// A row for each pair.
+    fn push(
+        &self,
+        run: &Finished,
+        scores: &[f32],
+        push: &mut dyn FnMut(&[Value<'_>]) -> std::io::Result<()>,
+    ) -> std::io::Result<()> {
+        let dataset = &run.data.dataset;
+        self.known.iter().zip(scores).try_for_each(|(&(user, item), &score)| {
+            let (user, item) = (dataset.users.name(user.0), dataset.catalog.name(item));
+            push(&[Value::Text(user), Value::Text(item), Value::Number(same_digits(score))])
+        })
+    }
+
+    fn tell_skipped(&self) {
+        if let Some(first) = &self.first {
+            let all = self.skipped + self.known.len();
+            output::note(&format!("{} of {all} pairs are left out; the first: {first}", self.skipped));
+        }
     }
 }
 
-fn read_pairs(run: &Finished, path: &std::path::Path) -> Result<Vec<(UserId, ItemId)>, Error> {
-    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+fn known(run: &Finished, pair: &PairRow, path: &Path) -> Result<(UserId, ItemId), Error> {
     let dataset = &run.data.dataset;
-    let pair = |(at, line): (usize, &str)| {
-        let bad = |what: String| Error::BadPair { path: path.to_owned(), line: at + 1, what };
-        let (user, item) =
-            line.split_once('\t').ok_or_else(|| bad("has no tab between user and item".into()))?;
-        let user_id = dataset.users.get(user).ok_or_else(|| bad(format!("has the unknown user `{user}`")))?;
-        let item_id = dataset.catalog.ids.get(item);
-        let item_id = item_id.ok_or_else(|| bad(format!("has the unknown item `{item}`")))?;
-        Ok((UserId(user_id), ItemId(item_id)))
-    };
-    text.lines().enumerate().map(pair).collect()
+    let bad = |what: String| Error::BadPair { path: path.to_owned(), line: pair.line, what };
+    let user = dataset.users.get(&pair.user);
+    let user = user.ok_or_else(|| bad(format!("has the unknown user `{}`", pair.user)))?;
+    let item = dataset.catalog.ids.get(&pair.item);
+    let item = item.ok_or_else(|| bad(format!("has the unknown item `{}`", pair.item)))?;
+    Ok((UserId(user), ItemId(item)))
 }
 
 /// One score a pair, in their order.

@@ -123,18 +123,80 @@ fn a_bad_line_is_named_with_its_number() {
     let good = format!("{user}\t{item}\n");
     let out = fixture.path("scores.tsv");
     for (bad, expected) in [
-        (format!("{user} {item}\n"), "line 3 has no tab between user and item".to_owned()),
-        ("\n".into(), "line 3 has no tab".into()),
-        (format!("nobody\t{item}\n"), "line 3 has the unknown user `nobody`".into()),
-        (format!("{user}\tnothing\n"), "line 3 has the unknown item `nothing`".into()),
-        (format!("{user}\t{item}\t0.5\n"), format!("line 3 has the unknown item `{item}\t0.5`")),
+        (format!("{user} {item}\n"), "pairs.tsv:3: got 1 fields, expected 2".to_owned()),
+        (format!("\n{user}\n"), "pairs.tsv:4: got 1 fields".into()),
+        (format!("nobody\t{item}\n"), "pairs.tsv: line 3 has the unknown user `nobody`".into()),
+        (format!("{user}\tnothing\n"), "pairs.tsv: line 3 has the unknown item `nothing`".into()),
+        (format!("{user}\t{item}\t0.5\n"), "pairs.tsv:3: got 3 fields, expected 2".into()),
     ] {
         let pairs = fixture.write(&[good.clone(), good.clone(), bad, good.clone()]);
         let said = fail(["score", &fixture.run, "--pairs", &pairs, "--out", &out]);
-        assert!(said.contains(&format!("pairs.tsv: {expected}")), "no {expected:?} in: {said}");
-        assert!(said.contains("a line is `user<TAB>item`"), "{said}");
+        assert!(said.contains(&expected), "no {expected:?} in: {said}");
+        assert!(!expected.contains("unknown") || said.contains("--skip-unknown"), "{said}");
         assert!(!std::path::Path::new(&out).exists(), "nothing is written");
     }
     let said = fail(["score", &fixture.run, "--pairs", &fixture.path("absent.tsv")]);
     assert!(said.contains("cannot read") && said.contains("absent.tsv"), "{said}");
+}
+
+#[test]
+fn pairs_come_and_scores_go_as_tables() {
+    let fixture = Fixture::new();
+    let pairs = [fixture.pair(0, 1), fixture.pair(1, 2)];
+    let expected = fixture.scores(&pairs);
+    let [(user, item), (other, second)] = &pairs;
+    let file = |name: &str, text: String| {
+        std::fs::write(fixture.path(name), text).unwrap();
+        fixture.path(name)
+    };
+    let with_mark = file("bom.tsv", format!("\u{feff}{user}\t{item}\r\n\r\n{other}\t{second}\r\n"));
+    let named = file("named.csv", format!("item;slot;user\n{item};1;{user}\n{second};2;{other}\n"));
+    let score = |line: &str| line.rsplit(['\t', ',']).next().unwrap().parse::<f64>().unwrap();
+    let printed = succeed(["score", &fixture.run, "--pairs", &with_mark]);
+    assert_eq!(printed.lines().map(score).collect::<Vec<_>>(), expected);
+    let printed = succeed(["score", &fixture.run, "--pairs", &named]);
+    assert_eq!(printed.lines().next(), Some("user\titem\tscore"), "a header where the input has one");
+    assert_eq!(printed.lines().skip(1).map(score).collect::<Vec<_>>(), expected);
+
+    let (table, csv) = (fixture.path("scores.parquet"), fixture.path("scores.csv"));
+    succeed(["score", &fixture.run, "--pairs", &named, "--out", &table]);
+    succeed(["score", &fixture.run, "--pairs", &table, "--out", &csv]);
+    let text = std::fs::read_to_string(&csv).unwrap();
+    assert_eq!(text.lines().skip(1).map(score).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn unknown_pairs_are_left_out_on_request_and_counted() {
+    let fixture = Fixture::new();
+    let (user, item) = fixture.pair(0, 1);
+    let lines = [format!("{user}\t{item}\n"), format!("nobody\t{item}\n"), format!("{user}\tnothing\n")];
+    let output = common::call(["score", &fixture.run, "--pairs", &fixture.write(&lines), "--skip-unknown"]);
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stdout.clone()).unwrap().lines().count(), 1);
+    let said = common::stderr(&output);
+    assert!(
+        said.contains("2 of 3 pairs are left out") && said.contains("line 2 has the unknown user `nobody`"),
+        "{said}"
+    );
+}
+
+#[test]
+fn ids_with_blanks_are_scored_and_predicted() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let events: String = (0..240)
+        .map(|at| format!("user {},item {},{}\n", at % 20, (at * 7 + at / 20) % 15, 1_700_000_000 + at))
+        .collect();
+    std::fs::write(path("e.csv"), format!("user,item,timestamp\n{events}")).unwrap();
+    succeed(["import", "--events", &path("e.csv"), "--out", &path("set")]);
+    succeed(run_args(path("set").as_ref(), path("run").as_ref(), &[]));
+    std::fs::write(path("p.tsv"), "user 1\titem 2\n").unwrap();
+    assert!(succeed(["score", &path("run"), "--pairs", &path("p.tsv")]).starts_with("user 1\titem 2\t"));
+    let said = fail(["evaluate", &path("run"), "--predictions", &path("top.tsv")]);
+    assert!(said.contains("white space") && said.contains(".csv or a .parquet"), "{said}");
+    succeed(["evaluate", &path("run"), "--predictions", &path("top.csv")]);
+    let text = std::fs::read_to_string(path("top.csv")).unwrap();
+    assert!(text.starts_with("user,item,rank\nuser "), "{text}");
+    succeed(["evaluate", &path("run"), "--predictions", &path("top.parquet")]);
+    assert!(std::fs::metadata(path("top.parquet")).unwrap().len() > 0);
 }

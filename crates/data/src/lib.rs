@@ -27,6 +27,7 @@ mod report;
 mod row;
 mod scope;
 mod split;
+mod table_file;
 mod writer;
 
 pub use atomic::{StagedDir, settle, write_atomically};
@@ -46,4 +47,5 @@ pub use report::ImportReport;
 pub use row::{EventRow, ExtraColumn, ItemRow, LOG_COLUMNS, When, WriterOptions};
 pub use scope::{FitScope, ScopeKind};
 pub use split::{Case, Split, SplitKind, WithoutHistory};
+pub use table_file::TableFile;
 pub use writer::DatasetWriter;

@@ -10,6 +10,7 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -50,15 +51,15 @@ enum Builder {
 }
 
 /// A Parquet file being written; [`DatasetWriter::side_file`](crate::DatasetWriter::side_file) makes one.
-pub struct ParquetSink {
+pub struct ParquetSink<W: Write + Send = File> {
     path: PathBuf,
     schema: SchemaRef,
     columns: Vec<Builder>,
     buffered: usize,
-    writer: ArrowWriter<File>,
+    writer: ArrowWriter<W>,
 }
 
-impl std::fmt::Debug for ParquetSink {
+impl<W: Write + Send> std::fmt::Debug for ParquetSink<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "ParquetSink({})", self.path.display())
     }
@@ -66,6 +67,14 @@ impl std::fmt::Debug for ParquetSink {
 
 impl ParquetSink {
     pub(crate) fn create(path: &Path, columns: Vec<ExtraColumn>) -> Result<ParquetSink, Error> {
+        let file = File::create(path).map_err(Error::io("create", path))?;
+        ParquetSink::new(file, path, columns)
+    }
+}
+
+impl<W: Write + Send> ParquetSink<W> {
+    /// Writes into `out`; `path` is for messages.
+    pub(crate) fn new(out: W, path: &Path, columns: Vec<ExtraColumn>) -> Result<ParquetSink<W>, Error> {
         for (at, column) in columns.iter().enumerate() {
             if columns[..at].iter().any(|other| other.name == column.name) {
                 return Err(Error::Options(format!("column `{}` is given twice", column.name)));
@@ -74,8 +83,7 @@ impl ParquetSink {
         let fields: Vec<Field> = columns.iter().map(|c| Field::new(&c.name, c.kind.arrow(), true)).collect();
         let schema = Arc::new(Schema::new(fields));
         let properties = properties(&columns);
-        let file = File::create(path).map_err(Error::io("create", path))?;
-        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))
+        let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties))
             .map_err(Error::parquet("write", path))?;
         let columns = columns.iter().map(|column| Builder::new(column.kind)).collect();
         Ok(ParquetSink { path: path.to_owned(), schema, columns, buffered: 0, writer })

@@ -29,10 +29,15 @@ pub struct ImportReport {
     pub rejected_rows: Vec<RowError>,
     /// First and last event time (ms UTC); absent where the log has only an order.
     pub time_range_ms: Option<[i64; 2]>,
+    /// The unit of the source's times, and how it was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_unit: Option<String>,
     /// Share of items with a non-empty text, per text column.
     pub text_fill: BTreeMap<String, f64>,
     /// What was decided without being asked.
     pub notes: Vec<String>,
+    /// What is probably not meant so, with what to do about it.
+    pub warnings: Vec<String>,
     /// Content hash of the data set, [`hash_dataset`](crate::hash_dataset).
     pub hash: String,
     /// Wall time.

@@ -176,6 +176,46 @@ impl DatasetWriter {
         self.catalog.get(id).filter(|&row| (row as usize) < self.described_items)
     }
 
+    /// The id of an item that was written, by its number.
+    pub(crate) fn item_name(&self, row: u32) -> &str {
+        self.catalog.name(row)
+    }
+
+    /// All items so far, those of events and examples included.
+    pub(crate) fn items(&self) -> &Dictionary {
+        &self.catalog
+    }
+
+    /// All users so far that have events.
+    pub(crate) fn users(&self) -> &Dictionary {
+        &self.users
+    }
+
+    /// Events so far.
+    pub(crate) fn event_rows(&self) -> u64 {
+        self.event_rows
+    }
+
+    /// Events so far per action.
+    pub(crate) fn actions(&self) -> &BTreeMap<String, u64> {
+        &self.actions
+    }
+
+    /// Examples so far per part.
+    pub(crate) fn examples(&self) -> &BTreeMap<String, u64> {
+        &self.examples
+    }
+
+    /// The first and the last time so far (ms UTC).
+    pub(crate) fn time_range(&self) -> Option<[i64; 2]> {
+        self.time_range
+    }
+
+    /// The action to predict.
+    pub(crate) fn target_action(&self) -> Option<&str> {
+        self.options.meta.target_action.as_deref()
+    }
+
     /// The folder in the making: what else is written here, such as examples, belongs to the data set.
     pub fn folder(&self) -> &Path {
         self.stage.path()
@@ -236,8 +276,10 @@ impl DatasetWriter {
             rejected: 0,
             rejected_rows: Vec::new(),
             time_range_ms: self.time_range,
+            time_unit: self.options.meta.time_unit,
             text_fill: fill.collect(),
             notes: self.options.meta.notes,
+            warnings: Vec::new(),
             hash,
             seconds: self.started.elapsed().as_secs_f64(),
         })

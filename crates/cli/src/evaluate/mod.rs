@@ -22,13 +22,16 @@ use crate::error::Error;
 use crate::output;
 use crate::run::{Data, Finished, OpenArgs, PointwiseArgs, evaluate_pointwise};
 use clap::{Args, ValueEnum};
-use semrank_data::{Case, write_atomically};
-use semrank_model::evaluate::{EvaluateError, Protocol, RankOptions, rank, write_predictions};
+use semrank_data::{Case, ColumnType, TableFile, Value, write_atomically};
+use semrank_model::evaluate::{EvaluateError, Protocol, RankOptions, Ranked, rank, write_predictions};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// Items in a line of a predictions file.
 const PREDICTED: usize = 50;
+/// Columns of a predictions file that is a table.
+const COLUMNS: [(&str, ColumnType); 3] =
+    [("user", ColumnType::Text), ("item", ColumnType::Text), ("rank", ColumnType::Integer)];
 /// Cases whose lists are in memory at a time: 26 MB.
 const LISTED: usize = 1 << 16;
 
@@ -42,7 +45,7 @@ pub(crate) struct EvaluateArgs {
     #[arg(long)]
     json: bool,
     /// Write the model's best 50 items of every case: `user<TAB>item item …`; of a ranking task its rows:
-    /// `user<TAB>item<TAB>label<TAB>score`.
+    /// `user<TAB>item<TAB>label<TAB>score`. A .csv or .parquet file has a row for each item, with its rank.
     #[arg(long, value_name = "FILE")]
     predictions: Option<PathBuf>,
     /// Leave items of the history out of the predictions.
@@ -114,18 +117,49 @@ fn write_lists(run: &Finished, part: Part, protocol: Protocol, path: &Path) -> R
     let ranker = run.ranker(&encoded, &similar);
     let options = RankOptions { list: PREDICTED };
     let mut refused = None;
-    let written = write_atomically(path, |out| {
-        let mut lists = |cases: &[Case]| {
-            let ranking = rank(&ranker, &dataset.events, dataset.catalog.len(), cases, options)?;
-            write_predictions(out, cases, ranking.of(protocol), &dataset.users, &dataset.catalog.ids)
-        };
-        cases.chunks(LISTED).try_for_each(&mut lists).map_err(|error| match error {
-            EvaluateError::Write(error) => error,
-            other => std::io::Error::other(refused.insert(other).to_string()),
+    let ranked = |cases: &[Case]| {
+        let ranking = rank(&ranker, &dataset.events, dataset.catalog.len(), cases, options)?;
+        Ok::<_, EvaluateError>(ranking.of(protocol).clone())
+    };
+    let mut or_refused = |error: EvaluateError| match error {
+        EvaluateError::Write(error) => error,
+        other => std::io::Error::other(refused.insert(other).to_string()),
+    };
+    let written = if TableFile::holds_any_id(path) {
+        let table = TableFile { path, columns: &COLUMNS, header: true };
+        table.write(|push| {
+            cases.chunks(LISTED).try_for_each(|cases| {
+                let ranked = ranked(cases).map_err(&mut or_refused)?;
+                push_lists(run, cases, &ranked, push)
+            })
         })
-    });
+    } else {
+        write_atomically(path, |out| {
+            let mut lists = |cases: &[Case]| {
+                write_predictions(out, cases, &ranked(cases)?, &dataset.users, &dataset.catalog.ids)
+            };
+            cases.chunks(LISTED).try_for_each(|cases| lists(cases).map_err(&mut or_refused))
+        })
+    };
     match refused {
         Some(error) => Err(error.into()),
         None => Ok(written?),
     }
+}
+
+/// A row for each item of each case.
+fn push_lists(
+    run: &Finished,
+    cases: &[Case],
+    ranked: &Ranked,
+    push: &mut dyn FnMut(&[Value<'_>]) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    let dataset = &run.data.dataset;
+    for (at, case) in cases.iter().enumerate() {
+        let user = Value::Text(dataset.users.name(case.user.0));
+        for (rank, &item) in (1..).zip(ranked.list(at)) {
+            push(&[user, Value::Text(dataset.catalog.name(item)), Value::Integer(rank)])?;
+        }
+    }
+    Ok(())
 }

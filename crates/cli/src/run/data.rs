@@ -3,7 +3,7 @@
 use crate::config::{Config, Task};
 use crate::error::Error;
 use semrank_core::{ItemId, Segment, UserId, narrow, segments};
-use semrank_data::{Dataset, Examples, FitScope, Split, hash_dataset};
+use semrank_data::{Dataset, Examples, FitScope, Split, SplitKind, hash_dataset};
 use semrank_model::{Shape, TrainingData};
 use semrank_tokens::SemanticIds;
 use serde_json::json;
@@ -53,6 +53,9 @@ impl Data {
 
     /// Refuses what cannot be trained and tested.
     pub(crate) fn check_size(&self) -> Result<(), Error> {
+        if self.split.kind == SplitKind::Time && self.is_one_moment() {
+            return Err(Error::OneMoment { dataset: self.dataset.meta.name.clone() });
+        }
         let small = |what| Err(Error::TooSmall { dataset: self.dataset.meta.name.clone(), what });
         if self.split.test.is_empty() {
             return small("no test case: no user has a target with a history before it");
@@ -64,6 +67,12 @@ impl Data {
             return small("no training event of the target action");
         }
         Ok(())
+    }
+
+    /// Whether all of several events have the same time.
+    fn is_one_moment(&self) -> bool {
+        let times = self.dataset.events.times();
+        times.len() > 1 && times.iter().all(|time| *time == times[0])
     }
 
     /// What training may see; `content` is `[items x width]` or empty.

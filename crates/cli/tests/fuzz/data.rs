@@ -1,7 +1,9 @@
 //! Files of catalogues, logs and labelled rows.
 
 use crate::harness::{Subject, said};
-use semrank_data::import::{Format, Mapping, Options, PartFiles, TextColumns, UnknownItems, import};
+use semrank_data::import::{
+    Format, Mapping, Options, PairColumns, PartFiles, TextColumns, UnknownItems, import,
+};
 use semrank_data::{ColumnType, Dataset, DatasetWriter, Examples, ExtraColumn, Value, WriterOptions};
 use std::io::Write;
 use std::path::Path;
@@ -10,7 +12,11 @@ pub(crate) const TABLES: &[Subject] = &[
     Subject { name: "csv", make: csv, read: |folder| table(folder, "csv") },
     Subject { name: "tsv", make: tsv, read: |folder| table(folder, "tsv") },
     Subject { name: "ndjson", make: ndjson, read: |folder| table(folder, "ndjson") },
+    Subject { name: "json", make: json, read: |folder| table(folder, "json") },
+    Subject { name: "semicolons", make: semicolons, read: |folder| table(folder, "txt") },
     Subject { name: "gzip", make: gzip, read: |folder| table(folder, "csv.gz") },
+    Subject { name: "zstd", make: zstd, read: |folder| table(folder, "csv.zst") },
+    Subject { name: "pairs", make: pairs, read: read_pairs },
     Subject { name: "texts", make: text_columns, read: texts },
 ];
 
@@ -65,6 +71,39 @@ fn ndjson(folder: &Path) -> Vec<String> {
 {"item":7}
 {"item":"b","title":"F\u00fc\u00dfe","kind":null}"#;
     write(folder, &[("items.ndjson", items), ("events.ndjson", events)])
+}
+
+fn json(folder: &Path) -> Vec<String> {
+    let events = r#"[{"user":"ann","item":"b","time":"2023-11-14 22:13:22 UTC"},
+ {"user":"bob",
+  "item":7,"time":"2023-11-14T22:13:25Z"}]
+"#;
+    let items = r#"[{"item":"b","title":["red","\"big\" shoe"],"active_to":"9999-12-31"},{"item":7}]"#;
+    write(folder, &[("items.json", items), ("events.json", events)])
+}
+
+fn semicolons(folder: &Path) -> Vec<String> {
+    let divided = |text: &str| text.replace(',', ";").replace('\n', "\r\n");
+    write(folder, &[("items.txt", divided(ITEMS)), ("events.txt", divided(EVENTS))])
+}
+
+fn zstd(folder: &Path) -> Vec<String> {
+    let pack = |text: &str| zstd::encode_all(text.as_bytes(), 1).expect("a zstd file");
+    write(folder, &[("items.csv.zst", pack(ITEMS)), ("events.csv.zst", pack(EVENTS))])
+}
+
+fn pairs(folder: &Path) -> Vec<String> {
+    let named = "item_id;user;more\r\na;ann;1\r\n\r\n\"b;c\";bob;2\r\n";
+    write(folder, &[("pairs.tsv", "ann b\ta\nbob\tb\n"), ("pairs.csv", named)])
+}
+
+fn read_pairs(folder: &Path) -> Result<(), String> {
+    for name in ["pairs.tsv", "pairs.csv"] {
+        let columns = PairColumns { path: folder.join(name), ..PairColumns::default() };
+        let mut reader = columns.open().map_err(said)?;
+        while reader.next_pair().map_err(said)?.is_some() {}
+    }
+    Ok(())
 }
 
 fn gzip(folder: &Path) -> Vec<String> {

@@ -1,5 +1,8 @@
 //! The events of any table: columns found, rows checked and written.
 
+use super::absent::Absent;
+use super::actions::Actions;
+use super::duplicates;
 use super::extra::{self, Extra, Keep, Known, known};
 use super::header::{Cell, Header, Wanted};
 use super::items::ITEM_IDS;
@@ -7,9 +10,13 @@ use super::options::Options;
 use super::rows::{Row, Rows};
 use super::session::Session;
 use super::time::Clock;
+use super::unfold::UnfoldedRow;
 use crate::{ColumnType, Error, EventRow, ExtraColumn, When};
 
-const USERS: [&str; 5] = ["user_id", "user", "userId", "customer_id", "session_id"];
+/// The usual names of a user id.
+pub(crate) const USERS: [&str; 5] = ["user_id", "user", "userId", "customer_id", "session_id"];
+/// The usual names of a time.
+pub(crate) const TIMES: [&str; 2] = ["timestamp", "time"];
 const KNOWN: [Known; 9] = [
     known("event_id", ColumnType::Text),
     known("parent_event_id", ColumnType::Text),
@@ -33,11 +40,47 @@ pub(crate) struct EventsPlan {
     min_rating: Option<f64>,
     extra: Vec<Extra>,
     too_low: u64,
+    actions: Actions,
+    /// Whether the item column holds lists, and their separator where one is given.
+    unfold: Option<Option<String>>,
+    seen: Seen,
 }
 
-enum Order {
+/// What is to be told of all events together.
+#[derive(Default)]
+struct Seen {
+    users: Absent,
+    items: Absent,
+    hashes: Vec<u64>,
+}
+
+impl Seen {
+    fn write(&mut self, event: &EventRow<'_>, session: &mut Session) -> Result<(), Error> {
+        session.event(event)?;
+        self.users.count(event.user);
+        self.items.count(event.item);
+        self.hashes.push(duplicates::of_event(event));
+        Ok(())
+    }
+
+    fn warn(self, [user, item]: [&str; 2], placed: bool, session: &mut Session) {
+        self.users.warn(session, user);
+        self.items.warn(session, item);
+        let repeated = if placed { duplicates::repeated(self.hashes) } else { 0 };
+        if repeated > 0 {
+            session.warn(format!(
+                "{repeated} events repeat another in every column that was read: each counts. Remove them from the source if they \
+                 are no real repeats"
+            ));
+        }
+    }
+}
+
+/// What orders the events of a user.
+pub(crate) enum Order {
     Time(Cell, Clock),
     Position(Cell),
+    /// The order of the rows.
     Row,
 }
 
@@ -66,7 +109,7 @@ impl EventsPlan {
             mapped: &mapping.event_columns,
             known: &KNOWN,
             flag: "--event-column",
-            unit: options.timestamp_unit,
+            times: &options.times(),
         };
         let mut extra = keep.select(&mut header)?;
         if let Some(rating) = &rating
@@ -75,8 +118,20 @@ impl EventsPlan {
             extra.push(Extra::number(rating.clone(), "value"));
         }
         header.finish()?;
-        let min_rating = options.min_rating;
-        Ok(EventsPlan { rows, user, item, action, order, rating, min_rating, extra, too_low: 0 })
+        Ok(EventsPlan {
+            rows,
+            user,
+            item,
+            action,
+            order,
+            rating,
+            min_rating: options.min_rating,
+            extra,
+            too_low: 0,
+            actions: Actions::new(&mapping.actions),
+            unfold: mapping.unfold.then(|| mapping.history_separator.clone()),
+            seen: Seen::default(),
+        })
     }
 
     /// The extra columns to write.
@@ -107,6 +162,24 @@ impl EventsPlan {
     fn write(&mut self, row: &Row, number: u64, session: &mut Session) -> Result<(), Error> {
         let file = self.rows.path();
         let user = self.user.id(row, file)?;
+        if let (Some(cell), Some(least)) = (&self.rating, self.min_rating)
+            && cell.number(row, file)? < least
+        {
+            self.too_low += 1;
+            return Ok(());
+        }
+        let extra = extra::values(&mut self.extra, row, file)?;
+        if let Some(separator) = &self.unfold {
+            let list = UnfoldedRow::new((&self.item, &self.action, &mut self.order), row, file, separator)?;
+            list.items
+                .iter()
+                .try_for_each(|item| session.check_item(row.place(file), &self.item.name, item))?;
+            for (at, item) in list.items.iter().enumerate() {
+                let (action, time) = (self.actions.name(list.actions.of(at)), list.times.of(at, number));
+                self.seen.write(&EventRow { user, item, action, time, extra: &extra }, session)?;
+            }
+            return Ok(());
+        }
         let item = self.item.id(row, file)?;
         let action = match &self.action {
             Ok(cell) => cell.id(row, file)?,
@@ -117,18 +190,13 @@ impl EventsPlan {
             Order::Position(cell) => When::Position(cell.position(row, file)?),
             Order::Row => When::Position(number as i64),
         };
-        if let (Some(cell), Some(least)) = (&self.rating, self.min_rating)
-            && cell.number(row, file)? < least
-        {
-            self.too_low += 1;
-            return Ok(());
-        }
         session.check_item(row.place(file), &self.item.name, item)?;
-        let extra = extra::values(&mut self.extra, row, file)?;
-        session.event(&EventRow { user, item, action, time, extra: &extra })
+        let action = self.actions.name(action);
+        self.seen.write(&EventRow { user, item, action, time, extra: &extra }, session)
     }
 
-    fn describe(&self, session: &mut Session) {
+    fn describe(self, session: &mut Session) {
+        session.remark(self.rows.as_ref());
         match &self.order {
             Order::Time(_, clock) => session.time_unit(clock.describe()),
             Order::Position(cell) => session.note(format!("no times: `{}` orders the events", cell.name)),
@@ -140,6 +208,10 @@ impl EventsPlan {
         if let Some(least) = self.min_rating {
             session.note(format!("{} events rated below {least} left out", self.too_low));
         }
+        self.actions.warn(session);
+        // Rows without a place in time may be alike and yet be two, and so may the items of a session.
+        let placed = !matches!(self.order, Order::Row) && self.unfold.is_none();
+        self.seen.warn([&self.user.name, &self.item.name], placed, session);
     }
 }
 
@@ -154,10 +226,10 @@ fn order(header: &mut Header<'_>, options: &Options) -> Result<Order, Error> {
         return header.select(name, "--order").map(Order::Position);
     }
     let given = mapping.timestamp.as_deref();
-    let found = header.find(&Wanted { given, usual: &["timestamp", "time"], flag: "--timestamp" })?;
+    let found = header.find(&Wanted { given, usual: &TIMES, flag: "--timestamp" })?;
     Ok(match found {
         Some(cell) => {
-            let clock = Clock::new(options.timestamp_unit, &cell.kind);
+            let clock = header.clock(&cell, &options.times())?;
             Order::Time(cell, clock)
         }
         None => Order::Row,

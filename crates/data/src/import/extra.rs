@@ -2,7 +2,7 @@
 
 use super::header::{Cell, Header};
 use super::rows::{CellKind, Row};
-use super::time::{Clock, TimeUnit};
+use super::time::{Clock, TimeRules};
 use crate::{ColumnType, Error, ExtraColumn, RowError, Value};
 use std::path::Path;
 
@@ -66,7 +66,7 @@ pub(crate) struct Keep<'a> {
     /// Kept whenever the source has them.
     pub(crate) known: &'a [Known],
     pub(crate) flag: &'static str,
-    pub(crate) unit: Option<TimeUnit>,
+    pub(crate) times: &'a TimeRules,
 }
 
 impl Keep<'_> {
@@ -77,7 +77,9 @@ impl Keep<'_> {
         let present = self
             .known
             .iter()
-            .filter(|known| names.iter().any(|name| name == known.name) && !mapped(known.name))
+            .filter(|known| {
+                names.iter().any(|name| name.eq_ignore_ascii_case(known.name)) && !mapped(known.name)
+            })
             .map(|known| (known.name.to_owned(), known.name.to_owned()));
         let wanted: Vec<(String, String)> = self.mapped.iter().cloned().chain(present).collect();
         wanted.into_iter().map(|(name, source)| self.extra(header, name, &source)).collect()
@@ -87,15 +89,15 @@ impl Keep<'_> {
         let cell = header.select(source, self.flag)?;
         let known = self.known.iter().find(|known| known.name == name);
         let kind = known.map_or_else(|| column_type(&cell.kind), |known| known.kind);
-        let clock = known.filter(|known| known.time).map(|_| Clock::new(self.unit, &cell.kind));
+        let clock = known.filter(|known| known.time).map(|_| header.clock(&cell, self.times)).transpose()?;
         Ok(Extra { cell, column: ExtraColumn { name, kind }, clock })
     }
 }
 
-fn column_type(kind: &CellKind) -> ColumnType {
+pub(crate) fn column_type(kind: &CellKind) -> ColumnType {
     match kind {
-        CellKind::Integer | CellKind::Time => ColumnType::Integer,
-        CellKind::Float => ColumnType::Number,
+        CellKind::Integer | CellKind::Time { .. } => ColumnType::Integer,
+        CellKind::Float | CellKind::SmallFloat => ColumnType::Number,
         CellKind::Text | CellKind::Other(_) => ColumnType::Text,
     }
 }

@@ -1,11 +1,12 @@
 //! The items file of any format: columns found, rows checked and written.
 
+use super::absent::Absent;
 use super::extra::{self, Extra, Keep, Known, known};
 use super::header::{Cell, Header, Wanted};
 use super::options::Options;
-use super::rows::{Row, Rows};
+use super::rows::{self, Row, Rows};
 use super::session::{Layout, Session};
-use super::time::Clock;
+use super::time::{Beyond, Clock};
 use crate::{ColumnType, Error, ItemRow, RowError};
 use semrank_core::Kind;
 use std::borrow::Cow;
@@ -37,16 +38,23 @@ pub(crate) struct ItemsPlan {
     rows: Box<dyn Rows>,
     id: Cell,
     kind: Option<KindCell>,
-    valid_from: Option<(Cell, Clock)>,
-    active_from: Option<(Cell, Clock)>,
-    active_to: Option<(Cell, Clock)>,
+    valid_from: Option<TimeCell>,
+    active_from: Option<TimeCell>,
+    active_to: Option<TimeCell>,
     texts: Vec<Cell>,
     /// Whether the column `genres` is a list as MovieLens writes it.
     genres: bool,
     extra: Vec<Extra>,
+    absent: Absent,
 }
 
 impl ItemsPlan {
+    /// The plan for the items table of `options`, if there is one.
+    pub(crate) fn open(options: &Options) -> Result<Option<ItemsPlan>, Error> {
+        let rows = options.items.as_deref().map(|path| rows::open(path, options.delimiter)).transpose()?;
+        rows.map(|rows| ItemsPlan::new(rows, options)).transpose()
+    }
+
     /// Finds the columns of `rows`.
     pub(crate) fn new(mut rows: Box<dyn Rows>, options: &Options) -> Result<ItemsPlan, Error> {
         let mapping = &options.mapping;
@@ -59,27 +67,37 @@ impl ItemsPlan {
         let given = mapping.kind.as_deref();
         let kind = header.find(&Wanted { given, usual: &["kind"], flag: "--kind" })?;
         let kind = kind.map(|cell| KindCell { cell, given: given.is_some(), others: 0 });
+        let times = options.times();
         let mut time = |given: &Option<String>, usual: &str, flag| {
             let cell = header.find(&Wanted { given: given.as_deref(), usual: &[usual], flag })?;
-            Ok::<_, Error>(cell.map(|cell| {
-                let clock = Clock::new(options.timestamp_unit, &cell.kind);
-                (cell, clock)
+            let time = |cell: Cell| Ok::<_, Error>((header.clock(&cell, &times)?, cell));
+            Ok::<_, Error>(cell.map(time).transpose()?.map(|(clock, cell)| TimeCell {
+                cell,
+                clock,
+                beyond: 0,
             }))
         };
         let valid_from = time(&mapping.valid_from, "valid_from", "--valid-from")?;
         let active_from = time(&mapping.active_from, "active_from", "--active-from")?;
         let active_to = time(&mapping.active_to, "active_to", "--active-to")?;
         let texts = texts(&mut header, mapping.text.as_deref())?;
-        let keep = Keep {
-            mapped: &mapping.item_columns,
-            known: &KNOWN,
-            flag: "--item-column",
-            unit: options.timestamp_unit,
-        };
+        let keep =
+            Keep { mapped: &mapping.item_columns, known: &KNOWN, flag: "--item-column", times: &times };
         let extra = keep.select(&mut header)?;
         header.finish()?;
         let genres = false;
-        Ok(ItemsPlan { rows, id, kind, valid_from, active_from, active_to, texts, genres, extra })
+        Ok(ItemsPlan {
+            rows,
+            id,
+            kind,
+            valid_from,
+            active_from,
+            active_to,
+            texts,
+            genres,
+            extra,
+            absent: Absent::default(),
+        })
     }
 
     /// Reads the column `genres` as MovieLens writes it: `Crime|Drama`, or `(no genres listed)`.
@@ -113,6 +131,15 @@ impl ItemsPlan {
             }
         }
         session.require_rows(written, self.rows.path(), "a row for each item")?;
+        session.remark(self.rows.as_ref());
+        self.absent.warn(session, &self.id.name);
+        let open =
+            [(&self.active_from, "1970 or before: no start"), (&self.active_to, "2100 or later: no end")];
+        for (column, what) in open {
+            if let Some(TimeCell { cell, beyond: beyond @ 1.., .. }) = column {
+                session.note(format!("{beyond} items have a time in `{}` of {what}", cell.name));
+            }
+        }
         if self.texts.is_empty() {
             session.note("no text column found; --text names them");
         }
@@ -133,6 +160,7 @@ impl ItemsPlan {
     fn write(&mut self, row: &Row, session: &mut Session) -> Result<(), Error> {
         let file = self.rows.path();
         let id = self.id.id(row, file)?;
+        self.absent.count(id);
         let texts: Vec<Cow<'_, str>> = self.texts.iter().map(|cell| self.text(cell, row)).collect();
         let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
         let extra = extra::values(&mut self.extra, row, file)?;
@@ -140,9 +168,9 @@ impl ItemsPlan {
             id,
             kind: self.kind.as_mut().map_or(Ok(Kind::Organic), |kind| kind.of(row, file))?,
             texts: &texts,
-            valid_from: time(&mut self.valid_from, row, file)?,
-            active_from: time(&mut self.active_from, row, file)?,
-            active_to: time(&mut self.active_to, row, file)?,
+            valid_from: time(&mut self.valid_from, None, row, file)?,
+            active_from: time(&mut self.active_from, Some(Beyond::Start), row, file)?,
+            active_to: time(&mut self.active_to, Some(Beyond::End), row, file)?,
             extra: &extra,
         };
         session.item(row.place(file), &self.id.name, &item)
@@ -155,7 +183,8 @@ pub(crate) fn texts(header: &mut Header<'_>, given: Option<&[String]>) -> Result
         Some(names) => names.iter().map(|name| header.select(name, "--text")).collect(),
         None => {
             let names = header.names();
-            let usual = names.iter().filter(|name| USUAL_TEXTS.contains(&name.as_str()));
+            let usual =
+                names.iter().filter(|name| USUAL_TEXTS.iter().any(|usual| name.eq_ignore_ascii_case(usual)));
             usual.map(|name| header.select(name, "--text")).collect()
         }
     }
@@ -185,9 +214,28 @@ impl KindCell {
     }
 }
 
-fn time(column: &mut Option<(Cell, Clock)>, row: &Row, file: &Path) -> Result<Option<i64>, RowError> {
-    match column {
-        Some((cell, clock)) if !cell.of(row).is_empty() => cell.time(row, file, clock).map(Some),
-        _ => Ok(None),
+/// A column of times, with the values that stand for none.
+struct TimeCell {
+    cell: Cell,
+    clock: Clock,
+    beyond: u64,
+}
+
+/// The time of a row; `open` is the kind of time by which tables say that there is none.
+fn time(
+    column: &mut Option<TimeCell>,
+    open: Option<Beyond>,
+    row: &Row,
+    file: &Path,
+) -> Result<Option<i64>, RowError> {
+    let Some(TimeCell { cell, clock, beyond }) = column else { return Ok(None) };
+    let text = cell.of(row);
+    if text.is_empty() {
+        return Ok(None);
     }
+    if open.is_some() && clock.beyond(text) == open {
+        *beyond += 1;
+        return Ok(None);
+    }
+    cell.time(row, file, clock).map(Some)
 }

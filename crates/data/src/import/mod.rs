@@ -17,17 +17,25 @@
 //! # }
 //! ```
 
+mod absent;
+mod actions;
+mod alike;
 mod delimited;
+mod duplicates;
 mod events;
 mod extra;
 mod header;
 mod items;
+mod json_rows;
+mod json_values;
 mod lines;
+mod list;
 mod mind;
 mod movielens;
-mod ndjson;
 mod options;
+mod pairs;
 mod parquet_rows;
+mod parts;
 mod pointwise;
 mod recbole;
 mod rows;
@@ -37,9 +45,13 @@ mod source;
 mod table;
 mod texts;
 mod time;
+mod time_format;
+mod unfold;
+mod warnings;
 mod wikispeedia;
 
 pub use options::{Format, Mapping, Options, PartFiles, UnknownItems};
+pub use pairs::{PairColumns, PairReader, PairRow};
 pub use texts::{TextColumns, TextReader, TextRow};
 pub use time::TimeUnit;
 
@@ -50,6 +62,7 @@ use crate::{Error, ImportReport};
 /// # Errors
 /// Everything that [`Error`] lists; nothing is left behind then, and an existing data set is untouched.
 pub fn import(options: &Options) -> Result<ImportReport, Error> {
+    options.check()?;
     match options.format {
         Format::Table => table::import(options),
         Format::S3rec => s3rec::import(options),

@@ -1,7 +1,9 @@
 //! What to import and how its columns map to those of a data set.
 
-use super::time::TimeUnit;
-use crate::Part;
+use super::source::is_standard_input;
+use super::time::{TimeRules, TimeUnit};
+use super::time_format::TimeFormat;
+use crate::{Error, Part};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -72,6 +74,24 @@ pub struct Mapping {
     pub rating: Option<String>,
     /// More event columns, as (name in the data set, name in the source).
     pub event_columns: Vec<(String, String)>,
+    /// What stands between the ids of a list that is a text; the usual notations when absent.
+    pub history_separator: Option<String>,
+    /// Whether the item column of the events holds lists, oldest first: an event for each of their items.
+    pub unfold: bool,
+    /// Action names to replace, as (name in the source, name in the data set).
+    pub actions: Vec<(String, String)>,
+    /// The columns of labelled rows to keep as context; all when absent.
+    pub context: Option<Vec<String>>,
+    /// Columns of labelled rows to leave out.
+    pub ignored: Vec<String>,
+}
+
+impl Mapping {
+    /// Whether a column of labelled rows is kept; --context chooses among those that have no `standard` meaning.
+    pub(crate) fn keeps(&self, column: &str, standard: bool) -> bool {
+        let named = |names: &[String]| names.iter().any(|name| name == column);
+        !named(&self.ignored) && (standard || self.context.as_deref().is_none_or(named))
+    }
 }
 
 /// The files of labelled rows.
@@ -112,6 +132,10 @@ pub struct Options {
     pub mapping: Mapping,
     /// The unit of time columns; found from the first value when absent.
     pub timestamp_unit: Option<TimeUnit>,
+    /// How times are written, where they are texts of another form: `DD/MM/YYYY`, or as in strptime(3).
+    pub time_format: Option<String>,
+    /// The delimiter of text files; found from their first lines when absent.
+    pub delimiter: Option<u8>,
     /// The action of events without an action column; by format when absent.
     pub default_action: Option<String>,
     /// The action to predict.
@@ -132,4 +156,28 @@ pub struct Options {
     pub licence: Option<String>,
     /// Asked before every row whether to end early; then nothing is left.
     pub stop: Option<fn() -> bool>,
+}
+
+impl Options {
+    /// How times are written.
+    pub(crate) fn times(&self) -> TimeRules {
+        TimeRules { unit: self.timestamp_unit, format: self.time_format.as_deref().map(TimeFormat::new) }
+    }
+
+    /// Refuses options that do not go together.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let files = [Some(self.events.as_path()), self.items.as_deref()];
+        let files = files.into_iter().flatten().chain(self.parts.given().into_iter().map(|(_, file)| file));
+        let refuse = |message: &str| Err(Error::Options(message.into()));
+        if files.filter(|file| is_standard_input(file)).count() > 1 {
+            return refuse("standard input (`-`) can be read once: give the other tables as files");
+        }
+        if self.format == Format::Mind && is_standard_input(&self.events) {
+            return refuse("behaviors.tsv is read twice: give a file, not standard input (`-`)");
+        }
+        if self.time_format.is_some() && self.timestamp_unit.is_some() {
+            return refuse("give --time-format or --timestamp-unit, not both");
+        }
+        Ok(())
+    }
 }

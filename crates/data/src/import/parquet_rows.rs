@@ -1,7 +1,7 @@
 //! Parquet files as rows of text cells; only the selected columns are read.
 
 use super::rows::{CellKind, Column, MOST_EXACT_F64, Row, Rows, float_text, is_exact};
-use super::source;
+use super::source::{self, Source, is_standard_input, label};
 use crate::Error;
 use crate::columns::{Batch, Batches, Table, lost};
 use crate::limits::{self, TIMES_EXPECTED};
@@ -31,15 +31,27 @@ pub(crate) struct ParquetRows {
 
 impl ParquetRows {
     pub(crate) fn open(path: &Path) -> Result<ParquetRows, Error> {
-        let gzip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
-        let table = if gzip { unpacked(path)? } else { Table::open(path)? };
+        let packed = ["gz", "zst", "zstd"];
+        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+        match extension.is_some_and(|extension| packed.contains(&extension.as_str())) {
+            true => Self::unpacked(path, source::open(path)?),
+            false => Ok(Self::of(path, Table::open(path)?)),
+        }
+    }
+
+    /// The same of a file that is packed, or comes through standard input.
+    pub(crate) fn unpacked(path: &Path, source: Source) -> Result<ParquetRows, Error> {
+        Ok(Self::of(label(path), unpacked(path, source)?))
+    }
+
+    fn of(path: &Path, table: Table) -> ParquetRows {
         let columns = table
             .schema()
             .fields()
             .iter()
             .map(|field| Column { name: field.name().clone(), kind: kind(field.data_type()) })
             .collect();
-        Ok(ParquetRows {
+        ParquetRows {
             path: path.to_owned(),
             columns,
             selected: Vec::new(),
@@ -49,7 +61,7 @@ impl ParquetRows {
             rows: 0,
             at: 0,
             first_row: 1,
-        })
+        }
     }
 
     fn load(&mut self, batch: &Batch) -> Result<(), Error> {
@@ -103,25 +115,32 @@ impl Rows for ParquetRows {
     }
 }
 
-/// Parquet needs to seek, so a gzipped file is unpacked into an unnamed temporary one.
-fn unpacked(path: &Path) -> Result<Table, Error> {
+/// Parquet needs to seek, so a packed file is unpacked into an unnamed temporary one, and standard input written to one.
+fn unpacked(path: &Path, source: Source) -> Result<Table, Error> {
     let mut file = tempfile::tempfile().map_err(Error::io("unpack", path))?;
-    let packed = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
-    let most = limits::most_unpacked_bytes(packed);
-    let unpacked = std::io::copy(&mut source::open(path)?.take(most + 1), &mut file);
-    if unpacked.map_err(source::read_error(path))? > most {
-        let reason = format!("its {packed} bytes hold more than {most}");
-        return Err(Error::Damaged { path: path.to_owned(), format: "gzip", reason });
+    let name = label(path);
+    if is_standard_input(path) {
+        std::io::copy(&mut source.take(u64::MAX), &mut file).map_err(source::read_error(name))?;
+    } else {
+        let packed = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
+        let most = limits::most_unpacked_bytes(packed);
+        let unpacked = std::io::copy(&mut source.take(most + 1), &mut file);
+        if unpacked.map_err(source::read_error(path))? > most {
+            let reason = format!("its {packed} bytes hold more than {most}");
+            return Err(Error::Damaged { path: path.to_owned(), format: "gzip", reason });
+        }
     }
-    file.seek(SeekFrom::Start(0)).map_err(Error::io("unpack", path))?;
-    Table::from_file(path, file)
+    file.seek(SeekFrom::Start(0)).map_err(Error::io("unpack", name))?;
+    Table::from_file(name, file)
 }
 
 fn kind(arrow: &DataType) -> CellKind {
     match arrow {
         kind if kind.is_integer() => CellKind::Integer,
-        kind if kind.is_floating() => CellKind::Float,
-        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => CellKind::Time,
+        DataType::Float64 => CellKind::Float,
+        kind if kind.is_floating() => CellKind::SmallFloat,
+        DataType::Timestamp(_, zone) => CellKind::Time { zoned: zone.is_some() },
+        DataType::Date32 | DataType::Date64 => CellKind::Time { zoned: false },
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Boolean => CellKind::Text,
         DataType::Decimal128(..) | DataType::Null => CellKind::Text,
         DataType::Dictionary(_, values) => kind(values),
@@ -209,7 +228,7 @@ impl Cells {
             Cells::List(column, exact) if column.is_valid(at) => {
                 let values = column.value(at);
                 let texts: Vec<&str> = values.as_string::<i32>().iter().flatten().collect();
-                out.push(&texts.join(", "), *exact);
+                out.push_list(&texts, *exact);
             }
             _ => out.push("", true),
         }

@@ -4,12 +4,14 @@
 //! Some numbers had lost digits before: floats beyond 2^53 stand for several integers each. Their cells are marked, so that none of
 //! them becomes an id.
 
-use super::delimited::Delimited;
-use super::ndjson::JsonLines;
+use super::delimited::{Delimited, Dialect};
+use super::json_rows::JsonRows;
 use super::parquet_rows::ParquetRows;
-use super::source::{Place, plain_name};
+use super::parts::Parts;
+use super::source::{self, Place, Source, is_standard_input, label, plain_name};
 use crate::Error;
 use std::fmt;
+use std::io::BufRead;
 use std::path::Path;
 
 /// What a column's cells are in their file.
@@ -17,9 +19,15 @@ use std::path::Path;
 pub(crate) enum CellKind {
     Text,
     Integer,
+    /// 64 bits.
     Float,
+    /// 32 or 16 bits, which cannot hold the time of an event.
+    SmallFloat,
     /// A typed time, here as ms UTC.
-    Time,
+    Time {
+        /// Whether its type names a zone.
+        zoned: bool,
+    },
     /// A type that has no text, by its name.
     Other(String),
 }
@@ -63,7 +71,12 @@ pub(crate) struct Row {
     pub(crate) cells: csv::StringRecord,
     /// Cells that are not what the writer of the file meant; mostly none.
     inexact: Vec<usize>,
+    /// Cells that are lists, with the bytes of each element; mostly none.
+    lists: Vec<(usize, Vec<usize>)>,
 }
+
+/// What stands between the elements of a list in the text of its cell.
+const LIST_SEPARATOR: &str = ", ";
 
 impl Row {
     /// Empties the row for another line.
@@ -71,6 +84,7 @@ impl Row {
         self.line = line;
         self.cells.clear();
         self.inexact.clear();
+        self.lists.clear();
     }
 
     /// Adds a cell.
@@ -79,6 +93,38 @@ impl Row {
             self.inexact.push(self.cells.len());
         }
         self.cells.push_field(text);
+    }
+
+    /// Adds a cell that is a list.
+    pub(crate) fn push_list<T: AsRef<str>>(&mut self, elements: &[T], exact: bool) {
+        let texts: Vec<&str> = elements.iter().map(AsRef::as_ref).collect();
+        self.lists.push((self.cells.len(), texts.iter().map(|text| text.len()).collect()));
+        self.push(&texts.join(LIST_SEPARATOR), exact);
+    }
+
+    /// Adds a cell of another row.
+    pub(crate) fn push_from(&mut self, other: &Row, index: usize) {
+        match other.list(index) {
+            Some(elements) => self.push_list(&elements, other.is_exact(index)),
+            None => self.push(other.cell(index), other.is_exact(index)),
+        }
+    }
+
+    /// The elements of a cell that is a list.
+    pub(crate) fn list(&self, index: usize) -> Option<Vec<&str>> {
+        let (_, lengths) = self.lists.iter().find(|(cell, _)| *cell == index)?;
+        let (text, mut at) = (self.cell(index), 0);
+        let element = |&length: &usize| {
+            let element = &text[at..at + length];
+            at += length + LIST_SEPARATOR.len();
+            element
+        };
+        Some(lengths.iter().map(element).collect())
+    }
+
+    /// Whether a cell is a list.
+    pub(crate) fn is_list(&self, index: usize) -> bool {
+        self.lists.iter().any(|(cell, _)| *cell == index)
     }
 
     /// Whether a cell is exactly what stands in the file.
@@ -106,21 +152,112 @@ pub(crate) trait Rows {
 
     /// Reads the next row into `row`; `false` at the end. After an [`Error::Row`] the following row can be read.
     fn next(&mut self, row: &mut Row) -> Result<bool, Error>;
+
+    /// What was found out about the file without being told.
+    fn remarks(&self) -> &[String] {
+        &[]
+    }
+
+    /// Whether a column that a part of the table lacks is empty there, as a key of JSON objects is.
+    fn may_lack_columns(&self) -> bool {
+        false
+    }
 }
 
-/// Opens a table by its extension.
-pub(crate) fn open(path: &Path) -> Result<Box<dyn Rows>, Error> {
-    let name = plain_name(path);
-    match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
-        "parquet" | "pq" => Ok(Box::new(ParquetRows::open(path)?)),
-        "csv" => Ok(Box::new(Delimited::csv(path)?)),
-        "tsv" | "tab" => Ok(Box::new(Delimited::tsv(path)?)),
-        "ndjson" | "jsonl" => Ok(Box::new(JsonLines::open(path)?)),
-        _ => Err(Error::Schema {
+/// The formats that are read, for messages.
+pub(crate) const FORMATS: &str = "the extension .parquet, .csv, .tsv, .txt, .json, .ndjson or .jsonl (also .gz or .zst), a folder \
+                                  of such part files, `-` for standard input, or another --format";
+
+/// What a file's name says of its format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    Parquet,
+    Csv,
+    Tsv,
+    /// Delimited by anything.
+    Text,
+    Json,
+    JsonLines,
+    /// No extension, or standard input: the content tells.
+    Nothing,
+    Unknown,
+}
+
+impl Named {
+    fn of(path: &Path) -> Named {
+        if is_standard_input(path) {
+            return Named::Nothing;
+        }
+        match plain_name(path).rsplit_once('.').map(|(_, extension)| extension) {
+            Some("parquet" | "pq") => Named::Parquet,
+            Some("csv") => Named::Csv,
+            Some("tsv" | "tab") => Named::Tsv,
+            Some("txt") => Named::Text,
+            Some("json") => Named::Json,
+            Some("ndjson" | "jsonl") => Named::JsonLines,
+            None => Named::Nothing,
+            Some(_) => Named::Unknown,
+        }
+    }
+}
+
+/// Opens a table: a file by its extension, or by its content where it has none; a folder of part files; or standard input.
+/// Delimited text has the `delimiter` that is given, or the one that its first lines show.
+pub(crate) fn open(path: &Path, delimiter: Option<u8>) -> Result<Box<dyn Rows>, Error> {
+    if Named::of(path) == Named::Unknown && delimiter.is_none() && path.is_file() {
+        return Err(Error::Schema {
             path: path.to_owned(),
             got: "a file of unknown format".into(),
-            expected: "the extension .parquet, .csv, .tsv, .ndjson or .jsonl (also .gz), or another --format"
-                .into(),
-        }),
+            expected: FORMATS.into(),
+        });
     }
+    open_perhaps_headless(path, delimiter, |_| None)
+}
+
+/// The same of a table whose first line may be a row: `names` names the columns of such a row. Delimited text may have any
+/// extension.
+pub(crate) fn open_perhaps_headless(
+    path: &Path,
+    delimiter: Option<u8>,
+    names: impl FnOnce(&[&str]) -> Option<Vec<String>>,
+) -> Result<Box<dyn Rows>, Error> {
+    if path.is_dir() {
+        return Ok(Box::new(Parts::open(path, delimiter)?));
+    }
+    let named = Named::of(path);
+    if named == Named::Parquet {
+        return Ok(Box::new(ParquetRows::open(path)?));
+    }
+    let mut source = source::open(path)?;
+    let start = source.fill_buf().map_err(source::read_error(label(path)))?;
+    let content = start.trim_ascii_start().first();
+    Ok(match (named, content) {
+        (Named::Nothing, _) if start.starts_with(b"PAR1") => Box::new(ParquetRows::unpacked(path, source)?),
+        (Named::Json, _) | (Named::Nothing, Some(b'{' | b'[')) | (Named::JsonLines, Some(b'[')) => {
+            Box::new(JsonRows::values(label(path), source)?)
+        }
+        (Named::JsonLines, _) => Box::new(JsonRows::lines(label(path), source)?),
+        _ => {
+            let found = delimiter.is_none() && named != Named::Tsv;
+            let (source, dialect) = dialect(path, source, named, delimiter)?;
+            let rows = Delimited::with_names(label(path), source, dialect, names)?;
+            Box::new(if found { rows.found(dialect) } else { rows })
+        }
+    })
+}
+
+/// How a text file is divided. Quotes enclose fields, but not of tab-separated text that is not called .csv.
+fn dialect(
+    path: &Path,
+    mut source: Source,
+    named: Named,
+    delimiter: Option<u8>,
+) -> Result<(Source, Dialect), Error> {
+    let dialect = match (delimiter, named) {
+        (Some(delimiter), _) => Dialect { delimiter, quotes: true },
+        (None, Named::Tsv) => Dialect::TSV,
+        (None, _) => Dialect::found_in(&mut source, label(path))?,
+    };
+    let quotes = dialect.delimiter != b'\t' || named == Named::Csv;
+    Ok((source, Dialect { quotes, ..dialect }))
 }

@@ -1,8 +1,8 @@
 //! Sequence files of S3-Rec and its descendants: one line a user, "user item item …", oldest first.
 
+use super::absent::Absent;
 use super::items::ItemsPlan;
 use super::options::Options;
-use super::rows;
 use super::session::{Layout, Session};
 use super::source::{Lines, Place};
 use crate::{Error, EventRow, ImportReport, When};
@@ -10,16 +10,15 @@ use std::collections::HashMap;
 
 /// Imports sequences, with an items table if one is given.
 pub(crate) fn import(options: &Options) -> Result<ImportReport, Error> {
-    let items = options.items.as_deref().map(rows::open).transpose()?;
-    let items = items.map(|rows| ItemsPlan::new(rows, options)).transpose()?;
+    let items = ItemsPlan::open(options)?;
     let mut lines = Lines::open(&options.events)?;
     let layout = items.as_ref().map_or_else(Layout::default, ItemsPlan::layout);
     let mut session = Session::start(options, layout)?;
     if let Some(items) = items {
         items.run(&mut session)?;
     }
-    let mut sequences =
-        Sequences { action: options.default_action.as_deref().unwrap_or("view"), users: HashMap::new() };
+    let action = options.default_action.as_deref().unwrap_or("view");
+    let mut sequences = Sequences { action, users: HashMap::new(), absent: Default::default() };
     let path = lines.path.clone();
     while let Some(line) = lines.next()?.map(<[u8]>::to_vec) {
         let place = Place { file: &path, line: lines.line };
@@ -28,6 +27,9 @@ pub(crate) fn import(options: &Options) -> Result<ImportReport, Error> {
         }
     }
     session.require_rows(sequences.users.len() as u64, &path, "lines \"user item item …\"")?;
+    let [users, items] = &sequences.absent;
+    users.warn(&mut session, "user");
+    items.warn(&mut session, "item");
     session.note("no times: the order inside each line counts");
     session.finish()
 }
@@ -36,6 +38,8 @@ struct Sequences<'a> {
     action: &'a str,
     // Line of every user.
     users: HashMap<String, u64>,
+    /// Of users and items.
+    absent: [Absent; 2],
 }
 
 impl Sequences<'_> {
@@ -55,6 +59,8 @@ impl Sequences<'_> {
         }
         words.clone().try_for_each(|item| session.check_item(place, "", item))?;
         self.users.insert(user.to_owned(), place.line);
+        self.absent[0].count(user);
+        words.clone().for_each(|item| self.absent[1].count(item));
         for (position, item) in words.enumerate() {
             let time = When::Position(position as i64);
             session.event(&EventRow { user, item, action: self.action, time, extra: &[] })?;

@@ -1,11 +1,15 @@
 //! What every import does with its rows: refuse or count bad ones, remember ids and lines, write.
 
+use super::alike::Alike;
 use super::options::{Options, UnknownItems};
-use super::source::{Place, plain_name};
+use super::rows::Rows;
+use super::source::{Place, label, plain_name};
+use super::warnings::{self, ActiveTimes};
 use crate::{
     DatasetWriter, Error, EventRow, ExtraColumn, ImportReport, ItemRow, Meta, Part, RowError, WriterOptions,
 };
 use semrank_core::narrow;
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +24,14 @@ pub(crate) struct Session {
     // The `valid_from` of every row that has one.
     revisions: HashSet<(u32, i64)>,
     reject_unknown: bool,
+    /// Whether there is an items file.
+    described: bool,
+    active: ActiveTimes,
+    /// Events of items that the items file does not describe.
+    undescribed: u64,
+    warnings: Vec<String>,
+    /// Made when an item is unknown.
+    alike: OnceCell<Alike>,
 }
 
 /// The columns of the data set to write.
@@ -35,6 +47,7 @@ pub(crate) struct Layout {
 impl Session {
     pub(crate) fn start(options: &Options, layout: Layout) -> Result<Session, Error> {
         let reject_unknown = layout.described && options.unknown_items == UnknownItems::Reject;
+        let described = layout.described;
         let writer = DatasetWriter::create(
             &options.out,
             WriterOptions {
@@ -52,6 +65,11 @@ impl Session {
             item_lines: Vec::new(),
             revisions: HashSet::new(),
             reject_unknown,
+            described,
+            active: ActiveTimes::default(),
+            undescribed: 0,
+            warnings: Vec::new(),
+            alike: OnceCell::new(),
         })
     }
 
@@ -63,6 +81,16 @@ impl Session {
     /// Records a decision in `dataset.toml` and in the report.
     pub(crate) fn note(&mut self, note: impl Into<String>) {
         self.writer.meta_mut().notes.push(note.into());
+    }
+
+    /// Tells, in the report only, what is probably not meant so, and what to do about it.
+    pub(crate) fn warn(&mut self, warning: impl Into<String>) {
+        self.warnings.push(warning.into());
+    }
+
+    /// Records what was found out about a table.
+    pub(crate) fn remark(&mut self, rows: &dyn Rows) {
+        rows.remarks().iter().for_each(|remark| self.note(remark));
     }
 
     /// Records the unit of the event times.
@@ -88,6 +116,7 @@ impl Session {
             return Err(place.error(column, got, "every item id once").into());
         }
         self.writer.item(row)?;
+        self.active.add(row);
         let item = known.unwrap_or_else(|| narrow::index(self.item_lines.len()));
         if known.is_none() {
             self.item_lines.push(place.line);
@@ -104,15 +133,30 @@ impl Session {
             return Ok(());
         }
         let error = place.error(column, format!("`{item}`"), "an item that the items file describes");
-        let whole = item.strip_suffix(".0").filter(|whole| self.writer.item_row(whole).is_some());
-        Err(error.with_help(match whole {
-            Some(whole) => format!("the items file has `{whole}`: write the ids of both files alike"),
+        let described = || (0..narrow::index(self.item_lines.len())).map(|row| self.writer.item_name(row));
+        let alike = self.alike.get_or_init(|| Alike::new(described())).find(item);
+        Err(error.with_help(match alike {
+            Some(row) => {
+                let known = self.writer.item_name(row).escape_debug();
+                format!("the items file has `{known}`: write the ids of both files alike")
+            }
             None => "--unknown-items add adds such items without text".into(),
         }))
     }
 
+    /// Whether the items file describes an item; nothing does where there is none.
+    pub(crate) fn describes(&self, item: &str) -> bool {
+        self.described && self.writer.item_row(item).is_some()
+    }
+
+    /// Whether there is an items file.
+    pub(crate) fn has_items_file(&self) -> bool {
+        self.described
+    }
+
     /// Writes an event whose item was checked.
     pub(crate) fn event(&mut self, row: &EventRow<'_>) -> Result<(), Error> {
+        self.undescribed += u64::from(self.described && self.writer.item_row(row.item).is_none());
         self.writer.event(row)
     }
 
@@ -137,9 +181,11 @@ impl Session {
     }
 
     /// Completes the data set.
-    pub(crate) fn finish(self) -> Result<ImportReport, Error> {
+    pub(crate) fn finish(mut self) -> Result<ImportReport, Error> {
+        self.warnings.extend(warnings::of_set(&self.writer, &self.active, self.undescribed));
         let report = self.writer.finish()?;
-        Ok(ImportReport { rejected: self.rejects.count, rejected_rows: self.rejects.first, ..report })
+        let (rejected, rejected_rows) = (self.rejects.count, self.rejects.first);
+        Ok(ImportReport { rejected, rejected_rows, warnings: self.warnings, ..report })
     }
 }
 
@@ -175,7 +221,7 @@ fn meta(options: &Options, text: Vec<String>) -> Meta {
         .map(PathBuf::as_path)
         .chain([options.events.as_path()])
         .chain(options.parts.given().into_iter().map(|(_, file)| file))
-        .filter_map(|path| path.file_name().map(|_| plain_name(path)))
+        .filter_map(|path| path.file_name().map(|_| plain_name(label(path))))
         .collect();
     Meta {
         name: options.name.clone().or_else(|| file_name(&options.out)).unwrap_or_default(),

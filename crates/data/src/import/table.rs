@@ -9,9 +9,8 @@ use crate::{Error, ImportReport};
 
 /// Imports an events table, with an items table if one is given.
 pub(crate) fn import(options: &Options) -> Result<ImportReport, Error> {
-    let items = options.items.as_deref().map(rows::open).transpose()?;
-    let items = items.map(|rows| ItemsPlan::new(rows, options)).transpose()?;
-    let events = EventsPlan::new(rows::open(&options.events)?, options, "view")?;
+    let items = ItemsPlan::open(options)?;
+    let events = EventsPlan::new(rows::open(&options.events, options.delimiter)?, options, "view")?;
     run(options, items, events)?.finish()
 }
 

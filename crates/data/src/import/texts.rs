@@ -23,7 +23,7 @@ use std::path::PathBuf;
 /// Which columns of which file.
 #[derive(Debug, Clone, Default)]
 pub struct TextColumns {
-    /// Parquet, CSV, TSV or NDJSON, by extension; text formats may be gzipped.
+    /// A table as `import` reads it: a file by its extension, a folder of part files, or `-` for standard input.
     pub path: PathBuf,
     /// The id column; `None` looks for a usual name.
     pub item_id: Option<String>,
@@ -56,7 +56,7 @@ impl TextColumns {
     /// # Errors
     /// No such file, an unknown format, a missing column, or no text column at all.
     pub fn open(&self) -> Result<TextReader, Error> {
-        let mut rows = rows::open(&self.path)?;
+        let mut rows = rows::open(&self.path, None)?;
         let mut header = Header::new(rows.as_mut());
         let id = header.require(&Wanted {
             given: self.item_id.as_deref(),

@@ -2,14 +2,21 @@
 //!
 //! The units' plausible ranges (1971 to 2099) do not overlap, so a plausible number has one unit.
 
+use super::header::is_scientific;
 use super::rows::CellKind;
+use super::time_format::TimeFormat;
 use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 /// 1971-01-01 and 2100-01-01 in ms UTC.
 const PLAUSIBLE_MS: std::ops::Range<i64> = 31_536_000_000..4_102_444_800_000;
+/// What is read without being told, for messages.
+const FORMATS: &str =
+    "s, ms, us or ns since 1970, or text such as 2019-11-24T00:00:17Z, 2019-11-24 00:00:17 UTC or 2019-11-24";
+/// 9999-12-31 and its last second, in seconds since 1970: in milliseconds they would be plausible.
+const END_OF_TIME_S: [i64; 3] = [253_402_214_400, 253_402_300_799, 253_402_300_800];
 
 /// The unit of a time column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +51,7 @@ impl TimeUnit {
 
     fn to_ms(self, text: &str) -> Option<i64> {
         if self == TimeUnit::Rfc3339 {
-            return date(text);
+            return date(text).map(|moment| moment.ms);
         }
         let (times, divided_by) = match self {
             TimeUnit::S => (1000, 1),
@@ -54,6 +61,7 @@ impl TimeUnit {
         };
         match text.parse::<i64>() {
             Ok(number) => number.checked_mul(times).map(|ms| ms.div_euclid(divided_by)),
+            Err(_) if is_scientific(text) => None,
             Err(_) => {
                 let ms = text.parse::<f64>().ok()? * times as f64 / divided_by as f64;
                 // Casting would saturate; what is out of range here is out of the plausible range anyway.
@@ -68,20 +76,45 @@ impl TimeUnit {
     }
 }
 
-fn date(text: &str) -> Option<i64> {
+/// A moment that a text names.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Moment {
+    pub(crate) ms: i64,
+    /// Whether the text says in which zone.
+    pub(crate) zoned: bool,
+}
+
+fn date(text: &str) -> Option<Moment> {
+    let zoned = |ms| Moment { ms, zoned: true };
+    if let Some(utc) = without_utc(text) {
+        return Some(zoned(utc_ms(utc.parse().ok()?)?));
+    }
     if let Ok(timestamp) = text.parse::<Timestamp>() {
-        return Some(timestamp.as_millisecond());
+        return Some(zoned(timestamp.as_millisecond()));
     }
     // A bare number would be read as a compact date such as 20191124.
     if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return None;
     }
-    utc_ms(text.parse::<DateTime>().ok()?)
+    Some(Moment { ms: utc_ms(text.parse::<DateTime>().ok()?)?, zoned: false })
+}
+
+/// What stands before the name of UTC, as BigQuery and Trino write it.
+fn without_utc(text: &str) -> Option<&str> {
+    let names = [" UTC", " utc", " GMT", " Z"];
+    names.iter().find_map(|name| text.strip_suffix(name)).map(str::trim_end)
 }
 
 /// A date and time without an offset, taken as UTC.
 pub(crate) fn utc_ms(time: DateTime) -> Option<i64> {
     Some(TimeZone::UTC.to_timestamp(time).ok()?.as_millisecond())
+}
+
+/// How times are written, as far as a user says it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TimeRules {
+    pub(crate) unit: Option<TimeUnit>,
+    pub(crate) format: Option<TimeFormat>,
 }
 
 /// Why a text is no time.
@@ -91,23 +124,45 @@ pub(crate) struct NoTime {
     pub(crate) help: Option<String>,
 }
 
+/// A time beyond all others, by which a table says that something never began or never ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beyond {
+    /// 1970 or before.
+    Start,
+    /// 2100 or later.
+    End,
+}
+
 /// Reads the times of one column.
 #[derive(Debug, Clone)]
 pub(crate) struct Clock {
     unit: Option<TimeUnit>,
+    format: Option<TimeFormat>,
     // The value that gave the unit away.
     inferred_from: Option<String>,
+    // Whether a time was read that says nothing of its zone.
+    zoneless: bool,
 }
 
 impl Clock {
-    /// A typed time column is in ms already; otherwise `unit` counts, or else the first value.
-    pub(crate) fn new(unit: Option<TimeUnit>, kind: &CellKind) -> Clock {
-        let unit = if *kind == CellKind::Time { Some(TimeUnit::Ms) } else { unit };
-        Clock { unit, inferred_from: None }
+    /// A typed time column is in ms already; otherwise the rules count, or else the first value.
+    pub(crate) fn new(rules: &TimeRules, kind: &CellKind) -> Clock {
+        let clock = Clock { unit: None, format: None, inferred_from: None, zoneless: false };
+        match kind {
+            CellKind::Time { zoned } => Clock { unit: Some(TimeUnit::Ms), zoneless: !zoned, ..clock },
+            _ => Clock { unit: rules.unit, format: rules.format.clone(), ..clock },
+        }
     }
 
     /// `text` in ms UTC.
     pub(crate) fn parse(&mut self, text: &str) -> Result<i64, NoTime> {
+        let text = text.trim();
+        if let Some(format) = &self.format {
+            let moment = format.parse(text).filter(|moment| PLAUSIBLE_MS.contains(&moment.ms));
+            let moment = moment.ok_or_else(|| format.no_time())?;
+            self.zoneless |= !moment.zoned;
+            return Ok(moment.ms);
+        }
         let unit = match self.unit {
             Some(unit) => unit,
             None => {
@@ -116,30 +171,77 @@ impl Clock {
                 *self.unit.insert(unit)
             }
         };
+        if unit == TimeUnit::Rfc3339 {
+            self.zoneless |= date(text).is_some_and(|moment| !moment.zoned);
+        }
         match unit.to_ms(text) {
             Some(ms) if PLAUSIBLE_MS.contains(&ms) => Ok(ms),
             _ => Err(no_time(text, Some(unit))),
         }
     }
 
+    /// Whether `text` lies beyond all times, as 9999-12-31 and 1970-01-01 do.
+    pub(crate) fn beyond(&self, text: &str) -> Option<Beyond> {
+        let text = text.trim();
+        let of_ms = |ms: i64| match ms {
+            _ if ms < PLAUSIBLE_MS.start => Some(Beyond::Start),
+            _ if ms >= PLAUSIBLE_MS.end => Some(Beyond::End),
+            _ => None,
+        };
+        if let Some(format) = &self.format {
+            return format.parse(text).and_then(|moment| of_ms(moment.ms));
+        }
+        if let Some(year) = year(text) {
+            return if year <= 1970 { Some(Beyond::Start) } else { (year >= 2100).then_some(Beyond::End) };
+        }
+        match text.to_ascii_lowercase().as_str() {
+            "infinity" => return Some(Beyond::End),
+            "-infinity" => return Some(Beyond::Start),
+            _ => {}
+        }
+        let number: i64 = text.parse().ok()?;
+        match self.unit {
+            _ if number == i64::MAX => Some(Beyond::End),
+            Some(TimeUnit::Rfc3339) => None,
+            Some(unit) => unit.to_ms(text).and_then(of_ms),
+            None if [1, 1000, 1_000_000].iter().any(|times| END_OF_TIME_S.contains(&(number / times))) => {
+                Some(Beyond::End)
+            }
+            None if TimeUnit::plausible(text).is_some() => None,
+            None => of_ms(number.saturating_mul(1000)),
+        }
+    }
+
     /// The unit and how it was found, for `dataset.toml`.
     pub(crate) fn describe(&self) -> Option<String> {
-        let unit = self.unit?.name();
-        Some(match &self.inferred_from {
-            Some(value) => format!("{unit} (inferred from the first value, {value})"),
-            None => unit.to_owned(),
-        })
+        let unit = match (&self.format, self.unit, &self.inferred_from) {
+            (Some(format), ..) => format!("as --time-format {format}"),
+            (None, None, _) => return None,
+            (None, Some(unit), Some(value)) => {
+                format!("{} (inferred from the first value, {value})", unit.name())
+            }
+            (None, Some(unit), None) => unit.name().to_owned(),
+        };
+        Some(if self.zoneless { unit + "; no zone: taken as UTC" } else { unit })
     }
+}
+
+/// The year of a date that is written as a year, a month and a day, whatever follows.
+fn year(text: &str) -> Option<i16> {
+    let date = text.get(..10).filter(|date| date.as_bytes()[4] == b'-')?;
+    date.parse::<Date>().ok().map(Date::year)
 }
 
 fn no_time(text: &str, unit: Option<TimeUnit>) -> NoTime {
     let expected = match unit {
         Some(unit) => format!("a time between 1971 and 2099 in unit {}", unit.name()),
-        None => "a time between 1971 and 2099".into(),
+        None => format!("a time between 1971 and 2099: {FORMATS}"),
     };
-    let help = TimeUnit::plausible(text)
-        .filter(|&other| Some(other) != unit)
-        .map(|other| format!("it is plausible in unit {0}: --timestamp-unit {0}", other.name()));
+    let plausible = TimeUnit::plausible(text).filter(|&other| Some(other) != unit);
+    let help = match plausible {
+        Some(other) => Some(format!("it is plausible in unit {0}: --timestamp-unit {0}", other.name())),
+        None => TimeFormat::advice(text),
+    };
     NoTime { expected, help }
 }
 
@@ -147,8 +249,12 @@ fn no_time(text: &str, unit: Option<TimeUnit>) -> NoTime {
 mod tests {
     use super::*;
 
+    fn clock() -> Clock {
+        Clock::new(&TimeRules::default(), &CellKind::Text)
+    }
+
     fn parse(text: &str) -> Result<(i64, &'static str), NoTime> {
-        let mut clock = Clock::new(None, &CellKind::Text);
+        let mut clock = clock();
         clock.parse(text).map(|ms| (ms, clock.unit.unwrap().name()))
     }
 
@@ -163,7 +269,13 @@ mod tests {
             ("964982703000000999", ms, "ns"),
             ("2000-07-30T18:45:03Z", ms, "rfc3339"),
             ("2000-07-30 18:45:03.000+00:00", ms, "rfc3339"),
+            ("2000-07-30 20:45:03+02", ms, "rfc3339"),
+            ("2000-07-30 20:45:03+0200", ms, "rfc3339"),
             ("2000-07-30 18:45:03", ms, "rfc3339"),
+            ("2000-07-30 18:45:03 UTC", ms, "rfc3339"),
+            ("2000-07-30 18:45:03.123456 UTC", ms + 123, "rfc3339"),
+            ("2000-07-30T18:45:03 GMT", ms, "rfc3339"),
+            (" 2000-07-30 18:45:03 Z", ms, "rfc3339"),
             ("2000-07-30", 964_915_200_000, "rfc3339"),
         ] {
             assert_eq!(parse(text), Ok((ms, unit)), "{text}");
@@ -172,11 +284,62 @@ mod tests {
 
     #[test]
     fn absurd_times_are_refused_with_the_probable_unit() {
-        for text in ["", "-5", "0", "NaN", "inf", "1e300", "yesterday", "99999999999999999999", "20191124"] {
+        let absurd = [
+            "",
+            "-5",
+            "0",
+            "NaN",
+            "inf",
+            "1e300",
+            "yesterday",
+            "99999999999999999999",
+            "20191124",
+            "1.7E+09",
+        ];
+        for text in absurd {
             assert!(parse(text).is_err(), "{text}");
         }
-        let error = Clock::new(Some(TimeUnit::S), &CellKind::Text).parse("964982703000").unwrap_err();
+        let seconds = TimeRules { unit: Some(TimeUnit::S), format: None };
+        let error = Clock::new(&seconds, &CellKind::Text).parse("964982703000").unwrap_err();
         assert_eq!(error.help.unwrap(), "it is plausible in unit ms: --timestamp-unit ms");
         assert!(error.expected.contains("in unit s"), "{}", error.expected);
+    }
+
+    #[test]
+    fn times_without_a_zone_are_told() {
+        for (text, told) in
+            [("2000-07-30 18:45:03", true), ("2000-07-30 18:45:03 UTC", false), ("964982703", false)]
+        {
+            let mut clock = clock();
+            clock.parse(text).unwrap();
+            assert_eq!(clock.describe().unwrap().contains("no zone: taken as UTC"), told, "{text}");
+        }
+    }
+
+    #[test]
+    fn open_ends_are_told_from_times() {
+        use Beyond::{End, Start};
+        for (text, beyond) in [
+            ("9999-12-31", Some(End)),
+            ("9999-12-31T23:59:59.999Z", Some(End)),
+            ("9999-12-31 23:59:59 UTC", Some(End)),
+            ("2262-04-11 23:47:16", Some(End)),
+            ("253402300799", Some(End)),
+            ("253402300799000", Some(End)),
+            ("9223372036854775807", Some(End)),
+            ("infinity", Some(End)),
+            ("1970-01-01", Some(Start)),
+            ("0001-01-01 00:00:00", Some(Start)),
+            ("0", Some(Start)),
+            ("-62135596800", Some(Start)),
+            ("2099-12-31", None),
+            ("1700000000", None),
+            ("soon", None),
+        ] {
+            assert_eq!(clock().beyond(text), beyond, "{text}");
+        }
+        let typed = Clock::new(&TimeRules::default(), &CellKind::Time { zoned: true });
+        assert_eq!(typed.beyond("253402214400000"), Some(End));
+        assert_eq!(typed.beyond("0"), Some(Start));
     }
 }

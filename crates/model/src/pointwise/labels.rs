@@ -156,14 +156,14 @@ impl<'a> Labels<'a> {
     /// The conversion label of a click that is known before a moment by which no label of such a row can change.
     pub(crate) fn conversion_before(&self, row: usize, moment: i64) -> Option<bool> {
         let clicked = self.click_arrived(row).is_some_and(|arrived| arrived < moment);
-    /// Whether a row was clicked and converted, known before a moment by which neither label of such a row can change.
-    pub(crate) fn click_and_conversion_before(&self, row: usize, moment: i64) -> Option<bool> {
-        let closed = self.closed(row) < moment;
-        match self.click_before(row, moment).filter(|_| closed)? {
-            true => self.conversion_before(row, moment),
-            false => Some(false),
+        /// Whether a row was clicked and converted, known before a moment by which neither label of such a row can change.
+        pub(crate) fn click_and_conversion_before(&self, row: usize, moment: i64) -> Option<bool> {
+            let closed = self.closed(row) < moment;
+            match self.click_before(row, moment).filter(|_| closed)? {
+                true => self.conversion_before(row, moment),
+                false => Some(false),
+            }
         }
-    }
 
         let known = clicked && self.may_convert(row) && self.closed(row) < moment;
         known.then(|| self.conversion_known(row).is_some_and(|arrived| arrived < moment))

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::{output, report};
 use clap::{Args, ValueEnum};
 use semrank_core::narrow;
-use semrank_data::{Part, write_atomically};
+use semrank_data::{ColumnType, Part, TableFile, Value, write_atomically};
 use semrank_model::pointwise::{DayReport, PassReport, Position};
 use semrank_model::pointwise_baselines::Label;
 use serde::{Deserialize, Serialize};
@@ -247,15 +247,27 @@ fn measured(prepared: &Prepared, each: impl Iterator<Item = (usize, bool, f64)>)
 
 /// `user item label score`, rows in the order of the file.
 fn write_predictions(prepared: &Prepared, found: &Found, path: &Path) -> Result<(), Error> {
+    const COLUMNS: [(&str, ColumnType); 4] = [
+        ("user", ColumnType::Text),
+        ("item", ColumnType::Text),
+        ("label", ColumnType::Integer),
+        ("score", ColumnType::Number),
+    ];
     let examples = &prepared.examples;
     let catalog = &prepared.data.dataset.catalog;
-    Ok(write_atomically(path, |out| {
-        writeln!(out, "user\titem\tlabel\tscore")?;
+    let table = TableFile { path, columns: &COLUMNS, header: true };
+    Ok(table.write(|push| {
         let all = &found.scores.all;
-        for ((&row, score), &label) in all.rows.iter().zip(&all.scores).zip(&all.labels) {
+        for ((&row, &score), &label) in all.rows.iter().zip(&all.scores).zip(&all.labels) {
             let row = row as usize;
             let user = examples.user_names.name(examples.users[row].0);
-            writeln!(out, "{user}\t{}\t{}\t{score}", catalog.name(examples.items[row]), u8::from(label))?;
+            let item = catalog.name(examples.items[row]);
+            push(&[
+                Value::Text(user),
+                Value::Text(item),
+                Value::Integer(label.into()),
+                Value::Number(score),
+            ])?;
         }
         Ok(())
     })?)

@@ -1,11 +1,13 @@
 //! Columns of labelled rows beyond user, item, label, time and history: standard ones keep their meaning, the others
 //! are context. Files may differ in columns and types; a column that a file lacks is empty there.
 
-use super::super::extra::is_id;
+use super::super::extra::{column_type, is_id};
 use super::super::header::{Cell, Header};
+use super::super::options::Mapping;
 use super::super::rows::{CellKind, Row};
-use super::super::time::{Clock, TimeUnit};
+use super::super::time::{Clock, TimeRules};
 use crate::{ColumnType, Error, ExampleRow, ExtraColumn, OptionalColumn, RowError, Value};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// A kept value.
@@ -35,6 +37,13 @@ pub(super) struct Context {
     pub(super) further: Vec<ExtraColumn>,
     /// Columns that cannot be kept, with their type.
     pub(super) left_out: Vec<String>,
+    /// The columns of all files that have no meaning of their own, kept or not.
+    seen: BTreeSet<String>,
+}
+
+/// The column with a meaning of its own that is called `name`, in any letter case.
+fn standard(name: &str) -> Option<OptionalColumn> {
+    OptionalColumn::ALL.into_iter().find(|column| column.name().eq_ignore_ascii_case(name))
 }
 
 /// Where a file has one of the columns, if it does.
@@ -45,46 +54,68 @@ pub(super) struct Source {
 }
 
 impl Context {
-    /// Selects every column of a file that is not in `used`; `renamed` are pairs of new and old names.
+    /// Selects the columns of a file that are not in `used` and that the mapping does not leave out; it also renames some.
     pub(super) fn select(
         &mut self,
         header: &mut Header<'_>,
         used: &[&str],
-        renamed: &[(String, String)],
-        unit: Option<TimeUnit>,
+        mapping: &Mapping,
+        times: &TimeRules,
     ) -> Result<Vec<Source>, Error> {
-        let flag = "--event-column";
+        let (flag, renamed) = ("--event-column", &mapping.event_columns);
         let names = header.names();
         if let Some((_, missing)) = renamed.iter().find(|(_, source)| !names.contains(source)) {
             header.select(missing, flag)?;
         }
+        let new_name = |source: &String| {
+            renamed.iter().find(|(_, old)| old == source).map_or(source, |(new, _)| new).clone()
+        };
         let mut out = Vec::new();
         for source in names.into_iter().filter(|name| !used.contains(&name.as_str())) {
+            let name = new_name(&source);
+            self.seen.insert(source.clone());
+            if !mapping.keeps(&source, standard(&name).is_some()) {
+                continue;
+            }
             if let Some(kind) = header.unreadable(&source) {
                 self.left_out.push(format!("{source} ({kind})"));
                 continue;
             }
             let cell = header.select(&source, flag)?;
-            let name = renamed.iter().find(|(_, old)| *old == source).map_or(&source, |(new, _)| new).clone();
-            let clock = self.add(&name, &cell.kind).then(|| Clock::new(unit, &cell.kind));
+            let is_time = self.add(&name, &cell.kind);
+            let clock = is_time.then(|| header.clock(&cell, times)).transpose()?;
+            let name = standard(&name).map_or(name, |column| column.name().to_owned());
             out.push(Source { cell, name, clock });
         }
         Ok(out)
     }
 
+    /// Refuses a name of --context or --ignore that no file has.
+    pub(super) fn check_names(&self, mapping: &Mapping, file: &Path) -> Result<(), Error> {
+        let context = mapping.context.iter().flatten().map(|name| (name, "--context"));
+        let missing = context
+            .chain(mapping.ignored.iter().map(|name| (name, "--ignore")))
+            .find(|(name, _)| !self.seen.contains(*name));
+        match missing {
+            None => Ok(()),
+            Some((name, flag)) => Err(Error::MissingColumn {
+                path: file.to_owned(),
+                column: name.clone(),
+                existing: self.seen.iter().cloned().collect(),
+                flag,
+            }),
+        }
+    }
+
     /// Remembers a column, and says whether it holds times in the file's unit.
     fn add(&mut self, name: &str, kind: &CellKind) -> bool {
-        if let Some(column) = OptionalColumn::ALL.into_iter().find(|column| column.name() == name) {
+        if let Some(column) = standard(name) {
             if !self.optional.contains(&column) {
                 self.optional.push(column);
             }
             return IN_TIME.contains(&column);
         }
-        let kind = match kind {
-            CellKind::Integer | CellKind::Time => ColumnType::Integer,
-            CellKind::Float => ColumnType::Number,
-            CellKind::Text | CellKind::Other(_) => ColumnType::Text,
-        };
+        let kind = column_type(kind);
         match self.further.iter_mut().find(|column| column.name == name) {
             Some(column) => column.kind = wider(column.kind, kind),
             None => self.further.push(ExtraColumn { name: name.to_owned(), kind }),

@@ -8,13 +8,15 @@
 //! The lists of a user are mostly starts of one growing sequence, so it is written once ([`merge`]). Where a file has
 //! no list, a row's history is every row of the user that was liked strictly before it. An event takes the time of
 //! the row that liked it, or else the time of the first row that knows it; never a later time than a row that knows
-//! it. Rows are sorted by time, so all are held in memory, 40 bytes each; their lists and further values wait on disk ([`spool`]), and
+//! it. Rows are sorted by time, so all are held in memory, 48 bytes each; their lists and further values wait on disk ([`spool`]), and
 //! the lists of one user after the other are read back.
 
 mod context;
+mod decider;
 mod merge;
 mod read;
 mod spool;
+mod warnings;
 mod write;
 
 use super::items::ItemsPlan;
@@ -23,6 +25,7 @@ use super::rows;
 use super::session::{Layout, Session};
 use crate::{Error, ImportReport, Part};
 use context::Context;
+use decider::Deciders;
 use merge::Merged;
 use read::{Labelled, PartPlan};
 use semrank_core::{Dictionary, narrow};
@@ -37,6 +40,21 @@ struct Table {
     users: Dictionary,
     items: Dictionary,
     rows: Vec<Labelled>,
+    /// Whether each item is one of a row.
+    shown: Vec<bool>,
+    /// Whether each item is one of a listed history.
+    listed: Vec<bool>,
+    deciders: Deciders,
+}
+
+impl Table {
+    /// Remembers where items of a row stand.
+    fn mark(&mut self, item: u32, history: Option<&[u32]>) {
+        self.shown.resize(self.items.len(), false);
+        self.listed.resize(self.items.len(), false);
+        self.shown[item as usize] = true;
+        history.unwrap_or_default().iter().for_each(|&item| self.listed[item as usize] = true);
+    }
 }
 
 /// Imports labelled rows, with an items table if one is given.
@@ -47,19 +65,20 @@ pub(crate) fn import(options: &Options) -> Result<ImportReport, Error> {
             "the pointwise format needs labelled rows to train on: --train FILE".into(),
         ));
     }
-    let items = options.items.as_deref().map(rows::open).transpose()?;
-    let items = items.map(|rows| ItemsPlan::new(rows, options)).transpose()?;
+    let items = ItemsPlan::open(options)?;
     let mut context = Context::default();
     let plans = files
         .into_iter()
-        .map(|(part, file)| PartPlan::new(part, rows::open(file)?, options, &mut context))
+        .map(|(part, file)| PartPlan::new(part, rows::open(file, options.delimiter)?, options, &mut context))
         .collect::<Result<Vec<_>, Error>>()?;
+    context.check_names(&options.mapping, plans[0].path())?;
+    let timed = all_timed(&plans)?;
     let mut session =
         Session::start(options, items.as_ref().map_or_else(Layout::default, ItemsPlan::layout))?;
     if let Some(items) = items {
         items.run(&mut session)?;
     }
-    let mut table = Table::default();
+    let mut table = Table { deciders: Deciders::new(context.further.len()), ..Table::default() };
     let mut spool = Spool::create(session.folder())?;
     for plan in plans {
         plan.run(&context, (&mut table, &mut spool), &mut session)?;
@@ -68,8 +87,25 @@ pub(crate) fn import(options: &Options) -> Result<ImportReport, Error> {
     let action = options.default_action.as_deref().unwrap_or("like");
     let (ends, counts) = write_events(&table, &mut spool, action, &mut session)?;
     write::examples((&table, &mut spool), &ends, &context, &mut session)?;
-    write::notes(&counts, &context, &mut session);
+    write::notes(&counts, &context, timed, &mut session);
+    warnings::tell(&table, &context, timed, &mut session);
     session.finish()
+}
+
+/// Whether the rows have times, which is so for all files or for none.
+fn all_timed(plans: &[PartPlan]) -> Result<bool, Error> {
+    let timed = plans[0].timed();
+    match plans.iter().find(|plan| plan.timed() != timed) {
+        None => Ok(timed),
+        Some(other) => {
+            let (with, without) = if timed { (&plans[0], other) } else { (other, &plans[0]) };
+            Err(Error::Options(format!(
+                "{} has times and {} has none: all files need a time column (--timestamp), or none",
+                with.path().display(),
+                without.path().display()
+            )))
+        }
+    }
 }
 
 /// One user's sequence, its times, and the end of each of the user's rows.

@@ -1,7 +1,11 @@
 //! One file of labelled rows, checked row by row.
 
+use super::super::absent::Absent;
+use super::super::duplicates;
+use super::super::events::{TIMES, USERS};
 use super::super::header::{Cell, Header, Wanted};
 use super::super::items::ITEM_IDS;
+use super::super::list;
 use super::super::options::Options;
 use super::super::rows::{Row, Rows};
 use super::super::session::Session;
@@ -9,10 +13,13 @@ use super::super::time::Clock;
 use super::context::{Context, Source};
 use super::spool::{Spool, Spooled};
 use super::{RowIndex, Table};
-use crate::{Error, Part};
+use crate::{Error, Part, RowError};
+use std::path::Path;
 
-const USERS: [&str; 5] = ["user_id", "user", "userId", "customer_id", "session_id"];
 const LABELS: [&str; 4] = ["label", "click", "clicked", "label_click"];
+/// The time of the first row where rows have none, 2000-01-01, and what lies between two of them.
+const FIRST_MS: i64 = 946_684_800_000;
+const STEP_MS: i64 = 1000;
 
 /// One row.
 pub(super) struct Labelled {
@@ -21,6 +28,8 @@ pub(super) struct Labelled {
     pub(super) item: u32,
     pub(super) label: bool,
     pub(super) time: i64,
+    /// Of the further values.
+    pub(super) values_hash: u64,
     /// Items known before it, oldest first, where the file lists them; and the further values.
     pub(super) parts: Spooled,
 }
@@ -32,9 +41,12 @@ pub(super) struct PartPlan {
     user: Cell,
     item: Cell,
     label: Cell,
-    time: (Cell, Clock),
+    /// None where the order of the rows counts.
+    time: Option<(Cell, Clock)>,
     history: Option<Cell>,
+    history_separator: Option<String>,
     sources: Vec<Source>,
+    absent: [Absent; 2],
 }
 
 impl PartPlan {
@@ -55,16 +67,30 @@ impl PartPlan {
         let user = require(&mapping.user, &USERS, "--user")?;
         let item = require(&mapping.event_item, &items, "--event-item")?;
         let label = require(&mapping.label, &LABELS, "--label")?;
-        let time = require(&mapping.timestamp, &["timestamp", "time"], "--timestamp")?;
+        let given = mapping.timestamp.as_deref();
+        let time = header.find(&Wanted { given, usual: &TIMES, flag: "--timestamp" })?;
         let wanted = Wanted { given: mapping.history.as_deref(), usual: &["history"], flag: "--history" };
         let history = header.find(&wanted)?;
-        let mut used = vec![&*user.name, &*item.name, &*label.name, &*time.name];
-        used.extend(history.as_ref().map(|cell| &*cell.name));
-        let unit = options.timestamp_unit;
-        let sources = context.select(&mut header, &used, &mapping.event_columns, unit)?;
+        let mut used = vec![&*user.name, &*item.name, &*label.name];
+        used.extend(time.iter().chain(&history).map(|cell| &*cell.name));
+        let rules = options.times();
+        let sources = context.select(&mut header, &used, mapping, &rules)?;
+        let time = time.map(|cell| Ok::<_, Error>((header.clock(&cell, &rules)?, cell))).transpose()?;
+        let time = time.map(|(clock, cell)| (cell, clock));
         header.finish()?;
-        let clock = Clock::new(unit, &time.kind);
-        Ok(PartPlan { part, rows, user, item, label, time: (time, clock), history, sources })
+        let history_separator = mapping.history_separator.clone();
+        let absent = Default::default();
+        Ok(PartPlan { part, rows, user, item, label, time, history, history_separator, sources, absent })
+    }
+
+    /// Whether the rows have times.
+    pub(super) fn timed(&self) -> bool {
+        self.time.is_some()
+    }
+
+    /// The file, for messages.
+    pub(super) fn path(&self) -> &Path {
+        self.rows.path()
     }
 
     /// Reads all rows into `table` and what is long of them into `spool`.
@@ -86,12 +112,15 @@ impl PartPlan {
         }
         let read = (table.rows.len() - before) as u64;
         session.require_rows(read, self.rows.path(), "a row for each labelled example")?;
+        session.remark(self.rows.as_ref());
+        self.absent[0].warn(session, &self.user.name);
+        self.absent[1].warn(session, &self.item.name);
         if self.history.is_none() {
             let file = self.rows.path().display();
             session.note(format!("{file} has no histories: all rows of the user liked before count"));
         }
         if self.part == Part::Train {
-            session.time_unit(self.time.1.describe());
+            session.time_unit(self.time.as_ref().and_then(|(_, clock)| clock.describe()));
         }
         Ok(())
     }
@@ -107,19 +136,34 @@ impl PartPlan {
         let place = row.place(file);
         let (user, item) = (self.user.id(row, file)?, self.item.id(row, file)?);
         session.check_item(place, &self.item.name, item)?;
-        let label = match self.label.of(row) {
+        let label = match self.label.single(row, file)?.trim() {
             "1" | "1.0" | "true" | "True" => true,
             "0" | "0.0" | "false" | "False" => false,
             other => return Err(place.error(&self.label.name, format!("`{other}`"), "0 or 1").into()),
         };
-        let time = self.time.0.time(row, file, &mut self.time.1)?;
-        if let Some(cell) = &self.history {
-            list(cell.exact(row, file)?).try_for_each(|item| session.check_item(place, &cell.name, item))?;
+        let time = match &mut self.time {
+            Some((cell, clock)) => cell.time(row, file, clock)?,
+            None => FIRST_MS + table.rows.len() as i64 * STEP_MS,
+        };
+        let separator = self.history_separator.as_deref();
+        let history = self.history.as_ref().map(|cell| cell.ids(row, file, separator)).transpose()?;
+        if let (Some(cell), Some(history)) = (&self.history, &history) {
+            let known = |entry: &&str| {
+                let known = session.check_item(place, &cell.name, entry);
+                known.map_err(|error| divided(error, entry, session))
+            };
+            history.iter().try_for_each(known)?;
         }
         let values = context.values(&mut self.sources, row, file)?;
-        let history = self.history.as_ref().map(|cell| list(cell.of(row)));
-        let history = history.map(|items| items.map(|item| table.items.insert(item)).collect::<Vec<_>>());
+        self.absent[0].count(user);
+        self.absent[1].count(item);
+        if self.part == Part::Train {
+            table.deciders.add(label, &values[context.optional.len()..]);
+        }
+        let history =
+            history.map(|items| items.iter().map(|item| table.items.insert(item)).collect::<Vec<_>>());
         let (user, item) = (table.users.insert(user), table.items.insert(item));
+        table.mark(item, history.as_deref());
         if table.rows.len() >= RowIndex::MAX as usize {
             return Err(Error::Options(format!(
                 "more than {} labelled rows: divide the files",
@@ -127,28 +171,16 @@ impl PartPlan {
             )));
         }
         let parts = spool.push(history.as_deref(), &values)?;
-        table.rows.push(Labelled { part: self.part, user, item, label, time, parts });
+        let values_hash = duplicates::hash(spool.last_values());
+        table.rows.push(Labelled { part: self.part, user, item, label, time, values_hash, parts });
         Ok(())
     }
 }
 
-/// The ids of a list: `1, 2`, `[1, 2]`, `['a', 'b']` or `1 2`.
-fn list(text: &str) -> impl Iterator<Item = &str> {
-    let text = text.trim();
-    let text = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    let comma = text.contains(',');
-    text.split(move |c: char| if comma { c == ',' } else { c.is_ascii_whitespace() })
-        .map(|id| id.trim().trim_matches(['\'', '"']))
-        .filter(|id| !id.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn lists_in_the_usual_notations() {
-        for text in ["1, 07", "[1, 07]", "['1', '07']", "1 07", " [1,07] "] {
-            assert_eq!(super::list(text).collect::<Vec<_>>(), ["1", "07"], "{text}");
-        }
-        assert_eq!(super::list("[]").count() + super::list("").count(), 0);
+/// Advice where an entry of a history is no item, but a separator divides it into items.
+fn divided(error: RowError, entry: &str, session: &Session) -> RowError {
+    match list::separator(entry, |id| session.describes(id)) {
+        Some(separator) => error.with_help(list::advice(Some(separator))),
+        None => error,
     }
 }

@@ -59,6 +59,11 @@ impl Spool {
         Ok(place)
     }
 
+    /// The values that were added last, as bytes.
+    pub(super) fn last_values(&self) -> &[u8] {
+        &self.values
+    }
+
     /// Makes what was added readable.
     pub(super) fn finish(self) -> Result<SpoolReader, Error> {
         let file = self.file.into_inner().map_err(|error| error.into_error());

@@ -53,7 +53,11 @@ pub(super) fn examples(
 }
 
 /// Records what was decided.
-pub(super) fn notes(counts: &Counts, context: &Context, session: &mut Session) {
+pub(super) fn notes(counts: &Counts, context: &Context, timed: bool, session: &mut Session) {
+    if !timed {
+        session
+            .note("no times: the rows count in the order of the files, placed 1 s apart from 2000-01-01 on");
+    }
     let counts = [
         (counts.windows, "histories are a window of their user's sequence: read from its start on"),
         (

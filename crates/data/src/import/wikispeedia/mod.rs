@@ -51,7 +51,7 @@ pub(crate) fn import(options: &Options) -> Result<ImportReport, Error> {
     };
     let items = options.items.clone().unwrap_or_else(|| folder.join("items.parquet"));
     let options = Options { mapping, items: Some(items.clone()), ..options.clone() };
-    let plan = ItemsPlan::new(rows::open(&items)?, &options)?;
+    let plan = ItemsPlan::new(rows::open(&items, None)?, &options)?;
     let mut session = Session::start(&options, plan.layout())?;
     plan.run(&mut session)?;
     let mut pages = Dictionary::new();
@@ -106,7 +106,7 @@ struct Columns<const N: usize> {
 
 impl<const N: usize> Columns<N> {
     fn open(path: &Path, names: [&str; N]) -> Result<Columns<N>, Error> {
-        let mut rows = rows::open(path)?;
+        let mut rows = rows::open(path, None)?;
         let mut header = Header::new(rows.as_mut());
         let cells = names
             .iter()

@@ -1,10 +1,11 @@
-//! One JSON object a line. The columns are the keys of the first 100 objects.
+//! JSON objects as rows: one a line, or the elements of arrays over any lines. The columns are the keys of the first 100 objects.
 //!
-//! A value becomes the text of a cell while the line is read: nothing else is kept of it, so a line costs memory as long as it is.
-//! JSON readers turn integers beyond 64 bits into floats, which no longer are what stood there: such a cell is marked.
+//! A value becomes the text of a cell while the object is read: nothing else is kept of it, so an object costs memory as long as it
+//! is. JSON readers turn integers beyond 64 bits into floats, which no longer are what stood there: such a cell is marked.
 
+use super::json_values::JsonValues;
 use super::rows::{CellKind, Column, MOST_EXACT_F64, Row, Rows, float_text, is_exact};
-use super::source::{Lines, Place};
+use super::source::{Lines, Place, Source};
 use crate::limits::{MOST_COLUMNS, MOST_PEEKED_BYTES};
 use crate::{Error, RowError};
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -18,24 +19,61 @@ type Line = (u64, Result<Object, RowError>);
 const PEEKED_LINES: usize = 100;
 
 /// A file of JSON objects.
-pub(crate) struct JsonLines {
-    lines: Lines,
+pub(crate) struct JsonRows {
+    texts: Texts,
     peeked: VecDeque<Line>,
     columns: Vec<Column>,
     selected: Vec<usize>,
 }
 
-impl JsonLines {
-    pub(crate) fn open(path: &Path) -> Result<JsonLines, Error> {
-        let mut rows = JsonLines {
-            lines: Lines::open(path)?,
-            peeked: VecDeque::new(),
-            columns: Vec::new(),
-            selected: Vec::new(),
-        };
+/// Where the text of the next object comes from.
+enum Texts {
+    Lines(Lines),
+    Values(JsonValues),
+}
+
+impl Texts {
+    fn next(&mut self) -> Result<Option<(u64, Vec<u8>)>, Error> {
+        match self {
+            Texts::Lines(lines) => {
+                let text = lines.next()?.map(<[u8]>::to_vec);
+                Ok(text.map(|text| (lines.line, text)))
+            }
+            Texts::Values(values) => values.next(),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Texts::Lines(lines) => &lines.path,
+            Texts::Values(values) => &values.path,
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        match self {
+            Texts::Lines(lines) => lines.bytes,
+            Texts::Values(values) => values.bytes,
+        }
+    }
+}
+
+impl JsonRows {
+    /// One object a line; `path` is for messages.
+    pub(crate) fn lines(path: &Path, source: Source) -> Result<JsonRows, Error> {
+        Self::open(Texts::Lines(Lines::of(path, source)))
+    }
+
+    /// Objects one after the other, or in arrays, over any lines.
+    pub(crate) fn values(path: &Path, source: Source) -> Result<JsonRows, Error> {
+        Self::open(Texts::Values(JsonValues::of(path, source)))
+    }
+
+    fn open(texts: Texts) -> Result<JsonRows, Error> {
+        let mut rows = JsonRows { texts, peeked: VecDeque::new(), columns: Vec::new(), selected: Vec::new() };
         let mut places = HashMap::new();
         while rows.peeked.len() < PEEKED_LINES
-            && rows.lines.bytes < MOST_PEEKED_BYTES
+            && rows.texts.bytes() < MOST_PEEKED_BYTES
             && let Some(line) = rows.read()?
         {
             if let (_, Ok(object)) = &line {
@@ -43,22 +81,24 @@ impl JsonLines {
             }
             rows.peeked.push_back(line);
         }
+        let path = rows.texts.path().to_owned();
         if rows.columns.len() > MOST_COLUMNS {
             let (got, expected) =
                 (format!("{} different keys", rows.columns.len()), format!("{MOST_COLUMNS} at most"));
-            return Err(Error::Schema { path: path.to_owned(), got, expected });
+            return Err(Error::Schema { path, got, expected });
         }
         match rows.peeked.front() {
-            None => Err(Error::Empty { path: path.to_owned(), expected: "one JSON object a line".into() }),
+            None => {
+                Err(Error::Empty { path, expected: "one JSON object a line, or an array of them".into() })
+            }
             Some((_, Err(error))) if rows.columns.is_empty() => Err(error.clone().into()),
             Some(_) => Ok(rows),
         }
     }
 
     fn read(&mut self) -> Result<Option<Line>, Error> {
-        let Some(bytes) = self.lines.next()?.map(<[u8]>::to_vec) else { return Ok(None) };
-        let line = self.lines.line;
-        let place = Place { file: &self.lines.path, line };
+        let Some((line, bytes)) = self.texts.next()? else { return Ok(None) };
+        let place = Place { file: self.texts.path(), line };
         let object = place.utf8("", &bytes).and_then(|text| {
             serde_json::from_str(text).map_err(|error| place.error("", error.to_string(), "a JSON object"))
         });
@@ -66,9 +106,9 @@ impl JsonLines {
     }
 }
 
-impl Rows for JsonLines {
+impl Rows for JsonRows {
     fn path(&self) -> &Path {
-        &self.lines.path
+        self.texts.path()
     }
 
     fn columns(&self) -> &[Column] {
@@ -92,14 +132,19 @@ impl Rows for JsonLines {
             let name = &self.columns[column].name;
             match object.0.get(name) {
                 None => row.push("", true),
+                Some(Json { text: Some(_), exact, list: Some(list), .. }) => row.push_list(list, *exact),
                 Some(Json { text: Some(text), exact, .. }) => row.push(text, *exact),
                 Some(Json { text: None, .. }) => {
-                    let place = row.place(&self.lines.path);
+                    let place = row.place(self.texts.path());
                     return Err(place.error(name, "an object", "text, a number or a list of them").into());
                 }
             }
         }
         Ok(true)
+    }
+
+    fn may_lack_columns(&self) -> bool {
+        true
     }
 }
 
@@ -127,15 +172,17 @@ struct Json {
     kind: CellKind,
     /// Whether the text is what stood there, so that it can be an id.
     exact: bool,
+    /// The elements of a list.
+    list: Option<Vec<String>>,
 }
 
 impl Json {
     fn text(text: impl Into<String>) -> Json {
-        Json { text: Some(text.into()), kind: CellKind::Text, exact: true }
+        Json { text: Some(text.into()), kind: CellKind::Text, exact: true, list: None }
     }
 
     fn integer(text: String) -> Json {
-        Json { text: Some(text), kind: CellKind::Integer, exact: true }
+        Json { text: Some(text), kind: CellKind::Integer, exact: true, list: None }
     }
 }
 
@@ -208,26 +255,24 @@ impl<'de> Visitor<'de> for JsonVisitor {
     fn visit_f64<E>(self, number: f64) -> Result<Json, E> {
         // 2^53 itself may have been 2^53 + 1 in the text.
         let exact = is_exact(number, MOST_EXACT_F64 - 1.0);
-        Ok(Json { text: Some(float_text(number)), kind: CellKind::Float, exact })
+        Ok(Json { text: Some(float_text(number)), kind: CellKind::Float, exact, list: None })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Json, A::Error> {
         let mut all = Json::text("");
-        let mut first = true;
+        let mut list = Vec::new();
         while let Some(value) = values.next_element::<Json>()? {
             all.exact &= value.exact;
-            all.text = all.text.zip(value.text).map(|(mut all, value)| {
-                all.push_str(if first { "" } else { ", " });
-                all.push_str(&value);
-                all
-            });
-            first = false;
+            match value.text {
+                Some(text) => list.push(text),
+                None => all.text = None,
+            }
         }
-        Ok(all)
+        Ok(Json { list: Some(list), ..all })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Json { text: None, kind: CellKind::Text, exact: true })
+        Ok(Json { text: None, kind: CellKind::Text, exact: true, list: None })
     }
 }

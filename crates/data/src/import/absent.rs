@@ -1,0 +1,37 @@
+//! Ids that other programs write where there is none: `NA`, `null`, `\N`, `None`, `nan`. An id may be called so, therefore they are
+//! kept; but a thousand strangers who are one user called `NA` spoil a model, therefore they are counted and told.
+
+use super::session::Session;
+use std::collections::BTreeMap;
+
+const WORDS: [&str; 11] =
+    ["na", "n/a", "<na>", "#n/a", "null", "(null)", r"\n", "none", "nan", "nil", "undefined"];
+
+/// Such ids of one column.
+#[derive(Debug, Default)]
+pub(crate) struct Absent(BTreeMap<String, u64>);
+
+impl Absent {
+    /// Looks at an id.
+    pub(crate) fn count(&mut self, id: &str) {
+        const LONGEST: usize = 9;
+        if id.len() > LONGEST || !WORDS.iter().any(|word| word.eq_ignore_ascii_case(id)) {
+            return;
+        }
+        match self.0.get_mut(id) {
+            Some(count) => *count += 1,
+            None => drop(self.0.insert(id.to_owned(), 1)),
+        }
+    }
+
+    /// Tells what was found in `column`.
+    pub(crate) fn warn(&self, session: &mut Session, column: &str) {
+        for (id, count) in &self.0 {
+            let rows = if *count == 1 { "1 row has" } else { &format!("{count} rows have") };
+            session.warn(format!(
+                "{rows} `{id}` in column `{column}`: it counts as one id. If it means that there is none, leave such rows out, or \
+                 leave the value empty and allow them with --max-rejected"
+            ));
+        }
+    }
+}
