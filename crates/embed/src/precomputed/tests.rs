@@ -1,5 +1,6 @@
 use super::*;
 use ::parquet::arrow::ArrowWriter;
+use arrow_array::cast::AsArray;
 use arrow_array::types::{Float16Type, Float32Type, Float64Type};
 use arrow_array::*;
 use arrow_cast::cast;
