@@ -8,6 +8,7 @@
 //! ```
 
 use crate::config::{Config, ConfigArgs};
+use crate::embed_help::examples_and_encoders;
 use crate::error::Error;
 use crate::export::{self, ExportArgs};
 use crate::output::{self, note};
@@ -33,6 +34,7 @@ const LINE_EVERY: Duration = Duration::from_secs(2);
 /// Turn texts into vectors.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(after_long_help = examples_and_encoders())]
 pub(crate) struct EmbedArgs {
     #[command(subcommand)]
     verb: Option<EmbedVerb>,
@@ -48,8 +50,8 @@ pub(crate) struct EmbedArgs {
     /// Text columns, by commas [default: title, name, text, description … where they exist].
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',', conflicts_with = "data")]
     text: Option<Vec<String>>,
-    /// `hash:`, `static:PATH`, `bert:PATH`, `llama:PATH`, `onnx:PATH`, `parquet:PATH` or `http:URL`; repeat it to put
-    /// vectors side by side.
+    /// `hash:`, `static:PATH`, `bert:PATH`, `llama:PATH`, `onnx:PATH`, `parquet:PATH` or `http:URL`, options after a
+    /// question mark (`--help` lists them); repeat it to put vectors side by side.
     #[arg(long, value_name = "NAME", default_value = "hash:")]
     encoder: Vec<String>,
     /// File to write, .tsv or .parquet; it appears only when complete.
@@ -157,13 +159,15 @@ pub(crate) fn embed(args: &EmbedArgs) -> Result<(), Error> {
 
 fn distill_verb(args: &DistillArgs) -> Result<(), Error> {
     let started = Instant::now();
-    let spec = Spec::parse(&args.encoder)?;
+    let mut spec = Spec::parse(&args.encoder)?;
     let folder = ModelFolder::open(Path::new(spec.path()))?;
     note(&format!("distill: one pass over the vocabulary of {}", args.encoder));
     let options = DistillOptions { dim: args.dim, sif: args.sif };
     let made = match spec.kind() {
         "bert" => {
-            let bert = TrainableBert::open(&folder, usize::MAX)?;
+            // Single tokens are read: neither a length nor a prompt would change them.
+            spec.clone().finish(&[])?;
+            let bert = TrainableBert::open(&mut spec, usize::MAX)?;
             distill_ids(&folder, |tokens| Ok(bert.vectors(tokens)), &args.out, options)?
         }
         _ => {

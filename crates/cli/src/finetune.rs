@@ -153,6 +153,7 @@ pub(crate) fn run(args: &FinetuneArgs) -> Result<(), Error> {
         return Err(nothing("no user with two training events of the target action on different items"));
     }
     let encoder = Trainable::open(&args.encoder, Some(args.layers), args.max_tokens)?;
+    encoder.notes().iter().for_each(|remark| note(&format!("finetune: {remark}")));
     note(&format!("finetune: {learned} {} to learn from, {held_out} held out", examples.name()));
     let catalog = &data.dataset.catalog;
     let kept = Kept::make(&encoder, catalog, config.content.kept_bytes, &config.content.cache_dir())?;

@@ -13,6 +13,7 @@
 mod compare;
 mod config;
 mod embed;
+mod embed_help;
 mod error;
 mod evaluate;
 mod examples;

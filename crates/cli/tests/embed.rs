@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{bytes, fail, json, semrank, succeed};
+use common::{bytes, fail, json, semrank, succeed, tiny_bert};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -139,4 +139,50 @@ fn what_a_killed_call_left_goes_with_the_next_call_and_what_a_living_one_writes_
     assert_eq!((partial(dir.path()), out.exists()), (left, false));
     succeed(args(&items, &other, &[]));
     assert_eq!(partial(dir.path()), [""; 0].map(PathBuf::from));
+}
+
+#[test]
+fn the_prompt_of_a_model_is_told_and_shapes_the_vectors() {
+    let dir = tempfile::tempdir().unwrap();
+    let (items, model) = (items(dir.path()), dir.path().join("model"));
+    tiny_bert::write(&model);
+    let prompts = r#"{"prompts": {"passage": "p: "}, "default_prompt_name": "passage"}"#;
+    std::fs::write(model.join("config_sentence_transformers.json"), prompts).unwrap();
+    let cache = dir.path().join("cache");
+    let run = |options: &str| {
+        let out = dir.path().join("v.tsv");
+        let encoder = format!("bert:{}{options}", model.display());
+        let more = ["--encoder", &encoder, "--cache", cache.to_str().unwrap(), "--json"];
+        let found = json(&succeed(args(&items, &out, &more)));
+        (bytes(&out), found["notes"].to_string(), found["encoded"].as_u64())
+    };
+    let (default, note, encoded) = run("");
+    assert!(note.contains("default prompt `passage`") && encoded == Some(5), "{note}");
+    let (without, note, encoded) = run("?prompt=");
+    assert!(without != default && note == "[]" && encoded == Some(5), "the cache keeps them apart: {note}");
+    let (named, note, encoded) = run("?prompt=passage");
+    assert!(named == default && note.contains("`passage`") && encoded == Some(0), "{note}");
+    let (text, note, _) = run("?prompt=q: ");
+    assert!(text != default && text != without && note.contains("q: "), "{note}");
+}
+
+#[test]
+fn a_name_instead_of_a_path_is_answered_with_the_command_that_fetches_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (items, out) = (items(dir.path()), dir.path().join("v.tsv"));
+    let more = ["--encoder", "bert:minilm"];
+    let output =
+        semrank().args(args(&items, &out, &more)).env("SEMRANK_MODELS", dir.path()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(!output.status.success() && said.contains("there is no model at minilm"), "{said}");
+    assert!(said.contains("`semrank model fetch minilm`"), "{said}");
+}
+
+#[test]
+fn help_lists_the_options_of_every_encoder_and_has_examples() {
+    let output = semrank().args(["embed", "--help"]).output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    for part in ["Examples:", "bert:PATH", "prompt=", "precision=", "http:URL", "backoff_ms=", "output="] {
+        assert!(help.contains(part), "{part}: {help}");
+    }
 }

@@ -1,6 +1,9 @@
 //! Everything that can go wrong between a text and its vector; each message says what was found, what was expected and
 //! what to do.
 
+use crate::fetch;
+use crate::folder::WEIGHTS;
+use crate::static_table::TOKENIZER;
 use std::path::PathBuf;
 
 /// What went wrong.
@@ -24,6 +27,12 @@ pub enum Error {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// A model that is not there.
+    #[error("there is no model at {}", path.display())]
+    MissingModel {
+        /// Where it was looked for.
+        path: PathBuf,
     },
     /// A model folder without a file that the encoder needs.
     #[error("{} has no file {file}: {expected}", path.display())]
@@ -160,10 +169,20 @@ impl Error {
     /// What to do about it, for the command line.
     pub fn help(&self) -> Option<String> {
         match self {
-            Error::Spec { .. } => Some("encoders are hash:, static:PATH, bert:PATH, llama:PATH, onnx:PATH, parquet:PATH and http:URL, options after a ?".into()),
-            Error::MissingFile { .. } => {
-                Some("`semrank model fetch minilm` gets a sentence encoder and says where it is".into())
-            }
+            Error::Spec { .. } => Some(
+                "encoders are hash:, static:PATH, bert:PATH, llama:PATH, onnx:PATH, parquet:PATH and http:URL, options \
+                 after a ?; `semrank embed --help` lists them all"
+                    .into(),
+            ),
+            Error::MissingModel { path } => Some(fetch::advice(path)),
+            Error::MissingFile { file, .. } => Some(
+                match file.as_str() {
+                    TOKENIZER => "write it with Python: transformers.AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)",
+                    WEIGHTS => "pickled weights (pytorch_model.bin) are not read; write safetensors with Python: transformers.AutoModel.from_pretrained(FOLDER).save_pretrained(FOLDER)",
+                    _ => "`semrank model fetch minilm` gets a sentence encoder and says where it is",
+                }
+                .into(),
+            ),
             Error::Diverged { .. } => {
                 Some("try a lower rate: content.rate of a run, --rate of `semrank finetune`".into())
             }

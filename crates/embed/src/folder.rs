@@ -4,13 +4,23 @@
 //! shallowest one that holds a `config.json`, wherever the packager put it.
 
 use crate::{Error, archive};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Component, Path, PathBuf};
+
+/// The file of weights, and the one that names its parts where a model has several.
+pub(crate) const WEIGHTS: &str = "model.safetensors";
+pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
 const EXPECTED: &str =
     "a model folder in Hugging Face layout, or a wheel or zip file that carries one, is needed";
 
 /// What [`archive::open`] expects where there is no folder.
 const ARCHIVE: &str = "a model folder, wheel or zip file";
+
+/// What `transformers` looks for in a weight file: older versions refuse one that does not say whose tensors it holds.
+pub(crate) fn pytorch() -> HashMap<String, String> {
+    HashMap::from([("format".to_owned(), "pt".to_owned())])
+}
 
 /// Bytes of a `tokenizer.json`: four times those of the largest that is known, with 262,144 tokens.
 pub(crate) const LARGEST_TOKENIZER: u64 = 128 << 20;
@@ -36,6 +46,9 @@ impl ModelFolder {
         if path.is_dir() {
             let folder = ModelFolder { path: path.to_owned(), inside: None };
             return if folder.has("config.json") { Ok(folder) } else { Err(folder.missing("config.json")) };
+        }
+        if !path.exists() {
+            return Err(Error::MissingModel { path: path.to_owned() });
         }
         let archive = archive::open(path, ARCHIVE)?;
         let shallowest = archive
@@ -88,6 +101,31 @@ impl ModelFolder {
     /// As [`ModelFolder::read`], and a file of more than 128 MiB.
     pub(crate) fn read_tokenizer(&self) -> Result<Vec<u8>, Error> {
         self.read_at_most("tokenizer.json", LARGEST_TOKENIZER)
+    }
+
+    /// The names of the weight files: `model.safetensors`, or the parts that `model.safetensors.index.json` names.
+    ///
+    /// # Errors
+    /// An index that is no such JSON, or that names a file which is not beside it.
+    pub(crate) fn weight_files(&self) -> Result<BTreeSet<String>, Error> {
+        #[derive(serde::Deserialize)]
+        struct Index {
+            weight_map: BTreeMap<String, String>,
+        }
+        if self.has(WEIGHTS) || !self.has(INDEX) {
+            return Ok(BTreeSet::from([WEIGHTS.to_owned()]));
+        }
+        let index: Index = self.read_json(INDEX)?;
+        let names: BTreeSet<String> = index.weight_map.into_values().collect();
+        let is_beside = |name: &String| !name.contains(['/', '\\']) && self.has(name);
+        match names.iter().find(|name| !is_beside(name)) {
+            None => Ok(names),
+            Some(name) => Err(Error::MissingFile {
+                path: self.path.clone(),
+                file: name.clone(),
+                expected: "model.safetensors.index.json names it as a part of the weights",
+            }),
+        }
     }
 
     /// A file of JSON.
@@ -183,7 +221,7 @@ mod tests {
     fn what_is_no_model_is_refused() {
         let dir = tempfile::tempdir().expect("a folder");
         assert!(matches!(ModelFolder::open(dir.path()), Err(Error::MissingFile { .. })));
-        assert!(matches!(ModelFolder::open(&dir.path().join("absent")), Err(Error::Io { .. })));
+        assert!(matches!(ModelFolder::open(&dir.path().join("absent")), Err(Error::MissingModel { .. })));
         let whole = wheel(dir.path());
         let cut = dir.path().join("cut.whl");
         let bytes = std::fs::read(whole).expect("a wheel");

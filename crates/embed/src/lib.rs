@@ -31,6 +31,7 @@ pub mod llama;
 pub mod onnx;
 mod output;
 pub mod precomputed;
+mod prompt;
 mod registry;
 mod source;
 mod spec;
@@ -44,8 +45,8 @@ pub use embedder::{EmbedStats, Embedder, ItemFeatures, VisitVectors, side_by_sid
 pub use error::Error;
 pub use folder::ModelFolder;
 pub use output::{VectorColumns, VectorWriter, check_id};
-pub use registry::{Fit, hash_settings, is_fitted, open};
+pub use registry::{EncoderKind, Fit, hash_settings, is_fitted, kinds, open};
 pub use source::{CHUNK, Source, TextFile};
-pub use spec::Spec;
+pub use spec::{EncoderOption, Spec};
 pub use tokenizer::Tokenizer;
 pub use trainable::{Kept, Matrix, Trainable, UpperSaved};

@@ -1,6 +1,7 @@
 //! From a name to an encoder.
 
 use crate::hash::{FeatureSettings, HashEncoder};
+use crate::spec::EncoderOption;
 use crate::{Error, Source, Spec, TextEncoder};
 
 /// What an encoder that learns from the texts themselves is fitted on.
@@ -39,6 +40,42 @@ pub fn open(name: &str, fit: &Fit) -> Result<Box<dyn TextEncoder>, Error> {
     }
 }
 
+/// A kind of encoder, for help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EncoderKind {
+    /// How its name begins, with what follows.
+    pub name: &'static str,
+    /// What it is.
+    pub what: &'static str,
+    /// What may stand after its question mark.
+    pub options: &'static [EncoderOption],
+}
+
+/// The kinds of encoders that this program has.
+pub fn kinds() -> Vec<EncoderKind> {
+    let kind = |name, what, options| EncoderKind { name, what, options };
+    let mut kinds = vec![
+        kind(
+            "hash:",
+            "hashed words, weighted by TF-IDF and projected; fitted on the texts",
+            &crate::hash::OPTIONS[..],
+        ),
+        kind("static:PATH", "a table with one vector a token", &crate::static_table::OPTIONS),
+        kind("bert:PATH", "a sentence encoder of the BERT family", &crate::bert::OPTIONS),
+        kind("llama:PATH", "a decoder of the Llama family: a GGUF file or a folder", &crate::llama::OPTIONS),
+    ];
+    #[cfg(feature = "onnx")]
+    kinds.push(kind("onnx:PATH", "any encoder that was exported to ONNX", &crate::onnx::OPTIONS));
+    kinds.push(kind(
+        "parquet:PATH",
+        "vectors of a .parquet or .tsv file, by item id",
+        &crate::precomputed::OPTIONS,
+    ));
+    #[cfg(feature = "http")]
+    kinds.push(kind("http:URL", "a model behind an endpoint, https too", &crate::http::OPTIONS));
+    kinds
+}
+
 /// Whether an encoder of this name is fitted on the texts at hand.
 pub fn is_fitted(name: &str) -> bool {
     name.starts_with("hash:")
@@ -59,7 +96,7 @@ pub fn hash_settings(mut spec: Spec, settings: &FeatureSettings) -> Result<Featu
     settings.min_df = spec.take("min_df", settings.min_df)?;
     settings.buckets = spec.take("buckets", settings.buckets)?;
     settings.dim = spec.take("dim", settings.dim)?;
-    spec.finish(&["word_grams", "char_min", "char_max", "min_df", "buckets", "dim"])?;
+    spec.finish_with(&crate::hash::OPTIONS)?;
     Ok(settings)
 }
 

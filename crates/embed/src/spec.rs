@@ -14,6 +14,24 @@ use crate::Error;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+/// An option of an encoder, for help and messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EncoderOption {
+    /// Stands before the equals sign.
+    pub key: &'static str,
+    /// What may stand after it.
+    pub values: &'static str,
+    /// What it does, and its default in brackets.
+    pub what: &'static str,
+}
+
+impl EncoderOption {
+    /// Key, values and meaning.
+    pub(crate) const fn new(key: &'static str, values: &'static str, what: &'static str) -> Self {
+        Self { key, values, what }
+    }
+}
+
 /// A parsed name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spec {
@@ -77,7 +95,25 @@ impl Spec {
             .ok_or_else(|| self.error(format!("{key}={value}: one of {} is needed", words.join(", "))))
     }
 
+    /// Takes a text out of the options; `%26` in it is `&`, and so on.
+    ///
+    /// # Errors
+    /// Escapes that are not UTF-8.
+    pub fn take_text(&mut self, key: &str) -> Result<Option<String>, Error> {
+        let Some(value) = self.options.remove(key) else { return Ok(None) };
+        let text = String::from_utf8(unescaped(value.as_bytes()));
+        text.map(Some).map_err(|_| self.error(format!("{key}={value}: its %XX are not UTF-8")))
+    }
+
     /// Refuses options that nobody took; `known` are those there are.
+    ///
+    /// # Errors
+    /// An unknown option.
+    pub fn finish_with(self, known: &[EncoderOption]) -> Result<(), Error> {
+        self.finish(&known.iter().map(|option| option.key).collect::<Vec<_>>())
+    }
+
+    /// Refuses options that nobody took; `known` are the names of those there are.
     ///
     /// # Errors
     /// An unknown option.
@@ -95,6 +131,22 @@ impl Spec {
     pub fn error(&self, reason: impl Into<String>) -> Error {
         Error::Spec { given: self.given.clone(), reason: reason.into() }
     }
+}
+
+/// `%3F` into `?`, and so on; a percent sign without two hexadecimal digits stays.
+fn unescaped(mut text: &[u8]) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    let mut out = Vec::with_capacity(text.len());
+    while let [first, rest @ ..] = text {
+        let escape = match rest {
+            [high, low, ..] if *first == b'%' => digit(*high).zip(digit(*low)),
+            _ => None,
+        };
+        let (byte, taken) = escape.map_or((*first, 1), |(high, low)| (high << 4 | low, 3));
+        out.push(byte);
+        text = &text[taken..];
+    }
+    out
 }
 
 #[cfg(test)]
@@ -119,6 +171,16 @@ mod tests {
         refused("bert:x?pool=max", "mean, last");
         refused("bert:x?max_tokens=many", "makes no sense");
         refused("bert:x?depth=2", "there is no option `depth`");
+    }
+
+    #[test]
+    fn a_text_may_hold_any_character() {
+        let text = |given: &str| Spec::parse(given).and_then(|mut spec| spec.take_text("prompt"));
+        assert_eq!(text("bert:x?prompt=query: ").expect("a text"), Some("query: ".into()));
+        assert_eq!(text("bert:x?prompt=100%25%3f %26 5%").expect("a text"), Some("100%? & 5%".into()));
+        assert_eq!(text("bert:x?prompt=").expect("a text"), Some(String::new()));
+        assert_eq!(text("bert:x").expect("no text"), None);
+        assert!(text("bert:x?prompt=%ff").expect_err("not UTF-8").to_string().contains("not UTF-8"));
     }
 
     #[test]

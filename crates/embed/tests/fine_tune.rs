@@ -4,7 +4,7 @@
 
 use semrank_core::Rng;
 use semrank_embed::bert::{BertSaved, TrainableBert};
-use semrank_embed::{Document, Field, ModelFolder};
+use semrank_embed::{Document, Field, Spec};
 use semrank_nn::{
     Adam, AdamState, Candidates, Masked, SoftmaxGrads, SoftmaxLoss, unit_rows, unit_rows_backward,
 };
@@ -151,7 +151,8 @@ fn fine_tuning_the_top_layers_lowers_the_held_out_loss() {
         eprintln!("skipped: no model or no data");
         return;
     };
-    let bert = TrainableBert::open(&ModelFolder::open(&model).unwrap(), MAX_TOKENS).unwrap();
+    let mut spec = Spec::parse(&format!("bert:{}", model.display())).unwrap();
+    let bert = TrainableBert::open(&mut spec, MAX_TOKENS).unwrap();
     let titles = titles(&data);
     let [mut training, mut held_out] = pairs(&data, &titles);
     let mut rng = Rng::new(SEED, "pairs");

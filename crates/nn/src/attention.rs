@@ -27,6 +27,45 @@ pub struct Attention {
     pub causal: bool,
 }
 
+/// What is added to the score of a query and a key for their distance (Shaw et al. 2018, arXiv 1803.02155; Raffel et al.
+/// 2020, arXiv 1910.10683, section 2.1).
+///
+/// ```
+/// use semrank_nn::DistanceBias;
+/// // One head, two positions: a key is one before, at, or one after the query.
+/// let bias = DistanceBias::new(1, 2, |_, distance| distance as f32);
+/// assert_eq!((bias.of(0, 0, 2), bias.of(0, 1, 2)), (&[0.0, 1.0][..], &[-1.0, 0.0][..]));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct DistanceBias<T> {
+    /// `[H x (2 P - 1)]`: key minus query from `1 - P` to `P - 1`.
+    values: Vec<T>,
+    positions: usize,
+}
+
+impl<T: Scalar> DistanceBias<T> {
+    /// For sequences of at most `positions`, from the value of every head and distance, key minus query.
+    ///
+    /// # Panics
+    /// When `positions` is 0.
+    pub fn new(heads: usize, positions: usize, value: impl Fn(usize, isize) -> T) -> Self {
+        assert!(positions > 0, "a sequence has a position");
+        let most = positions as isize - 1;
+        let values = (0..heads).flat_map(|head| (-most..=most).map(move |distance| (head, distance)));
+        Self { values: values.map(|(head, distance)| value(head, distance)).collect(), positions }
+    }
+
+    /// What is added to the scores of query `i` of a head with the keys `0..len`.
+    ///
+    /// # Panics
+    /// When `i` or `len` is beyond the longest sequence.
+    #[inline(always)]
+    pub fn of(&self, head: usize, i: usize, len: usize) -> &[T] {
+        let head = &self.values[head * (2 * self.positions - 1)..][..2 * self.positions - 1];
+        &head[self.positions - 1 - i..][..len]
+    }
+}
+
 /// What attention needs besides its output; reuse it.
 #[derive(Debug, Clone, Default)]
 pub struct AttentionScratch<T> {
@@ -69,13 +108,31 @@ impl Attention {
         weights: &mut [T],
         y: &mut [T],
     ) {
+        self.forward_biased(offsets, qkv, None, dropout, scratch, weights, y);
+    }
+
+    /// As [`Attention::forward`], with `bias` added to the scores. The backward pass is the same: it reads the weights.
+    ///
+    /// # Panics
+    /// When lengths do not fit.
+    #[allow(clippy::too_many_arguments)]
+    pub fn forward_biased<T: Scalar>(
+        &self,
+        offsets: &[usize],
+        qkv: &[T],
+        bias: Option<&DistanceBias<T>>,
+        dropout: Dropout,
+        scratch: &mut AttentionScratch<T>,
+        weights: &mut [T],
+        y: &mut [T],
+    ) {
         assert_eq!(weights.len(), self.weights_len(offsets));
         let (inputs, outputs) = (self.inputs(), self.outputs());
         let mut at = 0;
         for w in offsets.windows(2) {
             let size = self.heads * (w[1] - w[0]).pow(2);
             let (qkv, y) = (&qkv[w[0] * inputs..w[1] * inputs], &mut y[w[0] * outputs..w[1] * outputs]);
-            forward_sequence(self, qkv, dropout, at, scratch, &mut weights[at..at + size], y);
+            forward_sequence(self, qkv, bias, dropout, at, scratch, &mut weights[at..at + size], y);
             at += size;
         }
     }
@@ -158,8 +215,8 @@ fn inner_products<T: Scalar>(a: &[T], transposed: &[T], padded: usize, scale: T,
 
 kernel! {
     fn forward_sequence<T: Scalar>(
-        shape: &Attention, qkv: &[T], dropout: Dropout, first: usize, scratch: &mut AttentionScratch<T>,
-        weights: &mut [T], y: &mut [T],
+        shape: &Attention, qkv: &[T], bias: Option<&DistanceBias<T>>, dropout: Dropout, first: usize,
+        scratch: &mut AttentionScratch<T>, weights: &mut [T], y: &mut [T],
     ) {
         let (width, scale, inputs, outputs) = (shape.width, shape.scale(), shape.inputs(), shape.outputs());
         let len = y.len() / outputs;
@@ -174,6 +231,10 @@ kernel! {
                 let base = (head * len + i) * len;
                 let scores = &mut row[..seen.next_multiple_of(LANE)];
                 inner_products(&qkv[i * inputs + q..][..width], keys, padded, scale, scores);
+                if let Some(bias) = bias {
+                    let bias = bias.of(head, i, seen);
+                    scores.iter_mut().zip(bias).for_each(|(score, &bias)| *score += bias);
+                }
                 let top = scores[..seen].iter().fold(T::NEG_INFINITY, |a, &b| a.larger(b));
                 let mut total = T::ZERO;
                 for (j, score) in scores.iter_mut().enumerate() {
@@ -265,6 +326,30 @@ mod tests {
                     },
                 );
             }
+        }
+    }
+
+    #[test]
+    fn gradients_agree_with_finite_differences_under_a_bias_of_distances() {
+        let bias = DistanceBias::new(4, 4, |head, distance| (head as f64 - distance as f64 / 2.0).sin());
+        for shape in SHAPES {
+            let forward = |qkv: &[f64]| {
+                let mut weights = vec![0.0; shape.weights_len(&OFFSETS)];
+                let mut y = vec![0.0; 7 * shape.outputs()];
+                let (off, scratch) = (Dropout::off(), &mut AttentionScratch::default());
+                shape.forward_biased(&OFFSETS, qkv, Some(&bias), off, scratch, &mut weights, &mut y);
+                (weights, y)
+            };
+            check(
+                &Layout::new(),
+                7 * shape.inputs(),
+                7 * shape.outputs(),
+                |_, qkv, y| y.copy_from_slice(&forward(qkv).1),
+                |_, qkv, dy, _, dqkv| {
+                    let (weights, scratch) = (forward(qkv).0, &mut AttentionScratch::default());
+                    shape.backward(&OFFSETS, qkv, Dropout::off(), scratch, &weights, dy, dqkv);
+                },
+            );
         }
     }
 

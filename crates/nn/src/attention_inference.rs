@@ -1,7 +1,7 @@
 //! [`Attention`] for inference: nothing is kept for a backward pass, and the sums of a query stay in registers.
 
 use crate::attention::LANE;
-use crate::{Attention, Scalar, kernel};
+use crate::{Attention, DistanceBias, Scalar, kernel};
 
 /// Queries that are answered at once: enough independent sums to hide the latency of an addition.
 const QUERIES: usize = 4;
@@ -27,16 +27,33 @@ impl Attention {
         scratch: &mut InferenceScratch<T>,
         y: &mut [T],
     ) {
+        self.infer_biased(offsets, qkv, None, scratch, y);
+    }
+
+    /// Writes `y`, as [`Attention::forward_biased`] without dropout does, up to rounding.
+    ///
+    /// # Panics
+    /// When lengths do not fit.
+    pub fn infer_biased<T: Scalar>(
+        &self,
+        offsets: &[usize],
+        qkv: &[T],
+        bias: Option<&DistanceBias<T>>,
+        scratch: &mut InferenceScratch<T>,
+        y: &mut [T],
+    ) {
         let (inputs, outputs) = (self.inputs(), self.outputs());
         for w in offsets.windows(2).filter(|w| w[0] < w[1]) {
             let (qkv, y) = (&qkv[w[0] * inputs..w[1] * inputs], &mut y[w[0] * outputs..w[1] * outputs]);
-            infer_sequence(self, qkv, scratch, y);
+            infer_sequence(self, qkv, bias, scratch, y);
         }
     }
 }
 
 kernel! {
-    fn infer_sequence<T: Scalar>(shape: &Attention, qkv: &[T], scratch: &mut InferenceScratch<T>, y: &mut [T]) {
+    fn infer_sequence<T: Scalar>(
+        shape: &Attention, qkv: &[T], bias: Option<&DistanceBias<T>>, scratch: &mut InferenceScratch<T>, y: &mut [T],
+    ) {
         let (width, inputs, outputs) = (shape.width, shape.inputs(), shape.outputs());
         let len = y.len() / outputs;
         let padded = len.next_multiple_of(LANE);
@@ -52,6 +69,12 @@ kernel! {
                 let queries = at.map(|at| &qkv[at * inputs + q..][..width]);
                 let seen = shape.visible(at[QUERIES - 1], len);
                 scores(queries, keys, padded, seen.next_multiple_of(LANE), shape.scale(), rows);
+                if let Some(bias) = bias {
+                    for (scores, at) in rows.chunks_exact_mut(padded).zip(at) {
+                        let bias = bias.of(head, at, seen);
+                        scores.iter_mut().zip(bias).for_each(|(score, &bias)| *score += bias);
+                    }
+                }
                 let mut inverse = [T::ZERO; QUERIES];
                 for ((scores, inverse), at) in rows.chunks_exact_mut(padded).zip(&mut inverse).zip(at) {
                     *inverse = softmax_weights(shape.visible(at, len), &mut scores[..seen.next_multiple_of(LANE)]);
@@ -196,11 +219,15 @@ mod tests {
             let (mut weights, mut want) =
                 (vec![0.0; shape.weights_len(&offsets)], vec![0.0; 40 * shape.outputs()]);
             let scratch = &mut AttentionScratch::default();
-            shape.forward(&offsets, &qkv, Dropout::off(), scratch, &mut weights, &mut want);
-            let mut got = vec![9.0; want.len()];
-            shape.infer(&offsets, &qkv, &mut InferenceScratch::default(), &mut got);
-            for (got, want) in got.iter().zip(&want) {
-                assert!((got - want).abs() < 1e-12, "{got} {want}");
+            let bias = DistanceBias::new(4, 20, |head, distance| (head as f64 + distance as f64).sin());
+            for bias in [None, Some(&bias)] {
+                let off = Dropout::off();
+                shape.forward_biased(&offsets, &qkv, bias, off, scratch, &mut weights, &mut want);
+                let mut got = vec![9.0; want.len()];
+                shape.infer_biased(&offsets, &qkv, bias, &mut InferenceScratch::default(), &mut got);
+                for (got, want) in got.iter().zip(&want) {
+                    assert!((got - want).abs() < 1e-12, "{got} {want}");
+                }
             }
         }
     }

@@ -5,8 +5,8 @@
 
 use crate::block::sized;
 use crate::{
-    Attention, AttentionScratch, Dropout, Init, LayerNorm, Layout, Linear, NormSaved, Scalar, gelu,
-    gelu_backward, gelu_erf, gelu_erf_backward, kernel,
+    Attention, AttentionScratch, DistanceBias, Dropout, Init, LayerNorm, Layout, Linear, NormSaved, Scalar,
+    gelu, gelu_backward, gelu_erf, gelu_erf_backward, kernel,
 };
 
 /// Which GELU a model was trained with.
@@ -113,11 +113,12 @@ impl EncoderBlock {
         self.gelu
     }
 
-    /// Replaces `x` by the block's output.
+    /// Replaces `x` by the block's output; `bias`, where there is one, is added to the attention's scores.
     pub fn forward<T: Scalar>(
         &self,
         params: &[T],
         offsets: &[usize],
+        bias: Option<&DistanceBias<T>>,
         saved: &mut EncoderBlockSaved<T>,
         x: &mut [T],
     ) {
@@ -127,7 +128,7 @@ impl EncoderBlock {
         self.qkv.forward(params, x, sized(&mut saved.qkv, 3 * n));
         let weights = sized(&mut saved.weights, self.attention.weights_len(offsets));
         let (mixed, scratch) = (sized(&mut saved.mixed, n), &mut saved.attention);
-        self.attention.forward(offsets, &saved.qkv, Dropout::off(), scratch, weights, mixed);
+        self.attention.forward_biased(offsets, &saved.qkv, bias, Dropout::off(), scratch, weights, mixed);
         self.out.forward(params, &saved.mixed, sized(&mut saved.sum_1, n));
         kernel::add(x, &mut saved.sum_1);
         self.norm_1.forward(params, &saved.sum_1, &mut saved.norm_1, sized(&mut saved.normed_1, n));
@@ -189,11 +190,11 @@ mod tests {
                 5 * 6,
                 |params, x, y| {
                     y.copy_from_slice(x);
-                    block.forward(params, &offsets, &mut EncoderBlockSaved::default(), y);
+                    block.forward(params, &offsets, None, &mut EncoderBlockSaved::default(), y);
                 },
                 |params, x, dy, grads, dx| {
                     let mut saved = EncoderBlockSaved::default();
-                    block.forward(params, &offsets, &mut saved, &mut x.to_vec());
+                    block.forward(params, &offsets, None, &mut saved, &mut x.to_vec());
                     dx.copy_from_slice(dy);
                     block.backward(params, &offsets, &mut saved, grads, dx);
                 },

@@ -51,7 +51,7 @@ mod table;
 
 pub use activation::{gelu, gelu_backward, gelu_erf, gelu_erf_backward};
 pub use adam::{Adam, AdamState, Schedule, clip_factor};
-pub use attention::{Attention, AttentionScratch};
+pub use attention::{Attention, AttentionScratch, DistanceBias};
 pub use attention_inference::InferenceScratch;
 pub use block::{Block, BlockConfig, BlockSaved, keep_last};
 pub use decoder_block::{DecoderBlock, DecoderBlockConfig, DecoderBlockSaved};

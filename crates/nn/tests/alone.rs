@@ -52,7 +52,7 @@ fn blocks<T: Scalar>() {
     });
     check("encoder block", [24; 2], |offsets, x| {
         let mut x = x.to_vec();
-        encoder.forward(&params, offsets, &mut EncoderBlockSaved::default(), &mut x);
+        encoder.forward(&params, offsets, None, &mut EncoderBlockSaved::default(), &mut x);
         x
     });
     check("decoder block", [24; 2], |offsets, x| {

@@ -60,8 +60,10 @@ pub(crate) fn encode_file(kind: &str, file: &Path) -> Result<(), String> {
     encode(&format!("{kind}:{}", file.display()))
 }
 
-const BERT_FILES: [&str; 6] = [
+const BERT_FILES: [&str; 8] = [
     "config.json",
+    "config_sentence_transformers.json",
+    "tokenizer_config.json",
     "modules.json",
     "1_Pooling/config.json",
     "sentence_bert_config.json",
@@ -71,7 +73,15 @@ const BERT_FILES: [&str; 6] = [
 
 fn bert(folder: &Path) -> Vec<String> {
     tiny_bert::write(folder);
-    write(folder, &[("sentence_bert_config.json", "{\"max_seq_length\": 12, \"do_lower_case\": false}")]);
+    let prompts = "{\"prompts\": {\"query\": \"q: \"}, \"default_prompt_name\": \"query\"}";
+    write(
+        folder,
+        &[
+            ("sentence_bert_config.json", "{\"max_seq_length\": 12, \"do_lower_case\": false}"),
+            ("config_sentence_transformers.json", prompts),
+            ("tokenizer_config.json", "{\"model_max_length\": 64}"),
+        ],
+    );
     BERT_FILES.map(String::from).into()
 }
 

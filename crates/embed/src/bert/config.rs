@@ -1,8 +1,9 @@
 //! What a folder says about its encoder: `config.json` (sizes), `modules.json` and the files it points to (pooling,
 //! normalisation), `sentence_bert_config.json` (length and case).
 
+use super::model::BUCKETS;
 use super::pooling::Pool;
-use super::{Activation, BertConfig};
+use super::{Activation, BertConfig, BertModel};
 use crate::{Error, ModelFolder};
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -14,6 +15,8 @@ pub(super) enum Family {
     Bert,
     /// DistilBERT.
     DistilBert,
+    /// MPNet: distances between tokens count too.
+    MpNet,
 }
 
 /// All that shapes a folder's vectors besides the weights.
@@ -43,8 +46,8 @@ struct Kind {
 struct Config {
     vocab_size: usize,
     max_position_embeddings: usize,
-    #[serde(default)]
-    type_vocab_size: usize,
+    type_vocab_size: Option<usize>,
+    relative_attention_num_buckets: Option<usize>,
     #[serde(alias = "dim")]
     hidden_size: usize,
     #[serde(alias = "n_heads")]
@@ -76,7 +79,18 @@ struct SentenceBert {
     do_lower_case: bool,
 }
 
-const MODELS: &str = "bert, roberta, xlm-roberta, camembert, distilbert";
+/// What the libraries read from a tokenizer's settings.
+#[derive(Deserialize, Default)]
+struct TokenizerConfig {
+    /// Beyond 64 bits where it means "any".
+    model_max_length: Option<f64>,
+}
+
+/// The file that lists the modules of a sentence encoder.
+const MODULE_LIST: &str = "modules.json";
+
+const MODELS: &str =
+    "bert, roberta, xlm-roberta, camembert, distilbert, mpnet; others, exported to ONNX, by onnx:PATH";
 const ACTIVATIONS: &str = "gelu, gelu_new, gelu_fast, gelu_pytorch_tanh";
 
 /// No size of a model is larger; sums of products of two sizes then fit, and the weights are compared with them before
@@ -93,6 +107,14 @@ fn unsupported(path: PathBuf, what: &str, got: impl ToString, supported: &str) -
 }
 
 impl Settings {
+    /// The network.
+    pub(super) fn network(&self) -> BertModel {
+        match self.family {
+            Family::MpNet => BertModel::with_distances(self.model),
+            Family::Bert | Family::DistilBert => BertModel::new(self.model),
+        }
+    }
+
     /// Reads all of it.
     pub(super) fn read(folder: &ModelFolder) -> Result<Settings, Error> {
         let (family, model) = read_model(folder)?;
@@ -101,9 +123,21 @@ impl Settings {
         let sentence: SentenceBert =
             if folder.has(file) { folder.read_json(file)? } else { Default::default() };
         let most = model.positions - model.first_position;
-        let max_tokens = sentence.max_seq_length.unwrap_or(most).min(most);
+        let max_tokens = match sentence.max_seq_length {
+            Some(length) => length,
+            None => tokenizer_length(folder)?,
+        };
+        let max_tokens = max_tokens.min(most);
         Ok(Settings { family, model, pool, is_normalised, is_lowered: sentence.do_lower_case, max_tokens })
     }
+}
+
+/// The longest text of the tokenizer's settings; any where they have none.
+fn tokenizer_length(folder: &ModelFolder) -> Result<usize, Error> {
+    const FILE: &str = "tokenizer_config.json";
+    let config: TokenizerConfig = if folder.has(FILE) { folder.read_json(FILE)? } else { Default::default() };
+    // A float saturates: 1e30 is any length, and a negative one is refused with the tokenizer.
+    Ok(config.model_max_length.map_or(usize::MAX, |length| length as usize))
 }
 
 fn read_model(folder: &ModelFolder) -> Result<(Family, BertConfig), Error> {
@@ -113,6 +147,7 @@ fn read_model(folder: &ModelFolder) -> Result<(Family, BertConfig), Error> {
         "bert" => (Family::Bert, false),
         "roberta" | "xlm-roberta" | "camembert" => (Family::Bert, true),
         "distilbert" => (Family::DistilBert, false),
+        "mpnet" => (Family::MpNet, true),
         other => return Err(unsupported(place(), "model_type", other, MODELS)),
     };
     let config: Config = folder.read_json("config.json")?;
@@ -128,12 +163,22 @@ fn read_model(folder: &ModelFolder) -> Result<(Family, BertConfig), Error> {
         "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" => Activation::Tanh,
         other => return Err(unsupported(place(), "the activation", other, ACTIVATIONS)),
     };
+    let buckets = config.relative_attention_num_buckets.unwrap_or(BUCKETS);
+    if family == Family::MpNet && buckets != BUCKETS {
+        return Err(unsupported(
+            place(),
+            "relative_attention_num_buckets",
+            buckets,
+            "32, those of transformers",
+        ));
+    }
     let model = BertConfig {
         vocabulary: config.vocab_size,
         positions: config.max_position_embeddings,
-        // RoBERTa counts positions from the padding id on (its `create_position_ids_from_input_ids`).
+        // RoBERTa counts positions from after the padding id (its `create_position_ids_from_input_ids`).
         first_position: if is_offset { config.pad_token_id.unwrap_or(1).saturating_add(1) } else { 0 },
-        types: if family == Family::Bert { config.type_vocab_size } else { 0 },
+        // BERT's own default; a file with another table is refused by its shape.
+        types: if family == Family::Bert { config.type_vocab_size.unwrap_or(2) } else { 0 },
         dim: config.hidden_size,
         heads: config.num_attention_heads,
         layers: config.num_hidden_layers,
@@ -176,30 +221,48 @@ fn check_sizes(folder: &ModelFolder, model: &BertConfig) -> Result<(), Error> {
     Ok(())
 }
 
+/// The settings of the modules that `modules.json` lists.
+///
+/// # Errors
+/// A list that cannot be read.
+pub(super) fn module_files(folder: &ModelFolder) -> Result<Vec<String>, Error> {
+    if !folder.has(MODULE_LIST) {
+        return Ok(Vec::new());
+    }
+    let modules: Vec<Module> = folder.read_json(MODULE_LIST)?;
+    let with_files = modules.into_iter().filter(|module| !module.path.is_empty());
+    Ok(with_files.map(|module| format!("{}/config.json", module.path)).collect())
+}
+
 /// Pooling and normalisation, as `modules.json` lists them; without that file the mean, not normalised, as the
 /// sentence-transformers library does.
 fn read_modules(folder: &ModelFolder) -> Result<(Pool, bool), Error> {
-    const FILE: &str = "modules.json";
     const MODULES: &str = "Transformer, Pooling, Normalize";
-    if !folder.has(FILE) {
+    if !folder.has(MODULE_LIST) {
         return Ok((Pool::Mean, false));
     }
     let (mut pool, mut is_normalised) = (Pool::Mean, false);
-    for module in folder.read_json::<Vec<Module>>(FILE)? {
+    for module in folder.read_json::<Vec<Module>>(MODULE_LIST)? {
         match module.kind.rsplit('.').next() {
             Some("Transformer") if module.path.is_empty() => {}
             Some("Transformer") => {
-                return Err(unsupported(folder.place(FILE), "the path of Transformer", module.path, "\"\""));
+                return Err(unsupported(
+                    folder.place(MODULE_LIST),
+                    "the path of Transformer",
+                    module.path,
+                    "\"\"",
+                ));
             }
             Some("Pooling") => pool = read_pooling(folder, &format!("{}/config.json", module.path))?,
             Some("Normalize") => is_normalised = true,
-            _ => return Err(unsupported(folder.place(FILE), "a module", module.kind, MODULES)),
+            _ => return Err(unsupported(folder.place(MODULE_LIST), "a module", module.kind, MODULES)),
         }
     }
     Ok((pool, is_normalised))
 }
 
-fn read_pooling(folder: &ModelFolder, file: &str) -> Result<Pool, Error> {
+/// The pooling that a file of sentence-transformers names: by a flag, or since its version 6 by a word.
+pub(crate) fn read_pooling(folder: &ModelFolder, file: &str) -> Result<Pool, Error> {
     let config: serde_json::Map<String, serde_json::Value> = folder.read_json(file)?;
     let mut modes: Vec<&str> = config
         .iter()

@@ -2,7 +2,9 @@
 
 use super::config::Settings;
 use super::engine::{Buffers, Engine, Precision};
-use super::{BertModel, Pool, weights};
+use super::{Pool, weights};
+use crate::prompt::{self, Prompt};
+use crate::spec::EncoderOption;
 use crate::{Document, Error, ModelFolder, Spec, TextEncoder, Tokenizer};
 use rayon::prelude::*;
 use semrank_nn::unit_rows;
@@ -13,9 +15,26 @@ use std::sync::{Mutex, PoisonError};
 /// was the fastest in int8 by 3 to 10 % (Zen 4, 1 MiB of second-level cache); f32 does not care.
 const TASK_TOKENS: usize = 256;
 
+/// Its options.
+pub(crate) const OPTIONS: [EncoderOption; 4] = [
+    EncoderOption::new(
+        "precision",
+        "f32, int8",
+        "int8 is about three times as fast and moves vectors a little [f32]",
+    ),
+    EncoderOption::new(
+        "max_tokens",
+        "N",
+        "longest text, special tokens included; the rest is cut off [the model's]",
+    ),
+    EncoderOption::new("pool", "mean, cls, max, mean_sqrt_len", "how token vectors become one [the model's]"),
+    prompt::OPTION,
+];
+
 struct Bert {
     fingerprint: String,
     tokenizer: Tokenizer,
+    prompt: Prompt,
     engine: Engine,
     settings: Settings,
     /// Buffers that no thread is using.
@@ -38,17 +57,18 @@ pub fn open(mut spec: Spec) -> Result<Box<dyn TextEncoder>, Error> {
     let mut settings = Settings::read(&folder)?;
     let precision = spec.choice("precision", &["f32", "int8"])?;
     read_options(&mut spec, &mut settings)?;
-    spec.finish(&["precision", "max_tokens", "pool"])?;
+    let prompt = Prompt::take(&mut spec, Some(&folder))?;
+    spec.finish_with(&OPTIONS)?;
 
     let tokenizer = Tokenizer::open(&folder, settings.max_tokens)?;
     tokenizer.check_rows(settings.model.vocabulary)?;
-    let model = BertModel::new(settings.model);
-    let bytes = folder.read("model.safetensors")?;
-    let params = weights::read(&bytes, folder.place("model.safetensors"), settings.family, &model)?;
-    let fingerprint = fingerprint(&folder, &bytes, &settings, precision)?;
+    let model = settings.network();
+    let files = weights::Files::read(&folder)?;
+    let params = weights::read(&files, settings.family, &model)?;
+    let fingerprint = fingerprint(&folder, files.hash(), &settings, precision)? + &prompt.mark();
     let precision = if precision == "int8" { Precision::Int8 } else { Precision::F32 };
     let engine = Engine::new(model, params, precision);
-    Ok(Box::new(Bert { fingerprint, tokenizer, engine, settings, buffers: Mutex::default() }))
+    Ok(Box::new(Bert { fingerprint, tokenizer, prompt, engine, settings, buffers: Mutex::default() }))
 }
 
 fn read_options(spec: &mut Spec, settings: &mut Settings) -> Result<(), Error> {
@@ -66,12 +86,12 @@ fn read_options(spec: &mut Spec, settings: &mut Settings) -> Result<(), Error> {
 /// Hash of weights, tokenizer and settings, and the options in words.
 fn fingerprint(
     folder: &ModelFolder,
-    weights: &[u8],
+    weights: blake3::Hash,
     settings: &Settings,
     precision: &str,
 ) -> Result<String, Error> {
     let mut hash = blake3::Hasher::new();
-    hash.update(blake3::hash(weights).as_bytes());
+    hash.update(weights.as_bytes());
     hash.update(blake3::hash(&folder.read_tokenizer()?).as_bytes());
     hash.update(format!("{settings:?}").as_bytes());
     let hash = hash.finalize().to_hex();
@@ -83,18 +103,16 @@ fn fingerprint(
     ))
 }
 
-/// Token ids of a document's text, trimmed and lowered as `sentence-transformers` does.
+/// Token ids of a document's text after its prompt, lowered where the folder says so. Blanks at the ends stay, as in
+/// `transformers` and since its version 6 in `sentence-transformers`: byte-level tokenizers read them.
 pub(super) fn tokens(
     tokenizer: &Tokenizer,
+    prompt: &Prompt,
     is_lowered: bool,
     document: &Document,
 ) -> Result<Vec<u32>, Error> {
-    let text = document.text();
-    let text = text.trim();
-    if is_lowered {
-        return tokenizer.encode(document.id, &text.to_lowercase());
-    }
-    tokenizer.encode(document.id, text)
+    let text = prompt.before(document);
+    tokenizer.encode(document.id, &if is_lowered { text.to_lowercase() } else { text })
 }
 
 impl Bert {
@@ -124,10 +142,14 @@ impl TextEncoder for Bert {
         self.settings.model.dim
     }
 
+    fn notes(&self) -> Vec<String> {
+        self.prompt.notes()
+    }
+
     fn encode(&self, batch: &[Document], out: &mut [f32]) -> Result<(), Error> {
         let tokens: Result<Vec<_>, Error> = batch
             .par_iter()
-            .map(|document| tokens(&self.tokenizer, self.settings.is_lowered, document))
+            .map(|document| tokens(&self.tokenizer, &self.prompt, self.settings.is_lowered, document))
             .collect();
         let tasks = cut(&tokens?, self.width(), out);
         tasks.into_par_iter().for_each(|task| self.run(task));

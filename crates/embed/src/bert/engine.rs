@@ -4,8 +4,8 @@
 
 use super::{BertModel, Pool};
 use semrank_nn::{
-    Attention, Gelu, InferenceScratch, LayerNorm, Linear, NormSaved, PackedLinear, QuantLinear, QuantRows,
-    residual_norm,
+    Attention, DistanceBias, Gelu, InferenceScratch, LayerNorm, Linear, NormSaved, PackedLinear, QuantLinear,
+    QuantRows, residual_norm,
 };
 
 /// How the maps are computed.
@@ -46,6 +46,8 @@ pub(super) struct Engine {
     model: BertModel,
     /// Parameters of the embeddings, the front of the flat vector.
     embeddings: Vec<f32>,
+    /// Of sequences as long as the model reads.
+    bias: Option<DistanceBias<f32>>,
     layers: Vec<Layer>,
 }
 
@@ -124,9 +126,10 @@ impl Engine {
             norm_2: Norm::new(&block.norm_2, &params),
         });
         let layers = layers.collect::<Vec<_>>();
+        let bias = model.distance_bias(&params, model.config().positions);
         params.truncate(model.tail(0).start);
         params.shrink_to_fit();
-        Self { model, embeddings: params, layers }
+        Self { model, embeddings: params, bias, layers }
     }
 
     /// Writes text vectors `[B x D]` of packed `tokens`.
@@ -144,7 +147,7 @@ impl Engine {
         let hidden = sized(&mut buffers.hidden, tokens.len() * dim);
         self.model.norm.forward(&self.embeddings, &buffers.summed, &mut buffers.norm, hidden);
         for (layer, block) in self.layers.iter().zip(&self.model.blocks) {
-            layer.forward(&block.attention, block.gelu(), offsets, buffers);
+            layer.forward(&block.attention, self.bias.as_ref(), block.gelu(), offsets, buffers);
         }
         pool.forward(dim, offsets, &buffers.hidden, out);
     }
@@ -152,13 +155,20 @@ impl Engine {
 
 impl Layer {
     /// Replaces `buffers.hidden` by the layer's output.
-    fn forward(&self, attention: &Attention, gelu: Gelu, offsets: &[usize], buffers: &mut Buffers) {
+    fn forward(
+        &self,
+        attention: &Attention,
+        bias: Option<&DistanceBias<f32>>,
+        gelu: Gelu,
+        offsets: &[usize],
+        buffers: &mut Buffers,
+    ) {
         let Buffers { hidden, qkv, mixed, branch, wide, attention: scratch, quant, .. } = buffers;
         let (tokens, dim) = (offsets[offsets.len() - 1], attention.outputs());
         let qkv = sized(qkv, tokens * attention.inputs());
         self.qkv.forward(dim, hidden, None, quant, qkv);
         let mixed = sized(mixed, hidden.len());
-        attention.infer(offsets, qkv, scratch, mixed);
+        attention.infer_biased(offsets, qkv, bias, scratch, mixed);
         let branch = sized(branch, hidden.len());
         self.out.forward(dim, mixed, None, quant, branch);
         self.norm_1.apply(branch, hidden);

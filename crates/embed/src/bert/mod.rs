@@ -1,13 +1,15 @@
 //! Sentence encoders of the BERT family: a Hugging Face folder in, one vector a text out.
 //!
-//! The folder holds `config.json`, `tokenizer.json`, `model.safetensors` and, from sentence-transformers, `modules.json`
-//! with pooling and normalisation. Model types: bert, roberta, xlm-roberta, camembert, distilbert.
+//! The folder holds `config.json`, `tokenizer.json`, `model.safetensors` (or the parts that `model.safetensors.index.json`
+//! names) and, from sentence-transformers, `modules.json` with pooling and normalisation and
+//! `config_sentence_transformers.json` with prompts. Model types: bert, roberta, xlm-roberta, camembert, distilbert, mpnet.
 //!
 //! | option | values | default |
 //! |---|---|---|
 //! | `precision` | `f32`, or `int8`: quantised maps, about three times as fast ([`semrank_nn::QuantLinear`]) | `f32` |
 //! | `max_tokens` | longest text, special tokens included | the folder's |
 //! | `pool` | `mean`, `cls`, `max`, `mean_sqrt_len` | the folder's |
+//! | `prompt` | name of a prompt of the folder, or a text that stands before every text | the folder's default |
 //!
 //! [`BertModel`] is the same network with a backward pass, to train.
 
@@ -19,7 +21,11 @@ mod pooling;
 mod trainable;
 mod weights;
 
+#[cfg(feature = "onnx")]
+pub(crate) use config::read_pooling;
+pub(crate) use encoder::OPTIONS;
 pub use encoder::open;
+pub(crate) use model::longest;
 pub use model::{Activation, BertConfig, BertModel, BertSaved};
 pub use pooling::Pool;
 pub use trainable::TrainableBert;

@@ -1,5 +1,7 @@
 //! The network of the BERT family (Devlin et al. 2019, arXiv 1810.04805): token, position and segment embeddings, a norm,
-//! and post-norm encoder blocks, forward and backward over packed sequences.
+//! and post-norm encoder blocks, forward and backward over packed sequences. MPNet (Song et al. 2020, arXiv 2004.09297) adds to
+//! every attention score a value of its head and of the distance, in [`BUCKETS`] that widen with it; training leaves these
+//! values as they are, because all layers share them.
 //!
 //! Parameters are one flat vector, embeddings first and then layer after layer, so the parameters of the layers from `k` on
 //! are its tail ([`BertModel::tail`]). The lower layers can be run once ([`BertModel::forward_layers`]), their output
@@ -25,12 +27,17 @@
 //! ```
 
 use semrank_nn::{
-    EncoderBlock, EncoderBlockConfig, EncoderBlockSaved, Init, LayerNorm, Layout, NormSaved, Scalar, Slot,
-    kernel,
+    DistanceBias, EncoderBlock, EncoderBlockConfig, EncoderBlockSaved, Init, LayerNorm, Layout, NormSaved,
+    Scalar, Slot, kernel,
 };
 use std::ops::Range;
 
 pub use semrank_nn::Gelu as Activation;
+
+/// Buckets of distances, one half for keys before the query and one for those after it, as T5 and MPNet have them.
+pub(super) const BUCKETS: usize = 32;
+/// Distances from here on share the last bucket.
+const FARTHEST: f64 = 128.0;
 
 /// Sizes of a [`BertModel`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,6 +75,8 @@ pub struct BertModel {
     pub positions: Slot,
     /// Segment embeddings.
     pub types: Option<Slot>,
+    /// What distances add to attention scores, `[BUCKETS x heads]`; MPNet only.
+    pub distances: Option<Slot>,
     /// Norm of the summed embeddings.
     pub norm: LayerNorm,
     /// The blocks.
@@ -89,13 +98,26 @@ impl BertModel {
     /// # Panics
     /// When `heads` does not divide `dim`.
     pub fn new(config: BertConfig) -> Self {
+        Self::laid_out(config, false)
+    }
+
+    /// As [`BertModel::new`], for MPNet.
+    ///
+    /// # Panics
+    /// When `heads` does not divide `dim`.
+    pub fn with_distances(config: BertConfig) -> Self {
+        Self::laid_out(config, true)
+    }
+
+    fn laid_out(config: BertConfig, has_distances: bool) -> Self {
         let (mut layout, dim, init) = (Layout::new(), config.dim, Init::Normal(0.02));
         let words = layout.tensor("words", config.vocabulary, dim, init);
         let positions = layout.tensor("positions", config.positions, dim, init);
         let types = (config.types > 0).then(|| layout.tensor("types", config.types, dim, init));
+        let distances = has_distances.then(|| layout.tensor("distances", BUCKETS, config.heads, init));
         let norm = LayerNorm::new(&mut layout, "norm", dim).with_epsilon(config.epsilon);
         let blocks = blocks(&config, 0..config.layers, &mut layout);
-        Self { config, layout, words, positions, types, norm, blocks }
+        Self { config, layout, words, positions, types, distances, norm, blocks }
     }
 
     /// The layers from `layer` on as a stack of their own, whose parameters are those of [`BertModel::tail`].
@@ -119,6 +141,13 @@ impl BertModel {
     pub fn tail(&self, layer: usize) -> Range<usize> {
         let start = self.blocks.get(layer).map_or(self.layout.len(), |block| block.qkv.weight.range().start);
         start..self.layout.len()
+    }
+
+    /// What distances add to the attention's scores, for sequences of at most `positions`; `None` where they add nothing.
+    pub fn distance_bias<T: Scalar>(&self, params: &[T], positions: usize) -> Option<DistanceBias<T>> {
+        let (heads, table) = (self.config.heads, self.distances?.of(params));
+        let value = |head: usize, distance: isize| table[bucket(distance) * heads + head];
+        Some(DistanceBias::new(heads, positions.max(1), value))
     }
 
     /// Embeddings and all layers: writes `hidden` `[T x D]` for packed `tokens` `[T]`.
@@ -227,8 +256,9 @@ impl BertModel {
         x: &mut [T],
     ) {
         saved.blocks.resize(self.blocks.len(), EncoderBlockSaved::default());
+        let bias = self.distance_bias(params, longest(offsets));
         for layer in layers {
-            self.blocks[layer].forward(params, offsets, &mut saved.blocks[layer], x);
+            self.blocks[layer].forward(params, offsets, bias.as_ref(), &mut saved.blocks[layer], x);
         }
     }
 
@@ -246,6 +276,25 @@ impl BertModel {
             self.blocks[layer].backward(params, offsets, &mut saved.blocks[layer], grads, dx);
         }
     }
+}
+
+/// Positions of the longest of packed sequences.
+pub(crate) fn longest(offsets: &[usize]) -> usize {
+    offsets.windows(2).map(|w| w[1] - w[0]).max().unwrap_or(0)
+}
+
+/// The bucket of a distance, key minus query: one for each of the nearest, then wider and wider ones.
+fn bucket(distance: isize) -> usize {
+    const HALF: usize = BUCKETS / 2;
+    const EXACT: usize = HALF / 2;
+    let first = if distance > 0 { HALF } else { 0 };
+    let away = distance.unsigned_abs();
+    if away < EXACT {
+        return first + away;
+    }
+    let exact = EXACT as f64;
+    let share = (away as f64 / exact).log2() / (FARTHEST / exact).log2();
+    first + (EXACT + (share * exact) as usize).min(HALF - 1)
 }
 
 fn blocks(config: &BertConfig, layers: Range<usize>, layout: &mut Layout) -> Vec<EncoderBlock> {
@@ -318,6 +367,18 @@ mod tests {
             model.backward(params, &TOKENS, &OFFSETS, &mut saved, grads, &mut dhidden);
         }
         r.iter().zip(&pooled).map(|(r, y)| r * y).sum()
+    }
+
+    /// From `MPNetEncoder.relative_position_bucket` of transformers 5.24.
+    #[test]
+    fn distances_fall_into_the_buckets_of_the_reference() {
+        let distances = [0, -1, -7, -8, -11, -12, -15, -16, -31, -32, -63, -64, -90, -91, -127, -128, -500];
+        let want = [0, 1, 7, 8, 8, 9, 9, 10, 11, 12, 13, 14, 14, 15, 15, 15, 15];
+        assert_eq!(distances.map(bucket), want);
+        assert_eq!(
+            distances[1..].iter().map(|&away| bucket(-away)).collect::<Vec<_>>(),
+            want[1..].iter().map(|&low| low + 16).collect::<Vec<_>>()
+        );
     }
 
     #[test]

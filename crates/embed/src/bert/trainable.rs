@@ -5,13 +5,14 @@
 
 use super::config::{Family, Settings};
 use super::{BertModel, BertSaved, Pool, weights};
-use crate::{Document, Error, ModelFolder, Tokenizer};
+use crate::folder::WEIGHTS;
+use crate::prompt::Prompt;
+use crate::{Document, Error, ModelFolder, Spec, Tokenizer};
 use rayon::prelude::*;
 use semrank_nn::unit_rows;
 use std::path::Path;
 
 const TEXTS_PER_TASK: usize = 64;
-const WEIGHTS: &str = "model.safetensors";
 
 /// An encoder with its parameters.
 #[derive(Debug)]
@@ -25,57 +26,68 @@ pub struct TrainableBert {
     /// Whether vectors are brought to length 1.
     pub is_normalised: bool,
     tokenizer: Tokenizer,
+    prompt: Prompt,
     is_lowered: bool,
     family: Family,
     folder: ModelFolder,
 }
 
-/// Files of a model folder that say how it is used; those that there are, are copied.
-const COMPANIONS: [&str; 11] = [
+/// Files of a model folder, besides those of its modules, that say how it is used; those that there are, are copied.
+const COMPANIONS: [&str; 12] = [
     "config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
     "vocab.txt",
     "vocab.json",
     "merges.txt",
+    "sentencepiece.bpe.model",
+    "spiece.model",
     "modules.json",
     "sentence_bert_config.json",
-    "config_sentence_transformers.json",
-    "1_Pooling/config.json",
 ];
 
 impl TrainableBert {
-    /// Reads a model folder; texts are cut after `max_tokens`, or the model's own length if that is less.
+    /// Reads a model folder; texts are cut after `max_tokens`, or the model's own length if that is less. `spec` may say which
+    /// prompt they get.
     ///
     /// # Errors
     /// As `bert:PATH`.
-    pub fn open(folder: &ModelFolder, max_tokens: usize) -> Result<Self, Error> {
-        let settings = Settings::read(folder)?;
-        let tokenizer = Tokenizer::open(folder, max_tokens.min(settings.max_tokens))?;
+    pub fn open(spec: &mut Spec, max_tokens: usize) -> Result<Self, Error> {
+        let folder = ModelFolder::open(Path::new(spec.path()))?;
+        let settings = Settings::read(&folder)?;
+        let tokenizer = Tokenizer::open(&folder, max_tokens.min(settings.max_tokens))?;
         tokenizer.check_rows(settings.model.vocabulary)?;
-        let model = BertModel::new(settings.model);
-        let bytes = folder.read(WEIGHTS)?;
-        let params = weights::read(&bytes, folder.place(WEIGHTS), settings.family, &model)?;
+        let prompt = Prompt::take(spec, Some(&folder))?;
+        let model = settings.network();
+        let params = weights::read(&weights::Files::read(&folder)?, settings.family, &model)?;
         let Settings { pool, is_normalised, is_lowered, family, .. } = settings;
-        let folder = folder.clone();
-        Ok(Self { model, params, pool, is_normalised, tokenizer, is_lowered, family, folder })
+        Ok(Self { model, params, pool, is_normalised, tokenizer, prompt, is_lowered, family, folder })
+    }
+
+    /// Remarks for the user: which prompt stands before every text.
+    pub fn notes(&self) -> Vec<String> {
+        self.prompt.notes()
     }
 
     /// Writes a model folder in Hugging Face layout with these parameters into an existing folder: the files of the one
-    /// that was opened, and its tensors, by their names, in f32.
+    /// that was opened, its tensors, by their names, in f32, and the prompt as its default.
     ///
     /// # Errors
     /// A source file that cannot be read any more, or a file that cannot be written.
     pub fn write(&self, params: &[f32], dir: &Path) -> Result<(), Error> {
-        for file in COMPANIONS.into_iter().filter(|file| self.folder.has(file)) {
-            let path = dir.join(file);
+        let modules = super::config::module_files(&self.folder)?;
+        let companions = COMPANIONS.map(str::to_owned).into_iter().chain(modules);
+        for file in companions.filter(|file| self.folder.has(file)) {
+            let path = dir.join(&file);
             let parent = path.parent().unwrap_or(dir);
             std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-            std::fs::write(&path, self.folder.read(file)?).map_err(Error::io("write", &path))?;
+            std::fs::write(&path, self.folder.read(&file)?).map_err(Error::io("write", &path))?;
         }
-        let source = self.folder.read(WEIGHTS)?;
-        let bytes = weights::replace(&source, self.folder.place(WEIGHTS), self.family, &self.model, params)?;
+        self.prompt.write(Some(&self.folder), dir)?;
+        let source = weights::Files::read(&self.folder)?;
+        let bytes = weights::replace(&source, self.family, &self.model, params)?;
         let path = dir.join(WEIGHTS);
         std::fs::write(&path, bytes).map_err(Error::io("write", path))
     }
@@ -85,7 +97,7 @@ impl TrainableBert {
     /// # Errors
     /// A text that cannot be tokenized.
     pub fn tokens(&self, document: &Document) -> Result<Vec<u32>, Error> {
-        super::encoder::tokens(&self.tokenizer, self.is_lowered, document)
+        super::encoder::tokens(&self.tokenizer, &self.prompt, self.is_lowered, document)
     }
 
     /// Vectors of texts given as token ids, `[texts x D]`.

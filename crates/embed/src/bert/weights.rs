@@ -1,16 +1,17 @@
-//! `model.safetensors` into the flat parameter vector of a [`BertModel`], and back.
+//! `model.safetensors`, or its parts, into the flat parameter vector of a [`BertModel`], and back.
 //!
 //! Maps are stored `[outputs x inputs]` there and `[inputs x outputs]` here, and queries, keys and values become one map.
 //! Names may begin with `bert.`, `model.` and the like; f16 and bf16 are widened.
 
 use super::BertModel;
 use super::config::Family;
-use crate::Error;
+use crate::folder::pytorch;
+use crate::{Error, ModelFolder};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use semrank_nn::{LayerNorm, Linear, Slot};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where the parts of a block are named in a file.
 struct Names {
@@ -43,33 +44,66 @@ const DISTILBERT: Names = Names {
     norm_2: "output_layer_norm",
 };
 
-const PREFIXES: [&str; 7] =
-    ["", "bert.", "model.", "roberta.", "distilbert.", "0.auto_model.", "sentence_bert.bert."];
+const MPNET: Names = Names {
+    qkv: ["attention.attn.q", "attention.attn.k", "attention.attn.v"],
+    out: "attention.attn.o",
+    norm_1: "attention.LayerNorm",
+    ..BERT
+};
+
+const PREFIXES: [&str; 8] =
+    ["", "bert.", "model.", "roberta.", "distilbert.", "mpnet.", "0.auto_model.", "sentence_bert.bert."];
 const WORDS: &str = "embeddings.word_embeddings.weight";
 
-/// Parameters of `model` from the bytes of a safetensors file; `path` is for messages.
+/// The weight files of a folder: one, or the parts that its index names.
+#[derive(Debug)]
+pub(super) struct Files(Vec<(PathBuf, Vec<u8>)>);
+
+impl Files {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// A file that is missing or cannot be read.
+    pub(super) fn read(folder: &ModelFolder) -> Result<Files, Error> {
+        let names = folder.weight_files()?;
+        let files = names.iter().map(|name| Ok((folder.place(name), folder.read(name)?)));
+        files.collect::<Result<_, _>>().map(Files)
+    }
+
+    /// Hash of one file, or of the hashes of several.
+    pub(super) fn hash(&self) -> blake3::Hash {
+        let hashes: Vec<blake3::Hash> = self.0.iter().map(|(_, bytes)| blake3::hash(bytes)).collect();
+        match hashes[..] {
+            [hash] => hash,
+            _ => blake3::hash(&hashes.iter().flat_map(|hash| *hash.as_bytes()).collect::<Vec<u8>>()),
+        }
+    }
+
+    fn tensors(&self) -> Result<Tensors<'_>, Error> {
+        let mut files = Vec::new();
+        for (path, bytes) in &self.0 {
+            let file = SafeTensors::deserialize(bytes).map_err(|error| damaged(path, error.to_string()))?;
+            files.push((path.clone(), file));
+        }
+        let mut tensors = Tensors { files, prefix: "" };
+        let is_prefix = |prefix: &&str| tensors.find(&format!("{prefix}{WORDS}")).is_some();
+        tensors.prefix = PREFIXES.into_iter().find(is_prefix).unwrap_or("");
+        Ok(tensors)
+    }
+}
+
+/// Parameters of `model`.
 ///
 /// # Errors
 /// A damaged file, a missing tensor, one of another shape or number type or with values that are not finite.
-pub(super) fn read(
-    bytes: &[u8],
-    path: PathBuf,
-    family: Family,
-    model: &BertModel,
-) -> Result<Vec<f32>, Error> {
-    let tensors = SafeTensors::deserialize(bytes).map_err(|error| Error::Damaged {
-        path: path.clone(),
-        expected: "a safetensors file",
-        reason: error.to_string(),
-    })?;
-    let prefix = prefix(&tensors);
-    let reader = Reader { tensors, path, prefix };
+pub(super) fn read(files: &Files, family: Family, model: &BertModel) -> Result<Vec<f32>, Error> {
+    let tensors = files.tensors()?;
     let places = places(family, model);
-    // Sizes are claims of config.json until the file has tensors of every one of them.
-    places.iter().try_for_each(|place| reader.tensor(place).map(drop))?;
+    // Sizes are claims of config.json until the files have tensors of every one of them.
+    places.iter().try_for_each(|place| tensors.of(place).map(drop))?;
     let mut params = vec![0.0; model.layout().len()];
     for place in &places {
-        let values = reader.values(place)?;
+        let values = tensors.values(place)?;
         let &Place { slot, part, parts, form, .. } = place;
         let into = slot.of_mut(&mut params);
         match form {
@@ -83,25 +117,22 @@ pub(super) fn read(
     Ok(params)
 }
 
-/// The bytes of a safetensors file like `source`, with the parameters of `model` in their places.
+/// The bytes of one safetensors file with all tensors of `source`, and the parameters of `model` in their places.
 ///
 /// # Errors
 /// A damaged file.
 pub(super) fn replace(
-    source: &[u8],
-    path: PathBuf,
+    source: &Files,
     family: Family,
     model: &BertModel,
     params: &[f32],
 ) -> Result<Vec<u8>, Error> {
-    let damaged =
-        |reason: String| Error::Damaged { path: path.clone(), expected: "a safetensors file", reason };
-    let tensors = SafeTensors::deserialize(source).map_err(|error| damaged(error.to_string()))?;
-    let prefix = prefix(&tensors);
+    let tensors = source.tensors()?;
     let mut ours: BTreeMap<String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
     for place in places(family, model) {
+        let (name, _, _) = tensors.of(&place)?;
         let shape = place.shape();
-        let Place { name, old, slot, part, parts, form } = place;
+        let Place { slot, part, parts, form, .. } = place;
         let from = slot.of(params);
         let values = match form {
             Form::Map => {
@@ -112,26 +143,25 @@ pub(super) fn replace(
             Form::Vector => from[part * shape[0]..][..shape[0]].to_vec(),
             Form::Table => from.to_vec(),
         };
-        let names = [Some(name), old].into_iter().flatten().map(|name| format!("{prefix}{name}"));
-        let mut names = names.filter(|name| tensors.tensor(name).is_ok());
-        let name = names.next().ok_or_else(|| damaged("a tensor is gone".into()))?;
         ours.insert(name, (shape, values.iter().flat_map(|value| value.to_le_bytes()).collect()));
     }
-    let mut views = Vec::new();
-    for (name, view) in tensors.tensors() {
-        views.push(match ours.get(&name) {
-            Some((shape, bytes)) => {
-                let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
-                (name, view.map_err(|error| damaged(error.to_string()))?)
-            }
-            None => (name, view),
-        });
+    let mut views = BTreeMap::new();
+    for (path, file) in &tensors.files {
+        let failed = |error: safetensors::SafeTensorError| damaged(path, error.to_string());
+        for (name, view) in file.tensors() {
+            let view = match ours.get(&name) {
+                Some((shape, bytes)) => TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(failed)?,
+                None => view,
+            };
+            views.insert(name, view);
+        }
     }
-    safetensors::serialize(views, None).map_err(|error| damaged(error.to_string()))
+    let path = tensors.files.first().map(|(path, _)| path.clone()).unwrap_or_default();
+    safetensors::serialize(views, Some(pytorch())).map_err(|error| damaged(&path, error.to_string()))
 }
 
-fn prefix(tensors: &SafeTensors) -> &'static str {
-    PREFIXES.into_iter().find(|prefix| tensors.tensor(&format!("{prefix}{WORDS}")).is_ok()).unwrap_or("")
+fn damaged(path: &Path, reason: String) -> Error {
+    Error::Damaged { path: path.to_owned(), expected: "a safetensors file", reason }
 }
 
 /// Where a tensor of the file belongs: part `part` of `parts` equal parts of the columns of a slot.
@@ -189,8 +219,13 @@ fn places(family: Family, model: &BertModel) -> Vec<Place> {
         let bias = linear.bias.map(|slot| of(format!("{name}.bias"), slot, Form::Vector));
         [Some(weight), bias].into_iter().flatten()
     };
+    out.extend(model.distances.map(|distances| table("encoder.relative_attention_bias.weight", distances)));
     out.extend(norm("embeddings.LayerNorm", model.norm));
-    let names = if family == Family::Bert { &BERT } else { &DISTILBERT };
+    let names = match family {
+        Family::Bert => &BERT,
+        Family::DistilBert => &DISTILBERT,
+        Family::MpNet => &MPNET,
+    };
     for (layer, block) in model.blocks.iter().enumerate() {
         let name = |part: &str| format!("{}.{layer}.{part}", names.block);
         for (part, qkv) in names.qkv.iter().enumerate() {
@@ -214,36 +249,39 @@ fn each_of_map(inputs: usize, cols: usize, part: usize, parts: usize, mut visit:
     }
 }
 
-struct Reader<'a> {
-    tensors: SafeTensors<'a>,
-    path: PathBuf,
+/// The tensors of all weight files.
+struct Tensors<'a> {
+    files: Vec<(PathBuf, SafeTensors<'a>)>,
     prefix: &'static str,
 }
 
-impl<'a> Reader<'a> {
-    /// The tensor of a place, of the shape that it must have.
-    fn tensor(&self, place: &Place) -> Result<TensorView<'a>, Error> {
+impl<'a> Tensors<'a> {
+    fn find(&self, name: &str) -> Option<(&Path, TensorView<'a>)> {
+        self.files.iter().find_map(|(path, file)| Some((path.as_path(), file.tensor(name).ok()?)))
+    }
+
+    /// The tensor of a place, of the shape that it must have, with its name and file.
+    fn of(&self, place: &Place) -> Result<(String, &Path, TensorView<'a>), Error> {
         let names = [Some(&place.name), place.old.as_ref()];
-        let mut found = names
-            .into_iter()
-            .flatten()
-            .filter_map(|name| self.tensors.tensor(&format!("{}{name}", self.prefix)).ok());
-        let (name, shape) = (self.name(place), place.shape());
-        let Some(tensor) = found.next() else {
-            return Err(self.mismatch(&name, "missing", format!("a tensor of shape {shape:?}")));
+        let mut names = names.into_iter().flatten().map(|name| format!("{}{name}", self.prefix));
+        let (name, shape) = (format!("{}{}", self.prefix, place.name), place.shape());
+        let found = names.find_map(|name| self.find(&name).map(|(path, tensor)| (name, path, tensor)));
+        let Some((found, path, tensor)) = found else {
+            let path = self.files.first().map_or(Path::new(""), |(path, _)| path);
+            return Err(mismatch(path, &name, "missing", format!("a tensor of shape {shape:?}")));
         };
         if tensor.shape() == shape {
-            return Ok(tensor);
+            return Ok((found, path, tensor));
         }
         let expected = format!("of shape {shape:?}, by config.json");
-        Err(self.mismatch(&name, format!("of shape {:?}", tensor.shape()), expected))
+        Err(mismatch(path, &name, format!("of shape {:?}", tensor.shape()), expected))
     }
 
     /// Its values.
     fn values(&self, place: &Place) -> Result<Vec<f32>, Error> {
-        let (name, tensor) = (self.name(place), self.tensor(place)?);
+        let (name, path, tensor) = self.of(place)?;
         let values = widen(&tensor).ok_or_else(|| Error::Unsupported {
-            path: self.path.clone(),
+            path: path.to_owned(),
             what: format!("the number type of {name}"),
             got: format!("{:?}", tensor.dtype()),
             supported: "F32, F16, BF16".into(),
@@ -252,16 +290,12 @@ impl<'a> Reader<'a> {
         if values.iter().all(|value| value.is_finite()) {
             return Ok(values);
         }
-        Err(self.mismatch(&name, "with NaN or infinity", "finite values".into()))
+        Err(mismatch(path, &name, "with NaN or infinity", "finite values".into()))
     }
+}
 
-    fn name(&self, place: &Place) -> String {
-        format!("{}{}", self.prefix, place.name)
-    }
-
-    fn mismatch(&self, name: &str, got: impl Into<String>, expected: String) -> Error {
-        Error::Mismatch { path: self.path.clone(), what: format!("tensor {name}"), got: got.into(), expected }
-    }
+fn mismatch(path: &Path, name: &str, got: impl Into<String>, expected: String) -> Error {
+    Error::Mismatch { path: path.to_owned(), what: format!("tensor {name}"), got: got.into(), expected }
 }
 
 /// A tensor's values as f32.

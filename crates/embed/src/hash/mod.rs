@@ -35,6 +35,7 @@ pub use svd::{Svd, SvdOptions};
 pub use tfidf::{TfIdf, TfIdfCounts};
 pub use tokens::{Grams, each_token, words};
 
+use crate::spec::EncoderOption;
 use crate::{Embedder, Error, ItemFeatures};
 use semrank_core::Catalog;
 use semrank_core::settings::SettingError;
@@ -62,6 +63,16 @@ semrank_core::settings! {
         singular_power: f32 = 1.0, in 0.0..=4.0,
     }
 }
+
+/// Options of `hash:`: settings by their names.
+pub(crate) const OPTIONS: [EncoderOption; 6] = [
+    EncoderOption::new("dim", "N", "width of a vector [256]"),
+    EncoderOption::new("word_grams", "N", "longest run of words that counts as a token [2]"),
+    EncoderOption::new("char_min", "N", "shortest character n-gram, with char_max [3]"),
+    EncoderOption::new("char_max", "N", "longest character n-gram; 0 for none [0]"),
+    EncoderOption::new("min_df", "N", "tokens of fewer items are dropped [2]"),
+    EncoderOption::new("buckets", "N", "hash buckets, a power of two [1048576]"),
+];
 
 /// A setting that makes no sense.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

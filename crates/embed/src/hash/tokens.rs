@@ -2,13 +2,17 @@
 //!
 //! A text is brought to compatibility form (NFKC) and lower case, then cut into words: runs of letters and digits of
 //! any script ("e55" stays whole, "T-shirt" becomes "t", "shirt"). An ideograph or kana is a word of its own, so that
-//! pairs of words are character bigrams there. No language-specific list of stop words: idf does that work.
+//! pairs of words are character bigrams there. Thai, Lao, Khmer, Burmese and their relatives write no space between words
+//! either, but a letter says little there: a run of letters is cut into its overlapping pairs, each of which counts as a
+//! word, so that pairs of words are trigrams. A letter keeps the marks that it carries.
+//! No language-specific list of stop words: idf does that work.
 //! Character n-grams follow fastText (Bojanowski et al. 2017, arXiv 1607.04606): `<word>` with its boundary marks.
 //! Hashes are FNV-1a with a MurmurHash3 finaliser, written out here so that they never change between versions.
 //!
 //! ```
 //! use semrank_embed::hash::words;
 //! assert_eq!(words("Café №5, e55!"), ["café", "no5", "e55"]);
+//! assert_eq!(words("กาแฟสด 250g"), ["กา", "าแ", "แฟ", "ฟส", "สด", "250g"]); // fresh coffee
 //! ```
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
@@ -28,10 +32,14 @@ pub struct Grams {
 const WORDS: u64 = 0x5851_f42d_4c95_7f2d;
 const CHARACTERS: u64 = 0x1405_7b7e_f767_814f;
 
+/// Letters, with their marks, of a word in a script that writes no space between words. Coffee is four letters in Thai and
+/// Lao, three in Khmer, two in Burmese: longer n-grams would lie across its end.
+const UNSPACED_LETTERS: usize = 2;
+
 /// The words of a text, normalised and in order.
 pub fn words(text: &str) -> Vec<String> {
     let mut out = Vec::new();
-    each_word(text, |word| out.push(word.to_owned()));
+    each_run(text, |run| each_word(run, |word| out.push(word.to_owned())));
     out
 }
 
@@ -40,10 +48,10 @@ pub fn words(text: &str) -> Vec<String> {
 /// Runs of words never leave the field: call it once a field.
 pub fn each_token(text: &str, grams: Grams, mut emit: impl FnMut(u64)) {
     let mut hashes = Vec::new();
-    each_word(text, |word| {
-        hashes.push(hash_bytes(word.as_bytes()));
+    each_run(text, |run| {
+        each_word(run, |word| hashes.push(hash_bytes(word.as_bytes())));
         if grams.char_max > 0 {
-            each_character_gram(word, grams, &mut emit);
+            each_character_gram(run, grams, &mut emit);
         }
     });
     for length in 1..=grams.words.min(hashes.len()) {
@@ -64,19 +72,25 @@ fn each_character_gram(word: &str, grams: Grams, emit: &mut impl FnMut(u64)) {
     }
 }
 
-fn each_word(text: &str, mut emit: impl FnMut(&str)) {
-    let mut word = String::new();
+/// Calls `emit` with the runs of letters and digits of a text, normalised; one that is written without spaces between words
+/// holds nothing else.
+fn each_run(text: &str, mut emit: impl FnMut(&str)) {
+    let mut run = String::new();
+    let mut is_run_unspaced = false;
     let mut take = |c: char| {
-        if is_ideograph(c) || !(c.is_alphanumeric() || is_combining_mark(c) && !word.is_empty()) {
-            if !word.is_empty() {
-                emit(&word);
-                word.clear();
+        let is_letter = !is_ideograph(c) && (c.is_alphanumeric() || is_combining_mark(c) && !run.is_empty());
+        let is_other_script = is_unspaced(c) != is_run_unspaced && !is_combining_mark(c);
+        if !run.is_empty() && (!is_letter || is_other_script) {
+            emit(&run);
+            run.clear();
+        }
+        if is_letter {
+            if run.is_empty() {
+                is_run_unspaced = is_unspaced(c);
             }
-            if is_ideograph(c) {
-                emit(c.encode_utf8(&mut [0; 4]));
-            }
-        } else {
-            word.push(c);
+            run.push(c);
+        } else if is_ideograph(c) {
+            emit(c.encode_utf8(&mut [0; 4]));
         }
     };
     if text.is_ascii() {
@@ -88,10 +102,31 @@ fn each_word(text: &str, mut emit: impl FnMut(&str)) {
     take(' ');
 }
 
+/// Calls `emit` with the words of a run: itself, or its overlapping n-grams where no space parts words.
+fn each_word(run: &str, mut emit: impl FnMut(&str)) {
+    if !run.starts_with(is_unspaced) {
+        return emit(run);
+    }
+    let letters = run.char_indices().filter(|(at, c)| *at == 0 || !is_combining_mark(*c));
+    let starts: Vec<usize> = letters.map(|(at, _)| at).chain([run.len()]).collect();
+    for ends in starts.windows((UNSPACED_LETTERS + 1).min(starts.len())) {
+        emit(&run[ends[0]..ends[ends.len() - 1]]);
+    }
+}
+
 /// Scripts written without spaces in which one character carries about a word: Han and kana.
 fn is_ideograph(c: char) -> bool {
     matches!(c, '\u{3041}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}'
         | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+        && c.is_alphabetic()
+}
+
+/// Scripts written without spaces in which a word takes several letters: those of Unicode's line breaking class SA.
+fn is_unspaced(c: char) -> bool {
+    c >= '\u{e00}'
+        && matches!(c, '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
+            | '\u{1950}'..='\u{19ff}' | '\u{1a20}'..='\u{1aaf}' | '\u{a9e0}'..='\u{a9ff}'
+            | '\u{aa60}'..='\u{aadf}' | '\u{11700}'..='\u{1174f}')
         && c.is_alphabetic()
 }
 
@@ -136,6 +171,47 @@ mod tests {
         check("हिन्दी भाषा", &["हिन्दी", "भाषा"]);
         check("赤いシャツL", &["赤", "い", "シ", "ャ", "ツ", "l"]);
         check("İstanbul ΟΔΟΣ", &["i\u{307}stanbul", "οδοσ"]);
+        check("Рюкзак 35л 배낭", &["рюкзак", "35л", "배낭"]);
+    }
+
+    #[test]
+    fn scripts_without_spaces_give_overlapping_letters_with_their_marks() {
+        check("กาแฟสด", &["กา", "าแ", "แฟ", "ฟส", "สด"]);
+        check("เครื่อง", &["เค", "ครื่", "รื่อ", "อง"]);
+        check("สีiPhone15ดำ", &["สี", "iphone15", "ด\u{e4d}า"]);
+        check("๑๒๓ก", &["๑๒๓", "ก"]);
+        check("ກາເຟ", &["ກາ", "າເ", "ເຟ"]);
+        check("កាហ្វេ", &["កាហ្", "ហ្វេ"]);
+        check("ကော်ဖီမှုန့်", &["ကော်ဖီ", "ဖီမှု", "မှုန့်"]);
+        // A space that cannot be seen parts words, as writers of these scripts mean it.
+        check("กาแฟ\u{200b}สด", &["กา", "าแ", "แฟ", "สด"]);
+        check("\u{e31}", &["\u{e31}"]);
+    }
+
+    #[test]
+    fn titles_without_spaces_that_share_a_word_share_tokens() {
+        for (a, b, other) in [
+            ("เครื่องบดกาแฟ", "กาแฟคั่วบดละเอียด", "รองเท้าวิ่งผู้หญิง"),
+            ("ເຄື່ອງບົດກາເຟ", "ກາເຟຂົ້ວ", "ເກີບແລ່ນ"),
+            ("ម៉ាស៊ីនកិនកាហ្វេ", "កាហ្វេលីង", "ស្បែកជើងរត់"),
+            ("ကော်ဖီကြိတ်စက်", "ကော်ဖီမှုန့်", "ပြေးဖိနပ်"),
+        ] {
+            let shared = |a: &str, b: &str| {
+                let b = tokens(b, 2, 0, 0);
+                tokens(a, 2, 0, 0).iter().filter(|token| b.contains(token)).count()
+            };
+            assert!(
+                shared(a, b) > shared(a, other),
+                "{a}: {b} {} {other} {}",
+                shared(a, b),
+                shared(a, other)
+            );
+        }
+    }
+
+    #[test]
+    fn characters_of_a_run_without_spaces_are_those_of_the_whole_run() {
+        assert_eq!(tokens("กาแฟสด", 0, 3, 3).len(), 6, "<กา กาแ าแฟ แฟส ฟสด สด>");
     }
 
     #[test]
@@ -172,7 +248,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_has_tokens_without_panic(text in "\\PC*|[a\u{301}\u{1f525}\u{200d}\u{fe0f} İß]{0,20}") {
+        fn any_text_has_tokens_without_panic(text in "\\PC*|[กาีน้ำ5ကោ្\u{301}a ]{0,20}|[a\u{301}\u{1f525}\u{200d}\u{fe0f} İß]{0,20}") {
             let once = words(&text);
             prop_assert!(once.iter().all(|word| !word.is_empty() && !word.contains(char::is_whitespace)));
             prop_assert_eq!(words(&once.join(" ")), once, "normalising twice changes nothing");

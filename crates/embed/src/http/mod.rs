@@ -32,6 +32,7 @@ mod protocol;
 #[cfg(test)]
 mod tests;
 
+use crate::spec::EncoderOption;
 use crate::{Document, Error, Spec, TextEncoder};
 use client::Client;
 use protocol::Api;
@@ -39,8 +40,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-const OPTIONS: [&str; 9] =
-    ["api", "model", "key_env", "width", "batch", "concurrency", "timeout_s", "retries", "backoff_ms"];
+/// Its options.
+pub(crate) const OPTIONS: [EncoderOption; 9] = [
+    EncoderOption::new("api", "tei, openai", "the protocol [by the end of the path: /embed or /embeddings]"),
+    EncoderOption::new("model", "NAME", "the model's name, sent with every request [none]"),
+    EncoderOption::new("key_env", "NAME", "environment variable with the bearer token [no token]"),
+    EncoderOption::new("width", "N", "values of a vector [learned by one request]"),
+    EncoderOption::new("batch", "N", "texts of a request [32]"),
+    EncoderOption::new("concurrency", "N", "requests at a time [4]"),
+    EncoderOption::new("timeout_s", "N", "longest time of an attempt [30]"),
+    EncoderOption::new("retries", "N", "attempts after the first [5]"),
+    EncoderOption::new("backoff_ms", "N", "wait before the second attempt; it doubles with each [500]"),
+];
 
 /// Requests that a call of `encode` gets for each connection, so that they end at about the same time.
 const REQUESTS_PER_CONNECTION: usize = 4;
@@ -88,7 +99,7 @@ pub fn open(mut spec: Spec) -> Result<Box<dyn TextEncoder>, Error> {
     let batch = between(&mut spec, "batch", 32, 1, 4096)? as usize;
     let concurrency = settings.connections;
     let client = Client::new(&spec, url, settings)?;
-    spec.finish(&OPTIONS)?;
+    spec.finish_with(&OPTIONS)?;
     let width = if width > 0 { width } else { probe(&client, api, model.as_deref())? };
     let name = model.as_deref().unwrap_or("");
     let fingerprint = format!("http url={} api={} model={name} width={width}", client.url(), api.name());

@@ -1,7 +1,9 @@
 //! The decoder behind [`TextEncoder`]: texts are tokenized, packed into chunks, run through all layers and pooled.
 
 use super::{LlamaModel, LoadOptions, Pool, StackSaved};
-use crate::{Document, Error, Spec, TextEncoder};
+use crate::prompt::{self, Prompt};
+use crate::spec::EncoderOption;
+use crate::{Document, Error, ModelFolder, Spec, TextEncoder};
 use rayon::prelude::*;
 use semrank_nn::unit_rows;
 use std::path::Path;
@@ -11,15 +13,24 @@ use std::path::Path;
 /// 35, 34, 37.)
 const CHUNK_POSITIONS: usize = 256;
 
+/// Its options.
+pub(crate) const OPTIONS: [EncoderOption; 4] = [
+    EncoderOption::new("pool", "mean, last, weighted", "how token vectors become one [mean]"),
+    EncoderOption::new("max_tokens", "N", "longest text; the rest is cut off [128]"),
+    EncoderOption::new("layers", "N", "only so many of the first layers; 0 for all [0]"),
+    prompt::OPTION,
+];
+
 /// A pooled decoder.
 #[derive(Debug)]
 pub struct LlamaEncoder {
     model: LlamaModel,
     pool: Pool,
+    prompt: Prompt,
     fingerprint: String,
 }
 
-/// Opens `llama:PATH` with the options `pool`, `max_tokens` and `layers`.
+/// Opens `llama:PATH` with the options `pool`, `max_tokens`, `layers` and `prompt`.
 ///
 /// # Errors
 /// An unknown option, or whatever [`LlamaModel::open`] refuses.
@@ -28,10 +39,12 @@ pub fn open(mut spec: Spec) -> Result<Box<dyn TextEncoder>, Error> {
     let max_tokens = spec.take("max_tokens", 128usize)?;
     let layers = spec.take("layers", 0usize)?;
     let path = spec.path().to_owned();
-    spec.finish(&["pool", "max_tokens", "layers"])?;
+    // A GGUF file has no prompts of its own.
+    let prompt = Prompt::take(&mut spec, ModelFolder::open(Path::new(&path)).ok().as_ref())?;
+    spec.finish_with(&OPTIONS)?;
     let options = LoadOptions { max_tokens, layers: (layers > 0).then_some(layers), head: false };
     let model = LlamaModel::open(Path::new(&path), options)?;
-    Ok(Box::new(LlamaEncoder::new(model, Pool::of(pool))))
+    Ok(Box::new(LlamaEncoder::new(model, Pool::of(pool)).with_prompt(prompt)))
 }
 
 impl LlamaEncoder {
@@ -42,7 +55,11 @@ impl LlamaEncoder {
         let options = format!("layers={layers}&max_tokens={max_tokens}&pool={pooling}&precision=f32");
         let kernel = semrank_nn::kernel::level().name();
         let fingerprint = format!("llama:{}?{options}&kernel={kernel}", model.hash());
-        LlamaEncoder { model, pool, fingerprint }
+        LlamaEncoder { model, pool, prompt: Prompt::default(), fingerprint }
+    }
+
+    fn with_prompt(self, prompt: Prompt) -> LlamaEncoder {
+        LlamaEncoder { fingerprint: self.fingerprint + &prompt.mark(), prompt, ..self }
     }
 
     /// Vectors of a chunk of texts, `[texts x D]`.
@@ -75,11 +92,18 @@ impl TextEncoder for LlamaEncoder {
         self.model.dim()
     }
 
+    fn notes(&self) -> Vec<String> {
+        self.prompt.notes()
+    }
+
     /// A document without text has the zero vector.
     fn encode(&self, batch: &[Document], out: &mut [f32]) -> Result<(), Error> {
         let dim = self.width();
         let tokenizer = self.model.tokenizer();
-        let texts = batch.par_iter().map(|document| tokenizer.encode(document.id, &document.text()));
+        let texts = batch.par_iter().map(|document| match document.text().is_empty() {
+            true => Ok(Vec::new()),
+            false => tokenizer.encode(document.id, &self.prompt.before(document)),
+        });
         let texts = texts.collect::<Result<Vec<_>, _>>()?;
         let mut left = &mut *out;
         let mut tasks = Vec::new();

@@ -24,6 +24,54 @@ use Encoding::*;
 /// Names for messages.
 pub(super) const SUPPORTED: &str = "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K and Q6_K";
 
+/// The name of a type by its number in a GGUF file (`ggml_type` in `ggml.h`), for messages: types that are not read too.
+pub(super) fn gguf_name(id: u32) -> String {
+    const NAMES: [&str; 40] = [
+        "F32",
+        "F16",
+        "Q4_0",
+        "Q4_1",
+        "Q4_2",
+        "Q4_3",
+        "Q5_0",
+        "Q5_1",
+        "Q8_0",
+        "Q8_1",
+        "Q2_K",
+        "Q3_K",
+        "Q4_K",
+        "Q5_K",
+        "Q6_K",
+        "Q8_K",
+        "IQ2_XXS",
+        "IQ2_XS",
+        "IQ3_XXS",
+        "IQ1_S",
+        "IQ4_NL",
+        "IQ3_S",
+        "IQ2_S",
+        "IQ4_XS",
+        "I8",
+        "I16",
+        "I32",
+        "I64",
+        "F64",
+        "IQ1_M",
+        "BF16",
+        "Q4_0_4_4",
+        "Q4_0_4_8",
+        "Q4_0_8_8",
+        "TQ1_0",
+        "TQ2_0",
+        "IQ4_NL_4_4",
+        "IQ4_NL_4_8",
+        "IQ4_NL_8_8",
+        "MXFP4",
+    ];
+    let name = usize::try_from(id).ok().and_then(|id| NAMES.get(id));
+    name.map_or_else(|| format!("number {id}, which has no name here"), |name| (*name).to_owned())
+}
+
 impl Encoding {
     /// By the number in a GGUF file's tensor table.
     pub(super) fn of_gguf(id: u32) -> Option<Encoding> {
@@ -174,6 +222,20 @@ mod tests {
             for (i, (got, want)) in got.iter().zip(&want).enumerate() {
                 assert!((got - want).abs() <= 2e-7 * want.abs().max(1e-3), "{encoding:?}[{i}] {got} {want}");
             }
+        }
+    }
+
+    #[test]
+    fn a_type_has_the_name_that_people_know() {
+        for (id, name) in
+            [(2, "Q4_0"), (10, "Q2_K"), (11, "Q3_K"), (13, "Q5_K"), (20, "IQ4_NL"), (39, "MXFP4")]
+        {
+            assert_eq!(gguf_name(id), name);
+        }
+        assert!(gguf_name(77).contains("77"));
+        for id in 0..64 {
+            let read = Encoding::of_gguf(id).map(|encoding| format!("{encoding:?}").to_uppercase());
+            assert!(read.is_none_or(|read| read == gguf_name(id)), "{id}");
         }
     }
 

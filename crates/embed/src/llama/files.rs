@@ -8,13 +8,11 @@ use super::source::{Place, open_archive};
 use super::tensors::{GGUF, HUGGING_FACE, HUGGING_FACE_BASE, Naming};
 use super::weights::Shard;
 use super::{LlamaConfig, safetensors, tokenizer};
+use crate::folder::{INDEX, WEIGHTS};
 use crate::{Error, ModelFolder, Tokenizer};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-
-const WEIGHTS: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
 
 /// A model's files, found and understood, without the weights.
 pub(super) struct Files {
@@ -58,7 +56,7 @@ impl Files {
         for content in [folder.read("config.json")?, folder.read_tokenizer()?] {
             hash.update(blake3::hash(&content).as_bytes());
         }
-        let names = shard_names(folder)?;
+        let names = folder.weight_files()?;
         let shards = names.iter().map(|file| safetensors::open(place_in(folder, file)));
         let shards = shards.collect::<Result<Vec<_>, _>>()?;
         let has = |naming: Naming| {
@@ -84,6 +82,9 @@ impl Files {
 
 /// The GGUF file that is meant; `None` where a Hugging Face folder is.
 fn gguf_place(path: &Path) -> Result<Option<Place>, Error> {
+    if !path.exists() {
+        return Err(Error::MissingModel { path: path.to_owned() });
+    }
     if path.is_dir() {
         if path.join(WEIGHTS).is_file() || path.join(INDEX).is_file() {
             return Ok(None);
@@ -125,27 +126,6 @@ fn only_one(path: &Path, names: BTreeSet<String>) -> Result<Option<String>, Erro
         got: names.into_iter().collect::<Vec<_>>().join(" or "),
         expected: "one; name the file itself".into(),
     })
-}
-
-fn shard_names(folder: &ModelFolder) -> Result<BTreeSet<String>, Error> {
-    #[derive(serde::Deserialize)]
-    struct Index {
-        weight_map: BTreeMap<String, String>,
-    }
-    if folder.has(WEIGHTS) || !folder.has(INDEX) {
-        return Ok(BTreeSet::from([WEIGHTS.to_owned()]));
-    }
-    let index: Index = folder.read_json(INDEX)?;
-    let names: BTreeSet<String> = index.weight_map.into_values().collect();
-    let stays_inside = |name: &String| !name.contains(['/', '\\']) && folder.has(name);
-    match names.iter().find(|name| !stays_inside(name)) {
-        None => Ok(names),
-        Some(name) => Err(Error::MissingFile {
-            path: folder.path().to_owned(),
-            file: name.clone(),
-            expected: "model.safetensors.index.json names it as a part of the weights",
-        }),
-    }
 }
 
 fn place_in(folder: &ModelFolder, file: &str) -> Place {

@@ -5,7 +5,7 @@
 //! the bytes that are left before anything is allocated for it. Of lists only those of the tokenizer are kept ([`KEPT`]), in
 //! a vector of their own type and up to [`LONGEST_LIST`].
 
-use super::encoding::{Encoding, SUPPORTED};
+use super::encoding::{Encoding, SUPPORTED, gguf_name};
 use super::source::Stream;
 use super::weights::TensorInfo;
 use crate::Error;
@@ -194,7 +194,7 @@ impl RawTensor {
             supported: supported.into(),
         };
         let encoding = Encoding::of_gguf(self.kind)
-            .ok_or_else(|| unsupported("the type", format!("number {}", self.kind), SUPPORTED))?;
+            .ok_or_else(|| unsupported("the type", gguf_name(self.kind), SUPPORTED))?;
         // The first dimension is the one whose values are adjacent: a row's width.
         let [cols, rows] = match self.dimensions[..] {
             [cols] => [cols, 1],

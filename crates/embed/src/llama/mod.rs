@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `pool` | `mean` (default), `last`, `weighted` ([`Pool`]) |
 //! | `max_tokens` | longest text, 128; the rest is cut off |
+//! | `prompt` | a prompt's name or a text, before every text; the folder's default prompt |
 //! | `layers` | only so many of the first layers, then the final norm; 0 (default) = all |
 //!
 //! The architecture is that of Touvron et al. 2023 (arXiv 2302.13971) with grouped-query attention: RMS norms, rotary
@@ -44,6 +45,7 @@ mod weights;
 mod write;
 
 pub use config::LlamaConfig;
+pub(crate) use encoder::OPTIONS;
 pub use encoder::{LlamaEncoder, open};
 pub use model::{LlamaModel, LoadOptions};
 pub use pool::Pool;

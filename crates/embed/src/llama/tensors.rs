@@ -215,12 +215,12 @@ impl Plan {
 }
 
 impl Plan {
-    /// Names, shapes `[outputs x inputs]` and values of all tensors that are loaded, by name: what [`Plan::place`] was
-    /// given, for a naming whose heads are in order.
+    /// Names, shapes (`[outputs x inputs]`; a gain's `[inputs]`) and values of all tensors that are loaded, by name: what
+    /// [`Plan::place`] was given, for a naming whose heads are in order.
     pub(super) fn into_values(
         self,
         weights: &Weights,
-    ) -> impl Iterator<Item = (String, [usize; 2], Vec<f32>)> {
+    ) -> impl Iterator<Item = (String, Vec<usize>, Vec<f32>)> {
         self.tensors.into_iter().filter_map(|(name, Expected { shape, target })| {
             let values = match target {
                 Target::Tokens => weights.tokens.clone(),
@@ -232,7 +232,9 @@ impl Plan {
                 }
                 Target::Head | Target::Skip => return None,
             };
-            Some((name, shape, values))
+            // A matrix of one row stays a matrix: other tools refuse a vector in its place.
+            let is_vector = matches!(target, Target::Gain(_));
+            Some((name, shape[usize::from(is_vector)..].to_vec(), values))
         })
     }
 }

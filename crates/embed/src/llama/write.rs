@@ -7,11 +7,10 @@
 use super::LlamaModel;
 use super::tensors::{HUGGING_FACE_BASE, Plan};
 use crate::Error;
+use crate::folder::{WEIGHTS, pytorch};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::json;
 use std::path::Path;
-
-const WEIGHTS: &str = "model.safetensors";
 
 impl LlamaModel {
     /// Writes the model into an existing folder.
@@ -29,8 +28,7 @@ impl LlamaModel {
         let failed = |reason: String| Error::Damaged { path: path.clone(), expected: "weights", reason };
         let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = self
             .tensors()
-            .map(|(name, [rows, cols], values)| {
-                let shape = if rows == 1 { vec![cols] } else { vec![rows, cols] };
+            .map(|(name, shape, values)| {
                 (name, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect())
             })
             .collect();
@@ -39,11 +37,12 @@ impl LlamaModel {
             let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
             views.push((name, view.map_err(|error| failed(error.to_string()))?));
         }
-        safetensors::serialize_to_file(views, None, &path).map_err(|error| failed(error.to_string()))
+        safetensors::serialize_to_file(views, Some(pytorch()), &path)
+            .map_err(|error| failed(error.to_string()))
     }
 
     /// Names, shapes and values as Hugging Face files have them.
-    fn tensors(&self) -> impl Iterator<Item = (String, [usize; 2], Vec<f32>)> {
+    fn tensors(&self) -> impl Iterator<Item = (String, Vec<usize>, Vec<f32>)> {
         let (config, stack, weights) = self.parts();
         let plan = Plan::new(config, config.layers, stack, self.vocabulary(), &HUGGING_FACE_BASE, false);
         plan.into_values(weights)

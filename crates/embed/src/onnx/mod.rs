@@ -9,6 +9,7 @@
 //! | `file` | the graph's file in the folder | `model.onnx`, else `onnx/model.onnx` |
 //! | `pool` | `mean` of the token vectors or that of the first (`cls`) | as `1_Pooling/config.json` says, else `mean` |
 //! | `normalize` | whether vectors get length 1 | `true` |
+//! | `prompt` | a prompt's name, or a text, before every text | the folder's default |
 //! | `max_tokens` | tokens of a text, special tokens included | as `sentence_bert_config.json` says, else 256 |
 //!
 //! The graph gets `input_ids`, `attention_mask`, `token_type_ids` and `position_ids`, as far as it asks for them. Its
@@ -32,6 +33,8 @@ mod session;
 mod tests;
 mod whole;
 
+use crate::prompt::{self, Prompt};
+use crate::spec::EncoderOption;
 use crate::{Document, Error, ModelFolder, Spec, TextEncoder, Tokenizer};
 use pooling::Pool;
 use rten::ThreadPool;
@@ -42,9 +45,19 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 const DEFAULT_MAX_TOKENS: usize = 256;
 
+/// Its options.
+pub(crate) const OPTIONS: [EncoderOption; 5] = [
+    EncoderOption::new("file", "NAME", "the graph in the folder [model.onnx, or onnx/model.onnx]"),
+    EncoderOption::new("pool", "mean, cls", "how token vectors become one [the model's, or mean]"),
+    EncoderOption::new("normalize", "true, false", "whether vectors get length 1 [true]"),
+    EncoderOption::new("max_tokens", "N", "longest text, special tokens included [the model's, or 256]"),
+    prompt::OPTION,
+];
+
 struct Onnx {
     fingerprint: String,
     tokenizer: Tokenizer,
+    prompt: Prompt,
     session: Session,
     pool: Pool,
     normalize: bool,
@@ -74,7 +87,8 @@ pub fn open(mut spec: Spec) -> Result<Box<dyn TextEncoder>, Error> {
     let asked = spec.choice("pool", &["", "mean", "cls"])?;
     let normalize = spec.take("normalize", true)?;
     let max_tokens = spec.take("max_tokens", max_tokens(&folder)?)?;
-    spec.finish(&["file", "pool", "normalize", "max_tokens"])?;
+    let prompt = Prompt::take(&mut spec, Some(&folder))?;
+    spec.finish_with(&OPTIONS)?;
     let tokenizer = Tokenizer::open(&folder, max_tokens)?;
     if let Some(rows) = folder.read_json::<Config>("config.json")?.vocab_size {
         tokenizer.check_rows(rows)?;
@@ -85,12 +99,13 @@ pub fn open(mut spec: Spec) -> Result<Box<dyn TextEncoder>, Error> {
         (0..rayon::current_num_threads()).map(|_| Arc::new(ThreadPool::with_num_threads(1))).collect();
     let tokens = blake3::hash(&folder.read_tokenizer()?).to_hex();
     let pooled = pool.name();
+    let mark = prompt.mark();
     let fingerprint = format!(
         "onnx runtime={RUNTIME} model={hash} tokenizer={tokens} output={} pool={pooled} normalize={normalize} \
-         max_tokens={max_tokens}",
+         max_tokens={max_tokens}{mark}",
         session.output()
     );
-    let mut encoder = Onnx { fingerprint, tokenizer, session, pool, normalize, width: 0, threads };
+    let mut encoder = Onnx { fingerprint, tokenizer, prompt, session, pool, normalize, width: 0, threads };
     encoder.width = encoder.vector(0, "", "text")?.len();
     Ok(Box::new(encoder))
 }
@@ -129,7 +144,7 @@ impl Onnx {
     }
 
     fn write(&self, thread: usize, document: &Document, out: &mut [f32]) -> Result<(), Error> {
-        let vector = self.vector(thread, document.id, &document.text())?;
+        let vector = self.vector(thread, document.id, &self.prompt.before(document))?;
         if vector.is_empty() {
             return Ok(());
         }
@@ -153,6 +168,10 @@ impl TextEncoder for Onnx {
 
     fn width(&self) -> usize {
         self.width
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.prompt.notes()
     }
 
     fn encode(&self, batch: &[Document], out: &mut [f32]) -> Result<(), Error> {

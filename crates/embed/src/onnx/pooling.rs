@@ -1,7 +1,7 @@
 //! Token vectors into the vector of a text (Reimers & Gurevych 2019, section 3).
 
+use crate::bert::{self, read_pooling};
 use crate::{Error, ModelFolder};
-use serde::Deserialize;
 
 /// How token vectors become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,14 +14,6 @@ pub(super) enum Pool {
     None,
 }
 
-/// The file of sentence-transformers; one of the flags is set.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Config {
-    pooling_mode_cls_token: bool,
-    pooling_mode_mean_tokens: bool,
-}
-
 impl Pool {
     /// The one asked for, or else that of `1_Pooling/config.json`, or else the mean.
     pub(super) fn choose(asked: &str, folder: &ModelFolder) -> Result<Pool, Error> {
@@ -32,14 +24,13 @@ impl Pool {
             _ if !folder.has(file) => return Ok(Pool::Mean),
             _ => {}
         }
-        let config: Config = folder.read_json(file)?;
-        match (config.pooling_mode_mean_tokens, config.pooling_mode_cls_token) {
-            (true, false) => Ok(Pool::Mean),
-            (false, true) => Ok(Pool::Cls),
-            _ => Err(Error::Unsupported {
+        match read_pooling(folder, file)? {
+            bert::Pool::Mean => Ok(Pool::Mean),
+            bert::Pool::Cls => Ok(Pool::Cls),
+            other => Err(Error::Unsupported {
                 path: folder.place(file),
                 what: "the pooling".into(),
-                got: "neither the mean of all tokens nor the first one alone".into(),
+                got: other.name().into(),
                 supported: "pool=mean and pool=cls, which override the file".into(),
             }),
         }

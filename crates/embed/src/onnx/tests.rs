@@ -69,6 +69,17 @@ fn the_folder_names_pooling_and_length() {
         "{}",
         first.fingerprint()
     );
+    write("1_Pooling/config.json", "{\"pooling_mode\": \"cls\", \"include_prompt\": true}");
+    let by_word = encoder(dir.path(), "file=only_tokens.onnx&normalize=false").expect("an encoder");
+    assert_eq!(by_word.fingerprint(), first.fingerprint(), "sentence-transformers 6 writes a word");
+    let prompts = "{\"prompts\": {\"item\": \"nail \"}, \"default_prompt_name\": \"item\"}";
+    write("config_sentence_transformers.json", prompts);
+    let prompted =
+        encoder(dir.path(), "file=only_tokens.onnx&normalize=false&pool=mean").expect("an encoder");
+    let plain =
+        encoder(dir.path(), "file=only_tokens.onnx&normalize=false&pool=mean&prompt=").expect("an encoder");
+    assert_eq!(encode(&*prompted, &["file"]), encode(&*plain, &["nail file"]));
+    assert_ne!(prompted.fingerprint(), plain.fingerprint());
     write("1_Pooling/config.json", "{\"pooling_mode_max_tokens\": true}");
     refused(dir.path(), "file=only_tokens.onnx", &["1_Pooling", "pool=mean and pool=cls"]);
 }

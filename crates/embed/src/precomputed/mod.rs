@@ -30,10 +30,22 @@ mod tests;
 mod tsv;
 mod vectors;
 
+use crate::spec::EncoderOption;
 use crate::{Document, Error, Spec, TextEncoder};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use vectors::Vectors;
+
+/// Its options.
+pub(crate) const OPTIONS: [EncoderOption; 3] = [
+    EncoderOption::new("id_column", "NAME", "the column of ids [item_id]"),
+    EncoderOption::new("vector_column", "NAME", "the column of lists of numbers [vector]"),
+    EncoderOption::new(
+        "missing",
+        "zero, mean, error",
+        "the vector of an item that is not in the file [zero]",
+    ),
+];
 
 /// Ids that a note names.
 const NAMED: usize = 5;
@@ -80,7 +92,7 @@ pub fn open(mut spec: Spec) -> Result<Box<dyn TextEncoder>, Error> {
     };
     let missing = spec.choice("missing", &["zero", "mean", "error"])?;
     let path = PathBuf::from(spec.path());
-    spec.finish(&["id_column", "vector_column", "missing"])?;
+    spec.finish_with(&OPTIONS)?;
     let vectors = read(&path, &columns)?;
     let fallback = match missing {
         "mean" => Fallback::Vector(vectors.mean()),

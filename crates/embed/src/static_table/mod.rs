@@ -25,6 +25,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use crate::spec::EncoderOption;
 use crate::{Document, Error, ModelFolder, Spec, TextEncoder, Tokenizer};
 use rayon::prelude::*;
 use serde::Deserialize;
@@ -39,6 +40,10 @@ pub(crate) const CONFIG: &str = "config.json";
 const MAX_TOKENS: usize = 512;
 /// Texts a task takes at least: one is done in microseconds.
 const TEXTS_PER_TASK: usize = 16;
+
+/// Its options.
+pub(crate) const OPTIONS: [EncoderOption; 1] =
+    [EncoderOption::new("max_tokens", "N", "tokens of a text that are read [the table's, or 512]")];
 
 /// What `config.json` says about encoding.
 #[derive(Debug, Deserialize)]
@@ -84,7 +89,7 @@ pub fn open(mut spec: Spec) -> Result<Box<dyn TextEncoder>, Error> {
     if max_tokens == 0 {
         return Err(spec.error("max_tokens=0 reads nothing: at least 1 is needed"));
     }
-    spec.finish(&["max_tokens"])?;
+    spec.finish_with(&OPTIONS)?;
     Ok(Box::new(StaticTable::load(&folder, &config, max_tokens)?))
 }
 

@@ -20,8 +20,9 @@ mod kept;
 
 pub use kept::Kept;
 
-use crate::bert::{BertSaved, TrainableBert};
+use crate::bert::{BertSaved, TrainableBert, longest};
 use crate::llama::{LlamaModel, LoadOptions, Pool as LlamaPool, Stack, StackSaved};
+use crate::prompt::Prompt;
 use crate::{Document, Error, ModelFolder, Spec};
 use semrank_nn::{EncoderBlock, EncoderBlockSaved, Layout, unit_rows, unit_rows_backward};
 use std::ops::Range;
@@ -40,7 +41,7 @@ pub struct Trainable {
 #[derive(Debug)]
 enum Net {
     Bert { model: Box<TrainableBert>, layout: Layout, blocks: Vec<EncoderBlock> },
-    Llama { model: Box<LlamaModel>, stack: Stack, pool: LlamaPool },
+    Llama { model: Box<LlamaModel>, stack: Stack, pool: LlamaPool, prompt: Prompt },
 }
 
 /// A matrix among the trained parameters: where it begins, rows and columns.
@@ -88,13 +89,12 @@ impl Trainable {
         let max_tokens = max_tokens.min(spec.take("max_tokens", max_tokens)?);
         match kind.as_str() {
             "bert" => {
-                let path = spec.path().to_owned();
                 // Weights are trained in f32, whatever the frozen encoder runs in.
                 spec.choice("precision", &["f32", "int8"])?;
-                let bert = TrainableBert::open(&ModelFolder::open(Path::new(&path))?, max_tokens)?;
+                let bert = TrainableBert::open(&mut spec, max_tokens)?;
                 let all = bert.model.blocks.len();
                 let trained = all - count(&spec, layers, all)?..all;
-                spec.finish(&["precision", "max_tokens"])?;
+                spec.finish(&["precision", "max_tokens", "prompt"])?;
                 let hash = hash(&bert.params);
                 let fingerprint = format!("bert:{hash}?layers={trained:?}&max_tokens={max_tokens}");
                 let (layout, blocks) = bert.model.top(trained.start);
@@ -110,11 +110,12 @@ impl Trainable {
                 let model = LlamaModel::open(Path::new(&path), options)?;
                 let all = model.config().layers;
                 let trained = all - count(&spec, layers, all)?..all;
-                spec.finish(&["pool", "max_tokens", "layers"])?;
+                let prompt = Prompt::take(&mut spec, ModelFolder::open(Path::new(&path)).ok().as_ref())?;
+                spec.finish_with(&crate::llama::OPTIONS)?;
                 let fingerprint =
                     format!("llama:{}?layers={trained:?}&max_tokens={max_tokens}", model.hash());
                 let (stack, params) = model.top(trained.len());
-                let net = Net::Llama { model: Box::new(model), stack, pool };
+                let net = Net::Llama { model: Box::new(model), stack, pool, prompt };
                 Ok(Self { net, layers: trained, params, fingerprint })
             }
             _ => Err(spec.error("only bert: and llama: can be trained")),
@@ -166,11 +167,20 @@ impl Trainable {
                 params[model.model.tail(self.layers.start)].copy_from_slice(&self.params);
                 model.write(&params, dir)
             }
-            Net::Llama { model, .. } => {
+            Net::Llama { model, prompt, .. } => {
                 let mut model = model.clone();
                 model.set_top(&self.params);
-                model.write(dir)
+                model.write(dir)?;
+                prompt.write(None, dir)
             }
+        }
+    }
+
+    /// Remarks for the user: which prompt stands before every text.
+    pub fn notes(&self) -> Vec<String> {
+        match &self.net {
+            Net::Bert { model, .. } => model.notes(),
+            Net::Llama { prompt, .. } => prompt.notes(),
         }
     }
 
@@ -181,7 +191,9 @@ impl Trainable {
     pub fn tokens(&self, document: &Document) -> Result<Vec<u32>, Error> {
         match &self.net {
             Net::Bert { model, .. } => model.tokens(document),
-            Net::Llama { model, .. } => model.tokenizer().encode(document.id, &document.text()),
+            Net::Llama { model, prompt, .. } => {
+                model.tokenizer().encode(document.id, &prompt.before(document))
+            }
         }
     }
 
@@ -210,13 +222,14 @@ impl Trainable {
         let normalised = match &self.net {
             Net::Bert { model: bert, blocks, .. } => {
                 saved.bert.resize(blocks.len(), EncoderBlockSaved::default());
+                let bias = bert.model.distance_bias(&bert.params, longest(offsets));
                 for (block, saved) in blocks.iter().zip(&mut saved.bert) {
-                    block.forward(&self.params, offsets, saved, &mut x);
+                    block.forward(&self.params, offsets, bias.as_ref(), saved, &mut x);
                 }
                 bert.pool.forward(dim, offsets, &x, &mut pooled);
                 bert.is_normalised
             }
-            Net::Llama { model, stack, pool } => {
+            Net::Llama { model, stack, pool, .. } => {
                 stack.forward(
                     stack.layers(),
                     &self.params,
@@ -255,7 +268,7 @@ impl Trainable {
                     block.backward(&self.params, offsets, saved, grads, &mut dx);
                 }
             }
-            Net::Llama { model, stack, pool } => {
+            Net::Llama { model, stack, pool, .. } => {
                 pool.backward(offsets, dim, &dpooled, &mut dx);
                 stack.backward(&self.params, model.rotary(), offsets, &mut saved.llama, grads, &mut dx);
             }
