@@ -157,9 +157,10 @@ impl<'a> Labels<'a> {
         known.then(|| self.click_arrived(row).is_some_and(|arrived| arrived < moment))
     }
 
-    /// The conversion label of a click as it is known before a moment by which no label of such a row can change.
+    /// The conversion label of a click that is known before a moment by which no label of such a row can change.
     pub(crate) fn conversion_before(&self, row: usize, moment: i64) -> Option<bool> {
-        let known = self.may_convert(row) && self.closed(row) < moment;
+        let clicked = self.click_arrived(row).is_some_and(|arrived| arrived < moment);
+        let known = clicked && self.may_convert(row) && self.closed(row) < moment;
         known.then(|| self.conversion_known(row).is_some_and(|arrived| arrived < moment))
     }
 
