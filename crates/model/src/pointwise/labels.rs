@@ -66,7 +66,7 @@ impl<'a> Labels<'a> {
     }
 
     /// When a row without a click by then is taken for one that has none.
-    fn waited(&self, row: usize) -> i64 {
+    pub(crate) fn waited(&self, row: usize) -> i64 {
         let waited = self.examples.times[row].saturating_add(self.windows.click);
         self.logged(if self.examples.clicks[row] { waited.max(self.click_time(row)) } else { waited })
     }

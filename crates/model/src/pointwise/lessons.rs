@@ -10,8 +10,10 @@
 //! | `elapsed` | what is known after `wait_hours`; a positive when a later conversion arrives; whether it was late, when the window is over |
 //! | `delay-model` | what came of each stretch of its age, at the end of the stretch; with a family of delays, that nothing happened up to some ages, and the conversion when it arrives |
 //!
-//! Each of these is given when the log has it: the logging delay later. Rows without a click may be thinned
-//! (`pointwise.keep_negatives`), by a draw of their own, so that the lessons of other rows stay the same.
+//! Each of these is given when the log has it: the logging delay later. A click waits for its dwell as long as an impression waits
+//! for its click; a dwell that is known later is a lesson of its own, so that clicks with a long one are not missed at the end.
+//! Labels without a click may be thinned (`pointwise.keep_negatives`), by a draw of their own, so that other lessons stay the same:
+//! a click that the log has too late counts as none until then.
 
 use super::hazard::STRETCHES;
 use super::labels::{DAY_MS, Labels};
@@ -30,6 +32,10 @@ const LOOKS: [f64; 7] = [1.0 / 56.0, 1.0 / 28.0, 1.0 / 14.0, 1.0 / 7.0, 2.0 / 7.
 pub(crate) enum Lesson {
     /// Whether there is a click, as far as is known then, and its dwell.
     Click(bool),
+    /// A click whose dwell is not known yet.
+    EarlyClick,
+    /// The dwell of such a click.
+    Dwell,
     /// A conversion label that is taken as it is.
     Conversion(bool),
     /// A sample of the fake-negative stream.
@@ -94,7 +100,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) once: bool,
     /// Whether each stretch of a click's age has a hazard of its own.
     pub(crate) pieces: bool,
-    /// Share of the rows without a click that are learned, and the seed of their draws.
+    /// Share of the labels without a click that are learned, and the seed of their draws.
     keep_negatives: f64,
     seed: u64,
 }
@@ -127,24 +133,33 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Whether nothing is learned of a row, as it has no click and there are enough of its kind.
-    pub(crate) fn passes_over(&self, row: usize) -> bool {
+    /// Whether it is not learned that a row has no click, as there are enough of its kind.
+    fn thins(&self, row: usize) -> bool {
         let dropped = || Rng::new(self.seed, "negatives").fork(row as u64).unit() >= self.keep_negatives;
-        self.keep_negatives < 1.0 && !self.labels.examples.clicks[row] && dropped()
+        self.keep_negatives < 1.0 && !self.labels.click_known(row).1 && dropped()
+    }
+
+    /// Whether nothing is learned of a row.
+    pub(crate) fn passes_over(&self, row: usize) -> bool {
+        self.thins(row) && self.labels.late_click(row).is_none()
     }
 
     /// The lessons of a row, as far as they are given.
     fn push(&self, row: usize, out: &mut Vec<Timed>) {
-        let from = out.len();
+        let (from, thins) = (out.len(), self.thins(row));
+        // A label that is thinned keeps its place, so that no later lesson is the row's first.
+        let mut order = u8::from(thins);
         let mut add = |time: i64, lesson: Lesson| {
-            let order = (out.len() - from) as u8;
             out.push(Timed { time, row: narrow::index(row), order, lesson, last: false });
+            order += 1;
         };
         let labels = self.labels;
-        let dwelled = |time: i64| time.max(labels.dwell_known(row));
-        let (time, clicked) = labels.click_known(row);
-        add(if clicked { dwelled(time) } else { time }, Lesson::Click(clicked));
-        labels.late_click(row).into_iter().for_each(|time| add(dwelled(time), Lesson::Click(true)));
+        match labels.click_known(row) {
+            (time, true) => self.push_click(row, time, &mut add),
+            (time, false) if !thins => add(time, Lesson::Click(false)),
+            _ => {}
+        }
+        labels.late_click(row).into_iter().for_each(|time| self.push_click(row, time, &mut add));
         if self.conversions && self.labels.may_convert(row) {
             let known = labels.click_arrived(row).unwrap_or(i64::MIN);
             self.push_conversion(row, &mut |time, lesson| add(labels.logged(time).max(known), lesson));
@@ -153,6 +168,17 @@ impl<'a> Plan<'a> {
         if let Some(last) = out[from..].iter_mut().max() {
             last.last = true;
         }
+    }
+
+    /// A click that is known at a time, and its dwell.
+    fn push_click(&self, row: usize, known: i64, add: &mut impl FnMut(i64, Lesson)) {
+        let dwelled = self.labels.dwell_known(row).max(known);
+        let waited = self.labels.waited(row).max(known);
+        if dwelled <= waited {
+            return add(dwelled, Lesson::Click(true));
+        }
+        add(waited, Lesson::EarlyClick);
+        add(dwelled, Lesson::Dwell);
     }
 
     /// What is learned of a click's conversion, by the times at which the log has it.

@@ -60,8 +60,15 @@ impl Losses<'_> {
         let mut found = Found::default();
         match (lesson, self.columns.conversion) {
             (Lesson::Click(clicked), conversion) => {
-                self.click((clicked, dwell_ms), conversion, (logits, dlogits), &mut found);
+                self.click(clicked, conversion, (logits, &mut *dlogits), &mut found);
+                if clicked {
+                    self.dwell(dwell_ms, (logits, dlogits), &mut found);
+                }
             }
+            (Lesson::EarlyClick, conversion) => {
+                self.click(true, conversion, (logits, dlogits), &mut found);
+            }
+            (Lesson::Dwell, _) => self.dwell(dwell_ms, (logits, dlogits), &mut found),
             (_, None) => {}
             (Lesson::Conversion(label), Some(at)) => {
                 self.label(at, label, [1.0, 1.0], (logits, dlogits), &mut found)
@@ -103,7 +110,7 @@ impl Losses<'_> {
 
     fn click(
         &self,
-        (clicked, dwell_ms): (bool, i32),
+        clicked: bool,
         conversion: Option<usize>,
         (logits, dlogits): (&[f64], &mut [f64]),
         found: &mut Found,
@@ -114,7 +121,10 @@ impl Losses<'_> {
         if let Some(at) = conversion.filter(|_| !clicked) {
             self.product(at, false, 1.0, (logits, dlogits));
         }
-        if let (Some(at), true, true) = (self.columns.dwell, clicked, dwell_ms >= 0) {
+    }
+
+    fn dwell(&self, dwell_ms: i32, (logits, dlogits): (&[f64], &mut [f64]), found: &mut Found) {
+        if let Some(at) = self.columns.dwell.filter(|_| dwell_ms >= 0) {
             let off = logits[at] - log_seconds(dwell_ms);
             dlogits[at] += self.settings.dwell_weight * off;
             found.losses[Head::Dwell as usize] = Some(0.5 * off * off);

@@ -29,6 +29,8 @@ fn cost(losses: &Losses, (lesson, dwell_ms): (Lesson, i32), [weight, product]: [
             let product = if clicked { 0.0 } else { both(false) };
             settings.click_weight * entropy(z[0], clicked) + product + settings.dwell_weight * dwell
         }
+        Lesson::EarlyClick => settings.click_weight * entropy(z[0], true),
+        Lesson::Dwell => settings.dwell_weight * (z[7] - log_seconds(dwell_ms)).powi(2) / 2.0,
         Lesson::Conversion(label) | Lesson::Fake(label) | Lesson::Elapsed(label) => {
             settings.conversion_weight * weight * entropy(z[CONVERSION], label) + product * both(label)
         }
@@ -61,6 +63,8 @@ fn every_lessons_gradient_agrees_with_finite_differences() {
     for (lesson, dwell_ms, weights) in [
         (Lesson::Click(false), shown, [0.0; 2]),
         (Lesson::Click(true), clicked, [0.0; 2]),
+        (Lesson::EarlyClick, clicked, [0.0; 2]),
+        (Lesson::Dwell, clicked, [0.0; 2]),
         (Lesson::Conversion(true), clicked, [1.0; 2]),
         (Lesson::Conversion(false), clicked, [1.0; 2]),
         (Lesson::Fake(true), clicked, [1.0 + p, 1.0]),
@@ -89,7 +93,8 @@ fn every_lessons_gradient_agrees_with_finite_differences() {
         let slope = (at(&z, 0.3 + 1e-5) - at(&z, 0.3 - 1e-5)) / 2e-5;
         assert!((found.shape - slope).abs() < 1e-8, "{lesson:?}, shape: {} {slope}", found.shape);
         let head = match lesson {
-            Lesson::Click(_) => Head::Click,
+            Lesson::Click(_) | Lesson::EarlyClick => Head::Click,
+            Lesson::Dwell => Head::Dwell,
             Lesson::Late { .. } | Lesson::Nothing { .. } | Lesson::Arrived { .. } => Head::Delay,
             _ => Head::Conversion,
         };

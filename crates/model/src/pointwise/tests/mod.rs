@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `network` | gradients, batches, threads |
 //! | `losses` | gradients of what lessons cost, and where they vanish |
+//! | `lessons` | which lessons a row gives, and when |
 //! | `points_in_time` | what is known when: counts, snapshots, test labels |
 //! | `training` | what is learned, by epochs and in one pass; a training that stops and goes on; a saved model |
 
+mod lessons;
 mod losses;
 mod network;
 mod points_in_time;
