@@ -6,7 +6,7 @@
 //! The first [`MOST_PAIRS`] pairs that are seen are kept: a set whose users have long histories has more pairs than memory, and
 //! those that are frequent are met early.
 
-use super::counts::Past;
+use super::counts::{Learned, Past};
 use std::collections::HashMap;
 
 /// Features of [`Neighbours::of_labels`].
@@ -30,20 +30,22 @@ impl Default for Neighbours {
 }
 
 impl Neighbours {
-    /// A user who had labelled `past` has labelled one more.
-    pub(crate) fn learn(&mut self, past: &[Past], new: Past) {
-        for old in past.iter().filter(|old| old.item != new.item) {
-            let (key, full) = (key(old.item, new.item), self.pairs.len() >= self.most);
-            if full && !self.pairs.contains_key(&key) {
+    /// A user has labelled one more row, or a label of before has changed.
+    pub(crate) fn learn(&mut self, Learned { others, row, before }: Learned) {
+        let (change, more) = before.map_or((row.residual, 1.0), |before| (row.residual - before, 0.0));
+        for other in others.into_iter().flatten().filter(|other| other.item != row.item) {
+            let (key, full) = (key(other.item, row.item), self.pairs.len() >= self.most);
+            if (full || before.is_some()) && !self.pairs.contains_key(&key) {
                 continue;
             }
             let [product, users] = self.pairs.entry(key).or_default();
-            *product += old.residual * new.residual;
-            *users += 1.0;
+            *product += other.residual * change;
+            *users += more;
         }
     }
 
-    fn likeness(&self, a: u32, b: u32) -> f32 {
+    /// Shrunk mean product of the residuals of two items.
+    pub(crate) fn likeness(&self, a: u32, b: u32) -> f32 {
         let [product, users] = self.pairs.get(&key(a, b)).copied().unwrap_or_default();
         product / (users + SHRINK)
     }
@@ -72,8 +74,11 @@ mod tests {
     fn items_that_please_the_same_users_are_alike() {
         let past = |item, residual| Past { row: 0, item, residual, over_slot: residual, over_user: residual };
         let mut neighbours = Neighbours::default();
-        (0..3).for_each(|_| neighbours.learn(&[past(0, 1.0)], past(1, 2.0)));
-        neighbours.learn(&[past(0, 1.0)], past(2, -1.0));
+        let mut learn = |old: &[Past], row| {
+            neighbours.learn(Learned { others: [old, &[]], row, before: None });
+        };
+        (0..3).for_each(|_| learn(&[past(0, 1.0)], past(1, 2.0)));
+        learn(&[past(0, 1.0)], past(2, -1.0));
         assert_eq!(neighbours.likeness(1, 0), 6.0 / 6.0);
         assert_eq!(neighbours.likeness(0, 2), -1.0 / 4.0);
         assert!(neighbours.of_labels(&[past(0, 1.0)], 1)[0] > 0.0);
@@ -85,7 +90,10 @@ mod tests {
     fn a_full_map_learns_of_its_own_pairs_only() {
         let past = |item| Past { row: 0, item, residual: 1.0, over_slot: 0.0, over_user: 0.0 };
         let mut neighbours = Neighbours { most: 2, ..Neighbours::default() };
-        (0..2).for_each(|_| neighbours.learn(&[past(0), past(1), past(2)], past(3)));
+        let others = [past(0), past(1), past(2)];
+        for _ in 0..2 {
+            neighbours.learn(Learned { others: [&others, &[]], row: past(3), before: None });
+        }
         assert_eq!(neighbours.pairs.len(), 2);
         assert_eq!((neighbours.likeness(0, 3), neighbours.likeness(2, 3)), (2.0 / 5.0, 0.0));
     }

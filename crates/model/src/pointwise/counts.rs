@@ -128,6 +128,16 @@ pub(crate) struct Past {
     pub(crate) over_user: f32,
 }
 
+/// A click label that is counted, with what its user had labelled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Learned<'p> {
+    /// Labelled rows of the user that `row` makes pairs with.
+    pub(crate) others: [&'p [Past]; 2],
+    pub(crate) row: Past,
+    /// The residual that the row was counted with before; none of a first label.
+    pub(crate) before: Option<f32>,
+}
+
 /// The state of all counts at one moment.
 #[derive(Debug)]
 pub(crate) struct Counts<'a> {
@@ -253,9 +263,8 @@ impl<'a> Counts<'a> {
         &past[past.len().saturating_sub(self.settings.affinity)..]
     }
 
-    /// Appends the features of the next row, which is `row`; `learned` is told of every label that is counted, with the labelled
-    /// rows that its user had before.
-    pub(crate) fn push(&mut self, row: usize, out: &mut Vec<f32>, learned: impl FnMut(&[Past], Past)) {
+    /// Appends the features of the next row, which is `row`; `learned` is told of every click label that is counted.
+    pub(crate) fn push(&mut self, row: usize, out: &mut Vec<f32>, learned: impl FnMut(Learned)) {
         self.arrive(row, learned);
         let base = self.base();
         let alpha = self.settings.smoothing as f32 / base.min(1.0 - base);
@@ -368,7 +377,7 @@ impl<'a> Counts<'a> {
     }
 
     /// Counts every label that is known before the time of `row`.
-    pub(crate) fn arrive(&mut self, row: usize, mut learned: impl FnMut(&[Past], Past)) {
+    pub(crate) fn arrive(&mut self, row: usize, mut learned: impl FnMut(Learned)) {
         if row >= self.release_at {
             self.arriving.extend(self.deferred.drain(..).map(Reverse));
         }
@@ -379,7 +388,7 @@ impl<'a> Counts<'a> {
         }
     }
 
-    fn count(&mut self, arrival: Arrival, learned: &mut impl FnMut(&[Past], Past)) {
+    fn count(&mut self, arrival: Arrival, learned: &mut impl FnMut(Learned)) {
         let (row, examples) = (arrival.row as usize, self.labels.examples);
         let members = self.members(row);
         let expected = self.expected.get(&arrival.row).copied().unwrap_or_default();
@@ -417,7 +426,7 @@ impl<'a> Counts<'a> {
         row: usize,
         (label, first): (f32, bool),
         expected: Expected,
-        learned: &mut impl FnMut(&[Past], Past),
+        learned: &mut impl FnMut(Learned),
     ) {
         let examples = self.labels.examples;
         let most = self.settings.affinity;
@@ -433,10 +442,16 @@ impl<'a> Counts<'a> {
         };
         self.remembered[user] += 1;
         if !first {
-            past.iter_mut().rev().find(|old| old.row == new.row).into_iter().for_each(|old| *old = new);
+            if let Some(at) = past.iter().rposition(|old| old.row == new.row) {
+                let before = std::mem::replace(&mut past[at], new).residual;
+                // Each row was paired with as many before it as are read.
+                let end = past.len().min(at + 1 + most);
+                let others = [&past[at.saturating_sub(most)..at], &past[at + 1..end]];
+                learned(Learned { others, row: new, before: Some(before) });
+            }
             return;
         }
-        learned(&past[past.len().saturating_sub(most)..], new);
+        learned(Learned { others: [&past[past.len().saturating_sub(most)..], &[]], row: new, before: None });
         if past.len() >= 2 * most {
             past.drain(..most);
         }

@@ -7,7 +7,7 @@
 //! needs the memory of its attribution window only.
 
 use super::affinity::{self, Neighbours};
-use super::counts::{Counts, Past};
+use super::counts::{Counts, Learned};
 use super::effects::{ContentEffects, OF_TASTE, Residuals};
 use super::histogram;
 use super::labels::DAY_MS;
@@ -156,7 +156,7 @@ impl<'a> FeatureStore<'a> {
         for row in rows.clone() {
             let Some(counts) = &mut self.counts else { break };
             let (neighbours, item) = (&mut self.neighbours, self.data.examples.items[row].0);
-            counts.push(row, &mut counted, |past, new| learn(neighbours, past, new));
+            counts.push(row, &mut counted, |learned| learn(neighbours, learned));
             if let Some(neighbours) = neighbours {
                 counted.extend(neighbours.of_labels(counts.past(row), item));
             }
@@ -202,7 +202,7 @@ impl<'a> FeatureStore<'a> {
     fn fit_effects(&mut self, row: usize) {
         if let (Some(counts), Some(effects)) = (&mut self.counts, &mut self.effects) {
             let neighbours = &mut self.neighbours;
-            counts.arrive(row, |past, new| learn(neighbours, past, new));
+            counts.arrive(row, |learned| learn(neighbours, learned));
             effects.fit(counts, row == counts.release_at());
         }
     }
@@ -240,9 +240,9 @@ impl Views {
     }
 }
 
-fn learn(neighbours: &mut Option<Neighbours>, past: &[Past], new: Past) {
+fn learn(neighbours: &mut Option<Neighbours>, learned: Learned) {
     if let Some(neighbours) = neighbours {
-        neighbours.learn(past, new);
+        neighbours.learn(learned);
     }
 }
 

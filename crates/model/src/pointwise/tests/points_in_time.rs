@@ -74,7 +74,7 @@ fn counted(world: &World, known: Known) -> Vec<Vec<f32>> {
     let mut counts = Counts::new(world.labels(), &world.advertisers, ITEMS, &settings);
     let rows = (0..world.examples.len()).map(|row| {
         let mut out = Vec::new();
-        counts.push(row, &mut out, |_, _| {});
+        counts.push(row, &mut out, |_| {});
         assert_eq!(out.len(), counts.width());
         assert!(out.iter().all(|value| value.is_finite()));
         out
