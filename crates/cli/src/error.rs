@@ -101,6 +101,11 @@ pub(crate) enum Error {
         "no clicked training row of data set `{dataset}` has a conversion label, which task=oc learns from"
     )]
     NoConversions { dataset: String },
+    /// Rows of which nothing is known in time.
+    #[error(
+        "no label of a training row of data set `{dataset}` is known before the first row that is not for training"
+    )]
+    NoKnownLabels { dataset: String },
     /// A run of another task.
     #[error("run {} has the task {got}, this needs {expected}", run.display())]
     OtherTask { run: PathBuf, got: &'static str, expected: &'static str },
@@ -187,6 +192,11 @@ impl Error {
             Error::NoConversions { .. } => Some(
                 "give the rows a column `label_conversion` (1 or 0 of a click, empty of other rows) before `semrank import \
                  --format pointwise`, or conversions to `semrank prep`; task=ctr needs clicks only"
+                    .into(),
+            ),
+            Error::NoKnownLabels { .. } => Some(
+                "a label is known when the log has it, a missing click when [windows] of dataset.toml is over: training rows must \
+                 be older than that when validation begins"
                     .into(),
             ),
             Error::OtherTask { expected, .. } => Some(format!("`semrank run --set task={expected}` makes such a run")),

@@ -8,10 +8,11 @@
 //! *Split*: the events before a user's first held-out target ([`Split`]); texts of all items (leave-one-out) or of those known
 //! before the first cut (time).
 //!
-//! *Examples that follow each other in time* (no training row after a row of validation or test): every event that was known
-//! before the first row that is not for training, whoever's it is; so no event that came of a held-out row. Labels likewise.
+//! *Examples that follow each other in time* (no training row after a row of validation or test, and one before them): every event
+//! that was known before the first row that is not for training, whoever's it is; so no event that came of a held-out row. Labels
+//! and texts likewise.
 //!
-//! *Other examples* (parts drawn at random, logs without times): of a user with held-out rows the events before the first of
+//! *Other examples* (parts drawn at random, logs without times, rows that share one time): of a user with held-out rows the events before the first of
 //! them, as far as a training row reads them; of any other user all. Time says nothing there, so labels have no limit.
 //!
 //! ```text
@@ -152,12 +153,14 @@ impl FitScope {
     }
 }
 
-/// Time of the first row of a later part; none where there is none, or a row of `part` or of an earlier one comes after it.
+/// Time of the first row of a later part; none where there is none, where a row of `part` or of an earlier one comes after it, or
+/// where nothing comes before it: of rows that share one time, time says nothing.
 fn cut(examples: &Examples, part: Part) -> Option<i64> {
     let first = examples.parts.iter().position(|&of| of > part)?;
     let last = examples.parts.iter().rposition(|&of| of <= part);
     let cut = examples.times[first];
-    last.is_none_or(|last| examples.times[last] <= cut).then_some(cut)
+    let follows = last.is_none_or(|last| examples.times[last] <= cut);
+    (follows && examples.times[0] < cut).then_some(cut)
 }
 
 /// End of the events of a user that were known before a moment (ms UTC), with none before them that was not.
@@ -287,3 +290,9 @@ mod tests {
         assert_eq!(FitScope::of_split(&dataset, &last).ends(), [1, 3]);
     }
 }
+        let one_time = rows.map(|(part, user, item, _, end)| (part, user, item, 50, end));
+        let ordered = [Part::Train, Part::Train, Part::Train, Part::Valid, Part::Test];
+        let ordered: Vec<Row> =
+            one_time.iter().zip(ordered).map(|(row, part)| (part, row.1, row.2, row.3, row.4)).collect();
+        let scope = FitScope::of_examples(&dataset(&LINES, true), &examples(&ordered));
+        assert_eq!(scope.kind(), ScopeKind::ExamplesByUser, "of one time, time says nothing");

@@ -136,7 +136,7 @@ impl PointwiseTrainer<'_> {
     }
 
     /// Weighted mean loss over validation rows: of clicks, and of conversions of clicks whose window is over, before the first test
-    /// row.
+    /// row. None where no label that counts is known by then: nothing can be chosen by a loss of nothing.
     fn validation_loss(&mut self) -> Result<Option<f64>, Diverged> {
         let rows: Vec<usize> = self.task.examples.rows(Part::Valid).collect();
         let scores = self.score(&rows, Position::Logged)?;
@@ -153,9 +153,10 @@ impl PointwiseTrainer<'_> {
                 add(&mut conversions, log_odds, label);
             }
         }
-        let mean = |[loss, weight]: [f64; 2]| if weight > 0.0 { loss / weight } else { 0.0 };
         let settings = self.task.settings;
-        let loss = settings.click_weight * mean(clicks) + settings.conversion_weight * mean(conversions);
-        Ok((!rows.is_empty()).then_some(loss))
+        let heads = [(settings.click_weight, clicks), (settings.conversion_weight, conversions)];
+        let known = heads.into_iter().filter(|&(counts, [_, weight])| counts > 0.0 && weight > 0.0);
+        let losses: Vec<f64> = known.map(|(counts, [loss, weight])| counts * (loss / weight)).collect();
+        Ok((!losses.is_empty()).then(|| losses.iter().sum()))
     }
 }

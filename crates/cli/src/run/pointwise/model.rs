@@ -130,6 +130,15 @@ fn train<'a>(prepared: &'a Prepared, key: &str, resume: bool) -> Result<Trained<
         ));
     }
     fit(&mut trainer, &partial)?;
+    if trainer.step() == 0 {
+        return Err(Error::NoKnownLabels { dataset: prepared.data.dataset.meta.name.clone() });
+    }
+    let chosen = !trainer.reads_once() && count(Part::Valid) > 0;
+    if chosen && trainer.curve().iter().all(|pass| pass.validation_loss.is_none()) {
+        note(
+            "model: the last epoch is kept, because no label of a validation row is known before the first test row",
+        );
+    }
     let calibrations = calibrate(prepared, &mut trainer)?;
     Ok(Trained { facts: trainer.facts(), trainer, calibrations })
 }

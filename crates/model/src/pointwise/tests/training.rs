@@ -314,3 +314,30 @@ fn likeness_by_shared_labels_ends_where_the_setting_says_and_that_can_be_asked()
         });
     }
 }
+
+/// The log has everything a day later, and the validation rows end half a day before the first test row.
+#[test]
+fn where_no_validation_label_is_known_in_time_the_last_epoch_is_kept() {
+    let world = World::new(900, 4).logging_hours(24);
+    world.with_trainer((&small(), &TrainSettings::default()), |mut trainer| {
+        let valid = world.examples.rows(Part::Valid);
+        assert!(valid.into_iter().all(|row| trainer.choosing(row).click.is_none()));
+        assert!(trainer.fit(&mut |_, _| true).unwrap());
+        assert!(trainer.curve().iter().all(|pass| pass.validation_loss.is_none()));
+        assert_eq!(trainer.best_epoch(), small().epochs);
+    });
+}
+
+#[test]
+fn a_head_without_weight_chooses_no_epoch() {
+    let world = World::new(900, 4);
+    let settings = PointwiseSettings { click_weight: 0.0, epochs: 2, ..small() };
+    world.with_trainer((&settings, &TrainSettings::default()), |mut trainer| {
+        let known = |row| trainer.choosing(row);
+        let valid: Vec<Choosing> = world.examples.rows(Part::Valid).map(known).collect();
+        assert!(valid.iter().any(|known| known.click.is_some()));
+        assert!(valid.iter().all(|known| known.conversion.is_none()), "windows end after the first test row");
+        assert!(trainer.fit(&mut |_, _| true).unwrap());
+        assert!(trainer.curve().iter().all(|pass| pass.validation_loss.is_none()));
+    });
+}
