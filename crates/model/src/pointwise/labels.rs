@@ -164,6 +164,15 @@ impl<'a> Labels<'a> {
         known.then(|| self.conversion_known(row).is_some_and(|arrived| arrived < moment))
     }
 
+    /// Whether a row was clicked and converted, known before a moment by which neither label of such a row can change.
+    pub(crate) fn click_and_conversion_before(&self, row: usize, moment: i64) -> Option<bool> {
+        let closed = self.closed(row) < moment;
+        match self.click_before(row, moment).filter(|_| closed)? {
+            true => self.conversion_before(row, moment),
+            false => Some(false),
+        }
+    }
+
     /// Whether a conversion of the click is known when its window is over.
     pub(crate) fn converts_in_time(&self, row: usize) -> bool {
         self.conversion_known(row).is_some_and(|known| known <= self.matured_known(row))

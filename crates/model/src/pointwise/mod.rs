@@ -36,7 +36,7 @@ mod features;
 mod hazard;
 mod histogram;
 mod items;
-mod labels;
+pub(crate) mod labels;
 mod lessons;
 mod loss;
 mod network;

@@ -5,7 +5,7 @@ use semrank_core::ItemId;
 use semrank_data::ContextValues;
 use semrank_embed::hash::{FeatureSettings, SparseMatrix, TfIdf};
 
-/// Cosines of TF-IDF rows; the texts of the whole catalogue are known before any click.
+/// Cosines of TF-IDF rows.
 #[derive(Debug, Clone)]
 pub struct GoalSimilarity<'a> {
     data: LabelledRows<'a>,
@@ -18,7 +18,7 @@ pub struct GoalSimilarity<'a> {
 }
 
 impl<'a> GoalSimilarity<'a> {
-    /// Fits the idf; none where there is no column `goal` of items, or no text.
+    /// Fits the idf to the texts that may be read; none where there is no column `goal` of items, or no text.
     ///
     /// # Panics
     /// When the settings fail [`FeatureSettings::check`].
@@ -30,7 +30,7 @@ impl<'a> GoalSimilarity<'a> {
         if catalog.texts.is_empty() || goals.iter().all(Option::is_none) {
             return None;
         }
-        let texts = TfIdf::fit(catalog, &vec![true; catalog.len()], settings).transform(catalog);
+        let texts = TfIdf::fit(catalog, data.scope.known(), settings).transform(catalog);
         Some(GoalSimilarity { data, codes, goals, texts })
     }
 

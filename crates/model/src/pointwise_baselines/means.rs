@@ -50,31 +50,33 @@ impl Count {
 }
 
 impl<'a> SmoothedMeans<'a> {
-    /// Counts the rows of `parts`.
+    /// Counts the rows of `parts` whose labels may be fitted.
     ///
     /// # Panics
     /// When the smoothing is not above 0.
     pub fn fit(data: LabelledRows<'a>, parts: &[Part], smoothing: Smoothing) -> Self {
         assert!(smoothing.item > 0.0 && smoothing.user > 0.0, "an unseen item needs a rate");
         let examples = data.examples;
-        let rows = data.rows(parts);
-        let label = |row: u32| f64::from(data.label(row as usize) == Some(true));
+        let known = data.known(parts);
+        let labelled = || {
+            known.rows.iter().map(|&row| row as usize).zip(known.labels.iter().map(|&label| f64::from(label)))
+        };
         let mut all = Count::default();
         let mut items = vec![Count::default(); data.dataset.catalog.len()];
         let mut users = vec![Count::default(); examples.user_names.len()];
-        for &row in &rows {
-            all.push(label(row));
-            items[examples.items[row as usize].index()].push(label(row));
-            users[examples.users[row as usize].index()].push(label(row));
+        for (row, label) in labelled() {
+            all.push(label);
+            items[examples.items[row].index()].push(label);
+            users[examples.users[row].index()].push(label);
         }
         // One imaginary row, half positive, keeps an empty or one-sided part away from 0 and 1.
         let base_rate = all.smoothed(1.0, 0.5);
         let item_positives = items.iter().map(|count| count.sum as u32).collect();
         let items: Vec<f64> = items.iter().map(|count| count.smoothed(smoothing.item, base_rate)).collect();
         let mut residuals = vec![Count::default(); users.len()];
-        for &row in &rows {
-            let expected = items[examples.items[row as usize].index()];
-            residuals[examples.users[row as usize].index()].push(label(row) - expected);
+        for (row, label) in labelled() {
+            let expected = items[examples.items[row].index()];
+            residuals[examples.users[row].index()].push(label - expected);
         }
         SmoothedMeans {
             examples,

@@ -3,7 +3,8 @@
 //! In: the examples of a prepared data set. Out: named columns of probabilities for the rows of one part
 //! ([`baselines`]). Counts are taken from the training rows; what has to be turned into a probability, or blended,
 //! is fitted by [`Logistic`] on the validation rows. The names that end in `+valid` count validation rows too: they are
-//! what a model that is trained again on both must beat.
+//! what a model that is trained again on both must beat. All of them see what the model may see: labels that are known before the
+//! first row that is held out (of validation, or where that part is counted, of the test), and texts of the scope's items.
 //!
 //! | name | says |
 //! |---|---|
@@ -30,8 +31,9 @@ pub use means::{SmoothedMeans, Smoothing};
 pub use page_link::PageLink;
 
 use crate::calibrate::{Logistic, logit};
+use crate::pointwise::labels::Labels;
 use semrank_core::narrow;
-use semrank_data::{Dataset, Examples, Part};
+use semrank_data::{Dataset, Examples, FitScope, Part};
 use semrank_embed::hash::FeatureSettings;
 
 /// Which label is to be predicted. One that can still change is no label ([`Examples::matured`]), except of clicks.
@@ -48,12 +50,11 @@ pub enum Label {
 /// What is to be predicted from what.
 #[derive(Debug, Clone, Copy)]
 pub struct LabelledRows<'a> {
-    /// Items and histories.
-    pub dataset: &'a Dataset,
-    /// Rows, opened with this data set.
-    pub examples: &'a Examples,
-    /// Which of their labels.
-    pub label: Label,
+    dataset: &'a Dataset,
+    examples: &'a Examples,
+    scope: &'a FitScope,
+    label: Label,
+    labels: Labels<'a>,
 }
 
 /// A column of probabilities.
@@ -65,8 +66,22 @@ pub struct Baseline {
     pub scores: Vec<f64>,
 }
 
+/// Rows with the labels that are known of them.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    rows: Vec<u32>,
+    labels: Vec<bool>,
+}
+
+impl<'a> LabelledRows<'a> {
+    /// Rows that were opened with this data set, and which of their labels; `scope` says which of these may be fitted.
+    pub fn new(dataset: &'a Dataset, examples: &'a Examples, scope: &'a FitScope, label: Label) -> Self {
+        LabelledRows { dataset, examples, scope, label, labels: Labels::new(dataset, examples) }
+    }
+}
+
 impl LabelledRows<'_> {
-    /// The label of a row.
+    /// The final label of a row, to measure with.
     pub fn label(&self, row: usize) -> Option<bool> {
         let conversion = || self.examples.conversions.get(row).copied().flatten();
         let matured = || self.examples.matured.get(row) != Some(&false);
@@ -85,6 +100,35 @@ impl LabelledRows<'_> {
             parts.contains(&self.examples.parts[*row as usize]) && self.label(*row as usize).is_some()
         };
         narrow::indices(self.examples.len()).filter(wanted).collect()
+    }
+
+    /// The rows of some parts whose labels may be fitted, in file order.
+    fn known(&self, parts: &[Part]) -> Known {
+        let held_out = if parts.contains(&Part::Valid) {
+            self.scope.chosen_before()
+        } else {
+            self.scope.labels_before()
+        };
+        let mut out = Known::default();
+        for row in narrow::indices(self.examples.len()) {
+            if !parts.contains(&self.examples.parts[row as usize]) {
+                continue;
+            }
+            let label = held_out
+                .map_or_else(|| self.label(row as usize), |moment| self.label_before(row as usize, moment));
+            out.rows.extend(label.map(|_| row));
+            out.labels.extend(label);
+        }
+        out
+    }
+
+    /// The label of a row as it is known before a moment.
+    fn label_before(&self, row: usize, moment: i64) -> Option<bool> {
+        match self.label {
+            Label::Click => self.labels.click_before(row, moment),
+            Label::Conversion => self.labels.conversion_before(row, moment),
+            Label::ClickAndConversion => self.labels.click_and_conversion_before(row, moment),
+        }
     }
 
     /// The labels of `rows`.
@@ -148,29 +192,27 @@ type Feature<'a> = &'a dyn Fn(&[u32]) -> Vec<f64>;
 
 /// The rows on which features become probabilities.
 struct Fitted {
-    rows: Vec<u32>,
-    labels: Vec<bool>,
+    known: Known,
     base_rate: f64,
 }
 
 impl Fitted {
     /// The validation rows; those of training where there are none.
     fn new(data: LabelledRows<'_>) -> Fitted {
-        let mut rows = data.rows(&[Part::Valid]);
-        if rows.is_empty() {
-            rows = data.rows(&[Part::Train]);
+        let mut known = data.known(&[Part::Valid]);
+        if known.rows.is_empty() {
+            known = data.known(&[Part::Train]);
         }
-        let labels = data.labels(&rows);
-        let positives = labels.iter().filter(|&&label| label).count();
-        let base_rate = positives as f64 / rows.len().max(1) as f64;
-        Fitted { rows, labels, base_rate }
+        let positives = known.labels.iter().filter(|&&label| label).count();
+        let base_rate = positives as f64 / known.rows.len().max(1) as f64;
+        Fitted { known, base_rate }
     }
 
     /// Fits the features on these rows and gives the probabilities of `rows`; the base rate where only one label occurs.
     fn apply(&self, rows: &[u32], features: &[Feature<'_>]) -> Vec<f64> {
-        let columns: Vec<Vec<f64>> = features.iter().map(|feature| feature(&self.rows)).collect();
+        let columns: Vec<Vec<f64>> = features.iter().map(|feature| feature(&self.known.rows)).collect();
         let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
-        let Ok(model) = Logistic::fit(&columns, &self.labels) else {
+        let Ok(model) = Logistic::fit(&columns, &self.known.labels) else {
             return vec![self.base_rate; rows.len()];
         };
         let columns: Vec<Vec<f64>> = features.iter().map(|feature| feature(rows)).collect();

@@ -17,12 +17,13 @@ pub struct PageLink<'a> {
 }
 
 impl<'a> PageLink<'a> {
-    /// Counts the training rows.
+    /// Counts the training rows whose labels may be fitted.
     pub fn fit(data: LabelledRows<'a>, means: &'a SmoothedMeans<'a>) -> Self {
         let mut out = PageLink { data, means, pairs: HashMap::new() };
-        for row in data.rows(&[Part::Train]) {
+        let known = data.known(&[Part::Train]);
+        for (row, label) in known.rows.into_iter().zip(known.labels) {
             let (positives, rows) = out.pairs.entry(out.pair(row as usize)).or_default();
-            *positives += u32::from(data.label(row as usize) == Some(true));
+            *positives += u32::from(label);
             *rows += 1;
         }
         out

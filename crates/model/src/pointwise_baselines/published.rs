@@ -74,7 +74,8 @@ fn value(table: &[(String, [f64; 3])], name: &str) -> [f64; 3] {
 fn collm_movielens_means_are_as_published() {
     let Some(folder) = data_folder("collm-ml1m") else { return };
     let (dataset, examples) = open(collm(&folder));
-    let data = LabelledRows { dataset: &dataset, examples: &examples, label: Label::Click };
+    let scope = FitScope::of_examples(&dataset, &examples);
+    let data = LabelledRows::new(&dataset, &examples, &scope, Label::Click);
     let users: Vec<u32> = examples.users.iter().map(|user| user.0).collect();
     let table = table(data, &users);
     let close = |got: f64, expected: f64| assert!((got - expected).abs() < 6e-5, "{got} {expected}");
@@ -89,7 +90,8 @@ fn collm_movielens_means_are_as_published() {
 fn the_users_bootstrap_tells_the_means_apart() {
     let Some(folder) = data_folder("collm-ml1m") else { return };
     let (dataset, examples) = open(collm(&folder));
-    let data = LabelledRows { dataset: &dataset, examples: &examples, label: Label::Click };
+    let scope = FitScope::of_examples(&dataset, &examples);
+    let data = LabelledRows::new(&dataset, &examples, &scope, Label::Click);
     let rows = data.rows(&[Part::Test]);
     let users: Vec<u32> = rows.iter().map(|&row| examples.users[row as usize].0).collect();
     let all = baselines(data, &data.rows(&[Part::Test]), &FeatureSettings::default());
@@ -110,7 +112,8 @@ fn the_users_bootstrap_tells_the_means_apart() {
 fn wikispeedia_clicks() {
     let Some(events) = data_folder("wikispeedia") else { return };
     let (dataset, examples) = open(Options { format: Format::Wikispeedia, events, ..Options::default() });
-    let data = LabelledRows { dataset: &dataset, examples: &examples, label: Label::Click };
+    let scope = FitScope::of_examples(&dataset, &examples);
+    let data = LabelledRows::new(&dataset, &examples, &scope, Label::Click);
     let table = table(data, &examples.requests);
     let [pages, text, both] = ["page_link", "tfidf", "page_link_tfidf"].map(|name| value(&table, name));
     assert!(both[1] > pages[1].max(text[1]) && both[2] < pages[2].min(text[2]), "{table:?}");
@@ -121,7 +124,8 @@ fn wikispeedia_conversions() {
     let Some(events) = data_folder("wikispeedia") else { return };
     let options = Options { format: Format::Wikispeedia, events, conversions: true, ..Options::default() };
     let (dataset, examples) = open(options);
-    let data = LabelledRows { dataset: &dataset, examples: &examples, label: Label::Conversion };
+    let scope = FitScope::of_examples(&dataset, &examples);
+    let data = LabelledRows::new(&dataset, &examples, &scope, Label::Conversion);
     let none = vec![u32::MAX; examples.len()];
     let table = table(data, &none);
     assert!(value(&table, "tfidf")[0] > 0.55, "{table:?}");

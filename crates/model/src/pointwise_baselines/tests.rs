@@ -54,7 +54,8 @@ const ROWS: [(Part, &str, &str, bool); 7] = [
 #[test]
 fn every_baseline_is_a_column_of_probabilities() {
     let (dataset, examples) = open(&ROWS);
-    let data = LabelledRows { dataset: &dataset, examples: &examples, label: Label::Click };
+    let scope = FitScope::of_examples(&dataset, &examples);
+    let data = LabelledRows::new(&dataset, &examples, &scope, Label::Click);
     let settings = FeatureSettings { min_df: 1, ..FeatureSettings::default() };
     let all = baselines(data, &data.rows(&[Part::Test]), &settings);
     let names: Vec<&str> = all.iter().map(|baseline| baseline.name.as_str()).collect();
@@ -94,7 +95,8 @@ fn every_baseline_is_a_column_of_probabilities() {
 fn a_rare_label_stays_rare() {
     let rows: Vec<_> = (0..5000).map(|row| (Part::Train, "ann", "hat", row == 0)).collect();
     let (dataset, examples) = open(&rows);
-    let data = LabelledRows { dataset: &dataset, examples: &examples, label: Label::Click };
+    let scope = FitScope::of_examples(&dataset, &examples);
+    let data = LabelledRows::new(&dataset, &examples, &scope, Label::Click);
     let means = SmoothedMeans::fit(data, &[Part::Train], Smoothing::default());
     assert!(means.item_and_residual(0) < 4e-4, "1 of 5000: {}", means.item_and_residual(0));
 }
@@ -106,7 +108,8 @@ fn test_labels_change_no_score() {
     turned.iter_mut().filter(|row| row.0 == Part::Test).for_each(|row| row.3 = !row.3);
     let (_, others) = open(&turned);
     let score = |examples| {
-        let data = LabelledRows { dataset: &dataset, examples, label: Label::Click };
+        let scope = FitScope::of_examples(&dataset, examples);
+        let data = LabelledRows::new(&dataset, examples, &scope, Label::Click);
         baselines(
             data,
             &data.rows(&[Part::Test]),
@@ -119,7 +122,8 @@ fn test_labels_change_no_score() {
 #[test]
 fn similarity_is_the_cosine_to_the_goal() {
     let (dataset, examples) = open(&ROWS);
-    let data = LabelledRows { dataset: &dataset, examples: &examples, label: Label::Click };
+    let scope = FitScope::of_examples(&dataset, &examples);
+    let data = LabelledRows::new(&dataset, &examples, &scope, Label::Click);
     let settings = FeatureSettings { min_df: 1, word_grams: 1, ..FeatureSettings::default() };
     let cosines = GoalSimilarity::fit(data, &settings).unwrap().scores(&[2, 0, 3]);
     // idf: red 1.693, leather and black 1.288. boot·boot = 1, boot·hat = 1 / sqrt 2, boot·shoe = idf² / (|boot| |shoe|).
@@ -135,7 +139,8 @@ fn similarity_is_the_cosine_to_the_goal() {
 fn conversions_are_another_label_of_some_rows() {
     let (dataset, mut examples) = open(&ROWS);
     examples.conversions = [None, Some(true), Some(false), None, Some(true), Some(false), None].to_vec();
-    let data = LabelledRows { dataset: &dataset, examples: &examples, label: Label::Conversion };
+    let scope = FitScope::of_examples(&dataset, &examples);
+    let data = LabelledRows::new(&dataset, &examples, &scope, Label::Conversion);
     assert_eq!(data.rows(&[Part::Train]), [1, 2]);
     assert_eq!(data.labels(&[1, 2]), [true, false]);
     assert_eq!(SmoothedMeans::fit(data, &[Part::Train], Smoothing::default()).base_rate(), 0.5);
@@ -144,6 +149,58 @@ fn conversions_are_another_label_of_some_rows() {
     assert_eq!(both.labels(&[1, 2]), [false, false], "row 1 converts but was not clicked");
     examples.matured = vec![true; 7];
     examples.matured[2] = false;
-    let data = LabelledRows { dataset: &dataset, examples: &examples, label: Label::Conversion };
+    let scope = FitScope::of_examples(&dataset, &examples);
+    let data = LabelledRows::new(&dataset, &examples, &scope, Label::Conversion);
     assert_eq!(data.rows(&[Part::Train]), [1], "what can still change is no label");
+}
+
+/// One row a day; the click of a training row is known when validation has begun.
+#[test]
+fn what_is_known_too_late_is_not_fitted() {
+    let (mut dataset, mut examples) = open(&ROWS);
+    let day = |days: i64| days * 86_400_000;
+    dataset.meta.windows.insert("click_minutes".into(), 30.into());
+    dataset.meta.windows.insert("conversion_days".into(), 0.5.into());
+    examples.times = (0..7).map(day).collect();
+    examples.click_times =
+        (0..7).map(|row| if examples.clicks[row as usize] { day(row) } else { i64::MIN }).collect();
+    examples.conversions = examples.clicks.iter().map(|&click| click.then_some(true)).collect();
+    examples.conversion_times = examples.click_times.clone();
+    examples.log_end = Some(day(30));
+    // Row 2 is of training, row 4 of validation; the test begins on day 5.
+    let with = |received: [i64; 2], clicked: bool| {
+        let mut examples = examples.clone();
+        examples.click_received = examples.click_times.clone();
+        for (row, received) in [2, 4].into_iter().zip(received) {
+            (examples.clicks[row], examples.click_received[row]) = (clicked, received);
+        }
+        examples
+    };
+    let settings = FeatureSettings { min_df: 1, ..FeatureSettings::default() };
+    let scores = |examples: &Examples, label| {
+        let scope = FitScope::of_examples(&dataset, examples);
+        let data = LabelledRows::new(&dataset, examples, &scope, label);
+        baselines(data, &[5, 6], &settings)
+    };
+    for label in [Label::Click, Label::ClickAndConversion, Label::Conversion] {
+        let late = scores(&with([day(6), day(6)], true), label);
+        assert_eq!(late, scores(&with([day(6), day(6)], false), label), "{label:?}");
+        assert_ne!(late, scores(&with([day(2), day(4)], true), label), "{label:?}: known in time, it counts");
+    }
+}
+
+#[test]
+fn texts_of_items_that_come_later_are_not_fitted() {
+    let (mut dataset, examples) = open(&ROWS);
+    let settings = FeatureSettings { min_df: 1, ..FeatureSettings::default() };
+    let hat = dataset.catalog.ids.get("hat").unwrap() as usize;
+    let cosines = |dataset: &Dataset, known: [bool; 3]| {
+        let scope = FitScope::of_examples(dataset, &examples).with_texts_of(&known);
+        let data = LabelledRows::new(dataset, &examples, &scope, Label::Click);
+        GoalSimilarity::fit(data, &settings).unwrap().scores(&[2, 3])
+    };
+    let [all, known] = [[true; 3], [true, true, false]].map(|known| cosines(&dataset, known));
+    dataset.catalog.texts[0].values[hat] = "red red red".into();
+    assert_eq!(cosines(&dataset, [true, true, false]), known);
+    assert_ne!(cosines(&dataset, [true; 3]), all);
 }

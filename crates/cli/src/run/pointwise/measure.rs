@@ -1,5 +1,6 @@
 //! What probabilities are worth: over all rows, within users and requests, by segment, and beside baselines.
 
+use super::super::data::Data;
 use super::Prepared;
 use super::scores::ScoredRows;
 use semrank_core::Segment;
@@ -78,7 +79,8 @@ pub(super) fn measure(prepared: &Prepared, scored: &ScoredRows) -> Measured {
 
 /// Every baseline that the data has columns for, on rows that were measured.
 pub(super) fn of_baselines(prepared: &Prepared, label: Label, rows: &ScoredRows) -> Vec<BaselineScores> {
-    let data = LabelledRows { dataset: &prepared.data.dataset, examples: &prepared.examples, label };
+    let Data { dataset, scope, .. } = &prepared.data;
+    let data = LabelledRows::new(dataset, &prepared.examples, scope, label);
     let found = baselines(data, &rows.rows, &prepared.config.features);
     found
         .into_iter()

@@ -1,6 +1,7 @@
 //! What is known when: no count, no snapshot and no score depends on a label that came later.
 
 use super::*;
+use crate::pointwise::affinity::Neighbours;
 use crate::pointwise::counts::Counts;
 use proptest::prelude::*;
 
@@ -28,15 +29,16 @@ fn a_snapshot_knows_only_what_came_before_it() {
         let cut = world.examples.times[400];
         (0..800).for_each(|row| other.turn_around(row, cut));
         let settings = PointwiseSettings { known: Known::Past, ..small() };
-        for (delay, hazard) in [
-            (Delay::Window, Hazard::Piecewise),
-            (Delay::Naive, Hazard::Piecewise),
-            (Delay::FakeNegativeWeighted, Hazard::Piecewise),
-            (Delay::DelayModel, Hazard::Piecewise),
-            (Delay::DelayModel, Hazard::Weibull),
-            (Delay::Elapsed, Hazard::Piecewise),
+        for (delay, hazard, keep_negatives) in [
+            (Delay::Window, Hazard::Piecewise, 1.0),
+            (Delay::Window, Hazard::Piecewise, 0.3),
+            (Delay::Naive, Hazard::Piecewise, 1.0),
+            (Delay::FakeNegativeWeighted, Hazard::Piecewise, 1.0),
+            (Delay::DelayModel, Hazard::Piecewise, 1.0),
+            (Delay::DelayModel, Hazard::Weibull, 0.3),
+            (Delay::Elapsed, Hazard::Piecewise, 1.0),
         ] {
-            let settings = PointwiseSettings { hazard, ..settings.clone() };
+            let settings = PointwiseSettings { hazard, keep_negatives, ..settings.clone() };
             let snapshot = |world: &World| {
                 world.with_trainer((&settings, &once(delay)), |mut trainer| {
                     trainer.train_to(cut).unwrap();
@@ -46,7 +48,7 @@ fn a_snapshot_knows_only_what_came_before_it() {
             assert_eq!(
                 snapshot(&world),
                 snapshot(&other),
-                "{delay:?}, {hazard:?}, logged {logging} hours later, disordered {disordered}"
+                "{delay:?}, {hazard:?}, keeps {keep_negatives}, logged {logging} hours later, disordered {disordered}"
             );
         }
     }
@@ -150,4 +152,50 @@ fn counts_by_hand() {
     assert_eq!(rows[0][1], 0.0);
     assert!(rows[1][1] > 0.0 && rows[3][1] > 0.0);
     assert!((rows[1][0] - (2.0f32 / 9.0).ln()).abs() < 1e-6, "2 of 11: {}", rows[1][0]);
+}
+
+/// Shown on day 30, clicked five minutes later, which the log has on day 40.
+#[test]
+fn a_click_that_is_not_known_yet_is_none_that_did_not_convert() {
+    let mut world = World::new(4, 1);
+    world.dataset.meta.windows.insert("conversion_days".into(), 7.into());
+    let shown = 30 * DAY_MS;
+    let examples = &mut world.examples;
+    (examples.times[0], examples.clicks[0], examples.click_times[0]) = (shown, true, shown + 5 * 60_000);
+    (examples.conversions[0], examples.conversion_times[0]) = (Some(false), i64::MIN);
+    examples.click_received = vec![40 * DAY_MS; 4];
+    let labels = world.labels();
+    let known = |moment: i64| {
+        let clicks = labels.click_before(0, moment);
+        (clicks, labels.conversion_before(0, moment), labels.click_and_conversion_before(0, moment))
+    };
+    assert_eq!(known(38 * DAY_MS), (Some(false), None, Some(false)));
+    assert_eq!(known(41 * DAY_MS), (Some(true), Some(false), Some(false)));
+    assert_eq!(known(shown + 60_000), (None, None, None));
+}
+
+/// Two items of one user: the click on the first is known after the second row's label.
+#[test]
+fn a_late_click_corrects_what_items_share() {
+    let mut world = World::new(3, 1);
+    let examples = &mut world.examples;
+    examples.parts = vec![Part::Train; 3];
+    examples.users = vec![UserId(0); 3];
+    examples.items = vec![ItemId(0), ItemId(1), ItemId(2)];
+    examples.times = vec![0, HOUR_MS, 8 * HOUR_MS];
+    examples.clicks = vec![true, true, false];
+    examples.click_times = vec![60_000, HOUR_MS + 60_000, i64::MIN];
+    examples.click_received = vec![4 * HOUR_MS, HOUR_MS + 60_000, i64::MIN];
+    let settings = PointwiseSettings { known: Known::Past, ..PointwiseSettings::default() };
+    let mut counts = Counts::new(world.labels(), &world.advertisers, ITEMS, &settings);
+    let mut neighbours = Neighbours::default();
+    for row in 0..3 {
+        counts.push(row, &mut Vec::new(), |learned| neighbours.learn(learned));
+    }
+    let past = counts.past(2);
+    assert_eq!(past.len(), 2);
+    assert!(past.iter().all(|past| past.residual > 0.0), "both were clicked: {past:?}");
+    // One user, three at likeness 0.
+    let expected = past[0].residual * past[1].residual / 4.0;
+    assert!((neighbours.likeness(0, 1) - expected).abs() < 1e-5, "{} {expected}", neighbours.likeness(0, 1));
 }
