@@ -11,7 +11,8 @@ const DAY_MS: f64 = 86_400_000.0;
 pub enum Prior {
     /// `ln(1 + training events)`.
     Popularity,
-    /// `ln(1 + events)` where an event weighs half as much every half-life before the last training event.
+    /// `ln(1 + events)` where an event weighs half as much every half-life before the last training event; events that come after
+    /// the log's end ([`semrank_core::EventLog::end`]), by clocks that are wrong, weigh no more than that one.
     Recent {
         /// Half-life.
         half_life_days: f64,
@@ -33,10 +34,11 @@ impl Prior {
 fn recent(data: &TrainingData, half_life_days: f64) -> Vec<f64> {
     let users = 0..data.train_ends.len();
     let events = || users.clone().flat_map(|user| data.range(user)).map(|at| data.events.event(at));
-    let now = events().map(|event| event.time).max().unwrap_or(0);
+    let end = data.events.end().unwrap_or(i64::MAX);
+    let now = events().map(|event| event.time).filter(|&time| time <= end).max().unwrap_or(0);
     let mut counts = vec![0.0f64; data.items()];
     for event in events().filter(|event| data.is_target(event.action)) {
-        let age_days = (now - event.time) as f64 / DAY_MS;
+        let age_days = now.saturating_sub(event.time).max(0) as f64 / DAY_MS;
         counts[event.item.index()] += (-age_days / half_life_days).exp2();
     }
     counts

@@ -19,15 +19,18 @@ impl Popularity {
         Self { name: "popularity", scores }
     }
 
-    /// Counts those of the last `days` days before the end of training (its latest event); popularity over all time
-    /// orders the items with the same count. None for a log without timestamps.
+    /// Counts those of the last `days` days before the end of training (its latest event, wrong clocks left out); popularity over
+    /// all time orders the items with the same count. None for a log without timestamps.
     pub fn recent(dataset: &Dataset, scope: &FitScope, days: u32) -> Option<Self> {
         if !dataset.events.timed() {
             return None;
         }
         let window_ms = i64::from(days) * 24 * 60 * 60 * 1000;
         let users = || (0..dataset.events.users()).map(|user| UserId(narrow::index(user)));
-        let latest = users().filter_map(|user| scope.history(dataset, user).times.last().copied()).max()?;
+        let end = dataset.events.end()?;
+        let newest =
+            |user| scope.history(dataset, user).times.iter().rev().copied().find(|&time| time <= end);
+        let latest = users().filter_map(newest).max()?;
         let mut scores = fractions(scope.counts());
         for user in users() {
             let history = scope.history(dataset, user);

@@ -114,3 +114,30 @@ fn similar_text_is_the_cosine_to_the_last_three_items() {
     let length = (0.25 + 1.0 + 3.0 * (0.5 + third).powi(2)).sqrt();
     assert!((score(&fit(true), 0, 3)[3] - 1.5 / 2f32.sqrt() / length).abs() < 1e-6);
 }
+
+/// Ten events a day for thirty days, the first half of item 0, the others of item 1; one clock is in the year 2079.
+#[test]
+fn an_event_of_a_wrong_clock_is_not_now() {
+    let mut events: Vec<(u32, u32, u8, i64)> =
+        (0..300).map(|at| (at % 3, u32::from(at >= 150), 0, i64::from(at / 10))).collect();
+    events.extend((0..3).map(|at| (0, 2, 0, 40_000 + at)));
+    let dataset = dataset(&events, true, None);
+    let split = Split::new(&dataset, SplitKind::LeaveOneOut).unwrap();
+    let scope = FitScope::of_split(&dataset, &split);
+    assert_eq!(scope.counts()[2], 1, "two of the three are held out");
+    let recent = score(&Popularity::recent(&dataset, &scope, 7).unwrap(), 0, 0);
+    assert!(recent[1] > 50.0 && recent[0] < 1.0, "{recent:?}");
+    let data = crate::TrainingData {
+        events: &dataset.events,
+        train_ends: scope.ends(),
+        target: None,
+        counts: scope.counts(),
+        content: &[],
+        tokens: None,
+        actions: 2,
+        active: &[],
+    };
+    let recent = crate::Prior::Recent { half_life_days: 7.0 }.values(&data);
+    assert!(recent[1] > recent[0] + 1.0 && recent[0] > 1.0, "{recent:?}");
+    assert_eq!(recent[2], 2.0f32.ln(), "an event after the end weighs as one at the end");
+}
