@@ -20,6 +20,9 @@ pub(crate) const POSITIONS: RangeInclusive<i64> = -(1 << 53)..=1 << 53;
 /// What is expected of a place, for messages.
 pub(crate) const POSITIONS_EXPECTED: &str = "a position from -2^53 to 2^53";
 
+/// Longest window of `dataset.toml`, in days, so that windows can be added to moments.
+pub(crate) const MOST_WINDOW_DAYS: f64 = 36_500.0;
+
 /// Longest line of a text file, and longest row of a CSV file, which may go over several lines.
 pub(crate) const MOST_LINE_BYTES: usize = 16 << 20;
 /// Most columns of a text file, and most keys of a JSON object.

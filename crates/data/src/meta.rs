@@ -13,6 +13,14 @@ use std::path::Path;
 /// The file's name inside a data set folder.
 pub(crate) const FILE: &str = "dataset.toml";
 
+/// The windows that labels depend on, and how much of each is a day.
+const WINDOWS: [(&str, f64); 4] = [
+    ("click_minutes", 1440.0),
+    ("conversion_days", 1.0),
+    ("view_through_days", 1.0),
+    ("logging_delay_seconds", 86_400.0),
+];
+
 /// The description of a data set; an unknown key is refused.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,7 +54,7 @@ impl Meta {
     /// Reads the description of the data set at `dir`.
     ///
     /// # Errors
-    /// No `dataset.toml`, or one that cannot be read.
+    /// No `dataset.toml`, one that cannot be read, or a window that is no number or out of its range: 0 to 36,500 days.
     pub fn read(dir: &Path) -> Result<Meta, Error> {
         settle(dir);
         let path = dir.join(FILE);
@@ -54,7 +62,27 @@ impl Meta {
             return Err(Error::NotADataset { path: dir.to_owned(), missing: FILE });
         }
         let text = limits::read_description(&path)?;
-        toml::from_str(&text).map_err(|error| Error::Meta { path, reason: error.to_string() })
+        let meta: Meta = toml::from_str(&text)
+            .map_err(|error| Error::Meta { path: path.clone(), reason: error.to_string() })?;
+        meta.check_windows().map_err(|reason| Error::Meta { path, reason })?;
+        Ok(meta)
+    }
+
+    /// A window of `[windows]`, in its unit, if there is one.
+    pub fn window(&self, name: &str) -> Option<f64> {
+        let value = self.windows.get(name)?;
+        value.as_float().or(value.as_integer().map(|value| value as f64))
+    }
+
+    fn check_windows(&self) -> Result<(), String> {
+        for (name, a_day) in WINDOWS {
+            let Some(given) = self.windows.get(name) else { continue };
+            let most = limits::MOST_WINDOW_DAYS * a_day;
+            if !self.window(name).is_some_and(|window| (0.0..=most).contains(&window)) {
+                return Err(format!("{name} of [windows] is {given}, expected a number from 0 to {most}"));
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn to_toml(&self) -> Result<String, Error> {

@@ -279,6 +279,18 @@ fn a_damaged_data_set_is_refused() {
     refused("no event has the target action `buy`");
     std::fs::write(out.join("dataset.toml"), toml.replace("text = []", "text = [\"title\"]")).unwrap();
     refused("expected a column `title`");
+    for (window, said) in [
+        (
+            "logging_delay_seconds = -1000000",
+            "logging_delay_seconds of [windows] is -1000000, expected a number from 0",
+        ),
+        ("conversion_days = 1e12", "expected a number from 0 to 36500"),
+        ("click_minutes = nan", "expected a number from 0 to 52560000"),
+        ("view_through_days = '7'", "view_through_days of [windows] is \"7\", expected a number"),
+    ] {
+        std::fs::write(out.join("dataset.toml"), format!("{toml}\n[windows]\n{window}\n")).unwrap();
+        refused(said);
+    }
     std::fs::write(out.join("dataset.toml"), toml).unwrap();
     let bytes = std::fs::read(out.join("events.parquet")).unwrap();
     std::fs::write(out.join("events.parquet"), &bytes[..bytes.len() - 9]).unwrap();

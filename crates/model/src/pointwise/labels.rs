@@ -24,11 +24,7 @@ pub struct Windows {
 impl Windows {
     /// `[windows]` of `dataset.toml`; what is absent is 0.
     pub fn of(meta: &Meta) -> Self {
-        let number = |key: &str| {
-            let value = meta.windows.get(key);
-            value.and_then(|value| value.as_float().or(value.as_integer().map(|value| value as f64)))
-        };
-        let milliseconds = |key: &str, unit: f64| (number(key).unwrap_or(0.0) * unit) as i64;
+        let milliseconds = |key: &str, unit: f64| (meta.window(key).unwrap_or(0.0) * unit) as i64;
         Self {
             click: milliseconds("click_minutes", 60_000.0),
             conversion: milliseconds("conversion_days", DAY_MS as f64),
