@@ -31,6 +31,13 @@ pub(super) fn merge<'a>(snapshots: impl Iterator<Item = &'a [u32]>) -> Merged {
     merged
 }
 
+/// The list of a user whose rows have none: the items liked before each of them, which are as many as `ends` says.
+pub(super) fn of_likes(liked: &[u32], ends: impl Iterator<Item = usize>) -> Merged {
+    let ends: Vec<u32> = ends.map(narrow::count).collect();
+    let items = liked[..ends.iter().copied().max().unwrap_or(0) as usize].to_vec();
+    Merged { items, ends, ..Merged::default() }
+}
+
 impl Merged {
     fn read(&mut self, snapshot: &[u32]) -> usize {
         if self.items.starts_with(snapshot) {
@@ -40,11 +47,12 @@ impl Merged {
             self.extend(&snapshot[self.items.len()..]);
             return self.items.len();
         }
-        if let Some(end) = self.inside(snapshot) {
+        let search = Search::new(snapshot);
+        if let Some(end) = self.inside(&search) {
             self.windows += 1;
             return end;
         }
-        let overlap = self.overlap(snapshot);
+        let overlap = self.overlap(&search);
         let new = if overlap > 0 {
             self.windows += 1;
             overlap
@@ -61,17 +69,53 @@ impl Merged {
         self.known.extend(new);
     }
 
-    /// Where the snapshot ends inside the list: not before the last reading if that is possible.
-    fn inside(&self, snapshot: &[u32]) -> Option<usize> {
+    /// Where the snapshot, which is not empty, ends inside the list: not before the last reading if that is possible.
+    fn inside(&self, search: &Search) -> Option<usize> {
         let last = self.ends.last().map_or(0, |&end| end as usize);
-        let fits = |end: &usize| self.items[..*end].ends_with(snapshot);
-        (last..=self.items.len()).find(fits).or_else(|| (snapshot.len()..last).rev().find(fits))
+        let from = last.saturating_sub(search.pattern.len());
+        let later = search.ends(&self.items[from..]).map(|end| from + end).find(|&end| end >= last);
+        later.or_else(|| search.ends(&self.items[..last.saturating_sub(1)]).last())
     }
 
     /// The longest start of the snapshot that is an end of the list.
-    fn overlap(&self, snapshot: &[u32]) -> usize {
-        let most = snapshot.len().min(self.items.len());
-        (1..=most).rev().find(|&n| self.items.ends_with(&snapshot[..n])).unwrap_or(0)
+    fn overlap(&self, search: &Search) -> usize {
+        let from = self.items.len().saturating_sub(search.pattern.len());
+        self.items[from..].iter().fold(0, |matched, &item| search.next(matched, item))
+    }
+}
+
+/// A search for a list in another one, in the time of one look at each item, whatever repeats in them (Knuth, Morris & Pratt 1977,
+/// SIAM Journal on Computing 6).
+struct Search<'a> {
+    pattern: &'a [u32],
+    /// Of every start of the pattern the longest shorter start that is an end of it.
+    borders: Vec<usize>,
+}
+
+impl<'a> Search<'a> {
+    fn new(pattern: &'a [u32]) -> Self {
+        let mut search = Search { pattern, borders: vec![0; pattern.len()] };
+        for at in 1..pattern.len() {
+            search.borders[at] = search.next(search.borders[at - 1], pattern[at]);
+        }
+        search
+    }
+
+    /// How much of the pattern's start is matched with one more item.
+    fn next(&self, mut matched: usize, item: u32) -> usize {
+        while matched > 0 && self.pattern.get(matched) != Some(&item) {
+            matched = self.borders[matched - 1];
+        }
+        matched + usize::from(self.pattern[matched] == item)
+    }
+
+    /// Where the pattern ends in a list.
+    fn ends(&self, list: &[u32]) -> impl Iterator<Item = usize> {
+        let mut matched = 0;
+        list.iter().enumerate().filter_map(move |(at, &item)| {
+            matched = self.next(matched, item);
+            (matched == self.pattern.len()).then_some(at + 1)
+        })
     }
 }
 
@@ -129,6 +173,38 @@ mod tests {
         check(&[&[1, 2, 3, 4], &[2, 3], &[3, 4]], &[1, 2, 3, 4], &[4, 3, 4], 2, 0);
         check(&[&[1, 2, 3], &[1, 3, 4]], &[1, 2, 3, 4], &[3, 4], 0, 1); // 2 was taken out
         check(&[&[1, 2], &[7, 8]], &[1, 2, 7, 8], &[2, 4], 0, 1);
+    }
+
+    /// As it was: by comparing at every place.
+    fn inside_plain(merged: &Merged, snapshot: &[u32]) -> Option<usize> {
+        let last = merged.ends.last().map_or(0, |&end| end as usize);
+        let fits = |end: &usize| merged.items[..*end].ends_with(snapshot);
+        (last..=merged.items.len()).find(fits).or_else(|| (snapshot.len()..last).rev().find(fits))
+    }
+
+    #[test]
+    fn a_search_finds_what_comparing_at_every_place_finds() {
+        let mut rng = semrank_core::Rng::new(4, "merge");
+        for _ in 0..20_000 {
+            let items: Vec<u32> = (0..rng.below(12)).map(|_| rng.below(2) as u32).collect();
+            let snapshot: Vec<u32> = (0..1 + rng.below(6)).map(|_| rng.below(2) as u32).collect();
+            let ends = vec![rng.below(items.len() + 1) as u32];
+            let merged = Merged { items, ends, ..Merged::default() };
+            let search = Search::new(&snapshot);
+            assert_eq!(merged.inside(&search), inside_plain(&merged, &snapshot), "{merged:?} {snapshot:?}");
+            let most = snapshot.len().min(merged.items.len());
+            let overlap = (1..=most).rev().find(|&n| merged.items.ends_with(&snapshot[..n])).unwrap_or(0);
+            assert_eq!(merged.overlap(&search), overlap, "{merged:?} {snapshot:?}");
+        }
+    }
+
+    /// Comparing at every place takes 2^42 steps here.
+    #[test]
+    fn long_lists_of_one_item_are_merged_in_one_look_at_each() {
+        let (mut first, mut second) = (vec![7; 1 << 21], vec![7; 1 << 21]);
+        (first[1 << 20], second[(1 << 21) - 1]) = (8, 9);
+        let merged = merge([first.as_slice(), &second].into_iter());
+        assert_eq!((merged.items.len(), merged.windows), ((1 << 21) + (1 << 20) + 1, 1));
     }
 
     #[test]

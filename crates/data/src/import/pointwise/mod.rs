@@ -130,7 +130,11 @@ fn of_user(table: &Table, spool: &mut SpoolReader, rows: &[RowIndex]) -> Result<
     let mut rows: Vec<(RowIndex, &[u32])> = rows.iter().copied().zip(known).collect();
     // At one moment the shorter list is the older one.
     rows.sort_by_key(|(index, known)| (row(index).time, known.len(), *index));
-    let merged = merge::merge(rows.iter().map(|(_, known)| *known));
+    let merged = if lists.iter().all(|(_, list)| list.is_none()) {
+        merge::of_likes(&liked_items, rows.iter().map(|(_, known)| known.len()))
+    } else {
+        merge::merge(rows.iter().map(|(_, known)| *known))
+    };
     let seen: Vec<(i64, u32)> =
         rows.iter().zip(&merged.ends).map(|((index, _), &end)| (row(index).time, end)).collect();
     let times = merge::times(&merged.items, &liked, &seen);

@@ -48,8 +48,8 @@ impl Spool {
         let items = list.unwrap_or_default();
         let place = Spooled {
             at: self.end,
-            items: list.map(|list| list.len() as u32),
-            value_bytes: self.values.len() as u32,
+            items: list.map(|list| narrowed("items of the history", list.len())).transpose()?,
+            value_bytes: narrowed("bytes of further values", self.values.len())?,
         };
         let file = &mut self.file;
         let mut written = items.iter().try_for_each(|item| file.write_all(&item.to_le_bytes()));
@@ -96,6 +96,12 @@ impl SpoolReader {
         let read = self.file.seek(SeekFrom::Start(at)).and_then(|_| self.file.read_exact(&mut self.bytes));
         read.map_err(Error::io("read a temporary file in", &self.folder))
     }
+}
+
+/// A length of one row in 32 bits.
+fn narrowed(what: &str, length: usize) -> Result<u32, Error> {
+    u32::try_from(length)
+        .map_err(|_| Error::Options(format!("a row has {length} {what}, expected at most {}", u32::MAX)))
 }
 
 impl Kept {
