@@ -105,14 +105,11 @@ impl<T> Operand<T> {
         Self { rows: self.columns, columns: self.rows, ..self }
     }
 
-    /// The operand without its first rows and columns.
-    ///
-    /// # Safety
-    /// It has that many.
+    /// The operand without its first rows and columns. Of one without values, say of a product without inputs, the pointer is
+    /// nowhere, which is no fault as long as nothing is read there.
     #[inline(always)]
-    unsafe fn from(&self, row: usize, column: usize) -> *const T {
-        // SAFETY: by the caller's promise.
-        unsafe { self.data.add(row * self.rows + column * self.columns) }
+    fn from(&self, row: usize, column: usize) -> *const T {
+        self.data.wrapping_add(row * self.rows + column * self.columns)
     }
 }
 
@@ -143,7 +140,7 @@ unsafe fn run<V: Vector>(product: &Product<V::Item>, buffer: *mut V::Item) {
                     stride,
                     keep: if block == 0 { product.keep } else { V::Item::ONE },
                     scale: product.scale,
-                    out: product.out.add(start),
+                    out: product.out.wrapping_add(start),
                     out_stride: product.columns,
                     sums: buffer,
                 };

@@ -39,7 +39,7 @@ pub(super) unsafe fn rows<V: Vector, const C: usize>(strip: &Strip<V::Item>) {
         let count = height.min(strip.rows - first);
         // SAFETY: the tile's rows lie in `a` and `out`, by the caller's promise.
         unsafe {
-            let a = strip.a.data.add(first * strip.a.rows);
+            let a = strip.a.from(first, 0);
             match count {
                 1 => tile::<V, 1, C>(strip, a),
                 2 => tile::<V, 2, C>(strip, a),
