@@ -137,14 +137,14 @@ fn lock(dir: &Path) -> Option<LockedFile> {
     LockedFile::try_lock(File::open(dir).ok()?).ok()
 }
 
-/// Puts a folder back that stands aside because the program that was replacing it was killed. A replacement under way is waited
-/// for. Whoever reads what a [`StagedDir`] replaces calls this first; it does nothing where the folder is there or was never made.
+/// Puts a folder back that stands aside because the program that was replacing it was killed; where the new one is in its place, the
+/// old one goes, so that it cannot come back when the new one is deleted. A replacement under way is waited for. Whoever reads what a [`StagedDir`] replaces calls this first; it does nothing where no folder stands aside.
 /// What cannot be put back, say on a disk that cannot be written, stays absent: reading it is an error that says so.
 pub fn settle(target: &Path) {
     let Some(aside) = aside(target) else { return };
     for _ in 0..LONGEST_SWAP_MS {
         if target.exists() {
-            return;
+            return remove_previous(target);
         }
         let Ok(previous) = File::open(&aside) else { return };
         // The lock goes with the folder: who replaces it holds it until the new one is in its place.
@@ -361,6 +361,20 @@ mod tests {
         assert_eq!(fs::read_to_string(target.join("file")).unwrap(), "old");
         drop(StagedDir::new(&target).unwrap());
         assert_eq!(entries(dir.path()), ["set"]);
+    }
+
+    #[test]
+    fn a_folder_that_was_deleted_does_not_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("set");
+        fs::create_dir(&target).unwrap();
+        drop(OldFolder::set_aside(&target).unwrap());
+        fs::create_dir(&target).unwrap();
+        settle(&target);
+        assert_eq!(entries(dir.path()), ["set"], "a program was killed after its second rename");
+        fs::remove_dir(&target).unwrap();
+        settle(&target);
+        assert!(entries(dir.path()).is_empty());
     }
 
     #[test]
