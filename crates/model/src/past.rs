@@ -220,8 +220,20 @@ mod tests {
     }
 
     #[test]
-    fn work_is_linear_in_the_length_of_a_history() {
-        // A million events of one user: looking back over all of them at each of their positions, a minute would not do.
+    fn a_look_back_costs_a_scan_or_the_batch_whatever_the_length_of_the_past() {
+        with_data(&[1_000_000], |data| {
+            let (long, items) = (LongHistories::new(&data), data.events.items());
+            let wanted: Vec<u32> = (0..ITEMS as u32).collect();
+            for past in (0..=items.len()).step_by(9_999) {
+                let mut looks = 0;
+                long.each(0, &items[..past], &wanted, |_| looks += 1);
+                assert!(looks <= SCANNED.max(wanted.len()), "{looks} of {past}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_million_events_of_one_user_are_a_batch_each_position_once() {
         for seen in [SeenInTraining::Masked, SeenInTraining::Competing] {
             with_data(&[1_000_000], |data| {
                 let windows = data.windows(HISTORY);

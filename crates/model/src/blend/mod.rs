@@ -194,7 +194,7 @@ impl Search<'_> {
             let range = first..items.min(first + self.tile_items);
             tile.fill(self.terms, (&hidden, &profiles), &Columns::Range(range.clone()));
             for (at, count) in counts.iter_mut().enumerate() {
-                count.add(points, &range, tile.row_mut(at, range.len()), &mut plain);
+                count.add(points, &range, tile.row(at, range.len()), &mut plain);
             }
         }
         counts.into_iter().map(|count| count.ranks).collect()
@@ -220,10 +220,6 @@ impl Tile {
 
     fn row(&self, case: usize, columns: usize) -> [&[f32]; 2] {
         [&self.logits, &self.contents].map(|part| &part[case * columns..(case + 1) * columns])
-    }
-
-    fn row_mut(&mut self, case: usize, columns: usize) -> [&mut [f32]; 2] {
-        [&mut self.logits, &mut self.contents].map(|part| &mut part[case * columns..(case + 1) * columns])
     }
 }
 
@@ -256,8 +252,6 @@ impl Weighted<'_> {
 /// The rank count of one case.
 struct Count {
     target: usize,
-    /// Logit and content neighbours of the target.
-    own: [f32; 2],
     /// The history, ascending, each item once.
     seen: Vec<ItemId>,
     /// Items with an item-item term, ascending, and their terms.
@@ -287,7 +281,6 @@ impl Count {
         let (touched, values) = space.terms(terms.item_item, history);
         let mut count = Self {
             target: case.target.index(),
-            own,
             seen: distinct(history),
             terms: values,
             touched,
@@ -308,18 +301,7 @@ impl Count {
     }
 
     /// Counts the items `range`, given their logits and content neighbours.
-    fn add(
-        &mut self,
-        points: &[Weighted],
-        range: &Range<usize>,
-        mut row: [&mut [f32]; 2],
-        plain: &mut Plain,
-    ) {
-        if range.contains(&self.target) {
-            // A product of other shape may round otherwise; the target is to equal itself.
-            row.iter_mut().zip(self.own).for_each(|(part, own)| part[self.target - range.start] = own);
-        }
-        let row = row.map(|part| &*part);
+    fn add(&mut self, points: &[Weighted], range: &Range<usize>, row: [&[f32]; 2], plain: &mut Plain) {
         let seen = &self.seen[within(&self.seen, range, |item| item.index())];
         let touched = within(&self.touched, range, |&item| item as usize);
         let (touched, terms) = (&self.touched[touched.clone()], &self.terms[touched]);

@@ -100,8 +100,8 @@ mod tests {
     }
 
     #[test]
-    fn a_long_history_costs_no_more_than_the_catalogue() {
-        // Looked for in the history one by one, 400,000 items of the catalogue would take minutes.
+    fn items_of_a_long_history_are_no_candidates() {
+        // So many that looking for each item of the catalogue in the history would take minutes.
         const ITEMS: usize = 400_000;
         let rows: Vec<f32> = (0..ITEMS).flat_map(|item| [1.0, 1.0 - item as f32 / ITEMS as f32]).collect();
         let vectors = UnitVectors::new(&rows, 2);

@@ -109,7 +109,7 @@ fn scores_of_some_items_are_those_of_whole_rows() {
             let parts = ranker.explain(query, items);
             for ((&score, item), parts) in scores.iter().zip(items).zip(parts) {
                 let expected = row[item.index()];
-                assert!(score == expected || (score - expected).abs() < 1e-4, "{score} {expected}");
+                assert_eq!(score, expected);
                 let own: f32 = parts.iter().sum();
                 let is_new = world.new_items.items.binary_search(&item.0).is_ok();
                 lifted += usize::from(is_new && score > own + 1e-4);
@@ -139,8 +139,7 @@ fn a_pair_costs_its_items_and_not_the_catalogue() {
     let all = world.encoded();
     let of_all = Ranker { terms: world.terms(&all), prior: &world.prior, blend };
     let (found, expected) = (ranker.score_items(&wanted), of_all.score_items(&wanted));
-    let near = |(a, b): (&f32, &f32)| a == b || (a - b).abs() < 1e-4;
-    assert!(found[0].len() == 10 && found[0].iter().zip(&expected[0]).all(near));
+    assert!(found[0].len() == 10 && found == expected, "{found:?} {expected:?}");
     assert!(ranker.score_items(&[]).is_empty());
     assert_eq!(ranker.score_items(&[(query(&world, 2), Vec::new())]), [Vec::<f32>::new()]);
 }

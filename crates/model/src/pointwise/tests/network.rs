@@ -111,12 +111,7 @@ fn a_score_depends_on_its_own_row_only() {
         let together = trainer.score(&rows, Position::Logged).unwrap();
         for (&row, together) in rows.iter().zip(&together).step_by(7) {
             let alone = trainer.score(&[row], Position::Logged).unwrap()[0];
-            let click = alone.click() - together.click();
-            let conversion = alone.conversion() - together.conversion();
-            assert!(
-                click.abs() + conversion.abs() < 1e-6,
-                "row {row}: {alone:?} alone, {together:?} among others"
-            );
+            assert_eq!(alone, *together, "row {row} alone, and among others");
         }
         let mut turned = rows.clone();
         turned.reverse();
