@@ -325,14 +325,17 @@ impl<'a> Integers<'a> {
     }
 
     fn of(batch: &'a Batch, name: &'a str) -> Result<Integers<'a>, Error> {
-        Self::maybe(batch, name)?
-            .ok_or_else(|| batch.error(0, name, "no such column", "a column of integers"))
+        Self::found(batch, name, batch.integers(name)?)
+    }
+
+    fn found(batch: &'a Batch, name: &'a str, values: Option<Int64Array>) -> Result<Integers<'a>, Error> {
+        let values = values.ok_or_else(|| batch.error(0, name, "no such column", "a column of integers"))?;
+        Ok(Integers { batch, name, values })
     }
 
     /// A column of moments.
     fn times(batch: &'a Batch, name: &'a str) -> Result<Integers<'a>, Error> {
-        batch.times(name)?;
-        Self::of(batch, name)
+        Self::found(batch, name, batch.times(name)?)
     }
 
     fn get(&self, row: usize) -> Option<i64> {

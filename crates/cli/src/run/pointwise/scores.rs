@@ -68,8 +68,9 @@ impl TestScores {
     /// A file that cannot be read, and scores that are no probabilities.
     pub(crate) fn load(dir: &Path, with_clicks: bool) -> Result<TestScores, Error> {
         let path = dir.join(SCORES);
-        let read = |part: &str| ScoredRows::read(&Checkpoint::open(&path)?, part);
-        let checked = |part: &str| read(part).map_err(artefact::Error::from)?.checked(&path);
+        let file = Checkpoint::open(&path).map_err(artefact::Error::from)?;
+        let checked =
+            |part: &str| ScoredRows::read(&file, part).map_err(artefact::Error::from)?.checked(&path);
         let given_click = with_clicks.then(|| checked("given_click")).transpose()?;
         Ok(TestScores { all: checked("all")?, given_click })
     }
