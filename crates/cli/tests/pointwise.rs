@@ -187,3 +187,28 @@ fn rows_that_are_too_many_for_shared_labels_are_told() {
     assert!(run("few", "1440").contains("1440 rows are as many as pointwise.neighbour_rows=1440 or more"));
     assert!(!run("all", "1441").contains("neighbour_rows"));
 }
+
+/// Manifests tell of damage; a run that was made to do harm comes with the right ones.
+#[test]
+fn settings_of_a_run_are_checked_before_anything_is_allocated() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    labelled_rows(folder, "data", 7);
+    run_in(folder, "data", "run", "--set task=ctr --set pointwise.epochs=1");
+    let files = ["run/run.json", "run/model/manifest.json"].map(|name| folder.join(name));
+    let whole = files.each_ref().map(|path| std::fs::read(path).unwrap());
+    for (key, claim, said) in [
+        ("dim", 1u64 << 40, "pointwise.dim is 1099511627776, expected"),
+        ("batch", 0, "pointwise.batch is 0, expected"),
+        ("hidden", 16_384, "network.hidden.0"),
+        ("hidden_2", 16_384, "network.hidden.1"),
+    ] {
+        for (path, whole) in files.iter().zip(&whole) {
+            let mut json: serde_json::Value = serde_json::from_slice(whole).unwrap();
+            json["config"]["pointwise"][key] = claim.into();
+            std::fs::write(path, json.to_string()).unwrap();
+        }
+        let found = fail_in(folder, &["evaluate", "run", "--json"]);
+        assert!(found.contains(said), "no {said:?} in: {found}");
+    }
+}

@@ -133,6 +133,13 @@ impl Config {
         self.pointwise.check_ranges()
     }
 
+    /// Refuses what another program, or a hand, wrote into a file of settings: numbers outside of their ranges, and settings that do
+    /// not go together.
+    pub(crate) fn check_all(&self) -> Result<(), Error> {
+        self.check_ranges()?;
+        self.check()
+    }
+
     /// Refuses settings that do not go together.
     fn check(&self) -> Result<(), Error> {
         self.content.check()?;

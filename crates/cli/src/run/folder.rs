@@ -82,6 +82,7 @@ impl RunFolder {
         if run.format != FORMAT {
             return Err(Error::Version { path: file, got: run.format, expected: FORMAT });
         }
+        run.config.check_all()?;
         Ok((RunFolder { path: path.to_owned() }, run))
     }
 

@@ -5,9 +5,9 @@
 //! | `model.safetensors` | dense parameters by name, rows of items, advertisers and prefixes |
 //! | `model.json` | shape, the curve of epochs or days, the neutral slot effect, what the caller adds |
 
-use super::network::PointwiseShape;
+use super::network::{PointwiseNetwork, PointwiseShape};
 use super::progress::{DayReport, PassReport};
-use super::training::{PointwiseTask, PointwiseTrainer, network};
+use super::training::{PointwiseTask, PointwiseTrainer, network, sizes};
 use crate::artefact::{Error, read_json, same, write_json};
 use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
 use serde::{Deserialize, Serialize};
@@ -74,9 +74,13 @@ impl PointwiseTrainer<'_> {
         dir: &Path,
     ) -> Result<(PointwiseTrainer<'a>, PointwiseFacts), Error> {
         let facts: PointwiseFacts = read_json(&dir.join(FACTS))?;
+        let file = Checkpoint::open(&dir.join(TENSORS))?;
+        // Before anything is allocated that is as large as settings and shape claim.
+        for entry in PointwiseNetwork::<f32>::layout_of(&facts.shape, sizes(task, &facts.shape)).entries() {
+            file.check_f32(&format!("network.{}", entry.name), [entry.slot.rows, entry.slot.cols])?;
+        }
         let mut trainer = PointwiseTrainer::new(task);
         same(&dir.join(FACTS), "the shape of the model", &facts.shape, &trainer.network().shape)?;
-        let file = Checkpoint::open(&dir.join(TENSORS))?;
         let mut network = network(task, facts.shape.clone());
         for entry in network.layout.entries() {
             let into = entry.slot.of_mut(&mut network.params);

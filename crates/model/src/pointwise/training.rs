@@ -328,10 +328,10 @@ fn shape(
     }
 }
 
-/// A fresh network.
-pub(crate) fn network(task: &PointwiseTask, shape: PointwiseShape) -> PointwiseNetwork<f32> {
+/// The sizes that the settings ask for.
+pub(crate) fn sizes(task: &PointwiseTask, shape: &PointwiseShape) -> Sizes {
     let (model, settings) = (task.model, task.settings);
-    let sizes = Sizes {
+    Sizes {
         dim: settings.dim,
         heads: settings.heads,
         hidden: [settings.hidden, settings.hidden_2],
@@ -342,7 +342,12 @@ pub(crate) fn network(task: &PointwiseTask, shape: PointwiseShape) -> PointwiseN
         weibull: shape.conversions
             && task.train.delay == Delay::DelayModel
             && settings.hazard == Hazard::Weibull,
-    };
+    }
+}
+
+/// A fresh network.
+pub(crate) fn network(task: &PointwiseTask, shape: PointwiseShape) -> PointwiseNetwork<f32> {
+    let sizes = sizes(task, &shape);
     let mut network = PointwiseNetwork::new(shape, sizes, task.tables.prefixes, task.seed);
     if let Some(conversion) = network.columns.conversion {
         network.set_bias(conversion, CONVERSION_START);

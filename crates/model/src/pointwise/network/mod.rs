@@ -108,10 +108,10 @@ struct Parts {
 }
 
 impl<T: Scalar> PointwiseNetwork<T> {
-    /// Fresh parameters.
-    pub(crate) fn new(shape: PointwiseShape, sizes: Sizes, prefixes: Option<&PrefixRows>, seed: u64) -> Self {
+    /// The dense parameters of a network by name and shape, and its parts; nothing of their size is allocated.
+    fn plan(shape: &PointwiseShape, sizes: Sizes) -> (Layout, Parts, HeadColumns) {
         let (mut layout, dim) = (Layout::new(), sizes.dim);
-        let columns = HeadColumns::new(&shape);
+        let columns = HeadColumns::new(shape);
         let small =
             |layout: &mut Layout, name: &str, rows| layout.tensor(name, rows, dim, Init::Normal(0.05));
         let content = (sizes.content && shape.content > 0)
@@ -148,6 +148,18 @@ impl<T: Scalar> PointwiseNetwork<T> {
             slots: layout.tensor("slot", 1, shape.slots.max(1), Init::Constant(0.0)),
             delay_shape: sizes.weibull.then(|| layout.tensor("delay.shape", 1, 1, Init::Constant(0.0))),
         };
+        (layout, parts, columns)
+    }
+
+    /// The dense parameters that a network of these sizes has.
+    pub(crate) fn layout_of(shape: &PointwiseShape, sizes: Sizes) -> Layout {
+        Self::plan(shape, sizes).0
+    }
+
+    /// Fresh parameters.
+    pub(crate) fn new(shape: PointwiseShape, sizes: Sizes, prefixes: Option<&PrefixRows>, seed: u64) -> Self {
+        let (layout, parts, columns) = Self::plan(&shape, sizes);
+        let dim = sizes.dim;
         let rng = Rng::new(seed, "ranking network");
         let table = |rows: usize| Table::new(rows, dim, 0.0, &rng);
         Self {
