@@ -95,7 +95,11 @@ fn config() -> Config {
 fn claim(out: &Path, seed: u64) -> Result<(), Error> {
     let mark = out.join(MARK);
     let ours = read_json::<Mark>(&mark).is_ok_and(|mark| mark.made_by == "semrank quickstart");
-    let free = !out.exists() || std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_none());
+    // Files in the making alone are a quickstart that was killed before its first file.
+    let strange = |entry: std::io::Result<std::fs::DirEntry>| {
+        entry.is_ok_and(|entry| !semrank_data::is_partial_file(&entry.file_name()))
+    };
+    let free = !out.exists() || std::fs::read_dir(out).is_ok_and(|mut entries| !entries.any(strange));
     if !ours && !free {
         return Err(Error::Occupied { path: out.to_owned(), expected: "folder of an earlier quickstart" });
     }

@@ -41,6 +41,7 @@ pub use limits::TIMES_MS;
 pub use lock::LockedFile;
 pub use meta::Meta;
 pub use parquet_sink::{ColumnType, ParquetSink, Value};
+pub use partial_file::is_partial_file;
 pub use report::ImportReport;
 pub use row::{EventRow, ExtraColumn, ItemRow, LOG_COLUMNS, When, WriterOptions};
 pub use scope::{FitScope, ScopeKind};

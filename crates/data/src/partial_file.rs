@@ -10,12 +10,18 @@
 //! ```
 
 use crate::LockedFile;
+use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
 use tempfile::{NamedTempFile, PersistError};
 
 const PREFIX: &str = ".semrank.partial-";
+
+/// Whether a name in a folder is that of a file in the making, be it of a living program or of one that was killed.
+pub fn is_partial_file(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
+}
 
 /// New names to try. One is lost only to a program that tidies up in the instant between making a file and locking it.
 const TRIES: usize = 100;

@@ -11,9 +11,10 @@
 
 use crate::config::Config;
 use crate::error::Error;
-use semrank_data::{LockedFile, settle, write_atomically};
+use semrank_data::{LockedFile, is_partial_file, settle, write_atomically};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -62,8 +63,9 @@ impl RunFolder {
         }
         std::fs::create_dir_all(path).map_err(Error::io("create", path))?;
         let mut entries = std::fs::read_dir(path).map_err(Error::io("read", path))?;
-        // A lock alone is a run that was killed before its first file.
-        let strange = entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != LOCK));
+        // A lock and files in the making alone are a run that was killed before its first file.
+        let ours = |name: &OsStr| name == LOCK || is_partial_file(name);
+        let strange = entries.any(|entry| entry.is_ok_and(|entry| !ours(&entry.file_name())));
         if strange && !path.join(RUN).is_file() {
             return Err(occupied());
         }
@@ -133,4 +135,20 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Erro
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
     serde_json::from_slice(&bytes).map_err(|source| Error::Json { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_was_killed_while_it_wrote_its_first_file_can_be_repeated() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [LOCK, ".semrank.partial-Zr20aK"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        drop(RunFolder::create(dir.path()).unwrap());
+        std::fs::write(dir.path().join("letter.txt"), "dear").unwrap();
+        assert!(matches!(RunFolder::create(dir.path()), Err(Error::Occupied { .. })));
+    }
 }
