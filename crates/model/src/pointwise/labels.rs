@@ -91,10 +91,10 @@ impl<'a> Labels<'a> {
         self.click_arrived(row).filter(|&arrived| arrived > self.waited(row))
     }
 
-    /// When the dwell after a click is known.
+    /// When the dwell after a click is known: not before the click.
     pub(crate) fn dwell_known(&self, row: usize) -> i64 {
         let dwell = self.examples.dwell_ms.get(row).map_or(0, |&ms| i64::from(ms.max(0)));
-        self.logged(self.click_time(row).saturating_add(dwell))
+        self.logged(self.click_time(row).saturating_add(dwell).max(self.click_received(row)))
     }
 
     /// When the log has what happened at a time.
