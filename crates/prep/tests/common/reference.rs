@@ -258,6 +258,7 @@ fn history(log: &[Row], shown: &Row, settings: &PrepSettings) -> Vec<Event> {
         }
         let over = happened(log, at) + row.dwell.unwrap_or(0);
         let known = over.max(row.received.unwrap_or(row.time)) + settings.logging_delay_seconds * 1000;
+        let known = known.min(*semrank_data::TIMES_MS.end());
         if known >= shown_at {
             break;
         }
