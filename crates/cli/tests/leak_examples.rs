@@ -80,7 +80,7 @@ fn log() -> Vec<Row> {
     for at in 0..3000 {
         let time = START + at * 20 * DAY / 3000;
         let (user, item) = (rng.below(USERS), rng.below(ITEMS));
-        let mut late = || if rng.unit() < 0.1 { rng.below(2 * DAY as usize) as i64 } else { 0 };
+        let mut late = || if rng.unit() < 0.1 { rng.below(6 * DAY as usize) as i64 } else { 0 };
         let (late, again) = (late(), late());
         let row = |action, parent, time| Row {
             user,
