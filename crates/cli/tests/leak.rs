@@ -1,5 +1,5 @@
 //! The promise that no test target reaches training: with every target replaced by a random item of the catalogue, the
-//! tensors of a run and its predictions are the same bytes.
+//! tensors of a run and its predictions are the same bytes. So they are with other texts from the first held-out moment on.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 const SEED: u64 = 11;
 
-/// Writes a data set again, with other items at some places of the event log.
-fn rewrite(dataset: &Dataset, replaced: &BTreeMap<usize, ItemId>, out: &Path) {
+/// Writes a data set again, with other items at some places of the event log, and other texts from a time on.
+fn rewrite(dataset: &Dataset, replaced: &BTreeMap<usize, ItemId>, texts_from: Option<i64>, out: &Path) {
     let options = WriterOptions { meta: dataset.meta.clone(), ..WriterOptions::default() };
     let mut writer = DatasetWriter::create(out, options).unwrap();
     let catalog = &dataset.catalog;
@@ -21,15 +21,19 @@ fn rewrite(dataset: &Dataset, replaced: &BTreeMap<usize, ItemId>, out: &Path) {
         let texts: Vec<&str> =
             catalog.texts.iter().map(|column| column.values[item.index()].as_str()).collect();
         let known = |time: i64| (time != i64::MIN).then_some(time);
-        writer
-            .item(&ItemRow {
-                id: catalog.name(item),
-                kind: catalog.kinds[item.index()],
-                texts: &texts,
-                active_from: known(catalog.active_from[item.index()]),
-                ..ItemRow::default()
-            })
-            .unwrap();
+        let row = ItemRow {
+            id: catalog.name(item),
+            kind: catalog.kinds[item.index()],
+            texts: &texts,
+            active_from: known(catalog.active_from[item.index()]),
+            ..ItemRow::default()
+        };
+        writer.item(&row).unwrap();
+        if let Some(valid_from) = texts_from {
+            let later = format!("what nobody knew of kind {}", item.0 % 7);
+            let texts = vec![later.as_str(); texts.len()];
+            writer.item(&ItemRow { valid_from: Some(valid_from), texts: &texts, ..row }).unwrap();
+        }
     }
     for user in (0..dataset.users.len() as u32).map(UserId) {
         for at in dataset.events.range(user) {
@@ -82,8 +86,8 @@ fn check(kind: SplitKind, name: &str) {
     let targets = random_targets(&dataset, kind);
     assert!(targets.len() > 20, "{} test targets", targets.len());
     let (plain, changed) = (dir.path().join("plain"), dir.path().join("changed"));
-    rewrite(&dataset, &BTreeMap::new(), &plain);
-    rewrite(&dataset, &targets, &changed);
+    rewrite(&dataset, &BTreeMap::new(), None, &plain);
+    rewrite(&dataset, &targets, None, &changed);
     let (a, b) = (run(dir.path(), "a", &plain, name), run(dir.path(), "b", &changed, name));
     for file in ["features/vectors.safetensors", "model/model.safetensors", "model/model.json"] {
         assert!(
@@ -106,4 +110,24 @@ fn leave_one_out_targets_do_not_reach_training() {
 #[test]
 fn targets_after_the_cut_do_not_reach_training() {
     check(SplitKind::Time, "time");
+}
+
+#[test]
+fn texts_after_the_cut_do_not_reach_training() {
+    let dir = tempfile::tempdir().unwrap();
+    let dataset = Dataset::open(&common::market(dir.path(), SEED)).unwrap();
+    let [cut, _] = Split::new(&dataset, SplitKind::Time).unwrap().cuts.unwrap();
+    let vectors = |name: &str, texts_from: Option<i64>| {
+        let data = dir.path().join(name);
+        rewrite(&dataset, &BTreeMap::new(), texts_from, &data);
+        let out = dir.path().join(format!("{name}-run"));
+        let args =
+            ["tokenize".as_ref(), "--data".as_ref(), data.as_os_str(), "--out".as_ref(), out.as_os_str()];
+        let set = ["--set", "data.split=time", "--set", "features.dim=8", "--set", "tokens.codes=16"];
+        succeed(args.into_iter().chain(set.map(AsRef::as_ref)));
+        bytes(&out.join("features/vectors.safetensors"))
+    };
+    let plain = vectors("plain", None);
+    assert!(plain == vectors("later", Some(cut.ceil() as i64)), "features depend on texts after the cut");
+    assert!(plain != vectors("earlier", Some(cut.ceil() as i64 - 1)), "texts up to the cut count");
 }

@@ -1,11 +1,12 @@
 //! The promise that nothing which is fitted for clicks and conversions sees what came after training: with every event and label at
 //! or after the first row that is not for training replaced by a random one, and with every row of validation and test replaced
-//! where there are no times, features, codebook, ids and checkpoint are the same bytes.
+//! where there are no times, features, codebook, ids and checkpoint are the same bytes. With what came from the first test row on
+//! replaced, so are the epoch that is kept and the calibration.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
-use common::{bytes, succeed};
+use common::{bytes, call, succeed};
 use semrank_core::{Kind, Rng};
 use semrank_data::{
     Dataset, DatasetWriter, EventRow, ExampleRow, Examples, ExamplesWriter, ExtraColumn, ItemRow,
@@ -30,6 +31,10 @@ const FITTED: [&str; 6] = [
     "model/model.safetensors",
 ];
 
+/// What labels of validation rows choose; the curve of one pass in time order measures days by labels that came later.
+const CHOSEN: &str = "model/calibration.json";
+const CHOSEN_OF_EPOCHS: [&str; 2] = [CHOSEN, "model/model.json"];
+
 /// A row of a raw log.
 #[derive(Debug, Clone)]
 struct Row {
@@ -39,6 +44,7 @@ struct Row {
     parent: Option<usize>,
     time: i64,
     received: i64,
+    dwell_ms: Option<i64>,
 }
 
 fn text(item: usize) -> String {
@@ -66,19 +72,38 @@ fn writer(out: &Path, event_extra: &[&str], target: Option<&str>) -> DatasetWrit
     writer
 }
 
-/// Users who click on items of their own parity and convert days later; views between; a part of the log received late.
+/// Users who click on items of their own parity, at times twice, and convert days later; views between; a part of the log received
+/// late.
 fn log() -> Vec<Row> {
     let mut rng = Rng::new(SEED, "log");
     let mut rows: Vec<Row> = Vec::new();
     for at in 0..3000 {
         let time = START + at * 20 * DAY / 3000;
         let (user, item) = (rng.below(USERS), rng.below(ITEMS));
-        let late = if rng.unit() < 0.1 { rng.below(2 * DAY as usize) as i64 } else { 0 };
-        let row = |action, parent, time| Row { user, item, action, parent, time, received: time + late };
+        let mut late = || if rng.unit() < 0.1 { rng.below(6 * DAY as usize) as i64 } else { 0 };
+        let (late, again) = (late(), late());
+        let row = |action, parent, time| Row {
+            user,
+            item,
+            action,
+            parent,
+            time,
+            received: time + late,
+            dwell_ms: None,
+        };
         let shown = rows.len();
         rows.push(row("impression", None, time));
         if rng.unit() < if user % 2 == item % 2 { 0.5 } else { 0.1 } {
-            rows.push(row("click", Some(shown), time + MINUTE));
+            let click = |rng: &mut Rng, after: i64| {
+                let most = if rng.unit() < 0.1 { DAY } else { MINUTE };
+                let dwell_ms = Some(rng.below(most as usize) as i64);
+                Row { dwell_ms, ..row("click", Some(shown), time + after) }
+            };
+            rows.push(click(&mut rng, MINUTE));
+            let second = click(&mut rng, 2 * MINUTE);
+            if rng.unit() < 0.3 {
+                rows.push(Row { received: second.time + again, ..second });
+            }
             if rng.unit() < 0.4 {
                 let delay = rng.below(5 * DAY as usize) as i64;
                 rows.push(row("conversion", Some(shown + 1), time + MINUTE + delay));
@@ -95,6 +120,13 @@ fn replaced(rows: &[Row], cut: i64) -> Vec<Row> {
     let mut rng = Rng::new(SEED, "replaced");
     let mut out = rows.to_vec();
     let known = |row: &Row| if row.action == "impression" { row.time } else { row.received };
+    for row in &mut out {
+        // How long a visit lasts is known when it is over.
+        let over = row.time + row.dwell_ms.unwrap_or(0);
+        if known(row).max(over) >= cut {
+            row.dwell_ms = row.dwell_ms.map(|ms| ms + rng.below(DAY as usize) as i64);
+        }
+    }
     for at in (0..rows.len()).filter(|&at| known(&rows[at]) >= cut) {
         out[at].item = rng.below(ITEMS);
         let wanted = match rows[at].action {
@@ -114,13 +146,15 @@ fn replaced(rows: &[Row], cut: i64) -> Vec<Row> {
 }
 
 fn write_raw(out: &Path, rows: &[Row]) {
-    let mut writer = writer(out, &["event_id", "parent_event_id", "received_at"], Some("click"));
+    let extra = ["event_id", "parent_event_id", "received_at", "dwell_ms"];
+    let mut writer = writer(out, &extra, Some("click"));
     for (at, row) in rows.iter().enumerate() {
         let (id, parent) = (format!("e{at}"), row.parent.map(|parent| format!("e{parent}")));
         let extra = [
             Value::Text(&id),
             parent.as_deref().map_or(Value::Null, Value::Text),
             Value::Integer(row.received),
+            row.dwell_ms.map_or(Value::Null, Value::Integer),
         ];
         let (user, item) = (format!("u{}", row.user), format!("i{}", row.item));
         let event = EventRow { user: &user, item: &item, action: row.action, ..EventRow::default() };
@@ -138,8 +172,8 @@ fn prepare(dir: &Path, name: &str, rows: &[Row]) -> Examples {
     Examples::open(&out, &Dataset::open(&out).unwrap()).unwrap()
 }
 
-/// Runs both data sets and compares what was fitted.
-fn check(dir: &Path, settings: &[&str]) {
+/// Runs both data sets and compares what was fitted, and `chosen`.
+fn check(dir: &Path, settings: &[&str], chosen: &[&str]) {
     let small =
         ["features.dim=8", "features.buckets=4096", "tokens.codes=16", "pointwise.batch=64", "task=oc"];
     for name in ["plain", "changed"] {
@@ -153,7 +187,7 @@ fn check(dir: &Path, settings: &[&str]) {
         succeed(args);
     }
     let file = |name: &str, file: &str| bytes(&dir.join(format!("run-{name}")).join(file));
-    for fitted in FITTED {
+    for fitted in FITTED.iter().chain(chosen) {
         let same = file("plain", fitted) == file("changed", fitted);
         assert!(same, "{fitted} depends on what came after training ({settings:?}, seed {SEED})");
     }
@@ -161,19 +195,75 @@ fn check(dir: &Path, settings: &[&str]) {
     assert!(file("plain", scores) != file("changed", scores), "nothing was replaced");
 }
 
+/// The log, and the log with all replaced that is known from the first row on that is not of these parts.
+fn plain_and_changed(dir: &Path, parts: &[Part]) {
+    let rows = log();
+    let plain = prepare(dir, "plain", &rows);
+    let first = plain.parts.iter().position(|part| !parts.contains(part)).unwrap();
+    let changed = prepare(dir, "changed", &replaced(&rows, plain.times[first]));
+    assert_eq!((&plain.parts, &plain.times), (&changed.parts, &changed.times), "the same division");
+    assert!((0..first).any(|row| plain.conversions[row] != changed.conversions[row]), "labels came later");
+    assert!((0..first).any(|row| plain.dwell_ms[row] != changed.dwell_ms[row]), "clicks came later");
+}
+
 #[test]
 fn what_the_log_has_after_training_reaches_nothing_that_is_fitted() {
     let dir = tempfile::tempdir().unwrap();
-    let rows = log();
-    let plain = prepare(dir.path(), "plain", &rows);
-    let first = plain.parts.iter().position(|&part| part != Part::Train).unwrap();
-    let changed = prepare(dir.path(), "changed", &replaced(&rows, plain.times[first]));
-    assert_eq!((&plain.parts, &plain.times), (&changed.parts, &changed.times), "the same division");
-    assert!((0..first).any(|row| plain.conversions[row] != changed.conversions[row]), "labels came later");
-    check(dir.path(), &["train.stream=true"]);
-    check(dir.path(), &["train.stream=true", "pointwise.known=past", "train.delay=elapsed"]);
-    check(dir.path(), &["train.stream=false", "pointwise.epochs=1", "train.delay=window"]);
-    check(dir.path(), &["train.stream=false", "pointwise.epochs=1", "train.delay=naive"]);
+    plain_and_changed(dir.path(), &[Part::Train]);
+    let check = |settings: &[&str]| check(dir.path(), settings, &[]);
+    check(&["train.stream=true"]);
+    check(&["train.stream=true", "pointwise.keep_negatives=0.2"]);
+    check(&["train.stream=true", "pointwise.known=past", "train.delay=elapsed"]);
+    check(&["train.stream=false", "pointwise.epochs=1", "train.delay=window"]);
+    check(&["train.stream=false", "pointwise.epochs=1", "train.delay=naive", "pointwise.keep_negatives=0.2"]);
+}
+
+#[test]
+fn what_the_log_has_after_validation_reaches_nothing_that_is_chosen() {
+    let dir = tempfile::tempdir().unwrap();
+    plain_and_changed(dir.path(), &[Part::Train, Part::Valid]);
+    check(dir.path(), &["train.stream=true"], &[CHOSEN]);
+    check(
+        dir.path(),
+        &["train.stream=false", "pointwise.epochs=6", "pointwise.patience=1"],
+        &CHOSEN_OF_EPOCHS,
+    );
+}
+
+/// Every label of a training row is known half an hour after the row: when validation has begun.
+#[test]
+fn a_training_of_which_nothing_is_known_in_time_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let mut writer = writer(&data, &[], None);
+    writer
+        .event(&EventRow { user: "u0", item: "i0", time: When::Time(START), ..EventRow::default() })
+        .unwrap();
+    let mut examples = ExamplesWriter::create(writer.folder(), &[], &[]).unwrap();
+    for seq in 0..30i64 {
+        let part = [Part::Train, Part::Valid, Part::Test][seq as usize / 10];
+        let (timestamp, click) = (START + seq * MINUTE, part != Part::Train && seq % 2 == 0);
+        let row = ExampleRow { part, user: "u0", item: "i1", timestamp, seq, click, ..ExampleRow::default() };
+        examples.push(&row).unwrap();
+    }
+    examples.close().unwrap();
+    writer.finish().unwrap();
+    let path = data.join("dataset.toml");
+    let described = std::fs::read_to_string(&path).unwrap();
+    for (minutes, refused) in [(30, true), (1, false)] {
+        std::fs::write(&path, format!("{described}\n[windows]\nclick_minutes = {minutes}\n")).unwrap();
+        let out = dir.path().join(format!("run-{minutes}"));
+        let args = ["run".as_ref(), "--data".as_ref(), data.as_os_str(), "--out".as_ref(), out.as_os_str()];
+        let settings = ["--set", "task=ctr", "--set", "features.dim=4"].map(AsRef::as_ref);
+        let done = call(args.into_iter().chain(settings));
+        assert_eq!(done.status.success(), !refused, "{done:?}");
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(
+            said.contains("no label of a training row of data set `random` is known"),
+            refused,
+            "{said}"
+        );
+    }
 }
 
 /// Rows without times, their parts drawn at random; `held_out` gives the item, label and conversion of rows that are not for training.
@@ -228,5 +318,5 @@ fn held_out_rows_without_times_reach_nothing_that_is_fitted() {
             (rng.below(ITEMS), of_first.unit() < 0.3, rng.unit() < 0.5)
         });
     }
-    check(dir.path(), &["train.stream=false", "pointwise.epochs=1"]);
+    check(dir.path(), &["train.stream=false", "pointwise.epochs=1"], &[]);
 }

@@ -17,6 +17,8 @@ use std::path::Path;
 
 /// The catalogue's file name.
 pub(crate) const ITEMS: &str = "items.parquet";
+/// From when on a row of an item is valid (ms UTC), where it has several.
+pub(crate) const VALID_FROM: &str = "valid_from";
 /// The log's file name.
 pub(crate) const EVENTS: &str = "events.parquet";
 
@@ -45,7 +47,13 @@ impl Dataset {
     /// A missing or damaged file, a wrong column type, an empty or repeated id, an event of an unknown item, a
     /// target action that no event has.
     pub fn open(dir: &Path) -> Result<Dataset, Error> {
-        Self::open_as_of(dir, i64::MAX)
+        let meta = Meta::read(dir)?;
+        require(dir, &[ITEMS, EVENTS])?;
+        let catalog = read_items(&dir.join(ITEMS), &meta, i64::MAX)?.catalog;
+        let log = read_events(&dir.join(EVENTS), &catalog)?;
+        let dataset = Dataset { meta, users: log.users, actions: log.actions, catalog, events: log.events };
+        dataset.check_target()?;
+        Ok(dataset)
     }
 
     /// The items alone, as [`Dataset::open`] has them; the log is not read, and need not be there.
@@ -55,22 +63,27 @@ impl Dataset {
     pub fn open_catalog(dir: &Path) -> Result<Catalog, Error> {
         let meta = Meta::read(dir)?;
         require(dir, &[ITEMS])?;
-        read_items(&dir.join(ITEMS), &meta, i64::MAX)
+        Ok(read_items(&dir.join(ITEMS), &meta, i64::MAX)?.catalog)
     }
 
-    /// [`Dataset::open`] with the item rows that were valid at `time_ms` (UTC). An item whose first row is later keeps its
-    /// place in the catalogue, with empty texts.
+    /// Takes the items of its folder as they were at `time_ms` (UTC): of an item with several `valid_from` rows the latest that was
+    /// valid then; of one that had none yet the first. Returns one flag an item, whether it had one; nothing where no row of the
+    /// file is later, and the items stay as they are.
+    ///
+    /// ```text
+    /// rows of `shoe`: 10 "red", 30 "blue"      at 20: "red", true      at 5: "red", false      at 30: "blue", true
+    /// ```
     ///
     /// # Errors
-    /// As [`Dataset::open`].
-    pub fn open_as_of(dir: &Path, time_ms: i64) -> Result<Dataset, Error> {
-        let meta = Meta::read(dir)?;
-        require(dir, &[ITEMS, EVENTS])?;
-        let catalog = read_items(&dir.join(ITEMS), &meta, time_ms)?;
-        let log = read_events(&dir.join(EVENTS), &catalog)?;
-        let dataset = Dataset { meta, users: log.users, actions: log.actions, catalog, events: log.events };
-        dataset.check_target()?;
-        Ok(dataset)
+    /// As [`Dataset::open_catalog`].
+    pub fn take_items_as_of(&mut self, dir: &Path, time_ms: i64) -> Result<Option<Vec<bool>>, Error> {
+        let path = dir.join(ITEMS);
+        if !has_later_rows(&path, time_ms)? {
+            return Ok(None);
+        }
+        let Items { catalog, valid_from, .. } = read_items(&path, &self.meta, time_ms)?;
+        self.catalog = catalog;
+        Ok(Some(valid_from.into_iter().map(|since| since <= time_ms).collect()))
     }
 
     /// The action to predict, if one is set.
@@ -102,25 +115,49 @@ fn require(dir: &Path, files: &[&'static str]) -> Result<(), Error> {
     }
 }
 
-fn read_items(path: &Path, meta: &Meta, time_ms: i64) -> Result<Catalog, Error> {
+/// Whether a row of `items.parquet` became valid after a time.
+fn has_later_rows(path: &Path, time_ms: i64) -> Result<bool, Error> {
+    let table = Table::open(path)?;
+    if !table.has(VALID_FROM) {
+        return Ok(false);
+    }
+    let mut batches = table.read(&[VALID_FROM])?;
+    while let Some(batch) = batches.next_batch()? {
+        if batch.times(VALID_FROM)?.is_some_and(|times| times.iter().flatten().any(|time| time > time_ms)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn read_items(path: &Path, meta: &Meta, time_ms: i64) -> Result<Items, Error> {
     let table = Table::open(path)?;
     table.check_rows("items")?;
     let mut columns = vec!["item_id"];
     columns.extend(meta.text.iter().map(String::as_str));
     columns.iter().try_for_each(|column| table.require(column))?;
-    columns.extend(["kind", "valid_from", "active_from", "active_to"].iter().filter(|name| table.has(name)));
+    columns.extend(["kind", VALID_FROM, "active_from", "active_to"].iter().filter(|name| table.has(name)));
     let mut batches = table.read(&columns)?;
     let mut items = Items::new(meta, time_ms);
     while let Some(batch) = batches.next_batch()? {
         items.push(&batch)?;
     }
-    Ok(items.catalog)
+    Ok(items)
+}
+
+/// Of two rows of an item, whether the one that is valid from `since` counts at a time, and not that from `other`.
+pub(crate) fn counts_before(since: i64, other: i64, time_ms: i64) -> bool {
+    match (since <= time_ms, other <= time_ms) {
+        (true, true) => since > other,
+        (false, false) => since < other,
+        (valid, _) => valid,
+    }
 }
 
 struct Items {
     catalog: Catalog,
-    // The `valid_from` of the row that counts so far; none while every row of the item lies after `time_ms`.
-    valid_from: Vec<Option<i64>>,
+    // The `valid_from` of the row that counts so far.
+    valid_from: Vec<i64>,
     time_ms: i64,
 }
 
@@ -134,7 +171,7 @@ impl Items {
     fn push(&mut self, batch: &Batch) -> Result<(), Error> {
         let ids = batch.strings("item_id")?;
         let kinds = batch.strings("kind")?;
-        let valid_from = batch.times("valid_from")?;
+        let valid_from = batch.times(VALID_FROM)?;
         let active_from = batch.times("active_from")?;
         let active_to = batch.times("active_to")?;
         let texts = self
@@ -171,20 +208,20 @@ impl Items {
     fn slot(&mut self, id: &str, since: i64) -> Result<Option<usize>, ()> {
         let item = self.catalog.ids.insert(id) as usize;
         if item == self.valid_from.len() {
-            self.valid_from.push(None);
+            self.valid_from.push(since);
             self.catalog.kinds.push(Kind::Organic);
             self.catalog.active_from.push(i64::MIN);
             self.catalog.active_to.push(i64::MAX);
             self.catalog.texts.iter_mut().for_each(|column| column.values.push(String::new()));
+            return Ok(Some(item));
         }
         match self.valid_from[item] {
-            Some(known) if known == since => Err(()),
-            Some(known) if known > since => Ok(None),
-            _ if since > self.time_ms => Ok(None),
-            _ => {
-                self.valid_from[item] = Some(since);
+            other if other == since => Err(()),
+            other if counts_before(since, other, self.time_ms) => {
+                self.valid_from[item] = since;
                 Ok(Some(item))
             }
+            _ => Ok(None),
         }
     }
 }

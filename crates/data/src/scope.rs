@@ -32,6 +32,7 @@ pub struct FitScope {
     ends: Vec<usize>,
     known: Vec<bool>,
     counts: Vec<u32>,
+    texts_before: Option<i64>,
     labels_before: Option<i64>,
     chosen_before: Option<i64>,
 }
@@ -63,7 +64,8 @@ impl FitScope {
             ends.iter_mut().zip(known).for_each(|(end, known)| *end = known.min(*end));
         }
         let counts = counts(dataset, &ends);
-        FitScope { kind, ends, known, counts, labels_before: None, chosen_before: None }
+        let texts_before = split.cuts.map(|[cut, _]| cut.ceil() as i64);
+        FitScope { kind, ends, known, counts, texts_before, labels_before: None, chosen_before: None }
     }
 
     /// Of the tasks that learn from labelled rows.
@@ -83,7 +85,8 @@ impl FitScope {
         let known = known_before(dataset, cut as f64, &shown);
         let (kind, counts) = (ScopeKind::ExamplesInTime, counts(dataset, &ends));
         let chosen_before = self::cut(examples, Part::Valid);
-        FitScope { kind, ends, known, counts, labels_before: Some(cut), chosen_before }
+        let (texts_before, labels_before) = (Some(cut), Some(cut));
+        FitScope { kind, ends, known, counts, texts_before, labels_before, chosen_before }
     }
 
     fn by_user(dataset: &Dataset, examples: &Examples) -> FitScope {
@@ -108,7 +111,14 @@ impl FitScope {
         let counts = counts(dataset, &ends);
         let known = vec![true; dataset.catalog.len()];
         let kind = ScopeKind::ExamplesByUser;
-        FitScope { kind, ends, known, counts, labels_before: None, chosen_before: None }
+        let texts_before = None;
+        FitScope { kind, ends, known, counts, texts_before, labels_before: None, chosen_before: None }
+    }
+
+    /// The same without the texts of some items, one flag an item.
+    pub fn with_texts_of(mut self, written: &[bool]) -> FitScope {
+        self.known.iter_mut().zip(written).for_each(|(known, &written)| *known &= written);
+        self
     }
 
     /// How it was drawn.
@@ -139,6 +149,12 @@ impl FitScope {
     /// Events of the target action that may be read, one count an item.
     pub fn counts(&self) -> &[u32] {
         &self.counts
+    }
+
+    /// Only texts that were valid before this moment (ms UTC) may be read
+    /// ([`Dataset::take_items_as_of`]); none where time is no limit.
+    pub fn texts_before(&self) -> Option<i64> {
+        self.texts_before
     }
 
     /// Only labels that are known before this moment (ms UTC) may be learned; none where time is no limit.
@@ -275,6 +291,12 @@ mod tests {
             assert_eq!(scope.ends(), [2, 3]);
             assert_eq!(scope.known(), [true; 6]);
         }
+        let one_time = rows.map(|(part, user, item, _, end)| (part, user, item, 50, end));
+        let ordered = [Part::Train, Part::Train, Part::Train, Part::Valid, Part::Test];
+        let ordered: Vec<Row> =
+            one_time.iter().zip(ordered).map(|(row, part)| (part, row.1, row.2, row.3, row.4)).collect();
+        let scope = FitScope::of_examples(&dataset(&LINES, true), &examples(&ordered));
+        assert_eq!(scope.kind(), ScopeKind::ExamplesByUser, "of one time, time says nothing");
         let all = FitScope::of_examples(&dataset(&LINES, false), &examples(&rows[..1]));
         assert_eq!(all.ends(), [3, 5], "nothing is held out");
     }
@@ -290,9 +312,3 @@ mod tests {
         assert_eq!(FitScope::of_split(&dataset, &last).ends(), [1, 3]);
     }
 }
-        let one_time = rows.map(|(part, user, item, _, end)| (part, user, item, 50, end));
-        let ordered = [Part::Train, Part::Train, Part::Train, Part::Valid, Part::Test];
-        let ordered: Vec<Row> =
-            one_time.iter().zip(ordered).map(|(row, part)| (part, row.1, row.2, row.3, row.4)).collect();
-        let scope = FitScope::of_examples(&dataset(&LINES, true), &examples(&ordered));
-        assert_eq!(scope.kind(), ScopeKind::ExamplesByUser, "of one time, time says nothing");

@@ -168,9 +168,11 @@ fn an_items_row_holds_from_its_time_on() {
     let out = folder.path("set");
     let options = Options { events, items: Some(items), out: out.clone(), ..Options::default() };
     let (_, latest) = run(&options);
-    let then = Dataset::open_as_of(&out, 1_650_000_000_000).unwrap();
+    let mut then = latest.clone();
+    assert_eq!(then.take_items_as_of(&out, 1_700_000_000_000).unwrap(), None);
+    assert_eq!(then.take_items_as_of(&out, 1_650_000_000_000).unwrap(), Some(vec![true, false]));
     let texts = |dataset: &Dataset| dataset.catalog.texts[0].values.join("|");
-    assert_eq!((texts(&latest), texts(&then)), ("new|late".into(), "old|".into()));
+    assert_eq!((texts(&latest), texts(&then)), ("new|late".into(), "old|late".into()));
     assert_eq!(names(&then.catalog.ids), "a b");
 }
 

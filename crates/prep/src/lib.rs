@@ -18,7 +18,7 @@
 //! | a click | belongs to the impression that it names (`parent_event_id`), else to its user's last impression of its item; it counts within `click_minutes`, before or after by the clocks |
 //! | several clicks | the first within the window is the impression's click: its time, its dwell |
 //! | a conversion | belongs to the click that it names, else to its user's last (`first-touch`: first within the window) attributed click on its item; it counts within `conversion_days` of the impression's click, before or after by the clocks |
-//! | `click_received`, `conversion_received` | when the log first had one of the clicks, or of the conversions, that count; only of a log with `received_at` |
+//! | `click_received`, `conversion_received` | when the log had the click, or the conversion: the first it had of several; only of a log with `received_at` |
 //! | view-through | a conversion without a click in its window belongs to its user's last impression of its item, if that was not clicked and is at most `view_through_days` old |
 //! | `label_conversion` | of a clicked impression 0 or 1; of another one 1 after a view-through conversion, else null |
 //! | span of the log | the days that have a usual number of some action's events ([`semrank_core::span`]): from the first to the last, clocks corrected. Less than 1 % of the events may lie before it, and less than 1 % happen or arrive after it: they are left out and counted. Pauses of more than a year are refused |

@@ -76,6 +76,7 @@ impl Parameters {
         let first_touch = i64::from(settings.attribution == Attribution::FirstTouch);
         let numbers = [
             ("origin_ms", *TIMES_MS.start()),
+            ("never_ms", *TIMES_MS.end()),
             ("day_ms", DAY_MS),
             ("clock_tolerance_ms", settings.clock_tolerance_seconds * 1000),
             ("late_ms", settings.late_seconds * 1000),

@@ -271,3 +271,14 @@ fn wrong_clocks_change_nothing_but_their_own_rows() {
         assert!(report.log_end_ms < START + 8 * DAY && report.matured > 1000);
     }
 }
+
+/// The longest dwell that a log may have ends after the last moment that a data set can tell.
+#[test]
+fn a_visit_that_never_ends_is_never_known() {
+    for logging_delay_seconds in [0, 36_500 * 86_400] {
+        let mut logs = random_logs(88, 500);
+        let acts = logs.iter_mut().flatten().filter(|row| row.action != "impression");
+        acts.step_by(9).for_each(|row| row.dwell = Some(*semrank_data::TIMES_MS.end()));
+        check(&logs, &settings(Attribution::LastTouch, 1, logging_delay_seconds));
+    }
+}

@@ -3,7 +3,7 @@
 use crate::config::{Config, Task};
 use crate::error::Error;
 use semrank_core::{ItemId, Segment, UserId, narrow, segments};
-use semrank_data::{Dataset, Examples, FitScope, Split, SplitKind, hash_dataset};
+use semrank_data::{Dataset, Examples, FitScope, ItemColumn, Split, SplitKind, hash_dataset};
 use semrank_model::{Shape, TrainingData};
 use semrank_tokens::SemanticIds;
 use serde_json::json;
@@ -22,6 +22,8 @@ pub(crate) struct Data {
     pub(crate) examples: Option<Examples>,
     /// What a fit may see.
     pub(crate) scope: FitScope,
+    /// The time (ms UTC) at which items are taken, where they are not those of the end of the log.
+    texts_at: Option<i64>,
     /// When each item may be shown; empty where nothing is known or the log has no times.
     active: Vec<(i64, i64)>,
     /// Time of the last event, wrong clocks left out.
@@ -31,7 +33,7 @@ pub(crate) struct Data {
 impl Data {
     /// Opens and divides a data set.
     pub(crate) fn open(path: &Path, config: &Config) -> Result<Data, Error> {
-        let dataset = Dataset::open(path)?;
+        let mut dataset = Dataset::open(path)?;
         let examples = match config.task {
             Task::Retrieval => None,
             Task::Ctr | Task::Oc if !Examples::exist(path) => {
@@ -41,14 +43,22 @@ impl Data {
         };
         let hash = hash_dataset(path)?;
         let split = Split::new(&dataset, config.data.split.of(&dataset))?;
-        let scope = match &examples {
-            Some(examples) => FitScope::of_examples(&dataset, examples),
-            None => FitScope::of_split(&dataset, &split),
+        let scope_of = |dataset: &Dataset| match &examples {
+            Some(examples) => FitScope::of_examples(dataset, examples),
+            None => FitScope::of_split(dataset, &split),
         };
+        let mut scope = scope_of(&dataset);
+        let mut texts_at = None;
+        if let Some(cut) = scope.texts_before()
+            && let Some(written) = dataset.take_items_as_of(path, cut - 1)?
+        {
+            texts_at = Some(cut - 1);
+            scope = scope_of(&dataset).with_texts_of(&written);
+        }
         let active = active(&dataset);
         let path = std::path::absolute(path).map_err(Error::io("find", path))?;
         let now = dataset.events.end().unwrap_or(i64::MIN);
-        Ok(Data { dataset, path, hash, split, examples, scope, active, now })
+        Ok(Data { dataset, path, hash, split, examples, scope, texts_at, active, now })
     }
 
     /// Refuses what cannot be trained and tested.
@@ -121,11 +131,21 @@ impl Data {
 
     /// What a stage's key holds of the scope.
     pub(crate) fn scope_key(&self) -> serde_json::Value {
-        json!({
+        let mut key = json!({
             "kind": self.scope.kind(),
             "labels_before": self.scope.labels_before(),
             "chosen_before": self.scope.chosen_before(),
-        })
+        });
+        if let Some(time) = self.texts_at {
+            key["texts_at"] = json!(time);
+        }
+        key
+    }
+
+    /// A further column of the items, taken at the time at which these are.
+    pub(crate) fn item_column(&self, name: &str) -> Result<ItemColumn, Error> {
+        let time = self.texts_at.unwrap_or(i64::MAX);
+        Ok(ItemColumn::open(&self.path, &self.dataset, name, time)?.unwrap_or_default())
     }
 
     /// Head, torso, tail or new, one an item.

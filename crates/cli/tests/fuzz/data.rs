@@ -321,7 +321,10 @@ fn examples_set(folder: &Path) -> Vec<String> {
 fn open_set(folder: &Path) -> Result<(), String> {
     let folder = folder.join("out");
     let _ = Dataset::open_catalog(&folder);
-    let dataset = Dataset::open_as_of(&folder, 1_650_000_000_000).and_then(|_| Dataset::open(&folder));
+    let dataset = Dataset::open(&folder).and_then(|mut dataset| {
+        dataset.take_items_as_of(&folder, 1_650_000_000_000)?;
+        Ok(dataset)
+    });
     let dataset = dataset.map_err(said)?;
     if Examples::exist(&folder) {
         let examples = Examples::open(&folder, &dataset).map_err(said)?;

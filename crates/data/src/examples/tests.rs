@@ -138,6 +138,8 @@ fn the_writer_refuses_rows_out_of_order_and_standard_names_as_context() {
     writer.push(&row("ann", "7", 300, 0)).unwrap();
     assert!(writer.push(&row("ann", "7", 299, 0)).unwrap_err().to_string().contains("sort by"));
     assert!(writer.push(&row("", "7", 300, 0)).is_err());
+    let never = ExampleRow { click_received: Some(i64::MAX), ..row("ann", "7", 300, 0) };
+    assert!(writer.push(&never).unwrap_err().to_string().contains("from 1900 to 2200"));
     let slot = ExtraColumn { name: "slot".into(), kind: ColumnType::Integer };
     assert!(ExamplesWriter::create(folder.path(), &[], &[slot]).is_err());
 }

@@ -149,8 +149,9 @@ impl ExamplesWriter {
         if row.user.is_empty() || row.item.is_empty() {
             return Err(Error::Options(format!("example {}: a user and an item are needed", self.rows + 1)));
         }
-        let times = [Some(row.timestamp), row.click_time, row.conversion_time];
-        if let Some(time) = times.into_iter().flatten().find(|time| !TIMES_MS.contains(time)) {
+        let received = [row.click_received, row.conversion_received];
+        let times = [Some(row.timestamp), row.click_time, row.conversion_time].into_iter().chain(received);
+        if let Some(time) = times.flatten().find(|time| !TIMES_MS.contains(time)) {
             let at = self.rows + 1;
             return Err(Error::Options(format!("example {at}: the time {time}, expected {TIMES_EXPECTED}")));
         }

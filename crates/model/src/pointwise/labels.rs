@@ -91,10 +91,10 @@ impl<'a> Labels<'a> {
         self.click_arrived(row).filter(|&arrived| arrived > self.waited(row))
     }
 
-    /// When the dwell after a click is known.
+    /// When the dwell after a click is known: not before the click.
     pub(crate) fn dwell_known(&self, row: usize) -> i64 {
         let dwell = self.examples.dwell_ms.get(row).map_or(0, |&ms| i64::from(ms.max(0)));
-        self.logged(self.click_time(row).saturating_add(dwell))
+        self.logged(self.click_time(row).saturating_add(dwell).max(self.click_received(row)))
     }
 
     /// When the log has what happened at a time.
@@ -156,17 +156,17 @@ impl<'a> Labels<'a> {
     /// The conversion label of a click that is known before a moment by which no label of such a row can change.
     pub(crate) fn conversion_before(&self, row: usize, moment: i64) -> Option<bool> {
         let clicked = self.click_arrived(row).is_some_and(|arrived| arrived < moment);
-        /// Whether a row was clicked and converted, known before a moment by which neither label of such a row can change.
-        pub(crate) fn click_and_conversion_before(&self, row: usize, moment: i64) -> Option<bool> {
-            let closed = self.closed(row) < moment;
-            match self.click_before(row, moment).filter(|_| closed)? {
-                true => self.conversion_before(row, moment),
-                false => Some(false),
-            }
-        }
-
         let known = clicked && self.may_convert(row) && self.closed(row) < moment;
         known.then(|| self.conversion_known(row).is_some_and(|arrived| arrived < moment))
+    }
+
+    /// Whether a row was clicked and converted, known before a moment by which neither label of such a row can change.
+    pub(crate) fn click_and_conversion_before(&self, row: usize, moment: i64) -> Option<bool> {
+        let closed = self.closed(row) < moment;
+        match self.click_before(row, moment).filter(|_| closed)? {
+            true => self.conversion_before(row, moment),
+            false => Some(false),
+        }
     }
 
     /// Whether a conversion of the click is known when its window is over.

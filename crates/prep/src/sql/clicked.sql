@@ -1,10 +1,13 @@
--- In: links. Out: every clicked impression with the first of its clicks, and the moment at which the log had one.
+-- In: links. Out: every clicked impression with the click that the log had first, and the moment at which it had it. A click that
+-- arrives later, though it happened before, changes nothing of what was known.
 SELECT impression_seq, click_seq, user_id, item_id, click_ms, click_received_ms, dwell_ms
 FROM (
   SELECT
     impression_seq, click_seq, user_id, item_id, click_ms, dwell_ms,
-    min(greatest(click_ms, received_ms)) OVER (PARTITION BY impression_seq) AS click_received_ms,
-    row_number() OVER (PARTITION BY impression_seq ORDER BY click_ms, click_seq) AS nth
+    greatest(click_ms, received_ms) AS click_received_ms,
+    row_number() OVER (
+      PARTITION BY impression_seq ORDER BY greatest(click_ms, received_ms), click_ms, click_seq
+    ) AS nth
   FROM links
   WHERE in_window = 1
 ) AS ranked

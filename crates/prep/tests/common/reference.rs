@@ -189,7 +189,7 @@ fn clicked(log: &[Row], settings: &PrepSettings) -> Vec<Clicked> {
     let mut out: Vec<Clicked> = Vec::new();
     for click in (0..log.len()).filter(|&at| log[at].action == "click") {
         let Some((impression, time)) = counted(log, click, settings) else { continue };
-        let place = |clicked: &Clicked| (clicked.time, log[clicked.click].seq);
+        let place = |of: &Clicked| (received(log, of.click), of.time, log[of.click].seq);
         let next = Clicked { impression, click, time };
         match out.iter_mut().find(|other| other.impression == impression) {
             Some(other) if place(&next) < place(other) => *other = next,
@@ -258,6 +258,7 @@ fn history(log: &[Row], shown: &Row, settings: &PrepSettings) -> Vec<Event> {
         }
         let over = happened(log, at) + row.dwell.unwrap_or(0);
         let known = over.max(row.received.unwrap_or(row.time)) + settings.logging_delay_seconds * 1000;
+        let known = known.min(*semrank_data::TIMES_MS.end());
         if known >= shown_at {
             break;
         }
@@ -344,9 +345,9 @@ pub(crate) fn examples(log: &[Row], log_end: i64, settings: &PrepSettings) -> Ve
     for at in (0..log.len()).filter(|&at| log[at].action == "conversion") {
         let found = by_click(log, at, &clicked, settings).or_else(|| by_view(log, at, &clicked, settings));
         if let Some(impression) = found {
-            let [time, known] = [happened(log, at), received(log, at)];
-            let [first, soonest] = conversions[impression].unwrap_or([i64::MAX; 2]);
-            conversions[impression] = Some([first.min(time), soonest.min(known)]);
+            let (time, known) = (happened(log, at), received(log, at));
+            let first = conversions[impression].unwrap_or([i64::MAX; 2]);
+            conversions[impression] = Some(first.min([known, time]));
         }
     }
     let mut out = Vec::new();
@@ -363,14 +364,9 @@ pub(crate) fn examples(log: &[Row], log_end: i64, settings: &PrepSettings) -> Ve
             history: history(log, row, settings),
             click: click.map(|click| click.time),
             converted: (click.is_some() || conversions[at].is_some()).then_some(conversions[at].is_some()),
-            conversion: conversions[at].map(|[time, _]| time),
-            click_received: click.map(|_| {
-                let clicks = (0..log.len()).filter(|&other| log[other].action == "click");
-                let of_this =
-                    clicks.filter(|&other| counted(log, other, settings).is_some_and(|(of, _)| of == at));
-                of_this.map(|click| received(log, click)).min().unwrap()
-            }),
-            conversion_received: conversions[at].map(|[_, received]| received),
+            conversion: conversions[at].map(|[_, time]| time),
+            click_received: click.map(|click| received(log, click.click)),
+            conversion_received: conversions[at].map(|[received, _]| received),
             elapsed: click.map(|click| log_end - click.time),
             dwell: click.and_then(|click| log[click.click].dwell),
             matured: closed <= log_end,

@@ -73,7 +73,7 @@ impl Prepared {
             }
         }
         let contexts = Contexts::new(&examples, &data.dataset.catalog, &config.pointwise);
-        let advertisers = ItemColumn::open(&data.path, &data.dataset, ADVERTISER)?.unwrap_or_default();
+        let advertisers = data.item_column(ADVERTISER)?;
         let trained = trained_items(&examples, &data);
         let tokens = content.tokens.as_ref().filter(|_| config.model.prefixes);
         let prefixes = tokens.map(|ids| PrefixRows::new(ids, &trained, config.model.prefix_rows));
