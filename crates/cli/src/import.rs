@@ -109,8 +109,9 @@ pub struct ImportArgs {
     /// Column of labelled rows that lists the items before each, oldest first [default: history].
     #[arg(long, value_name = "COLUMN", help_heading = "Event columns")]
     pub history: Option<String>,
-    /// What stands between the items of a list that is a text, in --history and with --unfold [default: commas or blanks].
-    #[arg(long, value_name = "TEXT", help_heading = "Event columns")]
+    /// What stands between the items of a list that is a text, in --history and with --unfold: a text, or `tab` [default: commas
+    /// or blanks].
+    #[arg(long, value_name = "TEXT", value_parser = separator, help_heading = "Event columns")]
     pub history_separator: Option<String>,
     /// Columns of labelled rows to keep as context, by commas [default: all that have no other meaning].
     #[arg(
@@ -168,7 +169,7 @@ pub struct ImportArgs {
 /// `--format`.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum FormatArg {
-    /// Parquet, CSV, TSV or NDJSON with a header and a column mapping.
+    /// Parquet, delimited text with a header, or JSON objects, with a column mapping.
     Table,
     /// Lines "user item item …".
     S3rec,
@@ -326,7 +327,7 @@ fn mapping(args: &ImportArgs) -> Mapping {
         history: args.history.clone(),
         rating: args.rating.clone(),
         event_columns: args.event_column.clone(),
-        history_separator: args.history_separator.clone().filter(|separator| !separator.is_empty()),
+        history_separator: args.history_separator.clone(),
         unfold: args.unfold,
         actions: args.map_action.clone(),
         context: args.context.clone(),
@@ -372,6 +373,15 @@ pub fn delimiter(text: &str) -> Result<u8, String> {
             "space" => Ok(b' '),
             _ => Err("expected one character, such as ; or |, or tab".into()),
         },
+    }
+}
+
+/// A separator by itself, or the name of one that a shell does not pass on well.
+fn separator(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("expected a text, such as ^ or |".into()),
+        "tab" | "\\t" => Ok("\t".into()),
+        other => Ok(other.into()),
     }
 }
 
