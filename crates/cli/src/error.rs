@@ -61,6 +61,9 @@ pub(crate) enum Error {
     /// A user that the data set does not have.
     #[error("the data set has no user `{user}`")]
     UnknownUser { user: String, nearest: Option<String> },
+    /// An item that is not in the catalogue.
+    #[error("the data set has no item `{item}`")]
+    UnknownItem { item: String, nearest: Option<String> },
     /// Nothing to train from, or nothing to test on.
     #[error("data set `{dataset}` has {what}")]
     TooSmall { dataset: String, what: &'static str },
@@ -176,6 +179,10 @@ impl Error {
             Error::Locked { .. } => Some("wait until it has ended, or choose another --out".into()),
             Error::Mismatch { help, .. } => Some((*help).to_owned()),
             Error::UnknownUser { nearest, .. } => {
+                let meant = nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`? "));
+                Some(meant.unwrap_or_default() + "a user whom nobody has seen: --new-user, or --history with their items")
+            }
+            Error::UnknownItem { nearest, .. } => {
                 nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`?"))
             }
             Error::TooSmall { .. } => {

@@ -3,7 +3,7 @@
 
 use crate::output::note;
 use indicatif::{ProgressBar, ProgressStyle};
-use semrank_model::{EpochReport, StepReport};
+use semrank_model::{BlendProgress, EpochReport, StepReport};
 use std::time::{Duration, Instant};
 
 const LINE_EVERY: Duration = Duration::from_secs(2);
@@ -74,6 +74,31 @@ impl Progress {
             None => note(&line),
         }
         self.last_line = Instant::now();
+    }
+}
+
+/// Shows how the choice of a blend goes on: a line every two seconds.
+pub(crate) struct BlendLines {
+    last_line: Instant,
+}
+
+impl BlendLines {
+    /// Before the first case.
+    pub(crate) fn new() -> Self {
+        Self { last_line: Instant::now() }
+    }
+
+    /// After some cases.
+    pub(crate) fn show(&mut self, at: BlendProgress) {
+        if self.last_line.elapsed() < LINE_EVERY {
+            return;
+        }
+        self.last_line = Instant::now();
+        let round = match at.round {
+            0 => "candidates".to_owned(),
+            round => format!("round {round}"),
+        };
+        note(&format!("  blend: {round}, {} of {} validation cases", at.done, at.cases));
     }
 }
 

@@ -138,9 +138,65 @@ fn recommend_explains_and_names_the_nearest_user() {
     assert!(plain["items"][0].get("parts").is_none() && plain.get("interests").is_none());
     let text = succeed(["recommend", run, "--user", user, "-k", "2"]);
     assert!(text.contains(items[0]["item"].as_str().unwrap()) && text.contains("the whole history was read"));
+    // Reasons are by item, each once, and add up over both ways of being brought.
+    for item in items {
+        let sources = item["brought_by"].as_array().cloned().unwrap_or_default();
+        let names: std::collections::BTreeSet<&str> =
+            sources.iter().map(|source| source["item"].as_str().unwrap()).collect();
+        assert_eq!(names.len(), sources.len(), "{item}");
+        for source in &sources {
+            let part = |name: &str| source[name].as_f64().unwrap();
+            assert!((part("score") - part("item_item") - part("content")).abs() < 1e-4, "{source}");
+        }
+    }
     let unknown = format!("{user}0");
     let said = fail(["recommend", run, "--user", &unknown]);
     assert!(said.contains(&format!("no user `{unknown}`")) && said.contains("did you mean `"), "{said}");
+}
+
+#[test]
+fn recommend_takes_a_history_that_the_log_does_not_have() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, out) = finished(dir.path());
+    let run = out.to_str().unwrap();
+    let dataset = semrank_data::Dataset::open(&data).unwrap();
+    let name = |item: u32| dataset.catalog.name(semrank_core::ItemId(item));
+    let history = [name(3), name(40), name(7)].join(",");
+    let found = json(&succeed(["recommend", run, "--history", &history, "-k", "5", "--explain", "--json"]));
+    assert_eq!((found["history"].as_u64(), found.get("user")), (Some(3), None), "{found}");
+    let past: Vec<&str> = found["last_events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["item"].as_str().unwrap())
+        .collect();
+    assert_eq!(past, [name(3), name(40), name(7)]);
+    assert_eq!(found["items"].as_array().unwrap().len(), 5);
+    let repeated = json(&succeed([
+        "recommend",
+        run,
+        "--history",
+        name(3),
+        "--history",
+        name(40),
+        "--history",
+        name(7),
+        "-k",
+        "5",
+        "--explain",
+        "--json",
+    ]));
+    assert_eq!(found, repeated);
+    let text = succeed(["recommend", run, "--history", &history, "--explain"]);
+    assert!(text.contains("because of"), "{text}");
+    let new = json(&succeed(["recommend", run, "--new-user", "-k", "5", "--json"]));
+    assert_eq!((new["history"].as_u64(), new["items"].as_array().unwrap().len()), (Some(0), 5), "{new}");
+    let unknown = format!("{}x", name(3));
+    let said = fail(["recommend", run, "--history", &unknown]);
+    assert!(said.contains(&format!("no item `{unknown}`")) && said.contains("did you mean `"), "{said}");
+    let both = call(["recommend", run, "--user", "u", "--history", "a"]);
+    assert_eq!(both.status.code(), Some(2), "{}", stderr(&both));
+    assert_eq!(call(["recommend", run]).status.code(), Some(2));
 }
 
 #[test]

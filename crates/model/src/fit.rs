@@ -28,6 +28,8 @@
 //! ```
 
 use crate::evaluate::{EvaluateError, Query, RankOptions, Scorer, rank};
+use crate::rounds::Rounds;
+use crate::work::{SHARE, affordable, spread};
 use crate::{
     Encoded, Live, LiveReport, ModelSettings, Network, SeenInTraining, TrainSettings, Trainer, TrainingData,
     artefact,
@@ -52,12 +54,12 @@ pub struct Task<'a> {
     pub seed: u64,
 }
 
-/// One line of the training curve.
+/// One line of the training curve: an epoch that was validated.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EpochReport {
     /// From 1.
     pub epoch: u64,
-    /// Mean training loss, nats a position.
+    /// Mean training loss since the last validation, nats a position.
     pub loss: f64,
     /// Validation NDCG@10 of the network alone, strict, seen items masked where training masked them.
     #[serde(rename = "ndcg@10")]
@@ -84,7 +86,7 @@ pub struct StepReport {
     pub step: u64,
     /// Steps of an epoch.
     pub steps_per_epoch: u64,
-    /// Mean loss of this epoch so far, nats a position.
+    /// Mean loss since the last validation, nats a position.
     pub loss: f64,
 }
 
@@ -101,7 +103,7 @@ pub trait Watch {
         false
     }
 
-    /// Called at the end of each epoch, every [`SAVE_EVERY`] within one, and on an interrupt: the moment to call
+    /// Called after each validation, every [`SAVE_EVERY`] within one, and on an interrupt: the moment to call
     /// [`Fitting::save`].
     ///
     /// # Errors
@@ -171,20 +173,30 @@ pub struct Fitting<'a> {
     pub(crate) positions: u64,
     pub(crate) seconds: f64,
     task: Task<'a>,
+    rounds: Rounds,
+    /// The validation cases that are used.
+    cases: Vec<Case>,
     saved: Instant,
 }
+
+/// Validation cases below which an epoch is not chosen by fewer of them, though they take long, but less often.
+const FEWEST_CASES: usize = 500;
+/// Validations of a training, however long they take.
+const FEWEST_ROUNDS: u64 = 3;
 
 /// The result.
 #[derive(Debug)]
 pub struct Fit {
     /// Parameters of the best epoch.
     pub network: Network<f32>,
-    /// One entry an epoch.
+    /// One entry for each epoch that was validated.
     pub curve: Vec<EpochReport>,
     /// The epoch that was kept, from 1; 0 where nothing could be trained.
     pub best_epoch: u64,
     /// The content of that epoch, where it was trained.
     pub content: Option<TrainedContent>,
+    /// Multiply-adds of the training, about.
+    pub work: f64,
 }
 
 /// Content that was trained with the ranker.
@@ -208,8 +220,12 @@ impl TrainedContent {
 impl<'a> Fitting<'a> {
     /// At step 0.
     pub fn new(task: &Task<'a>) -> Self {
+        let trainer = Trainer::new(task.model, task.train, task.data, task.seed);
+        let (rounds, cases) = affordable_validation(&trainer, task);
         Self {
-            trainer: Trainer::new(task.model, task.train, task.data, task.seed),
+            trainer,
+            rounds,
+            cases: spread(task.validation, cases),
             curve: Vec::new(),
             best: Snapshot::default(),
             loss_sum: 0.0,
@@ -225,14 +241,19 @@ impl<'a> Fitting<'a> {
         self.trainer.step
     }
 
-    /// Epochs done.
+    /// Epochs done, as far as they were validated.
     pub fn epochs(&self) -> u64 {
-        self.curve.len() as u64
+        self.curve.last().map_or(0, |report| report.epoch)
     }
 
     /// Epochs at most.
     pub fn most_epochs(&self) -> u64 {
         self.trainer.epochs()
+    }
+
+    /// Validation cases that choose the epoch: all, or as many as take no longer than the training.
+    pub fn validation_cases(&self) -> usize {
+        self.cases.len()
     }
 
     /// Whether training let items of the history compete.
@@ -268,6 +289,7 @@ impl<'a> Fitting<'a> {
     /// What keeps an item from being encoded, where content is trained.
     pub fn finish(self) -> Result<Fit, FitError> {
         let best_epoch = self.best_epoch();
+        let work = self.epochs() as f64 * self.trainer.epoch_work();
         let report = self.trainer.live.as_ref().map(Live::report).transpose()?;
         let content = match (report, self.best.content) {
             (Some(report), Some([vectors, params])) => Some(TrainedContent { vectors, params, report }),
@@ -284,21 +306,18 @@ impl<'a> Fitting<'a> {
                 table.values = values;
             }
         }
-        Ok(Fit { network, curve: self.curve, best_epoch, content })
+        Ok(Fit { network, curve: self.curve, best_epoch, content, work })
     }
 
     fn finished(&self) -> bool {
-        let (epochs, patience) = (self.epochs(), self.patience());
+        let (epochs, rounds, train) = (self.epochs(), self.rounds, self.task.train);
+        let patience = rounds.patience(train.patience, train.epochs);
+        // No later epoch can be better than one that ranks every target first.
+        let perfect = self.curve.last().is_some_and(|report| report.ndcg_10 >= 1.0);
         self.trainer.steps_per_epoch() == 0
-            || epochs >= self.trainer.epochs()
+            || epochs >= rounds.passes
+            || (train.patience > 0 && perfect)
             || (patience > 0 && epochs - self.best_epoch() >= patience)
-    }
-
-    /// Epochs without a better one that end the training: as large a share of all epochs as the settings say, also where
-    /// `min_steps` makes them more (curves of small epochs are noisy). 0 = never.
-    fn patience(&self) -> u64 {
-        let train = self.task.train;
-        (train.patience as u64 * self.most_epochs()).div_ceil(train.epochs.max(1) as u64)
     }
 
     /// The first epoch with the highest NDCG@10, from 1; 0 before the first.
@@ -310,10 +329,10 @@ impl<'a> Fitting<'a> {
         self.curve.iter().fold(None, better).map_or(0, |best| best.epoch)
     }
 
-    /// Steps to the end of the epoch; false when interrupted before.
+    /// Steps to the end of the next epoch that is validated; false when interrupted before.
     fn epoch(&mut self, watch: &mut dyn Watch) -> Result<bool, FitError> {
         let steps_per_epoch = self.trainer.steps_per_epoch();
-        let (epochs, end) = (self.most_epochs(), (self.epochs() + 1) * steps_per_epoch);
+        let (epochs, end) = (self.most_epochs(), self.rounds.next(self.epochs()) * steps_per_epoch);
         while self.trainer.step < end {
             if watch.interrupted() {
                 return Ok(false);
@@ -328,7 +347,7 @@ impl<'a> Fitting<'a> {
             self.loss_sum += loss * positions as f64;
             self.positions += positions as u64;
             watch.step(&StepReport {
-                epoch: self.epochs() + 1,
+                epoch: self.trainer.step.div_ceil(steps_per_epoch),
                 epochs,
                 step: self.trainer.step,
                 steps_per_epoch,
@@ -350,7 +369,7 @@ impl<'a> Fitting<'a> {
         let started = Instant::now();
         let metrics = self.metrics()?;
         let report = EpochReport {
-            epoch: self.epochs() + 1,
+            epoch: self.rounds.next(self.epochs()),
             loss: self.mean_loss(),
             ndcg_10: metrics.ndcg_10,
             recall_10: metrics.recall_10,
@@ -375,9 +394,24 @@ impl<'a> Fitting<'a> {
         let data = &self.task.data;
         let encoded = Encoded::new(&self.trainer.network, data.events, data.items(), self.trainer.content());
         let scorer = NetworkAlone { encoded: &encoded, masks: self.seen() == SeenInTraining::Masked };
-        let ranking = rank(&scorer, data.events, data.items(), self.task.validation, RankOptions::default())?;
+        let ranking = rank(&scorer, data.events, data.items(), &self.cases, RankOptions::default())?;
         Ok(RankMetrics::from_ranks(ranking.strict.ranks.iter().map(|&rank| rank as usize)).summary())
     }
+}
+
+/// After how many epochs each validation follows, and how many cases it has: as many as keep all validations below a share of the
+/// training's work.
+fn affordable_validation(trainer: &Trainer<f32>, task: &Task) -> (Rounds, usize) {
+    let (items, dim) = (task.data.items(), trainer.network.dim());
+    let encoded = (items * task.data.content_width() * dim) as f64;
+    let case = (items * dim) as f64;
+    let (all, an_epoch) = (task.validation.len(), SHARE * trainer.epoch_work());
+    let fewest = FEWEST_CASES.min(all);
+    let rounds = trainer.rounds();
+    let needed = ((encoded + fewest as f64 * case) / an_epoch.max(1.0)).ceil() as u64;
+    let each = rounds.each.max(needed.min(rounds.passes / FEWEST_ROUNDS));
+    let cases = affordable(an_epoch * each as f64, encoded, case, [fewest, all]);
+    (Rounds { each, ..rounds }, cases)
 }
 
 /// The network's logits, with the treatment of seen items that it was trained for.

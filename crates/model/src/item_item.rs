@@ -56,8 +56,7 @@ impl ItemItem {
         self.candidates[range.clone()].iter().copied().zip(self.weights[range].iter().copied())
     }
 
-    /// What each of the newest events of a history adds to a candidate's term, strongest first; none for those that add
-    /// nothing.
+    /// What each of the newest events of a history adds to a candidate's term, newest first; none for those that add nothing.
     pub fn sources(&self, history: &[ItemId], candidate: ItemId) -> Vec<(ItemId, f32)> {
         let mut out: Vec<(ItemId, f32)> = Vec::new();
         let mut factor = 1.0;
@@ -66,7 +65,6 @@ impl ItemItem {
             out.extend(found.map(|(_, weight)| (item, factor * weight)));
             factor *= self.decay;
         }
-        out.sort_by(|a, b| b.1.total_cmp(&a.1));
         out
     }
 

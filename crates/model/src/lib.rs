@@ -24,12 +24,14 @@ pub mod pointwise_baselines;
 mod prefixes;
 mod prior;
 mod ranker;
+mod rounds;
 mod settings;
 mod similar;
 mod trainer;
+mod work;
 
 pub use batch::{Batch, Batcher, SeenInTraining, Shard, TrainingData, Window, push_history};
-pub use blend::{Chosen, choose};
+pub use blend::{BlendProgress, BlendTask, Chosen, choose};
 pub use check::SettingError;
 pub use click::{Engagement, engagements, finetune_clicks};
 pub use finetune::{FinetuneSettings, Losses, finetune};

@@ -12,6 +12,7 @@
 //! Only for logs with times: in a log that knows only each user's order nothing tells who came late.
 
 use crate::TrainingData;
+use rayon::prelude::*;
 use semrank_core::{Rng, UserId, narrow};
 use semrank_embed::hash::SparseMatrix;
 
@@ -60,17 +61,17 @@ impl NewItems {
         let ridge = Ridge { rows: &seen, targets: &gathered, width: kept.len() + 1 };
         let penalty = ridge.best_penalty();
         let rng = Rng::new(seed, "newcomers");
-        let mut worth = Vec::with_capacity(MEMBERS * items.len());
-        for member in 0..MEMBERS {
+        let member = |member: usize| {
             let mut rng = rng.fork(member as u64);
             let mut times = vec![0.0; seen.len()];
             (0..seen.len()).for_each(|_| times[rng.below(seen.len())] += 1.0);
             let weights = ridge.solve(&times, penalty);
-            let start = worth.len();
-            worth.extend(new.iter().map(|row| dot(row, &weights) as f32));
-            standardise(&mut worth[start..]);
-        }
-        Some(Self { items, worth })
+            let mut worth: Vec<f32> = new.iter().map(|row| dot(row, &weights) as f32).collect();
+            standardise(&mut worth);
+            worth
+        };
+        let worth: Vec<Vec<f32>> = (0..MEMBERS).into_par_iter().map(member).collect();
+        Some(Self { items, worth: worth.concat() })
     }
 
     /// The best `most` items for a user, best first, given how near each is to the user's history by content. Those with the
@@ -165,7 +166,7 @@ impl Ridge<'_> {
     /// Tibshirani & Friedman 2009, section 7.10): members see fewer rows than the whole, and need more of it.
     fn best_penalty(&self) -> f64 {
         let errors = PENALTIES.map(|penalty| {
-            let folds: Vec<f64> = (0..FOLDS).map(|fold| self.error(fold, penalty)).collect();
+            let folds: Vec<f64> = (0..FOLDS).into_par_iter().map(|fold| self.error(fold, penalty)).collect();
             let mean = folds.iter().sum::<f64>() / FOLDS as f64;
             let variance = folds.iter().map(|error| (error - mean).powi(2)).sum::<f64>() / (FOLDS - 1) as f64;
             (mean, (variance / FOLDS as f64).sqrt())

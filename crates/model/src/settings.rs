@@ -65,8 +65,8 @@ semrank_core::settings! {
     pub struct TrainSettings of "train" {
         /// Most passes over the training histories.
         epochs: usize = 12, in 1..=1_000_000,
-        /// Steps to allow at least for a model without semantic ids: a small data set gets more epochs than `epochs`. With
-        /// ids, items learn from each other and a few epochs are enough.
+        /// Steps to allow at least for a model without semantic ids: a small data set gets more epochs than `epochs`, up to
+        /// 200, and many are validated a few at a time. With ids, items learn from each other and a few epochs are enough.
         min_steps: u64 = 3000, in 0..=1_000_000_000,
         /// Stop after this many of `epochs` without a better validation NDCG@10; where `min_steps` makes epochs more, after
         /// as large a share of them. 0 = never.

@@ -44,6 +44,11 @@ impl SimilarContent {
         self.unit.is_empty()
     }
 
+    /// Width of a vector.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
     /// The weighted sum of a history's newest vectors (oldest event first).
     fn profile(&self, history: &[ItemId], out: &mut [f32]) {
         let mut factor = 1.0;
@@ -60,6 +65,22 @@ impl SimilarContent {
         let average = kernel::dot(&profile, &self.mean);
         let row = |&item: &u32| &self.unit[item as usize * self.width..][..self.width];
         items.iter().map(|item| kernel::dot(&profile, row(item)) - average).collect()
+    }
+
+    /// What each of the newest events of a history adds to a candidate's `s`, newest first.
+    pub fn sources(&self, history: &[ItemId], candidate: ItemId) -> Vec<(ItemId, f32)> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let row = |item: ItemId| &self.unit[item.index() * self.width..][..self.width];
+        let mut factor = 1.0;
+        let one = |&item: &ItemId| {
+            let near = kernel::dot(row(item), row(candidate)) - kernel::dot(row(item), &self.mean);
+            let added = factor * near;
+            factor *= self.decay;
+            (item, added)
+        };
+        history.iter().rev().take(self.recent).map(one).collect()
     }
 
     /// Adds `weight · s` of several histories to `out` `[histories x items]`.
@@ -148,5 +169,10 @@ mod tests {
         }
         let alone = similar.near(&history, &[1, 3]);
         assert!((alone[0] - (1.0 - mean)).abs() < 1e-6 && (alone[1] + mean).abs() < 1e-6, "{alone:?}");
+        for (item, near) in [1, 3].into_iter().zip(alone) {
+            let sources = similar.sources(&history, ItemId(item));
+            assert_eq!(sources.iter().map(|source| source.0.0).collect::<Vec<_>>(), [1, 0]);
+            assert!((sources.iter().map(|source| source.1).sum::<f32>() - near).abs() < 1e-6, "{sources:?}");
+        }
     }
 }

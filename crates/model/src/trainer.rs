@@ -4,6 +4,7 @@
 //! function of (seed, step), so a trainer restored at step `n` continues with the same bytes.
 
 use crate::ModelSettings;
+use crate::rounds::Rounds;
 use crate::{
     Batch, Batcher, KnownItems, Live, Loss, Network, RowDropout, SeenInTraining, Shape, Shard, TrainSettings,
     TrainingData, TrunkSaved, Window,
@@ -137,8 +138,29 @@ impl<'a, T: Scalar> Trainer<'a, T> {
 
     /// Epochs to do at most: `epochs`, or without semantic ids as many as it takes to do `min_steps`.
     pub fn epochs(&self) -> u64 {
+        self.rounds().passes
+    }
+
+    /// The epochs, and after how many of them each validation follows.
+    pub(crate) fn rounds(&self) -> Rounds {
         let least = if self.network.prefixes.is_some() { 0 } else { self.settings.min_steps };
-        (self.settings.epochs as u64).max(least.div_ceil(self.steps_per_epoch().max(1)))
+        Rounds::new(self.settings.epochs, least, self.steps_per_epoch())
+    }
+
+    /// Multiply-adds of an epoch, about.
+    pub(crate) fn epoch_work(&self) -> f64 {
+        let positions: usize = self.windows.iter().map(Window::positions).sum();
+        let trained = self.data.counts.iter().filter(|&&count| count > 0).count();
+        let competing = match self.settings.loss {
+            Loss::Sampled => self.settings.negatives.min(trained),
+            Loss::Full => trained,
+        };
+        let (dim, content) = (self.network.dim(), self.data.content_width() * self.network.dim());
+        let trunk = self.network.params.len().saturating_sub(content);
+        let of_positions = positions * (competing * dim + trunk);
+        let of_items = self.steps_per_epoch() as usize * (self.settings.batch + competing) * content;
+        // A backward pass is twice a forward one.
+        3.0 * (of_positions + of_items) as f64
     }
 
     /// The batch of step `step` (from 0): the epoch's random order of windows, cut into batches of about

@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::output;
 use crate::run::{Data, Finished, OpenArgs, PointwiseArgs, evaluate_pointwise};
 use clap::{Args, ValueEnum};
-use semrank_data::{Case, ColumnType, TableFile, Value, write_atomically};
+use semrank_data::{Case, ColumnType, Split, TableFile, Value, write_atomically};
 use semrank_model::evaluate::{EvaluateError, Protocol, RankOptions, Ranked, rank, write_predictions};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -77,9 +77,14 @@ impl Part {
 
     /// Its cases.
     pub(crate) fn cases(self, data: &Data) -> &[Case] {
+        self.of(&data.split)
+    }
+
+    /// Its cases in a split.
+    pub(crate) fn of(self, split: &Split) -> &[Case] {
         match self {
-            Part::Test => &data.split.test,
-            Part::Validation => &data.split.validation,
+            Part::Test => &split.test,
+            Part::Validation => &split.validation,
         }
     }
 }

@@ -20,13 +20,16 @@ pub(crate) fn tables(evaluation: &Evaluation) -> String {
     if evaluation.without_history > 0 {
         let _ = writeln!(out, "{} targets have no history and are left out", evaluation.without_history);
     }
+    for warning in &evaluation.warnings {
+        let _ = writeln!(out, "warning: {warning}");
+    }
     for protocol in Protocol::ALL {
         out += &metrics(evaluation, protocol);
     }
     out += &segments(evaluation);
     let _ = writeln!(out, "\n{}", policy(&evaluation.blend));
     for difference in &evaluation.differences {
-        let gain = &difference.ndcg_10;
+        let Some(gain) = &difference.ndcg_10 else { continue };
         let _ = writeln!(
             out,
             "NDCG@10 against {}: {:+.4} (95 % interval {:+.4} to {:+.4})",

@@ -2,8 +2,7 @@
 //! words that set it apart.
 
 use crate::run::{Finished, kind};
-use semrank_core::Rng;
-use semrank_model::evaluate::Query;
+use semrank_core::{ItemId, Rng, UserId};
 use semrank_model::{Interest as Direction, Labels, UnitVectors};
 use serde::Serialize;
 use std::fmt::Write;
@@ -29,17 +28,16 @@ pub(crate) struct Interest {
     items: Vec<String>,
 }
 
-/// The interests in a history, the strongest first; `None` where the run has no content vectors.
-pub(crate) fn of(run: &Finished, query: Query) -> Option<Vec<Interest>> {
+/// The interests in what a user engaged with, the strongest first; `None` where the run has no content vectors.
+pub(crate) fn of(run: &Finished, user: UserId, engaged: &[ItemId]) -> Option<Vec<Interest>> {
     let (values, width) = run.content.texts();
     if values.is_empty() {
         return None;
     }
     let catalog = &run.data.dataset.catalog;
-    let engaged = run.data.engaged(query.user, query.end);
-    let rng = Rng::new(run.seed, "interests").fork(u64::from(query.user.0));
-    let found = UnitVectors::new(&values, width).interests(&engaged, MOST, &rng);
-    let labels = Labels::new(catalog, &engaged);
+    let rng = Rng::new(run.seed, "interests").fork(u64::from(user.0));
+    let found = UnitVectors::new(&values, width).interests(engaged, MOST, &rng);
+    let labels = Labels::new(catalog, engaged);
     let all: usize = found.iter().map(|interest| interest.items.len()).sum();
     let one = |Direction { items, .. }: Direction| {
         let mut nearest = items.clone();

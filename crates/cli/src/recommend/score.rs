@@ -2,10 +2,11 @@
 
 use crate::error::Error;
 use crate::run::{Finished, kind};
-use semrank_core::{ItemId, narrow};
+use semrank_core::{EventLog, ItemId, narrow};
 use semrank_model::evaluate::{EvaluateError, Query, Scorer, best_items};
-use semrank_model::{Encoded, ItemItem, Ranker, SimilarContent};
+use semrank_model::{Encoded, Ranker, SimilarContent};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// History items named for one recommendation.
 const MOST_SOURCES: usize = 3;
@@ -26,7 +27,7 @@ pub(crate) struct Recommendation {
     /// What the score is made of.
     #[serde(skip_serializing_if = "Parts::is_empty")]
     pub(crate) parts: Parts,
-    /// Items of the history that brought it by co-occurrence, strongest first.
+    /// Items of the history that brought it, by co-occurrence and by content, strongest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) brought_by: Vec<Source>,
     #[serde(skip)]
@@ -61,15 +62,19 @@ impl Parts {
     }
 }
 
-/// An item of the history and what it adds to a score.
+/// An item of the history and what all its events add to a score.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Source {
     /// The item's id.
     pub(crate) item: String,
     /// Its texts in one line.
     pub(crate) text: String,
-    /// Its share of the item-item term.
+    /// Both parts.
     pub(crate) score: f32,
+    /// Its share of the item-item term.
+    pub(crate) item_item: f32,
+    /// Its share of the content neighbours.
+    pub(crate) content: f32,
 }
 
 impl Recommendation {
@@ -88,9 +93,14 @@ pub(crate) struct Recommender<'a> {
 }
 
 impl<'a> Recommender<'a> {
-    /// Of a run.
+    /// Of a run and the log of its data set.
     pub(crate) fn new(run: &'a Finished) -> Self {
-        Self { run, encoded: run.encoded(), similar: run.similar() }
+        Self::over(run, &run.data.dataset.events)
+    }
+
+    /// Of a run and another log of the same items, into which queries point.
+    pub(crate) fn over(run: &'a Finished, events: &'a EventLog) -> Self {
+        Self { run, encoded: run.encoded_over(events), similar: run.similar() }
     }
 
     /// The best `k` items for which `allowed` holds, best first, ties by catalogue row; items that the seen policy masks are
@@ -137,23 +147,40 @@ fn describe(
                 kind: kind(catalog.kinds[item.index()]),
                 score: scores[item.index()],
                 parts: Parts { network, item_item, content, popularity, seen, kept_place },
-                brought_by: sources(run, ranker.terms.item_item, query, item),
+                brought_by: sources(run, ranker, query, item),
                 row: item,
             }
         };
     best.iter().zip(parts).enumerate().map(one).collect()
 }
 
-fn sources(run: &Finished, item_item: &ItemItem, query: Query, item: ItemId) -> Vec<Source> {
-    let (catalog, alpha) = (&run.data.dataset.catalog, run.model.facts.blend.alpha);
-    if alpha == 0.0 {
-        return Vec::new();
+/// The items of the history that add most to a score.
+fn sources(run: &Finished, ranker: &Ranker, query: Query, item: ItemId) -> Vec<Source> {
+    let (catalog, history) = (&run.data.dataset.catalog, ranker.terms.encoded.history(&query));
+    // By item: the events of one add up.
+    let mut shares: BTreeMap<ItemId, [f32; 2]> = BTreeMap::new();
+    let terms = ranker.terms;
+    let parts = [
+        (ranker.blend.alpha, terms.item_item.sources(history, item)),
+        (ranker.blend.content, terms.similar.sources(history, item)),
+    ];
+    for (part, (weight, sources)) in parts.into_iter().enumerate() {
+        sources
+            .into_iter()
+            .for_each(|(source, added)| shares.entry(source).or_default()[part] += weight * added);
     }
-    let history = run.data.dataset.events.before(query.user, query.end).items;
-    let source = |(item, weight): (ItemId, f32)| Source {
-        item: catalog.name(item).to_owned(),
-        text: catalog.label(item),
-        score: alpha * weight,
-    };
-    item_item.sources(history, item).into_iter().take(MOST_SOURCES).map(source).collect()
+    let mut found: Vec<Source> = shares
+        .into_iter()
+        .map(|(source, [item_item, content])| Source {
+            item: catalog.name(source).to_owned(),
+            text: catalog.label(source),
+            score: item_item + content,
+            item_item,
+            content,
+        })
+        .filter(|source| source.score > 0.0)
+        .collect();
+    found.sort_by(|a, b| b.score.total_cmp(&a.score));
+    found.truncate(MOST_SOURCES);
+    found
 }

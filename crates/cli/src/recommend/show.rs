@@ -1,6 +1,7 @@
 //! Recommendations and histories for people.
 
 use super::Recommendation;
+use super::score::Source;
 use crate::run::kind;
 use semrank_core::History;
 use semrank_data::Dataset;
@@ -72,13 +73,26 @@ pub(crate) fn list(items: &[Recommendation], explain: bool) -> String {
         for source in &found.brought_by {
             let text =
                 if source.text.is_empty() { String::new() } else { format!(" {}", short(&source.text)) };
-            let _ = writeln!(out, "                {:+.3} because of {}{text}", source.score, source.item);
+            let _ = writeln!(
+                out,
+                "                {:+.3} because of {}{text} ({})",
+                source.score,
+                source.item,
+                why(source)
+            );
         }
     }
     if items.is_empty() {
         out += "  nothing: every item is masked or not active\n";
     }
     out
+}
+
+/// In what way an item of the history brought another.
+fn why(source: &Source) -> String {
+    let parts = [("taken together", source.item_item), ("alike in content", source.content)];
+    let named = parts.iter().filter(|(_, part)| *part != 0.0);
+    named.map(|(name, part)| format!("{name} {part:+.3}")).collect::<Vec<_>>().join(", ")
 }
 
 /// A time (ms UTC) as people write it.

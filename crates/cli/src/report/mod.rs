@@ -117,7 +117,11 @@ fn cards(report: &Report) -> String {
     }
     if !report.curve.is_empty() {
         let total = report.curve.iter().map(|epoch| epoch.seconds).sum();
-        cards.push(("Training", seconds(total), format!("{} epochs", report.curve.len())));
+        cards.push((
+            "Training",
+            seconds(total),
+            format!("{} epochs", report.curve.last().map_or(0, |epoch| epoch.epoch)),
+        ));
     }
     card_list(&cards)
 }

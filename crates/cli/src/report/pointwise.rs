@@ -1,7 +1,7 @@
 //! `report.html` of a ranking task: what the probabilities are worth, how reliable they are, how training went.
 
 use super::charts::{Lines, Series, lines};
-use super::tables::{Row, heads, table};
+use super::tables::{Row, heads, notes, table};
 use super::text::{count, escape, fixed, isolate, metric};
 use super::{card_list, page, section, tables};
 use crate::run::{Example, Measured, PointwiseReport};
@@ -21,7 +21,11 @@ pub(crate) fn render(report: &PointwiseReport) -> String {
     });
     let body = [
         cards(measured),
-        section("results", "Results", &(baselines(measured) + &scores_table("Test rows", measured))),
+        section(
+            "results",
+            "Results",
+            &(notes(&evaluation.warnings) + &baselines(measured) + &scores_table("Test rows", measured)),
+        ),
         section("reliability", "Predicted and observed", &reliable("all", measured)),
         given,
         section("training", "Training", &training(report)),
@@ -31,9 +35,13 @@ pub(crate) fn render(report: &PointwiseReport) -> String {
     .concat();
     let what = if evaluation.task == "oc" { "Clicks that convert" } else { "Clicks" };
     let lead = format!(
-        "{what}: calibrated probabilities of {} {} rows; {} more have labels that can still change, {} clicks have no conversion \
+        "{what}: probabilities of {} {} rows, {}; {} more have labels that can still change, {} clicks have no conversion \
          label: these are left out.",
-        measured.scores.rows, evaluation.split, evaluation.immature, evaluation.unlabelled
+        measured.scores.rows,
+        evaluation.split,
+        evaluation.calibrated,
+        evaluation.immature,
+        evaluation.unlabelled
     );
     let title = format!("{}: {}", evaluation.dataset, evaluation.task);
     page(&title, &lead, &body, &format!("semrank {}", env!("CARGO_PKG_VERSION")))

@@ -28,7 +28,7 @@ pub(crate) fn render(comparison: &ProbabilityComparison) -> String {
     ];
     let title =
         format!("{}, {}: {} runs compared", comparison.dataset, comparison.task, comparison.runs.len());
-    let lead = format!("Calibrated probabilities of the same test rows; differences are from {base}.");
+    let lead = format!("Probabilities of the same test rows; differences are from {base}.");
     page(&title, &lead, &body.concat(), &format!("semrank {}", env!("CARGO_PKG_VERSION")))
 }
 

@@ -2,7 +2,8 @@
 
 use crate::config::{Config, Task};
 use crate::error::Error;
-use semrank_core::{ItemId, Segment, UserId, narrow, segments};
+use crate::evaluate::Part;
+use semrank_core::{ActionId, Event, EventLog, EventLogBuilder, ItemId, Segment, UserId, narrow, segments};
 use semrank_data::{Dataset, Examples, FitScope, ItemColumn, Split, SplitKind, hash_dataset};
 use semrank_model::{Shape, TrainingData};
 use semrank_tokens::SemanticIds;
@@ -61,6 +62,11 @@ impl Data {
         Ok(Data { dataset, path, hash, split, examples, scope, texts_at, active, now })
     }
 
+    /// How many cases a part would have in another split.
+    pub(crate) fn cases_of(&self, part: Part, kind: SplitKind) -> Result<usize, Error> {
+        Ok(part.of(&Split::new(&self.dataset, kind)?).len())
+    }
+
     /// Refuses what cannot be trained and tested.
     pub(crate) fn check_size(&self) -> Result<(), Error> {
         if self.split.kind == SplitKind::Time && self.is_one_moment() {
@@ -112,6 +118,17 @@ impl Data {
             .filter(|(_, action)| target.is_none_or(|target| target == **action))
             .map(|(item, _)| *item)
             .collect()
+    }
+
+    /// A log of one user who engaged with these items, oldest first, at the end of the data set's time.
+    pub(crate) fn log_of(&self, items: &[ItemId]) -> EventLog {
+        let action = self.dataset.target_action().unwrap_or(ActionId(0));
+        let mut log = EventLogBuilder::default();
+        for (at, &item) in items.iter().enumerate() {
+            let time = if self.dataset.events.timed() { self.now } else { at as i64 };
+            log.push(UserId(0), Event { item, action, time });
+        }
+        log.finish(1, self.dataset.events.timed())
     }
 
     /// What the data set fixes about a network.

@@ -16,6 +16,7 @@
 //! | `partial` | the state of a training under way |
 //! | `ids` | the file of semantic ids |
 //! | `tokenized` | a run up to its semantic ids |
+//! | `kept` | which epoch was kept, in a sentence |
 //! | `record` | what the files of a finished run tell without its data set: test metrics and cost |
 //! | `page` | the content of `report.html` |
 
@@ -25,6 +26,7 @@ mod evaluation;
 mod features;
 mod folder;
 mod ids;
+mod kept;
 mod live;
 mod model;
 mod page;
@@ -56,7 +58,8 @@ use crate::evaluate::{Evaluation, tables};
 use crate::{interrupt, output, resources, shell};
 use clap::Args;
 use folder::RunFolder;
-use semrank_core::ItemId;
+use kept::Kept;
+use semrank_core::{EventLog, ItemId};
 use semrank_model::artefact::{Trained, load_trained};
 use semrank_model::evaluate::Query;
 use semrank_model::{Encoded, Ranker, SimilarContent, TrainedContent};
@@ -181,8 +184,13 @@ impl Finished {
 
     /// The network with all item vectors.
     pub(crate) fn encoded(&self) -> Encoded<'_> {
-        let dataset = &self.data.dataset;
-        Encoded::new(&self.model.network, &dataset.events, dataset.catalog.len(), self.item_contents())
+        self.encoded_over(&self.data.dataset.events)
+    }
+
+    /// The same, for queries into another log of the same items.
+    pub(crate) fn encoded_over<'a>(&'a self, events: &'a EventLog) -> Encoded<'a> {
+        let items = self.data.dataset.catalog.len();
+        Encoded::new(&self.model.network, events, items, self.item_contents())
     }
 
     /// The network with the vectors that it takes to score some items for each query.
@@ -247,9 +255,11 @@ struct Summary<'a> {
     evaluation: Option<&'a Evaluation>,
     train_seconds: f64,
     best_epoch: u64,
-    epochs: usize,
+    epochs: u64,
     #[serde(rename = "validation_ndcg@10")]
     validation_ndcg_10: f64,
+    #[serde(skip)]
+    perfect: bool,
     stages: &'a [Done],
     wall_seconds: f64,
     peak_rss_mb: Option<f64>,
@@ -263,8 +273,9 @@ impl<'a> Summary<'a> {
             evaluation,
             train_seconds: finished.train_seconds,
             best_epoch: facts.best_epoch,
-            epochs: facts.curve.len(),
+            epochs: facts.curve.last().map_or(0, |epoch| epoch.epoch),
             validation_ndcg_10: facts.validation_ndcg_10,
+            perfect: facts.curve.last().is_some_and(|epoch| epoch.ndcg_10 >= 1.0),
             stages: &finished.stages,
             wall_seconds: started.elapsed().as_secs_f64(),
             peak_rss_mb: resources::peak_rss_mib(),
@@ -272,10 +283,14 @@ impl<'a> Summary<'a> {
     }
 
     fn text(&self) -> String {
-        let mut out = format!(
-            "epoch {} of {} was kept; training took {:.1} s\n",
-            self.best_epoch, self.epochs, self.train_seconds
-        );
+        let kept = Kept {
+            best: self.best_epoch as usize,
+            done: self.epochs as usize,
+            validated: true,
+            perfect: self.perfect,
+        };
+        let mut out =
+            format!("{}\ntraining took {:.1} s\n", kept.sentence("train.epochs"), self.train_seconds);
         out += &stages_text(self.stages, self.wall_seconds, self.peak_rss_mb);
         out + &ending(
             self.run,

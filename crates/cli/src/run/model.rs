@@ -13,12 +13,13 @@ use crate::config::{Config, ContentSettings};
 use crate::error::Error;
 use crate::interrupt;
 use crate::output::note;
-use crate::progress::Progress;
+use crate::progress::{BlendLines, Progress};
+use semrank_data::Case;
 use semrank_embed::hash::TfIdf;
 use semrank_model::artefact::{Trained, TrainedFacts, load_trained, save_trained};
 use semrank_model::{
-    Encoded, Ended, EpochReport, Fit, FitError, Fitting, ItemItem, NewItems, SeenInTraining, StepReport,
-    Task, Terms, TrainedContent, TrainingData, Watch, choose,
+    BlendTask, Encoded, Ended, EpochReport, Fit, FitError, Fitting, ItemItem, NewItems, SeenInTraining,
+    StepReport, Task, Terms, TrainedContent, TrainingData, Watch, choose,
 };
 use serde_json::json;
 use std::time::Instant;
@@ -117,9 +118,9 @@ impl Training<'_> {
         let partial = Partial::new(self.folder, &self.key);
         let mut fitting = partial.begin(self.resume, || self.fitting(&task), Fitting::restore)?;
         note(&format!(
-            "model: {} training histories, {} validation cases, from step {}",
+            "model: {} training histories, epochs chosen on {}, from step {}",
             self.data.dataset.events.users(),
-            task.validation.len(),
+            some_of(fitting.validation_cases(), task.validation.len()),
             fitting.step()
         ));
         let masks = fitting.seen() == SeenInTraining::Masked;
@@ -141,7 +142,7 @@ impl Training<'_> {
 
     /// Item-item term, prior, their weights and the seen policy, by validation.
     fn blend(&self, fit: Fit, masks_seen_in_training: bool) -> Result<Trained, Error> {
-        note("model: choosing the blend on validation");
+        note("model: counting which items are taken together");
         let training = self.training();
         let (items, events) = (self.data.dataset.catalog.len(), &self.data.dataset.events);
         let item_item = ItemItem::fit(&training, &self.config.blend);
@@ -156,7 +157,11 @@ impl Training<'_> {
             new_items: new_items.as_ref(),
         };
         let cases = &self.data.split.validation;
-        let chosen = choose(&terms, &training, cases, &self.config.blend, !masks_seen_in_training)?;
+        let task =
+            BlendTask { settings: &self.config.blend, learned_seen: !masks_seen_in_training, work: fit.work };
+        let mut progress = BlendLines::new();
+        let chosen = choose(&terms, &training, cases, &task, &mut |at| progress.show(at))?;
+        note(&format!("model: blend chosen on {}", some_of(chosen.cases, cases.len())));
         drop(encoded);
         let facts = TrainedFacts {
             model: self.config.model.clone(),
@@ -177,13 +182,25 @@ impl Training<'_> {
     fn new_items(&self, training: &TrainingData) -> Option<NewItems> {
         let (dataset, settings) = (&self.data.dataset, &self.config.blend);
         let reads_text = self.config.model.reads_text() && self.data.has_text();
-        if !reads_text || !dataset.events.timed() || settings.place_price == 0.0 {
+        // Places are kept only where a validation target is new.
+        let wanted = |case: &Case| training.counts[case.target.index()] == 0;
+        let any = self.data.split.validation.iter().any(wanted);
+        if !reads_text || !dataset.events.timed() || settings.place_price == 0.0 || !any {
             return None;
         }
+        note("model: learning from words what items without events can expect");
         let words = TfIdf::fit(&dataset.catalog, self.data.scope.known(), &self.config.features)
             .transform(&dataset.catalog);
         NewItems::fit(training, &words, (settings.newcomers, settings.newcomer_days), self.seed)
     }
+}
+
+/// How many cases are looked at, and why not all.
+fn some_of(used: usize, all: usize) -> String {
+    if used == all {
+        return format!("{all} validation cases");
+    }
+    format!("{used} of {all} validation cases, as all would take longer than the training")
 }
 
 /// Shows the progress and keeps the state.

@@ -39,7 +39,8 @@ pub(super) fn content(
         metrics: extra.metrics,
         segments: Vec::new(),
     }));
-    let mut notes = vec![policy(&facts.blend)];
+    let mut notes = evaluation.warnings.clone();
+    notes.push(policy(&facts.blend));
     notes.extend(evaluation.protocol.iter().cloned());
     if evaluation.without_history > 0 {
         notes.push(format!("{} targets have no history and are left out.", evaluation.without_history));

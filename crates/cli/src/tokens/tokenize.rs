@@ -1,7 +1,6 @@
 //! `semrank tokenize`: a data set in, a run folder with features and semantic ids out.
 
 use super::{TokenReport, of_run, sentence};
-use crate::config::Config;
 use crate::error::Error;
 use crate::run::{Data, Done, MakeArgs, Tokenized};
 use crate::{output, resources};
@@ -36,7 +35,6 @@ pub(crate) fn tokenize(args: &TokenizeArgs) -> Result<(), Error> {
     let started = Instant::now();
     let job = args.make.job(false)?;
     let data = Data::open(job.data, &job.config)?;
-    check_size(&data, &job.config)?;
     let (run, _lock) = Tokenized::make(&job, data)?;
     let report = of_run(&run.data.dataset, &run.content, &run.codebook(), run.ids()?)?;
     let wall_seconds = started.elapsed().as_secs_f64();
@@ -50,13 +48,4 @@ pub(crate) fn tokenize(args: &TokenizeArgs) -> Result<(), Error> {
         sentence(&report),
         run = run.folder().display()
     ))
-}
-
-/// Who asks for ids by name gets as many codes as asked for, or an error; `semrank run` makes do with fewer.
-fn check_size(data: &Data, config: &Config) -> Result<(), Error> {
-    let (items, codes) = (data.scope.known_items(), config.tokens.codes);
-    if config.model.reads_text() && data.has_text() && items < codes {
-        return Err(semrank_tokens::Error::FewItems { items, codes }.into());
-    }
-    Ok(())
 }

@@ -72,9 +72,14 @@ impl Interval {
     }
 }
 
+/// Users below which there is no interval: every draw of one user is that user.
+const FEWEST_USERS: usize = 2;
+
 /// All measures of all columns, on the rows as they are and on every draw.
 #[derive(Debug, Clone)]
 pub struct Bootstrap {
+    /// Users, and those of them that have an AUC of their own in every column.
+    users: [usize; 2],
     /// One entry a column.
     whole: Vec<Measures>,
     /// `[draws][columns]`.
@@ -106,18 +111,20 @@ impl Bootstrap {
         };
         let whole = measure(&vec![1.0; rows.users]);
         let draws = (0..settings.resamples).map(draw).collect();
-        Bootstrap { whole, draws }
+        let with_auc = |column: &Column| column.aucs.iter().filter(|auc| !auc.is_nan()).count();
+        let users = [rows.users, columns.iter().map(with_auc).min().unwrap_or(0)];
+        Bootstrap { users, whole, draws }
     }
 
-    /// The measure of one column; `None` where the labels do not define it.
+    /// The measure of one column; `None` where the labels do not define it, or for a single user.
     ///
     /// # Panics
     /// When there is no such column.
     pub fn interval(&self, measure: Measure, column: usize) -> Option<Interval> {
-        self.of(|columns| columns[column][measure as usize])
+        self.of(measure, |columns| columns[column][measure as usize])
     }
 
-    /// The measure of column `a` less that of column `b`; `None` where the labels do not define it.
+    /// The measure of column `a` less that of column `b`; `None` where the labels do not define it, or for a single user.
     ///
     /// # Panics
     /// When there is no such column.
@@ -126,7 +133,7 @@ impl Bootstrap {
     }
 
     /// The mean of the measure over columns `a` less that over columns `b`, such as two ways of training with several seeds
-    /// each; `None` where the labels do not define it.
+    /// each; `None` where the labels do not define it, or for a single user.
     ///
     /// # Panics
     /// When there is no such column.
@@ -134,10 +141,14 @@ impl Bootstrap {
         let mean = |columns: &[Measures], of: &[usize]| {
             of.iter().map(|&column| columns[column][measure as usize]).sum::<f64>() / of.len() as f64
         };
-        self.of(|columns| mean(columns, a) - mean(columns, b))
+        self.of(measure, |columns| mean(columns, a) - mean(columns, b))
     }
 
-    fn of(&self, value: impl Fn(&[Measures]) -> f64) -> Option<Interval> {
+    fn of(&self, measure: Measure, value: impl Fn(&[Measures]) -> f64) -> Option<Interval> {
+        let [all, with_auc] = self.users;
+        if all.min(if measure == Measure::UserAuc { with_auc } else { all }) < FEWEST_USERS {
+            return None;
+        }
         let whole = value(&self.whole);
         let mut draws: Vec<f64> =
             self.draws.iter().map(|draw| value(draw)).filter(|draw| !draw.is_nan()).collect();

@@ -196,3 +196,16 @@ fn the_interval_has_the_width_of_the_normal_approximation() {
     assert!((interval.low - (mean - half)).abs() < 0.15 * half, "{interval:?} {half}");
     assert!((interval.high - (mean + half)).abs() < 0.15 * half, "{interval:?} {half}");
 }
+
+#[test]
+fn one_user_has_no_interval() {
+    let labels = [true, false, true, false, true];
+    let scores = [0.9, 0.2, 0.6, 0.7, 0.5];
+    let of = |users: [u32; 5]| Bootstrap::new(&[&scores], &labels, &users, BootstrapSettings::default());
+    let one = of([7; 5]);
+    assert_eq!((one.interval(Measure::Auc, 0), one.difference(Measure::Ne, 0, 0)), (None, None));
+    // Two users, of whom one has labels of both kinds.
+    let two = of([7, 7, 7, 7, 8]);
+    assert!(two.interval(Measure::Auc, 0).is_some());
+    assert_eq!(two.interval(Measure::UserAuc, 0), None);
+}

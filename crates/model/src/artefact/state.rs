@@ -19,7 +19,7 @@ impl Fitting<'_> {
     pub fn save(&self, dir: &Path) -> Result<(), Error> {
         let counters = [
             self.trainer.step,
-            self.epochs(),
+            self.curve.len() as u64,
             self.positions,
             self.loss_sum.to_bits(),
             self.seconds.to_bits(),

@@ -56,6 +56,44 @@ impl Grid {
         }
     }
 
+    /// What is taken where nothing is known: popularity that never forgets, the policy that training had, and of each weight the
+    /// middle of its list.
+    pub(super) fn middle(&self) -> Point {
+        let mut out = self.sizes().map(|size| (size - 1) / 2);
+        // Masking stands first; of the other policies, learned before none.
+        out[SEEN] = usize::from(self.policies.contains(&SeenPolicy::Learned));
+        out[PRIOR] = 0;
+        out
+    }
+
+    /// How far a combination is from [`Grid::middle`]: another policy counts 1, another prior up to 1, each weight up to about 1
+    /// at either end of its list.
+    pub(super) fn from_middle(&self, point: Point) -> f64 {
+        let (middle, sizes) = (self.middle(), self.sizes());
+        let axis = |axis: usize| {
+            let steps = point[axis].abs_diff(middle[axis]) as f64;
+            match axis {
+                SEEN => steps.min(1.0),
+                PRIOR => steps / (sizes[axis] - 1).max(1) as f64,
+                _ => steps / (sizes[axis] / 2).max(1) as f64,
+            }
+        };
+        (0..sizes.len()).map(axis).sum()
+    }
+
+    /// Weights of the content neighbours, from the first to the last one: no more than three.
+    pub(super) fn content_anchors(&self) -> Vec<f32> {
+        let last = self.contents.len() - 1;
+        let mut out: Vec<f32> = [0, last.div_ceil(2), last].map(|at| self.contents[at] as f32).to_vec();
+        out.dedup();
+        out
+    }
+
+    /// The weight of the prior in the middle of its list.
+    pub(super) fn middle_beta(&self) -> f32 {
+        self.betas[(self.betas.len() - 1) / 2] as f32
+    }
+
     /// All policies and priors, and every third value of each weight.
     pub(super) fn coarse(&self) -> Vec<Point> {
         let sizes = self.sizes();

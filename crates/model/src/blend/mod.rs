@@ -3,29 +3,69 @@
 //!
 //! First a coarse grid, then steps to the best neighbour until none is better. Logits are computed once a case and round,
 //! tile by tile; every combination is then a rank count over the same rows. The best NDCG@10 wins, ties go to the combination tried first
-//! (smaller weights).
+//! (smaller weights). A handful of cases chooses among what chance prefers, so there the middle of the grid has a head start
+//! ([`ENOUGH_CASES`]).
+//!
+//! | file | does |
+//! |---|---|
+//! | `grid` | the combinations |
+//! | `effort` | how many cases are looked at, by the work of the training |
+//! | `count` | ranks among all items |
+//! | `shortlist` | ranks among the items that may come first: for large catalogues |
+//! | `places` | how many places are kept for items without events |
 
+mod count;
+mod effort;
 mod grid;
+mod places;
+mod shortlist;
 
-use crate::columns::Columns;
-use crate::evaluate::{EvaluateError, Query, RankOptions, rank};
-use crate::ranker::{TermSpace, distinct};
-use crate::{Blend, BlendSettings, Prior, Ranker, Terms, TrainingData};
+use crate::evaluate::EvaluateError;
+use crate::{Blend, BlendSettings, Prior, Terms, TrainingData};
+use count::Weighted;
+use effort::{Effort, Sizes};
 use grid::{BETA, CONTENT, Grid, PRIOR, Point, SEEN};
 use rayon::prelude::*;
-use semrank_core::{ItemId, RankMetrics};
+use semrank_core::RankMetrics;
 use semrank_data::Case;
-use semrank_nn::kernel;
+use shortlist::{Anchors, Shortlist};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 /// Cases of a block, and items that it is scored with at a time: tiles of 4 MB, whose rows stay in the cache while all
 /// combinations pass over them.
 const BLOCK: usize = 64;
 const TILE_ITEMS: usize = 1 << 14;
+/// Cases between two reports of progress.
+const REPORTED: usize = 8 * BLOCK;
+/// From so many cases on, the best combination is the one that ranks them best. With fewer, one that is further from the middle
+/// of the grid has to rank them better: with n cases by `1 / n - 1 / ENOUGH_CASES` for each axis from its middle to its end, about
+/// one target more in the first place.
+const ENOUGH_CASES: usize = 200;
 
-/// Work of the search: cases x items x combinations stay below this, by taking every n-th case.
-const MOST_COUNTED: usize = 40_000_000_000;
+/// How a blend is chosen.
+#[derive(Debug, Clone, Copy)]
+pub struct BlendTask<'a> {
+    /// The weights to try.
+    pub settings: &'a BlendSettings,
+    /// Whether training let seen items compete (else only masking and doing nothing are tried).
+    pub learned_seen: bool,
+    /// Multiply-adds of the training: the choice takes a share of them.
+    pub work: f64,
+}
+
+/// How far a choice is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlendProgress {
+    /// From 1; 0 while cases are prepared.
+    pub round: usize,
+    /// Cases done in this round.
+    pub done: usize,
+    /// Cases of a round.
+    pub cases: usize,
+}
+
+/// Told of the progress.
+type Say<'s> = &'s mut dyn FnMut(BlendProgress);
 
 /// A chosen blend and its validation NDCG@10.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,10 +76,11 @@ pub struct Chosen {
     pub prior: Vec<f32>,
     /// NDCG@10 over the validation cases used.
     pub ndcg_10: f64,
+    /// Validation cases that chose the weights.
+    pub cases: usize,
 }
 
-/// Finds a good combination. `learned_seen` says whether training let seen items compete (else only masking and doing
-/// nothing are tried).
+/// Finds a good combination.
 ///
 /// # Errors
 /// A score that is no number.
@@ -47,58 +88,28 @@ pub fn choose(
     terms: &Terms,
     data: &TrainingData,
     cases: &[Case],
-    settings: &BlendSettings,
-    learned_seen: bool,
+    task: &BlendTask,
+    say: Say,
 ) -> Result<Chosen, EvaluateError> {
+    let settings = task.settings;
     let mut kinds = vec![Prior::Popularity];
     if data.events.timed() {
         kinds.extend(settings.half_lives_days.iter().map(|&half_life_days| Prior::Recent { half_life_days }));
     }
     let priors: Vec<Vec<f32>> = kinds.iter().map(|kind| kind.values(data)).collect();
-    let grid = Grid::new(kinds, settings, terms, learned_seen);
-    let search = Search { terms, priors: &priors, grid: &grid, tile_items: TILE_ITEMS };
-    let (point, ndcg_10) = search.run(cases);
-    let chosen = Chosen { blend: grid.blend(point), prior: search.prior(point), ndcg_10 };
-    keep_places(chosen, terms, data, cases, settings)
-}
-
-/// Keeps as many places for items without events as helps those who want them, while NDCG@10 over all cases loses at most
-/// `place_price` times their share of the targets.
-fn keep_places(
-    mut chosen: Chosen,
-    terms: &Terms,
-    data: &TrainingData,
-    cases: &[Case],
-    settings: &BlendSettings,
-) -> Result<Chosen, EvaluateError> {
-    let is_new: Vec<bool> = cases.iter().map(|case| data.counts[case.target.index()] == 0).collect();
-    let new_share = is_new.iter().filter(|new| **new).count() as f64 / cases.len().max(1) as f64;
-    let may_lose = settings.place_price * new_share;
-    if terms.new_items.is_none() || may_lose == 0.0 {
-        return Ok(chosen);
-    }
-    let ndcg_10 = |new_places: usize| {
-        let blend = Blend { new_places: new_places as u32, ..chosen.blend };
-        let ranker = Ranker { terms: *terms, prior: &chosen.prior, blend };
-        let ranking = rank(&ranker, data.events, data.items(), cases, RankOptions::default())?;
-        let ranks = ranking.strict.ranks.iter().zip(&is_new);
-        let of = |wanted: bool| {
-            let ranks = ranks.clone().filter(move |(_, new)| **new || !wanted);
-            RankMetrics::from_ranks(ranks.map(|(&rank, _)| rank as usize)).summary().ndcg_10
-        };
-        Ok::<_, EvaluateError>((of(false), of(true)))
+    let grid = Grid::new(kinds, settings, terms, task.learned_seen);
+    let sizes = Sizes {
+        items: terms.encoded.items(),
+        new_items: terms.new_items.map_or(0, |new| new.items.len()),
+        widths: [terms.encoded.dim(), terms.similar.width()],
+        points: grid.coarse().len(),
     };
-    let (without, mut best_new) = ndcg_10(0)?;
-    let mut best = (0, without);
-    for &places in &settings.new_places {
-        let (all, new) = ndcg_10(places)?;
-        if all >= without * (1.0 - may_lose) && new > best_new {
-            best_new = new;
-            best = (places as u32, all);
-        }
-    }
-    (chosen.blend.new_places, chosen.ndcg_10) = best;
-    Ok(chosen)
+    let effort = Effort::new(cases, sizes, task.work);
+    let search = Search { terms, priors: &priors, grid: &grid, tile_items: TILE_ITEMS };
+    let (point, ndcg_10) = search.best(&search.ranked(&effort, say), say);
+    let (blend, prior) = (grid.blend(point), search.prior(point));
+    let chosen = Chosen { blend, prior, ndcg_10, cases: effort.cases.len() };
+    places::keep(chosen, terms, data, &effort.places, settings)
 }
 
 struct Search<'a> {
@@ -108,34 +119,64 @@ struct Search<'a> {
     tile_items: usize,
 }
 
+/// What combinations are compared on.
+enum Ranked {
+    /// Cases that are ranked among all items.
+    Whole(Vec<Case>),
+    /// Cases with the items that may come first.
+    Short(Vec<Shortlist>),
+}
+
+impl Ranked {
+    fn len(&self) -> usize {
+        match self {
+            Ranked::Whole(cases) => cases.len(),
+            Ranked::Short(lists) => lists.len(),
+        }
+    }
+}
+
 impl Search<'_> {
-    /// A good combination and its NDCG@10 over the cases used.
-    fn run(&self, cases: &[Case]) -> (Point, f64) {
-        let per_case = self.terms.encoded.items() * self.grid.coarse().len();
-        let stride = (cases.len() * per_case).div_ceil(MOST_COUNTED).max(1);
-        let sample: Vec<Case> = cases.iter().copied().step_by(stride).collect();
-        self.best(&sample)
+    fn ranked(&self, effort: &Effort, say: Say) -> Ranked {
+        if effort.whole {
+            return Ranked::Whole(effort.cases.clone());
+        }
+        let anchors = Anchors::new(self.grid, self.priors);
+        let mut lists = Vec::with_capacity(effort.cases.len());
+        for cases in effort.cases.chunks(REPORTED) {
+            let blocks: Vec<Vec<Shortlist>> =
+                cases.par_chunks(BLOCK).map(|block| self.shortlists(&anchors, block)).collect();
+            lists.extend(blocks.into_iter().flatten());
+            say(BlendProgress { round: 0, done: lists.len(), cases: effort.cases.len() });
+        }
+        Ranked::Short(lists)
     }
 
-    /// The best combination of the coarse grid, then of its neighbours, until none is better.
-    fn best(&self, cases: &[Case]) -> (Point, f64) {
+    /// The best combination of the coarse grid, then of its neighbours, until none is better; and its NDCG@10.
+    fn best(&self, cases: &Ranked, say: Say) -> (Point, f64) {
+        let head_start = (1.0 / cases.len().max(1) as f64 - 1.0 / ENOUGH_CASES as f64).max(0.0);
         let (mut best, mut best_value) = (Point::default(), f64::NEG_INFINITY);
+        let mut best_ndcg = 0.0;
         let mut tried = BTreeSet::new();
         let mut points = self.grid.coarse();
-        while !points.is_empty() {
+        if head_start > 0.0 {
+            points.insert(0, self.grid.middle());
+        }
+        for round in 1.. {
             let before = best_value;
-            for (&point, value) in points.iter().zip(self.ndcg_10(&points, cases)) {
+            for (&point, ndcg) in points.iter().zip(self.ndcg_10(&points, (cases, round), say)) {
+                let value = ndcg - head_start * self.grid.from_middle(point);
                 if value > best_value {
-                    (best, best_value) = (point, value);
+                    (best, best_value, best_ndcg) = (point, value, ndcg);
                 }
-            }
-            if best_value <= before {
-                break;
             }
             tried.extend(points);
             points = self.grid.around(best).into_iter().filter(|point| !tried.contains(point)).collect();
+            if best_value <= before || points.is_empty() {
+                break;
+            }
         }
-        (best, best_value)
+        (best, best_ndcg)
     }
 
     /// What does not depend on the user.
@@ -144,14 +185,15 @@ impl Search<'_> {
         self.priors[point[PRIOR]].iter().map(|prior| blend.beta * prior).collect()
     }
 
-    fn ndcg_10(&self, points: &[Point], cases: &[Case]) -> Vec<f64> {
-        let ranks = self.ranks(points, cases);
+    fn ndcg_10(&self, points: &[Point], (cases, round): (&Ranked, usize), say: Say) -> Vec<f64> {
+        let mut said = |done: usize| say(BlendProgress { round, done, cases: cases.len() });
+        let ranks = self.ranks(points, cases, &mut said);
         let metric = |at: usize| RankMetrics::from_ranks(ranks.iter().map(|ranks| ranks[at] as usize));
         (0..points.len()).map(|at| metric(at).summary().ndcg_10).collect()
     }
 
     /// The target's rank, one list a case and one entry a point.
-    fn ranks(&self, points: &[Point], cases: &[Case]) -> Vec<Vec<u32>> {
+    fn ranks(&self, points: &[Point], cases: &Ranked, done: &mut dyn FnMut(usize)) -> Vec<Vec<u32>> {
         let mut priors = BTreeMap::new();
         for point in points {
             priors.entry([point[PRIOR], point[BETA]]).or_insert_with(|| self.prior(*point));
@@ -165,181 +207,23 @@ impl Search<'_> {
                 prior: &priors[&[point[PRIOR], point[BETA]]],
             })
             .collect();
-        cases.par_chunks(BLOCK).flat_map_iter(|block| self.block(&points, block)).collect()
-    }
-
-    /// The ranks of a block of cases, one a case and point, counted tile by tile.
-    fn block(&self, points: &[Weighted], cases: &[Case]) -> Vec<Vec<u32>> {
-        let Terms { encoded, similar, .. } = self.terms;
-        let queries: Vec<Query> = cases.iter().map(|case| Query { user: case.user, end: case.end }).collect();
-        let hidden = encoded.hidden(&queries);
-        let profiles = similar.profiles(queries.iter().map(|query| encoded.history(query)));
-        let mut tile = Tile::default();
-        let mut targets: Vec<u32> = cases.iter().map(|case| case.target.0).collect();
-        targets.sort_unstable();
-        targets.dedup();
-        tile.fill(self.terms, (&hidden, &profiles), &Columns::List(&targets));
-        let mut space = TermSpace::new(encoded.items());
-        let mut counts: Vec<Count> = cases
-            .iter()
-            .enumerate()
-            .map(|(at, case)| {
-                let column = targets.binary_search(&case.target.0).unwrap_or(0);
-                let own = tile.row(at, targets.len()).map(|row| row[column]);
-                Count::new(self.terms, points, (case, own), &mut space)
-            })
-            .collect();
-        let (items, mut plain) = (encoded.items(), Plain::default());
-        for first in (0..items).step_by(self.tile_items) {
-            let range = first..items.min(first + self.tile_items);
-            tile.fill(self.terms, (&hidden, &profiles), &Columns::Range(range.clone()));
-            for (at, count) in counts.iter_mut().enumerate() {
-                count.add(points, &range, tile.row(at, range.len()), &mut plain);
+        let mut out = Vec::with_capacity(cases.len());
+        match cases {
+            Ranked::Whole(cases) => {
+                for cases in cases.chunks(REPORTED) {
+                    let blocks = cases.par_chunks(BLOCK).flat_map_iter(|block| self.block(&points, block));
+                    out.extend(blocks.collect::<Vec<_>>());
+                    done(out.len());
+                }
+            }
+            Ranked::Short(lists) => {
+                for lists in lists.chunks(REPORTED) {
+                    out.extend(lists.par_iter().map(|list| list.ranks(&points)).collect::<Vec<_>>());
+                    done(out.len());
+                }
             }
         }
-        counts.into_iter().map(|count| count.ranks).collect()
-    }
-}
-
-/// Logits and content neighbours of a block of cases and some items, each `[cases x columns]`.
-#[derive(Default)]
-struct Tile {
-    logits: Vec<f32>,
-    contents: Vec<f32>,
-}
-
-impl Tile {
-    fn fill(&mut self, terms: &Terms, (hidden, profiles): (&[f32], &[f32]), columns: &Columns) {
-        let scores = hidden.len() / terms.encoded.dim() * columns.len();
-        self.logits.resize(scores, 0.0);
-        terms.encoded.logits_of(hidden, columns, &mut self.logits);
-        self.contents.clear();
-        self.contents.resize(scores, 0.0);
-        terms.similar.add_of(profiles, 1.0, columns, &mut self.contents);
-    }
-
-    fn row(&self, case: usize, columns: usize) -> [&[f32]; 2] {
-        [&self.logits, &self.contents].map(|part| &part[case * columns..(case + 1) * columns])
-    }
-}
-
-/// A combination made ready.
-struct Weighted<'a> {
-    /// Equal where only alpha differs.
-    dense: [usize; 4],
-    blend: Blend,
-    prior: &'a [f32],
-    seen_bias: f32,
-}
-
-impl Weighted<'_> {
-    /// Scores without the item-item term of the items `range`, of which `seen` are in the history.
-    fn dense(
-        &self,
-        range: &Range<usize>,
-        [logits, contents]: [&[f32]; 2],
-        seen: &[ItemId],
-        out: &mut Vec<f32>,
-    ) {
-        out.clear();
-        out.extend_from_slice(logits);
-        kernel::axpy(self.blend.content, contents, out);
-        kernel::add(&self.prior[range.clone()], out);
-        seen.iter().for_each(|item| out[item.index() - range.start] += self.seen_bias);
-    }
-}
-
-/// The rank count of one case.
-struct Count {
-    target: usize,
-    /// The history, ascending, each item once.
-    seen: Vec<ItemId>,
-    /// Items with an item-item term, ascending, and their terms.
-    touched: Vec<u32>,
-    terms: Vec<f32>,
-    /// The target's score, one a point.
-    floors: Vec<f32>,
-    /// Items that score at least that, one a point; the target itself is one of them, so this is its pessimistic rank.
-    ranks: Vec<u32>,
-}
-
-/// Scores without the item-item term, of all items of a tile and of its touched ones.
-#[derive(Default)]
-struct Plain {
-    all: Vec<f32>,
-    touched: Vec<f32>,
-}
-
-impl Count {
-    fn new(
-        terms: &Terms,
-        points: &[Weighted],
-        (case, own): (&Case, [f32; 2]),
-        space: &mut TermSpace,
-    ) -> Self {
-        let history = terms.encoded.events().before(case.user, case.end).items;
-        let (touched, values) = space.terms(terms.item_item, history);
-        let mut count = Self {
-            target: case.target.index(),
-            seen: distinct(history),
-            terms: values,
-            touched,
-            floors: Vec::with_capacity(points.len()),
-            ranks: vec![0; points.len()],
-        };
-        let mut score = Vec::new();
-        let range = count.target..count.target + 1;
-        let seen = within(&count.seen, &range, |item| item.index());
-        let touched = within(&count.touched, &range, |&item| item as usize);
-        let term = count.terms.get(touched.start).filter(|_| !touched.is_empty()).copied().unwrap_or(0.0);
-        for point in points {
-            let own = own.each_ref().map(std::slice::from_ref);
-            point.dense(&range, own, &count.seen[seen.clone()], &mut score);
-            count.floors.push(score[0] + point.blend.alpha * term);
-        }
-        count
-    }
-
-    /// Counts the items `range`, given their logits and content neighbours.
-    fn add(&mut self, points: &[Weighted], range: &Range<usize>, row: [&[f32]; 2], plain: &mut Plain) {
-        let seen = &self.seen[within(&self.seen, range, |item| item.index())];
-        let touched = within(&self.touched, range, |&item| item as usize);
-        let (touched, terms) = (&self.touched[touched.clone()], &self.terms[touched]);
-        let mut current = None;
-        for ((point, &floor), rank) in points.iter().zip(&self.floors).zip(&mut self.ranks) {
-            // Points that differ in alpha alone follow each other: the dense part is made once.
-            if current != Some(point.dense) {
-                current = Some(point.dense);
-                point.dense(range, row, seen, &mut plain.all);
-                plain.touched.clear();
-                plain.touched.extend(touched.iter().map(|&item| plain.all[item as usize - range.start]));
-            }
-            // Only items with a term change with alpha: count all, then those again.
-            let (without, with) = count_touched(floor, point.blend.alpha, &plain.touched, terms);
-            *rank += count_at_least(floor, &plain.all) + with - without;
-        }
-    }
-}
-
-/// Where the values of `range` stand among ascending ones.
-fn within<T>(values: &[T], range: &Range<usize>, of: impl Fn(&T) -> usize) -> Range<usize> {
-    values.partition_point(|value| of(value) < range.start)
-        ..values.partition_point(|value| of(value) < range.end)
-}
-
-kernel! {
-    /// How many touched items score at least `floor` without their term, and with it.
-    fn count_touched<T: Scalar>(floor: T, alpha: T, plain: &[T], terms: &[T]) -> (u32, u32) {
-        let without = plain.iter().map(|&score| u32::from(score >= floor)).sum();
-        let with = plain.iter().zip(terms).map(|(&s, &term)| u32::from(s + alpha * term >= floor)).sum();
-        (without, with)
-    }
-}
-
-kernel! {
-    /// How many scores are at least `floor`.
-    fn count_at_least<T: Scalar>(floor: T, scores: &[T]) -> u32 {
-        scores.iter().map(|&score| u32::from(score >= floor)).sum()
+        out
     }
 }
 
@@ -349,23 +233,29 @@ mod tests {
     use crate::ranker::tests::{ITEMS, USERS, World};
     use semrank_core::UserId;
 
+    fn cases(world: &World) -> Vec<Case> {
+        let case = |user| {
+            let end = world.events.range(UserId(user)).end - 1;
+            Case { user: UserId(user), end, target: world.events.event(end).item }
+        };
+        (0..USERS as u32).map(case).collect()
+    }
+
+    fn priors() -> ([Vec<f32>; 2], Vec<Prior>) {
+        let values = [vec![0.5; ITEMS], (0..ITEMS).map(|item| (item % 7) as f32).collect()];
+        (values, vec![Prior::Popularity, Prior::Recent { half_life_days: 3.0 }])
+    }
+
     #[test]
     fn ranks_do_not_depend_on_tiles() {
         let world = World::new();
         let encoded = world.encoded();
         let terms = world.terms(&encoded);
-        let cases: Vec<Case> = (0..USERS as u32)
-            .map(|user| {
-                let end = world.events.range(UserId(user)).end - 1;
-                Case { user: UserId(user), end, target: world.events.event(end).item }
-            })
-            .collect();
-        let priors = [vec![0.5; ITEMS], (0..ITEMS).map(|item| (item % 7) as f32).collect()];
-        let kinds = vec![Prior::Popularity, Prior::Recent { half_life_days: 3.0 }];
+        let (cases, (priors, kinds)) = (cases(&world), priors());
         let grid = Grid::new(kinds, &BlendSettings::default(), &terms, true);
         let ranks = |tile_items: usize| {
             let search = Search { terms: &terms, priors: &priors, grid: &grid, tile_items };
-            search.ranks(&grid.coarse(), &cases)
+            search.ranks(&grid.coarse(), &Ranked::Whole(cases.clone()), &mut |_| ())
         };
         let whole = ranks(TILE_ITEMS);
         assert!(whole.iter().flatten().all(|rank| (1..=ITEMS as u32).contains(rank)));
@@ -374,5 +264,47 @@ mod tests {
         for tile_items in [ITEMS, ITEMS / 2, 300, 64] {
             assert_eq!(ranks(tile_items), whole, "tiles of {tile_items}");
         }
+    }
+
+    /// Among the first ten places, which are all that NDCG@10 counts.
+    #[test]
+    fn a_short_list_ranks_as_the_whole_catalogue_does_at_the_top() {
+        let world = World::new();
+        let encoded = world.encoded();
+        let terms = world.terms(&encoded);
+        let (cases, (priors, kinds)) = (cases(&world), priors());
+        let grid = Grid::new(kinds, &BlendSettings::default(), &terms, true);
+        let search = Search { terms: &terms, priors: &priors, grid: &grid, tile_items: 300 };
+        let effort = |whole| Effort { cases: cases.clone(), whole, places: Vec::new() };
+        let ranks = |whole| {
+            let ranked = search.ranked(&effort(whole), &mut |_| ());
+            search.ranks(&grid.coarse(), &ranked, &mut |_| ())
+        };
+        let (whole, short) = (ranks(true), ranks(false));
+        let mut at_the_top = 0;
+        for (whole, short) in whole.iter().flatten().zip(short.iter().flatten()) {
+            assert!(short <= whole, "{short} of some, {whole} of all");
+            assert!(short == whole || *whole > 10 && *short > 10, "{short} of some, {whole} of all");
+            at_the_top += usize::from(*whole <= 10);
+        }
+        assert!(at_the_top > 50, "{at_the_top}");
+    }
+
+    #[test]
+    fn a_handful_of_cases_does_not_go_to_the_end_of_the_grid() {
+        let world = World::new();
+        let encoded = world.encoded();
+        let terms = world.terms(&encoded);
+        let (cases, (priors, kinds)) = (cases(&world), priors());
+        let grid = Grid::new(kinds, &BlendSettings::default(), &terms, true);
+        let search = Search { terms: &terms, priors: &priors, grid: &grid, tile_items: TILE_ITEMS };
+        let best = |cases: &[Case]| search.best(&Ranked::Whole(cases.to_vec()), &mut |_| ()).0;
+        // A case that no combination ranks among the first ten says nothing, and two of random targets say next to nothing.
+        assert_eq!(grid.from_middle(grid.middle()), 0.0);
+        for two in cases.chunks(2) {
+            let away = grid.from_middle(best(two));
+            assert!(away <= 2.0, "{away} for two cases");
+        }
+        assert_eq!(best(&[]), grid.middle());
     }
 }

@@ -21,7 +21,7 @@ mod tests;
 
 pub use isotonic::Isotonic;
 pub use logistic::Logistic;
-pub use platt::Platt;
+pub use platt::{MOST_SLOPE, Platt};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,20 +1,32 @@
 //! Platt scaling (Platt 1999; on the logit as in Guo et al. 2017, §4): `slope · logit + intercept`.
+//!
+//! The slope is kept within 0 and [`MOST_SLOPE`]: scores that hardly differ say little about it, and a few hundred rows can ask
+//! for a slope of 60, which turns noise of the next rows into certainty. The intercept is then the likeliest for that slope.
 
-use super::{CalibrationError, Sample, logistic};
+use super::{CalibrationError, Sample, logistic, sigmoid};
 use serde::{Deserialize, Serialize};
+
+/// Largest slope. A model whose scores ought to be spread by more has hardly been trained: more steps help it, not a map.
+pub const MOST_SLOPE: f64 = 3.0;
+
+/// Halvings of the intercept's range: more than a double has bits.
+const HALVINGS: usize = 80;
 
 /// A fitted line in log odds; slope 1 and intercept 0 change nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Platt {
-    /// Below 1 where the scores are too sure; never below 0.
+    /// Below 1 where the scores are too sure; never below 0, never above [`MOST_SLOPE`].
     pub slope: f64,
     /// Log odds added to all scores.
     pub intercept: f64,
+    /// The likeliest slope, where it lies beyond these bounds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unbounded: Option<f64>,
 }
 
 impl Platt {
-    /// The likeliest line. Unlike Platt's own targets, labels are not smoothed: the calibrated scores add up to the
-    /// (weighted) labels. Scores that order the rows the wrong way round get slope 0, the base rate.
+    /// The likeliest line whose slope is within bounds. Unlike Platt's own targets, labels are not smoothed: the calibrated
+    /// scores add up to the (weighted) labels. Scores that order the rows the wrong way round get slope 0, the base rate.
     ///
     /// # Errors
     /// [`CalibrationError::OneClass`], [`CalibrationError::NotFinite`].
@@ -25,17 +37,35 @@ impl Platt {
         sample.check()?;
         let weight = |row| sample.weight(row);
         let line = logistic::fit(&[sample.scores], sample.labels, &weight, &[1.0])?;
-        match line.coefficients[0] {
-            slope if slope >= 0.0 => Ok(Platt { slope, intercept: line.intercept }),
-            _ => {
-                let flat = logistic::fit(&[], sample.labels, &weight, &[])?;
-                Ok(Platt { slope: 0.0, intercept: flat.intercept })
-            }
+        let (likeliest, slope) = (line.coefficients[0], line.coefficients[0].clamp(0.0, MOST_SLOPE));
+        if slope == likeliest {
+            return Ok(Platt { slope, intercept: line.intercept, unbounded: None });
         }
+        Ok(Platt { slope, intercept: intercept(sample, slope), unbounded: Some(likeliest) })
     }
 
     /// The calibrated log odds.
     pub fn apply(&self, score: f64) -> f64 {
         self.slope * score + self.intercept
     }
+}
+
+/// The intercept with which probabilities add up to the labels, given the slope: the likeliest. Their sum rises with it, so its
+/// range is halved.
+fn intercept(sample: &Sample<'_>, slope: f64) -> f64 {
+    let scaled: Vec<f64> = sample.scores.iter().map(|score| slope * score).collect();
+    let excess = |intercept: f64| -> f64 {
+        let row = |(row, score): (usize, &f64)| {
+            sample.weight(row) * (sigmoid(score + intercept) - f64::from(sample.labels[row]))
+        };
+        scaled.iter().enumerate().map(row).sum()
+    };
+    // Beyond this far on either side every probability is 0 or 1.
+    let widest = scaled.iter().fold(40.0f64, |widest, score| widest.max(score.abs() + 40.0));
+    let (mut low, mut high) = (-widest, widest);
+    for _ in 0..HALVINGS {
+        let middle = 0.5 * (low + high);
+        if excess(middle) < 0.0 { low = middle } else { high = middle }
+    }
+    0.5 * (low + high)
 }

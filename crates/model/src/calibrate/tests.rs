@@ -42,6 +42,28 @@ fn platt_finds_the_line_that_made_the_labels() {
 }
 
 #[test]
+fn a_slope_beyond_its_bounds_is_held_and_told() {
+    // Scores within .02 of each other, 70 % and 30 % positive: the likeliest slope is 2 log(7 / 3) / .02 = 85.
+    let scores: Vec<f64> = (0..40).map(|row| if row < 20 { -0.01 } else { 0.01 }).collect();
+    let labels: Vec<bool> = (0..40).map(|row| if row < 20 { row < 6 } else { row < 34 }).collect();
+    let platt = Platt::fit(&sample(&scores, &labels)).unwrap();
+    assert_eq!(platt.slope, MOST_SLOPE);
+    assert!((platt.unbounded.unwrap() - 2.0 * (7f64 / 3.0).ln() / 0.02).abs() < 1.0, "{platt:?}");
+    assert!(platt.intercept.abs() < 1e-9, "{platt:?}");
+    // The mean of the labels is kept at the bound, with weights too.
+    let (scores, labels) = skewed(300, 9.0, 2.0, 7);
+    let weights: Vec<f64> = (0..300).map(|row| f64::from(1 + row % 3)).collect();
+    let weighted = Sample { weights: Some(&weights), ..sample(&scores, &labels) };
+    let platt = Platt::fit(&weighted).unwrap();
+    let sums = scores.iter().zip(&weights).map(|(&score, weight)| weight * sigmoid(platt.apply(score)));
+    let positives = labels.iter().zip(&weights).map(|(&label, weight)| weight * f64::from(label));
+    assert!((sums.sum::<f64>() - positives.sum::<f64>()).abs() < 1e-9, "{platt:?}");
+    assert_eq!(platt.slope, MOST_SLOPE);
+    let (scores, labels) = skewed(2000, 0.8, 0.3, 3);
+    assert_eq!(Platt::fit(&sample(&scores, &labels)).unwrap().unbounded, None);
+}
+
+#[test]
 fn isotonic_pools_violators() {
     // Means .5 .5 at the violation of .3 and .4; the lowest score is negative, the highest positive: joined inwards.
     let scores = log_odds([0.1, 0.2, 0.3, 0.4, 0.8, 0.9]);
@@ -111,7 +133,7 @@ fn hard_slices_are_fitted_or_refused() {
     assert_eq!(Isotonic::fit(&sample(&[0.1, 0.2], &[true, true])), Err(one));
     let four = log_odds([0.1, 0.2, 0.8, 0.9]);
     let separable = Platt::fit(&sample(&four, &[false, false, true, true])).unwrap();
-    assert!(separable.slope.is_finite() && separable.apply(logit(0.9)) > logit(0.99), "{separable:?}");
+    assert!(separable.slope == MOST_SLOPE && separable.apply(logit(0.9)) > logit(0.99), "{separable:?}");
     let wrong = Platt::fit(&sample(&four, &[true, true, false, false])).unwrap();
     assert!(wrong.slope == 0.0 && wrong.apply(-0.8).abs() < 1e-9);
     let alike = Platt::fit(&sample(&[-0.8; 4], &[true, false, false, false])).unwrap();

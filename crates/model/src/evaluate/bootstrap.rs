@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use semrank_model::evaluate::ndcg_difference;
-//! let better = ndcg_difference(&[1; 50], &[3; 50], 0);
+//! let better = ndcg_difference(&[1; 50], &[3; 50], 0).unwrap();
 //! assert_eq!((better.difference, better.low, better.high), (0.5, 0.5, 0.5)); // 1 - 1 / log2(4), in every case
 //! ```
 
@@ -28,16 +28,17 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// Mean NDCG@10 of ranks `a` less that of ranks `b`, case by case the same; all zero where there is no case.
+/// Mean NDCG@10 of ranks `a` less that of ranks `b`, case by case the same; none for a single case, every draw of which is that
+/// case.
 ///
 /// # Panics
 /// When the numbers of ranks differ.
-pub fn ndcg_difference(a: &[u32], b: &[u32], seed: u64) -> Interval {
+pub fn ndcg_difference(a: &[u32], b: &[u32], seed: u64) -> Option<Interval> {
     assert_eq!(a.len(), b.len(), "both rankings are of the same cases");
     let gain = |rank: u32| RankMetrics::from_ranks([rank as usize]).summary().ndcg_10;
     let gains: Vec<f64> = a.iter().zip(b).map(|(&a, &b)| gain(a) - gain(b)).collect();
-    if gains.is_empty() {
-        return Interval { difference: 0.0, low: 0.0, high: 0.0 };
+    if gains.len() < 2 {
+        return None;
     }
     let mean = |sum: f64| sum / gains.len() as f64;
     let streams = Rng::new(seed, "paired bootstrap");
@@ -50,7 +51,8 @@ pub fn ndcg_difference(a: &[u32], b: &[u32], seed: u64) -> Interval {
         .collect();
     means.sort_by(f64::total_cmp);
     let at = |share: f64| means[(share * (RESAMPLES - 1) as f64).round() as usize];
-    Interval { difference: mean(gains.iter().sum()), low: at(OUTSIDE / 2.0), high: at(1.0 - OUTSIDE / 2.0) }
+    let difference = mean(gains.iter().sum());
+    Some(Interval { difference, low: at(OUTSIDE / 2.0), high: at(1.0 - OUTSIDE / 2.0) })
 }
 
 #[cfg(test)]
@@ -62,19 +64,23 @@ mod tests {
     fn the_interval_has_the_width_of_the_normal_approximation() {
         let n = 4000;
         let a: Vec<u32> = (0..n).map(|case| if case % 4 == 0 { 1 } else { 11 }).collect();
-        let interval = ndcg_difference(&a, &vec![11; n], 7);
+        let interval = ndcg_difference(&a, &vec![11; n], 7).unwrap();
         let half = 1.96 * (0.25f64 * 0.75 / n as f64).sqrt();
         assert_eq!(interval.difference, 0.25);
         assert!((interval.low - (0.25 - half)).abs() < 0.2 * half, "{interval:?}");
         assert!((interval.high - (0.25 + half)).abs() < 0.2 * half, "{interval:?}");
-        assert_eq!(interval, ndcg_difference(&a, &vec![11; n], 7), "the same seed, the same interval");
+        assert_eq!(Some(interval), ndcg_difference(&a, &vec![11; n], 7), "the same seed, the same interval");
     }
 
     #[test]
     fn pairing_cancels_what_the_rankings_share() {
         let a: Vec<u32> = (0..500).map(|case| 1 + case % 30).collect();
         let interval = ndcg_difference(&a, &a, 1);
-        assert_eq!(interval, Interval { difference: 0.0, low: 0.0, high: 0.0 });
-        assert_eq!(ndcg_difference(&[], &[], 1), interval);
+        assert_eq!(interval, Some(Interval { difference: 0.0, low: 0.0, high: 0.0 }));
+    }
+
+    #[test]
+    fn one_case_has_no_interval() {
+        assert_eq!((ndcg_difference(&[], &[], 1), ndcg_difference(&[1], &[3], 1)), (None, None));
     }
 }

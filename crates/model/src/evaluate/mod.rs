@@ -37,6 +37,7 @@ mod select;
 
 pub use bootstrap::{Interval, ndcg_difference};
 pub use predictions::write_predictions;
+pub(crate) use rank::queries_of_a_tile;
 pub use rank::{Ranked, Ranking, rank};
 pub use report::{ResultRow, SegmentSummaries};
 pub(crate) use select::Best;

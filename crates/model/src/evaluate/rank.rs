@@ -1,7 +1,7 @@
 //! Cases in, the rank of every target and lists of the best items out, tile by tile.
 //!
 //! A tile is a block of queries times all items, about 4 MB of scores, written by the scorer and read back from the
-//! cache. Blocks are fixed and their results stand in the order of the cases, so nothing depends on the number of
+//! cache (more where the catalogue is large). Blocks are fixed and their results stand in the order of the cases, so nothing depends on the number of
 //! threads.
 
 use super::select::{Best, count_above};
@@ -12,6 +12,10 @@ use semrank_data::Case;
 
 /// Scores of one tile.
 const TILE_SCORES: usize = 1 << 20;
+/// Queries of a tile of a large catalogue, whose item vectors would otherwise be read from memory once for every few of them; as
+/// long as their scores stay below 64 MB a thread.
+const LEAST_QUERIES: usize = 32;
+const MOST_SCORES: usize = 1 << 24;
 /// Most queries of one tile; small catalogues would otherwise leave threads without work.
 const MOST_QUERIES: usize = 256;
 
@@ -74,7 +78,7 @@ pub fn rank(
     cases: &[Case],
     options: RankOptions,
 ) -> Result<Ranking, EvaluateError> {
-    let queries = (TILE_SCORES / items.max(1)).clamp(1, MOST_QUERIES);
+    let queries = queries_of_a_tile(items);
     let blocks: Vec<Result<Ranking, EvaluateError>> = cases
         .par_chunks(queries)
         .map_init(|| Worker::new(scorer, events, items, options), Worker::rank_block)
@@ -86,6 +90,12 @@ pub fn rank(
         out.filtered.append(block.filtered);
     }
     Ok(out)
+}
+
+/// How many queries are scored together on all `items`.
+pub(crate) fn queries_of_a_tile(items: usize) -> usize {
+    let (usual, most) = (TILE_SCORES / items.max(1), MOST_SCORES / items.max(1));
+    usual.max(LEAST_QUERIES.min(most)).clamp(1, MOST_QUERIES)
 }
 
 /// One thread's buffers.

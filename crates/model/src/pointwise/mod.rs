@@ -15,6 +15,7 @@
 //! | `delay`, `hazard`, `loss` | losses of the heads, with delayed feedback |
 //! | `propensity` | weights of rows by how likely they were shown |
 //! | `diverged` | the error of a training whose numbers are none any more |
+//! | `start` | where the heads begin: at base rates |
 //! | `trainer`, `passes`, `training`, `progress` | a step; epochs or one pass; a training that can be asked at any time; what is told of it |
 //! | `score`, `artefact` | probabilities of rows; the model in a folder |
 //! | `state` | a training under way in a folder, to go on with |
@@ -47,6 +48,7 @@ mod rows;
 mod score;
 mod settings;
 mod shard;
+mod start;
 mod state;
 #[cfg(test)]
 mod tests;

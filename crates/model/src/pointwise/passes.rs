@@ -6,8 +6,10 @@ use super::labels::DAY_MS;
 use super::lessons::Timed;
 use super::network::Position;
 use super::progress::{DayReport, PassReport, add, head_reports};
+use super::start::base_rates;
 use super::trainer::Stepped;
 use super::training::{Choosing, PointwiseTrainer, Progress, Watch};
+use crate::rounds::Rounds;
 use semrank_core::Rng;
 use semrank_data::Part;
 
@@ -46,19 +48,25 @@ impl PointwiseTrainer<'_> {
 
     pub(super) fn fit_epochs(&mut self, watch: Watch) -> Result<bool, Diverged> {
         let mut lessons: Vec<Timed> = std::iter::from_fn(|| self.lessons.next_before(i64::MAX)).collect();
-        let settings = self.task.settings;
-        let steps = lessons.len().div_ceil(settings.batch) * settings.epochs;
-        self.stepper.schedule.total_steps = steps as u64;
+        let rounds = self.rounds(lessons.len());
+        self.stepper.schedule.total_steps = self.steps_per_pass(lessons.len()) * rounds.passes;
+        if self.stepper.step == 0 {
+            self.stepper.start_at(&base_rates(&lessons, |row| self.data.weight(row)));
+        }
         if let Some(last) = self.task.examples.len().checked_sub(1) {
             self.features.make_up_to(last);
         }
         let rng = Rng::new(self.task.seed, "ranking epochs");
-        // Each epoch shuffles the order of the last one.
-        (1..=self.curve.len()).for_each(|epoch| rng.fork(epoch as u64).shuffle(&mut lessons));
-        while !self.ended() {
-            let epoch = self.curve.len() + 1;
-            rng.fork(epoch as u64).shuffle(&mut lessons);
-            let report = self.epoch(epoch, &lessons)?;
+        // Each pass shuffles the order of the last one.
+        (1..=self.passes_done()).for_each(|pass| rng.fork(pass).shuffle(&mut lessons));
+        while !self.ended(rounds) {
+            self.heads = Default::default();
+            let (first, last) = (self.passes_done() + 1, rounds.next(self.passes_done()));
+            for pass in first..=last {
+                rng.fork(pass).shuffle(&mut lessons);
+                self.pass(&lessons)?;
+            }
+            let report = self.validate(last as usize)?;
             if !watch(self, &Progress::Epoch(report)) {
                 return Ok(false);
             }
@@ -69,19 +77,39 @@ impl PointwiseTrainer<'_> {
         Ok(true)
     }
 
-    /// Whether no epoch follows.
-    fn ended(&self) -> bool {
-        let (settings, done) = (self.task.settings, self.curve.len());
-        done >= settings.epochs || (settings.patience > 0 && done >= self.best_epoch + settings.patience)
+    fn steps_per_pass(&self, lessons: usize) -> u64 {
+        lessons.div_ceil(self.task.settings.batch) as u64
     }
 
-    /// One pass over shuffled lessons; keeps the parameters if they are the best so far.
-    fn epoch(&mut self, epoch: usize, lessons: &[Timed]) -> Result<PassReport, Diverged> {
-        self.heads = Default::default();
+    /// The passes over so many lessons, and after how many of them each validation follows.
+    fn rounds(&self, lessons: usize) -> Rounds {
+        let settings = self.task.settings;
+        Rounds::new(settings.epochs, settings.min_steps, self.steps_per_pass(lessons))
+    }
+
+    /// Passes done, as far as they were validated.
+    fn passes_done(&self) -> u64 {
+        self.curve.last().map_or(0, |report| report.epoch as u64)
+    }
+
+    /// Whether no pass follows.
+    fn ended(&self, rounds: Rounds) -> bool {
+        let (settings, done) = (self.task.settings, self.passes_done());
+        let patience = rounds.patience(settings.patience, settings.epochs);
+        done >= rounds.passes || (patience > 0 && done >= self.best_epoch as u64 + patience)
+    }
+
+    /// One pass over shuffled lessons.
+    fn pass(&mut self, lessons: &[Timed]) -> Result<(), Diverged> {
         for batch in lessons.chunks(self.task.settings.batch) {
             let stepped = self.stepper.step(&self.data, &self.features, &mut batch.to_vec())?;
             add(&mut self.heads, &stepped.heads);
         }
+        Ok(())
+    }
+
+    /// Reports the pass `epoch`; keeps the parameters if they are the best so far.
+    fn validate(&mut self, epoch: usize) -> Result<PassReport, Diverged> {
         let validation_loss = self.validation_loss()?;
         let report = PassReport { epoch, heads: head_reports(&self.heads), validation_loss };
         self.curve.push(report.clone());

@@ -147,7 +147,10 @@ semrank_core::settings! {
         clip: f64 = 5.0, in 0.0..=1e6,
         /// Most passes over the training rows, unless the log is read once.
         epochs: usize = 10, in 1..=1_000_000,
-        /// Stop after this many epochs without a lower validation loss; 0 = never.
+        /// Steps to allow at least where the log is read several times: a small data set gets more epochs than `epochs`, up to 200.
+        min_steps: u64 = 300, in 0..=1_000_000_000,
+        /// Stop after this many of `epochs` without a lower validation loss; where `min_steps` makes epochs more, after as large a
+        /// share of them. 0 = never.
         patience: usize = 3, in 0..=1_000_000,
         /// Decay a step of the running mean of the parameters, which is what is kept; 0 = the parameters themselves. Only where
         /// the log is read several times.

@@ -283,7 +283,7 @@ impl<'a> PointwiseTrainer<'a> {
         &self.days
     }
 
-    /// The epochs so far.
+    /// The epochs so far, as far as they were validated.
     pub fn curve(&self) -> &[PassReport] {
         &self.curve
     }

@@ -110,15 +110,15 @@ impl Ranker<'_> {
         }
     }
 
-    /// The new items that places are kept for, best first, as many as there are places. What the seen policy masks gets none.
-    fn favoured(&self, query: &Query, new: &NewItems) -> Vec<u32> {
+    /// The `most` new items that places are kept for first, best first. What the seen policy masks is not among them.
+    pub(crate) fn favoured(&self, query: &Query, new: &NewItems, most: usize) -> Vec<u32> {
         let history = self.history(query);
         let mut near = self.terms.similar.near(history, &new.items);
         if self.blend.seen == SeenPolicy::Mask {
             let places = history.iter().filter_map(|item| new.items.binary_search(&item.0).ok());
             places.for_each(|at| near[at] = f32::NEG_INFINITY);
         }
-        new.order(query.user, near, most_kept(self.blend.new_places as usize))
+        new.order(query.user, near, most)
     }
 }
 
@@ -166,8 +166,9 @@ impl Scorer for Ranker<'_> {
         for (query, scores) in queries.iter().zip(out.chunks_exact_mut(items)) {
             self.add_rest(query, &all, self.prior, &mut space, scores);
             if let Some(new) = new_items.filter(|_| self.blend.new_places > 0) {
-                let favoured = self.favoured(query, new);
-                keep_places(self.blend.new_places as usize, &favoured, &new.items, scores);
+                let places = self.blend.new_places as usize;
+                let favoured = self.favoured(query, new, most_kept(places));
+                keep_places(places, &favoured, &new.items, scores);
             }
         }
     }

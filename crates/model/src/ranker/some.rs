@@ -8,7 +8,7 @@
 use super::{Ranker, TermSpace, distinct};
 use crate::columns::Columns;
 use crate::evaluate::Query;
-use crate::places::Others;
+use crate::places::{Others, most_kept};
 use rayon::prelude::*;
 use semrank_core::ItemId;
 
@@ -109,7 +109,8 @@ impl Ranker<'_> {
     /// Raises the scores of items that a place is kept for.
     fn lift(&self, block: &[(Query, Vec<ItemId>)], sides: &Sides, out: &mut [Vec<f32>]) {
         let Some(new) = self.terms.new_items else { return };
-        let favoured = block.iter().map(|(query, _)| self.favoured(query, new));
+        let most = most_kept(self.blend.new_places as usize);
+        let favoured = block.iter().map(|(query, _)| self.favoured(query, new, most));
         let asks =
             |(at, favoured): &(usize, Vec<u32>)| block[*at].1.iter().any(|item| favoured.contains(&item.0));
         let asked: Vec<(usize, Vec<u32>)> = favoured.enumerate().filter(asks).collect();

@@ -63,6 +63,12 @@ pub(crate) struct PointwiseEvaluation {
     pub(crate) task: String,
     pub(crate) dataset: String,
     pub(crate) split: String,
+    /// Which map made scores probabilities, or why none did.
+    #[serde(default)]
+    pub(crate) calibrated: String,
+    /// What a reader of the figures has to know before.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) warnings: Vec<String>,
     /// Rows whose labels can still change, left out.
     pub(crate) immature: usize,
     /// Of conversions: clicks that have no conversion label, left out.
@@ -197,6 +203,8 @@ fn find(
         task: task.name().into(),
         dataset: prepared.data.dataset.meta.name.clone(),
         split: part.name().into(),
+        calibrated: trained.calibrations.about.join("; "),
+        warnings: warnings(&of_all, given_click.as_ref()),
         immature: all - closed,
         unlabelled: closed - rows.len(),
         measured: of_all,
@@ -243,6 +251,31 @@ fn measured(prepared: &Prepared, each: impl Iterator<Item = (usize, bool, f64)>)
         out.scores.push(score);
     }
     (measure(prepared, &out), out)
+}
+
+/// Rows below which figures say little: the 95 % interval of an AUC of .7 is then wider than .14 at even odds.
+const ENOUGH_ROWS: usize = 200;
+
+/// What is wrong with figures, or with how much they say.
+fn warnings(all: &Measured, given_click: Option<&Measured>) -> Vec<String> {
+    let mut out = Vec::new();
+    for (measured, of) in std::iter::once((all, "")).chain(given_click.map(|given| (given, " given a click")))
+    {
+        let scores = &measured.scores;
+        if (1..ENOUGH_ROWS).contains(&scores.rows) {
+            out.push(format!(
+                "only {} rows{of} were measured: small differences between models are mostly chance",
+                scores.rows
+            ));
+        }
+        if let Some(ne) = scores.ne.filter(|&ne| ne > 1.0) {
+            out.push(format!(
+                "normalised entropy{of} is {ne:.4}, above 1: to predict the base rate for every row would be better than these \
+                 probabilities"
+            ));
+        }
+    }
+    out
 }
 
 /// `user item label score`, rows in the order of the file.

@@ -29,6 +29,7 @@ pub(crate) use scores::{ScoredRows, TestScores};
 
 use super::data::Data;
 use super::folder::{Lock, RunFolder};
+use super::kept::Kept;
 use super::stage::Done;
 use super::{Job, Tokenized};
 use crate::config::{Config, Task};
@@ -169,7 +170,8 @@ pub(super) fn run(job: &Job, json: bool, report: bool) -> Result<(), Error> {
     let summary = Summary {
         run: prepared.folder.path(),
         best_epoch: trained.facts.best_epoch,
-        epochs: trained.facts.curve.len(),
+        epochs: trained.facts.curve.last().map_or(0, |pass| pass.epoch),
+        validated: trained.facts.curve.iter().any(|pass| pass.validation_loss.is_some()),
         evaluation: evaluation.as_ref(),
         stages: &stages,
         wall_seconds: started.elapsed().as_secs_f64(),
@@ -186,6 +188,8 @@ struct Summary<'a> {
     evaluation: Option<&'a evaluation::PointwiseEvaluation>,
     best_epoch: usize,
     epochs: usize,
+    #[serde(skip)]
+    validated: bool,
     stages: &'a [Done],
     wall_seconds: f64,
     peak_rss_mb: Option<f64>,
@@ -195,7 +199,9 @@ impl Summary<'_> {
     fn text(&self) -> String {
         let mut out = self.evaluation.map_or(String::new(), |evaluation| evaluation.text());
         if self.best_epoch > 0 {
-            out += &format!("epoch {} of {} was kept\n", self.best_epoch, self.epochs);
+            let (best, done, validated) = (self.best_epoch, self.epochs, self.validated);
+            let kept = Kept { best, done, validated, perfect: false };
+            out += &format!("{}\n", kept.sentence("pointwise.epochs"));
         }
         out += &super::stages_text(self.stages, self.wall_seconds, self.peak_rss_mb);
         out + &super::ending(self.run, self.stages, &["evaluate {run} --json", "compare {run} OTHER-RUN"])

@@ -36,19 +36,21 @@ pub(super) struct Calibrations {
     pub(super) click: Calibration,
     /// Of conversions given a click.
     pub(super) conversion: Calibration,
+    /// What each map is, or why there is none: of clicks, then of conversions where they are predicted.
+    pub(super) about: Vec<String>,
 }
 
 /// A trained model that can be asked.
 pub(super) struct Trained<'a> {
     trainer: PointwiseTrainer<'a>,
     pub(super) facts: PointwiseFacts,
-    calibrations: Calibrations,
+    pub(super) calibrations: Calibrations,
 }
 
 impl Trained<'_> {
     /// Calibrated scores of rows, in their order, that no one asks for again.
     pub(super) fn score_last(&mut self, rows: &[usize], position: Position) -> Result<Vec<Score>, Error> {
-        let Calibrations { click, conversion } = &self.calibrations;
+        let Calibrations { click, conversion, .. } = &self.calibrations;
         let mut scores = self.trainer.score_last(rows, position)?;
         for score in &mut scores {
             score.click_log_odds = click.apply(score.click_log_odds);
@@ -202,11 +204,16 @@ fn calibrate(prepared: &Prepared, trainer: &mut PointwiseTrainer) -> Result<Cali
     let clicks = each().filter_map(|(row, score, known)| labelled(row, score.click_log_odds, known.click));
     let conversions =
         each().filter_map(|(row, score, known)| labelled(row, score.conversion_log_odds?, known.conversion));
-    let conversion = match prepared.goal() {
-        Goal::Ctr => Calibration::None,
-        Goal::Oc => fit_map(kind, (trainer, conversions), "conversions"),
-    };
-    Ok(Calibrations { click: fit_map(kind, (trainer, clicks), "clicks"), conversion })
+    let fit = |rows: Vec<Labelled>, label| fit_map(kind, (trainer, rows), label, scores.len());
+    let (click, about_clicks) = fit(clicks.collect(), "click");
+    let mut out = Calibrations { click, about: vec![about_clicks], ..Calibrations::default() };
+    if prepared.goal() == Goal::Oc {
+        let (conversion, about) = fit(conversions.collect(), "conversion");
+        out.conversion = conversion;
+        out.about = vec![format!("clicks {}", out.about[0]), format!("conversions {about}")];
+    }
+    note(&format!("model: {}", out.about.join("; ")));
+    Ok(out)
 }
 
 /// A row that a map is fitted on.
@@ -217,31 +224,55 @@ struct Labelled {
     label: bool,
 }
 
+/// A map and what is to be said of it, e.g. `not calibrated: no validation rows`.
 fn fit_map(
     kind: CalibrationKind,
-    (trainer, rows): (&PointwiseTrainer, impl Iterator<Item = Labelled>),
-    what: &str,
-) -> Calibration {
+    (trainer, rows): (&PointwiseTrainer, Vec<Labelled>),
+    label: &str,
+    validation_rows: usize,
+) -> (Calibration, String) {
     let (mut scores, mut labels, mut weights) = (Vec::new(), Vec::new(), Vec::new());
     for Labelled { row, score, label } in rows {
         scores.push(score);
         labels.push(label);
         weights.push(trainer.weight(row));
     }
+    let none = |why: String| (Calibration::None, format!("not calibrated: {why}"));
+    if kind == CalibrationKind::None {
+        return none("pointwise.calibration=none".into());
+    }
+    if validation_rows == 0 {
+        return none("no validation rows".into());
+    }
     if scores.is_empty() {
-        note(&format!(
-            "calibration of {what}: none, because no such label of a validation row is known before the first test row"
-        ));
-        return Calibration::None;
+        return none(format!("no {label} label of a validation row is known before the first test row"));
     }
     let sample = Sample { scores: &scores, labels: &labels, weights: Some(&weights) };
     let fitted = match kind {
-        CalibrationKind::None => Ok(Calibration::None),
-        CalibrationKind::Platt => Platt::fit(&sample).map(Calibration::Platt),
         CalibrationKind::Isotonic => Isotonic::fit(&sample).map(Calibration::Isotonic),
+        CalibrationKind::None | CalibrationKind::Platt => Platt::fit(&sample).map(Calibration::Platt),
     };
-    fitted.unwrap_or_else(|error| {
-        note(&format!("calibration of {what}: none, because {error}"));
-        Calibration::None
-    })
+    match fitted {
+        Ok(map) => {
+            let about = format!("calibrated on {} validation rows: {}", scores.len(), described(&map));
+            (map, about)
+        }
+        Err(error) => none(error.to_string()),
+    }
+}
+
+/// A map in words.
+fn described(map: &Calibration) -> String {
+    match map {
+        Calibration::Platt(Platt { slope, intercept, unbounded: None }) => {
+            format!("Platt, slope {slope:.2}, intercept {intercept:+.2}")
+        }
+        Calibration::Platt(Platt { slope, intercept, unbounded: Some(likeliest) }) => {
+            let what =
+                if likeliest > slope { "scores hardly differ" } else { "scores order these rows wrongly" };
+            format!("Platt, slope {slope:.2} instead of {likeliest:.2}, as {what}, intercept {intercept:+.2}")
+        }
+        Calibration::Isotonic(map) => format!("isotonic, {} pools", map.pools()),
+        Calibration::Sampling { .. } | Calibration::None => "as they are".into(),
+    }
 }

@@ -16,8 +16,9 @@ const NAME: usize = 31;
 
 /// The whole table.
 pub(super) fn text(evaluation: &PointwiseEvaluation) -> String {
-    let PointwiseEvaluation { dataset, task, split, measured, .. } = evaluation;
-    let mut out = format!("{dataset}: {task} of {split} (calibrated)\n") + &left_out(evaluation);
+    let PointwiseEvaluation { dataset, task, split, measured, calibrated, warnings, .. } = evaluation;
+    let mut out = format!("{dataset}: {task} of {split} ({calibrated})\n") + &left_out(evaluation);
+    out.extend(warnings.iter().map(|warning| format!("warning: {warning}\n")));
     if measured.scores.rows == 0 {
         return out;
     }

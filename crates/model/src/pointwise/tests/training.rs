@@ -291,6 +291,8 @@ fn a_probability_that_rounds_to_1_costs_what_its_log_odds_say() {
     // So slow that the parameters stay where they are.
     let settings = PointwiseSettings { rate: 1e-30, table_rate: 1e-30, epochs: 1, average: 0.0, ..small() };
     world.with_trainer((&settings, &TrainSettings::default()), |mut trainer| {
+        // A training under way does not begin at its base rate again.
+        trainer.stepper.step = 1;
         trainer.stepper.network.set_bias(HeadColumns::CLICK, 60.0);
         assert!(trainer.fit(&mut |_, _| true).unwrap());
         let rows: Vec<usize> = world.examples.rows(Part::Valid).collect();
