@@ -165,8 +165,9 @@ fn distill_verb(args: &DistillArgs) -> Result<(), Error> {
     let options = DistillOptions { dim: args.dim, sif: args.sif };
     let made = match spec.kind() {
         "bert" => {
-            // Single tokens are read: neither a length nor a prompt would change them.
-            spec.clone().finish(&[])?;
+            let reason =
+                "it is distilled by the model's own settings, one token at a time: leave the options out";
+            spec.clone().finish(&[]).map_err(|_| spec.error(reason))?;
             let bert = TrainableBert::open(&mut spec, usize::MAX)?;
             distill_ids(&folder, |tokens| Ok(bert.vectors(tokens)), &args.out, options)?
         }

@@ -7,7 +7,7 @@ const COLUMNS: usize = 80;
 
 const EXAMPLES: &str = "\
 Examples:
-  semrank embed --items ads.csv --item-id sku --text title,brand --out ads.parquet
+  semrank embed --items ads.csv --item-id sku --text title,brand --out v.parquet
   semrank model fetch minilm
   semrank embed --items ads.csv --encoder bert:models/minilm --out ads.parquet
   semrank embed --items ads.csv --encoder 'bert:models/e5?prompt=passage: ' \\

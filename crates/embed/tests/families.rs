@@ -162,6 +162,9 @@ fn what_training_writes_is_the_same_model_for_other_tools() {
         for file in ["config.json", "tokenizer.json", "modules.json", "1_Pooling/config.json", PROMPTS] {
             assert!(new.join(file).is_file(), "{family}: {file}");
         }
+        let config = std::fs::read(new.join("config.json")).expect("a file");
+        let config: Value = serde_json::from_slice(&config).expect("JSON");
+        assert_eq!(config["dtype"], "float32", "the weights are written so");
         if family == "camembert" {
             let note = open(&new, "").expect("a model").notes().join("\n");
             assert!(note.contains("default prompt") && note.contains("\"blue \""), "{note}");

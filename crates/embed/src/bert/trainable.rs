@@ -10,9 +10,11 @@ use crate::prompt::Prompt;
 use crate::{Document, Error, ModelFolder, Spec, Tokenizer};
 use rayon::prelude::*;
 use semrank_nn::unit_rows;
+use serde_json::{Map, Value};
 use std::path::Path;
 
 const TEXTS_PER_TASK: usize = 64;
+const CONFIG: &str = "config.json";
 
 /// An encoder with its parameters.
 #[derive(Debug)]
@@ -33,8 +35,7 @@ pub struct TrainableBert {
 }
 
 /// Files of a model folder, besides those of its modules, that say how it is used; those that there are, are copied.
-const COMPANIONS: [&str; 12] = [
-    "config.json",
+const COMPANIONS: [&str; 11] = [
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -78,6 +79,8 @@ impl TrainableBert {
     /// A source file that cannot be read any more, or a file that cannot be written.
     pub fn write(&self, params: &[f32], dir: &Path) -> Result<(), Error> {
         let modules = super::config::module_files(&self.folder)?;
+        let config = dir.join(CONFIG);
+        std::fs::write(&config, self.config_json()?).map_err(Error::io("write", config))?;
         let companions = COMPANIONS.map(str::to_owned).into_iter().chain(modules);
         for file in companions.filter(|file| self.folder.has(file)) {
             let path = dir.join(&file);
@@ -90,6 +93,15 @@ impl TrainableBert {
         let bytes = weights::replace(&source, self.family, &self.model, params)?;
         let path = dir.join(WEIGHTS);
         std::fs::write(&path, bytes).map_err(Error::io("write", path))
+    }
+
+    /// The model's configuration with the number type that is written: by another one, tools would round the weights.
+    fn config_json(&self) -> Result<String, Error> {
+        let mut config: Map<String, Value> = self.folder.read_json(CONFIG)?;
+        for key in ["dtype", "torch_dtype"] {
+            config.entry(key).and_modify(|kind| *kind = "float32".into());
+        }
+        Ok(format!("{:#}\n", Value::Object(config)))
     }
 
     /// Token ids of a document, special tokens included.
