@@ -103,7 +103,7 @@ impl Shown<'_> {
             return end_ms;
         }
         let known = self.before(end_ms.saturating_sub(window_ms));
-        let least = rows(LEAST_TRAINING + reserved);
+        let least = rows(LEAST_TRAINING + reserved).max(1);
         let end = if known >= rows(share) + least { known } else { most };
         self.after(end.saturating_sub(rows(share)))
     }

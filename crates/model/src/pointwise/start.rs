@@ -49,6 +49,8 @@ impl BaseRates {
     fn add(&mut self, lesson: Lesson, weight: f64) {
         match lesson {
             Lesson::Click(label) => self.click.add(label, weight),
+            Lesson::EarlyClick => self.click.add(true, weight),
+            Lesson::Dwell => {}
             Lesson::Conversion(label) | Lesson::Fake(label) | Lesson::Elapsed(label) => {
                 self.conversion.add(label, weight);
             }

@@ -391,12 +391,13 @@ pub(crate) fn set_parts(examples: &mut [Example], first: i64, log: (i64, i64), w
     let before = |time: i64| bins.iter().filter(|&&bin| bin < time).count();
     let cut = |over: i64, others: f64| {
         let known = before(over - window);
-        let rows = if known >= share(0.1) + share(1.0 / 3.0 + others) { known } else { before(over) };
+        let rows = if known >= share(0.1) + share(1.0 / 3.0 + others).max(1) { known } else { before(over) };
         let wanted = rows - share(0.1);
-        bins.iter().copied().find(|&bin| before(bin) >= wanted).unwrap_or(i64::MAX)
+        let after_all = bins.last().map_or(0, |last| last + 1);
+        bins.iter().copied().find(|&bin| before(bin) >= wanted).unwrap_or(after_all)
     };
     let test = cut(log.1 + 1, 0.1);
-    let valid = cut(test.min(log.1 + 1), 0.0);
+    let valid = cut(test, 0.0);
     for example in examples {
         let part = match example.time {
             time if time >= test => "test",
