@@ -18,12 +18,6 @@ fn what_cannot_be_tokenized_is_refused_with_advice() {
             assert!(said.contains(text), "no {text:?} in: {said}");
         }
     };
-    let split = "data.split=leave-one-out";
-    refuses(
-        &["tokens.codes=200", split],
-        &["120 items cannot be given 200 codes a level", "lower tokens.codes"],
-    );
-    assert!(!Path::new(&out).exists(), "a refused run leaves nothing behind");
     refuses(
         &["model.content=false", "model.prefixes=false"],
         &["has no semantic ids", "model.prefixes to be true"],

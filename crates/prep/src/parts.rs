@@ -132,7 +132,7 @@ mod tests {
         let settings = PrepSettings::default();
         assert_eq!(parts(&settings, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 0), "........vt");
         assert_eq!(parts(&settings, &[1, 2, 3, 4, 5, 6, 7, 8, 8, 8], 0), "..........");
-        assert_eq!(parts(&settings, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 9], 0), "........vv");
+        assert_eq!(parts(&settings, &[1, 2, 3, 4, 5, 6, 7, 7, 9, 10], 0), "........vt");
     }
 
     #[test]

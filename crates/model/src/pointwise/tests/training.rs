@@ -321,7 +321,8 @@ fn likeness_by_shared_labels_ends_where_the_setting_says_and_that_can_be_asked()
 #[test]
 fn where_no_validation_label_is_known_in_time_the_last_epoch_is_kept() {
     let world = World::new(900, 4).logging_hours(24);
-    world.with_trainer((&small(), &TrainSettings::default()), |mut trainer| {
+    let settings = PointwiseSettings { min_steps: 0, ..small() };
+    world.with_trainer((&settings, &TrainSettings::default()), |mut trainer| {
         let valid = world.examples.rows(Part::Valid);
         assert!(valid.into_iter().all(|row| trainer.choosing(row).click.is_none()));
         assert!(trainer.fit(&mut |_, _| true).unwrap());
