@@ -95,8 +95,8 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn new(pattern: &'a [u32]) -> Self {
         let mut search = Search { pattern, borders: vec![0; pattern.len()] };
-        for at in 1..pattern.len() {
-            search.borders[at] = search.next(search.borders[at - 1], pattern[at]);
+        for (at, &item) in pattern.iter().enumerate().skip(1) {
+            search.borders[at] = search.next(search.borders[at - 1], item);
         }
         search
     }
