@@ -453,6 +453,28 @@ fn options_out_of_range_are_refused() {
 }
 
 #[test]
+fn a_prompt_stands_before_every_text_that_there_is() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("a.gguf");
+    std::fs::write(&path, TinyGguf::new().bytes()).expect("a file");
+    let vectors = |options: &str, text: &str| {
+        let spec = Spec::parse(&format!("llama:{}?max_tokens=16{options}", path.display())).expect("a spec");
+        let encoder = open(spec).expect("an encoder");
+        let fields = [Field { name: "title", text }];
+        let mut out = vec![0.0; encoder.width()];
+        encoder.encode(&[Document { id: "1", fields: &fields }], &mut out).expect("a vector");
+        (out, encoder.fingerprint().to_owned())
+    };
+    let (with, fingerprint) = vectors("&prompt=hel", "lo");
+    let (same, plain) = vectors("", "hello");
+    assert!(
+        with == same && fingerprint != plain && fingerprint.ends_with("&prompt=\"hel\""),
+        "{fingerprint}"
+    );
+    assert!(vectors("&prompt=hel", "").0.iter().all(|&value| value == 0.0), "no text, no vector");
+}
+
+#[test]
 fn a_written_folder_is_the_same_model_from_either_format_and_with_fewer_layers() {
     let prompt = [1, 4, 2];
     for layers in [None, Some(1)] {
