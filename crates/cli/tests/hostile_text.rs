@@ -1,6 +1,8 @@
 //! Text from data is shown, never obeyed: no control or direction character of a title, an id or a file name reaches a terminal,
 //! pages keep it apart from their own text, and JSON has it exactly.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::{bytes, fail, json, run_args, succeed};

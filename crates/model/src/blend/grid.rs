@@ -68,7 +68,7 @@ impl Grid {
 
     /// How far a combination is from [`Grid::middle`]: another policy counts 1, another prior up to 1, each weight up to about 1
     /// at either end of its list.
-    pub(super) fn from_middle(&self, point: Point) -> f64 {
+    pub(super) fn distance_from_middle(&self, point: Point) -> f64 {
         let (middle, sizes) = (self.middle(), self.sizes());
         let axis = |axis: usize| {
             let steps = point[axis].abs_diff(middle[axis]) as f64;

@@ -165,7 +165,7 @@ impl Search<'_> {
         for round in 1.. {
             let before = best_value;
             for (&point, ndcg) in points.iter().zip(self.ndcg_10(&points, (cases, round), say)) {
-                let value = ndcg - head_start * self.grid.from_middle(point);
+                let value = ndcg - head_start * self.grid.distance_from_middle(point);
                 if value > best_value {
                     (best, best_value, best_ndcg) = (point, value, ndcg);
                 }
@@ -300,9 +300,9 @@ mod tests {
         let search = Search { terms: &terms, priors: &priors, grid: &grid, tile_items: TILE_ITEMS };
         let best = |cases: &[Case]| search.best(&Ranked::Whole(cases.to_vec()), &mut |_| ()).0;
         // A case that no combination ranks among the first ten says nothing, and two of random targets say next to nothing.
-        assert_eq!(grid.from_middle(grid.middle()), 0.0);
+        assert_eq!(grid.distance_from_middle(grid.middle()), 0.0);
         for two in cases.chunks(2) {
-            let away = grid.from_middle(best(two));
+            let away = grid.distance_from_middle(best(two));
             assert!(away <= 2.0, "{away} for two cases");
         }
         assert_eq!(best(&[]), grid.middle());
