@@ -64,6 +64,11 @@ pub(crate) enum Error {
     /// An item that is not in the catalogue.
     #[error("the data set has no item `{item}`")]
     UnknownItem { item: String, nearest: Option<String> },
+    /// Nobody has a target after a cut and a history before it.
+    #[error(
+        "divided by time, data set `{dataset}` has no validation or no test case: nobody has events before and after the cut"
+    )]
+    NoCasesInTime { dataset: String, others: usize },
     /// Nothing to train from, or nothing to test on.
     #[error("data set `{dataset}` has {what}")]
     TooSmall { dataset: String, what: &'static str },
@@ -184,6 +189,9 @@ impl Error {
             }
             Error::UnknownItem { nearest, .. } => {
                 nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`?"))
+            }
+            Error::NoCasesInTime { others, .. } => {
+                Some(format!("--set data.split=leave-one-out has {others} test cases"))
             }
             Error::TooSmall { .. } => {
                 Some("a user needs at least three events for leave-one-out: history, validation, test".into())

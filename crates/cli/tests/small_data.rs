@@ -197,3 +197,17 @@ fn tokenize_makes_do_with_fewer_codes_as_run_does() {
     let of_run = json(&succeed_in(folder.path(), &words("tokens report run --json")));
     assert_eq!(found["levels"], of_run["levels"]);
 }
+
+#[test]
+fn sessions_of_one_day_each_are_told_which_split_has_cases() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = |session: usize, at: usize| {
+        format!("s{session},i{},{}\n", (session + at) % 9, 1_700_000_000 + session * 86_400)
+    };
+    let lines: String = (0..40).flat_map(|session| (0..4).map(move |at| line(session, at))).collect();
+    std::fs::write(folder.path().join("events.csv"), format!("user,item,timestamp\n{lines}")).unwrap();
+    succeed_in(folder.path(), &words("import --events events.csv --out data"));
+    let said = stderr(&call_in(folder.path(), &words("run --data data --out run")));
+    assert!(said.contains("nobody has events before and after the cut"), "{said}");
+    assert!(said.contains("--set data.split=leave-one-out has 40 test cases"), "{said}");
+}

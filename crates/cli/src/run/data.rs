@@ -72,7 +72,15 @@ impl Data {
         if self.split.kind == SplitKind::Time && self.is_one_moment() {
             return Err(Error::OneMoment { dataset: self.dataset.meta.name.clone() });
         }
-        let small = |what| Err(Error::TooSmall { dataset: self.dataset.meta.name.clone(), what });
+        let dataset = || self.dataset.meta.name.clone();
+        let is_empty = self.split.test.is_empty() || self.split.validation.is_empty();
+        if is_empty && self.split.kind == SplitKind::Time {
+            let others = self.cases_of(Part::Test, SplitKind::LeaveOneOut)?;
+            if others > 0 {
+                return Err(Error::NoCasesInTime { dataset: dataset(), others });
+            }
+        }
+        let small = |what| Err(Error::TooSmall { dataset: dataset(), what });
         if self.split.test.is_empty() {
             return small("no test case: no user has a target with a history before it");
         }
