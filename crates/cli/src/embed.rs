@@ -146,7 +146,7 @@ pub(crate) fn embed(args: &EmbedArgs) -> Result<(), Error> {
     }
     summary.notes.iter().for_each(|remark| note(remark));
     output::text(&format!(
-        "{}: {} items, {} texts encoded, {} at hand, width {}\n{:.1} s, {:.0} texts a CPU second\n",
+        "{}: {} items, {} texts encoded, {} from the cache, width {}\n{:.1} s, {:.0} texts per CPU second\n",
         summary.out.display(),
         summary.items,
         summary.encoded,

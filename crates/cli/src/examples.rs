@@ -26,7 +26,8 @@ Examples:
 pub(crate) const RECOMMEND: &str = "\
 Examples:
   semrank recommend shop-run --user A2 -k 5 --explain
-  semrank recommend shop-run --user A2 --json";
+  semrank recommend shop-run --history i17,i4,i9               somebody the log does not have
+  semrank recommend shop-run --new-user --json";
 
 pub(crate) const SCORE: &str = "\
 Example, with a file of one pair per line:

@@ -228,7 +228,7 @@ fn notes(runs: &[Run], records: &[Record]) -> Vec<String> {
         let (encoded, cached) = (count(ENCODED), count(CACHED));
         if cached > encoded {
             notes.push(format!(
-                "{}: {cached} of {} vectors of texts were at hand, so that its cost leaves encoding them out",
+                "{}: {cached} of {} vectors of texts came from the cache, so its cost leaves encoding them out",
                 run.name,
                 cached + encoded
             ));

@@ -109,7 +109,7 @@ fn encode(data: &Data, embedder: &mut Embedder) -> Result<ItemFeatures, Error> {
     let features = ItemFeatures::encode(&data.dataset.catalog, embedder)?;
     let stats = embedder.stats();
     if stats.cached > 0 {
-        note(&format!("features: {} of {} texts were at hand", stats.cached, stats.items));
+        note(&format!("features: {} of {} texts came from the cache", stats.cached, stats.items));
     }
     embedder.encoder().notes().iter().for_each(|remark| note(&format!("features: {remark}")));
     Ok(features)
