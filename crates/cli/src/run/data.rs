@@ -173,7 +173,7 @@ impl Data {
         Ok(ItemColumn::open(&self.path, &self.dataset, name, time)?.unwrap_or_default())
     }
 
-    /// Head, torso, tail or new, one an item.
+    /// Head, torso, tail or new, one per item.
     pub(crate) fn segments(&self) -> Vec<Segment> {
         segments(self.scope.counts(), |item| self.dataset.catalog.name(ItemId(narrow::index(item))))
     }

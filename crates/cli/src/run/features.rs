@@ -10,7 +10,7 @@ use semrank_embed::{Embedder, Fit, ItemFeatures, Source, is_fitted, open};
 use semrank_model::artefact::{load_features, save_features};
 use serde_json::json;
 
-/// Among the counts of the stage: texts that encoders saw, and those whose vectors were at hand, so that the stage's times
+/// Among the counts of the stage: texts that encoders saw, and those whose vectors came from the cache, so that the stage's times
 /// leave them out.
 pub(crate) const ENCODED: &str = "texts_encoded";
 pub(crate) const CACHED: &str = "texts_cached";

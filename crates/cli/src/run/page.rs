@@ -2,6 +2,7 @@
 //! recommended.
 
 use super::Finished;
+use crate::config::Config;
 use crate::error::Error;
 use crate::evaluate::{Evaluation, policy};
 use crate::recommend::{Recommendation, Recommender, when};
@@ -108,9 +109,7 @@ fn dataset(finished: &Finished) -> DatasetFacts {
 }
 
 fn settings(finished: &Finished) -> Vec<(String, String)> {
-    let config = serde_json::json!(finished.config);
-    let mut out = vec![("seed".to_owned(), finished.seed.to_string())];
-    for (section, key) in [
+    let keys = [
         ("model", "dim"),
         ("model", "blocks"),
         ("model", "history"),
@@ -120,11 +119,19 @@ fn settings(finished: &Finished) -> Vec<(String, String)> {
         ("train", "batch"),
         ("train", "rate"),
         ("features", "dim"),
-    ] {
+    ];
+    shown_settings(&finished.config, finished.seed, &keys)
+}
+
+/// The seed and some settings, given by section and key, as a page shows them.
+pub(super) fn shown_settings(config: &Config, seed: u64, keys: &[(&str, &str)]) -> Vec<(String, String)> {
+    let config = serde_json::json!(config);
+    let value = |&(section, key): &(&str, &str)| {
         let value = config[section][key].to_string();
-        out.push((format!("{section}.{key}"), value.trim_matches('"').to_owned()));
-    }
-    out
+        (format!("{section}.{key}"), value.trim_matches('"').to_owned())
+    };
+    let seed = ("seed".to_owned(), seed.to_string());
+    std::iter::once(seed).chain(keys.iter().map(value)).collect()
 }
 
 fn timings(finished: &Finished) -> Vec<(String, f64)> {

@@ -144,7 +144,7 @@ impl Prepared {
         if self.config.task == Task::Oc { Goal::Oc } else { Goal::Ctr }
     }
 
-    /// Head, torso, tail or new, one an item, by the training rows.
+    /// Head, torso, tail or new, one per item, by the training rows.
     pub(super) fn segments(&self) -> Vec<Segment> {
         let catalog = &self.data.dataset.catalog;
         let counts = training_counts(&self.examples, catalog.len());

@@ -1,5 +1,6 @@
 //! What the page of a ranking task says beside its figures: the data, the settings, and the rows with the highest predictions.
 
+use super::super::page::shown_settings;
 use super::Prepared;
 use super::scores::ScoredRows;
 use crate::recommend::when;
@@ -60,22 +61,15 @@ fn data(prepared: &Prepared) -> Vec<(String, String)> {
 
 /// The seed, and what a reader wants to know first; the run's manifest has everything.
 fn settings(prepared: &Prepared) -> Vec<(String, String)> {
-    let config = serde_json::json!(prepared.config);
     let keys = [
         ("content", "encoder"),
         ("model", "content"),
         ("model", "prefixes"),
         ("pointwise", "dim"),
-        ("pointwise", "history"),
         ("pointwise", "rate"),
         ("train", "delay"),
     ];
-    let value = |(section, key): &(&str, &str)| {
-        let value = config.get(section)?.get(key)?.to_string();
-        Some((format!("{section}.{key}"), value.trim_matches('"').to_owned()))
-    };
-    let seed = ("seed".to_owned(), prepared.seed.to_string());
-    [seed].into_iter().chain(keys.iter().filter_map(value)).collect()
+    shown_settings(&prepared.config, prepared.seed, &keys)
 }
 
 fn examples(prepared: &Prepared, measured: &ScoredRows) -> Vec<Example> {
