@@ -15,14 +15,14 @@ use crate::output::{self, note};
 use crate::{interrupt, resources, shell};
 use clap::{Args, Subcommand};
 use semrank_core::Catalog;
-use semrank_data::import::TextColumns;
-use semrank_data::{Dataset, write_atomically};
-use semrank_embed::bert::TrainableBert;
-use semrank_embed::distill::{DistillOptions, distill, distill_ids};
-use semrank_embed::hash::{FeatureSettings, SparseMatrix, fit_tfidf};
+use semrank_data::{Dataset, import::TextColumns, write_atomically};
 use semrank_embed::{
     Document, EmbedStats, Embedder, Fit, ModelFolder, Source, Spec, TextFile, VectorColumns, VectorWriter,
-    check_id, hash_settings, open, side_by_side,
+    bert::TrainableBert,
+    check_id,
+    distill::{DistillOptions, distill, distill_ids},
+    hash::{FeatureSettings, SparseMatrix, fit_tfidf},
+    hash_settings, open, side_by_side,
 };
 use serde::Serialize;
 use std::io::Write;

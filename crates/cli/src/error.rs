@@ -14,7 +14,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
-    Setting(#[from] semrank_model::SettingError),
+    Setting(#[from] semrank_tower::SettingError),
     #[error(transparent)]
     Features(#[from] semrank_embed::hash::FeatureError),
     #[error(transparent)]
@@ -22,13 +22,13 @@ pub(crate) enum Error {
     #[error(transparent)]
     Tokens(#[from] semrank_tokens::Error),
     #[error(transparent)]
-    Evaluate(#[from] semrank_model::evaluate::EvaluateError),
+    Evaluate(#[from] semrank_measure::ranking::EvaluateError),
     #[error(transparent)]
-    Fit(#[from] semrank_model::FitError),
+    Fit(#[from] semrank_sequence::FitError),
     #[error(transparent)]
-    Diverged(#[from] semrank_model::pointwise::Diverged),
+    Diverged(#[from] semrank_response::Diverged),
     #[error(transparent)]
-    Artefact(#[from] semrank_model::artefact::Error),
+    Artefact(#[from] semrank_tower::artefact::Error),
     #[error(transparent)]
     Simulate(#[from] semrank_sim::Error),
     /// The program `semrank-prep` cannot be started.
@@ -166,8 +166,8 @@ impl Error {
             Error::Setting(_) | Error::Features(_) => {
                 Some("`semrank config` prints every setting with its meaning and default".into())
             }
-            Error::Evaluate(semrank_model::evaluate::EvaluateError::NotANumber { .. })
-            | Error::Fit(semrank_model::FitError::Diverged { .. }) => {
+            Error::Evaluate(semrank_measure::ranking::EvaluateError::NotANumber { .. })
+            | Error::Fit(semrank_sequence::FitError::Diverged { .. }) => {
                 Some("try a lower train.rate (or content.rate, where content is trained), or train.clip=1".into())
             }
             Error::Diverged(_) => {
@@ -245,7 +245,7 @@ impl Error {
             Error::BadPair { .. } => Some(
                 "a pair is a user and an item by the ids of the data set; --skip-unknown leaves out pairs of others".into(),
             ),
-            Error::Evaluate(semrank_model::evaluate::EvaluateError::UnwritableId { .. }) => {
+            Error::Evaluate(semrank_measure::ranking::EvaluateError::UnwritableId { .. }) => {
                 Some("write the predictions to a .csv or a .parquet file, which hold every id".into())
             }
             Error::Embed(error) => error.help(),

@@ -18,11 +18,11 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use semrank_core::{ItemId, UserId, narrow};
 use semrank_data::StagedDir;
-use semrank_embed::{Error as EmbedError, Kept, Spec, Trainable};
-use semrank_model::{
-    FinetuneSettings, InterestRecall, Losses, TextLayers, TrainingData, UnitVectors, engagements, finetune,
-    finetune_clicks, interest_recall, vectors_of,
+use semrank_embed::{
+    Error as EmbedError, FinetuneSettings, Kept, Losses, Spec, TextLayers, Trainable, engagements, finetune,
+    finetune_clicks, vectors_of,
 };
+use semrank_sequence::{InterestRecall, TrainingData, UnitVectors, interest_recall};
 use serde::Serialize;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -233,7 +233,7 @@ impl Summary<'_> {
 /// What is learned from, and that of held-out users.
 enum Examples {
     Pairs([Vec<[u32; 2]>; 2]),
-    Engagements([Vec<semrank_model::Engagement>; 2]),
+    Engagements([Vec<semrank_embed::Engagement>; 2]),
 }
 
 impl Examples {
@@ -249,7 +249,7 @@ impl Examples {
         let parts = ends.each_ref().map(|ends| TrainingData { train_ends: ends, ..all });
         match objective {
             Objective::CoEngagement => Examples::Pairs(parts.map(|part| part.pairs(gap))),
-            Objective::Click => Examples::Engagements(parts.map(|part| engagements(&part))),
+            Objective::Click => Examples::Engagements(parts.map(|part| engagements(&part.engaged()))),
         }
     }
 
@@ -284,9 +284,14 @@ impl Examples {
             Examples::Pairs([learned, held]) => {
                 finetune(layers, data.dataset.catalog.len(), (learned, held), settings, seed, say)
             }
-            Examples::Engagements([learned, held]) => {
-                finetune_clicks(layers, &data.training(&[], None), (learned, held), settings, seed, say)
-            }
+            Examples::Engagements([learned, held]) => finetune_clicks(
+                layers,
+                &data.training(&[], None).engaged(),
+                (learned, held),
+                settings,
+                seed,
+                say,
+            ),
         };
         trained.map_err(|error| match error {
             EmbedError::Stopped => Error::Interrupted { resume: None },

@@ -10,8 +10,10 @@
 
 use crate::shell;
 use clap::{Args, ValueEnum};
-use semrank_data::import::{Format, Mapping, Options, PartFiles, TimeUnit, UnknownItems};
-use semrank_data::{Error, ImportReport};
+use semrank_data::{
+    Error, ImportReport,
+    import::{Format, Mapping, Options, PartFiles, TimeUnit, UnknownItems},
+};
 use std::path::PathBuf;
 
 /// Turn a catalogue and an event log into a checked data set.

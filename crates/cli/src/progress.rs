@@ -3,7 +3,7 @@
 
 use crate::output::note;
 use indicatif::{ProgressBar, ProgressStyle};
-use semrank_model::{BlendProgress, EpochReport, StepReport};
+use semrank_sequence::{BlendProgress, EpochReport, StepReport};
 use std::time::{Duration, Instant};
 
 const LINE_EVERY: Duration = Duration::from_secs(2);

@@ -12,7 +12,7 @@ use crate::run::{Extra, Finished, Job, read_json, write_json};
 use crate::{resources, shell};
 use clap::Args;
 use semrank_data::{StagedDir, write_atomically};
-use semrank_model::evaluate::Query;
+use semrank_measure::ranking::Query;
 use semrank_sim::{Market, MarketConfig};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;

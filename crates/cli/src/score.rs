@@ -14,9 +14,11 @@ use crate::output;
 use crate::run::{Finished, OpenArgs};
 use clap::Args;
 use semrank_core::{ItemId, UserId};
-use semrank_data::import::{PairColumns, PairRow};
-use semrank_data::{ColumnType, TableFile, Value};
-use semrank_model::evaluate::Query;
+use semrank_data::{
+    ColumnType, TableFile, Value,
+    import::{PairColumns, PairRow},
+};
+use semrank_measure::ranking::Query;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! The vocabulary every other crate shares: ids, events, catalogues, segments, metrics, seeded randomness, settings.
+//! The vocabulary every other crate shares: ids, events, catalogues, segments, top-k, seeded randomness, settings.
 //!
 //! Nothing here reads or writes a file. Ids are strings outside the program and dense `u32` newtypes inside
 //! ([`Dictionary`] translates); a history is a user and an end offset into one sorted [`EventLog`], never a copied
@@ -17,20 +17,19 @@ mod catalog;
 mod dictionary;
 mod events;
 mod ids;
-mod metrics;
 pub mod narrow;
 mod nearest;
-pub mod pointwise;
 mod rng;
 mod segment;
 pub mod settings;
 pub mod span;
+mod top_k;
 
 pub use catalog::{Catalog, Kind, TextColumn};
 pub use dictionary::Dictionary;
 pub use events::{Event, EventDetails, EventLog, EventLogBuilder, History};
 pub use ids::{ActionId, ItemId, UserId};
-pub use metrics::{RankMetrics, RankSummary};
 pub use nearest::nearest;
 pub use rng::Rng;
 pub use segment::{Segment, segments};
+pub use top_k::{Best, best_items};

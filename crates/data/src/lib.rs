@@ -18,6 +18,7 @@ mod examples;
 mod hash;
 pub mod import;
 mod item_column;
+mod labels;
 mod limits;
 mod lock;
 mod meta;
@@ -38,6 +39,7 @@ pub use examples::{
 };
 pub use hash::{hash_dataset, hash_file};
 pub use item_column::ItemColumn;
+pub use labels::{DAY_MS, Labels, Windows};
 pub use limits::TIMES_MS;
 pub use lock::LockedFile;
 pub use meta::Meta;

@@ -5,8 +5,10 @@
 mod common;
 
 use common::Folder;
-use semrank_data::import::{Options, import};
-use semrank_data::{Dataset, DatasetWriter, Error, EventRow, Meta, When, WriterOptions};
+use semrank_data::{
+    Dataset, DatasetWriter, Error, EventRow, Meta, When, WriterOptions,
+    import::{Options, import},
+};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -6,8 +6,10 @@ mod common;
 
 use common::{Folder, gzip};
 use proptest::prelude::*;
-use semrank_data::import::{Format, Mapping, Options, import};
-use semrank_data::{Dataset, Error};
+use semrank_data::{
+    Dataset, Error,
+    import::{Format, Mapping, Options, import},
+};
 use std::path::Path;
 
 const EVENTS: &str = "user,item,timestamp\nu,a,1700000000\n";

@@ -10,8 +10,10 @@ use arrow_array::{
 use common::{Folder, data_folder, gzip};
 use parquet::arrow::ArrowWriter;
 use semrank_core::{Dictionary, ItemId, Kind, UserId};
-use semrank_data::import::{Format, Mapping, Options, TimeUnit, UnknownItems, import};
-use semrank_data::{Dataset, ImportReport};
+use semrank_data::{
+    Dataset, ImportReport,
+    import::{Format, Mapping, Options, TimeUnit, UnknownItems, import},
+};
 use std::path::Path;
 use std::sync::Arc;
 

@@ -8,8 +8,10 @@ use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{ArrayRef, Float32Array, Float64Array, Int64Array, ListArray, StringArray, UInt64Array};
 use arrow_schema::TimeUnit;
 use common::{Folder, write_parquet};
-use semrank_data::import::{Format, Options, PartFiles, TextColumns, import};
-use semrank_data::{Dataset, Error};
+use semrank_data::{
+    Dataset, Error,
+    import::{Format, Options, PartFiles, TextColumns, import},
+};
 use std::path::PathBuf;
 use std::sync::Arc;
 

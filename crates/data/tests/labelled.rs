@@ -6,8 +6,10 @@ mod common;
 
 use arrow_array::{ArrayRef, Int64Array, StringArray};
 use common::{Folder, data_folder, write_parquet};
-use semrank_data::import::{Format, Options, PartFiles, import};
-use semrank_data::{Dataset, Examples, ImportReport, Part};
+use semrank_data::{
+    Dataset, Examples, ImportReport, Part,
+    import::{Format, Options, PartFiles, import},
+};
 use std::path::PathBuf;
 use std::sync::Arc;
 

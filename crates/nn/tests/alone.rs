@@ -1,11 +1,12 @@
 //! Promise: what is computed of a sequence has the same bytes alone as among others, and on every level of instructions.
 
 use semrank_core::Rng;
-use semrank_nn::kernel::{Level, limit};
 use semrank_nn::{
     Attention, Block, BlockConfig, BlockSaved, DecoderBlock, DecoderBlockConfig, DecoderBlockSaved,
     EncoderBlock, EncoderBlockConfig, EncoderBlockSaved, Gelu, InferenceScratch, Layout, Rotary,
-    RotaryConfig, Scalar, unit_rows,
+    RotaryConfig, Scalar,
+    kernel::{Level, limit},
+    unit_rows,
 };
 
 const LEVELS: [Level; 3] = [Level::Portable, Level::Avx2, Level::Avx512];

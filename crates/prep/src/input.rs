@@ -12,8 +12,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion::functions::core::expr_fn::nullif;
 use datafusion::logical_expr::{Expr, cast as as_type, ident, lit};
-use semrank_data::columns::Table;
-use semrank_data::{ColumnType, Examples, ExtraColumn, LOG_COLUMNS, TIMES_MS};
+use semrank_data::{ColumnType, Examples, ExtraColumn, LOG_COLUMNS, TIMES_MS, columns::Table};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

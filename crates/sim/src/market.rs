@@ -4,7 +4,8 @@ use crate::choice::{self, Choice, Moment};
 use crate::config::{Error, MarketConfig};
 use crate::items::{self, MarketItem};
 use crate::users::{self, MarketUser};
-use semrank_core::{Kind, RankMetrics, RankSummary, Rng};
+use semrank_core::{Kind, Rng};
+use semrank_measure::{RankMetrics, RankSummary};
 
 /// What a user did with an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Promises of the truth: events follow it, and there is much to learn between popularity and the oracle.
 
-use semrank_core::{RankMetrics, RankSummary};
+use semrank_measure::{RankMetrics, RankSummary};
 use semrank_sim::{Market, MarketConfig, Traits};
 use std::collections::HashMap;
 

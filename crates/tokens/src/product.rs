@@ -10,8 +10,7 @@ use crate::tokenizer::{Tokenizer, check_ids};
 use crate::vectors::{Chosen, check_finite, first_error, read_all, sample};
 use crate::{Error, Rows, SemanticIds, TokenSettings, VectorSource};
 use rayon::prelude::*;
-use semrank_core::Rng;
-use semrank_core::settings::SettingError;
+use semrank_core::{Rng, settings::SettingError};
 use std::borrow::Cow;
 use std::ops::Range;
 

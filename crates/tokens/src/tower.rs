@@ -21,10 +21,11 @@ use crate::vectors::check_finite;
 use crate::{Error, sealed};
 use rayon::prelude::*;
 use semrank_core::{Rng, narrow};
-use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
 use semrank_nn::{
     Adam, AdamState, Candidates, Dropout, Init, Layout, Linear, Masked, Scalar, Schedule, SoftmaxGrads,
-    SoftmaxLoss, gelu, gelu_backward, kernel, unit_rows, unit_rows_backward,
+    SoftmaxLoss,
+    checkpoint::{self, Checkpoint, Tensor, Values},
+    gelu, gelu_backward, kernel, unit_rows, unit_rows_backward,
 };
 use serde::{Deserialize, Serialize};
 use std::path::Path;

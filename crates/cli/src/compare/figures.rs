@@ -3,8 +3,8 @@
 use super::cost::{Cost, median, median_of_known};
 use crate::error::Error;
 use crate::run::{Record, Timing};
-use semrank_core::{RankSummary, Segment};
-use semrank_model::evaluate::Protocol;
+use semrank_core::Segment;
+use semrank_measure::{RankSummary, ranking::Protocol};
 use serde::Serialize;
 use std::path::Path;
 

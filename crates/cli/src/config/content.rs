@@ -5,7 +5,8 @@
 
 use super::ContentTraining;
 use semrank_embed::Trainable;
-use semrank_model::{LiveSettings, SettingError, Visits};
+use semrank_sequence::{LiveSettings, Visits};
+use semrank_tower::SettingError;
 use serde::{Deserialize, Serialize};
 
 /// One encoder's name or a list of them, whose vectors are put side by side.

@@ -32,9 +32,10 @@ use crate::error::Error;
 use clap::Args;
 use semrank_core::settings::{Key, SettingError};
 use semrank_embed::hash::FeatureSettings;
-use semrank_model::pointwise::PointwiseSettings;
-use semrank_model::{BlendSettings, ModelSettings, TrainSettings};
+use semrank_response::PointwiseSettings;
+use semrank_sequence::BlendSettings;
 use semrank_tokens::{AlignSettings, TokenSettings};
+use semrank_tower::{ModelSettings, TrainSettings};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 

@@ -33,7 +33,7 @@ fn later_sources_win() {
         [("SEMRANK_TRAIN_EPOCHS", "3"), ("SEMRANK_TRAIN_LOSS", "full"), ("SEMRANK_DATA", "/data")];
     let config = load(Some(path.path()), environment(&variables), &["train.epochs=4".into()]).unwrap();
     assert_eq!((config.train.epochs, config.train.batch, config.train.rate), (4, 32, 1.0));
-    assert_eq!(config.train.loss, semrank_model::Loss::Full);
+    assert_eq!(config.train.loss, semrank_tower::Loss::Full);
     assert_eq!(config.data.split, SplitChoice::Time);
     assert_eq!(config.model, ModelSettings::default());
     let without_set = load(Some(path.path()), environment(&variables), &[]).unwrap();
@@ -45,7 +45,7 @@ fn values_are_toml_or_else_strings() {
     let config =
         with_set(&["blend.alphas=[1, 2.5]", "train.sampling=popularity", "model.ids = false"]).unwrap();
     assert_eq!(config.blend.alphas, [1.0, 2.5]);
-    assert_eq!(config.train.sampling, semrank_model::Negatives::Popularity);
+    assert_eq!(config.train.sampling, semrank_tower::Negatives::Popularity);
     assert!(!config.model.ids);
 }
 
@@ -135,7 +135,7 @@ fn all_sections() -> Vec<Section> {
         "train": TrainSettings,
         "blend": BlendSettings,
         "pointwise": PointwiseSettings,
-        "finetune": semrank_model::FinetuneSettings,
+        "finetune": semrank_embed::FinetuneSettings,
         "market": semrank_sim::MarketConfig,
         "market": semrank_sim::AdMarketConfig,
     ]

@@ -8,10 +8,11 @@ use crate::output::note;
 use crate::run::{Content, Data};
 use semrank_core::Segment;
 use semrank_data::SplitKind;
-use semrank_model::artefact::Trained;
-use semrank_model::baselines::{Markov, Popularity, SimilarText};
-use semrank_model::evaluate::{Interval, Protocol, RankOptions, ResultRow, Scorer, ndcg_difference, rank};
-use semrank_model::{Blend, ContentAlone, Encoded, SeenPolicy, TrainedContent};
+use semrank_measure::{
+    baselines::{Markov, Popularity, SimilarText},
+    ranking::{Interval, Protocol, RankOptions, ResultRow, Scorer, ndcg_difference, rank},
+};
+use semrank_sequence::{Blend, ContentAlone, Encoded, SeenPolicy, TrainedContent, artefact::Trained};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

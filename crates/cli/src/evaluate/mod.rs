@@ -23,7 +23,7 @@ use crate::output;
 use crate::run::{Data, Finished, OpenArgs, PointwiseArgs, evaluate_pointwise};
 use clap::{Args, ValueEnum};
 use semrank_data::{Case, ColumnType, Split, TableFile, Value, write_atomically};
-use semrank_model::evaluate::{EvaluateError, Protocol, RankOptions, Ranked, rank, write_predictions};
+use semrank_measure::ranking::{EvaluateError, Protocol, RankOptions, Ranked, rank, write_predictions};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 

@@ -3,8 +3,8 @@
 use super::Evaluation;
 use semrank_core::Segment;
 use semrank_data::SplitKind;
-use semrank_model::evaluate::Protocol;
-use semrank_model::{Blend, Prior, SeenPolicy};
+use semrank_measure::ranking::Protocol;
+use semrank_sequence::{Blend, Prior, SeenPolicy};
 use std::fmt::Write;
 
 /// All tables.

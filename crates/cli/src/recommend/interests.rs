@@ -3,7 +3,7 @@
 
 use crate::run::{Finished, kind};
 use semrank_core::{ItemId, Rng, UserId};
-use semrank_model::{Interest as Direction, Labels, UnitVectors};
+use semrank_sequence::{Interest as Direction, Labels, UnitVectors};
 use serde::Serialize;
 use std::fmt::Write;
 

@@ -26,7 +26,7 @@ use crate::output;
 use crate::run::{Data, Finished, OpenArgs};
 use clap::Args;
 use semrank_core::{EventLog, History, ItemId, UserId};
-use semrank_model::evaluate::Query;
+use semrank_measure::ranking::Query;
 use serde::Serialize;
 use std::borrow::Cow;
 

@@ -2,9 +2,9 @@
 
 use crate::error::Error;
 use crate::run::{Finished, kind};
-use semrank_core::{EventLog, ItemId, narrow};
-use semrank_model::evaluate::{EvaluateError, Query, Scorer, best_items};
-use semrank_model::{Encoded, Ranker, SimilarContent};
+use semrank_core::{EventLog, ItemId, best_items, narrow};
+use semrank_measure::ranking::{EvaluateError, Query, Scorer};
+use semrank_sequence::{Encoded, Ranker, SimilarContent};
 use serde::Serialize;
 use std::collections::BTreeMap;
 

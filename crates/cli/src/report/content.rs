@@ -1,6 +1,6 @@
 //! The page's content as plain data; it can be stored as JSON beside the page.
 
-use semrank_core::RankSummary;
+use semrank_measure::RankSummary;
 use serde::{Deserialize, Serialize};
 
 /// Everything that `report.html` shows; an empty list leaves its section out.

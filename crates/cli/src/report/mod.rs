@@ -43,7 +43,7 @@ pub(crate) use probabilities::render as render_probabilities;
 pub(crate) use tokens::render as render_tokens;
 
 use charts::{Bars, Labelled, Lines, Series, WIDE};
-use semrank_core::RankSummary;
+use semrank_measure::RankSummary;
 use text::{count, escape, metric, seconds, signed_percent};
 
 /// The protocol that headlines and charts show.

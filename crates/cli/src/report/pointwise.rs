@@ -5,7 +5,7 @@ use super::tables::{Row, heads, notes, table};
 use super::text::{count, escape, fixed, isolate, metric};
 use super::{card_list, page, section, tables};
 use crate::run::{Example, Measured, PointwiseReport};
-use semrank_core::pointwise::Scores;
+use semrank_measure::probabilities::Scores;
 
 /// The whole page.
 pub(crate) fn render(report: &PointwiseReport) -> String {

@@ -2,7 +2,7 @@
 
 use super::text::{count, escape, fixed, metric, seconds};
 use super::{DatasetFacts, Epoch, METRICS, ResultRow};
-use semrank_core::RankSummary;
+use semrank_measure::RankSummary;
 
 /// Cells are HTML; the first of a row is its header. A row marked best is highlighted.
 pub(super) struct Row {

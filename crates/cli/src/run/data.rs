@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::evaluate::Part;
 use semrank_core::{ActionId, Event, EventLog, EventLogBuilder, ItemId, Segment, UserId, narrow, segments};
 use semrank_data::{Dataset, Examples, FitScope, ItemColumn, Split, SplitKind, hash_dataset};
-use semrank_model::{Shape, TrainingData};
+use semrank_sequence::{Shape, TrainingData};
 use semrank_tokens::SemanticIds;
 use serde_json::json;
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::output::note;
 use semrank_embed::{Embedder, Fit, ItemFeatures, Source, is_fitted, open};
-use semrank_model::artefact::{load_features, save_features};
+use semrank_tower::artefact::{load_features, save_features};
 use serde_json::json;
 
 /// Among the counts of the stage: texts that encoders saw, and those whose vectors came from the cache, so that the stage's times

@@ -1,8 +1,8 @@
 //! The file of a catalogue's semantic ids: L and K, and L codes an item.
 
-use semrank_model::artefact::Error as ArtefactError;
 use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
 use semrank_tokens::SemanticIds;
+use semrank_tower::artefact::Error as ArtefactError;
 use std::path::Path;
 
 /// Its name in the folder of the stage.

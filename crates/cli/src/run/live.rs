@@ -6,8 +6,8 @@ use super::tokens::Content;
 use crate::config::{Config, ContentTraining};
 use crate::error::Error;
 use crate::output::note;
-use semrank_embed::{Kept, Trainable};
-use semrank_model::{Live, TextLayers};
+use semrank_embed::{Kept, TextLayers, Trainable};
+use semrank_sequence::Live;
 
 /// Opens the encoder whose layers are trained and runs its frozen layers; `None` where content stays frozen.
 pub(super) fn make(

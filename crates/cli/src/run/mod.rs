@@ -60,9 +60,11 @@ use clap::Args;
 use folder::RunFolder;
 use kept::Kept;
 use semrank_core::{EventLog, ItemId};
-use semrank_model::artefact::{Trained, load_trained};
-use semrank_model::evaluate::Query;
-use semrank_model::{Encoded, Ranker, SimilarContent, TrainedContent};
+use semrank_measure::ranking::Query;
+use semrank_sequence::{
+    Encoded, Ranker, SimilarContent, TrainedContent,
+    artefact::{Trained, load_trained},
+};
 use serde::Serialize;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

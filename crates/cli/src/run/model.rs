@@ -16,10 +16,11 @@ use crate::output::note;
 use crate::progress::{BlendLines, Progress};
 use semrank_data::Case;
 use semrank_embed::hash::TfIdf;
-use semrank_model::artefact::{Trained, TrainedFacts, load_trained, save_trained};
-use semrank_model::{
+use semrank_sequence::{
     BlendTask, Encoded, Ended, EpochReport, Fit, FitError, Fitting, ItemItem, NewItems, SeenInTraining,
-    StepReport, Task, Terms, TrainedContent, TrainingData, Watch, choose,
+    StepReport, Task, Terms, TrainedContent, TrainingData, Watch,
+    artefact::{Trained, TrainedFacts, load_trained, save_trained},
+    choose,
 };
 use serde_json::json;
 use std::time::Instant;

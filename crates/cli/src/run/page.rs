@@ -7,9 +7,12 @@ use crate::error::Error;
 use crate::evaluate::{Evaluation, policy};
 use crate::recommend::{Recommendation, Recommender, when};
 use crate::report::{DatasetFacts, Epoch, Past, Recommended, Report, ResultRow, SegmentFacts, UserExample};
-use semrank_core::{ItemId, Kind, RankSummary, Segment};
+use semrank_core::{ItemId, Kind, Segment};
 use semrank_data::{Case, SplitKind};
-use semrank_model::evaluate::{self as metrics, Query};
+use semrank_measure::{
+    RankSummary,
+    ranking::{self as metrics, Query},
+};
 use serde::Serialize;
 
 /// Users shown, and how much of them.
@@ -75,7 +78,7 @@ fn row(row: &metrics::ResultRow) -> ResultRow {
     }
 }
 
-fn curve(finished: &Finished, at: usize, epoch: &semrank_model::EpochReport) -> Epoch {
+fn curve(finished: &Finished, at: usize, epoch: &semrank_sequence::EpochReport) -> Epoch {
     let times = finished.stages.iter().find_map(|done| done.timing.epochs.get(at));
     Epoch {
         epoch: epoch.epoch as usize,

@@ -35,7 +35,7 @@ impl<'a> Partial<'a> {
     pub(super) fn keep(
         &self,
         step: u64,
-        save: impl FnOnce(&Path) -> Result<(), semrank_model::artefact::Error>,
+        save: impl FnOnce(&Path) -> Result<(), semrank_tower::artefact::Error>,
     ) -> Result<(), Error> {
         let staged = StagedDir::new(&self.dir)?;
         save(staged.path())?;
@@ -49,7 +49,7 @@ impl<'a> Partial<'a> {
         &self,
         resume: bool,
         fresh: impl Fn() -> Result<T, Error>,
-        restore: impl Fn(&mut T, &Path) -> Result<(), semrank_model::artefact::Error>,
+        restore: impl Fn(&mut T, &Path) -> Result<(), semrank_tower::artefact::Error>,
     ) -> Result<T, Error> {
         let mut training = fresh()?;
         let Ok(state) = read_json::<StateKey>(&self.dir.join(STATE_KEY)) else { return Ok(training) };

@@ -11,8 +11,8 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::interrupt;
 use semrank_embed::{ItemFeatures, Source};
-use semrank_model::artefact::load_features;
 use semrank_tokens::SemanticIds;
+use semrank_tower::artefact::load_features;
 use std::path::{Path, PathBuf};
 
 /// The published ids of a run, beside its stages.

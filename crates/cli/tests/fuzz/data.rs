@@ -1,10 +1,10 @@
 //! Files of catalogues, logs and labelled rows.
 
 use crate::harness::{Subject, said};
-use semrank_data::import::{
-    Format, Mapping, Options, PairColumns, PartFiles, TextColumns, UnknownItems, import,
+use semrank_data::{
+    ColumnType, Dataset, DatasetWriter, Examples, ExtraColumn, Value, WriterOptions,
+    import::{Format, Mapping, Options, PairColumns, PartFiles, TextColumns, UnknownItems, import},
 };
-use semrank_data::{ColumnType, Dataset, DatasetWriter, Examples, ExtraColumn, Value, WriterOptions};
 use std::io::Write;
 use std::path::Path;
 

@@ -4,8 +4,7 @@ use crate::common::tiny_bert;
 use crate::data::write;
 use crate::harness::{Subject, said};
 use semrank_core::Catalog;
-use semrank_embed::hash::FeatureSettings;
-use semrank_embed::{Cache, CacheKey, Document, Field, Fit, Spec, VectorWriter, open};
+use semrank_embed::{Cache, CacheKey, Document, Field, Fit, Spec, VectorWriter, hash::FeatureSettings, open};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 

@@ -37,8 +37,7 @@ pub use tokens::{Grams, each_token, words};
 
 use crate::spec::EncoderOption;
 use crate::{Embedder, Error, ItemFeatures};
-use semrank_core::Catalog;
-use semrank_core::settings::SettingError;
+use semrank_core::{Catalog, settings::SettingError};
 
 semrank_core::settings! {
     /// How item texts become vectors.

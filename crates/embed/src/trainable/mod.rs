@@ -16,9 +16,15 @@
 //! # Ok(()) }
 //! ```
 
+pub(crate) mod click;
+pub(crate) mod finetune;
 mod kept;
+mod lora;
+pub(crate) mod tasks;
+pub mod testing;
 
 pub use kept::Kept;
+pub use lora::Lora;
 
 use crate::bert::{BertSaved, TrainableBert, longest};
 use crate::llama::{LlamaModel, LoadOptions, Pool as LlamaPool, Stack, StackSaved};

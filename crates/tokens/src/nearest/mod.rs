@@ -10,8 +10,7 @@ mod filter;
 
 use crate::vectors::check_width;
 use filter::{collect, upper_bounds};
-use semrank_nn::kernel::dot;
-use semrank_nn::{Bound, Mat, QuantLinear, QuantRows, matmul};
+use semrank_nn::{Bound, Mat, QuantLinear, QuantRows, kernel::dot, matmul};
 
 /// Rows that are scored at once: their scores stay in the second-level cache.
 pub(crate) const BLOCK: usize = 128;

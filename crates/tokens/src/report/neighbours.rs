@@ -5,8 +5,11 @@ use crate::vectors::{Chosen, read_all, sample};
 use crate::{Error, SemanticIds, Tokenizer, VectorSource};
 use rayon::prelude::*;
 use semrank_core::Rng;
-use semrank_nn::kernel::{dot, scale};
-use semrank_nn::{Mat, matmul};
+use semrank_nn::{
+    Mat,
+    kernel::{dot, scale},
+    matmul,
+};
 use serde::Serialize;
 
 /// Items that are asked.

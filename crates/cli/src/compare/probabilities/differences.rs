@@ -4,7 +4,7 @@
 //! seed gives another model, which only runs of several seeds show.
 
 use crate::run::ScoredRows;
-use semrank_core::pointwise::{Bootstrap, BootstrapSettings, Interval, Measure};
+use semrank_measure::probabilities::{Bootstrap, BootstrapSettings, Interval, Measure};
 use serde::Serialize;
 
 /// How far a run is from the reference; none where the labels do not define a measure.

@@ -4,11 +4,13 @@ use super::super::data::Data;
 use super::Prepared;
 use super::scores::ScoredRows;
 use semrank_core::Segment;
-use semrank_core::pointwise::{
-    BINS, Bin, Bootstrap, BootstrapSettings, Interval, Measure, NO_GROUP, Scores, by_segment, grouped_auc,
-    reliability, worst_calibration,
+use semrank_measure::{
+    label_baselines::{Baseline, Label, LabelledRows, baselines},
+    probabilities::{
+        BINS, Bin, Bootstrap, BootstrapSettings, Interval, Measure, NO_GROUP, Scores, by_segment,
+        grouped_auc, reliability, worst_calibration,
+    },
 };
-use semrank_model::pointwise_baselines::{Baseline, Label, LabelledRows, baselines};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

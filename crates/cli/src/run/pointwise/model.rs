@@ -18,8 +18,8 @@ use crate::error::Error;
 use crate::interrupt;
 use crate::output::note;
 use semrank_data::Part;
-use semrank_model::calibrate::{Calibration, Isotonic, Platt, Sample};
-use semrank_model::pointwise::{
+use semrank_measure::calibrate::{Calibration, Isotonic, Platt, Sample};
+use semrank_response::{
     CalibrationKind, Goal, HeadReport, PointwiseFacts, PointwiseTrainer, Position, Progress, Score,
 };
 use serde::{Deserialize, Serialize};

@@ -7,8 +7,8 @@
 //! | `given_click.…` | of conversions: P(conversion \| click) of the clicks among them |
 
 use crate::error::Error;
-use semrank_model::artefact;
 use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
+use semrank_tower::artefact;
 use std::path::Path;
 
 /// The file.

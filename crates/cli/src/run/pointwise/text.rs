@@ -2,7 +2,7 @@
 
 use super::evaluation::PointwiseEvaluation;
 use super::measure::Measured;
-use semrank_core::pointwise::Scores;
+use semrank_measure::probabilities::Scores;
 
 const HEADS: [&str; 7] = ["rows", "rate", "AUC", "UAUC", "PR-AUC", "NE", "calib"];
 const LEGEND: &str = "\
@@ -63,7 +63,7 @@ fn segments(measured: &Measured) -> String {
 }
 
 fn intervals(measured: &Measured) -> String {
-    let show = |(name, interval): (&String, &semrank_core::pointwise::Interval)| {
+    let show = |(name, interval): (&String, &semrank_measure::probabilities::Interval)| {
         format!("{name}: {:.4} [{:.4}, {:.4}]\n", interval.value, interval.low, interval.high)
     };
     measured.intervals.iter().map(show).collect()

@@ -1,0 +1,104 @@
+//! Ranks in, one row of the results table out: the figures over all cases and over each segment of targets.
+
+use super::Protocol;
+use crate::{RankMetrics, RankSummary};
+use semrank_core::Segment;
+use semrank_data::Case;
+use serde::{Deserialize, Serialize};
+
+/// Figures of one scorer under one protocol, as `semrank evaluate --json` prints them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResultRow {
+    /// The scorer's name.
+    pub name: String,
+    /// What happened to items of the history.
+    pub protocol: Protocol,
+    /// Over all cases.
+    #[serde(flatten)]
+    pub all: RankSummary,
+    /// By the segment of the target.
+    pub segments: SegmentSummaries,
+}
+
+/// Figures by how much of the training events the target holds; zero where a segment has no case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct SegmentSummaries {
+    /// Targets that hold the first 50 %.
+    pub head: RankSummary,
+    /// The next 30 %.
+    pub torso: RankSummary,
+    /// The last 20 %.
+    pub tail: RankSummary,
+    /// Targets without a training event.
+    pub new: RankSummary,
+}
+
+impl ResultRow {
+    /// Averages `ranks`, one a case; `segments` has one entry an item of the catalogue.
+    ///
+    /// # Panics
+    /// When there are not as many ranks as cases, or a target has no segment.
+    pub fn new(
+        name: &str,
+        protocol: Protocol,
+        ranks: &[u32],
+        cases: &[Case],
+        segments: &[Segment],
+    ) -> ResultRow {
+        assert_eq!(ranks.len(), cases.len(), "one rank a case");
+        let only = |segment: Segment| {
+            let here = cases.iter().zip(ranks).filter(|(case, _)| segments[case.target.index()] == segment);
+            RankMetrics::from_ranks(here.map(|(_, &rank)| rank as usize)).summary()
+        };
+        ResultRow {
+            name: name.to_owned(),
+            protocol,
+            all: RankMetrics::from_ranks(ranks.iter().map(|&rank| rank as usize)).summary(),
+            segments: SegmentSummaries {
+                head: only(Segment::Head),
+                torso: only(Segment::Torso),
+                tail: only(Segment::Tail),
+                new: only(Segment::New),
+            },
+        }
+    }
+}
+
+impl SegmentSummaries {
+    /// The figures of a segment.
+    pub fn of(&self, segment: Segment) -> &RankSummary {
+        match segment {
+            Segment::Head => &self.head,
+            Segment::Torso => &self.torso,
+            Segment::Tail => &self.tail,
+            Segment::New => &self.new,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use semrank_core::{ItemId, UserId};
+
+    #[test]
+    fn a_row_has_the_keys_of_the_contract() {
+        let case = |target| Case { user: UserId(0), end: 0, target: ItemId(target) };
+        let segments = [Segment::Head, Segment::New];
+        let cases = [case(0), case(0), case(1)];
+        let row = ResultRow::new("model", Protocol::Strict, &[1, 7, 20], &cases, &segments);
+        let json = serde_json::to_value(&row).unwrap();
+        let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut expected =
+            ["name", "protocol", "users", "recall@5", "recall@10", "ndcg@5", "ndcg@10", "mrr", "segments"];
+        expected.sort_unstable();
+        assert_eq!(keys, expected);
+        assert_eq!(json["protocol"], "strict");
+        assert_eq!(json["segments"]["head"]["recall@5"], 0.5);
+        assert_eq!(json["segments"]["new"]["users"], 1);
+        assert_eq!(json["segments"]["tail"]["users"], 0);
+        assert!((row.all.recall_10 - 2.0 / 3.0).abs() < 1e-12);
+        assert!((row.segments.of(Segment::New).mrr - 0.05).abs() < 1e-12);
+        assert_eq!(serde_json::from_value::<ResultRow>(json).unwrap(), row);
+    }
+}

@@ -1,0 +1,103 @@
+//! Rows a second of one pass over a made-up log: 2 threads, D = 16, histories of 50 events, no content.
+//!
+//! `cargo bench -p semrank-model --bench pointwise [-- ROWS]`
+
+use semrank_core::{
+    ActionId, Catalog, Dictionary, Event, EventDetails, EventLogBuilder, ItemId, Kind, Rng, UserId,
+};
+use semrank_data::{Dataset, Examples, FitScope, Meta, Part};
+use semrank_response::{Contexts, Goal, ItemTables, PointwiseSettings, PointwiseTask, PointwiseTrainer};
+use semrank_tower::{Delay, ModelSettings, Stream, TrainSettings};
+use std::time::Instant;
+
+const USERS: usize = 20_000;
+const ITEMS: usize = 5_000;
+const EVENTS: usize = 60;
+const DAY_MS: i64 = 86_400_000;
+
+fn main() {
+    let asked = std::env::args().filter_map(|arg| arg.parse().ok()).next();
+    let rows = asked.unwrap_or(400_000);
+    let (dataset, examples) = world(rows);
+    let settings = PointwiseSettings { batch: 1024, ..PointwiseSettings::default() };
+    let train =
+        TrainSettings { stream: Stream::Fixed(true), delay: Delay::Elapsed, ..TrainSettings::default() };
+    let (model, contexts) = (ModelSettings::default(), Contexts::new(&examples, &dataset.catalog, &settings));
+    let advertisers: Vec<u32> = (0..ITEMS as u32).map(|item| item % 200).collect();
+    let tables = ItemTables {
+        content: &[],
+        advertisers: &advertisers,
+        prefixes: None,
+        kinds: &dataset.catalog.kinds,
+        known: &[true; ITEMS],
+    };
+    let scope = FitScope::of_examples(&dataset, &examples);
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+        pool.install(|| {
+            let mut trainer = PointwiseTrainer::new(&PointwiseTask {
+                dataset: &dataset,
+                examples: &examples,
+                scope: &scope,
+                tables,
+                contexts: &contexts,
+                model: &model,
+                train: &train,
+                settings: &settings,
+                goal: Goal::Oc,
+                seed: 1,
+            });
+            let started = Instant::now();
+            trainer.train_to(i64::MAX).expect("the rates are low");
+            let seconds = started.elapsed().as_secs_f64();
+            println!("{threads} threads: {rows} rows in {seconds:.2} s, {:.0} rows/s", rows as f64 / seconds);
+        });
+    }
+}
+
+fn world(rows: usize) -> (Dataset, Examples) {
+    let mut rng = Rng::new(1, "bench");
+    let names =
+        |prefix: &str, count: usize| -> Dictionary { (0..count).map(|at| format!("{prefix}{at}")).collect() };
+    let catalog = Catalog {
+        ids: names("i", ITEMS),
+        kinds: vec![Kind::Ad; ITEMS],
+        active_from: vec![i64::MIN; ITEMS],
+        active_to: vec![i64::MAX; ITEMS],
+        ..Catalog::default()
+    };
+    let mut log = EventLogBuilder::default();
+    for user in 0..USERS as u32 {
+        for at in 0..EVENTS as i64 {
+            let item = ItemId(rng.below(ITEMS) as u32);
+            let event = Event { item, action: ActionId(0), time: at * DAY_MS / 60 };
+            let details =
+                EventDetails { dwell_ms: Some(rng.below(60_000) as i32), ..EventDetails::default() };
+            log.push_with(UserId(user), event, details);
+        }
+    }
+    let mut meta = Meta { name: "bench".into(), ..Meta::default() };
+    meta.windows.insert("click_minutes".into(), 30.into());
+    meta.windows.insert("conversion_days".into(), 2.into());
+    let mut examples = Examples { user_names: names("u", USERS), ..Examples::default() };
+    for row in 0..rows {
+        let time = DAY_MS + row as i64 * 6 * DAY_MS / rows as i64;
+        let click = rng.unit() < 0.05;
+        let converts = click && rng.unit() < 0.2;
+        examples.parts.push(Part::Train);
+        examples.users.push(UserId(rng.below(USERS) as u32));
+        examples.items.push(ItemId(rng.below(ITEMS) as u32));
+        examples.times.push(time);
+        examples.history_ends.push(EVENTS as u32);
+        examples.clicks.push(click);
+        examples.conversions.push(Some(converts));
+        examples.click_times.push(if click { time + 60_000 } else { i64::MIN });
+        let late = time + 60_000 + (rng.unit() * DAY_MS as f64) as i64;
+        examples.conversion_times.push(if converts { late } else { i64::MIN });
+        examples.slots.push(rng.below(4) as u16);
+    }
+    let actions = ["view"].into_iter().collect();
+    let dataset =
+        Dataset { meta, users: names("u", USERS), actions, catalog, events: log.finish(USERS, true) };
+    (dataset, examples)
+}

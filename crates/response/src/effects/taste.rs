@@ -1,0 +1,213 @@
+//! What a user likes, as weights of its own on the main directions of content: a linear model with random effects, one vector a
+//! user (Laird & Ware 1982, Biometrics 38; in ranking GLMix, Zhang et al. 2016, KDD, section 3).
+//!
+//! ```text
+//! residual = w_0 + w · z + e          (w_0, w) ~ N(0, Σ)          e ~ N(0, σ²)
+//! ```
+//!
+//! `z` are an item's principal components, scaled to a mean squared length of 1; a residual is a label less what the item made
+//! likely. `Σ` is learned by expectation maximisation over users; the feature is `w · z`, without the user's level `w_0`, which other
+//! features hold.
+
+use super::Residuals;
+use super::contents::Contents;
+use semrank_nn::kernel;
+use semrank_tower::cholesky::Cholesky;
+
+/// Main directions of content `K`; where contents are narrower, the rest are zero.
+const DIRECTIONS: usize = 16;
+/// Weights of a user: its level, and one a direction.
+const WEIGHTS: usize = 1 + DIRECTIONS;
+/// Steps of expectation maximisation at the first fit and at later ones.
+const FIRST_STEPS: usize = 15;
+const STEPS: usize = 4;
+/// Variances to begin with, in those of a label: of a user's level, of its weights.
+const START: [f64; 2] = [0.2, 0.05];
+/// Added to variances, in that of a label, so that `Σ` has an inverse.
+const FLOOR: f64 = 1e-5;
+
+/// How users' tastes vary.
+#[derive(Debug)]
+pub(crate) struct Taste {
+    /// `z`, `[items x K]`.
+    components: Vec<f32>,
+    /// `Σ`, `[1 + K x 1 + K]`, its inverse, and `σ²`; empty before the first fit.
+    covariance: Vec<f64>,
+    precision: Vec<f64>,
+    variance: f64,
+}
+
+impl Taste {
+    /// Nothing known of any user.
+    pub(crate) fn new(contents: &Contents) -> Self {
+        let mut components = vec![0.0; contents.len() * DIRECTIONS];
+        let directions = contents.directions(DIRECTIONS.min(contents.width()));
+        for (at, direction) in directions.iter().enumerate() {
+            for (item, value) in contents.project(direction).into_iter().enumerate() {
+                components[item * DIRECTIONS + at] = value;
+            }
+        }
+        let (mut squared, mut known) = (0.0, 0usize);
+        let of_items = components.chunks_exact(DIRECTIONS).enumerate();
+        for (_, z) in of_items.filter(|(item, _)| contents.is_known(*item)) {
+            squared += z.iter().map(|&z| f64::from(z).powi(2)).sum::<f64>();
+            known += 1;
+        }
+        let scale = (squared / known.max(1) as f64).sqrt();
+        if scale > 0.0 {
+            components.iter_mut().for_each(|z| *z /= scale as f32);
+        }
+        Self { components, covariance: Vec::new(), precision: Vec::new(), variance: 1.0 }
+    }
+
+    /// Learns how tastes vary from the residuals of some users; `variance` is that of one label.
+    pub(crate) fn fit(&mut self, users: &[Residuals], variance: f64) {
+        let several = users.iter().filter(|residuals| residuals.len() >= 2);
+        let users: Vec<Sums<f32>> = several.map(|residuals| self.sums(residuals)).collect();
+        if users.is_empty() {
+            return;
+        }
+        self.variance = variance;
+        let (n, steps) = (WEIGHTS, if self.covariance.is_empty() { FIRST_STEPS } else { STEPS });
+        if self.covariance.is_empty() {
+            self.covariance = vec![0.0; n * n];
+            (0..n).for_each(|at| self.covariance[at * n + at] = variance * START[usize::from(at > 0)]);
+            self.invert();
+        }
+        for _ in 0..steps {
+            let mut sum = vec![0.0; n * n];
+            for sums in &users {
+                let Some((mean, factor)) = self.posterior(sums) else { continue };
+                for (row, (of_row, mine)) in factor.inverse().chunks_exact(n).zip(&mean).enumerate() {
+                    for (col, (v, other)) in of_row.iter().zip(&mean).enumerate() {
+                        sum[row * n + col] += v + mine * other;
+                    }
+                }
+            }
+            sum.iter_mut().for_each(|value| *value /= users.len() as f64);
+            (0..n).for_each(|at| sum[at * n + at] += FLOOR * variance);
+            self.covariance = sum;
+            self.invert();
+        }
+    }
+
+    fn invert(&mut self) {
+        if let Some(factor) = Cholesky::new(self.covariance.clone(), WEIGHTS) {
+            self.precision = factor.inverse();
+        }
+    }
+
+    fn sums(&self, residuals: &Residuals) -> Sums<f32> {
+        let mut sums = Sums { rows: residuals.len(), ..Sums::default() };
+        add(&self.components, residuals, &mut sums);
+        sums
+    }
+
+    /// Mean and factor of the precision of `(w_0, w)`, given residuals.
+    fn posterior(&self, sums: &Sums<f32>) -> Option<(Vec<f64>, Cholesky)> {
+        let mut matrix = self.precision.clone();
+        let share = |value: f32| f64::from(value) / self.variance;
+        matrix[0] += sums.rows as f64 / self.variance;
+        for (row, products) in sums.products.iter().enumerate() {
+            let out = &mut matrix[(1 + row) * WEIGHTS..][..=1 + row];
+            out[0] += share(sums.components[row]);
+            out[1..].iter_mut().zip(products).for_each(|(value, &product)| *value += share(product));
+        }
+        let mut mean = vec![share(sums.residual)];
+        mean.extend(sums.weighted.map(share));
+        let factor = Cholesky::new(matrix, WEIGHTS)?;
+        factor.solve(&mut mean);
+        Some((mean, factor))
+    }
+
+    /// The mean of `w` given residuals; empty where nothing is known.
+    pub(crate) fn weights(&self, residuals: &Residuals) -> Vec<f32> {
+        if residuals.is_empty() || self.precision.is_empty() {
+            return Vec::new();
+        }
+        let mean = self.posterior(&self.sums(residuals)).map_or(Vec::new(), |(mean, _)| mean);
+        mean.iter().skip(1).map(|&weight| weight as f32).collect()
+    }
+
+    /// `w · z` of an item.
+    pub(crate) fn of(&self, weights: &[f32], item: u32) -> f32 {
+        let components = &self.components[item as usize * DIRECTIONS..][..DIRECTIONS];
+        weights.iter().zip(components).map(|(w, z)| w * z).sum()
+    }
+}
+
+/// Sums over residuals `r` and their items: how many, and of `r`, `z`, `r z`, and `z zᵀ`.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums<T> {
+    rows: usize,
+    residual: T,
+    components: [T; DIRECTIONS],
+    weighted: [T; DIRECTIONS],
+    products: [[T; DIRECTIONS]; DIRECTIONS],
+}
+
+kernel! {
+    fn add<T: Scalar>(components: &[T], residuals: &[(u32, T)], sums: &mut Sums<T>) {
+        for &(item, residual) in residuals {
+            let mut z = [T::ZERO; DIRECTIONS];
+            z.copy_from_slice(&components[item as usize * DIRECTIONS..][..DIRECTIONS]);
+            sums.residual += residual;
+            for (sum, &z) in sums.components.iter_mut().zip(&z) {
+                *sum += z;
+            }
+            for (sum, &z) in sums.weighted.iter_mut().zip(&z) {
+                *sum += residual * z;
+            }
+            for (sums, &of_row) in sums.products.iter_mut().zip(&z) {
+                for (sum, &z) in sums.iter_mut().zip(&z) {
+                    *sum += of_row * z;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::items::ItemTables;
+    use super::*;
+    use semrank_core::{Kind, Rng};
+
+    #[test]
+    fn users_who_like_one_direction_are_told_from_those_who_do_not() {
+        // Items on a circle; a user likes one side of it or the other.
+        let angle = |item: u32| f64::from(item) * std::f64::consts::TAU / 64.0;
+        let content: Vec<f32> =
+            (0..64).flat_map(|item| [angle(item).cos() as f32, angle(item).sin() as f32]).collect();
+        let kinds = [Kind::Ad; 64];
+        let known = vec![true; kinds.len()];
+        let tables =
+            ItemTables { content: &content, advertisers: &[], prefixes: None, kinds: &kinds, known: &known };
+        let mut taste = Taste::new(&Contents::new(tables));
+        assert_eq!(taste.weights(&vec![(0, 1.0)]), Vec::<f32>::new());
+        let mut rng = Rng::new(5, "taste");
+        let mut user = |likes: f64| -> Residuals {
+            let label = |item: u32, rng: &mut Rng| {
+                let mean = 0.3 * likes * angle(item).cos();
+                (item, (mean + 0.4 * rng.normal()) as f32)
+            };
+            (0..20)
+                .map(|_| rng.below(64) as u32)
+                .collect::<Vec<_>>()
+                .into_iter()
+                .map(|item| label(item, &mut rng))
+                .collect()
+        };
+        let users: Vec<Residuals> = (0..400).map(|at| user(if at % 2 == 0 { 1.0 } else { -1.0 })).collect();
+        taste.fit(&users, 0.16);
+        let right = users.iter().enumerate().filter(|(at, residuals)| {
+            let weights = taste.weights(residuals);
+            (taste.of(&weights, 0) > taste.of(&weights, 32)) == (at % 2 == 0)
+        });
+        assert!(right.count() > 360);
+        // The direction that nobody cares for has hardly a variance.
+        let variances = [1, 2].map(|at| taste.covariance[at * WEIGHTS + at]);
+        let (more, less) = (variances[0].max(variances[1]), variances[0].min(variances[1]));
+        assert!(more > 0.02 && less < 0.3 * more, "{variances:?}");
+    }
+}

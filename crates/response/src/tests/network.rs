@@ -1,0 +1,140 @@
+//! Gradients of the network, and that a score depends on nothing but its row.
+
+use super::*;
+use crate::network::{Drops, Inputs, NONE, PointwiseNetwork, PointwiseShape, Saved, Sizes};
+use semrank_nn::gradient_check::{compare, compare_all, slope_at};
+use semrank_tokens::SemanticIds;
+use semrank_tower::PrefixRows;
+
+fn shape() -> PointwiseShape {
+    PointwiseShape {
+        items: 5,
+        content: 3,
+        advertisers: 2,
+        actions: 2,
+        features: 2,
+        contexts: vec![3, 2],
+        related: 1,
+        slots: 3,
+        conversions: true,
+        dwell: true,
+        hazards: 3,
+    }
+}
+
+fn inputs() -> Inputs {
+    Inputs {
+        items: vec![4, 1, 0],
+        event_items: vec![0, 2, 1],
+        event_parts: vec![[0, 1, 2, 0], [1, 3, 0, 1], [1, 0, 5, 1]],
+        candidates: vec![1, 0, 1],
+        offsets: vec![0, 2, 2, 5],
+        reads: vec![0, 1, 0, 1, 2],
+        ages: vec![[3, 0], [1, 2], [4, 1], [0, 0], [0, 3]],
+        features: vec![0.3, -1.0, 0.5, 0.2, -0.7, 0.9],
+        contexts: vec![0, 1, 2, 0, 1, 1],
+        related: vec![2, NONE, 1],
+        slots: vec![0, 2, 1],
+    }
+}
+
+#[test]
+fn every_gradient_agrees_with_finite_differences() {
+    let ids = SemanticIds::new(2, 4, vec![0, 3, 0, 1, 2, 2, 1, 1, 2, 0]);
+    let prefixes = PrefixRows::new(&ids, &[true; 5], 100);
+    let content: Vec<f32> = (0..15).map(|at| ((at * 7 % 11) as f32 - 5.0) / 6.0).collect();
+    let tables = ItemTables {
+        content: &content,
+        advertisers: &[0, 1, u32::MAX, 0, 1],
+        prefixes: Some(&prefixes),
+        kinds: &[Kind::Ad; 5],
+        known: &[true; 5],
+    };
+    let sizes = Sizes {
+        dim: 5,
+        heads: 2,
+        hidden: [7, 6],
+        context: 2,
+        id_rows: 100,
+        ids: true,
+        content: true,
+        weibull: false,
+    };
+    let mut network = PointwiseNetwork::<f64>::new(shape(), sizes, Some(&prefixes), 1);
+    let mut rng = Rng::new(2, "gradients");
+    network.params.iter_mut().for_each(|value| *value += 0.2 * rng.normal());
+    for table in [&mut network.ids, &mut network.advertisers, &mut network.prefixes].into_iter().flatten() {
+        table.values.iter_mut().for_each(|value| *value = 0.3 * rng.normal());
+    }
+    let inputs = inputs();
+    let dy: Vec<f64> = (0..3 * network.columns.count).map(|_| rng.normal()).collect();
+    let loss = |network: &PointwiseNetwork<f64>| {
+        let mut saved = Saved::default();
+        network.forward(&tables, &inputs, Drops::off(), None, &mut saved);
+        saved.logits.iter().zip(&dy).map(|(y, d)| y * d).sum::<f64>()
+    };
+    let (mut saved, mut grads) = (Saved::default(), vec![0.0; network.params.len()]);
+    network.forward(&tables, &inputs, Drops::off(), None, &mut saved);
+    network.backward(&tables, &inputs, Drops::off(), (&dy, &mut saved), &mut grads);
+
+    let (layout, mut params) = (network.layout.clone(), network.params.clone());
+    compare_all(&layout, &mut params, &grads, |params| {
+        let mut network = network.clone();
+        network.params.copy_from_slice(params);
+        loss(&network)
+    });
+    // An item's gradient is that of each row it is summed from.
+    let with = |table: usize, values: &[f64]| {
+        let mut network = network.clone();
+        let table = if table == 0 { &mut network.ids } else { &mut network.advertisers };
+        table.as_mut().unwrap().values.copy_from_slice(values);
+        loss(&network)
+    };
+    let mut ids = network.ids.as_ref().unwrap().values.clone();
+    for (slot, &item) in inputs.items.iter().enumerate() {
+        for i in 0..5 {
+            let slope = slope_at(&mut ids, item as usize * 5 + i, |values| with(0, values));
+            compare(&format!("item {item}[{i}]"), saved.dvectors[slot * 5 + i], slope);
+        }
+    }
+    let mut advertisers = network.advertisers.as_ref().unwrap().values.clone();
+    let slope = slope_at(&mut advertisers, 5, |values| with(1, values));
+    compare("advertiser 1[0]", saved.dvectors[0] + saved.dvectors[5], slope);
+}
+
+#[test]
+fn a_score_depends_on_its_own_row_only() {
+    let world = World::new(400, 1);
+    world.with_trainer((&small(), &once(Delay::Window)), |mut trainer| {
+        trainer.train_to(i64::MAX).unwrap();
+        let rows: Vec<usize> = (320..400).collect();
+        let together = trainer.score(&rows, Position::Logged).unwrap();
+        for (&row, together) in rows.iter().zip(&together).step_by(7) {
+            let alone = trainer.score(&[row], Position::Logged).unwrap()[0];
+            assert_eq!(alone, *together, "row {row} alone, and among others");
+        }
+        let mut turned = rows.clone();
+        turned.reverse();
+        let turned = trainer.score(&turned, Position::Logged).unwrap();
+        assert!(turned.iter().rev().eq(&together), "order of rows");
+    });
+}
+
+#[test]
+fn threads_change_no_byte() {
+    let world = World::new(600, 2);
+    let run = |threads: usize, train: &TrainSettings| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            world.with_trainer((&small(), train), |mut trainer| {
+                trainer.fit(&mut |_, _| true).unwrap();
+                let params: Vec<u32> = trainer.network().params.iter().map(|p| p.to_bits()).collect();
+                let ids = trainer.network().ids.as_ref().unwrap().values.clone();
+                (params, ids.iter().map(|p| p.to_bits()).collect::<Vec<_>>())
+            })
+        })
+    };
+    for train in [once(Delay::Elapsed), TrainSettings::default()] {
+        assert_eq!(run(1, &train), run(3, &train));
+    }
+}

@@ -1,0 +1,371 @@
+//! A training of the ranking model: several shuffled epochs with early stopping, or one pass in time order.
+//!
+//! In one pass every row is predicted before it is learned from, which gives the progressive report; and the model can be stopped
+//! at any time and asked ([`PointwiseTrainer::train_to`], [`PointwiseTrainer::score`]), as a daily snapshot is. A small set is
+//! read several times; after each epoch the validation loss decides whether to go on and which epoch to keep.
+
+use super::diverged::Diverged;
+use super::features::FeatureStore;
+use super::hazard::STRETCHES;
+use super::items::ItemTables;
+use super::lessons::{Lessons, Plan};
+use super::loss::{HEADS, HeadSum};
+use super::network::{HeadColumns, PointwiseNetwork, PointwiseShape, Position, Sizes};
+use super::progress::{DayReport, PassReport};
+use super::rows::{Contexts, RowData};
+use super::score::{Score, score};
+use super::settings::{Hazard, PointwiseSettings};
+use super::trainer::Stepper;
+use semrank_data::{Dataset, Examples, FitScope, Labels, Part};
+use semrank_measure::calibrate::Calibration;
+use semrank_tower::{Delay, ModelSettings, TrainSettings};
+
+/// What is predicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Goal {
+    /// Clicks.
+    Ctr,
+    /// Clicks, and conversions given a click.
+    Oc,
+}
+
+/// What is to be trained.
+#[derive(Debug, Clone, Copy)]
+pub struct PointwiseTask<'a> {
+    /// Histories and items.
+    pub dataset: &'a Dataset,
+    /// Rows with labels.
+    pub examples: &'a Examples,
+    /// What may be fitted.
+    pub scope: &'a FitScope,
+    /// What is known of items.
+    pub tables: ItemTables<'a>,
+    /// What is known of rows.
+    pub contexts: &'a Contexts,
+    /// Length of histories, which rows items have.
+    pub model: &'a ModelSettings,
+    /// `delay` and `stream`.
+    pub train: &'a TrainSettings,
+    /// The rest.
+    pub settings: &'a PointwiseSettings,
+    /// What is predicted.
+    pub goal: Goal,
+    /// Of every random choice.
+    pub seed: u64,
+}
+
+/// Labels of a validation row, as far as they are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Choosing {
+    /// Whether it was clicked.
+    pub click: Option<bool>,
+    /// Of a click, whether it converted.
+    pub conversion: Option<bool>,
+}
+
+/// A training, and the model it has made so far.
+#[derive(Debug)]
+pub struct PointwiseTrainer<'a> {
+    pub(super) task: PointwiseTask<'a>,
+    pub(super) data: RowData<'a>,
+    pub(super) labels: Labels<'a>,
+    pub(super) plan: Plan<'a>,
+    pub(super) features: FeatureStore<'a>,
+    pub(super) stepper: Stepper<f32>,
+    pub(super) lessons: Lessons<'a>,
+    slot_shares: Vec<f64>,
+    /// Sums of the epoch or pass at hand.
+    pub(super) heads: [HeadSum; HEADS],
+    pub(super) days: Vec<DayReport>,
+    pub(super) curve: Vec<PassReport>,
+    pub(super) best_epoch: usize,
+    /// The least validation loss and its parameters, until the last epoch is over.
+    pub(super) best: Option<(f64, PointwiseNetwork<f32>)>,
+    /// Of one pass: every lesson before this time (ms UTC) was learned.
+    pub(super) until: i64,
+}
+
+/// Told of each epoch or day, when the state may be saved; returns whether to go on.
+pub type Watch<'w> = &'w mut dyn FnMut(&PointwiseTrainer, &Progress) -> bool;
+
+/// Log-odds that conversion heads start at: 5 % of clicks.
+const CONVERSION_START: f64 = -3.0;
+/// And the two heads of late conversions: few are late, most negatives are real.
+const LATE_START: [f64; 2] = [-3.0, 3.0];
+
+/// Rows whose features are kept at a time while they are scored for good.
+const SCORED: usize = 1 << 16;
+
+impl<'a> PointwiseTrainer<'a> {
+    /// Nothing trained yet.
+    pub fn new(task: &PointwiseTask<'a>) -> Self {
+        let PointwiseTask { dataset, examples, scope, settings, .. } = *task;
+        let labels = Labels::new(dataset, examples);
+        let data = RowData::new(
+            dataset,
+            examples,
+            scope,
+            task.tables,
+            task.contexts,
+            (settings, task.model.history),
+        );
+        let conversions = task.goal == Goal::Oc && labels.has_conversions();
+        let once = task.train.stream.once(examples.rows(Part::Train).count());
+        let delay = (labels, task.train.delay);
+        let plan = Plan::new(delay, scope.labels_before(), settings, conversions, once, task.seed);
+        let features = FeatureStore::new(data, plan, settings);
+        let hazards = if conversions && plan.pieces { STRETCHES.len() } else { 0 };
+        let shape = shape(task, &data, features.width(), (conversions, hazards));
+        let slot_shares = slot_shares(&data, shape.slots);
+        let network = network(task, shape);
+        let drop = |rate: f64, rest: bool| if rest && !once { rate } else { 0.0 };
+        let rest = task.tables.prefixes.is_some() || task.tables.width() > 0;
+        let dropout = [drop(settings.id_dropout, rest), drop(task.model.prefix_dropout, true)];
+        Self {
+            stepper: Stepper::new(network, settings, &plan, dropout, task.seed),
+            lessons: Lessons::new(plan),
+            task: *task,
+            data,
+            labels,
+            plan,
+            features,
+            slot_shares,
+            heads: Default::default(),
+            days: Vec::new(),
+            curve: Vec::new(),
+            best_epoch: 0,
+            best: None,
+            until: i64::MIN,
+        }
+    }
+
+    /// Of a finished model: scores rows of validation and test only, where the log is read once.
+    pub(crate) fn score_only(&mut self) {
+        if self.plan.once {
+            self.features.score_only();
+        }
+    }
+
+    /// Whether the log is read once.
+    pub fn reads_once(&self) -> bool {
+        self.plan.once
+    }
+
+    /// Whether `pointwise.neighbour_rows` left out the features of items that share labels.
+    pub fn lacks_neighbours(&self) -> bool {
+        self.features.lacks_neighbours()
+    }
+
+    /// Trains to the end, from where it stands: one pass in time order, or epochs until validation is no longer better. Returns
+    /// whether it came to the end.
+    ///
+    /// # Errors
+    /// A loss or a score that is no finite number.
+    pub fn fit(&mut self, watch: Watch) -> Result<bool, Diverged> {
+        if self.plan.once { self.fit_once(watch) } else { self.fit_epochs(watch) }
+    }
+
+    /// Steps done.
+    pub fn step(&self) -> u64 {
+        self.stepper.step
+    }
+
+    /// Learns every lesson before a time (ms UTC), in time order.
+    ///
+    /// # Errors
+    /// A loss that is no finite number.
+    pub fn train_to(&mut self, end: i64) -> Result<(), Diverged> {
+        let mut batch = Vec::with_capacity(self.task.settings.batch);
+        loop {
+            let next = self.lessons.next_before(end);
+            let whole = batch.len() == self.task.settings.batch;
+            if !batch.is_empty() && (next.is_none() || whole) {
+                self.learn(&mut batch)?;
+                batch.clear();
+            }
+            match next {
+                Some(lesson) => batch.push(lesson),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Whether neither a click of the row nor a conversion of it could still come. Only the row's time counts: were a row without
+    /// a click known sooner than one with a click, then the newest rows to be measured would all be negative.
+    pub fn conversion_is_known(&self, row: usize) -> bool {
+        self.labels.closed(row) <= self.labels.end
+    }
+
+    /// The labels of a validation row that may choose or calibrate: those that are known before the first test row.
+    pub fn choosing(&self, row: usize) -> Choosing {
+        let logged = self.labels.end.saturating_add(1);
+        let moment = self.task.scope.chosen_before().map_or(logged, |before| before.min(logged));
+        Choosing {
+            click: self.labels.click_before(row, moment),
+            conversion: self.labels.conversion_before(row, moment),
+        }
+    }
+
+    /// How much a row counts: 1, or as its propensity says.
+    pub fn weight(&self, row: usize) -> f64 {
+        self.data.weight(row)
+    }
+
+    /// The first time at which nothing is left to learn.
+    pub fn end(&self) -> i64 {
+        self.plan.until
+    }
+
+    /// Scores of rows, in their order.
+    ///
+    /// # Errors
+    /// A score that is no finite number.
+    ///
+    /// # Panics
+    /// When the features of a row are not kept any more: of a row before one that was scored by [`Self::score_last`]; and where
+    /// the log is read once, of a training row whose lessons were all learned, or any of a finished model. And of a training row
+    /// without a click that was passed over.
+    pub fn score(&mut self, rows: &[usize], position: Position) -> Result<Vec<Score>, Diverged> {
+        if let Some(&last) = rows.iter().max() {
+            self.features.make_up_to(last);
+        }
+        let neutral = self.neutral_effect() as f32;
+        let mut scores =
+            score(self.stepper.scoring(), (&self.data, &self.features), rows, (position, neutral));
+        let kept = self.task.settings.keep_negatives;
+        if kept < 1.0 {
+            let undo = Calibration::Sampling { kept };
+            scores.iter_mut().for_each(|score| score.click_log_odds = undo.apply(score.click_log_odds));
+        }
+        match scores.iter().find_map(Score::not_finite) {
+            Some((what, got)) => Err(self.stepper.diverged(what, got)),
+            None => Ok(scores),
+        }
+    }
+
+    /// The same of rows in time order after which no earlier row is asked for: their features, and those of all rows before them,
+    /// are forgotten chunk by chunk.
+    ///
+    /// # Errors
+    /// As [`Self::score`].
+    ///
+    /// # Panics
+    /// As [`Self::score`].
+    pub fn score_last(&mut self, rows: &[usize], position: Position) -> Result<Vec<Score>, Diverged> {
+        let mut out = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(SCORED) {
+            out.extend(self.score(rows, position)?);
+            self.features.release_up_to(rows[rows.len() - 1]);
+        }
+        Ok(out)
+    }
+
+    /// The mean click effect of the slots of training.
+    pub(crate) fn neutral_effect(&self) -> f64 {
+        let effects = self.stepper.scoring().slot_effects().iter();
+        effects.zip(&self.slot_shares).map(|(&effect, share)| f64::from(effect) * share).sum()
+    }
+
+    /// The network as it is now.
+    pub fn network(&self) -> &PointwiseNetwork<f32> {
+        self.stepper.scoring()
+    }
+
+    /// Puts another network in the place of this one, e.g. one that was saved.
+    pub fn set_network(&mut self, network: PointwiseNetwork<f32>) {
+        self.stepper.replace(network);
+    }
+
+    /// What was predicted before it was learned, day by day.
+    pub fn days(&self) -> &[DayReport] {
+        &self.days
+    }
+
+    /// The epochs so far, as far as they were validated.
+    pub fn curve(&self) -> &[PassReport] {
+        &self.curve
+    }
+
+    /// The epoch whose parameters were kept; 0 where the log was read once.
+    pub fn best_epoch(&self) -> usize {
+        self.best_epoch
+    }
+}
+
+/// How far a training is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Progress {
+    /// After an epoch.
+    Epoch(PassReport),
+    /// After a day of a log that is read once.
+    Day(DayReport),
+    /// After a day of such a log without a new click label, in which late conversions were learned at most.
+    LateDay,
+}
+
+fn shape(
+    task: &PointwiseTask,
+    data: &RowData,
+    features: usize,
+    (conversions, hazards): (bool, usize),
+) -> PointwiseShape {
+    let examples = task.examples;
+    let advertisers = task.tables.advertisers.iter().filter(|&&a| a != u32::MAX).max();
+    PointwiseShape {
+        items: task.dataset.catalog.len(),
+        content: task.tables.width(),
+        advertisers: advertisers.map_or(0, |&most| most as usize + 1),
+        actions: task.dataset.actions.len(),
+        features,
+        contexts: task.contexts.small.iter().map(|column| column.values).collect(),
+        related: task.contexts.related.len(),
+        slots: usize::from(data.slots) + 1,
+        conversions,
+        dwell: examples.rows(Part::Train).any(|row| examples.dwell_ms.get(row).is_some_and(|&ms| ms >= 0)),
+        hazards,
+    }
+}
+
+/// The sizes that the settings ask for.
+pub(crate) fn sizes(task: &PointwiseTask, shape: &PointwiseShape) -> Sizes {
+    let (model, settings) = (task.model, task.settings);
+    Sizes {
+        dim: settings.dim,
+        heads: settings.heads,
+        hidden: [settings.hidden, settings.hidden_2],
+        context: settings.context,
+        id_rows: model.id_rows,
+        ids: model.ids,
+        content: model.content,
+        weibull: shape.conversions
+            && task.train.delay == Delay::DelayModel
+            && settings.hazard == Hazard::Weibull,
+    }
+}
+
+/// A fresh network.
+pub(crate) fn network(task: &PointwiseTask, shape: PointwiseShape) -> PointwiseNetwork<f32> {
+    let sizes = sizes(task, &shape);
+    let mut network = PointwiseNetwork::new(shape, sizes, task.tables.prefixes, task.seed);
+    if let Some(conversion) = network.columns.conversion {
+        network.set_bias(conversion, CONVERSION_START);
+        network.set_bias(conversion + 1, LATE_START[0]);
+        network.set_bias(conversion + 2, LATE_START[1]);
+        // Together the stretches begin at the same rate.
+        for stretch in 0..network.columns.hazards {
+            let column = HeadColumns::hazard(conversion, stretch as u8);
+            network.set_bias(column, -(network.columns.hazards as f64).ln());
+        }
+    }
+    network
+}
+
+/// Share of the training rows in each slot.
+fn slot_shares(data: &RowData, slots: usize) -> Vec<f64> {
+    let mut counts = vec![0.0; slots];
+    let rows = data.examples.rows(Part::Train);
+    rows.for_each(|row| counts[data.slot(row) as usize] += 1.0);
+    let all: f64 = counts.iter().sum();
+    counts.iter().map(|count| count / all.max(1.0)).collect()
+}

@@ -1,0 +1,326 @@
+//! A trained model: everything that scores an item, given a history and the items' content vectors.
+
+use crate::{
+    Blend, Encoded, EpochReport, ItemItem, LiveReport, Network, NewItems, Ranker, Shape, SimilarContent,
+    Terms, TrainedContent,
+};
+use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
+use semrank_tokens::SemanticIds;
+use semrank_tower::{
+    ModelSettings, PrefixRows,
+    artefact::{Error, read_json, same, write_json},
+};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+const TENSORS: &str = "model.safetensors";
+const FACTS: &str = "model.json";
+
+/// A trained model with what was chosen on validation.
+#[derive(Debug)]
+pub struct Trained {
+    /// The best epoch's network.
+    pub network: Network<f32>,
+    /// The item-item term.
+    pub item_item: ItemItem,
+    /// The weighted popularity prior, one number an item.
+    pub prior: Vec<f32>,
+    /// The order of items without training events, where places are kept for them.
+    pub new_items: Option<NewItems>,
+    /// Content vectors and encoder, where they were trained with the ranker.
+    pub content: Option<TrainedContent>,
+    /// Everything that is no tensor.
+    pub facts: TrainedFacts,
+}
+
+impl Trained {
+    /// The whole scorer.
+    pub fn ranker<'a>(&'a self, encoded: &'a Encoded<'a>, similar: &'a SimilarContent) -> Ranker<'a> {
+        let (item_item, new_items) = (&self.item_item, self.new_items.as_ref());
+        let terms = Terms { encoded, item_item, similar, new_items };
+        Ranker { terms, prior: &self.prior, blend: self.facts.blend }
+    }
+}
+
+/// The small part of a trained model, readable by people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainedFacts {
+    /// Settings of the network.
+    pub model: ModelSettings,
+    /// What the data set fixed.
+    pub shape: Shape,
+    /// Weights of the terms and the seen policy, chosen on validation.
+    pub blend: Blend,
+    /// Validation NDCG@10 of the whole blend.
+    #[serde(rename = "validation_ndcg@10")]
+    pub validation_ndcg_10: f64,
+    /// Whether training masked items of the history: nothing repeats in the training events.
+    pub masks_seen_in_training: bool,
+    /// The epoch that was kept, from 1.
+    pub best_epoch: u64,
+    /// What training the content with the ranker cost, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<LiveReport>,
+    /// One entry an epoch.
+    pub curve: Vec<EpochReport>,
+}
+
+/// Writes a model into an existing folder.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn save_trained(dir: &Path, trained: &Trained) -> Result<(), Error> {
+    let Trained { network, item_item, prior, new_items, content, facts } = trained;
+    let names: Vec<String> =
+        network.layout().entries().iter().map(|entry| format!("network.{}", entry.name)).collect();
+    let mut tensors: Vec<Tensor> = Vec::new();
+    for (name, entry) in names.iter().zip(network.layout().entries()) {
+        let shape = [entry.slot.rows, entry.slot.cols];
+        tensors.push(Tensor { name, shape, values: Values::F32(entry.slot.of(&network.params)) });
+    }
+    let tables: Vec<(String, _)> =
+        network.tables().map(|(name, table)| (format!("network.{name}"), table)).collect();
+    for (name, table) in &tables {
+        let values = Values::F32(&table.values);
+        tensors.push(Tensor { name, shape: [table.rows(), table.dim()], values });
+    }
+    if let Some(prefixes) = &network.prefixes {
+        let keys = prefixes.rows.keys();
+        tensors.push(row("network.prefixes.keys", keys.len(), Values::U64(keys)));
+    }
+    let offsets: Vec<u64> = item_item.offsets.iter().map(|&offset| offset as u64).collect();
+    tensors.extend([
+        row("item_item.offsets", offsets.len(), Values::U64(&offsets)),
+        row("item_item.candidates", item_item.candidates.len(), Values::U32(&item_item.candidates)),
+        row("item_item.weights", item_item.weights.len(), Values::F32(&item_item.weights)),
+        row("prior", prior.len(), Values::F32(prior)),
+    ]);
+    if let Some(new) = new_items {
+        tensors.push(row("new_items.items", new.items.len(), Values::U32(&new.items)));
+        tensors.push(row("new_items.worth", new.worth.len(), Values::F32(&new.worth)));
+    }
+    if let Some(content) = content {
+        tensors.push(row("content.vectors", content.vectors.len(), Values::F32(&content.vectors)));
+        tensors.push(row("content.encoder", content.params.len(), Values::F32(&content.params)));
+    }
+    checkpoint::save(&dir.join(TENSORS), &tensors)?;
+    write_json(&dir.join(FACTS), &Facts::of(item_item, facts))
+}
+
+/// Reads a model of a data set with this shape, whose items have these semantic ids.
+///
+/// # Errors
+/// A missing or damaged file, or a model of another shape.
+pub fn load_trained(dir: &Path, shape: Shape, tokens: Option<&SemanticIds>) -> Result<Trained, Error> {
+    let path = dir.join(FACTS);
+    let Facts { recent, decay, trained: facts } = read_json(&path)?;
+    same(&path, "the shape of the data", facts.shape, shape)?;
+    let file = Checkpoint::open(&dir.join(TENSORS))?;
+    let offsets = file.read_u64("item_item.offsets", shape.items + 1)?;
+    let entries = file.len_of("item_item.weights")?;
+    let weights = file.f32s("item_item.weights", [1, entries])?;
+    let candidates = file.read_u32("item_item.candidates", entries)?;
+    let offsets: Vec<usize> = offsets.into_iter().map(|offset| offset as usize).collect();
+    let sound = offsets.is_sorted()
+        && offsets.last() == Some(&entries)
+        && candidates.iter().all(|&candidate| (candidate as usize) < shape.items);
+    same(&path, "whether the item-item rows are sound", sound, true)?;
+    let prior = file.f32s("prior", [1, shape.items])?;
+    let new_items =
+        (facts.blend.new_places > 0).then(|| load_new_items(&file, &path, shape.items)).transpose()?;
+    check_claims(&file, &path, (&facts.model, shape, tokens.is_some()))?;
+    let network = load_network(&file, &facts.model, shape, tokens)?;
+    let item_item = ItemItem { offsets, candidates, weights, recent, decay };
+    let content = facts.live.map(|report| load_content(&file, report, shape)).transpose()?;
+    Ok(Trained { network, item_item, prior, new_items, content, facts })
+}
+
+/// The vectors are those of all items; the length of the encoder is compared with the encoder when that is opened.
+fn load_content(file: &Checkpoint, report: LiveReport, shape: Shape) -> Result<TrainedContent, Error> {
+    let vectors = file.f32s("content.vectors", [1, shape.items * shape.content])?;
+    let params = file.f32s("content.encoder", [1, file.len_of("content.encoder")?])?;
+    Ok(TrainedContent { vectors, params, report })
+}
+
+fn load_new_items(file: &Checkpoint, path: &Path, count: usize) -> Result<NewItems, Error> {
+    let items = file.read_u32("new_items.items", file.len_of("new_items.items")?)?;
+    let worth = file.f32s("new_items.worth", [1, file.len_of("new_items.worth")?])?;
+    let sound = items.is_sorted()
+        && items.iter().all(|&item| (item as usize) < count)
+        && !worth.is_empty()
+        && worth.len().is_multiple_of(items.len());
+    same(path, "whether the list of new items is sound", sound, true)?;
+    Ok(NewItems { items, worth })
+}
+
+/// Refuses settings of a network that is not in the file, before anything of their sizes is allocated.
+fn check_claims(
+    file: &Checkpoint,
+    path: &Path,
+    (model, shape, has_tokens): (&ModelSettings, Shape, bool),
+) -> Result<(), Error> {
+    model.check().map_err(|error| Error::Foreign {
+        path: path.to_owned(),
+        what: error.key,
+        got: error.got,
+        expected: error.expected,
+    })?;
+    let dim = model.dim;
+    file.check_f32("network.position", [model.history, dim])?;
+    for block in 0..model.blocks {
+        let width = model.expansion.saturating_mul(dim);
+        file.check_f32(&format!("network.block.{block}.up.weight"), [dim, width])?;
+    }
+    if model.content && shape.content > 0 && model.adapter > 0 {
+        file.check_f32("network.adapter.up.weight", [shape.content, model.adapter])?;
+    }
+    if model.ids {
+        file.check_f32("network.ids", [shape.items.clamp(1, model.id_rows), dim])?;
+    }
+    if model.prefixes && has_tokens {
+        let rows = file.len_of("network.prefixes.keys")?.clamp(1, model.prefix_rows);
+        file.check_f32("network.prefixes", [rows, dim])?;
+    }
+    Ok(())
+}
+
+fn load_network(
+    file: &Checkpoint,
+    model: &ModelSettings,
+    shape: Shape,
+    tokens: Option<&SemanticIds>,
+) -> Result<Network<f32>, Error> {
+    let prefixes = tokens.filter(|_| model.prefixes).map(|tokens| -> Result<PrefixRows, Error> {
+        let keys = file.read_u64("network.prefixes.keys", file.len_of("network.prefixes.keys")?)?;
+        Ok(PrefixRows::with_keys(tokens, keys, model.prefix_rows))
+    });
+    let mut network = Network::blank(model, shape, prefixes.transpose()?);
+    let entries: Vec<_> = network.layout().entries().to_vec();
+    for entry in entries {
+        let into = entry.slot.of_mut(&mut network.params);
+        file.read_f32(&format!("network.{}", entry.name), [entry.slot.rows, entry.slot.cols], into)?;
+    }
+    for (name, table) in network.tables_mut() {
+        let shape = [table.rows(), table.dim()];
+        file.read_f32(&format!("network.{name}"), shape, &mut table.values)?;
+    }
+    Ok(network)
+}
+
+fn row<'a>(name: &'a str, len: usize, values: Values<'a>) -> Tensor<'a> {
+    Tensor { name, shape: [1, len], values }
+}
+
+/// `model.json`.
+#[derive(Serialize, Deserialize)]
+struct Facts {
+    /// Newest events of a history that bring item-item candidates.
+    recent: usize,
+    /// Weight of an event relative to the next newer one.
+    decay: f32,
+    #[serde(flatten)]
+    trained: TrainedFacts,
+}
+
+impl Facts {
+    fn of(item_item: &ItemItem, trained: &TrainedFacts) -> Self {
+        Self { recent: item_item.recent, decay: item_item.decay, trained: trained.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Prior, SeenPolicy};
+    use semrank_tower::KnownItems;
+
+    #[test]
+    fn a_network_is_read_back_bit_by_bit_and_has_no_moments() {
+        let tokens = SemanticIds::new(2, 4, vec![0, 3, 0, 1, 2, 2, 3, 3]);
+        let shape = Shape { items: 4, content: 3, actions: 2, timed: true };
+        let known = KnownItems { trained: &[true, true, true, false], tokens: Some(&tokens) };
+        for model in [
+            ModelSettings { dim: 4, ..ModelSettings::default() },
+            ModelSettings { dim: 4, content: false, adapter: 0, ids: false, ..ModelSettings::default() },
+            ModelSettings { dim: 4, prefixes: false, id_rows: 3, ..ModelSettings::default() },
+        ] {
+            let network = Network::new(&model, shape, known, 1);
+            let trained = trained(network, model, shape);
+            let dir = tempfile::tempdir().unwrap();
+            save_trained(dir.path(), &trained).unwrap();
+            let read = load_trained(dir.path(), shape, Some(&tokens)).unwrap();
+            assert_eq!(read.network.params, trained.network.params);
+            assert_eq!(read.network.tables().count(), trained.network.tables().count());
+            for ((_, got), (name, table)) in read.network.tables().zip(trained.network.tables()) {
+                assert_eq!(got.values, table.values, "{name}");
+                assert!(
+                    got.first.is_empty() && got.second.is_empty(),
+                    "{name}: nothing is kept for training"
+                );
+            }
+            assert_eq!(read.facts, trained.facts);
+        }
+    }
+
+    fn trained(network: Network<f32>, model: ModelSettings, shape: Shape) -> Trained {
+        let item_item = ItemItem {
+            offsets: vec![0; shape.items + 1],
+            candidates: Vec::new(),
+            weights: Vec::new(),
+            recent: 8,
+            decay: 0.5,
+        };
+        let blend = Blend {
+            alpha: 0.0,
+            content: 0.0,
+            beta: 0.0,
+            new_places: 0,
+            prior: Prior::Popularity,
+            seen: SeenPolicy::None,
+        };
+        let facts = TrainedFacts {
+            model,
+            shape,
+            blend,
+            validation_ndcg_10: 0.5,
+            masks_seen_in_training: false,
+            best_epoch: 1,
+            live: None,
+            curve: Vec::new(),
+        };
+        let prior = vec![0.0; shape.items];
+        Trained { network, item_item, prior, new_items: None, content: None, facts }
+    }
+
+    /// What is said of trained content of these lengths, for 3 items of width 2.
+    fn read(vectors: usize, encoder: usize) -> Result<TrainedContent, Error> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(TENSORS);
+        let values = vec![0.5; vectors.max(encoder)];
+        let tensors = [
+            row("content.vectors", vectors, Values::F32(&values[..vectors])),
+            row("content.encoder", encoder, Values::F32(&values[..encoder])),
+        ];
+        checkpoint::save(&path, &tensors).unwrap();
+        let report = LiveReport {
+            encoder_passes: 1.0,
+            backward_passes: 1.0,
+            bytes_cached: 0,
+            most_steps_old: 0,
+            staleness: 0.0,
+        };
+        let shape = Shape { items: 3, content: 2, actions: 1, timed: false };
+        load_content(&Checkpoint::open(&path).unwrap(), report, shape)
+    }
+
+    #[test]
+    fn trained_vectors_are_those_of_all_items() {
+        let content = read(6, 5).unwrap();
+        assert_eq!((content.vectors.len(), content.params.len()), (6, 5));
+        for len in [0, 5, 7, 12] {
+            let said = read(len, 5).unwrap_err().to_string();
+            assert!(said.contains(&format!("`content.vectors` is F32 [1, {len}]")), "{said}");
+            assert!(said.contains("expects F32 [1, 6]"), "{said}");
+        }
+    }
+}

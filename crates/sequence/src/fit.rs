@@ -1,0 +1,460 @@
+//! The training loop: epochs, validation after each, early stopping, the best epoch's parameters.
+//!
+//! [`Fitting`] is a training under way. [`Fitting::run`] goes on until it has finished or its [`Watch`] interrupts it;
+//! at any step its whole state can be saved ([`Fitting::save`]) and restored ([`Fitting::restore`]), and what follows
+//! is the same to the last bit, because every random choice is a function of (seed, step).
+//!
+//! ```
+//! # use semrank_core::{ActionId, Event, EventLogBuilder, ItemId, UserId};
+//! use semrank_sequence::{Ended, Fitting, ModelSettings, Task, TrainSettings, TrainingData, Watch};
+//! # let mut log = EventLogBuilder::default();
+//! # for (user, item, time) in (0..20).flat_map(|user| (0..5).map(move |time| (user, (user + time) % 6, time))) {
+//! #     log.push(UserId(user), Event { item: ItemId(item), action: ActionId(0), time: i64::from(time) });
+//! # }
+//! # let log = log.finish(20, false);
+//! # let ends: Vec<usize> = (0..20).map(|user| log.range(UserId(user)).end).collect();
+//! struct Silent; // shows nothing, interrupts nothing, saves nothing
+//! impl Watch for Silent {}
+//! let data = TrainingData {
+//!     events: &log, train_ends: &ends, target: None, counts: &[17, 17, 17, 17, 16, 16],
+//!     content: &[], tokens: None, actions: 1, active: &[],
+//! };
+//! let model = ModelSettings { dim: 8, ..ModelSettings::default() };
+//! let train = TrainSettings { epochs: 2, min_steps: 0, ..TrainSettings::default() };
+//! let mut fitting = Fitting::new(&Task { model: &model, train: &train, data, validation: &[], seed: 1 });
+//! assert_eq!(fitting.run(&mut Silent)?, Ended::Finished);
+//! assert_eq!(fitting.finish()?.curve.len(), 2);
+//! # Ok::<(), semrank_sequence::FitError>(())
+//! ```
+
+use crate::work::{SHARE, affordable, spread};
+use crate::{Encoded, Live, LiveReport, Network, SeenInTraining, Trainer, TrainingData};
+use semrank_data::Case;
+use semrank_measure::{
+    RankMetrics, RankSummary,
+    ranking::{EvaluateError, Query, RankOptions, Scorer, rank},
+};
+use semrank_tower::{ModelSettings, Rounds, TrainSettings};
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
+
+/// What is to be trained.
+#[derive(Debug, Clone, Copy)]
+pub struct Task<'a> {
+    /// The network.
+    pub model: &'a ModelSettings,
+    /// How.
+    pub train: &'a TrainSettings,
+    /// From what.
+    pub data: TrainingData<'a>,
+    /// Cases that choose the epoch.
+    pub validation: &'a [Case],
+    /// Of every random choice.
+    pub seed: u64,
+}
+
+/// One line of the training curve: an epoch that was validated.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EpochReport {
+    /// From 1.
+    pub epoch: u64,
+    /// Mean training loss since the last validation, nats a position.
+    pub loss: f64,
+    /// Validation NDCG@10 of the network alone, strict, seen items masked where training masked them.
+    #[serde(rename = "ndcg@10")]
+    pub ndcg_10: f64,
+    /// Validation Recall@10.
+    #[serde(rename = "recall@10")]
+    pub recall_10: f64,
+    /// Seconds of training; never part of a saved model.
+    #[serde(skip)]
+    pub train_seconds: f64,
+    /// Seconds of validation; never part of a saved model.
+    #[serde(skip)]
+    pub validation_seconds: f64,
+}
+
+/// Where a training stands, after each step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepReport {
+    /// The epoch under way, from 1.
+    pub epoch: u64,
+    /// Epochs at most.
+    pub epochs: u64,
+    /// Steps done in all epochs.
+    pub step: u64,
+    /// Steps of an epoch.
+    pub steps_per_epoch: u64,
+    /// Mean loss since the last validation, nats a position.
+    pub loss: f64,
+}
+
+/// Looks on while a model is trained; every method may be left as it is.
+pub trait Watch {
+    /// A step was done.
+    fn step(&mut self, _: &StepReport) {}
+
+    /// An epoch was validated; `best` tells whether it is the best so far.
+    fn epoch(&mut self, _: &EpochReport, _best: bool) {}
+
+    /// Whether to stop; asked before every step.
+    fn interrupted(&self) -> bool {
+        false
+    }
+
+    /// Called after each validation, every [`SAVE_EVERY`] within one, and on an interrupt: the moment to call
+    /// [`Fitting::save`].
+    ///
+    /// # Errors
+    /// End the training.
+    fn save(&mut self, _: &Fitting) -> Result<(), FitError> {
+        Ok(())
+    }
+}
+
+/// A long epoch is saved this often.
+pub const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+/// What ends a training early.
+#[derive(Debug, thiserror::Error)]
+pub enum FitError {
+    /// The validation failed.
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    /// A text could not be encoded while content was trained.
+    #[error(transparent)]
+    Embed(#[from] semrank_embed::Error),
+    /// The state could not be saved or restored.
+    #[error(transparent)]
+    Artefact(#[from] semrank_tower::artefact::Error),
+    /// The watch could not keep the state.
+    #[error("cannot keep the state of the training: {0}")]
+    Watch(Box<dyn std::error::Error + Send + Sync>),
+    /// The loss is no number any more.
+    #[error("the training loss is {loss} in step {step} with train.rate={rate}: training has diverged")]
+    Diverged {
+        /// `train.rate`.
+        rate: f64,
+        /// What the loss is.
+        loss: f64,
+        /// Steps done.
+        step: u64,
+    },
+}
+
+/// Why [`Fitting::run`] returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// All epochs are done, or patience is at its end.
+    Finished,
+    /// The watch said so; the state was handed to [`Watch::save`].
+    Interrupted,
+}
+
+/// Parameters of an epoch.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Snapshot {
+    pub(crate) params: Vec<f32>,
+    /// In the order of [`Network::tables`].
+    pub(crate) tables: Vec<Vec<f32>>,
+    /// Content vectors and encoder, where they are trained.
+    pub(crate) content: Option<[Vec<f32>; 2]>,
+}
+
+/// A training under way.
+#[derive(Debug)]
+pub struct Fitting<'a> {
+    pub(crate) trainer: Trainer<'a, f32>,
+    pub(crate) curve: Vec<EpochReport>,
+    pub(crate) best: Snapshot,
+    /// Sums of the epoch under way: loss over positions, positions, seconds.
+    pub(crate) loss_sum: f64,
+    pub(crate) positions: u64,
+    pub(crate) seconds: f64,
+    task: Task<'a>,
+    rounds: Rounds,
+    /// The validation cases that are used.
+    cases: Vec<Case>,
+    saved: Instant,
+}
+
+/// Validation cases below which an epoch is not chosen by fewer of them, though they take long, but less often.
+const FEWEST_CASES: usize = 500;
+/// Validations of a training, however long they take.
+const FEWEST_ROUNDS: u64 = 3;
+
+/// The result.
+#[derive(Debug)]
+pub struct Fit {
+    /// Parameters of the best epoch.
+    pub network: Network<f32>,
+    /// One entry for each epoch that was validated.
+    pub curve: Vec<EpochReport>,
+    /// The epoch that was kept, from 1; 0 where nothing could be trained.
+    pub best_epoch: u64,
+    /// The content of that epoch, where it was trained.
+    pub content: Option<TrainedContent>,
+    /// Multiply-adds of the training, about.
+    pub work: f64,
+}
+
+/// Content that was trained with the ranker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainedContent {
+    /// `[items x width]`.
+    pub vectors: Vec<f32>,
+    /// The trained parameters of the encoder.
+    pub params: Vec<f32>,
+    /// What it cost.
+    pub report: LiveReport,
+}
+
+impl TrainedContent {
+    /// The content vectors that a network was trained with: its own, or the `frozen` ones.
+    pub fn vectors_or<'c>(trained: Option<&'c Self>, frozen: &'c [f32]) -> &'c [f32] {
+        trained.map_or(frozen, |content| &content.vectors)
+    }
+}
+
+impl<'a> Fitting<'a> {
+    /// At step 0.
+    pub fn new(task: &Task<'a>) -> Self {
+        let trainer = Trainer::new(task.model, task.train, task.data, task.seed);
+        let (rounds, cases) = affordable_validation(&trainer, task);
+        Self {
+            trainer,
+            rounds,
+            cases: spread(task.validation, cases),
+            curve: Vec::new(),
+            best: Snapshot::default(),
+            loss_sum: 0.0,
+            positions: 0,
+            seconds: 0.0,
+            task: *task,
+            saved: Instant::now(),
+        }
+    }
+
+    /// Steps done.
+    pub fn step(&self) -> u64 {
+        self.trainer.step
+    }
+
+    /// Epochs done, as far as they were validated.
+    pub fn epochs(&self) -> u64 {
+        self.curve.last().map_or(0, |report| report.epoch)
+    }
+
+    /// Epochs at most.
+    pub fn most_epochs(&self) -> u64 {
+        self.trainer.epochs()
+    }
+
+    /// Validation cases that choose the epoch: all, or as many as take no longer than the training.
+    pub fn validation_cases(&self) -> usize {
+        self.cases.len()
+    }
+
+    /// Whether training let items of the history compete.
+    pub fn seen(&self) -> SeenInTraining {
+        self.trainer.seen()
+    }
+
+    /// Trains on from where it stands.
+    ///
+    /// # Errors
+    /// A loss or score that is no number, and whatever [`Watch::save`] returns.
+    pub fn run(&mut self, watch: &mut dyn Watch) -> Result<Ended, FitError> {
+        while !self.finished() {
+            if !self.epoch(watch)? {
+                watch.save(self)?;
+                return Ok(Ended::Interrupted);
+            }
+            self.validate(watch)?;
+            watch.save(self)?;
+            self.saved = Instant::now();
+        }
+        Ok(Ended::Finished)
+    }
+
+    /// Trains content too; call it before the first step.
+    pub fn set_live(&mut self, live: Live) {
+        self.trainer.set_live(live);
+    }
+
+    /// The best epoch's network; its moments are gone.
+    ///
+    /// # Errors
+    /// What keeps an item from being encoded, where content is trained.
+    pub fn finish(self) -> Result<Fit, FitError> {
+        let best_epoch = self.best_epoch();
+        let work = self.epochs() as f64 * self.trainer.epoch_work();
+        let report = self.trainer.live.as_ref().map(Live::report).transpose()?;
+        let content = match (report, self.best.content) {
+            (Some(report), Some([vectors, params])) => Some(TrainedContent { vectors, params, report }),
+            _ => None,
+        };
+        let mut network = self.trainer.network;
+        if best_epoch > 0 {
+            network.params = self.best.params;
+        }
+        let mut best = self.best.tables.into_iter();
+        for (_, table) in network.tables_mut() {
+            (table.first, table.second) = (Vec::new(), Vec::new());
+            if let Some(values) = best.next() {
+                table.values = values;
+            }
+        }
+        Ok(Fit { network, curve: self.curve, best_epoch, content, work })
+    }
+
+    fn finished(&self) -> bool {
+        let (epochs, rounds, train) = (self.epochs(), self.rounds, self.task.train);
+        let patience = rounds.patience(train.patience, train.epochs);
+        // No later epoch can be better than one that ranks every target first.
+        let perfect = self.curve.last().is_some_and(|report| report.ndcg_10 >= 1.0);
+        self.trainer.steps_per_epoch() == 0
+            || epochs >= rounds.passes
+            || (train.patience > 0 && perfect)
+            || (patience > 0 && epochs - self.best_epoch() >= patience)
+    }
+
+    /// The first epoch with the highest NDCG@10, from 1; 0 before the first.
+    fn best_epoch(&self) -> u64 {
+        let better = |best: Option<EpochReport>, next: &EpochReport| match best {
+            Some(best) if next.ndcg_10 <= best.ndcg_10 => Some(best),
+            _ => Some(*next),
+        };
+        self.curve.iter().fold(None, better).map_or(0, |best| best.epoch)
+    }
+
+    /// Steps to the end of the next epoch that is validated; false when interrupted before.
+    fn epoch(&mut self, watch: &mut dyn Watch) -> Result<bool, FitError> {
+        let steps_per_epoch = self.trainer.steps_per_epoch();
+        let (epochs, end) = (self.most_epochs(), self.rounds.next(self.epochs()) * steps_per_epoch);
+        while self.trainer.step < end {
+            if watch.interrupted() {
+                return Ok(false);
+            }
+            let started = Instant::now();
+            let (loss, positions) = self.trainer.train_step()?;
+            self.seconds += started.elapsed().as_secs_f64();
+            if !loss.is_finite() {
+                let rate = self.task.train.rate;
+                return Err(FitError::Diverged { loss, step: self.trainer.step, rate });
+            }
+            self.loss_sum += loss * positions as f64;
+            self.positions += positions as u64;
+            watch.step(&StepReport {
+                epoch: self.trainer.step.div_ceil(steps_per_epoch),
+                epochs,
+                step: self.trainer.step,
+                steps_per_epoch,
+                loss: self.mean_loss(),
+            });
+            if self.saved.elapsed() >= SAVE_EVERY {
+                watch.save(self)?;
+                self.saved = Instant::now();
+            }
+        }
+        Ok(true)
+    }
+
+    fn mean_loss(&self) -> f64 {
+        self.loss_sum / self.positions.max(1) as f64
+    }
+
+    fn validate(&mut self, watch: &mut dyn Watch) -> Result<(), FitError> {
+        let started = Instant::now();
+        let metrics = self.metrics()?;
+        let report = EpochReport {
+            epoch: self.rounds.next(self.epochs()),
+            loss: self.mean_loss(),
+            ndcg_10: metrics.ndcg_10,
+            recall_10: metrics.recall_10,
+            train_seconds: self.seconds,
+            validation_seconds: started.elapsed().as_secs_f64(),
+        };
+        (self.loss_sum, self.positions, self.seconds) = (0.0, 0, 0.0);
+        self.curve.push(report);
+        let best = self.best_epoch() == report.epoch;
+        if best {
+            let network = &self.trainer.network;
+            self.best.params.clone_from(&network.params);
+            self.best.tables = network.tables().map(|(_, table)| table.values.clone()).collect();
+            let content = self.trainer.live.as_ref();
+            self.best.content = content.map(|live| [live.content().to_vec(), live.params().to_vec()]);
+        }
+        watch.epoch(&report, best);
+        Ok(())
+    }
+
+    fn metrics(&self) -> Result<RankSummary, EvaluateError> {
+        let data = &self.task.data;
+        let encoded = Encoded::new(&self.trainer.network, data.events, data.items(), self.trainer.content());
+        let scorer = NetworkAlone { encoded: &encoded, masks: self.seen() == SeenInTraining::Masked };
+        let ranking = rank(&scorer, data.events, data.items(), &self.cases, RankOptions::default())?;
+        Ok(RankMetrics::from_ranks(ranking.strict.ranks.iter().map(|&rank| rank as usize)).summary())
+    }
+}
+
+/// After how many epochs each validation follows, and how many cases it has: as many as keep all validations below a share of the
+/// training's work.
+fn affordable_validation(trainer: &Trainer<f32>, task: &Task) -> (Rounds, usize) {
+    let (items, dim) = (task.data.items(), trainer.network.dim());
+    let encoded = (items * task.data.content_width() * dim) as f64;
+    let case = (items * dim) as f64;
+    let (all, an_epoch) = (task.validation.len(), SHARE * trainer.epoch_work());
+    let fewest = FEWEST_CASES.min(all);
+    let rounds = trainer.rounds();
+    let needed = ((encoded + fewest as f64 * case) / an_epoch.max(1.0)).ceil() as u64;
+    let each = rounds.each.max(needed.min(rounds.passes / FEWEST_ROUNDS));
+    let cases = affordable(an_epoch * each as f64, encoded, case, [fewest, all]);
+    (Rounds { each, ..rounds }, cases)
+}
+
+/// The network's logits, with the treatment of seen items that it was trained for.
+struct NetworkAlone<'a> {
+    encoded: &'a Encoded<'a>,
+    masks: bool,
+}
+
+impl Scorer for NetworkAlone<'_> {
+    fn name(&self) -> &str {
+        "network"
+    }
+
+    fn score(&self, queries: &[Query], out: &mut [f32]) {
+        self.encoded.logits(queries, out);
+        if !self.masks {
+            return;
+        }
+        for (query, scores) in queries.iter().zip(out.chunks_exact_mut(self.encoded.items())) {
+            let history = self.encoded.events().before(query.user, query.end);
+            history.items.iter().for_each(|item| scores[item.index()] = f32::NEG_INFINITY);
+        }
+    }
+}
+
+/// Trains to the end and calls `say` after every epoch: [`Fitting`] without interrupts and saved states.
+///
+/// # Errors
+/// A loss or score that is no number.
+pub fn fit(
+    model: &ModelSettings,
+    train: &TrainSettings,
+    data: TrainingData,
+    validation: &[Case],
+    seed: u64,
+    say: impl FnMut(&EpochReport),
+) -> Result<Fit, FitError> {
+    struct Say<F>(F);
+    impl<F: FnMut(&EpochReport)> Watch for Say<F> {
+        fn epoch(&mut self, report: &EpochReport, _: bool) {
+            (self.0)(report);
+        }
+    }
+    let mut fitting = Fitting::new(&Task { model, train, data, validation, seed });
+    fitting.run(&mut Say(say))?;
+    fitting.finish()
+}

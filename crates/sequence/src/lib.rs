@@ -1,0 +1,37 @@
+//! Histories and content vectors in, a next-item model out that ranks every item.
+
+pub mod artefact;
+mod batch;
+mod blend;
+mod columns;
+mod fit;
+mod interests;
+mod item_item;
+mod live;
+mod network;
+mod newcomers;
+mod past;
+mod places;
+mod prior;
+mod ranker;
+mod settings;
+mod similar;
+mod trainer;
+mod work;
+
+pub use batch::{Batch, Batcher, SeenInTraining, Shard, TrainingData, Window, push_history};
+pub use blend::{BlendProgress, BlendTask, Chosen, choose};
+pub use fit::{
+    Ended, EpochReport, Fit, FitError, Fitting, SAVE_EVERY, StepReport, Task, TrainedContent, Watch, fit,
+};
+pub use interests::{Interest, InterestRecall, Labels, UnitVectors, interest_recall};
+pub use item_item::ItemItem;
+pub use live::{Live, LiveReport, LiveSettings, Visits};
+pub use network::{Network, Sequences, Shape, TrunkSaved};
+pub use newcomers::NewItems;
+pub use places::keep_places;
+pub use prior::Prior;
+pub use ranker::{Blend, Encoded, Ranker, SeenPolicy, Terms};
+pub use settings::BlendSettings;
+pub use similar::{ContentAlone, SimilarContent};
+pub use trainer::Trainer;
