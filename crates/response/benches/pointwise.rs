@@ -1,6 +1,6 @@
 //! Rows a second of one pass over a made-up log: 2 threads, D = 16, histories of 50 events, no content.
 //!
-//! `cargo bench -p semrank-model --bench pointwise [-- ROWS]`
+//! `cargo bench -p semrank-response --bench pointwise [-- ROWS]`
 
 use semrank_core::{
     ActionId, Catalog, Dictionary, Event, EventDetails, EventLogBuilder, ItemId, Kind, Rng, UserId,

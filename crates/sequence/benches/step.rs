@@ -2,7 +2,7 @@
 //! items take turns in one run; the ratio of the medians is the answer.
 //!
 //! ```text
-//! cargo bench -p semrank-model --bench step
+//! cargo bench -p semrank-sequence --bench step
 //! ```
 
 use semrank_core::{ActionId, Event, EventLog, EventLogBuilder, ItemId, Rng, UserId};

@@ -1,5 +1,5 @@
 //! Figures measured on public data (strict, leave-one-out, all items) and what it costs; each skips where the data set
-//! is absent. Run the slow ones with `cargo test --release -p semrank-model -- --ignored --nocapture published`.
+//! is absent. Run the slow ones with `cargo test --release -p semrank-measure -- --ignored --nocapture published`.
 
 use super::*;
 use crate::ranking::{Protocol, RankOptions, ResultRow, Scorer, rank};

@@ -1,6 +1,6 @@
 //! Figures of the baselines on public data; they skip where it is absent. With `SEMRANK_PREDICTIONS=DIR` the files that
 //! an independent scorer reads are written there, as NAME-ROWS.tsv. Run all with
-//! `cargo test --release -p semrank-model --lib pointwise_baselines -- --include-ignored --nocapture`.
+//! `cargo test --release -p semrank-measure --lib label_baselines -- --include-ignored --nocapture`.
 
 use super::*;
 use crate::probabilities::{Bootstrap, BootstrapSettings, Measure, Scores, grouped_auc};
