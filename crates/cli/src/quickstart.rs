@@ -12,7 +12,6 @@ use crate::run::{Extra, Finished, Job, read_json, write_json};
 use crate::{resources, shell};
 use clap::Args;
 use semrank_data::{StagedDir, write_atomically};
-use semrank_measure::ranking::Query;
 use semrank_sim::{Market, MarketConfig};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
@@ -137,8 +136,7 @@ fn examples(run: &Finished) -> Result<String, Error> {
         for &item in history.last(3).items {
             let _ = writeln!(out, "      - {}", dataset.catalog.label(item));
         }
-        let query = Query { user: case.user, end: case.end };
-        out += &list(&recommender.best(query, ITEMS, |_| true)?, false);
+        out += &list(&recommender.best((case.user, history), ITEMS, |_| true)?, false);
         let _ = writeln!(out, "  taken next: {}", dataset.catalog.label(case.target));
     }
     Ok(out)

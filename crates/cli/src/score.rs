@@ -13,12 +13,11 @@ use crate::error::Error;
 use crate::output;
 use crate::run::{Finished, OpenArgs};
 use clap::Args;
-use semrank_core::{ItemId, UserId};
+use semrank_core::{History, ItemId, UserId};
 use semrank_data::{
     ColumnType, TableFile, Value,
     import::{PairColumns, PairRow},
 };
-use semrank_measure::ranking::Query;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -148,13 +147,10 @@ fn scores(run: &Finished, pairs: &[(UserId, ItemId)]) -> Vec<f32> {
     let mut by_user: BTreeMap<UserId, Vec<usize>> = BTreeMap::new();
     pairs.iter().enumerate().for_each(|(at, pair)| by_user.entry(pair.0).or_default().push(at));
     let wanted = |(&user, places): (&UserId, &Vec<usize>)| {
-        let end = run.data.dataset.events.range(user).end;
-        (Query { user, end }, places.iter().map(|&at| pairs[at].1).collect())
+        (run.data.dataset.events.of(user), places.iter().map(|&at| pairs[at].1).collect())
     };
-    let wanted: Vec<(Query, Vec<ItemId>)> = by_user.iter().map(wanted).collect();
-    let encoded = run.encoded_for(&wanted);
-    let similar = run.similar();
-    let found = run.ranker(&encoded, &similar).score_items(&wanted);
+    let wanted: Vec<(History, Vec<ItemId>)> = by_user.iter().map(wanted).collect();
+    let found = run.servable_for(&wanted).score_lists(&wanted);
     let mut out = vec![0.0; pairs.len()];
     for (places, scores) in by_user.values().zip(found) {
         places.iter().zip(scores).for_each(|(&at, score)| out[at] = score);

@@ -173,7 +173,8 @@ impl EventLog {
         days
     }
 
-    fn slice(&self, range: Range<usize>) -> History<'_> {
+    /// Events of one user, by their global indices.
+    pub fn slice(&self, range: Range<usize>) -> History<'_> {
         History {
             items: &self.items[range.clone()],
             actions: &self.actions[range.clone()],

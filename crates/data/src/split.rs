@@ -22,7 +22,7 @@
 //! ```
 
 use crate::{Dataset, Error};
-use semrank_core::{ItemId, UserId, narrow};
+use semrank_core::{EventLog, History, ItemId, UserId, narrow};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -46,6 +46,13 @@ pub struct Case {
     pub end: usize,
     /// The item of the target event.
     pub target: ItemId,
+}
+
+impl Case {
+    /// What the user has done before the target.
+    pub fn history<'a>(&self, events: &'a EventLog) -> History<'a> {
+        events.before(self.user, self.end)
+    }
 }
 
 /// Held-out targets that have no target event before them, counted apart from the cases.

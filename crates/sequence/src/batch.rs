@@ -6,7 +6,7 @@
 
 use crate::Sequences;
 use crate::past::{LongHistories, Taken};
-use semrank_core::{ActionId, EventLog, ItemId, Rng, UserId, narrow};
+use semrank_core::{ActionId, EventLog, History, ItemId, Rng, UserId, narrow};
 use semrank_embed::Engaged;
 use semrank_nn::Masked;
 use semrank_tokens::SemanticIds;
@@ -352,11 +352,12 @@ impl<'a> Batcher<'a> {
 
     fn add_window(&self, window: &Window, taken: &mut Taken, shard: &mut Shard) {
         let events = self.data.events;
+        let history = events.slice(window.user_start..window.end - 1);
         for at in window.first..window.end - 1 {
             let (event, next) = (events.event(at), events.event(at + 1));
             let slot = self.slot_of[event.item.index()];
             taken.add(slot, self.negative(event.item));
-            push_event(&mut shard.sequences, events, window, at, slot);
+            push_event(&mut shard.sequences, &history, at - window.user_start, slot);
             if !self.data.is_target(next.action) {
                 continue;
             }
@@ -406,13 +407,13 @@ impl<'a> Batcher<'a> {
     }
 }
 
-fn push_event(sequences: &mut Sequences, events: &EventLog, window: &Window, at: usize, slot: u32) {
-    let event = events.event(at);
+/// Appends the event `at` of a history; positions count from the newest.
+fn push_event(sequences: &mut Sequences, history: &History, at: usize, slot: u32) {
     sequences.items.push(slot);
-    sequences.positions.push(narrow::index(window.end - 2 - at));
-    sequences.actions.push(event.action.0);
-    let previous = (at > window.user_start).then(|| events.event(at - 1).time);
-    sequences.gaps.push(previous.map_or(0, |previous| gap_bucket(event.time - previous)));
+    sequences.positions.push(narrow::index(history.len() - 1 - at));
+    sequences.actions.push(history.actions[at].0);
+    let previous = at.checked_sub(1).map(|before| history.times[before]);
+    sequences.gaps.push(previous.map_or(0, |previous| gap_bucket(history.times[at] - previous)));
 }
 
 /// Cuts windows into `parts` runs of about the same number of events.
@@ -433,11 +434,10 @@ fn cut(windows: &[Window], parts: usize) -> impl Iterator<Item = &[Window]> {
     })
 }
 
-/// Appends the last `history` events before a query as one sequence; items are catalogue rows.
-pub fn push_history(sequences: &mut Sequences, events: &EventLog, start: usize, end: usize, history: usize) {
-    let window = Window { user_start: start, first: end.saturating_sub(history).max(start), end: end + 1 };
-    for at in window.first..end {
-        push_event(sequences, events, &window, at, events.event(at).item.0);
+/// Appends the last `most` events of a history as one sequence; items are catalogue rows.
+pub(crate) fn push_history(sequences: &mut Sequences, history: &History, most: usize) {
+    for at in history.len().saturating_sub(most)..history.len() {
+        push_event(sequences, history, at, history.items[at].0);
     }
     sequences.offsets.push(sequences.len());
 }

@@ -27,12 +27,14 @@
 //! # Ok::<(), semrank_sequence::FitError>(())
 //! ```
 
+use crate::columns::Columns;
 use crate::work::{SHARE, affordable, spread};
-use crate::{Encoded, Live, LiveReport, Network, SeenInTraining, Trainer, TrainingData};
+use crate::{ItemVectors, Live, LiveReport, Network, SeenInTraining, Trainer, TrainingData};
+use semrank_core::History;
 use semrank_data::Case;
 use semrank_measure::{
     RankMetrics, RankSummary,
-    ranking::{EvaluateError, Query, RankOptions, Scorer, rank},
+    ranking::{EvaluateError, RankOptions, Scorer, rank},
 };
 use semrank_tower::{ModelSettings, Rounds, TrainSettings};
 use serde::{Deserialize, Serialize};
@@ -391,8 +393,9 @@ impl<'a> Fitting<'a> {
 
     fn metrics(&self) -> Result<RankSummary, EvaluateError> {
         let data = &self.task.data;
-        let encoded = Encoded::new(&self.trainer.network, data.events, data.items(), self.trainer.content());
-        let scorer = NetworkAlone { encoded: &encoded, masks: self.seen() == SeenInTraining::Masked };
+        let network = &self.trainer.network;
+        let vectors = ItemVectors::all(network, data.items(), self.trainer.content());
+        let scorer = NetworkAlone { network, vectors, masks: self.seen() == SeenInTraining::Masked };
         let ranking = rank(&scorer, data.events, data.items(), &self.cases, RankOptions::default())?;
         Ok(RankMetrics::from_ranks(ranking.strict.ranks.iter().map(|&rank| rank as usize)).summary())
     }
@@ -415,7 +418,8 @@ fn affordable_validation(trainer: &Trainer<f32>, task: &Task) -> (Rounds, usize)
 
 /// The network's logits, with the treatment of seen items that it was trained for.
 struct NetworkAlone<'a> {
-    encoded: &'a Encoded<'a>,
+    network: &'a Network<f32>,
+    vectors: ItemVectors,
     masks: bool,
 }
 
@@ -424,13 +428,14 @@ impl Scorer for NetworkAlone<'_> {
         "network"
     }
 
-    fn score(&self, queries: &[Query], out: &mut [f32]) {
-        self.encoded.logits(queries, out);
+    fn score(&self, histories: &[History], out: &mut [f32]) {
+        let hidden = self.vectors.hidden(self.network, histories.iter().copied());
+        let items = self.vectors.items();
+        self.vectors.logits_of(self.network, &hidden, &Columns::Range(0..items), out);
         if !self.masks {
             return;
         }
-        for (query, scores) in queries.iter().zip(out.chunks_exact_mut(self.encoded.items())) {
-            let history = self.encoded.events().before(query.user, query.end);
+        for (history, scores) in histories.iter().zip(out.chunks_exact_mut(items)) {
             history.items.iter().for_each(|item| scores[item.index()] = f32::NEG_INFINITY);
         }
     }

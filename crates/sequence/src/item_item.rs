@@ -68,17 +68,21 @@ impl ItemItem {
         out
     }
 
-    /// Adds `k(u, ·)` of a history (oldest first) into `out`, one entry an item; notes each item it touches in
-    /// `touched`, possibly several times.
-    pub fn add(&self, history: &[ItemId], out: &mut [f32], touched: &mut Vec<u32>) {
-        let mut factor = 1.0;
+    /// `k(u, ·)` of a history (oldest first): the items that have a term, ascending, and the terms.
+    pub fn terms(&self, history: &[ItemId]) -> Vec<(u32, f32)> {
+        let (mut found, mut factor) = (Vec::new(), 1.0);
         for &item in history.iter().rev().take(self.recent) {
-            for (candidate, weight) in self.of(item) {
-                out[candidate as usize] += factor * weight;
-                touched.push(candidate);
-            }
+            found.extend(self.of(item).map(|(candidate, weight)| (candidate, factor * weight)));
             factor *= self.decay;
         }
+        // A stable sort: the terms of an item are added newest event first.
+        found.sort_by_key(|entry| entry.0);
+        found.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            kept.1 += if same { next.1 } else { 0.0 };
+            same
+        });
+        found
     }
 }
 

@@ -13,13 +13,14 @@ mod newcomers;
 mod past;
 mod places;
 mod prior;
-mod ranker;
+mod servable;
 mod settings;
 mod similar;
 mod trainer;
 mod work;
 
-pub use batch::{Batch, Batcher, SeenInTraining, Shard, TrainingData, Window, push_history};
+pub(crate) use batch::push_history;
+pub use batch::{Batch, Batcher, SeenInTraining, Shard, TrainingData, Window};
 pub use blend::{BlendProgress, BlendTask, Chosen, choose};
 pub use fit::{
     Ended, EpochReport, Fit, FitError, Fitting, SAVE_EVERY, StepReport, Task, TrainedContent, Watch, fit,
@@ -31,7 +32,7 @@ pub use network::{Network, Sequences, Shape, TrunkSaved};
 pub use newcomers::NewItems;
 pub use places::keep_places;
 pub use prior::Prior;
-pub use ranker::{Blend, Encoded, Ranker, SeenPolicy, Terms};
+pub use servable::{Arena, Blend, Eligible, ItemVectors, Parts, SeenPolicy, Servable, UserState};
 pub use settings::BlendSettings;
 pub use similar::{ContentAlone, SimilarContent};
 pub use trainer::Trainer;

@@ -13,7 +13,7 @@
 
 use crate::TrainingData;
 use rayon::prelude::*;
-use semrank_core::{Rng, UserId, narrow};
+use semrank_core::{ItemId, Rng, narrow};
 use semrank_embed::hash::SparseMatrix;
 
 /// Lists that users are divided among.
@@ -75,13 +75,13 @@ impl NewItems {
     }
 
     /// The best `most` items for a user, best first, given how near each is to the user's history by content. Those with the
-    /// value `-inf` are left out.
-    pub fn order(&self, user: UserId, mut near: Vec<f32>, most: usize) -> Vec<u32> {
+    /// value `-inf` are left out. The oldest item of the history says which list is read: it stays as the history grows.
+    pub fn order(&self, oldest: Option<ItemId>, mut near: Vec<f32>, most: usize) -> Vec<u32> {
         let count = self.items.len();
         let left_out: Vec<bool> = near.iter().map(|value| *value == f32::NEG_INFINITY).collect();
         near.iter_mut().zip(&left_out).filter(|(_, out)| **out).for_each(|(value, _)| *value = 0.0);
         standardise(&mut near);
-        let member = user.index() % (self.worth.len() / count.max(1)).max(1);
+        let member = list_of(oldest, (self.worth.len() / count.max(1)).max(1));
         semrank_nn::kernel::add(&self.worth[member * count..][..count], &mut near);
         let mut order: Vec<usize> = (0..count).filter(|&at| !left_out[at]).collect();
         let better_first = |a: &usize, b: &usize| near[*b].total_cmp(&near[*a]).then(a.cmp(b));
@@ -92,6 +92,11 @@ impl NewItems {
         order.sort_unstable_by(better_first);
         order.into_iter().map(|at| self.items[at]).collect()
     }
+}
+
+/// Which of so many lists a user sees whose oldest item this is.
+fn list_of(oldest: Option<ItemId>, lists: usize) -> usize {
+    oldest.map_or(0, |item| Rng::new(u64::from(item.0), "list").below(lists))
 }
 
 /// The latest items whose first target event is among the last `share`, and `ln(1 + events)` of their first `days`.
@@ -256,11 +261,12 @@ mod tests {
     #[test]
     fn users_are_divided_among_the_members_and_their_own_taste_counts() {
         let items = NewItems { items: vec![3, 5, 8], worth: vec![1.2, -1.2, 0.0, -1.2, 1.2, 0.0] };
-        assert_eq!(items.order(UserId(0), vec![0.0; 3], 3), [3, 8, 5]);
-        assert_eq!(items.order(UserId(1), vec![0.0; 3], 3), [5, 8, 3]);
-        assert_eq!(items.order(UserId(0), vec![0.0, 0.0, 9.0], 9), [8, 3, 5]);
-        assert_eq!(items.order(UserId(0), vec![f32::NEG_INFINITY, 0.0, 0.0], 3), [8, 5]);
-        assert_eq!(items.order(UserId(1), vec![0.0; 3], 2), [5, 8]);
-        assert!(items.order(UserId(1), vec![0.0; 3], 0).is_empty());
+        let other = (0..99).map(|item| Some(ItemId(item))).find(|&oldest| list_of(oldest, 2) == 1).unwrap();
+        assert_eq!(items.order(None, vec![0.0; 3], 3), [3, 8, 5]);
+        assert_eq!(items.order(other, vec![0.0; 3], 3), [5, 8, 3]);
+        assert_eq!(items.order(None, vec![0.0, 0.0, 9.0], 9), [8, 3, 5]);
+        assert_eq!(items.order(None, vec![f32::NEG_INFINITY, 0.0, 0.0], 3), [8, 5]);
+        assert_eq!(items.order(other, vec![0.0; 3], 2), [5, 8]);
+        assert!(items.order(other, vec![0.0; 3], 0).is_empty());
     }
 }

@@ -8,8 +8,8 @@
 use crate::BlendSettings;
 use crate::columns::Columns;
 use rayon::prelude::*;
-use semrank_core::{EventLog, ItemId};
-use semrank_measure::ranking::{Query, Scorer};
+use semrank_core::{History, ItemId};
+use semrank_measure::ranking::Scorer;
 use semrank_nn::{Mat, kernel, matmul, unit_rows};
 
 /// Unit vectors of all items.
@@ -58,13 +58,23 @@ impl SimilarContent {
         }
     }
 
-    /// `s` of one history and some items.
-    pub fn near(&self, history: &[ItemId], items: &[u32]) -> Vec<f32> {
-        let mut profile = vec![0.0; self.width];
-        self.profile(history, &mut profile);
-        let average = kernel::dot(&profile, &self.mean);
+    /// Newest events of a history that count.
+    pub(crate) fn recent(&self) -> usize {
+        self.recent
+    }
+
+    /// The profile of one history.
+    pub(crate) fn profile_of(&self, history: &[ItemId]) -> Vec<f32> {
+        let mut out = vec![0.0; self.width];
+        self.profile(history, &mut out);
+        out
+    }
+
+    /// `s` of some items, given the profile of a history.
+    pub(crate) fn near(&self, profile: &[f32], items: &[u32]) -> Vec<f32> {
+        let average = kernel::dot(profile, &self.mean);
         let row = |&item: &u32| &self.unit[item as usize * self.width..][..self.width];
-        items.iter().map(|item| kernel::dot(&profile, row(item)) - average).collect()
+        items.iter().map(|item| kernel::dot(profile, row(item)) - average).collect()
     }
 
     /// What each of the newest events of a history adds to a candidate's `s`, newest first.
@@ -124,8 +134,6 @@ impl SimilarContent {
 /// The content neighbours alone, as a baseline.
 #[derive(Debug, Clone, Copy)]
 pub struct ContentAlone<'a> {
-    /// The log that queries point into.
-    pub events: &'a EventLog,
     /// The content neighbours.
     pub similar: &'a SimilarContent,
     /// Whether items of the history score `-inf`: right for data without repeats.
@@ -137,14 +145,13 @@ impl Scorer for ContentAlone<'_> {
         "content"
     }
 
-    fn score(&self, queries: &[Query], out: &mut [f32]) {
+    fn score(&self, histories: &[History], out: &mut [f32]) {
         out.fill(0.0);
-        let history = |query: &Query| self.events.before(query.user, query.end).items;
-        self.similar.add(queries.iter().map(history), 1.0, out);
+        self.similar.add(histories.iter().map(|history| history.items), 1.0, out);
         if self.mask_seen {
-            let items = out.len() / queries.len().max(1);
-            for (query, scores) in queries.iter().zip(out.chunks_exact_mut(items.max(1))) {
-                history(query).iter().for_each(|item| scores[item.index()] = f32::NEG_INFINITY);
+            let items = out.len() / histories.len().max(1);
+            for (history, scores) in histories.iter().zip(out.chunks_exact_mut(items.max(1))) {
+                history.items.iter().for_each(|item| scores[item.index()] = f32::NEG_INFINITY);
             }
         }
     }
@@ -167,7 +174,7 @@ mod tests {
         for (got, near) in out.iter().zip([0.5, 1.0, diagonal, 0.0]) {
             assert!((got - (10.0 + 2.0 * (near - mean))).abs() < 1e-5, "{out:?}");
         }
-        let alone = similar.near(&history, &[1, 3]);
+        let alone = similar.near(&similar.profile_of(&history), &[1, 3]);
         assert!((alone[0] - (1.0 - mean)).abs() < 1e-6 && (alone[1] + mean).abs() < 1e-6, "{alone:?}");
         for (item, near) in [1, 3].into_iter().zip(alone) {
             let sources = similar.sources(&history, ItemId(item));

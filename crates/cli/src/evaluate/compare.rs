@@ -5,14 +5,14 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::interrupt;
 use crate::output::note;
-use crate::run::{Content, Data};
+use crate::run::Data;
 use semrank_core::Segment;
 use semrank_data::SplitKind;
 use semrank_measure::{
     baselines::{Markov, Popularity, SimilarText},
     ranking::{Interval, Protocol, RankOptions, ResultRow, Scorer, ndcg_difference, rank},
 };
-use semrank_sequence::{Blend, ContentAlone, Encoded, SeenPolicy, TrainedContent, artefact::Trained};
+use semrank_sequence::{Blend, ContentAlone, SeenPolicy, Servable, artefact::Trained};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -77,19 +77,13 @@ impl Evaluation {
 pub(crate) fn compare(
     data: &Data,
     config: &Config,
-    model: &Trained,
-    content: &Content,
+    servable: &Servable,
     part: Part,
 ) -> Result<Evaluation, Error> {
     let mut table = Table { data, part, segments: data.segments(), rows: Vec::new(), ranks: Vec::new() };
-    let similar = content.similar(&config.blend);
-    let (events, mask_seen) = (&data.dataset.events, model.facts.masks_seen_in_training);
-    {
-        let items = data.dataset.catalog.len();
-        let contents = TrainedContent::vectors_or(model.content.as_ref(), &content.features.values);
-        let encoded = Encoded::new(&model.network, events, items, contents);
-        table.add(&model.ranker(&encoded, &similar))?;
-    }
+    let (model, similar) = (servable.model(), servable.similar());
+    let mask_seen = model.facts.masks_seen_in_training;
+    table.add(servable)?;
     let (dataset, scope) = (&data.dataset, &data.scope);
     table.add(&Popularity::fit(scope))?;
     if let Some(recent) = Popularity::recent(dataset, scope, RECENT_DAYS) {
@@ -100,7 +94,7 @@ pub(crate) fn compare(
         table.add(&SimilarText::fit(dataset, scope, &config.features, mask_seen))?;
     }
     if !similar.is_empty() {
-        table.add(&ContentAlone { events, similar: &similar, mask_seen })?;
+        table.add(&ContentAlone { similar, mask_seen })?;
     }
     Ok(table.finish(model))
 }

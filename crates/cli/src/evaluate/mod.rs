@@ -24,6 +24,7 @@ use crate::run::{Data, Finished, OpenArgs, PointwiseArgs, evaluate_pointwise};
 use clap::{Args, ValueEnum};
 use semrank_data::{Case, ColumnType, Split, TableFile, Value, write_atomically};
 use semrank_measure::ranking::{EvaluateError, Protocol, RankOptions, Ranked, rank, write_predictions};
+use semrank_sequence::Servable;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -104,26 +105,29 @@ pub(crate) fn evaluate(args: &EvaluateArgs) -> Result<(), Error> {
         return evaluate_pointwise(&args.from, &args.pointwise, test, args.json, predictions);
     }
     let run = args.from.finished()?;
+    let servable = run.servable();
     if let Some(path) = &args.predictions {
         let protocol = if args.filtered { Protocol::Filtered } else { Protocol::Strict };
-        write_lists(&run, args.split, protocol, path)?;
+        write_lists(&run, &servable, (args.split, protocol), path)?;
     }
-    let evaluation = compare(&run.data, &run.config, &run.model, &run.content, args.split)?;
+    let evaluation = compare(&run.data, &run.config, &servable, args.split)?;
     if args.json {
         return output::json(&Timed { evaluation: &evaluation, train_seconds: run.train_seconds });
     }
     output::text(&tables(&evaluation))
 }
 
-fn write_lists(run: &Finished, part: Part, protocol: Protocol, path: &Path) -> Result<(), Error> {
+fn write_lists(
+    run: &Finished,
+    servable: &Servable,
+    (part, protocol): (Part, Protocol),
+    path: &Path,
+) -> Result<(), Error> {
     let (dataset, cases) = (&run.data.dataset, part.cases(&run.data));
-    let encoded = run.encoded();
-    let similar = run.similar();
-    let ranker = run.ranker(&encoded, &similar);
     let options = RankOptions { list: PREDICTED };
     let mut refused = None;
     let ranked = |cases: &[Case]| {
-        let ranking = rank(&ranker, &dataset.events, dataset.catalog.len(), cases, options)?;
+        let ranking = rank(servable, &dataset.events, dataset.catalog.len(), cases, options)?;
         Ok::<_, EvaluateError>(ranking.of(protocol).clone())
     };
     let mut or_refused = |error: EvaluateError| match error {

@@ -26,7 +26,6 @@ use crate::output;
 use crate::run::{Data, Finished, OpenArgs};
 use clap::Args;
 use semrank_core::{EventLog, History, ItemId, UserId};
-use semrank_measure::ranking::Query;
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -113,9 +112,9 @@ impl Asked<'_> {
 pub(crate) fn recommend(args: &RecommendArgs) -> Result<(), Error> {
     let run = args.from.finished()?;
     let asked = asked(&run, &args.whom)?;
-    let query = Query { user: asked.user, end: asked.log.range(asked.user).end };
-    let recommender = Recommender::over(&run, &asked.log);
-    let mut items = recommender.best(query, args.k as usize, |item| run.data.active_now(item))?;
+    let recommender = Recommender::new(&run);
+    let whom = (asked.user, asked.events());
+    let mut items = recommender.best(whom, args.k as usize, |item| run.data.active_now(item))?;
     if !args.explain {
         items.iter_mut().for_each(Recommendation::forget_explanation);
     }

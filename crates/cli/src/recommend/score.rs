@@ -2,11 +2,10 @@
 
 use crate::error::Error;
 use crate::run::{Finished, kind};
-use semrank_core::{EventLog, ItemId, best_items, narrow};
-use semrank_measure::ranking::{EvaluateError, Query, Scorer};
-use semrank_sequence::{Encoded, Ranker, SimilarContent};
+use semrank_core::{History, ItemId, UserId};
+use semrank_measure::ranking::{EvaluateError, Scorer};
+use semrank_sequence::{Arena, Parts, Servable, UserState};
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// History items named for one recommendation.
 const MOST_SOURCES: usize = 3;
@@ -25,41 +24,13 @@ pub(crate) struct Recommendation {
     /// What it was ranked by.
     pub(crate) score: f32,
     /// What the score is made of.
-    #[serde(skip_serializing_if = "Parts::is_empty")]
-    pub(crate) parts: Parts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) parts: Option<Parts>,
     /// Items of the history that brought it, by co-occurrence and by content, strongest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) brought_by: Vec<Source>,
     #[serde(skip)]
     pub(crate) row: ItemId,
-}
-
-/// Summands of a score.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub(crate) struct Parts {
-    /// Logit of the sequence model.
-    pub(crate) network: f32,
-    /// Weighted item-item term.
-    pub(crate) item_item: f32,
-    /// Weighted content neighbours.
-    pub(crate) content: f32,
-    /// Weighted popularity prior.
-    pub(crate) popularity: f32,
-    /// What the seen policy adds.
-    pub(crate) seen: f32,
-    /// What lifted it to a place that is kept for items without training events.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub(crate) kept_place: f32,
-}
-
-fn is_zero(value: &f32) -> bool {
-    *value == 0.0
-}
-
-impl Parts {
-    fn is_empty(&self) -> bool {
-        *self == Parts::default()
-    }
 }
 
 /// An item of the history and what all its events add to a score.
@@ -80,7 +51,7 @@ pub(crate) struct Source {
 impl Recommendation {
     /// Keeps item, text, kind and score only.
     pub(crate) fn forget_explanation(&mut self) {
-        self.parts = Parts::default();
+        self.parts = None;
         self.brought_by.clear();
     }
 }
@@ -88,99 +59,59 @@ impl Recommendation {
 /// Recommends from one run: item vectors are computed once, however many users are asked for.
 pub(crate) struct Recommender<'a> {
     run: &'a Finished,
-    encoded: Encoded<'a>,
-    similar: SimilarContent,
+    servable: Servable,
 }
 
 impl<'a> Recommender<'a> {
-    /// Of a run and the log of its data set.
     pub(crate) fn new(run: &'a Finished) -> Self {
-        Self::over(run, &run.data.dataset.events)
-    }
-
-    /// Of a run and another log of the same items, into which queries point.
-    pub(crate) fn over(run: &'a Finished, events: &'a EventLog) -> Self {
-        Self { run, encoded: run.encoded_over(events), similar: run.similar() }
+        Self { run, servable: run.servable() }
     }
 
     /// The best `k` items for which `allowed` holds, best first, ties by catalogue row; items that the seen policy masks are
     /// never among them.
     pub(crate) fn best(
         &self,
-        query: Query,
+        (user, history): (UserId, History),
         k: usize,
         allowed: impl Fn(ItemId) -> bool,
     ) -> Result<Vec<Recommendation>, Error> {
-        let ranker = self.run.ranker(&self.encoded, &self.similar);
-        let mut scores = vec![0.0f32; self.encoded.items()];
-        ranker.score(&[query], &mut scores);
-        if let Some(item) = scores.iter().position(|score| score.is_nan()) {
-            let (scorer, user) = (ranker.name().to_owned(), query.user.0);
-            return Err(EvaluateError::NotANumber { scorer, user, item: narrow::index(item) }.into());
-        }
-        let allowed = |item: ItemId| scores[item.index()] > f32::NEG_INFINITY && allowed(item);
-        let best = best_items(&scores, k, allowed);
-        Ok(describe(self.run, &ranker, query, &best, &scores))
-    }
-}
-
-fn describe(
-    run: &Finished,
-    ranker: &Ranker,
-    query: Query,
-    best: &[ItemId],
-    scores: &[f32],
-) -> Vec<Recommendation> {
-    let catalog = &run.data.dataset.catalog;
-    let parts = ranker.explain(&query, best);
-    let is_new = |item: ItemId| {
-        run.model.new_items.as_ref().is_some_and(|new| new.items.binary_search(&item.0).is_ok())
-    };
-    let one =
-        |(at, (&item, [network, item_item, content, popularity, seen])): (usize, (&ItemId, [f32; 5]))| {
-            let own = network + item_item + content + popularity + seen;
-            let kept_place = if is_new(item) { (scores[item.index()] - own).max(0.0) } else { 0.0 };
+        let (state, mut arena) = (self.servable.user(history), Arena::default());
+        let best = self.servable.top_k(&state, k, &allowed, &mut arena).map_err(|item| {
+            let scorer = self.servable.name().to_owned();
+            EvaluateError::NotANumber { scorer, user: user.0, item: item.0 }
+        })?;
+        let parts = self.servable.explain(&state, best);
+        let catalog = &self.run.data.dataset.catalog;
+        let one = |(at, (&(score, item), parts)): (usize, (&(f32, u32), Parts))| {
+            let row = ItemId(item);
             Recommendation {
                 rank: at + 1,
-                item: catalog.name(item).to_owned(),
-                text: catalog.label(item),
-                kind: kind(catalog.kinds[item.index()]),
-                score: scores[item.index()],
-                parts: Parts { network, item_item, content, popularity, seen, kept_place },
-                brought_by: sources(run, ranker, query, item),
-                row: item,
+                item: catalog.name(row).to_owned(),
+                text: catalog.label(row),
+                kind: kind(catalog.kinds[row.index()]),
+                score,
+                parts: Some(parts),
+                brought_by: self.brought_by(&state, row),
+                row,
             }
         };
-    best.iter().zip(parts).enumerate().map(one).collect()
-}
-
-/// The items of the history that add most to a score.
-fn sources(run: &Finished, ranker: &Ranker, query: Query, item: ItemId) -> Vec<Source> {
-    let (catalog, history) = (&run.data.dataset.catalog, ranker.terms.encoded.history(&query));
-    // By item: the events of one add up.
-    let mut shares: BTreeMap<ItemId, [f32; 2]> = BTreeMap::new();
-    let terms = ranker.terms;
-    let parts = [
-        (ranker.blend.alpha, terms.item_item.sources(history, item)),
-        (ranker.blend.content, terms.similar.sources(history, item)),
-    ];
-    for (part, (weight, sources)) in parts.into_iter().enumerate() {
-        sources
-            .into_iter()
-            .for_each(|(source, added)| shares.entry(source).or_default()[part] += weight * added);
+        Ok(best.iter().zip(parts).enumerate().map(one).collect())
     }
-    let mut found: Vec<Source> = shares
-        .into_iter()
-        .map(|(source, [item_item, content])| Source {
+
+    /// The items of the history that add most to a score.
+    fn brought_by(&self, user: &UserState, item: ItemId) -> Vec<Source> {
+        let catalog = &self.run.data.dataset.catalog;
+        let source = |(source, [item_item, content]): (ItemId, [f32; 2])| Source {
             item: catalog.name(source).to_owned(),
             text: catalog.label(source),
             score: item_item + content,
             item_item,
             content,
-        })
-        .filter(|source| source.score > 0.0)
-        .collect();
-    found.sort_by(|a, b| b.score.total_cmp(&a.score));
-    found.truncate(MOST_SOURCES);
-    found
+        };
+        let sources = self.servable.sources(user, item).into_iter().map(source);
+        let mut found: Vec<Source> = sources.filter(|source| source.score > 0.0).collect();
+        found.sort_by(|a, b| b.score.total_cmp(&a.score));
+        found.truncate(MOST_SOURCES);
+        found
+    }
 }

@@ -56,7 +56,7 @@ pub(crate) fn list(items: &[Recommendation], explain: bool) -> String {
         if !explain {
             continue;
         }
-        let parts = &found.parts;
+        let parts = found.parts.unwrap_or_default();
         let _ = write!(out, "                network {:.3}", parts.network);
         for (name, part) in [
             ("item-item", parts.item_item),

@@ -33,8 +33,7 @@ pub(super) fn run(finished: &Finished, extra: &[Extra]) -> Result<(Evaluation, D
         &key,
         |dir| read_json(&dir.join(EVALUATION)),
         |dir, _| {
-            let evaluation =
-                compare(&finished.data, &finished.config, &finished.model, &finished.content, Part::Test)?;
+            let evaluation = compare(&finished.data, &finished.config, &finished.servable(), Part::Test)?;
             write_json(&dir.join(EVALUATION), &evaluation)?;
             let mut content = page::content(finished, &evaluation, extra)?;
             content.tokens = tokens_page(finished, dir)?;

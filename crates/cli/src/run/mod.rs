@@ -59,15 +59,15 @@ use crate::{interrupt, output, resources, shell};
 use clap::Args;
 use folder::RunFolder;
 use kept::Kept;
-use semrank_core::{EventLog, ItemId};
-use semrank_measure::ranking::Query;
+use semrank_core::{History, ItemId};
 use semrank_sequence::{
-    Encoded, Ranker, SimilarContent, TrainedContent,
+    ItemVectors, Servable, SimilarContent, TrainedContent,
     artefact::{Trained, load_trained},
 };
 use serde::Serialize;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// `semrank run` and `semrank train`.
@@ -99,7 +99,7 @@ pub(crate) struct Finished {
     pub(crate) config: Config,
     pub(crate) seed: u64,
     pub(crate) content: Content,
-    pub(crate) model: Trained,
+    pub(crate) model: Arc<Trained>,
     /// Seconds of training and validation.
     pub(crate) train_seconds: f64,
     /// Finished stages.
@@ -162,7 +162,7 @@ impl Finished {
         let Tokenized { data, config, seed, content, mut stages, folder } = tokenized;
         let from = (&content, [stages[0].hash.as_str(), stages[1].hash.as_str()]);
         let (model, model_done) = model::run(&folder, &data, (&config, seed), from, job.resume)?;
-        let train_seconds = train_seconds(&model_done);
+        let (model, train_seconds) = (Arc::new(model), train_seconds(&model_done));
         stages.push(model_done);
         Ok((Finished { data, config, seed, content, model, train_seconds, stages, folder }, lock))
     }
@@ -179,48 +179,35 @@ impl Finished {
         let model_done = stage::check(&folder, &model::key(&data, &config, seed, from))?;
         let shape = data.shape(content.features.dim);
         let model = load_trained(&folder.stage("model"), shape, content.tokens.as_ref())?;
-        let train_seconds = train_seconds(&model_done);
+        let (model, train_seconds) = (Arc::new(model), train_seconds(&model_done));
         stages.push(model_done);
         Ok(Finished { data, config, seed, content, model, train_seconds, stages, folder })
     }
 
-    /// The network with all item vectors.
-    pub(crate) fn encoded(&self) -> Encoded<'_> {
-        self.encoded_over(&self.data.dataset.events)
+    /// The model, ready to score.
+    pub(crate) fn servable(&self) -> Servable {
+        Servable::new(self.model.clone(), &self.content.features.values, self.similar())
     }
 
-    /// The same, for queries into another log of the same items.
-    pub(crate) fn encoded_over<'a>(&'a self, events: &'a EventLog) -> Encoded<'a> {
-        let items = self.data.dataset.catalog.len();
-        Encoded::new(&self.model.network, events, items, self.item_contents())
-    }
-
-    /// The network with the vectors that it takes to score some items for each query.
-    pub(crate) fn encoded_for(&self, wanted: &[(Query, Vec<ItemId>)]) -> Encoded<'_> {
+    /// The same with the vectors only that it takes to score some items for each history.
+    pub(crate) fn servable_for(&self, wanted: &[(History, Vec<ItemId>)]) -> Servable {
         if self.model.facts.blend.new_places > 0 {
             // A place that is kept for a new item lies between two of all the others.
-            return self.encoded();
+            return self.servable();
         }
-        let dataset = &self.data.dataset;
-        let queries: Vec<Query> = wanted.iter().map(|one| one.0).collect();
-        let items = wanted.iter().flat_map(|one| &one.1).copied();
-        let needed = (&queries[..], items);
-        let (network, all) = (&self.model.network, dataset.catalog.len());
-        Encoded::some(network, &dataset.events, all, needed, self.item_contents())
+        let (histories, items) =
+            (wanted.iter().map(|one| one.0), wanted.iter().flat_map(|one| one.1.iter().copied()));
+        let (network, all) = (&self.model.network, self.data.dataset.catalog.len());
+        let vectors = ItemVectors::some(network, all, (histories, items), self.item_contents());
+        Servable::with_vectors(self.model.clone(), vectors, self.similar())
     }
 
     fn item_contents(&self) -> &[f32] {
         TrainedContent::vectors_or(self.model.content.as_ref(), &self.content.features.values)
     }
 
-    /// The content neighbours.
-    pub(crate) fn similar(&self) -> SimilarContent {
+    fn similar(&self) -> SimilarContent {
         self.content.similar(&self.config.blend)
-    }
-
-    /// The whole scorer.
-    pub(crate) fn ranker<'a>(&'a self, encoded: &'a Encoded<'a>, similar: &'a SimilarContent) -> Ranker<'a> {
-        self.model.ranker(encoded, similar)
     }
 
     /// The last stage: test metrics and the report, with `extra` rows in the report.

@@ -17,12 +17,13 @@ use crate::progress::{BlendLines, Progress};
 use semrank_data::Case;
 use semrank_embed::hash::TfIdf;
 use semrank_sequence::{
-    BlendTask, Encoded, Ended, EpochReport, Fit, FitError, Fitting, ItemItem, NewItems, SeenInTraining,
-    StepReport, Task, Terms, TrainedContent, TrainingData, Watch,
+    Blend, BlendTask, Ended, EpochReport, Fit, FitError, Fitting, ItemItem, NewItems, SeenInTraining,
+    Servable, StepReport, Task, TrainingData, Watch,
     artefact::{Trained, TrainedFacts, load_trained, save_trained},
     choose,
 };
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What decides the model; `features` and `tokens` are the hashes of those stages.
@@ -145,38 +146,36 @@ impl Training<'_> {
     fn blend(&self, fit: Fit, masks_seen_in_training: bool) -> Result<Trained, Error> {
         note("model: counting which items are taken together");
         let training = self.training();
-        let (items, events) = (self.data.dataset.catalog.len(), &self.data.dataset.events);
         let item_item = ItemItem::fit(&training, &self.config.blend);
-        let contents = TrainedContent::vectors_or(fit.content.as_ref(), &self.content.features.values);
-        let encoded = Encoded::new(&fit.network, events, items, contents);
         let similar = self.content.similar(&self.config.blend);
-        let new_items = self.new_items(&training);
-        let terms = Terms {
-            encoded: &encoded,
-            item_item: &item_item,
-            similar: &similar,
-            new_items: new_items.as_ref(),
-        };
-        let cases = &self.data.split.validation;
-        let task =
-            BlendTask { settings: &self.config.blend, learned_seen: !masks_seen_in_training, work: fit.work };
-        let mut progress = BlendLines::new();
-        let chosen = choose(&terms, &training, cases, &task, &mut |at| progress.show(at))?;
-        note(&format!("model: blend chosen on {}", some_of(chosen.cases, cases.len())));
-        drop(encoded);
         let facts = TrainedFacts {
             model: self.config.model.clone(),
             shape: self.data.shape(self.content.features.dim),
-            blend: chosen.blend,
-            validation_ndcg_10: chosen.ndcg_10,
+            blend: Blend::network_alone(),
+            validation_ndcg_10: 0.0,
             masks_seen_in_training,
             best_epoch: fit.best_epoch,
             live: fit.content.as_ref().map(|content| content.report),
             curve: fit.curve,
         };
-        let new_items = new_items.filter(|_| chosen.blend.new_places > 0);
-        let Fit { network, content, .. } = fit;
-        Ok(Trained { network, item_item, prior: chosen.prior, new_items, content, facts })
+        let trained = Trained {
+            network: fit.network,
+            item_item,
+            prior: vec![0.0; self.data.dataset.catalog.len()],
+            new_items: self.new_items(&training),
+            content: fit.content,
+            facts,
+        };
+        let servable = Servable::new(Arc::new(trained), &self.content.features.values, similar);
+        let cases = &self.data.split.validation;
+        let task =
+            BlendTask { settings: &self.config.blend, learned_seen: !masks_seen_in_training, work: fit.work };
+        let mut progress = BlendLines::new();
+        let chosen = choose(&servable, &training, cases, &task, &mut |at| progress.show(at))?;
+        note(&format!("model: blend chosen on {}", some_of(chosen.cases, cases.len())));
+        let mut trained = servable.into_model();
+        trained.choose(chosen);
+        Ok(trained)
     }
 
     /// The order of items without events, learned from words; `None` where no place is kept for them anyway.

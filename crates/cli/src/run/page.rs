@@ -9,10 +9,7 @@ use crate::recommend::{Recommendation, Recommender, when};
 use crate::report::{DatasetFacts, Epoch, Past, Recommended, Report, ResultRow, SegmentFacts, UserExample};
 use semrank_core::{ItemId, Kind, Segment};
 use semrank_data::{Case, SplitKind};
-use semrank_measure::{
-    RankSummary,
-    ranking::{self as metrics, Query},
-};
+use semrank_measure::{RankSummary, ranking as metrics};
 use serde::Serialize;
 
 /// Users shown, and how much of them.
@@ -158,7 +155,7 @@ fn examples(finished: &Finished) -> Result<Vec<UserExample>, Error> {
 
 fn example(finished: &Finished, recommender: &Recommender, case: &Case) -> Result<UserExample, Error> {
     let dataset = &finished.data.dataset;
-    let history = dataset.events.before(case.user, case.end).last(SHOWN_EVENTS);
+    let history = case.history(&dataset.events).last(SHOWN_EVENTS);
     let past = |at: usize| {
         let item = history.items[at];
         Past {
@@ -169,8 +166,8 @@ fn example(finished: &Finished, recommender: &Recommender, case: &Case) -> Resul
             when: if dataset.events.timed() { when(history.times[at]) } else { String::new() },
         }
     };
-    let query = Query { user: case.user, end: case.end };
-    let found = recommender.best(query, SHOWN_ITEMS, |_| true)?;
+    let whole = case.history(&dataset.events);
+    let found = recommender.best((case.user, whole), SHOWN_ITEMS, |_| true)?;
     Ok(UserExample {
         user: dataset.users.name(case.user.0).to_owned(),
         history: (0..history.len()).map(past).collect(),
@@ -179,7 +176,7 @@ fn example(finished: &Finished, recommender: &Recommender, case: &Case) -> Resul
 }
 
 fn recommended(found: Recommendation, target: ItemId) -> Recommended {
-    let parts = &found.parts;
+    let parts = found.parts.unwrap_or_default();
     let mut sources = vec![("network".to_owned(), f64::from(parts.network))];
     for (name, share) in [
         ("item-item", parts.item_item),

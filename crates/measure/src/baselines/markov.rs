@@ -4,16 +4,15 @@
 //! should be without it.
 
 use super::{Targets, fractions};
-use crate::ranking::{Query, Scorer};
-use semrank_core::{UserId, narrow};
+use crate::ranking::Scorer;
+use semrank_core::{History, UserId, narrow};
 use semrank_data::{Dataset, FitScope};
 use semrank_embed::hash::SparseMatrix;
 
 /// Scores item `j` after last item `i` by the number of consecutive training events `i -> j`; popularity, below any
 /// transition, orders items with the same number.
 #[derive(Debug, Clone)]
-pub struct Markov<'a> {
-    dataset: &'a Dataset,
+pub struct Markov {
     targets: Targets,
     /// `[items x items]`, entry `(i, j)` is the number of transitions `i -> j`.
     transitions: SparseMatrix,
@@ -21,9 +20,9 @@ pub struct Markov<'a> {
     popularity: Vec<f32>,
 }
 
-impl<'a> Markov<'a> {
+impl Markov {
     /// Counts the transitions between training events of the target action.
-    pub fn fit(dataset: &'a Dataset, scope: &FitScope) -> Self {
+    pub fn fit(dataset: &Dataset, scope: &FitScope) -> Self {
         let targets = Targets::of(dataset);
         let mut pairs = Vec::new();
         for user in 0..dataset.events.users() {
@@ -35,7 +34,6 @@ impl<'a> Markov<'a> {
             }
         }
         Self {
-            dataset,
             targets,
             transitions: counted(pairs, dataset.catalog.len()),
             popularity: fractions(scope.counts()),
@@ -55,17 +53,17 @@ fn counted(mut pairs: Vec<(u32, u32)>, items: usize) -> SparseMatrix {
     out
 }
 
-impl Scorer for Markov<'_> {
+impl Scorer for Markov {
     fn name(&self) -> &str {
         "markov"
     }
 
-    fn score(&self, queries: &[Query], out: &mut [f32]) {
+    fn score(&self, histories: &[History], out: &mut [f32]) {
         let items = self.popularity.len();
-        assert_eq!(out.len(), queries.len() * items, "[queries x items]");
-        for (&query, row) in queries.iter().zip(out.chunks_mut(items.max(1))) {
+        assert_eq!(out.len(), histories.len() * items, "[histories x items]");
+        for (history, row) in histories.iter().zip(out.chunks_mut(items.max(1))) {
             row.copy_from_slice(&self.popularity);
-            if let Some(last) = self.targets.newest(self.dataset, query).next() {
+            if let Some(last) = self.targets.newest(history).next() {
                 let (to, counts) = self.transitions.row(last.index());
                 to.iter().zip(counts).for_each(|(&item, count)| row[item as usize] += count);
             }

@@ -15,7 +15,7 @@
 //! # use semrank_core::*;
 //! # use semrank_data::{Dataset, FitScope, Meta, Split, SplitKind};
 //! use semrank_measure::baselines::Markov;
-//! use semrank_measure::ranking::{Query, Scorer};
+//! use semrank_measure::ranking::Scorer;
 //! # let mut events = EventLogBuilder::default();
 //! # for (user, items) in [[0, 1, 2, 2], [0, 1, 1, 0]].iter().enumerate() {
 //! #     for (time, &item) in items.iter().enumerate() {
@@ -33,7 +33,7 @@
 //! // Training: x y of both users.
 //! let markov = Markov::fit(&dataset, &FitScope::of_split(&dataset, &split));
 //! let mut scores = [0.0; 3];
-//! markov.score(&[Query { user: UserId(0), end: 1 }], &mut scores); // after x
+//! markov.score(&[dataset.events.before(UserId(0), 1)], &mut scores); // after x
 //! assert!(scores[1] > 2.0 && scores[0] > scores[2]); // y followed twice; x is more popular than z
 //! # Ok::<(), semrank_data::Error>(())
 //! ```
@@ -46,7 +46,6 @@ pub use markov::Markov;
 pub use popularity::Popularity;
 pub use similar_text::SimilarText;
 
-use crate::ranking::Query;
 use semrank_core::{ActionId, History, ItemId};
 use semrank_data::Dataset;
 
@@ -69,9 +68,9 @@ impl Targets {
             .map(|(item, _)| *item)
     }
 
-    /// Items of a query's history, newest first.
-    fn newest(self, dataset: &Dataset, query: Query) -> impl Iterator<Item = ItemId> + '_ {
-        self.items(dataset.events.before(query.user, query.end)).rev()
+    /// Items of a history, newest first.
+    fn newest<'a>(self, history: &History<'a>) -> impl Iterator<Item = ItemId> + 'a {
+        self.items(*history).rev()
     }
 }
 

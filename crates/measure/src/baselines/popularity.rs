@@ -1,8 +1,8 @@
 //! The same ranking for everybody: items by their training events, over all time or the last days.
 
 use super::{Targets, fractions};
-use crate::ranking::{Query, Scorer};
-use semrank_core::{UserId, narrow};
+use crate::ranking::Scorer;
+use semrank_core::{History, UserId, narrow};
 use semrank_data::{Dataset, FitScope};
 
 /// Scores an item by a count of its training events.
@@ -47,8 +47,8 @@ impl Scorer for Popularity {
         self.name
     }
 
-    fn score(&self, queries: &[Query], out: &mut [f32]) {
-        assert_eq!(out.len(), queries.len() * self.scores.len(), "[queries x items]");
+    fn score(&self, histories: &[History], out: &mut [f32]) {
+        assert_eq!(out.len(), histories.len() * self.scores.len(), "[histories x items]");
         if !self.scores.is_empty() {
             out.chunks_mut(self.scores.len()).for_each(|row| row.copy_from_slice(&self.scores));
         }

@@ -5,7 +5,8 @@
 //! common scores 0.
 
 use super::Targets;
-use crate::ranking::{Query, Scorer};
+use crate::ranking::Scorer;
+use semrank_core::History;
 use semrank_data::{Dataset, FitScope};
 use semrank_embed::hash::{FeatureSettings, SparseMatrix, TfIdf};
 
@@ -14,8 +15,7 @@ const LAST_ITEMS: usize = 3;
 
 /// Scores items by the cosine of their text to the last three items' texts.
 #[derive(Debug, Clone)]
-pub struct SimilarText<'a> {
-    dataset: &'a Dataset,
+pub struct SimilarText {
     targets: Targets,
     mask_seen: bool,
     /// `[items x tokens]`, rows of length 1.
@@ -24,7 +24,7 @@ pub struct SimilarText<'a> {
     tokens: SparseMatrix,
 }
 
-impl<'a> SimilarText<'a> {
+impl SimilarText {
     /// Fits the idf on the texts that the scope knows.
     ///
     /// With `mask_seen` every item of the history scores `-inf`, under the strict protocol too: the last items are the
@@ -33,17 +33,17 @@ impl<'a> SimilarText<'a> {
     ///
     /// # Panics
     /// When the settings fail [`FeatureSettings::check`].
-    pub fn fit(dataset: &'a Dataset, scope: &FitScope, settings: &FeatureSettings, mask_seen: bool) -> Self {
+    pub fn fit(dataset: &Dataset, scope: &FitScope, settings: &FeatureSettings, mask_seen: bool) -> Self {
         let catalog = &dataset.catalog;
         let items = TfIdf::fit(catalog, scope.known(), settings).transform(catalog);
         let tokens = items.transpose();
-        Self { dataset, targets: Targets::of(dataset), mask_seen, items, tokens }
+        Self { targets: Targets::of(dataset), mask_seen, items, tokens }
     }
 
     /// The last items' summed vector, scaled to length 1: tokens and weights.
-    fn query_vector(&self, query: Query) -> Vec<(u32, f32)> {
+    fn query_vector(&self, history: &History) -> Vec<(u32, f32)> {
         let mut entries: Vec<(u32, f32)> = Vec::new();
-        for item in self.targets.newest(self.dataset, query).take(LAST_ITEMS) {
+        for item in self.targets.newest(history).take(LAST_ITEMS) {
             let (tokens, weights) = self.items.row(item.index());
             entries.extend(tokens.iter().copied().zip(weights.iter().copied()));
         }
@@ -58,28 +58,27 @@ impl<'a> SimilarText<'a> {
         entries
     }
 
-    fn score_one(&self, query: Query, out: &mut [f32]) {
+    fn score_one(&self, history: &History, out: &mut [f32]) {
         out.fill(0.0);
-        for (token, weight) in self.query_vector(query) {
+        for (token, weight) in self.query_vector(history) {
             let (items, values) = self.tokens.row(token as usize);
             items.iter().zip(values).for_each(|(&item, value)| out[item as usize] += weight * value);
         }
         if self.mask_seen {
-            let seen = self.dataset.events.before(query.user, query.end).items;
-            seen.iter().for_each(|item| out[item.index()] = f32::NEG_INFINITY);
+            history.items.iter().for_each(|item| out[item.index()] = f32::NEG_INFINITY);
         }
     }
 }
 
-impl Scorer for SimilarText<'_> {
+impl Scorer for SimilarText {
     fn name(&self) -> &str {
         "tfidf"
     }
 
-    fn score(&self, queries: &[Query], out: &mut [f32]) {
-        assert_eq!(out.len(), queries.len() * self.items.rows, "[queries x items]");
-        for (&query, row) in queries.iter().zip(out.chunks_mut(self.items.rows.max(1))) {
-            self.score_one(query, row);
+    fn score(&self, histories: &[History], out: &mut [f32]) {
+        assert_eq!(out.len(), histories.len() * self.items.rows, "[histories x items]");
+        for (history, row) in histories.iter().zip(out.chunks_mut(self.items.rows.max(1))) {
+            self.score_one(history, row);
         }
     }
 }

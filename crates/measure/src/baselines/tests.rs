@@ -28,9 +28,9 @@ fn dataset(events: &[(u32, u32, u8, i64)], timed: bool, target: Option<&str>) ->
     }
 }
 
-fn score(scorer: &dyn Scorer, user: u32, end: usize) -> Vec<f32> {
+fn score(dataset: &Dataset, scorer: &dyn Scorer, user: u32, end: usize) -> Vec<f32> {
     let mut out = vec![f32::NAN; 5];
-    scorer.score(&[Query { user: UserId(user), end }], &mut out);
+    scorer.score(&[dataset.events.before(UserId(user), end)], &mut out);
     out
 }
 
@@ -50,7 +50,7 @@ fn popularity_counts_training_events_only() {
     let dataset = leave_one_out();
     let split = Split::new(&dataset, SplitKind::LeaveOneOut).unwrap();
     let scope = FitScope::of_split(&dataset, &split);
-    assert_eq!(score(&Popularity::fit(&scope), 0, 4), [3.0, 2.0, 2.0, 0.0, 1.0]);
+    assert_eq!(score(&dataset, &Popularity::fit(&scope), 0, 4), [3.0, 2.0, 2.0, 0.0, 1.0]);
     assert!(Popularity::recent(&dataset, &scope, 7).is_none(), "no timestamps");
 }
 
@@ -62,12 +62,12 @@ fn markov_counts_transitions_and_backs_off_to_popularity() {
     let markov = Markov::fit(&dataset, &scope);
     let popularity = [0.75, 0.5, 0.5, 0.0, 0.25]; // counts over (largest count + 1)
     // After 1: 1 -> 2 once (user a), 1 -> 0 once (user b).
-    assert_eq!(score(&markov, 0, 2), [1.75, 0.5, 1.5, 0.0, 0.25]);
+    assert_eq!(score(&dataset, &markov, 0, 2), [1.75, 0.5, 1.5, 0.0, 0.25]);
     // After 0: 0 -> 1 twice.
-    assert_eq!(score(&markov, 0, 1), [0.75, 2.5, 0.5, 0.0, 0.25]);
+    assert_eq!(score(&dataset, &markov, 0, 1), [0.75, 2.5, 0.5, 0.0, 0.25]);
     // After 3, and with no history at all: nothing is known.
-    assert_eq!(score(&markov, 0, 4), popularity);
-    assert_eq!(score(&markov, 1, 5), popularity);
+    assert_eq!(score(&dataset, &markov, 0, 4), popularity);
+    assert_eq!(score(&dataset, &markov, 1, 5), popularity);
 }
 
 #[test]
@@ -76,9 +76,9 @@ fn only_events_of_the_target_action_count() {
     let dataset = dataset(&events, true, Some("purchase"));
     let split = Split::new(&dataset, SplitKind::LeaveOneOut).unwrap();
     let scope = FitScope::of_split(&dataset, &split);
-    assert_eq!(score(&Popularity::fit(&scope), 0, 3), [1.0, 1.0, 0.0, 0.0, 0.0]);
+    assert_eq!(score(&dataset, &Popularity::fit(&scope), 0, 3), [1.0, 1.0, 0.0, 0.0, 0.0]);
     // The view of item 4 between purchases 0 and 1 is no transition and no last item.
-    assert_eq!(score(&Markov::fit(&dataset, &scope), 0, 2), [0.5, 1.5, 0.0, 0.0, 0.0]);
+    assert_eq!(score(&dataset, &Markov::fit(&dataset, &scope), 0, 2), [0.5, 1.5, 0.0, 0.0, 0.0]);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn recent_popularity_counts_the_last_days_of_training() {
     let split = Split::new(&dataset, SplitKind::LeaveOneOut).unwrap();
     let scope = FitScope::of_split(&dataset, &split);
     let recent = Popularity::recent(&dataset, &scope, 7).unwrap();
-    assert_eq!(score(&recent, 0, 3), [0.75, 1.25, 1.25, 0.0, 0.0]);
+    assert_eq!(score(&dataset, &recent, 0, 3), [0.75, 1.25, 1.25, 0.0, 0.0]);
 }
 
 #[test]
@@ -105,14 +105,14 @@ fn similar_text_is_the_cosine_to_the_last_three_items() {
         assert!(got.iter().zip(want).all(|(g, w)| g == &w || (g - w).abs() < 1e-6), "{got:?}, not {want:?}");
     };
     // Last item 0: "red nail polish".
-    close(score(&fit(false), 0, 1), [1.0, 0.75f32.sqrt(), 0.0, 0.125f32.sqrt(), 0.0]);
-    close(score(&fit(true), 0, 1), [f32::NEG_INFINITY, 0.75f32.sqrt(), 0.0, 0.125f32.sqrt(), 0.0]);
+    close(score(&dataset, &fit(false), 0, 1), [1.0, 0.75f32.sqrt(), 0.0, 0.125f32.sqrt(), 0.0]);
+    close(score(&dataset, &fit(true), 0, 1), [f32::NEG_INFINITY, 0.75f32.sqrt(), 0.0, 0.125f32.sqrt(), 0.0]);
     // Last item 4 has no known token, and an empty history no item.
-    close(score(&fit(false), 2, 11), [0.0; 5]);
-    close(score(&fit(false), 0, 0), [0.0; 5]);
+    close(score(&dataset, &fit(false), 2, 11), [0.0; 5]);
+    close(score(&dataset, &fit(false), 0, 0), [0.0; 5]);
     // Items 0, 1, 2 are known, 3 = (red + stove): the sum is red/2, stove, and the rest (1/2 + third) each.
     let length = (0.25 + 1.0 + 3.0 * (0.5 + third).powi(2)).sqrt();
-    assert!((score(&fit(true), 0, 3)[3] - 1.5 / 2f32.sqrt() / length).abs() < 1e-6);
+    assert!((score(&dataset, &fit(true), 0, 3)[3] - 1.5 / 2f32.sqrt() / length).abs() < 1e-6);
 }
 
 /// Ten events a day for thirty days, the first half of item 0, the others of item 1; one clock is in the year 2079.
@@ -125,6 +125,6 @@ fn an_event_of_a_wrong_clock_is_not_now() {
     let split = Split::new(&dataset, SplitKind::LeaveOneOut).unwrap();
     let scope = FitScope::of_split(&dataset, &split);
     assert_eq!(scope.counts()[2], 1, "two of the three are held out");
-    let recent = score(&Popularity::recent(&dataset, &scope, 7).unwrap(), 0, 0);
+    let recent = score(&dataset, &Popularity::recent(&dataset, &scope, 7).unwrap(), 0, 0);
     assert!(recent[1] > 50.0 && recent[0] < 1.0, "{recent:?}");
 }

@@ -6,15 +6,15 @@
 //! which model wins: Krichene & Rendle 2020, "On Sampled Metrics for Item Recommendation").
 //!
 //! ```
-//! use semrank_core::{ActionId, Event, EventLogBuilder, ItemId, UserId};
+//! use semrank_core::{ActionId, Event, EventLogBuilder, History, ItemId, UserId};
 //! use semrank_data::Case;
-//! use semrank_measure::ranking::{Query, RankOptions, Scorer, rank};
+//! use semrank_measure::ranking::{RankOptions, Scorer, rank};
 //!
 //! struct ByNumber; // item 3 is best
 //! impl Scorer for ByNumber {
 //!     fn name(&self) -> &str { "by number" }
-//!     fn score(&self, queries: &[Query], out: &mut [f32]) {
-//!         let items = out.len() / queries.len();
+//!     fn score(&self, histories: &[History], out: &mut [f32]) {
+//!         let items = out.len() / histories.len();
 //!         out.iter_mut().enumerate().for_each(|(at, score)| *score = (at % items) as f32);
 //!     }
 //! }
@@ -37,30 +37,21 @@ mod report;
 
 pub use bootstrap::{Interval, ndcg_difference};
 pub use predictions::write_predictions;
-pub use rank::{Ranked, Ranking, queries_of_a_tile, rank};
+pub use rank::{Ranked, Ranking, histories_of_a_tile, rank};
 pub use report::{ResultRow, SegmentSummaries};
 
-use semrank_core::UserId;
+use semrank_core::History;
 
-/// One ranking to make: the history is `events.before(user, end)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Query {
-    /// Whose history.
-    pub user: UserId,
-    /// Global index of the event the history ends before.
-    pub end: usize,
-}
-
-/// Scores every item of the catalogue.
+/// Scores every item of the catalogue, given what a user has done.
 pub trait Scorer: Sync {
     /// The name in reports.
     fn name(&self) -> &str;
 
-    /// Fills `out`, row-major `[queries x items]`, which holds old numbers at first; higher is better.
+    /// Fills `out`, row-major `[histories x items]`, which holds old numbers at first; higher is better.
     ///
     /// `-inf` puts an item behind all others; NaN makes the evaluation fail. Called from several threads at once, and
-    /// a query's row must not depend on the other queries of the block.
-    fn score(&self, queries: &[Query], out: &mut [f32]);
+    /// a history's row must not depend on the other histories of the block.
+    fn score(&self, histories: &[History], out: &mut [f32]);
 }
 
 /// What happens to items of the history.

@@ -5,9 +5,9 @@
 //! threads.
 
 use super::count::count_above;
-use super::{EvaluateError, Protocol, Query, RankOptions, Scorer};
+use super::{EvaluateError, Protocol, RankOptions, Scorer};
 use rayon::prelude::*;
-use semrank_core::{Best, EventLog, ItemId, narrow};
+use semrank_core::{Best, EventLog, History, ItemId, narrow};
 use semrank_data::Case;
 
 /// Scores of one tile.
@@ -78,9 +78,9 @@ pub fn rank(
     cases: &[Case],
     options: RankOptions,
 ) -> Result<Ranking, EvaluateError> {
-    let queries = queries_of_a_tile(items);
+    let block = histories_of_a_tile(items);
     let blocks: Vec<Result<Ranking, EvaluateError>> = cases
-        .par_chunks(queries)
+        .par_chunks(block)
         .map_init(|| Worker::new(scorer, events, items, options), Worker::rank_block)
         .collect();
     let mut out = Ranking::default();
@@ -92,8 +92,8 @@ pub fn rank(
     Ok(out)
 }
 
-/// How many queries are scored together on all `items`.
-pub fn queries_of_a_tile(items: usize) -> usize {
+/// How many histories are scored together on all `items`.
+pub fn histories_of_a_tile(items: usize) -> usize {
     let (usual, most) = (TILE_SCORES / items.max(1), MOST_SCORES / items.max(1));
     usual.max(LEAST_QUERIES.min(most)).clamp(1, MOST_QUERIES)
 }
@@ -117,10 +117,10 @@ impl<'a> Worker<'a> {
     }
 
     fn rank_block(&mut self, cases: &[Case]) -> Result<Ranking, EvaluateError> {
-        let queries: Vec<Query> = cases.iter().map(|case| Query { user: case.user, end: case.end }).collect();
+        let histories: Vec<History> = cases.iter().map(|case| case.history(self.events)).collect();
         let mut scores = std::mem::take(&mut self.scores);
         scores.resize(cases.len() * self.items, 0.0);
-        self.scorer.score(&queries, &mut scores);
+        self.scorer.score(&histories, &mut scores);
         let mut out = Ranking::default();
         let ranked = cases
             .iter()
@@ -136,7 +136,7 @@ impl<'a> Worker<'a> {
         if above.nan {
             return Err(self.not_a_number(case, row));
         }
-        let history = self.events.before(case.user, case.end).items;
+        let history = case.history(self.events).items;
         let mut removed = 0;
         for &item in history.iter().filter(|&&item| item != case.target) {
             // An item counts once, however often it was seen.

@@ -2,7 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
-use semrank_core::{ActionId, Dictionary, Event, EventLog, EventLogBuilder, ItemId};
+use semrank_core::{ActionId, Dictionary, Event, EventLog, EventLogBuilder, History, ItemId};
 use semrank_data::Case;
 
 /// Scores read from a table, one row a user.
@@ -16,11 +16,18 @@ impl Scorer for Table {
         "table"
     }
 
-    fn score(&self, queries: &[Query], out: &mut [f32]) {
-        for (query, row) in queries.iter().zip(out.chunks_mut(self.items)) {
-            row.copy_from_slice(&self.scores[query.user.index() * self.items..][..self.items]);
+    fn score(&self, histories: &[History], out: &mut [f32]) {
+        for (history, row) in histories.iter().zip(out.chunks_mut(self.items)) {
+            row.copy_from_slice(&self.scores[user_of(history) * self.items..][..self.items]);
         }
     }
+}
+
+/// Times tell whose events they are, as a history does not.
+const USER_TIME: i64 = 1000;
+
+fn user_of(history: &History) -> usize {
+    (history.times[0] / USER_TIME) as usize
 }
 
 /// One sequence of items a user; the last item is the target.
@@ -28,7 +35,11 @@ fn world(sequences: &[Vec<u32>]) -> (EventLog, Vec<Case>) {
     let mut log = EventLogBuilder::default();
     for (user, items) in sequences.iter().enumerate() {
         for (time, &item) in items.iter().enumerate() {
-            let event = Event { item: ItemId(item), action: ActionId(0), time: time as i64 };
+            let event = Event {
+                item: ItemId(item),
+                action: ActionId(0),
+                time: user as i64 * USER_TIME + time as i64,
+            };
             log.push(UserId(user as u32), event);
         }
     }
@@ -66,7 +77,7 @@ fn scores() -> impl Strategy<Value = f32> {
 
 fn a_world() -> impl Strategy<Value = (Vec<Vec<u32>>, Vec<f32>, usize, usize)> {
     (1usize..700, 1usize..5, 1usize..60).prop_flat_map(|(items, users, k)| {
-        let sequences = prop::collection::vec(prop::collection::vec(0..items as u32, 1..30), users);
+        let sequences = prop::collection::vec(prop::collection::vec(0..items as u32, 2..30), users);
         (sequences, prop::collection::vec(scores(), users * items), Just(items), Just(k))
     })
 }

@@ -1,9 +1,6 @@
 //! A trained model: everything that scores an item, given a history and the items' content vectors.
 
-use crate::{
-    Blend, Encoded, EpochReport, ItemItem, LiveReport, Network, NewItems, Ranker, Shape, SimilarContent,
-    Terms, TrainedContent,
-};
+use crate::{Blend, Chosen, EpochReport, ItemItem, LiveReport, Network, NewItems, Shape, TrainedContent};
 use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
 use semrank_tokens::SemanticIds;
 use semrank_tower::{
@@ -17,7 +14,7 @@ const TENSORS: &str = "model.safetensors";
 const FACTS: &str = "model.json";
 
 /// A trained model with what was chosen on validation.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Trained {
     /// The best epoch's network.
     pub network: Network<f32>,
@@ -34,11 +31,13 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// The whole scorer.
-    pub fn ranker<'a>(&'a self, encoded: &'a Encoded<'a>, similar: &'a SimilarContent) -> Ranker<'a> {
-        let (item_item, new_items) = (&self.item_item, self.new_items.as_ref());
-        let terms = Terms { encoded, item_item, similar, new_items };
-        Ranker { terms, prior: &self.prior, blend: self.facts.blend }
+    /// Takes over what was chosen on validation.
+    pub fn choose(&mut self, chosen: Chosen) {
+        let Chosen { blend, prior, ndcg_10, .. } = chosen;
+        (self.prior, self.facts.blend, self.facts.validation_ndcg_10) = (prior, blend, ndcg_10);
+        if blend.new_places == 0 {
+            self.new_items = None;
+        }
     }
 }
 

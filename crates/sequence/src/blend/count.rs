@@ -6,40 +6,37 @@
 
 use super::Search;
 use crate::columns::Columns;
-use crate::ranker::{TermSpace, distinct};
-use crate::{Blend, Terms};
+use crate::servable::Sides;
+use crate::{Blend, Servable, UserState};
 use semrank_core::ItemId;
 use semrank_data::Case;
-use semrank_measure::ranking::Query;
 use semrank_nn::kernel;
 use std::ops::Range;
 
 impl Search<'_> {
     /// The ranks of a block of cases, one a case and point, counted tile by tile.
     pub(super) fn block(&self, points: &[Weighted], cases: &[Case]) -> Vec<Vec<u32>> {
-        let Terms { encoded, similar, .. } = self.terms;
-        let queries: Vec<Query> = cases.iter().map(|case| Query { user: case.user, end: case.end }).collect();
-        let hidden = encoded.hidden(&queries);
-        let profiles = similar.profiles(queries.iter().map(|query| encoded.history(query)));
+        let users = self.users(cases);
+        let sides = Sides::of(users.iter());
         let mut tile = Tile::default();
         let mut targets: Vec<u32> = cases.iter().map(|case| case.target.0).collect();
         targets.sort_unstable();
         targets.dedup();
-        tile.fill(self.terms, (&hidden, &profiles), &Columns::List(&targets));
-        let mut space = TermSpace::new(encoded.items());
+        tile.fill(self.servable, &sides, &Columns::List(&targets));
         let mut counts: Vec<Count> = cases
             .iter()
+            .zip(users)
             .enumerate()
-            .map(|(at, case)| {
+            .map(|(at, (case, user))| {
                 let column = targets.binary_search(&case.target.0).unwrap_or(0);
                 let own = tile.row(at, targets.len()).map(|row| row[column]);
-                Count::new(self.terms, points, (case, own), &mut space)
+                Count::new(user, points, (case, own))
             })
             .collect();
-        let (items, mut plain) = (encoded.items(), Plain::default());
+        let (items, mut plain) = (self.servable.items(), Plain::default());
         for first in (0..items).step_by(self.tile_items) {
             let range = first..items.min(first + self.tile_items);
-            tile.fill(self.terms, (&hidden, &profiles), &Columns::Range(range.clone()));
+            tile.fill(self.servable, &sides, &Columns::Range(range.clone()));
             for (at, count) in counts.iter_mut().enumerate() {
                 count.add(points, &range, tile.row(at, range.len()), &mut plain);
             }
@@ -56,13 +53,14 @@ pub(super) struct Tile {
 }
 
 impl Tile {
-    pub(super) fn fill(&mut self, terms: &Terms, (hidden, profiles): (&[f32], &[f32]), columns: &Columns) {
-        let scores = hidden.len() / terms.encoded.dim() * columns.len();
+    pub(super) fn fill(&mut self, servable: &Servable, sides: &Sides, columns: &Columns) {
+        let Servable { model, vectors, similar } = servable;
+        let scores = sides.hidden.len() / model.network.dim() * columns.len();
         self.logits.resize(scores, 0.0);
-        terms.encoded.logits_of(hidden, columns, &mut self.logits);
+        vectors.logits_of(&model.network, &sides.hidden, columns, &mut self.logits);
         self.contents.clear();
         self.contents.resize(scores, 0.0);
-        terms.similar.add_of(profiles, 1.0, columns, &mut self.contents);
+        similar.add_of(&sides.profiles, 1.0, columns, &mut self.contents);
     }
 
     pub(super) fn row(&self, case: usize, columns: usize) -> [&[f32]; 2] {
@@ -118,18 +116,12 @@ struct Plain {
 }
 
 impl Count {
-    fn new(
-        terms: &Terms,
-        points: &[Weighted],
-        (case, own): (&Case, [f32; 2]),
-        space: &mut TermSpace,
-    ) -> Self {
-        let history = terms.encoded.events().before(case.user, case.end).items;
-        let (touched, values) = space.terms(terms.item_item, history);
+    fn new(user: UserState, points: &[Weighted], (case, own): (&Case, [f32; 2])) -> Self {
+        let (touched, terms) = user.terms.into_iter().unzip();
         let mut count = Self {
             target: case.target.index(),
-            seen: distinct(history),
-            terms: values,
+            seen: user.seen,
+            terms,
             touched,
             floors: Vec::with_capacity(points.len()),
             ranks: vec![0; points.len()],

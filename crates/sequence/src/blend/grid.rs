@@ -1,6 +1,6 @@
 //! The combinations that are tried: one list a weight, and steps between them.
 
-use crate::{Blend, BlendSettings, Prior, SeenPolicy, Terms};
+use crate::{Blend, BlendSettings, Prior, SeenPolicy, Servable};
 
 /// A combination: an index into each list of the grid.
 pub(super) type Point = [usize; 5];
@@ -24,7 +24,7 @@ impl Grid {
     pub(super) fn new(
         priors: Vec<Prior>,
         settings: &BlendSettings,
-        terms: &Terms,
+        servable: &Servable,
         learned_seen: bool,
     ) -> Self {
         let of = |wanted: bool, values: &[f64]| if wanted { values.to_vec() } else { vec![0.0] };
@@ -36,7 +36,7 @@ impl Grid {
             policies,
             priors,
             betas: settings.betas.clone(),
-            contents: of(!terms.similar.is_empty(), &settings.contents),
+            contents: of(!servable.similar.is_empty(), &settings.contents),
             alphas: of(settings.window > 0, &settings.alphas),
         }
     }

@@ -20,11 +20,12 @@ mod grid;
 mod places;
 mod shortlist;
 
-use crate::{Blend, BlendSettings, Prior, Terms, TrainingData};
+use crate::{Blend, BlendSettings, Prior, Servable, TrainingData, UserState};
 use count::Weighted;
 use effort::{Effort, Sizes};
 use grid::{BETA, CONTENT, Grid, PRIOR, Point, SEEN};
 use rayon::prelude::*;
+use semrank_core::{EventLog, History};
 use semrank_data::Case;
 use semrank_measure::{RankMetrics, ranking::EvaluateError};
 use shortlist::{Anchors, Shortlist};
@@ -84,7 +85,7 @@ pub struct Chosen {
 /// # Errors
 /// A score that is no number.
 pub fn choose(
-    terms: &Terms,
+    servable: &Servable,
     data: &TrainingData,
     cases: &[Case],
     task: &BlendTask,
@@ -96,23 +97,25 @@ pub fn choose(
         kinds.extend(settings.half_lives_days.iter().map(|&half_life_days| Prior::Recent { half_life_days }));
     }
     let priors: Vec<Vec<f32>> = kinds.iter().map(|kind| kind.values(data)).collect();
-    let grid = Grid::new(kinds, settings, terms, task.learned_seen);
+    let grid = Grid::new(kinds, settings, servable, task.learned_seen);
     let sizes = Sizes {
-        items: terms.encoded.items(),
-        new_items: terms.new_items.map_or(0, |new| new.items.len()),
-        widths: [terms.encoded.dim(), terms.similar.width()],
+        items: servable.items(),
+        new_items: servable.model.new_items.as_ref().map_or(0, |new| new.items.len()),
+        widths: [servable.model.network.dim(), servable.similar.width()],
         points: grid.coarse().len(),
     };
     let effort = Effort::new(cases, sizes, task.work);
-    let search = Search { terms, priors: &priors, grid: &grid, tile_items: TILE_ITEMS };
+    let search =
+        Search { servable, events: data.events, priors: &priors, grid: &grid, tile_items: TILE_ITEMS };
     let (point, ndcg_10) = search.best(&search.ranked(&effort, say), say);
     let (blend, prior) = (grid.blend(point), search.prior(point));
     let chosen = Chosen { blend, prior, ndcg_10, cases: effort.cases.len() };
-    places::keep(chosen, terms, data, &effort.places, settings)
+    places::keep(chosen, servable, data, &effort.places, settings)
 }
 
 struct Search<'a> {
-    terms: &'a Terms<'a>,
+    servable: &'a Servable,
+    events: &'a EventLog,
     priors: &'a [Vec<f32>],
     grid: &'a Grid,
     tile_items: usize,
@@ -136,6 +139,11 @@ impl Ranked {
 }
 
 impl Search<'_> {
+    fn users(&self, cases: &[Case]) -> Vec<UserState> {
+        let histories: Vec<History> = cases.iter().map(|case| case.history(self.events)).collect();
+        self.servable.users(&histories)
+    }
+
     fn ranked(&self, effort: &Effort, say: Say) -> Ranked {
         if effort.whole {
             return Ranked::Whole(effort.cases.clone());
@@ -202,7 +210,7 @@ impl Search<'_> {
             .map(|point| Weighted {
                 dense: [point[SEEN], point[PRIOR], point[BETA], point[CONTENT]],
                 blend: self.grid.blend(*point),
-                seen_bias: self.terms.encoded.seen_bias(self.grid.blend(*point).seen),
+                seen_bias: self.servable.seen_bias(self.grid.blend(*point).seen),
                 prior: &priors[&[point[PRIOR], point[BETA]]],
             })
             .collect();
@@ -229,7 +237,7 @@ impl Search<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ranker::tests::{ITEMS, USERS, World};
+    use crate::servable::tests::{ITEMS, USERS, World};
     use semrank_core::UserId;
 
     fn cases(world: &World) -> Vec<Case> {
@@ -248,12 +256,16 @@ mod tests {
     #[test]
     fn ranks_do_not_depend_on_tiles() {
         let world = World::new();
-        let encoded = world.encoded();
-        let terms = world.terms(&encoded);
         let (cases, (priors, kinds)) = (cases(&world), priors());
-        let grid = Grid::new(kinds, &BlendSettings::default(), &terms, true);
+        let grid = Grid::new(kinds, &BlendSettings::default(), &world.servable, true);
         let ranks = |tile_items: usize| {
-            let search = Search { terms: &terms, priors: &priors, grid: &grid, tile_items };
+            let search = Search {
+                servable: &world.servable,
+                events: &world.events,
+                priors: &priors,
+                grid: &grid,
+                tile_items,
+            };
             search.ranks(&grid.coarse(), &Ranked::Whole(cases.clone()), &mut |_| ())
         };
         let whole = ranks(TILE_ITEMS);
@@ -269,11 +281,15 @@ mod tests {
     #[test]
     fn a_short_list_ranks_as_the_whole_catalogue_does_at_the_top() {
         let world = World::new();
-        let encoded = world.encoded();
-        let terms = world.terms(&encoded);
         let (cases, (priors, kinds)) = (cases(&world), priors());
-        let grid = Grid::new(kinds, &BlendSettings::default(), &terms, true);
-        let search = Search { terms: &terms, priors: &priors, grid: &grid, tile_items: 300 };
+        let grid = Grid::new(kinds, &BlendSettings::default(), &world.servable, true);
+        let search = Search {
+            servable: &world.servable,
+            events: &world.events,
+            priors: &priors,
+            grid: &grid,
+            tile_items: 300,
+        };
         let effort = |whole| Effort { cases: cases.clone(), whole, places: Vec::new() };
         let ranks = |whole| {
             let ranked = search.ranked(&effort(whole), &mut |_| ());
@@ -292,11 +308,15 @@ mod tests {
     #[test]
     fn a_handful_of_cases_does_not_go_to_the_end_of_the_grid() {
         let world = World::new();
-        let encoded = world.encoded();
-        let terms = world.terms(&encoded);
         let (cases, (priors, kinds)) = (cases(&world), priors());
-        let grid = Grid::new(kinds, &BlendSettings::default(), &terms, true);
-        let search = Search { terms: &terms, priors: &priors, grid: &grid, tile_items: TILE_ITEMS };
+        let grid = Grid::new(kinds, &BlendSettings::default(), &world.servable, true);
+        let search = Search {
+            servable: &world.servable,
+            events: &world.events,
+            priors: &priors,
+            grid: &grid,
+            tile_items: TILE_ITEMS,
+        };
         let best = |cases: &[Case]| search.best(&Ranked::Whole(cases.to_vec()), &mut |_| ()).0;
         // A case that no combination ranks among the first ten says nothing, and two of random targets say next to nothing.
         assert_eq!(grid.distance_from_middle(grid.middle()), 0.0);

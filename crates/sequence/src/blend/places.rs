@@ -4,20 +4,21 @@
 
 use super::Chosen;
 use crate::places::most_kept;
-use crate::{Blend, BlendSettings, NewItems, Ranker, Terms, TrainingData, keep_places};
+use crate::servable::Blended;
+use crate::{Blend, BlendSettings, NewItems, Servable, TrainingData, keep_places};
 use rayon::prelude::*;
-use semrank_core::narrow;
+use semrank_core::{EventLog, History, narrow};
 use semrank_data::Case;
 use semrank_measure::{
     RankMetrics,
-    ranking::{EvaluateError, Query, Scorer, queries_of_a_tile},
+    ranking::{EvaluateError, histories_of_a_tile},
 };
 
 /// Keeps as many places for items without events as helps those who want them, while NDCG@10 over all cases loses at most
 /// `place_price` times their share of the targets.
 pub(super) fn keep(
     mut chosen: Chosen,
-    terms: &Terms,
+    servable: &Servable,
     data: &TrainingData,
     cases: &[Case],
     settings: &BlendSettings,
@@ -25,13 +26,11 @@ pub(super) fn keep(
     let is_new: Vec<bool> = cases.iter().map(|case| data.counts[case.target.index()] == 0).collect();
     let new_share = is_new.iter().filter(|new| **new).count() as f64 / cases.len().max(1) as f64;
     let may_lose = settings.place_price * new_share;
-    let Some(new_items) = terms.new_items.filter(|_| may_lose > 0.0) else { return Ok(chosen) };
-    let ranker = Ranker {
-        terms: Terms { new_items: None, ..*terms },
-        prior: &chosen.prior,
-        blend: Blend { new_places: 0, ..chosen.blend },
-    };
-    let ranks = ranks(&ranker, new_items, cases, &settings.new_places)?;
+    let new_items = servable.model.new_items.as_ref().filter(|_| may_lose > 0.0);
+    let Some(new_items) = new_items else { return Ok(chosen) };
+    let blend = Blend { new_places: 0, ..chosen.blend };
+    let blended = Blended { servable, prior: &chosen.prior, blend };
+    let ranks = ranks(&blended, new_items, (data.events, cases), &settings.new_places)?;
     let ndcg_10 = |at: usize| {
         let of = |wanted: bool| {
             let ranks = ranks.iter().zip(&is_new).filter(move |(_, new)| **new || !wanted);
@@ -54,20 +53,21 @@ pub(super) fn keep(
 
 /// The target's rank, one list a case: without kept places, then with each number of them.
 fn ranks(
-    ranker: &Ranker,
+    blended: &Blended,
     new_items: &NewItems,
-    cases: &[Case],
+    (events, cases): (&EventLog, &[Case]),
     numbers: &[usize],
 ) -> Result<Vec<Vec<u32>>, EvaluateError> {
-    let items = ranker.terms.encoded.items();
+    let items = blended.servable.items();
     let most = most_kept(numbers.iter().copied().max().unwrap_or(0));
     let block = |cases: &[Case]| {
-        let queries: Vec<Query> = cases.iter().map(|case| Query { user: case.user, end: case.end }).collect();
+        let histories: Vec<History> = cases.iter().map(|case| case.history(events)).collect();
+        let users = blended.servable.users(&histories);
         let mut scores = vec![0.0; cases.len() * items];
-        ranker.score(&queries, &mut scores);
-        let rows = cases.iter().zip(&queries).zip(scores.chunks_exact(items));
-        rows.map(|((case, query), row)| {
-            let favoured = ranker.favoured(query, new_items, most);
+        blended.rows(&users, &mut scores);
+        let rows = cases.iter().zip(&users).zip(scores.chunks_exact(items));
+        rows.map(|((case, user), row)| {
+            let favoured = blended.servable.favoured(user, blended.blend.seen, most, |_| true);
             let mut lifted = Vec::new();
             let mut ranks = vec![rank(case, row)?];
             for &places in numbers {
@@ -79,7 +79,7 @@ fn ranks(
         })
         .collect::<Result<Vec<Vec<u32>>, EvaluateError>>()
     };
-    let blocks: Result<Vec<_>, _> = cases.par_chunks(queries_of_a_tile(items)).map(block).collect();
+    let blocks: Result<Vec<_>, _> = cases.par_chunks(histories_of_a_tile(items)).map(block).collect();
     Ok(blocks?.into_iter().flatten().collect())
 }
 

@@ -9,12 +9,11 @@
 use super::Search;
 use super::count::{Tile, Weighted};
 use super::grid::Grid;
-use crate::Terms;
 use crate::columns::Columns;
-use crate::ranker::{TermSpace, distinct};
+use crate::servable::Sides;
+use crate::{Servable, UserState};
 use semrank_core::{Best, ItemId, narrow};
 use semrank_data::Case;
-use semrank_measure::ranking::Query;
 use semrank_nn::kernel;
 
 /// Items kept by each anchor.
@@ -67,15 +66,13 @@ pub(super) struct Shortlist {
 impl Search<'_> {
     /// The short lists of a block of cases.
     pub(super) fn shortlists(&self, anchors: &Anchors, cases: &[Case]) -> Vec<Shortlist> {
-        let Terms { encoded, similar, .. } = self.terms;
-        let queries: Vec<Query> = cases.iter().map(|case| Query { user: case.user, end: case.end }).collect();
-        let hidden = encoded.hidden(&queries);
-        let profiles = similar.profiles(queries.iter().map(|query| encoded.history(query)));
+        let users = self.users(cases);
+        let sides = Sides::of(users.iter());
         let mut best: Vec<Vec<Best>> = cases.iter().map(|_| anchors.begin()).collect();
-        let (items, mut tile, mut mixed) = (encoded.items(), Tile::default(), Vec::new());
+        let (items, mut tile, mut mixed) = (self.servable.items(), Tile::default(), Vec::new());
         for first in (0..items).step_by(self.tile_items) {
             let range = first..items.min(first + self.tile_items);
-            tile.fill(self.terms, (&hidden, &profiles), &Columns::Range(range.clone()));
+            tile.fill(self.servable, &sides, &Columns::Range(range.clone()));
             for (at, best) in best.iter_mut().enumerate() {
                 let [logits, contents] = tile.row(at, range.len());
                 for ((content, prior), best) in anchors.mixtures.iter().zip(best) {
@@ -87,15 +84,12 @@ impl Search<'_> {
                 }
             }
         }
-        let mut space = TermSpace::new(items);
-        let (dim, width) = (encoded.dim(), profiles.len() / cases.len().max(1));
-        let one = |(at, (case, mut best)): (usize, (&Case, Vec<Best>))| {
+        let one = |((case, user), mut best): ((&Case, UserState), Vec<Best>)| {
             let found = best.iter_mut().flat_map(|best| best.finish()).map(|found| found.1);
             let found = found.chain(anchors.popular.iter().copied()).collect();
-            let sides = (&hidden[at * dim..][..dim], &profiles[at * width..][..width]);
-            Shortlist::new(self.terms, case, sides, found, &mut space)
+            Shortlist::new(self.servable, case, user, found)
         };
-        cases.iter().zip(best).enumerate().map(one).collect()
+        cases.iter().zip(users).zip(best).map(one).collect()
     }
 }
 
@@ -111,30 +105,22 @@ impl Anchors {
 }
 
 impl Shortlist {
-    fn new(
-        terms: &Terms,
-        case: &Case,
-        (hidden, profile): (&[f32], &[f32]),
-        found: Vec<u32>,
-        space: &mut TermSpace,
-    ) -> Self {
-        let Terms { encoded, similar, item_item, .. } = terms;
-        let history = encoded.events().before(case.user, case.end).items;
-        let (touched, values) = space.terms(item_item, history);
-        let seen = distinct(history);
+    fn new(servable: &Servable, case: &Case, user: UserState, found: Vec<u32>) -> Self {
         let mut items = found;
-        items.extend(touched.iter().copied().chain(seen.iter().map(|item| item.0)).chain([case.target.0]));
+        items.extend(user.terms.iter().map(|term| term.0));
+        items.extend(user.seen.iter().map(|item| item.0).chain([case.target.0]));
         items.sort_unstable();
         items.dedup();
         // All of these items are in the list, so that each has a place.
         let place = |item: u32| items.partition_point(|&other| other < item);
         let mut of_items = vec![0.0; items.len()];
-        touched.iter().zip(values).for_each(|(&item, value)| of_items[place(item)] = value);
-        let seen = seen.iter().map(|ItemId(item)| narrow::index(place(*item))).collect();
+        user.terms.iter().for_each(|&(item, term)| of_items[place(item)] = term);
+        let seen = user.seen.iter().map(|ItemId(item)| narrow::index(place(*item))).collect();
         let target = place(case.target.0);
         let (mut logits, mut contents) = (vec![0.0; items.len()], vec![0.0; items.len()]);
-        encoded.logits_of(hidden, &Columns::List(&items), &mut logits);
-        similar.add_of(profile, 1.0, &Columns::List(&items), &mut contents);
+        let Servable { model, vectors, similar } = servable;
+        vectors.logits_of(&model.network, &user.hidden, &Columns::List(&items), &mut logits);
+        similar.add_of(&user.profile, 1.0, &Columns::List(&items), &mut contents);
         Self { items, logits, contents, terms: of_items, seen, target }
     }
 

@@ -1,0 +1,213 @@
+//! What a servable says of users and items, on a small random market.
+
+use super::*;
+use crate::artefact::TrainedFacts;
+use crate::{BlendSettings, ItemItem, Network, NewItems, Prior, Shape, TrainingData};
+use semrank_core::{ActionId, EventLog, EventLogBuilder, Rng, UserId};
+use semrank_tower::{KnownItems, ModelSettings};
+
+pub(crate) const USERS: usize = 70;
+pub(crate) const ITEMS: usize = 1_000;
+/// The last items have no training event.
+const NEW: usize = 100;
+const CONTENT: usize = 8;
+
+/// Random histories of 12 events, of which 10 are for training, over items with random contents.
+pub(crate) struct World {
+    pub(crate) events: EventLog,
+    content: Vec<f32>,
+    pub(crate) servable: Servable,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let (mut log, mut rng) = (EventLogBuilder::default(), Rng::new(8, "world"));
+        let mut counts = vec![0; ITEMS];
+        for user in 0..USERS as u32 {
+            for time in 0..12 {
+                // The newest events may be of new items.
+                let item = rng.below(if time < 10 { ITEMS - NEW } else { ITEMS });
+                counts[item] += u32::from(time < 10);
+                log.push(UserId(user), Event { item: ItemId(item as u32), action: ActionId(0), time });
+            }
+        }
+        let events = log.finish(USERS, true);
+        let train_ends: Vec<usize> =
+            (0..USERS).map(|user| events.range(UserId(user as u32)).end - 2).collect();
+        let content: Vec<f32> = (0..ITEMS * CONTENT).map(|_| rng.normal() as f32).collect();
+        let model = ModelSettings { dim: 16, history: 8, ..ModelSettings::default() };
+        let shape = Shape { items: ITEMS, content: CONTENT, actions: 1, timed: true };
+        let trained: Vec<bool> = counts.iter().map(|&count| count > 0).collect();
+        let known = KnownItems { trained: &trained, tokens: None };
+        let network = Network::new(&model, shape, known, 5);
+        let settings = BlendSettings::default();
+        let similar = SimilarContent::new(&content, CONTENT, &settings);
+        let items: Vec<u32> = (0..ITEMS as u32).filter(|&item| counts[item as usize] == 0).collect();
+        let worth = (0..3 * items.len()).map(|_| rng.normal() as f32).collect();
+        let prior = (0..ITEMS).map(|_| rng.unit() as f32).collect();
+        let data = TrainingData {
+            events: &events,
+            train_ends: &train_ends,
+            target: None,
+            counts: &counts,
+            content: &[],
+            tokens: None,
+            actions: 1,
+            active: &[],
+        };
+        let item_item = ItemItem::fit(&data, &settings);
+        let new_items = NewItems { items, worth };
+        let facts = TrainedFacts {
+            model,
+            shape,
+            blend: Blend { alpha: 8.0, content: 4.0, beta: 0.4, ..Blend::network_alone() },
+            validation_ndcg_10: 0.0,
+            masks_seen_in_training: false,
+            best_epoch: 1,
+            live: None,
+            curve: Vec::new(),
+        };
+        let new_items = Some(NewItems { items, worth });
+        let trained = Trained { network, item_item, prior, new_items, content: None, facts };
+        let servable = Servable::new(Arc::new(trained), &content, similar);
+        Self { events, content, servable }
+    }
+
+    /// The same with another policy and another number of kept places.
+    fn with(mut self, seen: SeenPolicy, new_places: u32) -> Self {
+        let blend = &mut Arc::make_mut(&mut self.servable.model).facts.blend;
+        (blend.seen, blend.new_places) = (seen, new_places);
+        self
+    }
+
+    fn histories(&self) -> Vec<History<'_>> {
+        (0..USERS).map(|user| self.events.of(UserId(user as u32))).collect()
+    }
+}
+
+const BLENDS: [(SeenPolicy, u32); 4] =
+    [(SeenPolicy::Mask, 0), (SeenPolicy::Mask, 3), (SeenPolicy::Learned, 2), (SeenPolicy::None, 1)];
+
+#[test]
+fn scores_of_some_items_are_those_of_whole_rows() {
+    let mut rng = Rng::new(3, "items");
+    for (seen, new_places) in BLENDS {
+        let world = World::new().with(seen, new_places);
+        let servable = &world.servable;
+        let histories = world.histories();
+        let mut rows = vec![0.0; USERS * ITEMS];
+        servable.score(&histories, &mut rows);
+        // Some items twice, some of the history, some new ones; a history that asks for nothing.
+        let wanted: Vec<(History, Vec<ItemId>)> = histories
+            .iter()
+            .enumerate()
+            .map(|(user, history)| {
+                let mut items: Vec<ItemId> =
+                    (0..user % 30).map(|_| ItemId(rng.below(ITEMS) as u32)).collect();
+                items.extend(&history.items[..user % 12]);
+                items.extend((0..user % 7).map(|at| ItemId((ITEMS - 1 - at) as u32)));
+                (*history, items)
+            })
+            .collect();
+        let found = servable.score_lists(&wanted);
+        let mut lifted = 0;
+        for ((scores, (history, items)), row) in found.iter().zip(&wanted).zip(rows.chunks(ITEMS)) {
+            let user = servable.user(*history);
+            let mut alone = vec![0.0; items.len()];
+            servable.score_items(&user, items, &mut alone);
+            let expected: Vec<f32> = items.iter().map(|item| row[item.index()]).collect();
+            assert_eq!((scores, &alone), (&expected, &expected));
+            let ranked: Vec<(f32, u32)> =
+                scores.iter().zip(items).map(|(&score, item)| (score, item.0)).collect();
+            for ((score, _), parts) in ranked.iter().zip(servable.explain(&user, &ranked)) {
+                lifted += usize::from(parts.kept_place > 1e-4);
+                assert!(*score == parts.sum() || (score - parts.sum()).abs() < 1e-4, "{score} {parts:?}");
+            }
+        }
+        assert_eq!(lifted > 0, new_places > 0, "places are kept");
+    }
+}
+
+#[test]
+fn a_state_built_event_by_event_is_that_of_the_whole_history() {
+    for (seen, new_places) in BLENDS {
+        let world = World::new().with(seen, new_places);
+        let servable = &world.servable;
+        let mut row = vec![0.0; ITEMS];
+        for history in world.histories() {
+            let mut user = servable.user(history.last(0));
+            for at in 0..history.len() {
+                let event =
+                    Event { item: history.items[at], action: history.actions[at], time: history.times[at] };
+                servable.push(&mut user, event);
+            }
+            assert_eq!(user, servable.user(history));
+            servable.score(&[history], &mut row);
+            let (mut arena, mut best) = (Arena::default(), semrank_core::best_items(&row, 20, |_| true));
+            best.retain(|item| row[item.index()] > f32::NEG_INFINITY);
+            let top = servable.top_k(&user, 20, &|_: ItemId| true, &mut arena).unwrap();
+            let expected: Vec<(f32, u32)> = best.iter().map(|item| (row[item.index()], item.0)).collect();
+            assert_eq!(top, expected);
+        }
+    }
+}
+
+#[test]
+fn the_best_depend_on_what_is_eligible_only() {
+    let world = World::new().with(SeenPolicy::Mask, 3);
+    let (servable, mut arena) = (&world.servable, Arena::default());
+    let user = servable.user(world.events.of(UserId(7)));
+    let even = |item: ItemId| item.0.is_multiple_of(2);
+    let top = servable.top_k(&user, 2 * ITEMS, &even, &mut arena).unwrap().to_vec();
+    let seen = user.seen.iter().filter(|item| even(**item)).count();
+    assert_eq!(top.len(), ITEMS / 2 - seen, "all that are eligible and not masked");
+    assert!(top.iter().all(|&(_, item)| even(ItemId(item))));
+    // Seven of the first ten are no new items, and three are.
+    assert_eq!(top[..10].iter().filter(|one| one.1 as usize >= ITEMS - NEW).count(), 3);
+    assert!(servable.top_k(&user, 5, &|_: ItemId| false, &mut arena).unwrap().is_empty());
+}
+
+#[test]
+fn events_that_the_model_does_not_know_are_left_out() {
+    let world = World::new();
+    let servable = &world.servable;
+    let [known, item, action] = [(3, 0), (ITEMS as u32, 0), (4, 9)].map(|(item, action)| Event {
+        item: ItemId(item),
+        action: ActionId(action),
+        time: 5,
+    });
+    let of = |events: &[Event]| {
+        let mut log = EventLogBuilder::default();
+        events.iter().for_each(|event| log.push(UserId(0), *event));
+        let log = log.finish(1, true);
+        let mut pushed = servable.user(log.of(UserId(0)).last(0));
+        events.iter().for_each(|event| servable.push(&mut pushed, *event));
+        let whole = servable.user(log.of(UserId(0)));
+        assert_eq!(whole, pushed);
+        whole
+    };
+    assert_eq!(of(&[item, known, action]), of(&[known]));
+    let nobody = of(&[item, action]);
+    assert_eq!(nobody, of(&[]));
+    // Of nobody nothing but the prior speaks.
+    let (mut scores, items) = ([0.0; 3], [5, 6, 7].map(ItemId));
+    servable.score_items(&nobody, &items, &mut scores);
+    assert_eq!(scores, [5, 6, 7].map(|item: usize| servable.model.prior[item]));
+}
+
+#[test]
+fn a_pair_costs_its_items_and_not_the_catalogue() {
+    let world = World::new();
+    let [one, two] = [1, 2].map(|user| world.events.of(UserId(user)));
+    let wanted = [(one, (10..20).map(ItemId).collect())];
+    let needed = ([one, two].into_iter(), (10..20).map(ItemId));
+    // A prior and vectors of these items only, besides vectors of histories: who looked at another one would fail.
+    let mut model = world.servable.model().clone();
+    Arc::make_mut(&mut model).prior.truncate(20);
+    let vectors = ItemVectors::some(&model.network, ITEMS, needed, &world.content);
+    let few = Servable::with_vectors(model, vectors, world.servable.similar().clone());
+    let (found, expected) = (few.score_lists(&wanted), world.servable.score_lists(&wanted));
+    assert!(found[0].len() == 10 && found == expected, "{found:?} {expected:?}");
+    assert!(few.score_lists(&[]).is_empty());
+    assert_eq!(few.score_lists(&[(two, Vec::new())]), [Vec::<f32>::new()]);
+}

@@ -1,0 +1,109 @@
+//! The vectors of items, computed once: histories in, the trunk's output and logits of all items, or of some, out.
+
+use crate::columns::Columns;
+use crate::{Network, Sequences, TrunkSaved, push_history};
+use rayon::prelude::*;
+use semrank_core::{History, ItemId, narrow};
+use semrank_nn::{Mat, matmul, unit_rows};
+use semrank_tower::RowDropout;
+
+/// Item vectors of a network, of all items or of some.
+#[derive(Debug)]
+pub struct ItemVectors {
+    items: usize,
+    /// The items that have a vector, ascending; `None` = all.
+    some: Option<Vec<u32>>,
+    vectors: Vec<f32>,
+    unit: Vec<f32>,
+}
+
+impl ItemVectors {
+    /// Of all `items`; `contents` is `[items x C]` or empty.
+    pub fn all(network: &Network<f32>, items: usize, contents: &[f32]) -> Self {
+        let all: Vec<u32> = narrow::indices(items).collect();
+        Self::of(network, items, &all, contents)
+    }
+
+    /// Only those that it takes to score the `wanted` items for some histories. Asking for another item is a mistake and panics.
+    pub fn some<'h>(
+        network: &Network<f32>,
+        items: usize,
+        (histories, wanted): (impl Iterator<Item = History<'h>>, impl Iterator<Item = ItemId>),
+        contents: &[f32],
+    ) -> Self {
+        let read = histories.flat_map(|history| history.last(network.history()).items);
+        let mut some: Vec<u32> = read.copied().chain(wanted).map(|item| item.0).collect();
+        some.sort_unstable();
+        some.dedup();
+        let out = Self::of(network, items, &some, contents);
+        Self { some: Some(some), ..out }
+    }
+
+    fn of(network: &Network<f32>, items: usize, encoded: &[u32], contents: &[f32]) -> Self {
+        let dim = network.dim();
+        let mut vectors = vec![0.0; encoded.len() * dim];
+        network.item_vectors(encoded, contents, RowDropout::off(), &mut vectors);
+        let mut unit = vec![0.0; vectors.len()];
+        unit.par_chunks_mut(1024 * dim).zip(vectors.par_chunks(1024 * dim)).for_each(|(unit, vectors)| {
+            unit_rows(dim, vectors, &mut vec![0.0; vectors.len() / dim], unit);
+        });
+        Self { items, some: None, vectors, unit }
+    }
+
+    /// Items of the catalogue.
+    pub fn items(&self) -> usize {
+        self.items
+    }
+
+    /// The row of an item's vector.
+    fn row(&self, item: u32) -> u32 {
+        let Some(some) = &self.some else { return item };
+        let row = some.binary_search(&item);
+        assert!(row.is_ok(), "item row {item} has no vector: it was not among those to be encoded");
+        row.unwrap_or(0) as u32
+    }
+
+    /// `h_u` of length 1, `[histories x D]`; zero for an empty history, so that the prior alone ranks.
+    pub(crate) fn hidden<'h>(
+        &self,
+        network: &Network<f32>,
+        histories: impl ExactSizeIterator<Item = History<'h>>,
+    ) -> Vec<f32> {
+        let (dim, count) = (network.dim(), histories.len());
+        let mut sequences = Sequences::default();
+        sequences.clear();
+        histories.for_each(|history| push_history(&mut sequences, &history, network.history()));
+        sequences.items.iter_mut().for_each(|item| *item = self.row(*item));
+        let mut saved = TrunkSaved::default();
+        network.trunk_last(&sequences, &self.vectors, &mut saved);
+        let mut last = vec![0.0; count * dim];
+        // An empty history has no position.
+        let with_events = sequences.offsets.windows(2).enumerate().filter(|(_, ends)| ends[1] > ends[0]);
+        for ((at, _), hidden) in with_events.zip(saved.hidden.chunks_exact(dim)) {
+            last[at * dim..(at + 1) * dim].copy_from_slice(hidden);
+        }
+        let mut unit = vec![0.0; last.len()];
+        unit_rows(dim, &last, &mut vec![0.0; count], &mut unit);
+        unit
+    }
+
+    /// `scale · cos(h_u, v_j)` of some items, `[histories x columns]`, given [`ItemVectors::hidden`].
+    pub(crate) fn logits_of(
+        &self,
+        network: &Network<f32>,
+        hidden: &[f32],
+        columns: &Columns,
+        out: &mut [f32],
+    ) {
+        let dim = network.dim();
+        let rows = match &self.some {
+            None => columns.rows(&self.unit, dim),
+            Some(_) => {
+                let rows: Vec<u32> = columns.iter().map(|item| self.row(item)).collect();
+                Columns::List(&rows).rows(&self.unit, dim)
+            }
+        };
+        let items = Mat::new(&rows, columns.len(), dim);
+        matmul(out, 0.0, Mat::new(hidden, hidden.len() / dim, dim), items.t(), network.scale());
+    }
+}
