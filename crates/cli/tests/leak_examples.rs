@@ -1,7 +1,7 @@
 //! The promise that nothing which is fitted for clicks and conversions sees what came after training: with every event and label at
 //! or after the first row that is not for training replaced by a random one, and with every row of validation and test replaced
 //! where there are no times, features, codebook, ids and checkpoint are the same bytes. With what came from the first test row on
-//! replaced, so are the epoch that is kept and the calibration.
+//! replaced, so are the epoch that is kept, the calibration and the state of the features that is kept.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -32,8 +32,8 @@ const FITTED: [&str; 6] = [
 ];
 
 /// What labels of validation rows choose; the curve of one pass in time order measures days by labels that came later.
-const CHOSEN: &str = "model/calibration.json";
-const CHOSEN_OF_EPOCHS: [&str; 2] = [CHOSEN, "model/model.json"];
+const CHOSEN: [&str; 2] = ["model/calibration.json", "model/features.safetensors"];
+const CHOSEN_OF_EPOCHS: [&str; 3] = [CHOSEN[0], CHOSEN[1], "model/model.json"];
 
 /// A row of a raw log.
 #[derive(Debug, Clone)]
@@ -229,7 +229,7 @@ fn what_the_log_has_after_training_reaches_nothing_that_is_fitted() {
 fn what_the_log_has_after_validation_reaches_nothing_that_is_chosen() {
     let dir = tempfile::tempdir().unwrap();
     plain_and_changed(dir.path(), &[Part::Train, Part::Valid]);
-    check(dir.path(), &["train.stream=true"], &[CHOSEN]);
+    check(dir.path(), &["train.stream=true"], &CHOSEN);
     check(
         dir.path(),
         &["train.stream=false", "pointwise.epochs=6", "pointwise.patience=1"],

@@ -23,6 +23,9 @@ fn labelled_rows_become_probabilities() {
         "model/model.safetensors",
         "model/model.json",
         "model/calibration.json",
+        "model/features.safetensors",
+        "model/features.json",
+        "model/serving.json",
         "report/evaluation.json",
         "report/scores.safetensors",
     ] {

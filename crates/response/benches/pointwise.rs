@@ -1,4 +1,5 @@
-//! Rows a second of one pass over a made-up log: 2 threads, D = 16, histories of 50 events, no content.
+//! Rows a second of one pass over a made-up log: 2 threads, D = 16, histories of 50 events, no content; and one request of 300
+//! candidates on one thread, with contents of width 128.
 //!
 //! `cargo bench -p semrank-response --bench pointwise [-- ROWS]`
 
@@ -6,8 +7,11 @@ use semrank_core::{
     ActionId, Catalog, Dictionary, Event, EventDetails, EventLogBuilder, ItemId, Kind, Rng, UserId,
 };
 use semrank_data::{Dataset, Examples, FitScope, Meta, Part};
-use semrank_response::{Contexts, Goal, ItemTables, PointwiseSettings, PointwiseTask, PointwiseTrainer};
+use semrank_response::{
+    Contexts, Events, Goal, Items, NO_SLOT, PointwiseSettings, PointwiseTask, PointwiseTrainer, Request,
+};
 use semrank_tower::{Delay, ModelSettings, Stream, TrainSettings};
+use std::sync::Arc;
 use std::time::Instant;
 
 const USERS: usize = 20_000;
@@ -15,44 +19,94 @@ const ITEMS: usize = 5_000;
 const EVENTS: usize = 60;
 const DAY_MS: i64 = 86_400_000;
 
+/// Candidates of a request, and rows that the model which scores them has learned.
+const CANDIDATES: usize = 300;
+const LEARNED: usize = 40_000;
+const WIDTH: usize = 128;
+
 fn main() {
     let asked = std::env::args().filter_map(|arg| arg.parse().ok()).next();
     let rows = asked.unwrap_or(400_000);
     let (dataset, examples) = world(rows);
-    let settings = PointwiseSettings { batch: 1024, ..PointwiseSettings::default() };
-    let train =
-        TrainSettings { stream: Stream::Fixed(true), delay: Delay::Elapsed, ..TrainSettings::default() };
-    let (model, contexts) = (ModelSettings::default(), Contexts::new(&examples, &dataset.catalog, &settings));
-    let advertisers: Vec<u32> = (0..ITEMS as u32).map(|item| item % 200).collect();
-    let tables = ItemTables {
-        content: &[],
-        advertisers: &advertisers,
-        prefixes: None,
-        kinds: &dataset.catalog.kinds,
-        known: &[true; ITEMS],
-    };
-    let scope = FitScope::of_examples(&dataset, &examples);
+    let items = Arc::new(items(&dataset, 0));
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         pool.install(|| {
-            let mut trainer = PointwiseTrainer::new(&PointwiseTask {
-                dataset: &dataset,
-                examples: &examples,
-                scope: &scope,
-                tables,
-                contexts: &contexts,
-                model: &model,
-                train: &train,
-                settings: &settings,
-                goal: Goal::Oc,
-                seed: 1,
+            trained((&dataset, &examples), &items, |seconds, _| {
+                let speed = rows as f64 / seconds;
+                println!("{threads} threads: {rows} rows in {seconds:.2} s, {speed:.0} rows/s");
             });
-            let started = Instant::now();
-            trainer.train_to(i64::MAX).expect("the rates are low");
-            let seconds = started.elapsed().as_secs_f64();
-            println!("{threads} threads: {rows} rows in {seconds:.2} s, {:.0} rows/s", rows as f64 / seconds);
         });
     }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool");
+    pool.install(request);
+}
+
+/// Prints how long one request takes.
+fn request() {
+    let (dataset, examples) = world(LEARNED);
+    let items = Arc::new(items(&dataset, WIDTH));
+    trained((&dataset, &examples), &items, |_, trainer| {
+        let (model, state) = (trainer.model(), trainer.snapshot());
+        let mut times: Vec<f64> = (0..300u32)
+            .map(|user| {
+                let user = UserId(user);
+                let events = Events::of(&dataset.events, user, 50);
+                let candidate = |at: usize| {
+                    let item = ItemId(((at * 7 + user.index()) % ITEMS) as u32);
+                    let time = 8 * DAY_MS;
+                    Request { user, item, time, slot: NO_SLOT, events, contexts: &[], related: &[] }
+                };
+                let requests: Vec<Request> = (0..CANDIDATES).map(candidate).collect();
+                let started = Instant::now();
+                let scores = model.predict(state, &requests);
+                assert_eq!(scores.len(), CANDIDATES);
+                started.elapsed().as_secs_f64() * 1000.0
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        let [middle, slow] = [50, 99].map(|percent| times[times.len() * percent / 100]);
+        println!("1 thread: {CANDIDATES} candidates in {middle:.2} ms (p50), {slow:.2} ms (p99)");
+    });
+}
+
+/// Learns all rows in one pass; `then` gets the seconds and what was learned.
+fn trained(
+    (dataset, examples): (&Dataset, &Examples),
+    items: &Arc<Items>,
+    then: impl FnOnce(f64, &mut PointwiseTrainer),
+) {
+    let settings = PointwiseSettings { batch: 1024, ..PointwiseSettings::default() };
+    let train =
+        TrainSettings { stream: Stream::Fixed(true), delay: Delay::Elapsed, ..TrainSettings::default() };
+    let contexts = Contexts::new(examples, &dataset.catalog, &settings);
+    let mut trainer = PointwiseTrainer::new(&PointwiseTask {
+        dataset,
+        examples,
+        scope: &FitScope::of_examples(dataset, examples),
+        items,
+        contexts: &contexts,
+        model: &ModelSettings::default(),
+        train: &train,
+        settings: &settings,
+        goal: Goal::Oc,
+        seed: 1,
+    });
+    let started = Instant::now();
+    trainer.train_to(i64::MAX).expect("the rates are low");
+    then(started.elapsed().as_secs_f64(), &mut trainer);
+}
+
+fn items(dataset: &Dataset, width: usize) -> Items {
+    let mut rng = Rng::new(1, "contents");
+    let mut content: Vec<f32> = (0..ITEMS * width).map(|_| rng.normal() as f32).collect();
+    for vector in content.chunks_exact_mut(width.max(1)) {
+        let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        vector.iter_mut().for_each(|x| *x /= length);
+    }
+    let advertisers = (0..ITEMS as u32).map(|item| item % 200).collect();
+    let kinds = dataset.catalog.kinds.clone();
+    Items { content, advertisers, prefixes: None, kinds, known: vec![true; ITEMS] }
 }
 
 fn world(rows: usize) -> (Dataset, Examples) {

@@ -7,7 +7,9 @@
 //! those that are frequent are met early.
 
 use super::counts::{Learned, Past};
-use std::collections::HashMap;
+use super::tensors::{Rows, Tensors};
+use semrank_tower::artefact::Error;
+use std::collections::{BTreeMap, HashMap};
 
 /// Features of [`Neighbours::of_labels`].
 pub(crate) const OF_LABELS: usize = 2;
@@ -17,7 +19,7 @@ const MOST_PAIRS: usize = 7 << 19;
 const SHRINK: f32 = 3.0;
 
 /// Sums of products of residuals, and their number, of pairs of items.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Neighbours {
     pairs: HashMap<u64, [f32; 2]>,
     most: usize,
@@ -42,6 +44,23 @@ impl Neighbours {
             *product += other.residual * change;
             *users += more;
         }
+    }
+
+    pub(crate) fn save(&self, out: &mut Tensors) {
+        let pairs: BTreeMap<u64, [f32; 2]> = self.pairs.iter().map(|(&key, &sums)| (key, sums)).collect();
+        out.u64s("pairs.keys", pairs.keys().copied());
+        out.f32s("pairs.sums", pairs.into_values().flatten());
+    }
+
+    /// What was saved.
+    ///
+    /// # Errors
+    /// A missing tensor, or one of another type or length.
+    pub(crate) fn load(rows: &Rows) -> Result<Self, Error> {
+        let keys = rows.u64s("pairs.keys")?;
+        let sums = rows.f32s_of("pairs.sums", 2 * keys.len())?;
+        let pairs = keys.into_iter().zip(sums.as_chunks().0.iter().copied()).collect();
+        Ok(Self { pairs, ..Self::default() })
     }
 
     /// Shrunk mean product of the residuals of two items.
@@ -72,7 +91,8 @@ mod tests {
 
     #[test]
     fn items_that_please_the_same_users_are_alike() {
-        let past = |item, residual| Past { row: 0, item, residual, over_slot: residual, over_user: residual };
+        let past =
+            |item, residual| Past { impression: 0, item, residual, over_slot: residual, over_user: residual };
         let mut neighbours = Neighbours::default();
         let mut learn = |old: &[Past], row| {
             neighbours.learn(Learned { others: [old, &[]], row, before: None });
@@ -88,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_full_map_learns_of_its_own_pairs_only() {
-        let past = |item| Past { row: 0, item, residual: 1.0, over_slot: 0.0, over_user: 0.0 };
+        let past = |item| Past { impression: 0, item, residual: 1.0, over_slot: 0.0, over_user: 0.0 };
         let mut neighbours = Neighbours { most: 2, ..Neighbours::default() };
         let others = [past(0), past(1), past(2)];
         for _ in 0..2 {

@@ -1,281 +1,250 @@
-//! The numeric features of every row, made in time order: counts, affinities, effects of contents, the histogram of similarities,
-//! the history's length and age, and the likeness to items that the context names.
+//! The numeric features of a request, and the state they are read from: counts, affinities, effects of contents; beside them the
+//! histogram of similarities, the history's length and age, and the likeness to items that the context names.
 //!
-//! Counts need the rows in order and run on one thread; what compares contents is a function of one row and runs on all. Rows are
-//! made a chunk at a time, and those that no one asks for again are forgotten: in one pass a row after its last lesson
-//! ([`FeatureStore::release`]), a row that was scored for good with all before it ([`FeatureStore::release_up_to`]). So a long log
-//! needs the memory of its attribution window only.
+//! [`FeatureState`] knows no data set. Training replays its log through it ([`FeatureStore`](super::store::FeatureStore)), a server
+//! goes on with the saved state; both call the same functions, so features are the same to the bit.
+//!
+//! ```text
+//! observe(label)*          labels that became known
+//! refresh()                fits effects anew where it is due
+//! features(requests)       what the model reads; changes nothing
+//! shown(request, number)   which of them was shown
+//! ```
 
 use super::affinity::{self, Neighbours};
-use super::counts::{Counts, Learned};
+use super::counts::{CountSizes, CountState, Expected, LabelEvent, Learned, Subject};
 use super::effects::{ContentEffects, OF_TASTE, Residuals};
-use super::histogram;
-use super::lessons::Plan;
-use super::rows::RowData;
+use super::histogram::{self, Seen};
+use super::items::Items;
+use super::request::{Reading, Request};
 use super::settings::PointwiseSettings;
-use rayon::prelude::*;
-use semrank_core::narrow;
-use semrank_data::{DAY_MS, Part};
+use semrank_data::DAY_MS;
 use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
-/// Rows made at a time, between which effects may be fitted anew.
-const CHUNK: usize = 256;
+/// Impressions after which [`FeatureState::refresh`] looks whether effects are to be fitted anew.
+pub(crate) const LOOK_EVERY: usize = 256;
 /// Length of the history, and its age.
 const OF_HISTORY: usize = 2;
-const GONE: u32 = u32::MAX;
 
-/// Features of rows, made when they are asked for.
-#[derive(Debug)]
-pub(crate) struct FeatureStore<'a> {
-    data: RowData<'a>,
-    plan: Plan<'a>,
-    counts: Option<Counts<'a>>,
-    neighbours: Option<Neighbours>,
-    /// Whether there are none because of the number of rows.
-    lacks_neighbours: bool,
-    effects: Option<ContentEffects<'a>>,
-    width: usize,
-    counted: usize,
-    /// Rows made so far.
-    made: usize,
-    /// Rows before this one are forgotten.
-    released: usize,
-    /// Place of each row's features.
-    places: Vec<u32>,
-    values: Vec<f32>,
-    free: Vec<u32>,
-    /// Whether training rows are made only for what they teach later rows.
-    scores_only: bool,
+/// What labels and contents say at one moment.
+#[derive(Debug, Clone)]
+pub struct FeatureState {
+    pub(super) items: Arc<Items>,
+    pub(super) reading: Reading,
+    pub(super) counts: Option<CountState>,
+    pub(super) neighbours: Option<Neighbours>,
+    pub(super) effects: Option<ContentEffects>,
+    /// What users had labelled when they were shown something, since the last look.
+    pub(super) views: HashMap<u32, Arc<View>>,
+    /// Impressions since the last look.
+    pub(super) shown: usize,
 }
 
-impl<'a> FeatureStore<'a> {
-    /// Nothing made yet.
-    pub(crate) fn new(data: RowData<'a>, plan: Plan<'a>, settings: &'a PointwiseSettings) -> Self {
-        let rows = data.examples.len();
-        let counts = settings
-            .counts
-            .then(|| Counts::new(plan.labels, data.tables.advertisers, data.tables.kinds.len(), settings));
-        let compares = settings.neighbours && settings.counts && settings.affinity > 0;
-        let neighbours = (compares && rows < settings.neighbour_rows).then(Neighbours::default);
-        let contents = data.tables.width() > 0;
-        let effects = (contents && settings.counts)
-            .then(|| ContentEffects::new(data.tables, plan.labels.has_conversions()));
-        let counted = counts.as_ref().map_or(0, Counts::width)
-            + if neighbours.is_some() { affinity::OF_LABELS } else { 0 }
-            + effects.as_ref().map_or(0, ContentEffects::width);
-        let width = counted
-            + if contents && settings.reads_history { histogram::WIDTH } else { 0 }
-            + if effects.is_some() { OF_TASTE } else { 0 }
-            + if contents { data.related.len() } else { 0 }
-            + OF_HISTORY;
+/// What a user's labels say of its taste.
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    /// Labels of the user by then.
+    pub(super) labelled: u32,
+    pub(super) residuals: Residuals,
+    weights: OnceLock<Vec<f32>>,
+}
+
+impl View {
+    pub(super) fn new(labelled: u32, residuals: Residuals) -> Self {
+        Self { labelled, residuals, weights: OnceLock::new() }
+    }
+}
+
+impl FeatureState {
+    /// Nothing observed yet; `compares` is whether items are compared by the labels they share.
+    pub(crate) fn new(
+        items: Arc<Items>,
+        reading: Reading,
+        sizes: CountSizes,
+        settings: &PointwiseSettings,
+        compares: bool,
+    ) -> Self {
+        let contents = items.width() > 0;
         Self {
-            data,
-            plan,
-            lacks_neighbours: compares && neighbours.is_none(),
-            counts,
-            neighbours,
-            effects,
-            width,
-            counted,
-            made: 0,
-            released: 0,
-            places: vec![GONE; rows],
-            values: Vec::new(),
-            free: Vec::new(),
-            scores_only: false,
+            counts: settings.counts.then(|| CountState::new(sizes, settings)),
+            neighbours: compares.then(Neighbours::default),
+            effects: (contents && settings.counts).then(|| ContentEffects::new(&items, sizes.conversions)),
+            items,
+            reading,
+            views: HashMap::new(),
+            shown: 0,
         }
     }
 
-    /// Keeps no training row from now on: a finished model scores others, and a long log's would fill the memory.
-    pub(crate) fn score_only(&mut self) {
-        self.scores_only = true;
+    /// Features of a request.
+    pub fn width(&self) -> usize {
+        let contents = self.items.width() > 0;
+        self.counted_width()
+            + if contents && self.reading.histories { histogram::WIDTH } else { 0 }
+            + if self.effects.is_some() { OF_TASTE } else { 0 }
+            + if contents { self.reading.related } else { 0 }
+            + OF_HISTORY
     }
 
-    /// Rows that the store has room for: the most that were kept at a time.
-    #[cfg(test)]
-    pub(crate) fn room(&self) -> usize {
-        self.values.len() / self.width
+    /// Those that labels of others bear on.
+    pub(crate) fn counted_width(&self) -> usize {
+        self.counts.as_ref().map_or(0, CountState::width)
+            + if self.neighbours.is_some() { affinity::OF_LABELS } else { 0 }
+            + self.effects.as_ref().map_or(0, ContentEffects::width)
     }
 
-    /// Rows that are kept.
-    #[cfg(test)]
-    pub(crate) fn kept(&self) -> usize {
-        self.room() - self.free.len()
+    /// Makes room for `users` users and for the items of a longer table, whose first rows are those of before.
+    ///
+    /// # Panics
+    /// When the table is shorter or its contents have another width.
+    pub fn grow(&mut self, users: usize, items: Arc<Items>) {
+        let (old, new) = (&self.items, &items);
+        assert!(new.len() >= old.len() && new.width() == old.width(), "items of another catalogue");
+        self.counts.iter_mut().for_each(|counts| counts.grow(users, items.len()));
+        self.effects.iter_mut().for_each(|effects| effects.grow(&items));
+        self.items = items;
+        self.views.clear();
     }
 
-    /// Whether the rows are too many for items to be compared by the labels they share.
-    pub(crate) fn lacks_neighbours(&self) -> bool {
-        self.lacks_neighbours
+    /// A label is known. Returns whether it was waited for: one of an impression that was not shown, was forgotten, or has this label
+    /// already, changes nothing.
+    pub fn observe(&mut self, event: LabelEvent) -> bool {
+        let neighbours = &mut self.neighbours;
+        let learned = |learned: Learned| neighbours.iter_mut().for_each(|pairs| pairs.learn(learned));
+        self.counts.as_mut().is_some_and(|counts| counts.observe(event, learned))
     }
 
-    /// Features of a row.
-    pub(crate) fn width(&self) -> usize {
-        self.width
+    /// No label of an impression is to come any more: frees its place.
+    pub fn forget(&mut self, impression: u64) {
+        self.counts.iter_mut().for_each(|counts| counts.forget(impression));
     }
 
-    /// Makes all rows up to `row`.
-    pub(crate) fn make_up_to(&mut self, row: usize) {
-        while self.made <= row {
-            self.make_chunk();
+    /// Fits effects anew if at least 256 impressions were shown since the last look and labels have grown by a tenth. To be called
+    /// before features are read; costs nothing where it is not due.
+    pub fn refresh(&mut self) {
+        if self.shown >= LOOK_EVERY {
+            self.look(false);
         }
     }
 
-    /// The features of a row that was made and not released.
-    pub(crate) fn of(&self, row: usize) -> &[f32] {
-        let place = self.places[row];
-        assert!(place != GONE, "the features of row {row} are not kept");
-        &self.values[place as usize * self.width..][..self.width]
-    }
-
-    /// Forgets a row.
-    pub(crate) fn release(&mut self, row: usize) {
-        let place = std::mem::replace(&mut self.places[row], GONE);
-        if place != GONE {
-            self.free.push(place);
+    /// The same, due or not; `at_once` fits even where labels have hardly grown.
+    pub(crate) fn look(&mut self, at_once: bool) {
+        self.shown = 0;
+        self.views.clear();
+        if let (Some(counts), Some(effects)) = (&self.counts, &mut self.effects) {
+            effects.fit(&self.items, counts, at_once);
         }
     }
 
-    /// Forgets a row and all before it.
-    pub(crate) fn release_up_to(&mut self, row: usize) {
-        (self.released..=row).for_each(|row| self.release(row));
-        self.released = self.released.max(row + 1);
+    /// A request was shown. Its labels will be observed under the number `impression`; none where they never will.
+    pub fn shown(&mut self, request: &Request, impression: Option<u64>) {
+        self.view(request.user.0);
+        let expected = self.push_counted(request, &mut Vec::new());
+        self.wait(request, impression.zip(expected));
     }
 
-    /// Forgets the training rows: those are left of which no lesson is given, as their labels are known too late.
-    pub(crate) fn release_training(&mut self) {
-        let examples = self.data.examples;
-        examples.rows(Part::Train).for_each(|row| self.release(row));
+    /// Waits for the labels of a request that was shown, of which something was expected.
+    pub(crate) fn wait(&mut self, request: &Request, impression: Option<(u64, Expected)>) {
+        self.shown += 1;
+        if let (Some(counts), Some((impression, expected))) = (&mut self.counts, impression) {
+            counts.shown(impression, Subject::of(request, &self.items), expected);
+        }
     }
 
-    fn make_chunk(&mut self) {
-        let rows = self.made..self.chunk_end();
-        self.fit_effects(rows.start);
-        let mut counted = Vec::with_capacity(rows.len() * self.counted);
-        let mut views = Views::default();
-        for row in rows.clone() {
-            let Some(counts) = &mut self.counts else { break };
-            let (neighbours, item) = (&mut self.neighbours, self.data.examples.items[row].0);
-            counts.push(row, &mut counted, |learned| learn(neighbours, learned));
-            if let Some(neighbours) = neighbours {
-                counted.extend(neighbours.of_labels(counts.past(row), item));
+    /// What a user has labelled so far, kept for all that the user is shown until the next look or label.
+    pub(crate) fn view(&mut self, user: u32) -> Option<Arc<View>> {
+        let view = self.view_of(user)?;
+        self.views.insert(user, view.clone());
+        Some(view)
+    }
+
+    /// The same, not kept.
+    fn view_of(&self, user: u32) -> Option<Arc<View>> {
+        let (counts, effects) = (self.counts.as_ref()?, self.effects.as_ref()?);
+        let labelled = counts.pasts().remembered(user);
+        let kept = self.views.get(&user).filter(|view| view.labelled == labelled).cloned();
+        let residuals = || effects.residuals(&self.items, counts, counts.pasts().of(user));
+        Some(kept.unwrap_or_else(|| Arc::new(View::new(labelled, residuals()))))
+    }
+
+    /// Appends the features of requests, `[requests x width]`. Requests of one user are best given one after another.
+    pub fn features(&self, requests: &[Request], out: &mut Vec<f32>) {
+        let mut last: Option<(u32, Option<Arc<View>>)> = None;
+        for request in requests {
+            let user = request.user.0;
+            if last.as_ref().is_none_or(|(of, _)| *of != user) {
+                last = Some((user, self.view_of(user)));
             }
-            let Some(effects) = &self.effects else { continue };
-            effects.push(counts, item, &mut counted);
-            views.push(effects, counts, row, self.data.examples.users[row].0);
-        }
-        let effects = self.effects.as_ref();
-        let weigh = |residuals| effects.map_or(Vec::new(), |effects| effects.weights(residuals));
-        let weights: Vec<Vec<f32>> = views.residuals.par_iter().map(weigh).collect();
-        let (width, wide, data) = (self.width, self.counted, self.data);
-        let mut made = vec![0.0f32; rows.len() * width];
-        made.par_chunks_mut(width).enumerate().with_min_len(64).for_each(|(at, out)| {
-            let (before, mut rest) = out.split_at_mut(wide);
-            before.copy_from_slice(&counted[at * wide..][..wide]);
-            let row = rows.start + at;
-            if let Some(effects) = effects {
-                let (taste, others) = rest.split_at_mut(OF_TASTE);
-                taste[0] = effects.taste(&weights[views.of_rows[at]], data.examples.items[row].0);
-                rest = others;
-            }
-            data.fill(row, rest);
-        });
-        for (row, features) in rows.clone().zip(made.chunks_exact(width)) {
-            let train = self.data.examples.parts[row] == Part::Train;
-            if !(train && (self.scores_only || self.plan.passes_over(row))) {
-                self.keep(row, features);
-            }
-        }
-        self.made = rows.end;
-    }
-
-    /// Ends before the first row that sees validation labels, so that effects are fitted to them in time.
-    fn chunk_end(&self) -> usize {
-        let end = (self.made + CHUNK).min(self.places.len());
-        match self.counts.as_ref().map(Counts::release_at) {
-            Some(at) if self.made < at => end.min(at),
-            _ => end,
+            let view = last.as_ref().and_then(|(_, view)| view.as_deref());
+            self.push_counted(request, out);
+            let from = out.len();
+            out.resize(from + self.width() - self.counted_width(), 0.0);
+            self.fill_compared(request, view, &mut out[from..]);
         }
     }
 
-    /// Fits effects to what is known before `row`.
-    fn fit_effects(&mut self, row: usize) {
-        if let (Some(counts), Some(effects)) = (&mut self.counts, &mut self.effects) {
-            let neighbours = &mut self.neighbours;
-            counts.arrive(row, |learned| learn(neighbours, learned));
-            effects.fit(counts, row == counts.release_at());
+    /// Appends what labels of others bear on; returns what is expected of the request, where labels are counted.
+    pub(crate) fn push_counted(&self, request: &Request, out: &mut Vec<f32>) -> Option<Expected> {
+        let counts = self.counts.as_ref()?;
+        let item = request.item.0;
+        let expected = counts.read(&Subject::of(request, &self.items), out);
+        if let Some(neighbours) = &self.neighbours {
+            out.extend(neighbours.of_labels(counts.pasts().of(request.user.0), item));
         }
-    }
-
-    fn keep(&mut self, row: usize, features: &[f32]) {
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.values.resize(self.values.len() + self.width, 0.0);
-            narrow::index(self.values.len() / self.width - 1)
-        });
-        self.values[place as usize * self.width..][..self.width].copy_from_slice(features);
-        self.places[row] = place;
-    }
-}
-
-/// What users have labelled, as the rows of a chunk see it: once for rows that see the same.
-#[derive(Debug, Default)]
-struct Views {
-    residuals: Vec<Residuals>,
-    /// One a row, a place in `residuals`.
-    of_rows: Vec<usize>,
-    /// The newest of each user, and what it had labelled by then.
-    newest: HashMap<u32, (u32, usize)>,
-}
-
-impl Views {
-    fn push(&mut self, effects: &ContentEffects, counts: &Counts, row: usize, user: u32) {
-        let labelled = counts.remembered(row);
-        let seen = self.newest.get(&user).filter(|(then, _)| *then == labelled);
-        let view = seen.map_or(self.residuals.len(), |&(_, view)| view);
-        if view == self.residuals.len() {
-            self.residuals.push(effects.residuals(counts, counts.past(row)));
-            self.newest.insert(user, (labelled, view));
+        if let Some(effects) = &self.effects {
+            effects.push(counts, item, out);
         }
-        self.of_rows.push(view);
+        Some(expected)
     }
-}
 
-fn learn(neighbours: &mut Option<Neighbours>, learned: Learned) {
-    if let Some(neighbours) = neighbours {
-        neighbours.learn(learned);
-    }
-}
-
-impl RowData<'_> {
-    /// What is a function of one row and its history.
-    fn fill(&self, row: usize, out: &mut [f32]) {
-        let (item, tables) = (self.examples.items[row].0, &self.tables);
-        let history = self.history(row);
+    /// Fills in the rest: taste, and what is a function of one request and its history.
+    pub(crate) fn fill_compared(&self, request: &Request, view: Option<&View>, out: &mut [f32]) {
         let mut out = Fill { out };
-        if tables.width() > 0 {
-            if self.settings.reads_history {
-                let part = out.take(histogram::WIDTH);
-                let events = history.clone().filter(|&event| self.reads(event));
-                let seen = events.map(|event| self.seen(row, event, history.end));
-                histogram::histogram(tables, seen, item, part);
-            }
-            for column in 0..self.related.len() {
-                out.take(1)[0] = self.related_item(column, row).map_or(0.0, |other| {
-                    semrank_nn::kernel::dot(tables.content(other), tables.content(item))
-                });
-            }
+        if let (Some(effects), Some(view)) = (&self.effects, view) {
+            let weights = view.weights.get_or_init(|| effects.weights(&view.residuals));
+            out.take(OF_TASTE)[0] = effects.taste(weights, request.item.0);
         }
-        let mut newest_first = history.rev().filter(|&event| self.reads(event));
-        let last = newest_first.next();
-        let length = newest_first.count() + usize::from(last.is_some());
-        let age = match last {
-            Some(last) if self.reads_ages() => {
-                let days = (self.examples.times[row] - self.log.times()[last]).max(0) as f32 / DAY_MS as f32;
-                1.0 / (1.0 + days)
-            }
-            _ => 0.0,
-        };
-        out.take(OF_HISTORY).copy_from_slice(&[(length as f32).ln_1p() / 4.0, age]);
+        let request = Request { events: self.reading.window(&self.items, request.events), ..*request };
+        if self.items.width() > 0 {
+            self.fill_likeness(&request, &mut out);
+        }
+        out.take(OF_HISTORY).copy_from_slice(&self.of_history(&request));
     }
+
+    fn fill_likeness(&self, request: &Request, out: &mut Fill) {
+        let (items, reading, events) = (&self.items, &self.reading, &request.events);
+        let item = request.item.0;
+        if reading.histories {
+            let read = (0..events.len()).filter(|&at| reading.reads(items, events.item(at)));
+            let seen = read.map(|at| Seen {
+                item: events.item(at),
+                days: reading.ages.then(|| days(request, at)),
+                place: reading.places.then(|| (events.len() - 1 - at) as f32),
+                dwell_ms: reading.dwell(events, at),
+            });
+            histogram::histogram(items, seen, item, out.take(histogram::WIDTH));
+        }
+        for other in reading.related(request) {
+            let likeness = |other| semrank_nn::kernel::dot(items.content(other), items.content(item));
+            out.take(1)[0] = other.map_or(0.0, likeness);
+        }
+    }
+
+    /// Length and age of the history.
+    fn of_history(&self, request: &Request) -> [f32; OF_HISTORY] {
+        let (reading, events) = (&self.reading, &request.events);
+        let mut newest = (0..events.len()).rev().filter(|&at| reading.reads(&self.items, events.item(at)));
+        let last = newest.next();
+        let length = newest.count() + usize::from(last.is_some());
+        let age = last.filter(|_| reading.ages).map_or(0.0, |last| 1.0 / (1.0 + days(request, last)));
+        [(length as f32).ln_1p() / 4.0, age]
+    }
+}
+
+/// Age of an event in days.
+fn days(request: &Request, at: usize) -> f32 {
+    (request.time - request.events.history.times[at]).max(0) as f32 / DAY_MS as f32
 }
 
 /// Hands out parts of a row, one after another.

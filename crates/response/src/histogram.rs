@@ -10,7 +10,7 @@
 //! A sum and not a mean: ten fresh views of a kind of thing say more than one, which the softmax of an attention cannot tell (Zhou et al.
 //! 2018, arXiv 1706.06978, section 4.3). `read` is 1 where no dwell is known.
 
-use super::items::ItemTables;
+use super::items::Items;
 
 /// Upper ends of the bins but the last.
 const EDGES: [f32; 5] = [0.05, 0.15, 0.3, 0.5, 0.8];
@@ -36,16 +36,11 @@ pub(crate) struct Seen {
 }
 
 /// The features of `candidate` over the events of a history; all zero for a kind without events.
-pub(crate) fn histogram(
-    tables: &ItemTables,
-    events: impl Iterator<Item = Seen>,
-    candidate: u32,
-    out: &mut [f32],
-) {
-    let content = tables.content(candidate);
+pub(crate) fn histogram(items: &Items, events: impl Iterator<Item = Seen>, candidate: u32, out: &mut [f32]) {
+    let content = items.content(candidate);
     for event in events {
-        let cosine = semrank_nn::kernel::dot(tables.content(event.item), content);
-        let kind = usize::from(tables.is_ad(event.item));
+        let cosine = semrank_nn::kernel::dot(items.content(event.item), content);
+        let kind = usize::from(items.is_ad(event.item));
         let (bins, rest) = out[kind * OF_KIND..][..OF_KIND].split_at_mut(BINS);
         bins[EDGES.partition_point(|&edge| edge <= cosine)] += 1.0;
         rest[0] = rest[0].max(cosine);
@@ -80,17 +75,15 @@ mod tests {
 
     #[test]
     fn a_history_by_hand() {
-        let content = [1.0, 0.0, 0.6, 0.8, 0.0, 1.0];
-        let kinds = [Kind::Organic, Kind::Ad, Kind::Organic];
-        let known = vec![true; kinds.len()];
-        let tables =
-            ItemTables { content: &content, advertisers: &[], prefixes: None, kinds: &kinds, known: &known };
+        let content = vec![1.0, 0.0, 0.6, 0.8, 0.0, 1.0];
+        let kinds = vec![Kind::Organic, Kind::Ad, Kind::Organic];
+        let items = Items { content, kinds, ..Items::default() };
         let seen =
             |item, days, place, dwell_ms| Seen { item, days: Some(days), place: Some(place), dwell_ms };
         let mut out = [0.0; WIDTH];
         let events =
             [seen(2, 0.0, 3.0, -1), seen(1, 2.0, 2.0, -1), seen(0, 8.0, 1.0, 30_000), seen(0, 8.0, 0.0, 0)];
-        histogram(&tables, events.into_iter(), 0, &mut out);
+        histogram(&items, events.into_iter(), 0, &mut out);
         let (organic, ads) = out.split_at(OF_KIND);
         // Organic: cosines 0, 1 and 1, the last not read; ads: 0.6.
         assert_eq!(organic[..BINS], [1.0 / 3.0, 0.0, 0.0, 0.0, 0.0, 2.0 / 3.0]);
@@ -101,7 +94,7 @@ mod tests {
         assert_eq!(ads[..BINS], [0.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
         assert_eq!(ads[BINS + 2], (0.36f32 * 0.5).ln_1p());
         let mut empty = [0.0; WIDTH];
-        histogram(&tables, [].into_iter(), 0, &mut empty);
+        histogram(&items, [].into_iter(), 0, &mut empty);
         assert_eq!(empty, [0.0; WIDTH]);
     }
 }

@@ -1,30 +1,53 @@
-//! What the network knows of items beside their trained rows.
+//! What the model knows of items beside their trained rows: one owned table, shared by training, state and model.
+//!
+//! Any `u32` names an item. One beyond the table is unknown: it has no content, no advertiser and no prefixes, and is organic.
 
-use semrank_core::Kind;
+use semrank_core::{Kind, narrow};
 use semrank_tower::PrefixRows;
 
 /// No advertiser.
 pub(crate) const NO_ADVERTISER: u32 = u32::MAX;
 
-/// Columns with one entry an item of the catalogue.
-#[derive(Debug, Clone, Copy)]
-pub struct ItemTables<'a> {
+/// Columns with one entry per item of the catalogue.
+#[derive(Debug, Clone, Default)]
+pub struct Items {
     /// Content vectors of unit length, `[items x width]`, or empty.
-    pub content: &'a [f32],
+    pub content: Vec<f32>,
     /// Advertiser of each item, `u32::MAX` where it has none; empty where none is known.
-    pub advertisers: &'a [u32],
+    pub advertisers: Vec<u32>,
     /// Rows of the prefixes of semantic ids.
-    pub prefixes: Option<&'a PrefixRows>,
+    pub prefixes: Option<PrefixRows>,
     /// Ad or organic.
-    pub kinds: &'a [Kind],
-    /// Items that a fit may look at, one flag an item.
-    pub known: &'a [bool],
+    pub kinds: Vec<Kind>,
+    /// Items that a fit may look at, one flag per item.
+    pub known: Vec<bool>,
 }
 
-impl ItemTables<'_> {
+impl Items {
+    /// Number of items.
+    pub fn len(&self) -> usize {
+        self.kinds.len()
+    }
+
+    /// Whether there is no item.
+    pub fn is_empty(&self) -> bool {
+        self.kinds.is_empty()
+    }
+
+    /// The row of an item; all unknown items share the row behind the last.
+    pub(crate) fn row(&self, item: u32) -> u32 {
+        item.min(narrow::count(self.len()))
+    }
+
     /// The advertiser of an item.
     pub(crate) fn advertiser(&self, item: u32) -> Option<u32> {
         self.advertisers.get(item as usize).copied().filter(|&advertiser| advertiser != NO_ADVERTISER)
+    }
+
+    /// Number of advertisers.
+    pub(crate) fn advertiser_count(&self) -> usize {
+        let numbers = self.advertisers.iter().filter(|&&advertiser| advertiser != NO_ADVERTISER);
+        numbers.max().map_or(0, |&most| most as usize + 1)
     }
 
     /// Whether an item is an ad.
@@ -34,12 +57,18 @@ impl ItemTables<'_> {
 
     /// Width of a content vector.
     pub(crate) fn width(&self) -> usize {
-        self.content.len().checked_div(self.kinds.len()).unwrap_or(0)
+        self.content.len().checked_div(self.len()).unwrap_or(0)
     }
 
-    /// The content vector of an item.
+    /// The content vector of an item; empty for an unknown one.
     pub(crate) fn content(&self, item: u32) -> &[f32] {
         let width = self.width();
-        &self.content[item as usize * width..][..width]
+        self.content.get(item as usize * width..).and_then(|rest| rest.get(..width)).unwrap_or(&[])
+    }
+
+    /// The prefix rows of an item.
+    pub(crate) fn prefixes(&self, item: u32) -> &[u32] {
+        let rows = self.prefixes.as_ref().filter(|_| (item as usize) < self.len());
+        rows.map_or(&[], |rows| rows.of(item))
     }
 }

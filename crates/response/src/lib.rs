@@ -5,10 +5,12 @@
 //!
 //! | file | does |
 //! |---|---|
-//! | `counts`, `affinity`, `histogram` | features of a row from labels and contents that came before it |
+//! | `request`, `contexts`, `items` | one (user, item, context, moment), and how much of it is read; what is known of items |
+//! | `counts`, `affinity`, `histogram` | features of a request from labels and contents that came before it |
 //! | `effects` | what contents say of labels: of an item, and of a user's taste |
-//! | `features` | all of them, row by row, in time order |
-//! | `rows`, `items`, `shard` | what a row refers to; a batch with items and events numbered once |
+//! | `features`, `snapshot`, `tensors` | [`FeatureState`]: all of them at one moment; in a folder |
+//! | `rows`, `replay`, `store` | rows as requests; their labels when they are known; the features of all rows, in time order |
+//! | `shard` | a batch with items and events numbered once |
 //! | `attention`, `network` | target attention over the history; the whole network, forward and backward |
 //! | `lessons` | the examples as a stream of what is learned when |
 //! | `delay`, `hazard`, `loss` | losses of the heads, with delayed feedback |
@@ -16,7 +18,7 @@
 //! | `diverged` | the error of a training whose numbers are none any more |
 //! | `start` | where the heads begin: at base rates |
 //! | `trainer`, `passes`, `training`, `progress` | a step; epochs or one pass; a training that can be asked at any time; what is told of it |
-//! | `score`, `artefact` | probabilities of rows; the model in a folder |
+//! | `score`, `model`, `artefact` | probabilities of rows; [`ResponseModel`]: of requests; the model in a folder |
 //! | `state` | a training under way in a folder, to go on with |
 //!
 //! # Losses
@@ -28,6 +30,7 @@
 mod affinity;
 mod artefact;
 mod attention;
+mod contexts;
 mod counts;
 mod delay;
 mod diverged;
@@ -38,27 +41,37 @@ mod histogram;
 mod items;
 mod lessons;
 mod loss;
+mod model;
 mod network;
 mod passes;
 mod progress;
 mod propensity;
+mod replay;
+mod request;
 mod rows;
 mod score;
 mod settings;
 mod shard;
+mod snapshot;
 mod start;
 mod state;
+mod store;
+mod tensors;
 #[cfg(test)]
 mod tests;
 mod trainer;
 mod training;
 
 pub use artefact::PointwiseFacts;
+pub use contexts::{ContextCoder, ContextValue, Contexts};
+pub use counts::{Label, LabelEvent};
 pub use diverged::Diverged;
-pub use items::ItemTables;
+pub use features::FeatureState;
+pub use items::Items;
+pub use model::ResponseModel;
 pub use network::{HeadColumns, PointwiseNetwork, PointwiseShape, Position};
 pub use progress::{DayReport, HeadReport, PassReport, Tally};
-pub use rows::Contexts;
+pub use request::{Events, NO_SLOT, Request};
 pub use score::Score;
 pub use settings::{CalibrationKind, Hazard, Kinds, Known, PointwiseSettings};
 pub use training::{Choosing, Goal, PointwiseTask, PointwiseTrainer, Progress, Watch};

@@ -4,14 +4,15 @@
 //! is 0, and rows of different scores would be tied.
 
 use super::delay::sigmoid;
-use super::features::FeatureStore;
 use super::network::{Drops, HeadColumns, Inputs, PointwiseNetwork, Position, Saved};
+use super::request::Request;
 use super::rows::RowData;
-use super::shard::Numbering;
+use super::shard::{Numbering, Reader};
+use super::store::FeatureStore;
 use rayon::prelude::*;
 
 /// Rows scored at a time.
-const CHUNK: usize = 1024;
+pub(crate) const CHUNK: usize = 1024;
 
 /// What is predicted of one row.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -51,6 +52,42 @@ impl Score {
     }
 }
 
+/// Requests that are scored at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Scoring {
+    order: Vec<usize>,
+    numbering: Numbering,
+    inputs: Inputs,
+    saved: Saved<f32>,
+}
+
+impl Scoring {
+    /// Scores of the requests `at(0)`, `at(1)` and so on, with their features; `effect` stands for what slots add to clicks.
+    pub(crate) fn score<'r>(
+        &mut self,
+        (network, reader): (&PointwiseNetwork<f32>, Reader),
+        at: impl Fn(usize) -> (Request<'r>, &'r [f32]),
+        effect: Option<f32>,
+        out: &mut [Score],
+    ) {
+        let Self { order, numbering, inputs, saved } = self;
+        order.clear();
+        order.extend(0..out.len());
+        order.sort_by_cached_key(|&number| at(number).0.order_key());
+        numbering.fill(reader, order.iter().map(|&number| at(number)), inputs);
+        network.forward(reader.items, inputs, Drops::off(), effect, saved);
+        let columns = network.columns;
+        for (&number, logits) in order.iter().zip(saved.logits.chunks_exact(columns.count)) {
+            let logit = |column: usize| f64::from(logits[column]);
+            out[number] = Score {
+                click_log_odds: logit(HeadColumns::CLICK),
+                conversion_log_odds: columns.conversion_logit(logit),
+                log_dwell: columns.dwell.map_or(0.0, logit),
+            };
+        }
+    }
+}
+
 /// Scores of `rows`, whose features are made, in their order; `neutral` is the click effect of the mean slot.
 pub(crate) fn score(
     network: &PointwiseNetwork<f32>,
@@ -60,22 +97,11 @@ pub(crate) fn score(
 ) -> Vec<Score> {
     let effect = (position == Position::Neutral).then_some(neutral);
     let mut out = vec![Score::default(); rows.len()];
+    let from = (network, data.reader(&network.shape));
     out.par_chunks_mut(CHUNK).zip(rows.par_chunks(CHUNK)).for_each_init(
-        || (Numbering::default(), Inputs::default(), Saved::default()),
-        |(numbering, inputs, saved), (out, rows)| {
-            let mut order: Vec<usize> = (0..rows.len()).collect();
-            order.sort_by_key(|&at| data.order_key(rows[at]));
-            numbering.fill(data, features, order.iter().map(|&at| rows[at]), inputs);
-            network.forward(&data.tables, inputs, Drops::off(), effect, saved);
-            let columns = network.columns;
-            for (&at, logits) in order.iter().zip(saved.logits.chunks_exact(columns.count)) {
-                let logit = |column: usize| f64::from(logits[column]);
-                out[at] = Score {
-                    click_log_odds: logit(HeadColumns::CLICK),
-                    conversion_log_odds: columns.conversion_logit(logit),
-                    log_dwell: columns.dwell.map_or(0.0, logit),
-                };
-            }
+        Scoring::default,
+        |scoring, (out, rows)| {
+            scoring.score(from, |at| (data.request(rows[at]), features.of(rows[at])), effect, out);
         },
     );
     out

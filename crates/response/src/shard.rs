@@ -1,14 +1,22 @@
-//! One part of a batch: rows in, [`Inputs`] out, with items and events numbered once.
+//! One part of a batch: requests and their features in, [`Inputs`] out, with items and events numbered once.
 //!
-//! Rows are ordered by user and history, so that the events of a user are one range, and an item is looked up in one column of
+//! Requests are ordered by user and history, so that the events of a user are one range, and an item is looked up in one column of
 //! the catalogue's length. Nothing is hashed and nothing is padded.
 
-use super::features::FeatureStore;
-use super::network::{Inputs, NONE};
-use super::rows::RowData;
-use semrank_core::narrow;
+use super::items::Items;
+use super::network::{Inputs, NONE, PointwiseShape};
+use super::request::{Reading, Request};
+use semrank_core::{UserId, narrow};
 
-/// Numbers items and events of one shard after another; holds one number an item of the catalogue.
+/// What requests are read with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    pub(crate) items: &'a Items,
+    pub(crate) reading: Reading,
+    pub(crate) shape: &'a PointwiseShape,
+}
+
+/// Numbers items and events of one shard after another; holds one number per item of the catalogue.
 #[derive(Debug, Default)]
 pub(crate) struct Numbering {
     slot_of: Vec<u32>,
@@ -17,63 +25,70 @@ pub(crate) struct Numbering {
 }
 
 impl Numbering {
-    /// Fills `inputs` with `rows`, which are ordered by [`RowData::order_key`].
-    pub(crate) fn fill(
+    /// Fills `inputs` with requests and their features, ordered by user and end of the history.
+    pub(crate) fn fill<'r>(
         &mut self,
-        data: &RowData,
-        features: &FeatureStore,
-        rows: impl Iterator<Item = usize>,
+        reader: Reader,
+        rows: impl Iterator<Item = (Request<'r>, &'r [f32])>,
         inputs: &mut Inputs,
     ) {
         inputs.clear();
-        self.slot_of.resize(data.tables.kinds.len(), NONE);
-        // `numbers` are those of the events `from..end` of `user`.
+        self.slot_of.resize(reader.items.len() + 1, NONE);
+        // `numbers` are those of the events `from..end` of a user.
         let (mut from, mut end) = (0usize, 0usize);
-        let mut user = None;
-        for row in rows {
-            let history = data.history(row);
-            if user != Some(data.examples.users[row]) || history.start > end {
-                user = Some(data.examples.users[row]);
-                (from, end) = (history.start, history.start);
+        let mut owner = None::<(UserId, usize)>;
+        for (request, features) in rows {
+            let events = reader.reading.window(reader.items, request.events);
+            let request = Request { events, ..request };
+            let of = Some((request.user, events.origin()));
+            if owner != of || events.first > end || events.first < from {
+                owner = of;
+                (from, end) = (events.first, events.first);
                 self.numbers.clear();
             }
-            if !history.is_empty() {
-                let begins = data.log.range(data.examples.users[row]).start;
-                for event in end..history.end.max(end) {
-                    if !data.reads(event) {
-                        self.numbers.push(NONE);
-                        continue;
-                    }
-                    self.numbers.push(narrow::index(inputs.event_items.len()));
-                    let item = self.number(data.log.items()[event].0, inputs);
-                    inputs.event_items.push(item);
-                    inputs.event_parts.push(data.parts(event, begins));
-                }
-                end = end.max(history.end);
+            for number in end..events.end() {
+                self.push_event(reader, &request, number - events.first, inputs);
             }
-            for event in history.clone() {
-                let number = self.numbers[event - from];
+            end = end.max(events.end());
+            for at in 0..events.len() {
+                let number = self.numbers[events.first + at - from];
                 if number != NONE {
                     inputs.reads.push(number);
-                    inputs.ages.push(data.ages(row, event, history.end));
+                    inputs.ages.push(reader.reading.ages(&request, at));
                 }
             }
             inputs.offsets.push(inputs.reads.len());
-            self.push_row(data, features, row, inputs);
+            self.push_row(reader, &request, inputs);
+            inputs.features.extend_from_slice(features);
         }
         inputs.items.iter().for_each(|&item| self.slot_of[item as usize] = NONE);
     }
 
-    fn push_row(&mut self, data: &RowData, features: &FeatureStore, row: usize, inputs: &mut Inputs) {
-        let candidate = self.number(data.examples.items[row].0, inputs);
+    fn push_event(&mut self, reader: Reader, request: &Request, at: usize, inputs: &mut Inputs) {
+        let (Reader { items, reading, .. }, events) = (reader, &request.events);
+        let known = events.history.actions[at].index() < reader.shape.actions.max(1);
+        if !known || !reading.reads(items, events.item(at)) {
+            self.numbers.push(NONE);
+            return;
+        }
+        self.numbers.push(narrow::index(inputs.event_items.len()));
+        let item = self.number(items.row(events.item(at)), inputs);
+        inputs.event_items.push(item);
+        inputs.event_parts.push(reading.parts(items, events, at));
+    }
+
+    fn push_row(&mut self, Reader { items, reading, shape }: Reader, request: &Request, inputs: &mut Inputs) {
+        let candidate = self.number(items.row(request.item.0), inputs);
         inputs.candidates.push(candidate);
-        inputs.features.extend_from_slice(features.of(row));
-        inputs.contexts.extend(data.codes(row));
-        for column in 0..data.related.len() {
-            let other = data.related_item(column, row).map_or(NONE, |other| self.number(other, inputs));
+        for (column, &values) in shape.contexts.iter().enumerate() {
+            let code = request.contexts.get(column).filter(|&&code| usize::from(code) < values);
+            inputs.contexts.push(code.copied().unwrap_or(0));
+        }
+        for other in reading.related(request) {
+            let other = other.map_or(NONE, |other| self.number(items.row(other), inputs));
             inputs.related.push(other);
         }
-        inputs.slots.push(data.slot(row));
+        inputs.slots.push(reading.slot(request.slot));
     }
 
     fn number(&mut self, item: u32, inputs: &mut Inputs) -> u32 {

@@ -4,13 +4,13 @@
 //! randomness is a function of (seed, step). So a seed gives the same bytes for any number of threads.
 
 use super::diverged::Diverged;
-use super::features::FeatureStore;
 use super::lessons::{Plan, Timed};
 use super::loss::{HEADS, Head, HeadSum, Losses};
 use super::network::{Drops, HeadColumns, Inputs, PointwiseNetwork, Saved};
 use super::rows::RowData;
 use super::settings::PointwiseSettings;
 use super::shard::Numbering;
+use super::store::FeatureStore;
 use rayon::prelude::*;
 use semrank_core::{Rng, narrow};
 use semrank_nn::{Adam, AdamState, Dropout, Scalar, Schedule, clip_factor, kernel};
@@ -238,11 +238,11 @@ impl<T: Scalar> Stepper<T> {
                 if network.ids.is_some() && drops.rows.keeps_id(slot) {
                     pairs[0].push((network.id_row(item), place));
                 }
-                if let (Some(_), Some(advertiser)) = (&network.advertisers, data.tables.advertiser(item)) {
+                if let (Some(_), Some(advertiser)) = (&network.advertisers, data.items.advertiser(item)) {
                     pairs[1].push((network.advertiser_row(advertiser), place));
                 }
-                if let (Some(_), Some(rows)) = (&network.prefixes, data.tables.prefixes) {
-                    let kept = drops.rows.kept_prefixes(slot, rows.of(item));
+                if network.prefixes.is_some() {
+                    let kept = drops.rows.kept_prefixes(slot, data.items.prefixes(item));
                     pairs[2].extend(kept.map(|&row| (row, place)));
                 }
             }
@@ -280,14 +280,15 @@ impl<T: Scalar> ShardSpace<T> {
         scale: f64,
     ) {
         let rows = self.lessons.iter().map(|timed| timed.row as usize);
-        self.numbering.fill(data, features, rows, &mut self.inputs);
-        network.forward(&data.tables, &self.inputs, drops, None, &mut self.saved);
+        let rows = rows.map(|row| (data.request(row), features.of(row)));
+        self.numbering.fill(data.reader(&network.shape), rows, &mut self.inputs);
+        network.forward(data.items, &self.inputs, drops, None, &mut self.saved);
         self.grads.clear();
         self.grads.resize(network.params.len(), T::ZERO);
         self.heads = [HeadSum::default(); HEADS];
         self.drops = Some(drops);
         let dlogits = self.losses(network, data, losses, scale);
-        network.backward(&data.tables, &self.inputs, drops, (&dlogits, &mut self.saved), &mut self.grads);
+        network.backward(data.items, &self.inputs, drops, (&dlogits, &mut self.saved), &mut self.grads);
     }
 
     fn losses(

@@ -4,21 +4,25 @@
 //! at any time and asked ([`PointwiseTrainer::train_to`], [`PointwiseTrainer::score`]), as a daily snapshot is. A small set is
 //! read several times; after each epoch the validation loss decides whether to go on and which epoch to keep.
 
+use super::contexts::Contexts;
 use super::diverged::Diverged;
-use super::features::FeatureStore;
+use super::features::FeatureState;
 use super::hazard::STRETCHES;
-use super::items::ItemTables;
+use super::items::Items;
 use super::lessons::{Lessons, Plan};
 use super::loss::{HEADS, HeadSum};
+use super::model::{ResponseModel, Serving};
 use super::network::{HeadColumns, PointwiseNetwork, PointwiseShape, Position, Sizes};
 use super::progress::{DayReport, PassReport};
-use super::rows::{Contexts, RowData};
+use super::rows::RowData;
 use super::score::{Score, score};
 use super::settings::{Hazard, PointwiseSettings};
+use super::store::FeatureStore;
 use super::trainer::Stepper;
 use semrank_data::{Dataset, Examples, FitScope, Labels, Part};
 use semrank_measure::calibrate::Calibration;
 use semrank_tower::{Delay, ModelSettings, TrainSettings};
+use std::sync::Arc;
 
 /// What is predicted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -40,7 +44,7 @@ pub struct PointwiseTask<'a> {
     /// What may be fitted.
     pub scope: &'a FitScope,
     /// What is known of items.
-    pub tables: ItemTables<'a>,
+    pub items: &'a Arc<Items>,
     /// What is known of rows.
     pub contexts: &'a Contexts,
     /// Length of histories, which rows items have.
@@ -102,25 +106,19 @@ impl<'a> PointwiseTrainer<'a> {
     pub fn new(task: &PointwiseTask<'a>) -> Self {
         let PointwiseTask { dataset, examples, scope, settings, .. } = *task;
         let labels = Labels::new(dataset, examples);
-        let data = RowData::new(
-            dataset,
-            examples,
-            scope,
-            task.tables,
-            task.contexts,
-            (settings, task.model.history),
-        );
+        let data =
+            RowData::new(dataset, examples, scope, task.items, task.contexts, (settings, task.model.history));
         let conversions = task.goal == Goal::Oc && labels.has_conversions();
         let once = task.train.stream.once(examples.rows(Part::Train).count());
         let delay = (labels, task.train.delay);
         let plan = Plan::new(delay, scope.labels_before(), settings, conversions, once, task.seed);
-        let features = FeatureStore::new(data, plan, settings);
+        let features = FeatureStore::new(data, plan, task.items, settings);
         let hazards = if conversions && plan.pieces { STRETCHES.len() } else { 0 };
         let shape = shape(task, &data, features.width(), (conversions, hazards));
         let slot_shares = slot_shares(&data, shape.slots);
         let network = network(task, shape);
         let drop = |rate: f64, rest: bool| if rest && !once { rate } else { 0.0 };
-        let rest = task.tables.prefixes.is_some() || task.tables.width() > 0;
+        let rest = task.items.prefixes.is_some() || task.items.width() > 0;
         let dropout = [drop(settings.id_dropout, rest), drop(task.model.prefix_dropout, true)];
         Self {
             stepper: Stepper::new(network, settings, &plan, dropout, task.seed),
@@ -267,6 +265,37 @@ impl<'a> PointwiseTrainer<'a> {
         effects.zip(&self.slot_shares).map(|(&effect, share)| f64::from(effect) * share).sum()
     }
 
+    /// What the model needs beside its parameters.
+    pub(crate) fn serving(&self) -> Serving {
+        Serving {
+            sizes: self.network().sizes,
+            reading: self.data.reading,
+            kept: self.task.settings.keep_negatives,
+        }
+    }
+
+    /// The model as it is now, which scores requests without the data set.
+    pub fn model(&self) -> ResponseModel {
+        let (network, items) = (self.network().clone(), self.task.items.clone());
+        ResponseModel::new(network, items, self.serving(), self.neutral_effect() as f32)
+    }
+
+    /// The features of a row.
+    ///
+    /// # Panics
+    /// When they were not made, or are not kept any more, as [`Self::score`] says.
+    pub fn features_of(&self, row: usize) -> &[f32] {
+        self.features.of(row)
+    }
+
+    /// The state of the features just before the first row that follows training and validation.
+    ///
+    /// # Panics
+    /// Of a loaded model that has scored test rows: it kept no state of before.
+    pub fn snapshot(&mut self) -> &FeatureState {
+        self.features.snapshot()
+    }
+
     /// The network as it is now.
     pub fn network(&self) -> &PointwiseNetwork<f32> {
         self.stepper.scoring()
@@ -311,15 +340,14 @@ fn shape(
     (conversions, hazards): (bool, usize),
 ) -> PointwiseShape {
     let examples = task.examples;
-    let advertisers = task.tables.advertisers.iter().filter(|&&a| a != u32::MAX).max();
     PointwiseShape {
         items: task.dataset.catalog.len(),
-        content: task.tables.width(),
-        advertisers: advertisers.map_or(0, |&most| most as usize + 1),
+        content: task.items.width(),
+        advertisers: task.items.advertiser_count(),
         actions: task.dataset.actions.len(),
         features,
-        contexts: task.contexts.small.iter().map(|column| column.values).collect(),
-        related: task.contexts.related.len(),
+        contexts: task.contexts.coder.small.iter().map(|column| column.values).collect(),
+        related: task.contexts.coder.related.len(),
         slots: usize::from(data.slots) + 1,
         conversions,
         dwell: examples.rows(Part::Train).any(|row| examples.dwell_ms.get(row).is_some_and(|&ms| ms >= 0)),
@@ -347,7 +375,7 @@ pub(crate) fn sizes(task: &PointwiseTask, shape: &PointwiseShape) -> Sizes {
 /// A fresh network.
 pub(crate) fn network(task: &PointwiseTask, shape: PointwiseShape) -> PointwiseNetwork<f32> {
     let sizes = sizes(task, &shape);
-    let mut network = PointwiseNetwork::new(shape, sizes, task.tables.prefixes, task.seed);
+    let mut network = PointwiseNetwork::new(shape, sizes, task.items.prefixes.as_ref(), task.seed);
     if let Some(conversion) = network.columns.conversion {
         network.set_bias(conversion, CONVERSION_START);
         network.set_bias(conversion + 1, LATE_START[0]);

@@ -10,9 +10,10 @@ use semrank_core::{ActionId, Catalog, Dictionary, Event, EventLogBuilder, ItemId
 use semrank_data::{Dataset, Examples, FitScope, Meta, Part};
 use semrank_measure::probabilities::{Bootstrap, BootstrapSettings, Interval, Measure, Scores};
 use semrank_response::{
-    Contexts, Goal, Hazard, ItemTables, PointwiseSettings, PointwiseTask, PointwiseTrainer, Position,
+    Contexts, Goal, Hazard, Items, PointwiseSettings, PointwiseTask, PointwiseTrainer, Position,
 };
 use semrank_tower::{Delay, ModelSettings, Stream, TrainSettings};
+use std::sync::Arc;
 
 const DAY_MS: i64 = 86_400_000;
 const DAYS: i64 = 30;
@@ -107,18 +108,13 @@ fn snapshots(world: &World, (delay, hazard): (Delay, Hazard)) -> Vec<f64> {
         (ModelSettings::default(), Contexts::new(&world.examples, &world.dataset.catalog, &settings));
     let scope = FitScope::of_examples(&world.dataset, &world.examples);
     let known = vec![true; world.dataset.catalog.len()];
-    let tables = ItemTables {
-        content: &[],
-        advertisers: &world.advertisers,
-        prefixes: None,
-        kinds: &world.dataset.catalog.kinds,
-        known: &known,
-    };
+    let (advertisers, kinds) = (world.advertisers.clone(), world.dataset.catalog.kinds.clone());
+    let items = Arc::new(Items { advertisers, kinds, known, ..Items::default() });
     let mut trainer = PointwiseTrainer::new(&PointwiseTask {
         dataset: &world.dataset,
         examples: &world.examples,
         scope: &scope,
-        tables,
+        items: &items,
         contexts: &contexts,
         model: &model,
         train: &train,

@@ -9,6 +9,7 @@
 //! Then `β` is a ridge regression, and an item's effect its posterior mean given `β` and its own labels: the linear random effect
 //! of small-area estimation (Fay & Herriot 1979, JASA 74; Rao & Molina 2015, chapter 5).
 
+use super::super::items::Items;
 use super::contents::Contents;
 use semrank_nn::{
     Mat,
@@ -33,22 +34,39 @@ pub(crate) struct Observed {
 /// Effects of all items on one kind of label.
 #[derive(Debug, Clone)]
 pub(crate) struct ItemEffects {
-    /// `β · x`, one an item.
+    /// `β`; empty where content says nothing.
+    pub(super) weights: Vec<f32>,
+    /// `β · x`, one per item.
     of_content: Vec<f32>,
     /// `v` and `σ²`.
-    rest: f32,
-    variance: f32,
+    pub(super) rest: f32,
+    pub(super) variance: f32,
 }
 
 impl ItemEffects {
     /// No effects of so many items.
     pub(crate) fn none(items: usize) -> Self {
-        Self { of_content: vec![0.0; items], rest: LEAST_OF_LABEL as f32, variance: 1.0 }
+        Self { weights: Vec::new(), of_content: vec![0.0; items], rest: LEAST_OF_LABEL as f32, variance: 1.0 }
+    }
+
+    /// Effects that were fitted before, of all items.
+    pub(super) fn fitted(weights: Vec<f32>, [rest, variance]: [f32; 2], from: (&Contents, &Items)) -> Self {
+        let mut out = Self { weights, of_content: Vec::new(), rest, variance };
+        out.project(from.0, from.1);
+        out
+    }
+
+    /// What content says of all items.
+    pub(super) fn project(&mut self, contents: &Contents, items: &Items) {
+        self.of_content = match self.weights.is_empty() {
+            true => vec![0.0; contents.len()],
+            false => contents.project(items, &self.weights),
+        };
     }
 
     /// Fits to the labels of items; `variance` is that of one label.
     pub(crate) fn fit(
-        contents: &Contents,
+        (contents, catalog): (&Contents, &Items),
         observed: impl Iterator<Item = (u32, Observed)>,
         variance: f64,
     ) -> Self {
@@ -58,14 +76,12 @@ impl ItemEffects {
             items.truncate(MOST_ITEMS);
         }
         let mut x = Vec::with_capacity(items.len() * contents.width());
-        items.iter().for_each(|&(item, _)| contents.push(item, &mut x));
+        items.iter().for_each(|&(item, _)| contents.push(catalog, item, &mut x));
         let moments = Moments::new(&items, &x, contents.width(), variance);
         let rest = f64::max(moments.whole - moments.of_content, LEAST_REST * moments.whole);
         let rest = rest.max(LEAST_OF_LABEL * variance);
         let weights = ridge(&items, &x, contents.width(), [moments.of_content, rest, variance]);
-        let of_content =
-            weights.map_or_else(|| vec![0.0; contents.len()], |weights| contents.project(&weights));
-        Self { of_content, rest: rest as f32, variance: variance as f32 }
+        Self::fitted(weights.unwrap_or_default(), [rest as f32, variance as f32], (contents, catalog))
     }
 
     /// `σ²`.
@@ -75,7 +91,7 @@ impl ItemEffects {
 
     /// What content alone says of an item's effect.
     pub(crate) fn of_content(&self, item: u32) -> f32 {
-        self.of_content[item as usize]
+        self.of_content.get(item as usize).copied().unwrap_or(0.0)
     }
 
     /// What content and the item's labels say together.
@@ -152,7 +168,6 @@ fn gram(x: &[f32], width: usize) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::items::ItemTables;
     use super::*;
     use semrank_core::{Kind, Rng};
 
@@ -181,8 +196,8 @@ mod tests {
         (content, effects, observed)
     }
 
-    fn tables<'a>(content: &'a [f32], kinds: &'a [Kind]) -> ItemTables<'a> {
-        ItemTables { content, advertisers: &[], prefixes: None, kinds, known: &[true; ITEMS] }
+    fn catalog(content: Vec<f32>) -> Items {
+        Items { content, kinds: vec![Kind::Ad; ITEMS], known: vec![true; ITEMS], ..Items::default() }
     }
 
     fn mean_square(errors: impl Iterator<Item = f64>) -> f64 {
@@ -193,10 +208,10 @@ mod tests {
     #[test]
     fn variances_are_found_and_effects_of_items_that_were_held_back() {
         let (content, effects, observed) = world(0.04, 0.01);
-        let kinds = [Kind::Ad; ITEMS];
-        let contents = Contents::new(tables(&content, &kinds));
+        let items = catalog(content);
+        let contents = Contents::new(&items);
         let (seen, unseen) = observed.split_at(ITEMS / 2);
-        let fitted = ItemEffects::fit(&contents, seen.iter().copied(), 0.25);
+        let fitted = ItemEffects::fit((&contents, &items), seen.iter().copied(), 0.25);
         assert!((0.005..0.02).contains(&fitted.rest), "{}", fitted.rest);
         let unseen_errors =
             unseen.iter().map(|(item, _)| effects[*item as usize] - f64::from(fitted.of_content(*item)));
@@ -218,18 +233,20 @@ mod tests {
     #[test]
     fn content_that_says_nothing_gives_next_to_nothing() {
         let (content, effects, observed) = world(0.0, 0.01);
-        let kinds = [Kind::Ad; ITEMS];
-        let contents = Contents::new(tables(&content, &kinds));
-        let fitted = ItemEffects::fit(&contents, observed.into_iter(), 0.25);
+        let items = catalog(content);
+        let contents = Contents::new(&items);
+        let fitted = ItemEffects::fit((&contents, &items), observed.into_iter(), 0.25);
         let said = mean_square((0..ITEMS as u32).map(|item| f64::from(fitted.of_content(item))));
         assert!(said < 0.1 * mean_square(effects.into_iter()), "{said}");
     }
 
     #[test]
     fn without_labels_nothing_is_said() {
-        let kinds = [Kind::Ad; 2];
-        let contents = Contents::new(tables(&[1.0, 0.0, 0.0, 1.0], &kinds));
-        let fitted = ItemEffects::fit(&contents, std::iter::empty(), 0.25);
+        let kinds = vec![Kind::Ad; 2];
+        let content = vec![1.0, 0.0, 0.0, 1.0];
+        let items = Items { content, kinds, known: vec![true; 2], ..Items::default() };
+        let contents = Contents::new(&items);
+        let fitted = ItemEffects::fit((&contents, &items), std::iter::empty(), 0.25);
         assert_eq!((fitted.of_content(0), fitted.of_item(1, Observed { rows: 0.0, sum: 0.0 })), (0.0, 0.0));
     }
 }

@@ -1,6 +1,6 @@
 //! What contents say of labels: of an item's rate before anyone has labelled it, and of what a user likes.
 //!
-//! In: the sums of labels that are known so far ([`Counts`]), content vectors. Out: for each row
+//! In: the sums of labels that are known so far ([`CountState`]), content vectors. Out: for each row
 //!
 //! | feature | |
 //! |---|---|
@@ -19,13 +19,15 @@
 //! | `contents` | content vectors, centred, of unit length; their main directions |
 //! | `items` | [`ItemEffects`]: item effects as a linear function of content, plus a rest of the item's own |
 //! | `taste` | [`Taste`]: weights of a user's own on the main directions |
+//! | `tensors` | all of that to and from a file |
 
 mod contents;
 mod items;
 mod taste;
+mod tensors;
 
-use super::counts::{Counts, Past};
-use super::items::ItemTables;
+use super::counts::{CountState, Past};
+use super::items::Items;
 use contents::Contents;
 use items::ItemEffects;
 pub(crate) use items::Observed;
@@ -45,9 +47,9 @@ pub(crate) const OF_TASTE: usize = 1;
 pub(crate) type Residuals = Vec<(u32, f32)>;
 
 /// Effects as far as they are known.
-#[derive(Debug)]
-pub(crate) struct ContentEffects<'a> {
-    contents: Contents<'a>,
+#[derive(Debug, Clone)]
+pub(crate) struct ContentEffects {
+    contents: Contents,
     clicks: ItemEffects,
     conversions: Option<ItemEffects>,
     taste: Taste,
@@ -56,13 +58,13 @@ pub(crate) struct ContentEffects<'a> {
     next_fit: f64,
 }
 
-impl<'a> ContentEffects<'a> {
+impl ContentEffects {
     /// Nothing known yet.
-    pub(crate) fn new(tables: ItemTables<'a>, conversions: bool) -> Self {
-        let contents = Contents::new(tables);
+    pub(crate) fn new(items: &Items, conversions: bool) -> Self {
+        let contents = Contents::new(items);
         let none = ItemEffects::none(contents.len());
         Self {
-            taste: Taste::new(&contents),
+            taste: Taste::new(&contents, items),
             clicks: none.clone(),
             conversions: conversions.then_some(none),
             contents,
@@ -71,32 +73,41 @@ impl<'a> ContentEffects<'a> {
         }
     }
 
+    /// Takes in the contents of items that are new.
+    pub(crate) fn grow(&mut self, items: &Items) {
+        self.contents.grow(items);
+        self.clicks.project(&self.contents, items);
+        self.conversions.iter_mut().for_each(|effects| effects.project(&self.contents, items));
+        self.taste.project(&self.contents, items);
+    }
+
     /// Number of features beside taste.
     pub(crate) fn width(&self) -> usize {
         OF_LABEL * (1 + usize::from(self.conversions.is_some()))
     }
 
     /// Fits to the labels that are counted, if there are enough new ones or `at_once`.
-    pub(crate) fn fit(&mut self, counts: &Counts, at_once: bool) {
+    pub(crate) fn fit(&mut self, items: &Items, counts: &CountState, at_once: bool) {
         let labels = counts.labels();
         if labels < FIRST_FIT || (labels < self.next_fit && !at_once) {
             return;
         }
         self.next_fit = labels * GROWTH;
         self.unit = counts.base_variance() as f32;
-        self.clicks =
-            ItemEffects::fit(&self.contents, counts.observed(Counts::clicks_of), counts.base_variance());
+        let from = (&self.contents, items);
+        let observed = counts.observed(CountState::clicks_of);
+        self.clicks = ItemEffects::fit(from, observed, counts.base_variance());
         if let Some(conversions) = &mut self.conversions {
             let variance = counts.base_variance_of_conversions();
-            *conversions =
-                ItemEffects::fit(&self.contents, counts.observed(Counts::conversions_of), variance);
+            *conversions = ItemEffects::fit(from, counts.observed(CountState::conversions_of), variance);
         }
-        let users: Vec<Residuals> = counts.pasts(USERS).map(|past| self.residuals(counts, past)).collect();
+        let pasts = counts.pasts().spread(USERS);
+        let users: Vec<Residuals> = pasts.map(|past| self.residuals(items, counts, past)).collect();
         self.taste.fit(&users, counts.base_variance());
     }
 
     /// Appends the features of an item's effects.
-    pub(crate) fn push(&self, counts: &Counts, item: u32, out: &mut Vec<f32>) {
+    pub(crate) fn push(&self, counts: &CountState, item: u32, out: &mut Vec<f32>) {
         let mut push = |effects: &ItemEffects, seen: Observed| {
             let unit = effects.variance();
             out.extend([effects.of_content(item) / unit, effects.of_item(item, seen) / unit]);
@@ -108,11 +119,11 @@ impl<'a> ContentEffects<'a> {
     }
 
     /// A user's labels less what their items made likely, each without its own share in that.
-    pub(crate) fn residuals(&self, counts: &Counts, past: &[Past]) -> Residuals {
+    pub(crate) fn residuals(&self, items: &Items, counts: &CountState, past: &[Past]) -> Residuals {
         let residual = |old: &Past| {
             let seen = counts.clicks_of(old.item);
             let others = Observed { rows: seen.rows - 1.0, sum: seen.sum - old.over_user };
-            (old.item, old.over_slot - self.clicks.of_item(old.item, others))
+            (items.row(old.item), old.over_slot - self.clicks.of_item(old.item, others))
         };
         past.iter().map(residual).collect()
     }

@@ -9,6 +9,7 @@
 //! likely. `Σ` is learned by expectation maximisation over users; the feature is `w · z`, without the user's level `w_0`, which other
 //! features hold.
 
+use super::super::items::Items;
 use super::Residuals;
 use super::contents::Contents;
 use semrank_nn::kernel;
@@ -17,7 +18,7 @@ use semrank_tower::cholesky::Cholesky;
 /// Main directions of content `K`; where contents are narrower, the rest are zero.
 const DIRECTIONS: usize = 16;
 /// Weights of a user: its level, and one a direction.
-const WEIGHTS: usize = 1 + DIRECTIONS;
+pub(super) const WEIGHTS: usize = 1 + DIRECTIONS;
 /// Steps of expectation maximisation at the first fit and at later ones.
 const FIRST_STEPS: usize = 15;
 const STEPS: usize = 4;
@@ -27,37 +28,69 @@ const START: [f64; 2] = [0.2, 0.05];
 const FLOOR: f64 = 1e-5;
 
 /// How users' tastes vary.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Taste {
-    /// `z`, `[items x K]`.
+    /// At most `K` directions, and what components along them are divided by.
+    pub(super) directions: Vec<Vec<f32>>,
+    pub(super) scale: f32,
+    /// `z`, `[items x K]`, and a row of zeros for every unknown item.
     components: Vec<f32>,
+    pub(super) fitted: Fitted,
+}
+
+/// What was found in residuals.
+#[derive(Debug, Clone)]
+pub(super) struct Fitted {
     /// `Σ`, `[1 + K x 1 + K]`, its inverse, and `σ²`; empty before the first fit.
-    covariance: Vec<f64>,
-    precision: Vec<f64>,
-    variance: f64,
+    pub(super) covariance: Vec<f64>,
+    pub(super) precision: Vec<f64>,
+    pub(super) variance: f64,
 }
 
 impl Taste {
     /// Nothing known of any user.
-    pub(crate) fn new(contents: &Contents) -> Self {
-        let mut components = vec![0.0; contents.len() * DIRECTIONS];
-        let directions = contents.directions(DIRECTIONS.min(contents.width()));
-        for (at, direction) in directions.iter().enumerate() {
-            for (item, value) in contents.project(direction).into_iter().enumerate() {
-                components[item * DIRECTIONS + at] = value;
-            }
-        }
+    pub(crate) fn new(contents: &Contents, items: &Items) -> Self {
+        let directions = contents.directions(items, Self::directions(contents.width()));
+        let fitted = Fitted { covariance: Vec::new(), precision: Vec::new(), variance: 1.0 };
+        let mut out = Self::fitted(directions, 1.0, fitted, (contents, items));
         let (mut squared, mut known) = (0.0, 0usize);
-        let of_items = components.chunks_exact(DIRECTIONS).enumerate();
-        for (_, z) in of_items.filter(|(item, _)| contents.is_known(*item)) {
+        for (z, _) in out.components.chunks_exact(DIRECTIONS).zip(&items.known).filter(|(_, known)| **known) {
             squared += z.iter().map(|&z| f64::from(z).powi(2)).sum::<f64>();
             known += 1;
         }
         let scale = (squared / known.max(1) as f64).sqrt();
         if scale > 0.0 {
-            components.iter_mut().for_each(|z| *z /= scale as f32);
+            out.scale = scale as f32;
+            out.components.iter_mut().for_each(|z| *z /= out.scale);
         }
-        Self { components, covariance: Vec::new(), precision: Vec::new(), variance: 1.0 }
+        out
+    }
+
+    /// Directions of contents of a width.
+    pub(super) fn directions(width: usize) -> usize {
+        DIRECTIONS.min(width)
+    }
+
+    /// What was found before.
+    pub(super) fn fitted(
+        directions: Vec<Vec<f32>>,
+        scale: f32,
+        fitted: Fitted,
+        (contents, items): (&Contents, &Items),
+    ) -> Self {
+        let mut out = Self { directions, scale, components: Vec::new(), fitted };
+        out.project(contents, items);
+        out
+    }
+
+    /// The components of all items.
+    pub(super) fn project(&mut self, contents: &Contents, items: &Items) {
+        self.components = vec![0.0; (contents.len() + 1) * DIRECTIONS];
+        for (at, direction) in self.directions.iter().enumerate() {
+            for (item, value) in contents.project(items, direction).into_iter().enumerate() {
+                self.components[item * DIRECTIONS + at] = value / self.scale;
+            }
+        }
     }
 
     /// Learns how tastes vary from the residuals of some users; `variance` is that of one label.
@@ -67,11 +100,11 @@ impl Taste {
         if users.is_empty() {
             return;
         }
-        self.variance = variance;
-        let (n, steps) = (WEIGHTS, if self.covariance.is_empty() { FIRST_STEPS } else { STEPS });
-        if self.covariance.is_empty() {
-            self.covariance = vec![0.0; n * n];
-            (0..n).for_each(|at| self.covariance[at * n + at] = variance * START[usize::from(at > 0)]);
+        self.fitted.variance = variance;
+        let (n, steps) = (WEIGHTS, if self.fitted.covariance.is_empty() { FIRST_STEPS } else { STEPS });
+        if self.fitted.covariance.is_empty() {
+            self.fitted.covariance = vec![0.0; n * n];
+            (0..n).for_each(|at| self.fitted.covariance[at * n + at] = variance * START[usize::from(at > 0)]);
             self.invert();
         }
         for _ in 0..steps {
@@ -86,14 +119,14 @@ impl Taste {
             }
             sum.iter_mut().for_each(|value| *value /= users.len() as f64);
             (0..n).for_each(|at| sum[at * n + at] += FLOOR * variance);
-            self.covariance = sum;
+            self.fitted.covariance = sum;
             self.invert();
         }
     }
 
     fn invert(&mut self) {
-        if let Some(factor) = Cholesky::new(self.covariance.clone(), WEIGHTS) {
-            self.precision = factor.inverse();
+        if let Some(factor) = Cholesky::new(self.fitted.covariance.clone(), WEIGHTS) {
+            self.fitted.precision = factor.inverse();
         }
     }
 
@@ -105,9 +138,9 @@ impl Taste {
 
     /// Mean and factor of the precision of `(w_0, w)`, given residuals.
     fn posterior(&self, sums: &Sums<f32>) -> Option<(Vec<f64>, Cholesky)> {
-        let mut matrix = self.precision.clone();
-        let share = |value: f32| f64::from(value) / self.variance;
-        matrix[0] += sums.rows as f64 / self.variance;
+        let mut matrix = self.fitted.precision.clone();
+        let share = |value: f32| f64::from(value) / self.fitted.variance;
+        matrix[0] += sums.rows as f64 / self.fitted.variance;
         for (row, products) in sums.products.iter().enumerate() {
             let out = &mut matrix[(1 + row) * WEIGHTS..][..=1 + row];
             out[0] += share(sums.components[row]);
@@ -122,7 +155,7 @@ impl Taste {
 
     /// The mean of `w` given residuals; empty where nothing is known.
     pub(crate) fn weights(&self, residuals: &Residuals) -> Vec<f32> {
-        if residuals.is_empty() || self.precision.is_empty() {
+        if residuals.is_empty() || self.fitted.precision.is_empty() {
             return Vec::new();
         }
         let mean = self.posterior(&self.sums(residuals)).map_or(Vec::new(), |(mean, _)| mean);
@@ -131,7 +164,7 @@ impl Taste {
 
     /// `w · z` of an item.
     pub(crate) fn of(&self, weights: &[f32], item: u32) -> f32 {
-        let components = &self.components[item as usize * DIRECTIONS..][..DIRECTIONS];
+        let components = self.components.chunks_exact(DIRECTIONS).nth(item as usize).unwrap_or(&[]);
         weights.iter().zip(components).map(|(w, z)| w * z).sum()
     }
 }
@@ -169,7 +202,6 @@ kernel! {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::items::ItemTables;
     use super::*;
     use semrank_core::{Kind, Rng};
 
@@ -181,9 +213,8 @@ mod tests {
             (0..64).flat_map(|item| [angle(item).cos() as f32, angle(item).sin() as f32]).collect();
         let kinds = [Kind::Ad; 64];
         let known = vec![true; kinds.len()];
-        let tables =
-            ItemTables { content: &content, advertisers: &[], prefixes: None, kinds: &kinds, known: &known };
-        let mut taste = Taste::new(&Contents::new(tables));
+        let items = Items { content, kinds: kinds.to_vec(), known, ..Items::default() };
+        let mut taste = Taste::new(&Contents::new(&items), &items);
         assert_eq!(taste.weights(&vec![(0, 1.0)]), Vec::<f32>::new());
         let mut rng = Rng::new(5, "taste");
         let mut user = |likes: f64| -> Residuals {
@@ -206,7 +237,7 @@ mod tests {
         });
         assert!(right.count() > 360);
         // The direction that nobody cares for has hardly a variance.
-        let variances = [1, 2].map(|at| taste.covariance[at * WEIGHTS + at]);
+        let variances = [1, 2].map(|at| taste.fitted.covariance[at * WEIGHTS + at]);
         let (more, less) = (variances[0].max(variances[1]), variances[0].min(variances[1]));
         assert!(more > 0.02 && less < 0.3 * more, "{variances:?}");
     }

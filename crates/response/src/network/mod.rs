@@ -35,6 +35,7 @@ pub(crate) use shape::Sizes;
 pub use shape::{HeadColumns, PointwiseShape};
 
 use super::attention::{AttentionSaved, TargetAttention};
+use super::items::Items;
 use semrank_core::Rng;
 use semrank_nn::{Init, Layout, Linear, Scalar, Slot, Table};
 use semrank_tower::PrefixRows;
@@ -165,20 +166,25 @@ impl<T: Scalar> PointwiseNetwork<T> {
     /// Fresh parameters.
     pub(crate) fn new(shape: PointwiseShape, sizes: Sizes, prefixes: Option<&PrefixRows>, seed: u64) -> Self {
         let (layout, parts, columns) = Self::plan(&shape, sizes);
-        let dim = sizes.dim;
         let rng = Rng::new(seed, "ranking network");
-        let table = |rows: usize| Table::new(rows, dim, 0.0, &rng);
-        Self {
-            params: layout.init(&rng),
-            ids: sizes.ids.then(|| table(shape.items.clamp(1, sizes.id_rows))),
-            advertisers: (shape.advertisers > 0).then(|| table(shape.advertisers.min(sizes.id_rows))),
-            prefixes: prefixes.map(|rows| table(rows.len())),
-            columns,
-            layout,
-            sizes,
-            shape,
-            parts,
-        }
+        let table = |rows: usize| Table::new(rows, sizes.dim, 0.0, &rng);
+        let [ids, advertisers, prefixes] =
+            Self::table_rows(&shape, sizes, prefixes).map(|rows| rows.map(table));
+        Self { params: layout.init(&rng), ids, advertisers, prefixes, columns, layout, sizes, shape, parts }
+    }
+
+    /// Rows of the tables of items, advertisers and prefixes that a network of these sizes has.
+    pub(crate) fn table_rows(
+        shape: &PointwiseShape,
+        sizes: Sizes,
+        prefixes: Option<&PrefixRows>,
+    ) -> [Option<usize>; 3] {
+        let most = sizes.id_rows.max(1);
+        [
+            sizes.ids.then_some(shape.items.clamp(1, most)),
+            (shape.advertisers > 0).then_some(shape.advertisers.min(most)),
+            prefixes.map(PrefixRows::len),
+        ]
     }
 
     /// The tables of rows, by name.
@@ -247,6 +253,11 @@ impl<T: Scalar> PointwiseNetwork<T> {
     pub(crate) fn id_row(&self, item: u32) -> u32 {
         let rows = self.ids.as_ref().map_or(1, Table::rows);
         if self.shape.items <= rows { item } else { spread(item) % rows as u32 }
+    }
+
+    /// The advertiser of an item, if training knew it.
+    pub(crate) fn advertiser_of(&self, items: &Items, item: u32) -> Option<u32> {
+        items.advertiser(item).filter(|&advertiser| (advertiser as usize) < self.shape.advertisers)
     }
 
     /// The row of the advertiser table.

@@ -1,7 +1,7 @@
 //! Forward and backward: item and event vectors, target attention, the joined row, two hidden layers, the heads.
 
 use super::super::attention::resize;
-use super::super::items::ItemTables;
+use super::super::items::Items;
 use super::vectors::{contents, gather, scatter};
 use super::{Drops, HeadColumns, Inputs, Layer, PointwiseNetwork, Saved};
 use semrank_nn::{Dropout, Linear, Mat, Scalar, gelu, gelu_backward, matmul};
@@ -14,13 +14,13 @@ impl<T: Scalar> PointwiseNetwork<T> {
     /// Logits of all rows, into `saved`. `slot_effect` stands for the slots where it is given.
     pub(crate) fn forward(
         &self,
-        tables: &ItemTables,
+        catalog: &Items,
         inputs: &Inputs,
         drops: Drops,
         slot_effect: Option<T>,
         saved: &mut Saved<T>,
     ) {
-        self.item_vectors(tables, &inputs.items, drops.rows, &mut saved.vectors);
+        self.item_vectors(catalog, &inputs.items, drops.rows, &mut saved.vectors);
         self.event_vectors(inputs, saved);
         let (dim, rows) = (self.sizes.dim, inputs.rows());
         gather(dim, &saved.vectors, &inputs.candidates, &mut saved.candidates);
@@ -47,7 +47,7 @@ impl<T: Scalar> PointwiseNetwork<T> {
     /// Given dL/dlogits, adds the gradients of the dense parameters and leaves those of the items in `saved.dvectors`.
     pub(crate) fn backward(
         &self,
-        tables: &ItemTables,
+        catalog: &Items,
         inputs: &Inputs,
         drops: Drops,
         (dlogits, saved): (&[T], &mut Saved<T>),
@@ -83,7 +83,7 @@ impl<T: Scalar> PointwiseNetwork<T> {
         scatter(dim, &dcandidates, &inputs.candidates, &mut saved.dvectors);
         self.event_vectors_backward(inputs, &devents, &mut saved.dvectors, grads);
         if let Some(content) = self.parts.content {
-            let contents: Vec<T> = contents(tables, &inputs.items, self.shape.content);
+            let contents: Vec<T> = contents(catalog, &inputs.items, self.shape.content);
             content.backward_params(&contents, &saved.dvectors, grads);
         }
     }

@@ -31,7 +31,7 @@ pub struct PointwiseShape {
 }
 
 /// What the settings fix about a network.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Sizes {
     pub(crate) dim: usize,
     pub(crate) heads: usize,

@@ -1,34 +1,30 @@
 //! Vectors of items and of history events as sums of rows, and the way back.
 
 use super::super::attention::resize;
-use super::super::items::ItemTables;
+use super::super::items::Items;
 use super::{Inputs, PointwiseNetwork, Saved};
 use semrank_nn::{Scalar, Slot, kernel};
 use semrank_tower::RowDropout;
 
 impl<T: Scalar> PointwiseNetwork<T> {
     /// The vectors of `items`, `[items x D]`.
-    pub(super) fn item_vectors(
-        &self,
-        tables: &ItemTables,
-        items: &[u32],
-        dropout: RowDropout,
-        out: &mut Vec<T>,
-    ) {
+    pub(super) fn item_vectors(&self, catalog: &Items, items: &[u32], dropout: RowDropout, out: &mut Vec<T>) {
         let dim = self.sizes.dim;
         resize(out, items.len() * dim);
         if let Some(content) = self.parts.content {
-            content.forward(&self.params, &contents(tables, items, self.shape.content), out);
+            content.forward(&self.params, &contents(catalog, items, self.shape.content), out);
         }
         for (slot, (&item, out)) in items.iter().zip(out.chunks_exact_mut(dim)).enumerate() {
-            if let Some(ids) = self.ids.as_ref().filter(|_| dropout.keeps_id(slot)) {
+            let trained = (item as usize) < self.shape.items;
+            if let Some(ids) = self.ids.as_ref().filter(|_| trained && dropout.keeps_id(slot)) {
                 kernel::add(ids.row(self.id_row(item)), out);
             }
-            if let (Some(table), Some(advertiser)) = (&self.advertisers, tables.advertiser(item)) {
+            if let (Some(table), Some(advertiser)) = (&self.advertisers, self.advertiser_of(catalog, item)) {
                 kernel::add(table.row(self.advertiser_row(advertiser)), out);
             }
-            if let (Some(table), Some(rows)) = (&self.prefixes, tables.prefixes) {
-                dropout.kept_prefixes(slot, rows.of(item)).for_each(|&row| kernel::add(table.row(row), out));
+            if let Some(table) = &self.prefixes {
+                let rows = catalog.prefixes(item);
+                dropout.kept_prefixes(slot, rows).for_each(|&row| kernel::add(table.row(row), out));
             }
         }
     }
@@ -99,7 +95,12 @@ kernel! {
     }
 }
 
-pub(super) fn contents<T: Scalar>(tables: &ItemTables, items: &[u32], width: usize) -> Vec<T> {
-    let rows = items.iter().flat_map(|&item| &tables.content[item as usize * width..][..width]);
-    rows.map(|&value| T::from_f64(f64::from(value))).collect()
+pub(super) fn contents<T: Scalar>(catalog: &Items, items: &[u32], width: usize) -> Vec<T> {
+    let mut out = Vec::with_capacity(items.len() * width);
+    for (at, &item) in items.iter().enumerate() {
+        out.extend(catalog.content(item).iter().map(|&value| T::from_f64(f64::from(value))));
+        // An unknown item has none.
+        out.resize((at + 1) * width, T::ZERO);
+    }
+    out
 }

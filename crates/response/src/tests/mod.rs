@@ -5,22 +5,24 @@
 //! | `network` | gradients, batches, threads |
 //! | `losses` | gradients of what lessons cost, and where they vanish |
 //! | `lessons` | which lessons a row gives, and when |
+//! | `online` | a server told of requests and labels one by one reads what training read; saved states; what nobody knows |
 //! | `points_in_time` | what is known when: counts, snapshots, test labels |
 //! | `training` | what is learned, by epochs and in one pass; a training that stops and goes on; a saved model |
 
 mod lessons;
 mod losses;
 mod network;
+mod online;
 mod points_in_time;
 mod training;
 
-use super::items::ItemTables;
 use super::*;
 use semrank_core::{
     ActionId, Catalog, Dictionary, Event, EventDetails, EventLogBuilder, ItemId, Kind, Rng, UserId,
 };
 use semrank_data::{DAY_MS, Dataset, Examples, FitScope, Labels, Meta, Part};
-use semrank_tower::{ModelSettings, TrainSettings};
+use semrank_tower::{Delay, ModelSettings, Stream, TrainSettings};
+use std::sync::Arc;
 
 const ITEMS: usize = 12;
 const USERS: usize = 8;
@@ -32,8 +34,7 @@ const HOUR_MS: i64 = 3_600_000;
 struct World {
     dataset: Dataset,
     examples: Examples,
-    content: Vec<f32>,
-    advertisers: Vec<u32>,
+    items: Items,
 }
 
 impl World {
@@ -118,7 +119,9 @@ impl World {
             row.iter_mut().for_each(|x| *x /= length);
         }
         let advertisers = (0..ITEMS as u32).map(|item| if item < 8 { item / 3 } else { u32::MAX }).collect();
-        World { dataset, examples, content, advertisers }
+        let kinds = dataset.catalog.kinds.clone();
+        let items = Items { content, advertisers, prefixes: None, kinds, known: vec![true; ITEMS] };
+        World { dataset, examples, items }
     }
 
     /// The same with a log that has everything some hours later.
@@ -166,16 +169,6 @@ impl World {
         }
     }
 
-    fn tables(&self) -> ItemTables<'_> {
-        ItemTables {
-            content: &self.content,
-            advertisers: &self.advertisers,
-            prefixes: None,
-            kinds: &self.dataset.catalog.kinds,
-            known: &[true; ITEMS],
-        }
-    }
-
     fn labels(&self) -> Labels<'_> {
         Labels::new(&self.dataset, &self.examples)
     }
@@ -201,7 +194,7 @@ impl World {
             dataset: &self.dataset,
             examples: &self.examples,
             scope: &FitScope::of_examples(&self.dataset, &self.examples),
-            tables: self.tables(),
+            items: &Arc::new(self.items.clone()),
             contexts: &contexts,
             model: &model,
             train,

@@ -43,12 +43,12 @@ fn every_gradient_agrees_with_finite_differences() {
     let ids = SemanticIds::new(2, 4, vec![0, 3, 0, 1, 2, 2, 1, 1, 2, 0]);
     let prefixes = PrefixRows::new(&ids, &[true; 5], 100);
     let content: Vec<f32> = (0..15).map(|at| ((at * 7 % 11) as f32 - 5.0) / 6.0).collect();
-    let tables = ItemTables {
-        content: &content,
-        advertisers: &[0, 1, u32::MAX, 0, 1],
-        prefixes: Some(&prefixes),
-        kinds: &[Kind::Ad; 5],
-        known: &[true; 5],
+    let items = Items {
+        content,
+        advertisers: vec![0, 1, u32::MAX, 0, 1],
+        prefixes: Some(prefixes.clone()),
+        kinds: vec![Kind::Ad; 5],
+        known: vec![true; 5],
     };
     let sizes = Sizes {
         dim: 5,
@@ -70,12 +70,12 @@ fn every_gradient_agrees_with_finite_differences() {
     let dy: Vec<f64> = (0..3 * network.columns.count).map(|_| rng.normal()).collect();
     let loss = |network: &PointwiseNetwork<f64>| {
         let mut saved = Saved::default();
-        network.forward(&tables, &inputs, Drops::off(), None, &mut saved);
+        network.forward(&items, &inputs, Drops::off(), None, &mut saved);
         saved.logits.iter().zip(&dy).map(|(y, d)| y * d).sum::<f64>()
     };
     let (mut saved, mut grads) = (Saved::default(), vec![0.0; network.params.len()]);
-    network.forward(&tables, &inputs, Drops::off(), None, &mut saved);
-    network.backward(&tables, &inputs, Drops::off(), (&dy, &mut saved), &mut grads);
+    network.forward(&items, &inputs, Drops::off(), None, &mut saved);
+    network.backward(&items, &inputs, Drops::off(), (&dy, &mut saved), &mut grads);
 
     let (layout, mut params) = (network.layout.clone(), network.params.clone());
     compare_all(&layout, &mut params, &grads, |params| {

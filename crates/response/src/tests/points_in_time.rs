@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::affinity::Neighbours;
-use crate::counts::Counts;
+use crate::counts::{CountSizes, CountState, Learned, Subject};
+use crate::replay::Replay;
 use proptest::prelude::*;
 
 #[test]
@@ -71,17 +72,45 @@ fn test_labels_leave_everything_as_it_is() {
     assert_eq!(scores(&world), scores(&other));
 }
 
-fn counted(world: &World, known: Known) -> Vec<Vec<f32>> {
+/// Brings rows and their labels in time order, and tells of the features of each row.
+fn replay(
+    world: &World,
+    known: Known,
+    mut learned: impl FnMut(Learned),
+    mut of_row: impl FnMut(&[f32]),
+) -> CountState {
     let settings = PointwiseSettings { known, ..PointwiseSettings::default() };
-    let mut counts = Counts::new(world.labels(), &world.advertisers, ITEMS, &settings);
-    let rows = (0..world.examples.len()).map(|row| {
+    let (labels, items) = (world.labels(), &world.items);
+    let sizes = CountSizes {
+        users: USERS,
+        items: ITEMS,
+        advertisers: items.advertiser_count(),
+        slots: 3,
+        impressions: world.examples.len(),
+        conversions: labels.has_conversions(),
+    };
+    let (mut counts, mut replay) = (CountState::new(sizes, &settings), Replay::new(labels, known));
+    for row in 0..world.examples.len() {
+        while let Some(arrived) = replay.next_before(row) {
+            assert!(counts.observe(arrived.event, &mut learned), "{arrived:?}");
+        }
+        let (user, item) = (world.examples.users[row].0, world.examples.items[row].0);
+        let slot = world.examples.slots.get(row).copied().unwrap_or(NO_SLOT);
+        let subject = Subject { user, item, advertiser: items.advertiser(item).unwrap_or(u32::MAX), slot };
         let mut out = Vec::new();
-        counts.push(row, &mut out, |_| {});
+        let expected = counts.read(&subject, &mut out);
         assert_eq!(out.len(), counts.width());
         assert!(out.iter().all(|value| value.is_finite()));
-        out
-    });
-    rows.collect()
+        of_row(&out);
+        replay.show(row).into_iter().for_each(|impression| counts.shown(impression, subject, expected));
+    }
+    counts
+}
+
+fn counted(world: &World, known: Known) -> Vec<Vec<f32>> {
+    let mut rows = Vec::new();
+    replay(world, known, |_| {}, |features| rows.push(features.to_vec()));
+    rows
 }
 
 proptest! {
@@ -131,7 +160,7 @@ fn later_labels_change_no_earlier_feature() {
 #[test]
 fn counts_by_hand() {
     let mut world = World::new(4, 1);
-    world.advertisers = Vec::new();
+    world.items.advertisers = Vec::new();
     let examples = &mut world.examples;
     examples.parts = vec![Part::Train; 4];
     examples.users = vec![UserId(0); 4];
@@ -186,13 +215,9 @@ fn a_late_click_corrects_what_items_share() {
     examples.clicks = vec![true, true, false];
     examples.click_times = vec![60_000, HOUR_MS + 60_000, i64::MIN];
     examples.click_received = vec![4 * HOUR_MS, HOUR_MS + 60_000, i64::MIN];
-    let settings = PointwiseSettings { known: Known::Past, ..PointwiseSettings::default() };
-    let mut counts = Counts::new(world.labels(), &world.advertisers, ITEMS, &settings);
     let mut neighbours = Neighbours::default();
-    for row in 0..3 {
-        counts.push(row, &mut Vec::new(), |learned| neighbours.learn(learned));
-    }
-    let past = counts.past(2);
+    let counts = replay(&world, Known::Past, |learned| neighbours.learn(learned), |_| {});
+    let past = counts.pasts().of(0);
     assert_eq!(past.len(), 2);
     assert!(past.iter().all(|past| past.residual > 0.0), "both were clicked: {past:?}");
     // One user, three at likeness 0.

@@ -37,10 +37,11 @@ use crate::error::Error;
 use crate::{interrupt, output, resources};
 use semrank_core::{Segment, UserId, narrow};
 use semrank_data::{Examples, ItemColumn, Part};
-use semrank_response::{Contexts, Goal, ItemTables, PointwiseTask};
+use semrank_response::{Contexts, Goal, Items, PointwiseTask};
 use semrank_tower::PrefixRows;
 use serde::Serialize;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The item column of advertisers.
@@ -54,9 +55,7 @@ pub(super) struct Prepared {
     pub(super) examples: Examples,
     pub(super) contexts: Contexts,
     pub(super) advertisers: ItemColumn,
-    /// Content vectors of unit length.
-    content: Vec<f32>,
-    prefixes: Option<PrefixRows>,
+    items: Arc<Items>,
     pub(super) stages: Vec<Done>,
     pub(super) folder: RunFolder,
 }
@@ -78,7 +77,13 @@ impl Prepared {
         let trained = trained_items(&examples, &data);
         let tokens = content.tokens.as_ref().filter(|_| config.model.prefixes);
         let prefixes = tokens.map(|ids| PrefixRows::new(ids, &trained, config.model.prefix_rows));
-        let content = unit_rows(content.features.values, content.features.dim);
+        let items = Items {
+            content: unit_rows(content.features.values, content.features.dim),
+            advertisers: advertisers.codes.clone(),
+            prefixes,
+            kinds: data.dataset.catalog.kinds.clone(),
+            known: data.scope.known().to_vec(),
+        };
         Ok(Prepared {
             data,
             config,
@@ -86,8 +91,7 @@ impl Prepared {
             examples,
             contexts,
             advertisers,
-            content,
-            prefixes,
+            items: Arc::new(items),
             stages,
             folder,
         })
@@ -113,13 +117,7 @@ impl Prepared {
             dataset: &self.data.dataset,
             examples: &self.examples,
             scope: &self.data.scope,
-            tables: ItemTables {
-                content: &self.content,
-                advertisers: &self.advertisers.codes,
-                prefixes: self.prefixes.as_ref(),
-                kinds: &self.data.dataset.catalog.kinds,
-                known: self.data.scope.known(),
-            },
+            items: &self.items,
             contexts: &self.contexts,
             model: &self.config.model,
             train: &self.config.train,

@@ -2,7 +2,9 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `model.safetensors`, `model.json` | the network; its shape, curve and days |
+//! | `model.safetensors`, `model.json`, `serving.json` | the network; its shape, curve and days; what it reads |
+//! | `contexts.json` | how the contexts of requests are numbered |
+//! | `features.safetensors`, `features.json` | the state of its features just before the first test row |
 //! | `calibration.json` | one map for clicks, one for conversions given a click, fitted on the validation rows |
 //!
 //! While it trains, the whole state stands in `model.partial/`: after each epoch; after a day of a log that is read once, if the
@@ -93,7 +95,7 @@ pub(super) fn run(prepared: &Prepared, resume: bool) -> Result<(Trained<'_>, Don
         |dir| load(prepared, dir),
         |dir, timing| {
             let started = Instant::now();
-            let trained = train(prepared, &key.fingerprint(), resume)?;
+            let mut trained = train(prepared, &key.fingerprint(), resume)?;
             timing.parts.insert("train".into(), started.elapsed().as_secs_f64());
             trained.trainer.save(dir)?;
             write_json(&dir.join(CALIBRATION), &trained.calibrations)?;
