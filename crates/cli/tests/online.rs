@@ -94,14 +94,16 @@ fn a_server_reads_of_ten_thousand_requests_what_the_evaluation_read() {
     let settings =
         PointwiseSettings { known: Known::Past, epochs: 1, min_steps: 0, ..PointwiseSettings::default() };
     let contexts = Contexts::new(&examples, &dataset.catalog, &settings);
+    let (scope, model) = (FitScope::of_examples(&dataset, &examples), ModelSettings::default());
+    let train = TrainSettings::default();
     let mut trainer = PointwiseTrainer::new(&PointwiseTask {
         dataset: &dataset,
         examples: &examples,
-        scope: &FitScope::of_examples(&dataset, &examples),
+        scope: &scope,
         items: &items,
         contexts: &contexts,
-        model: &ModelSettings::default(),
-        train: &TrainSettings::default(),
+        model: &model,
+        train: &train,
         settings: &settings,
         goal: Goal::Oc,
         seed: 1,
@@ -113,7 +115,7 @@ fn a_server_reads_of_ten_thousand_requests_what_the_evaluation_read() {
     let scores = trainer.score(&rows, Position::Logged).unwrap();
 
     let mut state = FeatureState::load(dir.path(), items.clone()).unwrap();
-    let model = ResponseModel::load(dir.path(), items).unwrap().with_position(Position::Logged);
+    let model = ResponseModel::load(dir.path(), items.clone()).unwrap().with_position(Position::Logged);
     let labels = Labels::new(&dataset, &examples);
     let mut told: Vec<_> = (0..examples.len()).flat_map(|row| labels_of(&labels, row)).collect();
     told.sort_by_key(|&(known, row, order, _)| (known, row, order));

@@ -80,13 +80,14 @@ fn trained(
     let train =
         TrainSettings { stream: Stream::Fixed(true), delay: Delay::Elapsed, ..TrainSettings::default() };
     let contexts = Contexts::new(examples, &dataset.catalog, &settings);
+    let (scope, model) = (FitScope::of_examples(dataset, examples), ModelSettings::default());
     let mut trainer = PointwiseTrainer::new(&PointwiseTask {
         dataset,
         examples,
-        scope: &FitScope::of_examples(dataset, examples),
+        scope: &scope,
         items,
         contexts: &contexts,
-        model: &ModelSettings::default(),
+        model: &model,
         train: &train,
         settings: &settings,
         goal: Goal::Oc,
