@@ -236,6 +236,7 @@ mod tests {
         let column = |name: &str, values| semrank_data::ContextColumn { name: name.into(), values };
         let examples = Examples {
             parts: vec![Part::Train, Part::Train, Part::Test],
+            users: vec![semrank_core::UserId(0); 3],
             times: vec![0, 5 * HOUR_MS, 30 * HOUR_MS],
             surfaces: vec![1, 0, 1],
             surface_names: ["feed", "search"].into_iter().collect(),
