@@ -7,6 +7,7 @@
 mod common;
 
 use common::{bytes, call, succeed};
+use safetensors::SafeTensors;
 use semrank_core::{Kind, Rng};
 use semrank_data::{
     Dataset, DatasetWriter, EventRow, ExampleRow, Examples, ExamplesWriter, ExtraColumn, ItemRow,
@@ -32,8 +33,13 @@ const FITTED: [&str; 6] = [
 ];
 
 /// What labels of validation rows choose; the curve of one pass in time order measures days by labels that came later.
-const CHOSEN: [&str; 2] = ["model/calibration.json", "model/features.safetensors"];
-const CHOSEN_OF_EPOCHS: [&str; 3] = [CHOSEN[0], CHOSEN[1], "model/model.json"];
+const CHOSEN: &str = "model/calibration.json";
+const CHOSEN_OF_EPOCHS: [&str; 2] = [CHOSEN, "model/model.json"];
+
+/// The state of the features just before the first test row. `pending.…` are the impressions that a later label of the log is about:
+/// no feature reads them before that label is observed.
+const STATE: &str = "model/features.safetensors";
+const OF_LATER_LABELS: &str = "pending.";
 
 /// A row of a raw log.
 #[derive(Debug, Clone)]
@@ -198,6 +204,14 @@ fn check(dir: &Path, settings: &[&str], chosen: &[&str]) {
         let same = file("plain", fitted) == file("changed", fitted);
         assert!(same, "{fitted} depends on what came after training ({settings:?}, seed {SEED})");
     }
+    if !chosen.is_empty() {
+        let [plain, changed] = ["plain", "changed"].map(|name| file(name, STATE));
+        let [plain, changed] = [&plain, &changed].map(|bytes| SafeTensors::deserialize(bytes).unwrap());
+        for name in plain.names().into_iter().filter(|name| !name.starts_with(OF_LATER_LABELS)) {
+            let same = plain.tensor(name).unwrap().data() == changed.tensor(name).unwrap().data();
+            assert!(same, "{name} of {STATE} depends on what came after validation ({settings:?})");
+        }
+    }
     let scores = "report/scores.safetensors";
     assert!(file("plain", scores) != file("changed", scores), "nothing was replaced");
 }
@@ -229,7 +243,7 @@ fn what_the_log_has_after_training_reaches_nothing_that_is_fitted() {
 fn what_the_log_has_after_validation_reaches_nothing_that_is_chosen() {
     let dir = tempfile::tempdir().unwrap();
     plain_and_changed(dir.path(), &[Part::Train, Part::Valid]);
-    check(dir.path(), &["train.stream=true"], &CHOSEN);
+    check(dir.path(), &["train.stream=true"], &[CHOSEN]);
     check(
         dir.path(),
         &["train.stream=false", "pointwise.epochs=6", "pointwise.patience=1"],
