@@ -20,7 +20,7 @@ use semrank_core::{
     ActionId, Catalog, Dictionary, Event, EventDetails, EventLogBuilder, ItemId, Kind, Rng, UserId,
 };
 use semrank_data::{DAY_MS, Dataset, Examples, FitScope, Labels, Meta, Part};
-use semrank_tower::{ModelSettings, TrainSettings};
+use semrank_tower::{Delay, ModelSettings, Stream, TrainSettings};
 
 const ITEMS: usize = 12;
 const USERS: usize = 8;
