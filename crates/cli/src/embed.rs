@@ -16,7 +16,7 @@ use crate::{interrupt, resources, shell};
 use clap::{Args, Subcommand};
 use semrank_core::Catalog;
 use semrank_data::import::TextColumns;
-use semrank_data::{Dataset, write_atomically};
+use semrank_data::Dataset;
 use semrank_embed::bert::TrainableBert;
 use semrank_embed::distill::{DistillOptions, distill, distill_ids};
 use semrank_embed::hash::{FeatureSettings, SparseMatrix, fit_tfidf};
@@ -24,6 +24,7 @@ use semrank_embed::{
     Document, EmbedStats, Embedder, Fit, ModelFolder, Source, Spec, TextFile, VectorColumns, VectorWriter,
     check_id, hash_settings, open, side_by_side,
 };
+use semrank_store::write_atomically;
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -12,6 +12,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Data(semrank_data::Error),
     #[error(transparent)]
+    Store(#[from] semrank_store::Error),
+    #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
     Setting(#[from] semrank_model::SettingError),
@@ -37,9 +39,6 @@ pub(crate) enum Error {
     /// The system refused.
     #[error("cannot {action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
-    /// A JSON file of a run that cannot be read.
-    #[error("{} is damaged: {source}", path.display())]
-    Json { path: PathBuf, source: serde_json::Error },
     /// A folder that is none of ours.
     #[error("{} is not a run folder: it has no {missing}", path.display())]
     NotARun { path: PathBuf, missing: &'static str },
@@ -174,7 +173,7 @@ impl Error {
                 Some("try a lower pointwise.rate and pointwise.table_rate, 1e-3 by default, or pointwise.clip=5".into())
             }
             Error::Artefact(_) => Some("repeat `semrank run`: it makes damaged stages again".into()),
-            Error::Json { .. } | Error::Version { .. } | Error::MissingStage { .. } => {
+            Error::Store(semrank_store::Error::Json { .. }) | Error::Version { .. } | Error::MissingStage { .. } => {
                 Some("`semrank run --data DATASET --out RUN` finishes or repeats the run".into())
             }
             Error::NotARun { .. } => Some("`semrank run --data DATASET --out RUN` makes one".into()),
@@ -256,7 +255,8 @@ impl Error {
                 Some("`semrank config` prints every setting with its meaning and default".into())
             }
             Error::Tokens(error) => error.help(),
-            Error::Io { source, .. } => semrank_data::io_help(source),
+            Error::Io { source, .. } => semrank_store::io_help(source),
+            Error::Store(error) => error.help(),
             Error::Fit(_) | Error::Evaluate(_) | Error::Simulate(_) => None,
         }
     }

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::output;
 use crate::run::{OpenArgs, trained_encoder};
 use clap::Args;
-use semrank_data::StagedDir;
+use semrank_store::StagedDir;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 

@@ -17,7 +17,7 @@ use crate::{interrupt, resources, shell};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use semrank_core::{ItemId, UserId, narrow};
-use semrank_data::StagedDir;
+use semrank_store::StagedDir;
 use semrank_embed::{Error as EmbedError, Kept, Spec, Trainable};
 use semrank_model::{
     FinetuneSettings, InterestRecall, Losses, TextLayers, TrainingData, UnitVectors, engagements, finetune,

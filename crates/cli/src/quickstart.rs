@@ -8,12 +8,12 @@ use crate::error::Error;
 use crate::evaluate::tables;
 use crate::output::{self, note};
 use crate::recommend::{Recommender, list};
-use crate::run::{Extra, Finished, Job, read_json, write_json};
+use crate::run::{Extra, Finished, Job};
 use crate::{resources, shell};
 use clap::Args;
-use semrank_data::{StagedDir, write_atomically};
 use semrank_model::evaluate::Query;
 use semrank_sim::{Market, MarketConfig};
+use semrank_store::{StagedDir, is_partial_file, read_json, write_atomically, write_json};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -97,7 +97,7 @@ fn claim(out: &Path, seed: u64) -> Result<(), Error> {
     let ours = read_json::<Mark>(&mark).is_ok_and(|mark| mark.made_by == "semrank quickstart");
     // Files in the making alone are a quickstart that was killed before its first file.
     let strange = |entry: std::io::Result<std::fs::DirEntry>| {
-        entry.is_ok_and(|entry| !semrank_data::is_partial_file(&entry.file_name()))
+        entry.is_ok_and(|entry| !is_partial_file(&entry.file_name()))
     };
     let free = !out.exists() || std::fs::read_dir(out).is_ok_and(|mut entries| !entries.any(strange));
     if !ours && !free {
@@ -105,7 +105,7 @@ fn claim(out: &Path, seed: u64) -> Result<(), Error> {
     }
     std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
     let semrank = env!("CARGO_PKG_VERSION").to_owned();
-    write_json(&mark, &Mark { made_by: "semrank quickstart".into(), semrank, seed })
+    Ok(write_json(&mark, &Mark { made_by: "semrank quickstart".into(), semrank, seed })?)
 }
 
 /// Puts the market's data set in its place; what stood there is replaced in one step.

@@ -12,6 +12,9 @@ pub enum Error {
     /// A file or column that is missing or damaged, an output folder that holds something.
     #[error(transparent)]
     Data(#[from] semrank_data::Error),
+    /// A folder that could not be staged.
+    #[error(transparent)]
+    Store(#[from] semrank_store::Error),
     /// A setting outside its limits.
     #[error("{name} is {got}, expected {expected}")]
     Setting {
@@ -141,6 +144,7 @@ impl Error {
     pub fn help(&self) -> Option<String> {
         match self {
             Error::Data(error) => error.help(),
+            Error::Store(error) => error.help(),
             Error::Column { column: "slot", .. } => {
                 Some("--first-slot says from which number the log counts slots".into())
             }
@@ -169,7 +173,7 @@ impl Error {
                     .into(),
             ),
             Error::Memory { memory_mb, .. } => Some(format!("try --memory-mb {}", memory_mb * 2)),
-            Error::Io { source, .. } => semrank_data::io_help(source),
+            Error::Io { source, .. } => semrank_store::io_help(source),
             Error::Stopped | Error::Setting { .. } | Error::Query { .. } => None,
         }
     }

@@ -1,7 +1,7 @@
 //! A locked file: in goes an open file, out comes the file that no other program can lock until it is dropped.
 //!
 //! ```
-//! use semrank_data::LockedFile;
+//! use semrank_store::LockedFile;
 //!
 //! let dir = tempfile::tempdir()?;
 //! let path = dir.path().join("log");

@@ -5,32 +5,32 @@
 //! "blake3": "…"}
 //! ```
 
-use crate::Error;
+use crate::{Error, write_atomically};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;
-
-/// No width is larger; products of two then fit, and tensors are compared with the widths before anything is allocated.
-const WIDEST: usize = 1 << 20;
 
 const START: &str = "{\"content\": ";
 const MIDDLE: &str = ",\n\"blake3\": \"";
 const END: &str = "\"}\n";
 
 /// Writes `content` in one step; returns its hash.
-pub(crate) fn write(path: &Path, content: &impl Serialize) -> Result<String, Error> {
+///
+/// # Errors
+/// The system's; a value that JSON cannot hold.
+pub fn write(path: &Path, content: &impl Serialize) -> Result<String, Error> {
     let text = serde_json::to_string_pretty(content).map_err(|error| damaged(path, error.to_string()))?;
     let hash = blake3::hash(text.as_bytes()).to_hex();
     let file = format!("{START}{text}{MIDDLE}{hash}{END}");
-    semrank_data::write_atomically(path, |out| out.write_all(file.as_bytes()))?;
+    write_atomically(path, |out| out.write_all(file.as_bytes()))?;
     Ok(hash.to_string())
 }
 
 /// Reads a file and its hash.
 ///
 /// # Errors
-/// [`Error::Damaged`] where it was cut short or altered.
-pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<(T, String), Error> {
+/// [`Error::Sealed`] where it was cut short or altered.
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<(T, String), Error> {
     let file = std::fs::read_to_string(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::InvalidData => damaged(path, "it is no text".into()),
         _ => Error::io("read", path)(error),
@@ -48,16 +48,8 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<(T, String), Erro
     Ok((content, hash))
 }
 
-/// Refuses widths that nothing here has: the hash tells of an altered file, not of one that was made to do harm.
-pub(crate) fn check_widths<const N: usize>(path: &Path, widths: [usize; N]) -> Result<(), Error> {
-    if widths.iter().all(|width| (1..=WIDEST).contains(width)) {
-        return Ok(());
-    }
-    Err(damaged(path, format!("its widths are {widths:?}, expected 1 to {WIDEST}")))
-}
-
-pub(crate) fn damaged(path: &Path, reason: String) -> Error {
-    Error::Damaged { path: path.to_owned(), expected: "a file of a generation of ids", reason }
+fn damaged(path: &Path, reason: String) -> Error {
+    Error::Sealed { path: path.to_owned(), reason }
 }
 
 #[cfg(test)]
@@ -76,7 +68,7 @@ mod tests {
             altered[i] ^= 1;
             for file in [&bytes[..i], &altered] {
                 std::fs::write(&path, file).unwrap();
-                assert!(matches!(read::<Vec<u32>>(&path), Err(Error::Damaged { .. })), "byte {i}");
+                assert!(matches!(read::<Vec<u32>>(&path), Err(Error::Sealed { .. })), "byte {i}");
             }
         }
     }

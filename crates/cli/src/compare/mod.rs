@@ -36,7 +36,7 @@ use crate::error::Error;
 use crate::run::{CACHED, ENCODED, Record, RunFile, task};
 use crate::{output, report};
 use clap::Args;
-use semrank_data::write_atomically;
+use semrank_store::write_atomically;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 

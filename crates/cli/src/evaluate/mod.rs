@@ -22,8 +22,9 @@ use crate::error::Error;
 use crate::output;
 use crate::run::{Data, Finished, OpenArgs, PointwiseArgs, evaluate_pointwise};
 use clap::{Args, ValueEnum};
-use semrank_data::{Case, ColumnType, Split, TableFile, Value, write_atomically};
+use semrank_data::{Case, ColumnType, Split, TableFile, Value};
 use semrank_model::evaluate::{EvaluateError, Protocol, RankOptions, Ranked, rank, write_predictions};
+use semrank_store::write_atomically;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 

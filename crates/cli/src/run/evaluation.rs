@@ -1,14 +1,13 @@
 //! The stage `report`: `evaluation.json` and `report.html` of the test cases, `tokens.html` where items have semantic ids.
 
 use super::Finished;
-use super::folder::{read_json, write_json};
 use super::page::{self, Extra};
 use super::stage::{Done, Key, stage};
 use crate::error::Error;
 use crate::evaluate::{Evaluation, Part, compare};
 use crate::report::{self, TokensLink};
 use crate::tokens;
-use semrank_data::write_atomically;
+use semrank_store::{read_json, write_atomically, write_json};
 use serde_json::json;
 use std::path::Path;
 
@@ -31,7 +30,7 @@ pub(super) fn run(finished: &Finished, extra: &[Extra]) -> Result<(Evaluation, D
     stage(
         &finished.folder,
         &key,
-        |dir| read_json(&dir.join(EVALUATION)),
+        |dir| Ok(read_json(&dir.join(EVALUATION))?),
         |dir, _| {
             let evaluation =
                 compare(&finished.data, &finished.config, &finished.model, &finished.content, Part::Test)?;

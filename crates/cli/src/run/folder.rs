@@ -11,8 +11,7 @@
 
 use crate::config::Config;
 use crate::error::Error;
-use semrank_data::{LockedFile, is_partial_file, settle, write_atomically};
-use serde::de::DeserializeOwned;
+use semrank_store::{LockedFile, is_partial_file, read_json, settle, write_json};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -107,7 +106,7 @@ impl RunFolder {
 
     /// Writes down what was asked for.
     pub(crate) fn write(&self, run: &RunFile) -> Result<(), Error> {
-        write_json(&self.path.join(RUN), run)
+        Ok(write_json(&self.path.join(RUN), run)?)
     }
 
     /// Keeps other processes from working on the run until the lock is dropped.
@@ -121,20 +120,6 @@ impl RunFolder {
             Err(std::fs::TryLockError::Error(_)) => Ok(Lock(None)),
         }
     }
-}
-
-/// Writes a JSON file that appears whole or not at all.
-pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
-    let mut text = serde_json::to_string_pretty(value)
-        .map_err(|source| Error::Json { path: path.to_owned(), source })?;
-    text.push('\n');
-    Ok(write_atomically(path, |out| out.write_all(text.as_bytes()))?)
-}
-
-/// Reads a JSON file.
-pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    serde_json::from_slice(&bytes).map_err(|source| Error::Json { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub(crate) use args::{MakeArgs, OpenArgs};
 pub(crate) use data::Data;
 pub(crate) use evaluation::{STAGE as REPORT, TOKENS_PAGE};
 pub(crate) use features::{CACHED, ENCODED};
-pub(crate) use folder::{Lock, RunFile, read_json, write_json};
+pub(crate) use folder::{Lock, RunFile};
 pub(crate) use live::trained_encoder;
 pub(crate) use pointwise::evaluate as evaluate_pointwise;
 pub(crate) use pointwise::{

@@ -2,10 +2,10 @@
 //!
 //! A state is used only by the training that it is of (`key.json`), and only with `--resume`; what is done with it is said.
 
-use super::folder::{RunFolder, read_json, write_json};
+use super::folder::RunFolder;
 use crate::error::Error;
 use crate::output::note;
-use semrank_data::StagedDir;
+use semrank_store::{StagedDir, read_json, write_json};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 

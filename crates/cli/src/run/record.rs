@@ -5,12 +5,12 @@
 //! from something else, is refused. Nothing is computed again.
 
 use super::evaluation::EVALUATION;
-use super::folder::{RunFile, RunFolder, read_json};
+use super::folder::{RunFile, RunFolder};
 use super::stage::{MANIFEST, Manifest, TIMING, Timing};
 use crate::config::{SECTIONS, Task};
 use crate::error::Error;
 use crate::evaluate::Evaluation;
-use semrank_data::hash_file;
+use semrank_store::{hash_file, hash_text, read_json};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -84,9 +84,7 @@ fn read_stage(
     }
     let asked = json!(run.config);
     if manifest.key.seed != run.seed || !agrees(&manifest.key.config, &asked) {
-        let hash = |seed: u64, value: &Value| {
-            blake3::hash(format!("{seed} {value}").as_bytes()).to_hex().to_string()
-        };
+        let hash = |seed: u64, value: &Value| hash_text(&format!("{seed} {value}"));
         let (got, expected) = (hash(manifest.key.seed, &manifest.key.config), hash(run.seed, &asked));
         return mismatch(&path, "the stage's configuration".into(), &got, &expected);
     }

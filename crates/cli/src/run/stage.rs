@@ -3,11 +3,11 @@
 //! `manifest.json` holds the [`Key`] (what went in) and the hash of every file that came out. Times stand apart in
 //! `timing.json`, outside every hash, so that equal input gives equal manifests.
 
-use super::folder::{FORMAT, RunFolder, read_json, write_json};
+use super::folder::{FORMAT, RunFolder};
 use crate::error::Error;
 use crate::output::note;
 use crate::resources;
-use semrank_data::{StagedDir, hash_file};
+use semrank_store::{StagedDir, hash_file, hash_text, hash_tree, read_json, write_json};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -46,8 +46,7 @@ impl Key {
 
     /// A hash of the key and of the kernel: a training may only go on with the arithmetic it began with.
     pub(crate) fn fingerprint(&self) -> String {
-        let text = format!("{} {}", serde_json::json!(self), kernel());
-        blake3::hash(text.as_bytes()).to_hex().to_string()
+        hash_text(&format!("{} {}", serde_json::json!(self), kernel()))
     }
 }
 
@@ -125,7 +124,7 @@ pub(crate) fn stage<T>(
     timing.seconds = started.elapsed().as_secs_f64();
     timing.cpu_seconds = cpu.and_then(|before| Some(resources::cpu_seconds()? - before));
     timing.peak_rss_mb = resources::peak_rss_mib();
-    let manifest = Manifest { key: key.clone(), kernel: kernel(), outputs: hashes(staged.path())? };
+    let manifest = Manifest { key: key.clone(), kernel: kernel(), outputs: hash_tree(staged.path(), &is_output)? };
     write_json(&staged.path().join(MANIFEST), &manifest)?;
     write_json(&staged.path().join(TIMING), &timing)?;
     staged.commit()?;
@@ -191,21 +190,9 @@ fn done(dir: &Path, key: &Key, skipped: bool, started: Instant) -> Result<Done, 
     Ok(Done { stage: key.stage.clone(), skipped, seconds: started.elapsed().as_secs_f64(), hash, timing })
 }
 
-/// Hashes of all files, those of sub-folders by their path (`sub/file`); HTML is for people and holds times, so that it
-/// counts as no output.
-fn hashes(dir: &Path) -> Result<BTreeMap<String, String>, Error> {
-    let mut out = BTreeMap::new();
-    for entry in std::fs::read_dir(dir).map_err(Error::io("read", dir))? {
-        let entry = entry.map_err(Error::io("read", dir))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if entry.path().is_dir() {
-            let inside = hashes(&entry.path())?.into_iter();
-            out.extend(inside.map(|(file, hash)| (format!("{name}/{file}"), hash)));
-        } else if !name.ends_with(".html") {
-            out.insert(name, hash_file(&entry.path())?);
-        }
-    }
-    Ok(out)
+/// Pages are for people and hold times, so that they count as no output.
+fn is_output(name: &str) -> bool {
+    !name.ends_with(".html")
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::output::{self, note};
 use crate::run::{OpenArgs, Tokenized};
 use clap::Args;
 use semrank_data::import::TextColumns;
-use semrank_data::write_atomically;
+use semrank_store::write_atomically;
 use semrank_embed::{Source, TextFile, check_id};
 use semrank_tokens::{Appended, Generation, Rows};
 use serde::Serialize;

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::run::{OpenArgs, TOKENS_PAGE};
 use crate::{output, report as pages};
 use clap::Args;
-use semrank_data::write_atomically;
+use semrank_store::write_atomically;
 use std::path::PathBuf;
 
 /// `semrank tokens report`.

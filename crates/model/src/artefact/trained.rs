@@ -1,12 +1,13 @@
 //! A trained model: everything that scores an item, given a history and the items' content vectors.
 
-use super::{Error, read_json, same, write_json};
+use super::{Error, same};
 use crate::{
     Blend, Encoded, EpochReport, ItemItem, LiveReport, ModelSettings, Network, NewItems, PrefixRows, Ranker,
     Shape, SimilarContent, Terms, TrainedContent,
 };
 use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
 use semrank_tokens::SemanticIds;
+use semrank_store::{read_json, write_json};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -101,7 +102,7 @@ pub fn save_trained(dir: &Path, trained: &Trained) -> Result<(), Error> {
         tensors.push(row("content.encoder", content.params.len(), Values::F32(&content.params)));
     }
     checkpoint::save(&dir.join(TENSORS), &tensors)?;
-    write_json(&dir.join(FACTS), &Facts::of(item_item, facts))
+    Ok(write_json(&dir.join(FACTS), &Facts::of(item_item, facts))?)
 }
 
 /// Reads a model of a data set with this shape, whose items have these semantic ids.

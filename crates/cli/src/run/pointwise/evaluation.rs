@@ -5,7 +5,7 @@
 //! conversion label is no example of `oc`; where no row is left, nothing is measured, and that is said.
 
 use super::super::stage::{self, Done, Key, stage};
-use super::super::{OpenArgs, folder};
+use super::super::OpenArgs;
 use super::Prepared;
 use super::measure::{Measured, measure, of_baselines};
 use super::model::{self, Trained};
@@ -17,9 +17,10 @@ use crate::error::Error;
 use crate::{output, report};
 use clap::{Args, ValueEnum};
 use semrank_core::narrow;
-use semrank_data::{ColumnType, Part, TableFile, Value, write_atomically};
+use semrank_data::{ColumnType, Part, TableFile, Value};
 use semrank_model::pointwise::{DayReport, PassReport, Position};
 use semrank_model::pointwise_baselines::Label;
+use semrank_store::{read_json, write_atomically, write_json};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -113,13 +114,13 @@ pub(super) fn run(
     stage(
         &prepared.folder,
         &key,
-        |dir| folder::read_json(&dir.join(EVALUATION)),
+        |dir| Ok(read_json(&dir.join(EVALUATION))?),
         |dir, timing| {
             let mut found = find(prepared, trained, (Part::Test, prepared.config.task), Position::Logged)?;
             let started = Instant::now();
             found.add_baselines(prepared);
             timing.parts.insert("baselines".into(), started.elapsed().as_secs_f64());
-            folder::write_json(&dir.join(EVALUATION), &found.evaluation)?;
+            write_json(&dir.join(EVALUATION), &found.evaluation)?;
             found.scores.save(dir)?;
             let content = PointwiseReport {
                 evaluation: &found.evaluation,
@@ -229,7 +230,7 @@ impl Found {
         if !path.is_file() {
             return Ok(());
         }
-        let kept: PointwiseEvaluation = folder::read_json(&path)?;
+        let kept: PointwiseEvaluation = read_json(&path)?;
         let here = &mut self.evaluation;
         if (&kept.task, &kept.split) == (&here.task, &here.split) {
             here.measured.baselines = kept.measured.baselines;

@@ -9,7 +9,6 @@
 //! last state is a minute old; and on Ctrl-C. `--resume` goes on from there with the same result to the last bit.
 
 use super::super::data::Data;
-use super::super::folder::{read_json, write_json};
 use super::super::partial::Partial;
 use super::super::stage::{Done, Key, stage};
 use super::Prepared;
@@ -22,6 +21,7 @@ use semrank_model::calibrate::{Calibration, Isotonic, Platt, Sample};
 use semrank_model::pointwise::{
     CalibrationKind, Goal, HeadReport, PointwiseFacts, PointwiseTrainer, Position, Progress, Score,
 };
+use semrank_store::{read_json, write_json};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::time::{Duration, Instant};
