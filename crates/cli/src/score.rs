@@ -11,13 +11,12 @@
 
 use crate::error::Error;
 use crate::output;
-use crate::run::{Finished, OpenArgs};
+use crate::run::OpenArgs;
 use clap::Args;
 use semrank_core::{ItemId, UserId};
 use semrank_data::import::{PairColumns, PairRow};
 use semrank_data::{ColumnType, TableFile, Value};
-use semrank_model::evaluate::Query;
-use std::collections::BTreeMap;
+use semrank_pipeline::Data;
 use std::path::{Path, PathBuf};
 
 const COLUMNS: [(&str, ColumnType); 3] =
@@ -51,18 +50,19 @@ pub(crate) struct ScoreArgs {
 
 /// Scores what the arguments say.
 pub(crate) fn score(args: &ScoreArgs) -> Result<(), Error> {
-    let run = args.from.finished()?;
-    let pairs = Pairs::read(&run, args)?;
+    let run = args.from.open()?;
+    let view = run.model()?;
+    let pairs = Pairs::read(view.data, args)?;
     pairs.tell_skipped();
-    let scores = scores(&run, &pairs.known);
+    let scores = view.scores(&pairs.known);
     let path = args.out.as_deref().unwrap_or(Path::new("standard output"));
     let table = TableFile { path, columns: &COLUMNS, header: pairs.header };
     if args.out.is_some() {
-        return Ok(table.write(|push| pairs.push(&run, &scores, push))?);
+        return Ok(table.write(|push| pairs.push(view.data, &scores, push))?);
     }
     let mut text = Vec::new();
-    let written = table.write_to(&mut text, |push| pairs.push(&run, &scores, push));
-    written.map_err(Error::io("write to", path))?;
+    let written = table.write_to(&mut text, |push| pairs.push(view.data, &scores, push));
+    written.map_err(semrank_pipeline::Error::io("write to", path))?;
     output::lines(&String::from_utf8_lossy(&text))
 }
 
@@ -82,7 +82,7 @@ struct Pairs {
 }
 
 impl Pairs {
-    fn read(run: &Finished, args: &ScoreArgs) -> Result<Pairs, Error> {
+    fn read(data: &Data, args: &ScoreArgs) -> Result<Pairs, Error> {
         let columns = PairColumns {
             path: args.pairs.clone(),
             user: args.user.clone(),
@@ -97,7 +97,7 @@ impl Pairs {
         };
         pairs.header = reader.has_header();
         while let Some(pair) = reader.next_pair()? {
-            match known(run, &pair, reader.path()) {
+            match known(data, &pair, reader.path()) {
                 Ok(pair) => pairs.known.push(pair),
                 Err(error) if args.skip_unknown => {
                     pairs.skipped += 1;
@@ -112,11 +112,11 @@ impl Pairs {
     /// A row for each pair.
     fn push(
         &self,
-        run: &Finished,
+        data: &Data,
         scores: &[f32],
         push: &mut dyn FnMut(&[Value<'_>]) -> std::io::Result<()>,
     ) -> std::io::Result<()> {
-        let dataset = &run.data.dataset;
+        let dataset = &data.dataset;
         self.known.iter().zip(scores).try_for_each(|(&(user, item), &score)| {
             let (user, item) = (dataset.users.name(user.0), dataset.catalog.name(item));
             push(&[Value::Text(user), Value::Text(item), Value::Number(same_digits(score))])
@@ -131,31 +131,12 @@ impl Pairs {
     }
 }
 
-fn known(run: &Finished, pair: &PairRow, path: &Path) -> Result<(UserId, ItemId), Error> {
-    let dataset = &run.data.dataset;
+fn known(data: &Data, pair: &PairRow, path: &Path) -> Result<(UserId, ItemId), Error> {
+    let dataset = &data.dataset;
     let bad = |what: String| Error::BadPair { path: path.to_owned(), line: pair.line, what };
     let user = dataset.users.get(&pair.user);
     let user = user.ok_or_else(|| bad(format!("has the unknown user `{}`", pair.user)))?;
     let item = dataset.catalog.ids.get(&pair.item);
     let item = item.ok_or_else(|| bad(format!("has the unknown item `{}`", pair.item)))?;
     Ok((UserId(user), ItemId(item)))
-}
-
-/// One score a pair, in their order.
-fn scores(run: &Finished, pairs: &[(UserId, ItemId)]) -> Vec<f32> {
-    let mut by_user: BTreeMap<UserId, Vec<usize>> = BTreeMap::new();
-    pairs.iter().enumerate().for_each(|(at, pair)| by_user.entry(pair.0).or_default().push(at));
-    let wanted = |(&user, places): (&UserId, &Vec<usize>)| {
-        let end = run.data.dataset.events.range(user).end;
-        (Query { user, end }, places.iter().map(|&at| pairs[at].1).collect())
-    };
-    let wanted: Vec<(Query, Vec<ItemId>)> = by_user.iter().map(wanted).collect();
-    let encoded = run.encoded_for(&wanted);
-    let similar = run.similar();
-    let found = run.ranker(&encoded, &similar).score_items(&wanted);
-    let mut out = vec![0.0; pairs.len()];
-    for (places, scores) in by_user.values().zip(found) {
-        places.iter().zip(scores).for_each(|(&at, score)| out[at] = score);
-    }
-    out
 }

@@ -2,27 +2,60 @@
 
 use crate::config::{Config, Task};
 use crate::error::Error;
-use crate::evaluate::Part;
 use semrank_core::{ActionId, Event, EventLog, EventLogBuilder, ItemId, Segment, UserId, narrow, segments};
-use semrank_data::{Dataset, Examples, FitScope, ItemColumn, Split, SplitKind, hash_dataset};
+use semrank_data::{Case, Dataset, Examples, FitScope, ItemColumn, Split, SplitKind, hash_dataset};
 use semrank_model::{Shape, TrainingData};
 use semrank_tokens::SemanticIds;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
+/// Which held-out cases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Used once, to report.
+    Test,
+    /// Used to choose the epoch and the blend: its figures flatter the model.
+    Validation,
+}
+
+impl Part {
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Test => "test",
+            Part::Validation => "validation",
+        }
+    }
+
+    /// Its cases.
+    pub fn cases(self, data: &Data) -> &[Case] {
+        self.of(&data.split)
+    }
+
+    /// Its cases in a split.
+    pub fn of(self, split: &Split) -> &[Case] {
+        match self {
+            Part::Test => &split.test,
+            Part::Validation => &split.validation,
+        }
+    }
+}
+
 /// A data set, divided as the task says.
 #[derive(Debug)]
-pub(crate) struct Data {
-    pub(crate) dataset: Dataset,
+pub struct Data {
+    /// Items, users and events.
+    pub dataset: Dataset,
     /// Absolute.
-    pub(crate) path: PathBuf,
-    pub(crate) hash: String,
+    pub path: PathBuf,
+    /// Of the content, not of the place.
+    pub hash: String,
     /// Cases of the next-item task.
-    pub(crate) split: Split,
+    pub split: Split,
     /// Labelled rows, of the tasks that learn from them.
-    pub(crate) examples: Option<Examples>,
+    pub examples: Option<Examples>,
     /// What a fit may see.
-    pub(crate) scope: FitScope,
+    pub scope: FitScope,
     /// The time (ms UTC) at which items are taken, where they are not those of the end of the log.
     texts_at: Option<i64>,
     /// When each item may be shown; empty where nothing is known or the log has no times.
@@ -33,7 +66,10 @@ pub(crate) struct Data {
 
 impl Data {
     /// Opens and divides a data set.
-    pub(crate) fn open(path: &Path, config: &Config) -> Result<Data, Error> {
+    ///
+    /// # Errors
+    /// A folder that is no data set; one without examples, where the task learns from them.
+    pub fn open(path: &Path, config: &Config) -> Result<Data, Error> {
         let mut dataset = Dataset::open(path)?;
         let examples = match config.task {
             Task::Retrieval => None,
@@ -63,12 +99,18 @@ impl Data {
     }
 
     /// How many cases a part would have in another split.
-    pub(crate) fn cases_of(&self, part: Part, kind: SplitKind) -> Result<usize, Error> {
+    ///
+    /// # Errors
+    /// A data set that cannot be split so.
+    pub fn cases_of(&self, part: Part, kind: SplitKind) -> Result<usize, Error> {
         Ok(part.of(&Split::new(&self.dataset, kind)?).len())
     }
 
     /// Refuses what cannot be trained and tested.
-    pub(crate) fn check_size(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// [`Error::OneMoment`], [`Error::NoCasesInTime`], [`Error::TooSmall`].
+    pub fn check_size(&self) -> Result<(), Error> {
         if self.split.kind == SplitKind::Time && self.is_one_moment() {
             return Err(Error::OneMoment { dataset: self.dataset.meta.name.clone() });
         }
@@ -100,11 +142,7 @@ impl Data {
     }
 
     /// What training may see; `content` is `[items x width]` or empty.
-    pub(crate) fn training<'a>(
-        &'a self,
-        content: &'a [f32],
-        tokens: Option<&'a SemanticIds>,
-    ) -> TrainingData<'a> {
+    pub fn training<'a>(&'a self, content: &'a [f32], tokens: Option<&'a SemanticIds>) -> TrainingData<'a> {
         TrainingData {
             events: &self.dataset.events,
             train_ends: self.scope.ends(),
@@ -118,7 +156,7 @@ impl Data {
     }
 
     /// Items of a user's events of the target action before `end`, oldest first.
-    pub(crate) fn engaged(&self, user: UserId, end: usize) -> Vec<ItemId> {
+    pub fn engaged(&self, user: UserId, end: usize) -> Vec<ItemId> {
         let history = self.dataset.events.before(user, end);
         let target = self.dataset.target_action();
         let events = history.items.iter().zip(history.actions);
@@ -129,7 +167,7 @@ impl Data {
     }
 
     /// A log of one user who engaged with these items, oldest first, at the end of the data set's time.
-    pub(crate) fn log_of(&self, items: &[ItemId]) -> EventLog {
+    pub fn log_of(&self, items: &[ItemId]) -> EventLog {
         let action = self.dataset.target_action().unwrap_or(ActionId(0));
         let mut log = EventLogBuilder::default();
         for (at, &item) in items.iter().enumerate() {
@@ -140,7 +178,7 @@ impl Data {
     }
 
     /// What the data set fixes about a network.
-    pub(crate) fn shape(&self, content: usize) -> Shape {
+    pub fn shape(&self, content: usize) -> Shape {
         Shape {
             items: self.dataset.catalog.len(),
             content,
@@ -150,7 +188,7 @@ impl Data {
     }
 
     /// Whether items have texts.
-    pub(crate) fn has_text(&self) -> bool {
+    pub fn has_text(&self) -> bool {
         self.dataset.catalog.texts.iter().any(|column| column.values.iter().any(|text| !text.is_empty()))
     }
 
@@ -168,18 +206,21 @@ impl Data {
     }
 
     /// A further column of the items, taken at the time at which these are.
-    pub(crate) fn item_column(&self, name: &str) -> Result<ItemColumn, Error> {
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn item_column(&self, name: &str) -> Result<ItemColumn, Error> {
         let time = self.texts_at.unwrap_or(i64::MAX);
         Ok(ItemColumn::open(&self.path, &self.dataset, name, time)?.unwrap_or_default())
     }
 
     /// Head, torso, tail or new, one per item.
-    pub(crate) fn segments(&self) -> Vec<Segment> {
+    pub fn segments(&self) -> Vec<Segment> {
         segments(self.scope.counts(), |item| self.dataset.catalog.name(ItemId(narrow::index(item))))
     }
 
     /// Whether an item may be shown after the last event of the log.
-    pub(crate) fn active_now(&self, item: ItemId) -> bool {
+    pub fn active_now(&self, item: ItemId) -> bool {
         self.active.get(item.index()).is_none_or(|&(from, to)| from <= self.now && self.now < to)
     }
 }

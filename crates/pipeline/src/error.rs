@@ -1,44 +1,49 @@
-//! What can end a command, with the exit code and the advice that goes with it.
-//!
-//! Exit codes: 0 done, 1 an error of this list, 2 wrong usage (by clap), 130 interrupted.
+//! What can be wrong with a run, its data set or its settings, with the advice that goes with it.
 
-use crate::config::ConfigError;
-use std::path::PathBuf;
-use std::process::ExitCode;
+use crate::config::{ALL_SETTINGS, ConfigError};
+use std::path::{Path, PathBuf};
 
-/// Everything that ends a command early.
+/// Everything that ends work on a run early.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the messages beside them say what the fields are")]
+pub enum Error {
+    /// A data set.
     #[error(transparent)]
     Data(semrank_data::Error),
+    /// A file or folder.
     #[error(transparent)]
     Store(#[from] semrank_store::Error),
+    /// Settings that cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A setting outside of its limits.
     #[error(transparent)]
     Setting(#[from] semrank_model::SettingError),
+    /// Settings of hashed features.
     #[error(transparent)]
     Features(#[from] semrank_embed::hash::FeatureError),
+    /// An encoder.
     #[error(transparent)]
     Embed(#[from] semrank_embed::Error),
+    /// Semantic ids.
     #[error(transparent)]
     Tokens(#[from] semrank_tokens::Error),
+    /// An evaluation.
     #[error(transparent)]
     Evaluate(#[from] semrank_model::evaluate::EvaluateError),
+    /// A training of a next-item model.
     #[error(transparent)]
     Fit(#[from] semrank_model::FitError),
+    /// A training of a ranking task.
     #[error(transparent)]
     Diverged(#[from] semrank_model::pointwise::Diverged),
+    /// A file of a model or of features.
     #[error(transparent)]
     Artefact(#[from] semrank_model::artefact::Error),
+    /// A market that cannot be simulated.
     #[error(transparent)]
     Simulate(#[from] semrank_sim::Error),
-    /// The program `semrank-prep` cannot be started.
-    #[error("cannot start the program semrank-prep: {source}")]
-    NoPrep { source: std::io::Error },
-    /// The system refused.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io { action: &'static str, path: PathBuf, source: std::io::Error },
     /// A folder that is none of ours.
     #[error("{} is not a run folder: it has no {missing}", path.display())]
     NotARun { path: PathBuf, missing: &'static str },
@@ -57,12 +62,6 @@ pub(crate) enum Error {
     /// A run of another version of the format.
     #[error("{}: format version {got}, this semrank reads {expected}", path.display())]
     Version { path: PathBuf, got: u32, expected: u32 },
-    /// A user that the data set does not have.
-    #[error("the data set has no user `{user}`")]
-    UnknownUser { user: String, nearest: Option<String> },
-    /// An item that is not in the catalogue.
-    #[error("the data set has no item `{item}`")]
-    UnknownItem { item: String, nearest: Option<String> },
     /// Nobody has a target after a cut and a history before it.
     #[error(
         "divided by time, data set `{dataset}` has no validation or no test case: nobody has events before and after the cut"
@@ -92,9 +91,6 @@ pub(crate) enum Error {
     /// Events that cannot be divided by time.
     #[error("data set `{dataset}` cannot be divided by time: all events have the same time")]
     OneMoment { dataset: String },
-    /// A line that is no pair of a known user and a known item.
-    #[error("{}: line {line} {what}", path.display())]
-    BadPair { path: PathBuf, line: u64, what: String },
     /// Runs whose figures are not about the same cases.
     #[error("runs {first} and {other} cannot be compared: {first} {first_is}, {other} {other_is}")]
     NotComparable { first: String, first_is: String, other: String, other_is: String },
@@ -117,15 +113,15 @@ pub(crate) enum Error {
     /// A run of another task.
     #[error("run {} has the task {got}, this needs {expected}", run.display())]
     OtherTask { run: PathBuf, got: &'static str, expected: &'static str },
-    /// Ctrl-C.
+    /// The caller asked for it.
     #[error("interrupted")]
-    Interrupted { resume: Option<String> },
+    Interrupted,
 }
 
 impl From<semrank_data::Error> for Error {
     fn from(error: semrank_data::Error) -> Error {
         match error {
-            semrank_data::Error::Stopped => Error::Interrupted { resume: None },
+            semrank_data::Error::Stopped => Error::Interrupted,
             other => Error::Data(other),
         }
     }
@@ -133,38 +129,20 @@ impl From<semrank_data::Error> for Error {
 
 impl Error {
     /// For `map_err`: the system refused to do something with a path.
-    pub(crate) fn io(action: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Error {
-        let path = path.to_owned();
-        move |source| Error::Io { action, path, source }
-    }
-
-    /// An interrupt that names the command to go on with; other errors stay as they are.
-    pub(crate) fn resumed_by(self, command: &str) -> Error {
-        match self {
-            Error::Interrupted { .. } => Error::Interrupted { resume: Some(command.to_owned()) },
-            other => other,
-        }
-    }
-
-    /// The code to exit with.
-    pub(crate) fn exit_code(&self) -> ExitCode {
-        match self {
-            Error::Interrupted { .. } => ExitCode::from(semrank_console::interrupt::EXIT_CODE),
-            _ => ExitCode::from(1),
-        }
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
+        let error = semrank_store::Error::io(action, path);
+        move |source| error(source).into()
     }
 
     /// What to do about it.
-    pub(crate) fn help(&self) -> Option<String> {
+    pub fn help(&self) -> Option<String> {
         match self {
             Error::Data(error) => error.help(),
             Error::Config(error) => error.help(),
             Error::Setting(error) if error.key.starts_with("finetune.") => {
                 Some("`semrank finetune --help` lists the options with their defaults".into())
             }
-            Error::Setting(_) | Error::Features(_) => {
-                Some("`semrank config` prints every setting with its meaning and default".into())
-            }
+            Error::Setting(_) | Error::Features(_) => Some(ALL_SETTINGS.into()),
             Error::Evaluate(semrank_model::evaluate::EvaluateError::NotANumber { .. })
             | Error::Fit(semrank_model::FitError::Diverged { .. }) => {
                 Some("try a lower train.rate (or content.rate, where content is trained), or train.clip=1".into())
@@ -182,13 +160,6 @@ impl Error {
             }
             Error::Locked { .. } => Some("wait until it has ended, or choose another --out".into()),
             Error::Mismatch { help, .. } => Some((*help).to_owned()),
-            Error::UnknownUser { nearest, .. } => {
-                let meant = nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`? "));
-                Some(meant.unwrap_or_default() + "a user whom nobody has seen: --new-user, or --history with their items")
-            }
-            Error::UnknownItem { nearest, .. } => {
-                nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`?"))
-            }
             Error::NoCasesInTime { others, .. } => {
                 Some(format!("--set data.split=leave-one-out has {others} test cases"))
             }
@@ -235,29 +206,17 @@ impl Error {
             Error::ForeignIds { .. } => {
                 Some("--column names the column with the codes of an item, --item-id that of its id in the catalogue".into())
             }
-            Error::Interrupted { resume } => {
-                resume.as_ref().map(|command| format!("go on with the same result: {command}"))
-            }
             Error::NotComparable { .. } => {
                 Some("compare runs of one data set with one task and one way of splitting it: `semrank run --data DATASET` makes them".into())
             }
-            Error::BadPair { .. } => Some(
-                "a pair is a user and an item by the ids of the data set; --skip-unknown leaves out pairs of others".into(),
-            ),
             Error::Evaluate(semrank_model::evaluate::EvaluateError::UnwritableId { .. }) => {
                 Some("write the predictions to a .csv or a .parquet file, which hold every id".into())
             }
             Error::Embed(error) => error.help(),
-            Error::NoPrep { .. } => Some(
-                "put it beside semrank, or build it there: cargo build --release --package semrank-prep".into(),
-            ),
-            Error::Tokens(semrank_tokens::Error::Setting(_)) => {
-                Some("`semrank config` prints every setting with its meaning and default".into())
-            }
+            Error::Tokens(semrank_tokens::Error::Setting(_)) => Some(ALL_SETTINGS.into()),
             Error::Tokens(error) => error.help(),
-            Error::Io { source, .. } => semrank_store::io_help(source),
             Error::Store(error) => error.help(),
-            Error::Fit(_) | Error::Evaluate(_) | Error::Simulate(_) => None,
+            Error::Fit(_) | Error::Evaluate(_) | Error::Simulate(_) | Error::Interrupted => None,
         }
     }
 }

@@ -4,9 +4,8 @@
 //! beauty-run/
 //!   run.json                  data set (path, hash), seed, all settings
 //!   features/  tokens/  model/  report/    finished stages, each with manifest.json and timing.json
-//!   ids/                      published semantic ids, once `semrank tokens` was asked for them
-//!   tokens.html               what `semrank tokens report` found, once it was asked for
-//!   model.partial/            a training under way, for --resume
+//!   ids/                      published semantic ids, once they were asked for
+//!   model.partial/            a training under way, to resume
 //! ```
 
 use crate::config::Config;
@@ -20,27 +19,34 @@ use std::path::{Path, PathBuf};
 /// Version of the layout and of every JSON file of a run.
 pub(crate) const FORMAT: u32 = 1;
 
-const RUN: &str = "run.json";
+/// File of a folder that is a run.
+pub(crate) const RUN: &str = "run.json";
 const LOCK: &str = ".lock";
 
 /// The content of `run.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct RunFile {
-    pub(crate) format: u32,
-    pub(crate) semrank: String,
-    pub(crate) dataset: DatasetRef,
-    pub(crate) seed: u64,
-    pub(crate) config: Config,
+pub struct RunFile {
+    /// Version of the layout.
+    pub format: u32,
+    /// Version of the program that made it.
+    pub semrank: String,
+    /// What it was made from.
+    pub dataset: DatasetRef,
+    /// Of every random choice.
+    pub seed: u64,
+    /// All settings.
+    pub config: Config,
 }
 
 /// The data set of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct DatasetRef {
-    pub(crate) name: String,
+pub struct DatasetRef {
+    /// From its `dataset.toml`.
+    pub name: String,
     /// Absolute.
-    pub(crate) path: PathBuf,
+    pub path: PathBuf,
     /// Of the content, not of the place.
-    pub(crate) hash: String,
+    pub hash: String,
 }
 
 /// A folder that is a run, or is about to become one.
@@ -51,7 +57,7 @@ pub(crate) struct RunFolder {
 
 /// Held while a process works on a run; the system frees it when the process ends.
 #[derive(Debug)]
-pub(crate) struct Lock(#[allow(dead_code, reason = "held, never read")] Option<LockedFile>);
+pub struct Lock(#[allow(dead_code, reason = "held, never read")] Option<LockedFile>);
 
 impl RunFolder {
     /// A run folder at `path`, made if need be; refuses a folder that holds something else.

@@ -6,10 +6,10 @@ use semrank_tokens::SemanticIds;
 use std::path::Path;
 
 /// Its name in the folder of the stage.
-pub(super) const IDS: &str = "ids.safetensors";
+pub(crate) const IDS: &str = "ids.safetensors";
 
 /// Writes ids.
-pub(super) fn save_ids(path: &Path, ids: &SemanticIds) -> Result<(), ArtefactError> {
+pub(crate) fn save_ids(path: &Path, ids: &SemanticIds) -> Result<(), ArtefactError> {
     let codes: Vec<u32> = ids.values().iter().map(|&code| u32::from(code)).collect();
     let shape = [ids.levels() as u32, ids.codes() as u32];
     let tensors = [
@@ -23,7 +23,7 @@ pub(super) fn save_ids(path: &Path, ids: &SemanticIds) -> Result<(), ArtefactErr
 ///
 /// # Errors
 /// A file that is damaged or of another catalogue, a code that its level does not have.
-pub(super) fn load_ids(path: &Path, items: usize) -> Result<SemanticIds, ArtefactError> {
+pub(crate) fn load_ids(path: &Path, items: usize) -> Result<SemanticIds, ArtefactError> {
     let foreign = |what, got, expected| ArtefactError::Foreign { path: path.to_owned(), what, got, expected };
     let file = Checkpoint::open(path)?;
     let shape = file.read_u32("levels_codes", 2)?;

@@ -1,31 +1,32 @@
 //! Makes the content that a model trains with its ranker, if the settings say so.
 
-use super::Finished;
-use super::data::Data;
-use super::tokens::Content;
 use crate::config::{Config, ContentTraining};
-use crate::error::Error;
-use crate::output::note;
+use crate::data::Data;
+use crate::tokens::Content;
+use crate::{Context, Error};
 use semrank_embed::{Kept, Trainable};
+use semrank_model::artefact::Trained;
 use semrank_model::{Live, TextLayers};
+use std::path::Path;
 
 /// Opens the encoder whose layers are trained and runs its frozen layers; `None` where content stays frozen.
-pub(super) fn make(
+pub(crate) fn make(
     data: &Data,
     config: &Config,
     seed: u64,
     content: &Content,
+    context: &Context,
 ) -> Result<Option<Live>, Error> {
     let settings = &config.content;
     let Some((layers, rank)) = trained_layers(config) else { return Ok(None) };
     let Some(name) = settings.encoder.names().first().filter(|_| content.features.dim > 0) else {
-        note("model: no content to train, because items have no text, or the model reads none");
+        context.note("model: no content to train, because items have no text, or the model reads none");
         return Ok(None);
     };
     let encoder = Trainable::open(name, layers, settings.max_tokens)?;
-    note(&format!("model: frozen layers of {name}, texts of at most {} tokens", settings.max_tokens));
+    context.note(&format!("model: frozen layers of {name}, texts of at most {} tokens", settings.max_tokens));
     let kept = Kept::make(&encoder, &data.dataset.catalog, settings.kept_bytes, &settings.cache_dir())?;
-    note(&format!("model: {} MiB of their output are kept", kept.bytes() >> 20));
+    context.note(&format!("model: {} MiB of their output are kept", kept.bytes() >> 20));
     let live = settings.live(rank, config.train.clip);
     // The encoder that is trained stands first, so its columns do.
     let columns = 0..encoder.width();
@@ -47,9 +48,9 @@ fn trained_layers(config: &Config) -> Option<(Option<usize>, usize)> {
 ///
 /// # Errors
 /// What opening the encoder that training began with refuses; an encoder with other layers than then.
-pub(crate) fn trained_encoder(run: &Finished) -> Result<Option<Trainable>, Error> {
-    let settings = &run.config.content;
-    let (Some((layers, _)), Some(content)) = (trained_layers(&run.config), &run.model.content) else {
+pub fn trained_encoder(run: &Path, config: &Config, model: &Trained) -> Result<Option<Trainable>, Error> {
+    let settings = &config.content;
+    let (Some((layers, _)), Some(content)) = (trained_layers(config), &model.content) else {
         return Ok(None);
     };
     let Some(name) = settings.encoder.names().first() else { return Ok(None) };
@@ -57,7 +58,7 @@ pub(crate) fn trained_encoder(run: &Finished) -> Result<Option<Trainable>, Error
     let (got, expected) = (encoder.params().len(), content.params.len());
     if got != expected {
         return Err(Error::Mismatch {
-            path: run.folder().to_owned(),
+            path: run.to_owned(),
             what: format!("the number of trained parameters of {name}"),
             got: got.to_string(),
             expected: expected.to_string(),

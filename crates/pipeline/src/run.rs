@@ -1,112 +1,324 @@
-//! A run up to its semantic ids: the stages `features` and `tokens`, made or read.
-//!
-//! `semrank run` and `semrank train` go on from here; the verbs of `semrank tokens` need no more.
+//! A run: a folder with its stages. Opening it reads `run.json`; a stage is checked and read when it is first asked for.
 
-use super::data::Data;
-use super::folder::{DatasetRef, FORMAT, Lock, RunFile, RunFolder};
-use super::stage::{self, Done};
-use super::tokens::{self, Content};
-use super::{Job, features};
-use crate::config::Config;
-use crate::error::Error;
-use crate::interrupt;
-use semrank_embed::{ItemFeatures, Source};
-use semrank_model::artefact::load_features;
+use crate::config::{Config, Task};
+use crate::data::Data;
+use crate::features::{Features, features_of_others};
+use crate::folder::{DatasetRef, FORMAT, Lock, RunFile, RunFolder};
+use crate::live::trained_encoder;
+use crate::next_item::{Evaluation, Extra, ModelView, NextItem, Report};
+use crate::partial::Partial;
+use crate::stage::{self, Done, Pages, Stage, Timing};
+use crate::tokens::{Content, Tokens, quantised};
+use crate::{Context, Error};
+use semrank_embed::{ItemFeatures, Source, Trainable};
+use semrank_model::artefact::Trained;
 use semrank_tokens::SemanticIds;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The published ids of a run, beside its stages.
 const PUBLISHED: &str = "ids";
 
-/// A run up to its semantic ids, in memory.
-pub(crate) struct Tokenized {
-    pub(crate) data: Data,
-    pub(crate) config: Config,
-    pub(crate) seed: u64,
-    pub(crate) content: Content,
+/// A run folder, with those of its stages that were asked for in memory.
+pub struct Run {
+    folder: RunFolder,
+    file: RunFile,
+    /// Where the data set is now.
+    dataset: PathBuf,
+    data: OnceLock<Data>,
+    content: OnceLock<Content>,
     /// `features`, then `tokens`.
-    pub(crate) stages: Vec<Done>,
-    pub(super) folder: RunFolder,
+    content_stages: OnceLock<[Done; 2]>,
+    model: OnceLock<(Trained, Done)>,
+    report: OnceLock<Done>,
+    /// Held while stages are made.
+    _lock: Option<Lock>,
 }
 
-impl Tokenized {
-    /// Makes the two stages, or reads those that are unchanged.
-    pub(crate) fn make(job: &Job, data: Data) -> Result<(Tokenized, Lock), Error> {
-        let (folder, lock) = RunFolder::create(job.out)?;
-        folder.write(&run_file(job, &data))?;
-        let (features, features_done) = features::run(&folder, &data, &job.config, job.seed)?;
-        interrupt::check()?;
-        let from = (features, features_done.hash.as_str());
-        let (content, tokens_done) = tokens::run(&folder, &data, (&job.config, job.seed), from)?;
-        let (config, seed, stages) = (job.config.clone(), job.seed, vec![features_done, tokens_done]);
-        Ok((Tokenized { data, config, seed, content, stages, folder }, lock))
+impl Run {
+    /// A run folder at `out`, made if need be, with what is asked for written down; it is locked until the run is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Occupied`] where the folder holds something else, [`Error::Locked`] where another process works on it.
+    pub fn create(out: &Path, data: Data, config: Config, seed: u64) -> Result<Run, Error> {
+        let (folder, lock) = RunFolder::create(out)?;
+        let name = data.dataset.meta.name.clone();
+        let dataset = DatasetRef { name, path: data.path.clone(), hash: data.hash.clone() };
+        let semrank = env!("CARGO_PKG_VERSION").to_owned();
+        let file = RunFile { format: FORMAT, semrank, dataset, seed, config };
+        folder.write(&file)?;
+        let run = Run { _lock: Some(lock), ..Run::of(folder, file) };
+        let _ = run.data.set(data);
+        Ok(run)
     }
 
-    /// Reads the two stages of a run; its data set is looked for where it was, or at `moved_to`.
-    pub(crate) fn open(run: &Path, moved_to: Option<&Path>) -> Result<Tokenized, Error> {
-        let (folder, file) = RunFolder::open(run)?;
-        let data = Data::open(moved_to.unwrap_or(&file.dataset.path), &file.config)?;
-        if data.hash != file.dataset.hash {
-            return Err(Error::Mismatch {
+    /// An existing run; no stage is read yet.
+    ///
+    /// # Errors
+    /// [`Error::NotARun`], [`Error::Version`], settings that cannot be.
+    pub fn open(path: &Path) -> Result<Run, Error> {
+        let (folder, file) = RunFolder::open(path)?;
+        Ok(Run::of(folder, file))
+    }
+
+    fn of(folder: RunFolder, file: RunFile) -> Run {
+        Run {
+            folder,
+            dataset: file.dataset.path.clone(),
+            file,
+            data: OnceLock::new(),
+            content: OnceLock::new(),
+            content_stages: OnceLock::new(),
+            model: OnceLock::new(),
+            report: OnceLock::new(),
+            _lock: None,
+        }
+    }
+
+    /// The same run, its data set looked for at `place`.
+    #[must_use]
+    pub fn with_dataset_at(self, place: &Path) -> Run {
+        Run { dataset: place.to_owned(), ..self }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What was asked for.
+    pub fn file(&self) -> &RunFile {
+        &self.file
+    }
+
+    /// All settings.
+    pub fn config(&self) -> &Config {
+        &self.file.config
+    }
+
+    /// Of every random choice.
+    pub fn seed(&self) -> u64 {
+        self.file.seed
+    }
+
+    /// What is predicted.
+    pub fn task(&self) -> Task {
+        self.config().task
+    }
+
+    /// Where a stage, or what stands beside the stages, is.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.folder.stage(name)
+    }
+
+    /// The finished stages that were made or read so far, in their order.
+    pub fn stages(&self) -> Vec<Done> {
+        let content = self.content_stages.get().into_iter().flatten();
+        let model = self.model.get().map(|(_, done)| done);
+        content.chain(model).chain(self.report.get()).cloned().collect()
+    }
+
+    /// Keeps other processes from working on the run until the lock is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Locked`].
+    pub fn lock(&self) -> Result<Lock, Error> {
+        self.folder.lock()
+    }
+
+    /// The data set.
+    ///
+    /// # Errors
+    /// One that cannot be read, [`Error::Mismatch`] where it is another one than that of the run.
+    pub fn data(&self) -> Result<&Data, Error> {
+        once(&self.data, || {
+            let data = Data::open(&self.dataset, self.config())?;
+            if data.hash == self.file.dataset.hash {
+                return Ok(data);
+            }
+            Err(Error::Mismatch {
                 path: data.path,
                 what: format!("data set `{}`", data.dataset.meta.name),
                 got: data.hash,
-                expected: file.dataset.hash,
+                expected: self.file.dataset.hash.clone(),
                 help: "it has changed since the run, or is another one: repeat `semrank run`, or name the right one with --data",
-            });
+            })
+        })
+    }
+
+    fn asked(&self) -> (&Config, u64) {
+        (self.config(), self.seed())
+    }
+
+    fn tokens_stage<'a>(&'a self, data: &'a Data, from: (&'a ItemFeatures, &'a str)) -> Tokens<'a> {
+        let ((config, seed), (features, features_hash)) = (self.asked(), from);
+        Tokens { data, config, seed, features, features_hash }
+    }
+
+    /// Makes the stages `features` and `tokens`, or reads those that are unchanged.
+    ///
+    /// # Errors
+    /// An encoder that cannot be opened, a text that it refuses, a full disk; [`Error::Interrupted`].
+    pub fn make_content(&self, context: &Context) -> Result<&Content, Error> {
+        let data = self.data()?;
+        let stage = Features::to_make(data, self.asked())?;
+        let (features, features_done) = stage::make(&self.folder, &stage, context, None)?;
+        context.check()?;
+        let stage = self.tokens_stage(data, (&features, &features_done.hash));
+        let (made, tokens_done) = stage::make(&self.folder, &stage, context, None)?;
+        let _ = self.content_stages.set([features_done, tokens_done]);
+        once(&self.content, || Ok(made.content(features)))
+    }
+
+    /// What the items' texts say, and their ids.
+    ///
+    /// # Errors
+    /// A stage that is missing, damaged or of something else.
+    pub fn content(&self) -> Result<&Content, Error> {
+        once(&self.content, || {
+            let data = self.data()?;
+            let (features, features_done) = self.read(&Features::to_read(data, self.asked()))?;
+            let stage = self.tokens_stage(data, (&features, &features_done.hash));
+            let (made, tokens_done) = self.read(&stage)?;
+            let _ = self.content_stages.set([features_done, tokens_done]);
+            Ok(made.content(features))
+        })
+    }
+
+    /// The same, out of the run.
+    pub(crate) fn take_content(&mut self) -> Result<Content, Error> {
+        self.content()?;
+        self.content.take().ok_or_else(|| Error::NoTokens { run: self.path().to_owned() })
+    }
+
+    /// Hashes of the stages `features` and `tokens`; empty before they were asked for.
+    pub(crate) fn content_hashes(&self) -> [&str; 2] {
+        self.content_stages.get().map_or(["", ""], |stages| stages.each_ref().map(|done| &*done.hash))
+    }
+
+    /// Checks a stage and reads it.
+    pub(crate) fn read<S: Stage>(&self, stage: &S) -> Result<(S::Output, Done), Error> {
+        let done = stage::check(&self.folder, stage)?;
+        Ok((stage.read(&self.folder.stage(S::ID))?, done))
+    }
+
+    /// Makes a stage, or reads it.
+    pub(crate) fn make<S: Stage>(
+        &self,
+        stage: &S,
+        context: &Context,
+        pages: Option<Pages<S::Output>>,
+    ) -> Result<(S::Output, Done), Error> {
+        stage::make(&self.folder, stage, context, pages)
+    }
+
+    fn model_stage<'a>(&'a self, data: &'a Data, content: &'a Content, resume: bool) -> NextItem<'a> {
+        let ((config, seed), hashes) = (self.asked(), self.content_hashes());
+        NextItem { data, config, seed, content, hashes, partial: self.partial(), resume }
+    }
+
+    /// Where the state of a training under way is kept.
+    pub(crate) fn partial(&self) -> PathBuf {
+        self.folder.partial()
+    }
+
+    /// Makes the stage `model` of `task=retrieval`, or reads it; `resume` goes on with a training that was interrupted.
+    ///
+    /// # Errors
+    /// Numbers that diverge, a full disk; [`Error::Interrupted`], with the state kept.
+    pub fn make_model(&self, resume: bool, context: &Context) -> Result<ModelView<'_>, Error> {
+        let (data, content) = (self.data()?, self.content()?);
+        let made = stage::make(&self.folder, &self.model_stage(data, content, resume), context, None)?;
+        Partial::remove(&self.partial());
+        once(&self.model, || Ok(made))?;
+        self.model()
+    }
+
+    /// The trained model of `task=retrieval`.
+    ///
+    /// # Errors
+    /// A run of another task; a stage that is missing, damaged or of something else.
+    pub fn model(&self) -> Result<ModelView<'_>, Error> {
+        let (data, content, config) = (self.data()?, self.content()?, self.config());
+        if self.task() != Task::Retrieval {
+            let (got, expected) = (self.task().name(), Task::Retrieval.name());
+            return Err(Error::OtherTask { run: self.path().to_owned(), got, expected });
         }
-        let (config, seed) = (file.config, file.seed);
-        let features_done = stage::check(&folder, &features::key(&data, &config, seed))?;
-        let tokens_done = stage::check(&folder, &tokens::key(&data, &config, seed, &features_done.hash))?;
-        let features = load_features(&folder.stage("features"), data.dataset.catalog.len())?;
-        let content = tokens::open(&folder, &data, features)?;
-        let stages = vec![features_done, tokens_done];
-        Ok(Tokenized { data, config, seed, content, stages, folder })
+        let (model, _) = once(&self.model, || self.read(&self.model_stage(data, content, false)))?;
+        Ok(ModelView { data, config, content, model })
+    }
+
+    /// Makes the stage `report` of `task=retrieval`, or reads it; `extra` rows and `pages` are put beside the figures.
+    ///
+    /// # Errors
+    /// Scores that are no numbers; what `pages` refuses; [`Error::Interrupted`].
+    pub fn make_report(
+        &self,
+        extra: &[Extra],
+        pages: Pages<Evaluation>,
+        context: &Context,
+    ) -> Result<Evaluation, Error> {
+        let ModelView { data, config, content, model } = self.model()?;
+        let stages = self.stages();
+        let stages = stages.iter().filter(|done| done.stage != Report::ID);
+        let stages = stages.map(|done| (done.stage, done.hash.as_str())).collect();
+        let stage = Report { data, config, seed: self.seed(), content, model, extra, stages };
+        let (evaluation, done) = stage::make(&self.folder, &stage, context, Some(pages))?;
+        let _ = self.report.set(done);
+        Ok(evaluation)
+    }
+
+    /// Times and counts of the training; none before the model was asked for.
+    pub fn training(&self) -> Option<&Timing> {
+        self.model.get().map(|(_, done)| &done.timing)
+    }
+
+    /// Seconds of training and validation.
+    pub fn train_seconds(&self) -> f64 {
+        self.training().and_then(|timing| timing.parts.get("train")).copied().unwrap_or(0.0)
+    }
+
+    /// The encoder that the run trained, as it was in the epoch that was kept; `None` where none was trained.
+    ///
+    /// # Errors
+    /// As for [`Run::model`]; an encoder that has changed since.
+    pub fn trained_encoder(&self) -> Result<Option<Trainable>, Error> {
+        trained_encoder(self.path(), self.config(), self.model()?.model)
     }
 
     /// The ids of the catalogue.
     ///
     /// # Errors
     /// [`Error::NoTokens`] where items have no content, or are too few.
-    pub(crate) fn ids(&self) -> Result<&SemanticIds, Error> {
-        self.content.tokens.as_ref().ok_or_else(|| Error::NoTokens { run: self.folder().to_owned() })
+    pub fn ids(&self) -> Result<&SemanticIds, Error> {
+        self.content()?.tokens.as_ref().ok_or_else(|| Error::NoTokens { run: self.path().to_owned() })
     }
 
     /// The vectors to quantise of items that are not in the catalogue.
-    pub(crate) fn vectors_of(&self, items: &dyn Source) -> Result<ItemFeatures, Error> {
-        let features = features::of_others(&self.data, &self.config, self.seed, items)?;
-        tokens::quantised(&self.codebook(), &self.content, features)
-    }
-
-    /// Ids of the catalogue's items, in order.
-    pub(crate) fn names(&self) -> Vec<&str> {
-        self.data.dataset.catalog.ids.names().collect()
-    }
-
-    /// The run folder.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+    ///
+    /// # Errors
+    /// What an encoder refuses.
+    pub fn vectors_of(&self, items: &dyn Source, context: &Context) -> Result<ItemFeatures, Error> {
+        let features = features_of_others(self.data()?, self.asked(), items, context)?;
+        quantised(&self.codebook(), self.content()?, features)
     }
 
     /// The folder with the frozen codebook.
-    pub(crate) fn codebook(&self) -> PathBuf {
-        self.folder.stage(tokens::STAGE)
+    pub fn codebook(&self) -> PathBuf {
+        self.folder.stage(Tokens::ID)
     }
 
     /// The folder of the published ids; absent until they are asked for.
-    pub(crate) fn published(&self) -> PathBuf {
+    pub fn published(&self) -> PathBuf {
         self.folder.stage(PUBLISHED)
-    }
-
-    /// Keeps other processes from working on the run until the lock is dropped.
-    pub(crate) fn lock(&self) -> Result<Lock, Error> {
-        self.folder.lock()
     }
 }
 
-fn run_file(job: &Job, data: &Data) -> RunFile {
-    let dataset =
-        DatasetRef { name: data.dataset.meta.name.clone(), path: data.path.clone(), hash: data.hash.clone() };
-    let semrank = env!("CARGO_PKG_VERSION").to_owned();
-    RunFile { format: FORMAT, semrank, dataset, seed: job.seed, config: job.config.clone() }
+/// The value of a cell, made by `make` where it is empty.
+fn once<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T, Error>) -> Result<&T, Error> {
+    if let Some(value) = cell.get() {
+        return Ok(value);
+    }
+    let made = make()?;
+    Ok(cell.get_or_init(|| made))
 }

@@ -25,6 +25,14 @@ pub enum Error {
         /// What it may be.
         expected: String,
     },
+    /// A `--set` that cannot be used.
+    #[error("--set {text}: {reason}")]
+    Set {
+        /// As given.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A column with a value that cannot be.
     #[error("{}: column `{column}` has {got}, expected {expected}", path.display())]
     Column {
@@ -174,7 +182,7 @@ impl Error {
             ),
             Error::Memory { memory_mb, .. } => Some(format!("try --memory-mb {}", memory_mb * 2)),
             Error::Io { source, .. } => semrank_store::io_help(source),
-            Error::Stopped | Error::Setting { .. } | Error::Query { .. } => None,
+            Error::Stopped | Error::Setting { .. } | Error::Set { .. } | Error::Query { .. } => None,
         }
     }
 

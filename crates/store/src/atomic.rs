@@ -112,9 +112,7 @@ fn parent(path: &Path) -> &Path {
 }
 
 fn stage_prefix(target: &Path) -> Result<OsString, Error> {
-    let name = target
-        .file_name()
-        .ok_or_else(|| Error::NoName { path: target.to_owned() })?;
+    let name = target.file_name().ok_or_else(|| Error::NoName { path: target.to_owned() })?;
     let mut prefix = OsString::from(".");
     prefix.push(name);
     prefix.push(".partial-");

@@ -4,6 +4,7 @@
 //! - [`LockedFile`] holds a lock until it is dropped or its process ends.
 //! - [`hash_file`] and [`hash_tree`] are content hashes (BLAKE3, hex).
 //! - [`read_json`] and [`write_json`] are for files that people may look into, [`sealed`] for those that know their own hash.
+//! - [`resources`] tells what the process has used.
 //!
 //! This crate knows nothing of events and models.
 
@@ -13,6 +14,7 @@ mod hash;
 mod json;
 mod lock;
 mod partial_file;
+pub mod resources;
 pub mod sealed;
 
 pub use atomic::{StagedDir, settle, write_atomically};

@@ -1,14 +1,14 @@
 //! A comparison of probabilities for people: worth and cost, then differences with their intervals.
 
-use super::{Comparison, Difference, Differences, Probabilities, Worth};
+use semrank_pipeline::comparison::{Difference, Differences, Probabilities, ProbabilityComparison, Worth};
 use std::fmt::Write;
 
 /// Names with their figures.
 type Shown<'a> = [(String, &'a Probabilities)];
 
 /// All tables.
-pub(in crate::compare) fn tables(comparison: &Comparison) -> String {
-    let Comparison { dataset, task, split, .. } = comparison;
+pub(super) fn tables(comparison: &ProbabilityComparison) -> String {
+    let ProbabilityComparison { dataset, task, split, .. } = comparison;
     let mut out = format!("{dataset}, {task} of {split}\n");
     if !comparison.groups.is_empty() {
         let _ = writeln!(out, "\nmedians over seeds");

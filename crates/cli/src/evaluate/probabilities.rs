@@ -1,8 +1,7 @@
 //! An evaluation of probabilities as a table for people.
 
-use super::evaluation::PointwiseEvaluation;
-use super::measure::Measured;
 use semrank_core::pointwise::Scores;
+use semrank_pipeline::response::{Measured, PointwiseEvaluation};
 
 const HEADS: [&str; 7] = ["rows", "rate", "AUC", "UAUC", "PR-AUC", "NE", "calib"];
 const LEGEND: &str = "\
@@ -15,7 +14,7 @@ calibration error are in --json and on the page.
 const NAME: usize = 31;
 
 /// The whole table.
-pub(super) fn text(evaluation: &PointwiseEvaluation) -> String {
+pub(crate) fn text(evaluation: &PointwiseEvaluation) -> String {
     let PointwiseEvaluation { dataset, task, split, measured, calibrated, warnings, .. } = evaluation;
     let mut out = format!("{dataset}: {task} of {split} ({calibrated})\n") + &left_out(evaluation);
     out.extend(warnings.iter().map(|warning| format!("warning: {warning}\n")));

@@ -1,10 +1,10 @@
 //! An evaluation for people: one table a protocol, one by segment, and what was chosen on validation.
 
-use super::Evaluation;
 use semrank_core::Segment;
 use semrank_data::SplitKind;
 use semrank_model::evaluate::Protocol;
 use semrank_model::{Blend, Prior, SeenPolicy};
+use semrank_pipeline::next_item::Evaluation;
 use std::fmt::Write;
 
 /// All tables.

@@ -1,10 +1,8 @@
 //! Recommendations and histories for people.
 
-use super::Recommendation;
-use super::score::Source;
-use crate::run::kind;
 use semrank_core::History;
 use semrank_data::Dataset;
+use semrank_pipeline::next_item::{Interest, Recommendation, Source, kind};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -43,6 +41,20 @@ pub(crate) fn events(events: &[PastEvent]) -> String {
     for event in events {
         let PastEvent { item, text, kind, action, when } = event;
         let _ = writeln!(out, "   - {} {} {when}", label(text, item, kind), action);
+    }
+    out
+}
+
+/// Interests as lines.
+pub(crate) fn interests(interests: &[Interest]) -> String {
+    let mut out = String::from("interests\n");
+    for Interest { label, share, events, ads, items } in interests {
+        let ads = if *ads > 0 { format!(", {ads} of ads") } else { String::new() };
+        let (percent, label, items) = (share * 100.0, label.join(", "), items.join(", "));
+        let _ = writeln!(out, "  {percent:>3.0} %  {label}  ({events} events{ads}; nearest: {items})");
+    }
+    if interests.is_empty() {
+        out += "  none: no item engaged with has a text\n";
     }
     out
 }

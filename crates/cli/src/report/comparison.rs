@@ -2,12 +2,12 @@
 
 use super::charts::{Bars, Labelled, Series, WIDE, bars};
 use super::frame::swatch;
+use super::layout::{card_list, page, section};
 use super::scatter::{Point, Scatter, scatter};
 use super::tables::{self, Row, heads, table};
 use super::text::{UNKNOWN, count, escape, fixed, metric, seconds};
-use super::{card_list, page, section};
-use crate::compare::{Comparison, Figures, Group, Quality};
 use semrank_core::Segment;
+use semrank_pipeline::comparison::{Comparison, Figures, Group, Quality};
 
 const MIB: f64 = 1024.0 * 1024.0;
 /// As many ways as there are colours.

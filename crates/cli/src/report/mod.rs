@@ -10,8 +10,9 @@
 //! | `tokens` | the page on semantic ids |
 //! | `comparison`, `probabilities` | the page on several runs, of retrieval and of ranking tasks |
 //! | `charts`, `scatter`, `profile`, `frame` | line chart, grouped bars, points and sorted thin bars as SVG |
+//! | `layout` | the page around its content: sections and cards |
 //! | `tables` | results, segments, training, facts |
-//! | `pointwise` | the page of a ranking task |
+//! | `pointwise` | the page of a ranking task; `ranking` is its content |
 //! | `people` | users' histories beside their recommendations |
 //! | `text` | escaping and numbers |
 //!
@@ -23,10 +24,12 @@ mod charts;
 mod comparison;
 mod content;
 mod frame;
+mod layout;
 mod people;
 mod pointwise;
 mod probabilities;
 mod profile;
+mod ranking;
 mod scatter;
 mod tables;
 #[cfg(test)]
@@ -40,25 +43,16 @@ pub(crate) use content::{
 };
 pub(crate) use pointwise::render as render_pointwise;
 pub(crate) use probabilities::render as render_probabilities;
+pub(crate) use ranking::{Example, Facts, PointwiseReport};
 pub(crate) use tokens::render as render_tokens;
 
 use charts::{Bars, Labelled, Lines, Series, WIDE};
+use layout::{METRICS, card_list, page, section};
 use semrank_core::RankSummary;
 use text::{count, escape, metric, seconds, signed_percent};
 
 /// The protocol that headlines and charts show.
 const PROTOCOL: &str = "strict";
-
-/// One of the metrics of a summary, with the name people know it by.
-type Metric = (&'static str, fn(&RankSummary) -> f64);
-
-const METRICS: [Metric; 5] = [
-    ("recall@5", |m| m.recall_5),
-    ("recall@10", |m| m.recall_10),
-    ("ndcg@5", |m| m.ndcg_5),
-    ("ndcg@10", |m| m.ndcg_10),
-    ("mrr", |m| m.mrr),
-];
 
 /// The whole page.
 pub(crate) fn render(report: &Report) -> String {
@@ -74,36 +68,11 @@ pub(crate) fn render(report: &Report) -> String {
     page(&report.title, &report.subtitle, &body, &report.footer)
 }
 
-/// A page around its content, which is HTML; the other parts are texts.
-fn page(title: &str, lead: &str, body: &str, footer: &str) -> String {
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>\n{style}</style>\n\
-         </head>\n<body>\n<header>\n<p class=\"brand\">semrank</p>\n<h1>{title}</h1>\n<p class=\"lead\">{lead}</p>\n\
-         </header>\n<main>\n{body}</main>\n<footer>{footer}</footer>\n</body>\n</html>\n",
-        title = escape(title),
-        lead = escape(lead),
-        style = include_str!("style.css"),
-        footer = escape(footer),
-    )
-}
-
 fn tokens_link(link: &TokensLink) -> String {
     format!(
         "<p class=\"link\">Semantic ids: {}. <a href=\"{}\">What the codes mean</a></p>\n",
         escape(&link.summary),
         escape(&link.page)
-    )
-}
-
-/// A section, or nothing where there is nothing to show.
-fn section(id: &str, heading: &str, body: &str) -> String {
-    if body.is_empty() {
-        return String::new();
-    }
-    format!(
-        "<section id=\"{id}\" aria-labelledby=\"{id}-h\">\n<h2 id=\"{id}-h\">{heading}</h2>\n{body}</section>\n"
     )
 }
 
@@ -124,20 +93,6 @@ fn cards(report: &Report) -> String {
         ));
     }
     card_list(&cards)
-}
-
-/// Figures in cards: name, value, remark.
-fn card_list(cards: &[(&str, String, String)]) -> String {
-    let cards: String = cards
-        .iter()
-        .map(|(name, value, note)| {
-            let note = escape(note);
-            format!(
-                "<div class=\"card\"><dt>{name}</dt><dd>{value}</dd><dd class=\"note\">{note}</dd></div>\n"
-            )
-        })
-        .collect();
-    if cards.is_empty() { cards } else { format!("<dl class=\"cards\">\n{cards}</dl>\n") }
 }
 
 /// The model against the best baseline in one metric.

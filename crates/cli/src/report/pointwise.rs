@@ -1,11 +1,13 @@
 //! `report.html` of a ranking task: what the probabilities are worth, how reliable they are, how training went.
 
 use super::charts::{Lines, Series, lines};
+use super::layout::{card_list, page, section};
+use super::tables;
 use super::tables::{Row, heads, notes, table};
 use super::text::{count, escape, fixed, isolate, metric};
-use super::{card_list, page, section, tables};
-use crate::run::{Example, Measured, PointwiseReport};
+use super::{Example, PointwiseReport};
 use semrank_core::pointwise::Scores;
+use semrank_pipeline::response::Measured;
 
 /// The whole page.
 pub(crate) fn render(report: &PointwiseReport) -> String {

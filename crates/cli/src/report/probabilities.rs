@@ -1,9 +1,9 @@
 //! `compare.html` of ranking runs: what their probabilities are worth, and which differences are real.
 
+use super::layout::{page, section};
 use super::tables::{Row, heads, table};
 use super::text::{UNKNOWN, count, escape, fixed, metric, seconds};
-use super::{page, section};
-use crate::compare::{Difference, Differences, Probabilities, ProbabilityComparison, Worth};
+use semrank_pipeline::comparison::{Difference, Differences, Probabilities, ProbabilityComparison, Worth};
 
 /// Names with their figures.
 type Shown<'a> = [(String, &'a Probabilities)];

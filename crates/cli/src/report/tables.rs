@@ -1,7 +1,8 @@
 //! The page's tables: rows of numbers in, HTML with captions and header cells out.
 
+use super::layout::METRICS;
 use super::text::{count, escape, fixed, metric, seconds};
-use super::{DatasetFacts, Epoch, METRICS, ResultRow};
+use super::{DatasetFacts, Epoch, ResultRow};
 use semrank_core::RankSummary;
 
 /// Cells are HTML; the first of a row is its header. A row marked best is highlighted.

@@ -1,38 +1,25 @@
 //! The content of `report.html`: training curve, model beside baselines, segments, and a few users with what they are
 //! recommended.
 
-use super::Finished;
-use crate::config::Config;
-use crate::error::Error;
-use crate::evaluate::{Evaluation, policy};
-use crate::recommend::{Recommendation, Recommender, when};
+use crate::evaluate::policy;
+use crate::recommend::when;
 use crate::report::{DatasetFacts, Epoch, Past, Recommended, Report, ResultRow, SegmentFacts, UserExample};
-use semrank_core::{ItemId, Kind, RankSummary, Segment};
+use semrank_core::{ItemId, Kind, Segment};
 use semrank_data::{Case, SplitKind};
 use semrank_model::evaluate::{self as metrics, Query};
-use serde::Serialize;
+use semrank_pipeline::config::Config;
+use semrank_pipeline::next_item::{Evaluation, Extra, ModelView, Recommendation, Recommender, kind};
+use semrank_pipeline::{Data, Done, Error, Run};
 
 /// Users shown, and how much of them.
 const USERS: usize = 6;
 const SHOWN_EVENTS: usize = 8;
 const SHOWN_ITEMS: usize = 8;
 
-/// A row of the results that comes from outside, such as an oracle's.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Extra {
-    /// Its name.
-    pub(crate) name: String,
-    /// Over all test cases, strict.
-    pub(crate) metrics: RankSummary,
-}
-
 /// The page of a run.
-pub(super) fn content(
-    finished: &Finished,
-    evaluation: &Evaluation,
-    extra: &[Extra],
-) -> Result<Report, Error> {
-    let facts = &finished.model.facts;
+pub(super) fn content(run: &Run, evaluation: &Evaluation, extra: &[Extra]) -> Result<Report, Error> {
+    let (view, stages) = (run.model()?, run.stages());
+    let facts = &view.model.facts;
     let mut rows: Vec<ResultRow> = evaluation.rows.iter().map(row).collect();
     rows.extend(extra.iter().map(|extra| ResultRow {
         name: extra.name.clone(),
@@ -47,17 +34,17 @@ pub(super) fn content(
         notes.push(format!("{} targets have no history and are left out.", evaluation.without_history));
     }
     Ok(Report {
-        title: finished.data.dataset.meta.name.clone(),
+        title: view.data.dataset.meta.name.clone(),
         subtitle: "A sequence model over ids and texts, beside rankers with almost nothing to learn.".into(),
         footer: format!("semrank {}", env!("CARGO_PKG_VERSION")),
-        dataset: dataset(finished),
-        settings: settings(finished),
-        curve: facts.curve.iter().enumerate().map(|(at, epoch)| curve(finished, at, epoch)).collect(),
+        dataset: dataset(view.data),
+        settings: settings(run),
+        curve: facts.curve.iter().enumerate().map(|(at, epoch)| curve(&stages, at, epoch)).collect(),
         best_epoch: (facts.best_epoch > 0).then_some(facts.best_epoch as usize),
         rows,
         tokens: None,
-        users: examples(finished)?,
-        timings: timings(finished),
+        users: examples(view)?,
+        timings: timings(&stages),
         notes,
     })
 }
@@ -75,8 +62,8 @@ fn row(row: &metrics::ResultRow) -> ResultRow {
     }
 }
 
-fn curve(finished: &Finished, at: usize, epoch: &semrank_model::EpochReport) -> Epoch {
-    let times = finished.stages.iter().find_map(|done| done.timing.epochs.get(at));
+fn curve(stages: &[Done], at: usize, epoch: &semrank_model::EpochReport) -> Epoch {
+    let times = stages.iter().find_map(|done| done.timing.epochs.get(at));
     Epoch {
         epoch: epoch.epoch as usize,
         train_loss: epoch.loss,
@@ -86,9 +73,9 @@ fn curve(finished: &Finished, at: usize, epoch: &semrank_model::EpochReport) -> 
     }
 }
 
-fn dataset(finished: &Finished) -> DatasetFacts {
-    let (dataset, split) = (&finished.data.dataset, &finished.data.split);
-    let segments = finished.data.segments();
+fn dataset(data: &Data) -> DatasetFacts {
+    let (dataset, split) = (&data.dataset, &data.split);
+    let segments = data.segments();
     let facts = |segment: &Segment| SegmentFacts {
         name: segment.name().into(),
         items: segments.iter().filter(|of| *of == segment).count(),
@@ -108,7 +95,7 @@ fn dataset(finished: &Finished) -> DatasetFacts {
     }
 }
 
-fn settings(finished: &Finished) -> Vec<(String, String)> {
+fn settings(run: &Run) -> Vec<(String, String)> {
     let keys = [
         ("model", "dim"),
         ("model", "blocks"),
@@ -120,7 +107,7 @@ fn settings(finished: &Finished) -> Vec<(String, String)> {
         ("train", "rate"),
         ("features", "dim"),
     ];
-    shown_settings(&finished.config, finished.seed, &keys)
+    shown_settings(run.config(), run.seed(), &keys)
 }
 
 /// The seed and some settings, given by section and key, as a page shows them.
@@ -134,11 +121,11 @@ pub(super) fn shown_settings(config: &Config, seed: u64, keys: &[(&str, &str)]) 
     std::iter::once(seed).chain(keys.iter().map(value)).collect()
 }
 
-fn timings(finished: &Finished) -> Vec<(String, f64)> {
+fn timings(stages: &[Done]) -> Vec<(String, f64)> {
     let mut out = Vec::new();
-    for done in &finished.stages {
+    for done in stages {
         if done.timing.parts.is_empty() {
-            out.push((done.stage.clone(), done.timing.seconds));
+            out.push((done.stage.to_owned(), done.timing.seconds));
         }
         out.extend(done.timing.parts.iter().map(|(part, seconds)| (part.clone(), *seconds)));
     }
@@ -146,15 +133,15 @@ fn timings(finished: &Finished) -> Vec<(String, f64)> {
 }
 
 /// Test users spread evenly over all of them.
-fn examples(finished: &Finished) -> Result<Vec<UserExample>, Error> {
-    let cases = &finished.data.split.test;
+fn examples(view: ModelView) -> Result<Vec<UserExample>, Error> {
+    let cases = &view.data.split.test;
     let step = (cases.len() / USERS).max(1);
-    let recommender = Recommender::new(finished);
-    cases.iter().step_by(step).take(USERS).map(|case| example(finished, &recommender, case)).collect()
+    let recommender = Recommender::new(view);
+    cases.iter().step_by(step).take(USERS).map(|case| example(view.data, &recommender, case)).collect()
 }
 
-fn example(finished: &Finished, recommender: &Recommender, case: &Case) -> Result<UserExample, Error> {
-    let dataset = &finished.data.dataset;
+fn example(data: &Data, recommender: &Recommender, case: &Case) -> Result<UserExample, Error> {
+    let dataset = &data.dataset;
     let history = dataset.events.before(case.user, case.end).last(SHOWN_EVENTS);
     let past = |at: usize| {
         let item = history.items[at];
@@ -196,13 +183,5 @@ fn recommended(found: Recommendation, target: ItemId) -> Recommended {
         kind: found.kind.into(),
         score: f64::from(found.score),
         sources,
-    }
-}
-
-/// The word for a kind.
-pub(crate) fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Organic => "organic",
-        Kind::Ad => "ad",
     }
 }

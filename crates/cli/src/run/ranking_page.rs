@@ -1,47 +1,44 @@
 //! What the page of a ranking task says beside its figures: the data, the settings, and the rows with the highest predictions.
 
-use super::super::page::shown_settings;
-use super::Prepared;
-use super::scores::ScoredRows;
+use super::page::shown_settings;
+use super::pages::{REPORT_PAGE, write_page};
 use crate::recommend::when;
+use crate::report::{self, Example, Facts, PointwiseReport};
 use semrank_data::Part;
+use semrank_model::pointwise::PointwiseFacts;
+use semrank_pipeline::response::{Found, Inputs, ScoredRows};
+use semrank_pipeline::{Done, Error};
+use std::path::Path;
 
 /// Rows shown.
 const SHOWN: usize = 12;
 
-/// The facts of one run.
-#[derive(Debug)]
-pub(crate) struct Facts {
-    /// Name and value.
-    pub(crate) data: Vec<(String, String)>,
-    /// Name and value.
-    pub(crate) settings: Vec<(String, String)>,
-    /// The measured rows with the highest predictions, one per user.
-    pub(crate) examples: Vec<Example>,
+/// Writes the page into a folder; `stages` are those before.
+pub(super) fn write(
+    inputs: &Inputs,
+    model: &PointwiseFacts,
+    (found, stages): (&Found, &[Done]),
+    dir: &Path,
+) -> Result<(), Error> {
+    let content = PointwiseReport {
+        evaluation: &found.evaluation,
+        curve: &model.curve,
+        days: &model.days,
+        facts: Facts {
+            data: data(inputs),
+            settings: settings(inputs),
+            examples: examples(inputs, &found.scores.all),
+        },
+        timings: stages.iter().map(|done| (done.stage.to_owned(), done.timing.seconds)).collect(),
+    };
+    write_page(&dir.join(REPORT_PAGE), &report::render_pointwise(&content))
 }
 
-/// A row with its prediction.
-#[derive(Debug)]
-pub(crate) struct Example {
-    pub(crate) user: String,
-    pub(crate) item: String,
-    pub(crate) text: String,
-    pub(crate) when: String,
-    pub(crate) score: f64,
-    pub(crate) label: bool,
-}
-
-impl Facts {
-    pub(super) fn of(prepared: &Prepared, measured: &ScoredRows) -> Facts {
-        Facts { data: data(prepared), settings: settings(prepared), examples: examples(prepared, measured) }
-    }
-}
-
-fn data(prepared: &Prepared) -> Vec<(String, String)> {
-    let (dataset, examples) = (&prepared.data.dataset, &prepared.examples);
+fn data(inputs: &Inputs) -> Vec<(String, String)> {
+    let (dataset, examples) = (&inputs.data.dataset, inputs.examples);
     let mut out = vec![
         ("data set".into(), dataset.meta.name.clone()),
-        ("content hash".into(), prepared.data.hash.clone()),
+        ("content hash".into(), inputs.data.hash.clone()),
         ("users".into(), examples.user_names.len().to_string()),
         ("items".into(), dataset.catalog.len().to_string()),
         ("events in histories".into(), dataset.events.len().to_string()),
@@ -60,7 +57,7 @@ fn data(prepared: &Prepared) -> Vec<(String, String)> {
 }
 
 /// The seed, and what a reader wants to know first; the run's manifest has everything.
-fn settings(prepared: &Prepared) -> Vec<(String, String)> {
+fn settings(inputs: &Inputs) -> Vec<(String, String)> {
     let keys = [
         ("content", "encoder"),
         ("model", "content"),
@@ -69,11 +66,11 @@ fn settings(prepared: &Prepared) -> Vec<(String, String)> {
         ("pointwise", "rate"),
         ("train", "delay"),
     ];
-    shown_settings(&prepared.config, prepared.seed, &keys)
+    shown_settings(inputs.config(), inputs.seed(), &keys)
 }
 
-fn examples(prepared: &Prepared, measured: &ScoredRows) -> Vec<Example> {
-    let (dataset, examples) = (&prepared.data.dataset, &prepared.examples);
+fn examples(inputs: &Inputs, measured: &ScoredRows) -> Vec<Example> {
+    let (dataset, examples) = (&inputs.data.dataset, inputs.examples);
     let mut order: Vec<usize> = (0..measured.rows.len()).collect();
     order.sort_by(|&a, &b| measured.scores[b].total_cmp(&measured.scores[a]).then(a.cmp(&b)));
     let mut seen = std::collections::BTreeSet::new();

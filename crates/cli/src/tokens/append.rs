@@ -3,14 +3,16 @@
 //! Texts become vectors by the run's own encoders and tower, and ids by its frozen codebook. Wherever it is killed, all new
 //! items have an id afterwards or none has.
 
-use super::published::{open, published};
 use crate::error::Error;
 use crate::output::{self, note};
-use crate::run::{OpenArgs, Tokenized};
+use crate::progress::Console;
+use crate::run::OpenArgs;
 use clap::Args;
 use semrank_data::import::TextColumns;
-use semrank_store::write_atomically;
 use semrank_embed::{Source, TextFile, check_id};
+use semrank_pipeline::Data;
+use semrank_pipeline::ids::{open, published};
+use semrank_store::write_atomically;
 use semrank_tokens::{Appended, Generation, Rows};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -55,17 +57,17 @@ struct Summary<'a> {
 }
 
 /// Appends what the arguments say.
-pub(crate) fn append(args: &AppendArgs) -> Result<(), Error> {
+pub(crate) fn append(args: &AppendArgs, console: &Console) -> Result<(), Error> {
     let started = Instant::now();
-    let run = args.from.tokenized()?;
+    let run = args.from.open()?;
     run.ids()?;
-    let source = source(args, &run);
+    let source = source(args, run.data()?);
     let names = names(&source)?;
-    let vectors = run.vectors_of(&source)?;
+    let vectors = run.vectors_of(&source, &console.context())?;
     let _lock = run.lock()?;
     let mut generation = match &args.generation {
         Some(dir) => open(dir)?,
-        None => published(&run)?,
+        None => published(&run, &console.context())?,
     };
     let rows = Rows::new(&vectors.values, vectors.dim);
     let appended = generation.append(&names, &rows, &vectors.fingerprint)?;
@@ -84,8 +86,8 @@ pub(crate) fn append(args: &AppendArgs) -> Result<(), Error> {
     if args.json { output::json(&summary) } else { output::text(&summary.text()) }
 }
 
-fn source(args: &AppendArgs, run: &Tokenized) -> TextFile {
-    let usual = &run.data.dataset.meta.text;
+fn source(args: &AppendArgs, data: &Data) -> TextFile {
+    let usual = &data.dataset.meta.text;
     let text = args.text.as_ref().unwrap_or(usual);
     if text != usual {
         note(&format!(

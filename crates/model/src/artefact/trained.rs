@@ -6,8 +6,8 @@ use crate::{
     Shape, SimilarContent, Terms, TrainedContent,
 };
 use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
-use semrank_tokens::SemanticIds;
 use semrank_store::{read_json, write_json};
+use semrank_tokens::SemanticIds;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 

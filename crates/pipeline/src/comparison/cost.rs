@@ -1,22 +1,22 @@
 //! What making a run took.
 
-use crate::run::Timing;
+use crate::Timing;
 use serde::Serialize;
 
 /// Of all stages of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub(crate) struct Cost {
+pub struct Cost {
     /// Sum over the stages.
-    pub(crate) wall_seconds: f64,
+    pub wall_seconds: f64,
     /// Sum over the stages; none where one does not know it.
-    pub(crate) cpu_seconds: Option<f64>,
+    pub cpu_seconds: Option<f64>,
     /// Largest of the stages.
-    pub(crate) peak_rss_mb: Option<f64>,
+    pub peak_rss_mb: Option<f64>,
 }
 
 impl Cost {
     /// Of stages with these timings.
-    pub(super) fn of(timings: &[Timing]) -> Cost {
+    pub(crate) fn of(timings: &[Timing]) -> Cost {
         let known = |of: fn(&Timing) -> Option<f64>| timings.iter().map(of).collect::<Option<Vec<f64>>>();
         Cost {
             wall_seconds: timings.iter().map(|timing| timing.seconds).sum(),
@@ -26,7 +26,7 @@ impl Cost {
     }
 
     /// Every figure in its median; one that a run does not know is not known.
-    pub(super) fn median(all: &[Cost]) -> Cost {
+    pub(crate) fn median(all: &[Cost]) -> Cost {
         let known = |of: fn(&Cost) -> Option<f64>| median_of_known(all.iter().map(of));
         Cost {
             wall_seconds: median(all.iter().map(|cost| cost.wall_seconds)),
@@ -37,13 +37,13 @@ impl Cost {
 }
 
 /// The middle value; none where one is not known, or there is none.
-pub(super) fn median_of_known(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+pub(crate) fn median_of_known(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     let values: Vec<f64> = values.collect::<Option<_>>()?;
     (!values.is_empty()).then(|| median(values.into_iter()))
 }
 
 /// The middle value, or the mean of the two in the middle; 0 of nothing.
-pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;

@@ -1,8 +1,8 @@
 //! Quality and cost of a run, and the median of several runs.
 
 use super::cost::{Cost, median, median_of_known};
-use crate::error::Error;
-use crate::run::{Record, Timing};
+use crate::next_item::Evaluation;
+use crate::{Error, REPORT, Record, Timing};
 use semrank_core::{RankSummary, Segment};
 use semrank_model::evaluate::Protocol;
 use serde::Serialize;
@@ -13,17 +13,20 @@ const MODEL: &str = "model";
 
 /// Test metrics over some targets; zero where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(crate) struct Quality {
-    pub(crate) targets: usize,
+pub struct Quality {
+    /// Cases.
+    pub targets: usize,
+    /// Share of targets among the first ten.
     #[serde(rename = "recall@10")]
-    pub(crate) recall_10: f64,
+    pub recall_10: f64,
+    /// Mean over the cases.
     #[serde(rename = "ndcg@10")]
-    pub(crate) ndcg_10: f64,
+    pub ndcg_10: f64,
 }
 
 /// Test metrics by how much of the training events the target holds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(crate) struct Segments {
+pub struct Segments {
     head: Quality,
     torso: Quality,
     tail: Quality,
@@ -32,22 +35,24 @@ pub(crate) struct Segments {
 
 /// What a run brings, and what making all of it costs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(crate) struct Figures {
+pub struct Figures {
+    /// Over all targets.
     #[serde(flatten)]
-    pub(crate) all: Quality,
-    pub(crate) segments: Segments,
+    pub all: Quality,
+    /// By how much of the training events the target holds.
+    pub segments: Segments,
     /// Sum over the stages.
-    pub(crate) wall_seconds: f64,
+    pub wall_seconds: f64,
     /// Sum over the stages; none where one does not know it.
-    pub(crate) cpu_seconds: Option<f64>,
+    pub cpu_seconds: Option<f64>,
     /// Largest of the stages.
-    pub(crate) peak_rss_mb: Option<f64>,
+    pub peak_rss_mb: Option<f64>,
     /// Texts that went through the encoder while the model was trained.
-    pub(crate) encoder_passes: f64,
+    pub encoder_passes: f64,
     /// Kept of lower layers, so that they ran once.
-    pub(crate) bytes_cached: f64,
+    pub bytes_cached: f64,
     /// NDCG@10 above the reference's for each CPU minute above its; none where there is no such minute.
-    pub(crate) gain_per_cpu_minute: Option<f64>,
+    pub gain_per_cpu_minute: Option<f64>,
 }
 
 impl Quality {
@@ -67,7 +72,7 @@ impl Quality {
 
 impl Segments {
     /// The metrics of a segment.
-    pub(crate) fn of(&self, segment: Segment) -> &Quality {
+    pub fn of(&self, segment: Segment) -> &Quality {
         match segment {
             Segment::Head => &self.head,
             Segment::Torso => &self.torso,
@@ -82,11 +87,11 @@ impl Figures {
     ///
     /// # Errors
     /// [`Error::MissingStage`] where the evaluation has no row of the model.
-    pub(crate) fn of(path: &Path, record: &Record) -> Result<Figures, Error> {
+    pub fn of(path: &Path, record: &Record<Evaluation>) -> Result<Figures, Error> {
         let mut rows = record.evaluation.rows_of(Protocol::Strict);
         let model = rows
             .find(|row| row.name == MODEL)
-            .ok_or_else(|| Error::MissingStage { run: path.to_owned(), stage: "report" })?;
+            .ok_or_else(|| Error::MissingStage { run: path.to_owned(), stage: REPORT })?;
         let segment = |segment| Quality::of(model.segments.of(segment));
         let sum = |of: fn(&Timing) -> f64| record.timings.iter().map(of).sum();
         let Cost { wall_seconds, cpu_seconds, peak_rss_mb } = Cost::of(&record.timings);
@@ -108,7 +113,7 @@ impl Figures {
     }
 
     /// Every figure in its median; a gain is none, because it is that of the medians.
-    pub(crate) fn median(all: &[Figures]) -> Figures {
+    pub fn median(all: &[Figures]) -> Figures {
         let segment = |segment| {
             let of = |figures: &Figures| *figures.segments.of(segment);
             Quality::median(&all.iter().map(of).collect::<Vec<Quality>>())
@@ -132,7 +137,7 @@ impl Figures {
     }
 
     /// CPU time in minutes.
-    pub(crate) fn cpu_minutes(&self) -> Option<f64> {
+    pub fn cpu_minutes(&self) -> Option<f64> {
         self.cpu_seconds.map(|seconds| seconds / 60.0)
     }
 }
@@ -140,7 +145,7 @@ impl Figures {
 #[cfg(test)]
 impl Figures {
     /// Figures that say only these.
-    pub(crate) fn sample(ndcg_10: f64, cpu_seconds: Option<f64>) -> Figures {
+    pub fn sample(ndcg_10: f64, cpu_seconds: Option<f64>) -> Figures {
         let quality = |factor: f64| Quality {
             targets: (100.0 * factor) as usize,
             recall_10: 2.0 * ndcg_10 * factor,

@@ -1,15 +1,14 @@
 //! What a run gains over the reference for each CPU minute that it costs more.
 
-use super::{Figures, Run};
-use crate::config::Config;
-use serde_json::json;
+use super::compared::ComparedRun;
+use super::figures::Figures;
+use crate::config::{Config, ContentTraining};
 
-/// The value of `content.train` that marks the way with nothing trained in the content model.
-const FROZEN: &str = "frozen";
+type Run = ComparedRun<Figures>;
 
 /// Place of the reference: the first run of the one group that leaves the content model as it is, else the first run.
-pub(super) fn reference<'a>(members: &[Vec<usize>], config: impl Fn(usize) -> &'a Config) -> usize {
-    let frozen = |at: usize| json!(config(at).content)["train"] == FROZEN;
+pub(crate) fn reference<'a>(members: &[Vec<usize>], config: impl Fn(usize) -> &'a Config) -> usize {
+    let frozen = |at: usize| config(at).content.train == ContentTraining::Frozen;
     one(members, frozen).unwrap_or(0)
 }
 
@@ -20,7 +19,7 @@ fn one(members: &[Vec<usize>], is: impl Fn(usize) -> bool) -> Option<usize> {
 }
 
 /// Notes the gain of every run over that at `reference`; runs that differ from it in the seed only have none.
-pub(super) fn of_runs(runs: &mut [Run], members: &[Vec<usize>], reference: usize) {
+pub(crate) fn of_runs(runs: &mut [Run], members: &[Vec<usize>], reference: usize) {
     let base = runs[reference].figures;
     for group in members.iter().filter(|group| !group.contains(&reference)) {
         for &at in group {
@@ -30,7 +29,7 @@ pub(super) fn of_runs(runs: &mut [Run], members: &[Vec<usize>], reference: usize
 }
 
 /// NDCG@10 gained for a CPU minute; none where the cost is not above the reference's, or is not known.
-pub(super) fn gain(figures: &Figures, reference: &Figures) -> Option<f64> {
+pub(crate) fn gain(figures: &Figures, reference: &Figures) -> Option<f64> {
     let minutes = figures.cpu_minutes()? - reference.cpu_minutes()?;
     (minutes > 0.0).then(|| (figures.all.ndcg_10 - reference.all.ndcg_10) / minutes)
 }

@@ -1,42 +1,30 @@
 //! Runs that differ in the seed only, and so are one way of training, measured several times.
 
-use super::{Figures, Run, gain};
-use crate::config::Config;
+use super::compared::ComparedRun;
+use super::figures::Figures;
+use super::gain;
+use super::members::name;
 use serde::Serialize;
 
 /// Runs of one way of training.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Group {
+pub struct Group {
     /// That of the runs without `-SEED`.
-    pub(crate) name: String,
+    pub name: String,
     /// Their names.
-    pub(crate) runs: Vec<String>,
+    pub runs: Vec<String>,
     /// Of each figure by itself; the gain is that of the medians.
-    pub(crate) medians: Figures,
-    /// Least and greatest NDCG@10.
+    pub medians: Figures,
+    /// Least NDCG@10.
     #[serde(rename = "ndcg@10_min")]
-    pub(crate) ndcg_10_min: f64,
+    pub ndcg_10_min: f64,
+    /// Greatest NDCG@10.
     #[serde(rename = "ndcg@10_max")]
-    pub(crate) ndcg_10_max: f64,
-}
-
-/// Places of the runs of each group, groups in the order of their first runs: runs belong together where name without
-/// `-SEED` and settings are equal, and the seeds are not.
-pub(super) fn members<'a, F>(runs: &[Run<F>], config: impl Fn(usize) -> &'a Config) -> Vec<Vec<usize>> {
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    for at in 0..runs.len() {
-        let same = |other: usize| base(&runs[other]) == base(&runs[at]) && config(other) == config(at);
-        let repeated = |group: &[usize]| group.iter().any(|&other| runs[other].seed == runs[at].seed);
-        match groups.iter_mut().find(|group| same(group[0]) && !repeated(group)) {
-            Some(group) => group.push(at),
-            None => groups.push(vec![at]),
-        }
-    }
-    groups
+    pub ndcg_10_max: f64,
 }
 
 /// The groups with their medians, and their gains over the group of the run at `reference`.
-pub(super) fn groups(runs: &[Run], members: &[Vec<usize>], reference: usize) -> Vec<Group> {
+pub(crate) fn groups(runs: &[ComparedRun<Figures>], members: &[Vec<usize>], reference: usize) -> Vec<Group> {
     let mut groups: Vec<Group> = members.iter().map(|members| group(runs, members)).collect();
     if let Some(at) = members.iter().position(|members| members.contains(&reference)) {
         let base = groups[at].medians;
@@ -47,7 +35,7 @@ pub(super) fn groups(runs: &[Run], members: &[Vec<usize>], reference: usize) -> 
     groups
 }
 
-fn group(runs: &[Run], members: &[usize]) -> Group {
+fn group(runs: &[ComparedRun<Figures>], members: &[usize]) -> Group {
     let figures: Vec<Figures> = members.iter().map(|&at| runs[at].figures).collect();
     let ndcg = || figures.iter().map(|figures| figures.all.ndcg_10);
     let first = &runs[members[0]];
@@ -60,27 +48,14 @@ fn group(runs: &[Run], members: &[usize]) -> Group {
     }
 }
 
-/// The name of a group of `runs` runs of which this is one.
-pub(super) fn name<F>(run: &Run<F>, runs: usize) -> &str {
-    if runs > 1 { base(run) } else { &run.name }
-}
-
-/// What a group is called in tables.
-pub(super) fn title(name: &str, runs: usize) -> String {
-    if runs > 1 { format!("{name} ({runs} seeds)") } else { name.to_owned() }
-}
-
-/// A run's name without its seed.
-fn base<F>(run: &Run<F>) -> &str {
-    run.name.strip_suffix(&format!("-{}", run.seed)).unwrap_or(&run.name)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::members::members;
     use super::*;
+    use crate::config::Config;
 
-    fn run(name: &str, seed: u64, ndcg: f64, cpu: f64) -> Run {
-        Run { name: name.into(), seed, figures: Figures::sample(ndcg, Some(cpu)) }
+    fn run(name: &str, seed: u64, ndcg: f64, cpu: f64) -> ComparedRun<Figures> {
+        ComparedRun { name: name.into(), seed, figures: Figures::sample(ndcg, Some(cpu)) }
     }
 
     #[test]

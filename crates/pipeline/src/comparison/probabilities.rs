@@ -5,26 +5,14 @@
 //! users ([`Bootstrap`](semrank_core::pointwise::Bootstrap)): a lower NE is better, a higher AUC is. The intervals are of the trained
 //! models, not of the ways they were trained in: seeds are not drawn. Runs that differ in the seed only are one group; its
 //! difference is that of the mean over its seeds. Of `oc` runs the same is told of conversions given a click.
-//!
-//! | file | does |
-//! |---|---|
-//! | `figures` | quality and cost of a run |
-//! | `differences` | the bootstrap |
-//! | `table` | a comparison for people |
 
-mod differences;
-mod figures;
-mod table;
-
-pub(crate) use differences::{Difference, Differences};
-pub(crate) use figures::{Probabilities, Worth};
-pub(super) use table::tables;
-
-use super::{Run, groups, names, refuse, same_dataset};
+use super::compared::{ComparedRun as Run, names, refuse, same_dataset};
+use super::differences::Paired;
+use super::members::{members, name, title};
+use super::worth::{Probabilities, Worth};
 use crate::config::Task;
-use crate::error::Error;
-use crate::run::{PointwiseEvaluation, REPORT, Record, ScoredRows, TestScores};
-use differences::Paired;
+use crate::response::{PointwiseEvaluation, ScoredRows, TestScores};
+use crate::{Error, REPORT, Record};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -33,37 +21,39 @@ type RankingRecord = Record<PointwiseEvaluation>;
 
 /// Runs beside each other.
 #[derive(Debug, Serialize)]
-pub(crate) struct Comparison {
-    pub(crate) dataset: String,
+pub struct ProbabilityComparison {
+    /// Name of the data set.
+    pub dataset: String,
     /// `ctr` or `oc`.
-    pub(crate) task: String,
-    pub(crate) split: String,
+    pub task: String,
+    /// `test`.
+    pub split: String,
     /// The run that differences are from.
-    pub(crate) reference: String,
+    pub reference: String,
     /// As given.
-    pub(crate) runs: Vec<Run<Probabilities>>,
+    pub runs: Vec<Run<Probabilities>>,
     /// Empty where no two runs differ in the seed only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) groups: Vec<Group>,
+    pub groups: Vec<ProbabilityGroup>,
 }
 
 /// Runs of one way of training.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Group {
+pub struct ProbabilityGroup {
     /// That of the runs without `-SEED`.
-    pub(crate) name: String,
+    pub name: String,
     /// Their names.
-    pub(crate) runs: Vec<String>,
+    pub runs: Vec<String>,
     /// Of each figure by itself; differences are those of the means.
-    pub(crate) medians: Probabilities,
+    pub medians: Probabilities,
 }
 
-impl Comparison {
+impl ProbabilityComparison {
     /// Reads and compares runs.
     ///
     /// # Errors
     /// A folder that is no finished run, and runs that were not tested on the same rows.
-    pub(crate) fn read(paths: &[PathBuf]) -> Result<Comparison, Error> {
+    pub fn read(paths: &[PathBuf]) -> Result<ProbabilityComparison, Error> {
         let records =
             paths.iter().map(|path| Record::read(path)).collect::<Result<Vec<RankingRecord>, _>>()?;
         let names = names(paths);
@@ -82,10 +72,10 @@ impl Comparison {
             .zip(figures)
             .map(|((name, seed), figures)| Run { name, seed, figures })
             .collect();
-        let members = groups::members(&runs, |at| &records[at].run.config);
+        let members = members(&runs, |at| &records[at].run.config);
         let groups = compare(&mut runs, &members, &scores);
         let first = &records[0].evaluation;
-        Ok(Comparison {
+        Ok(ProbabilityComparison {
             dataset: first.dataset.clone(),
             task: first.task.clone(),
             split: first.split.clone(),
@@ -96,16 +86,16 @@ impl Comparison {
     }
 
     /// What tables show first: medians where there are some, else the runs.
-    pub(crate) fn shown(&self) -> Vec<(String, &Probabilities)> {
-        let title = |group: &Group| groups::title(&group.name, group.runs.len());
+    pub fn shown(&self) -> Vec<(String, &Probabilities)> {
+        let title = |group: &ProbabilityGroup| title(&group.name, group.runs.len());
         match self.groups.is_empty() {
             true => self.runs.iter().map(|run| (run.name.clone(), &run.figures)).collect(),
             false => self.groups.iter().map(|group| (title(group), &group.medians)).collect(),
         }
     }
 
-    /// The name of what differences of [`Comparison::shown`] are from.
-    pub(crate) fn base(&self) -> &str {
+    /// The name of what differences of [`ProbabilityComparison::shown`] are from.
+    pub fn base(&self) -> &str {
         self.groups.first().map_or(&self.reference, |group| &group.name)
     }
 }
@@ -119,7 +109,11 @@ fn scores(paths: &[PathBuf], records: &[RankingRecord]) -> Result<Vec<TestScores
 }
 
 /// Notes the differences of every run from the first, and makes the groups with theirs if there are several seeds.
-fn compare(runs: &mut [Run<Probabilities>], members: &[Vec<usize>], scores: &[TestScores]) -> Vec<Group> {
+fn compare(
+    runs: &mut [Run<Probabilities>],
+    members: &[Vec<usize>],
+    scores: &[TestScores],
+) -> Vec<ProbabilityGroup> {
     let all: Vec<&ScoredRows> = scores.iter().map(|scores| &scores.all).collect();
     let given: Option<Vec<&ScoredRows>> = scores.iter().map(|scores| scores.given_click.as_ref()).collect();
     let (all, given) = (Paired::new(&all), given.map(|given| Paired::new(&given)));
@@ -140,7 +134,7 @@ fn compare(runs: &mut [Run<Probabilities>], members: &[Vec<usize>], scores: &[Te
             from(of, &members[0], &mut medians);
         }
         let names = of.iter().map(|&run| runs[run].name.clone()).collect();
-        Group { name: groups::name(&runs[of[0]], of.len()).to_owned(), runs: names, medians }
+        ProbabilityGroup { name: name(&runs[of[0]], of.len()).to_owned(), runs: names, medians }
     };
     members.iter().enumerate().map(group).collect()
 }

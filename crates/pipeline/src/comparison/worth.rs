@@ -1,44 +1,53 @@
 //! What the probabilities of a run are worth, and what the run cost.
 
-use super::RankingRecord;
+use super::cost::{Cost, median_of_known};
 use super::differences::Differences;
-use crate::compare::cost::{Cost, median_of_known};
-use crate::run::Measured;
+use crate::Record;
+use crate::response::{Measured, PointwiseEvaluation};
 use serde::Serialize;
 
 /// A run's figures.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Probabilities {
+pub struct Probabilities {
     /// Of the task's own probability.
     #[serde(flatten)]
-    pub(crate) all: Worth,
+    pub all: Worth,
     /// Of conversions: P(conversion | click) among clicks.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) given_click: Option<Worth>,
+    pub given_click: Option<Worth>,
+    /// Of making all stages.
     #[serde(flatten)]
-    pub(crate) cost: Cost,
+    pub cost: Cost,
 }
 
 /// Measures on the test rows; none where the labels do not define one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(crate) struct Worth {
-    pub(crate) rows: usize,
-    pub(crate) auc: Option<f64>,
-    pub(crate) uauc: Option<f64>,
+pub struct Worth {
+    /// Measured.
+    pub rows: usize,
+    /// Area under the ROC curve.
+    pub auc: Option<f64>,
+    /// Mean AUC within users.
+    pub uauc: Option<f64>,
     /// Mean AUC within requests; none where rows have none.
-    pub(crate) request_auc: Option<f64>,
-    pub(crate) pr_auc: Option<f64>,
-    pub(crate) log_loss: Option<f64>,
-    pub(crate) ne: Option<f64>,
-    pub(crate) calibration: Option<f64>,
-    pub(crate) ece: Option<f64>,
+    pub request_auc: Option<f64>,
+    /// Area under precision and recall.
+    pub pr_auc: Option<f64>,
+    /// Mean negative log likelihood.
+    pub log_loss: Option<f64>,
+    /// Log loss over that of the base rate.
+    pub ne: Option<f64>,
+    /// Predicted over observed positives.
+    pub calibration: Option<f64>,
+    /// Expected calibration error.
+    pub ece: Option<f64>,
     /// From the reference, which has none.
-    pub(crate) difference: Option<Differences>,
+    pub difference: Option<Differences>,
 }
 
 impl Probabilities {
     /// The figures of a run; differences are noted later.
-    pub(super) fn of(record: &RankingRecord) -> Probabilities {
+    pub(crate) fn of(record: &Record<PointwiseEvaluation>) -> Probabilities {
         let evaluation = &record.evaluation;
         Probabilities {
             all: Worth::of(&evaluation.measured),
@@ -48,7 +57,7 @@ impl Probabilities {
     }
 
     /// Every figure in its median, without differences.
-    pub(super) fn median(all: &[Probabilities]) -> Probabilities {
+    pub(crate) fn median(all: &[Probabilities]) -> Probabilities {
         let worth = |of: &dyn Fn(&Probabilities) -> Option<Worth>| {
             let worths: Option<Vec<Worth>> = all.iter().map(of).collect();
             worths.map(|worths| Worth::median(&worths))

@@ -1,8 +1,5 @@
 //! The section `content`: what turns an item's texts into vectors.
 
-// The macro makes public items; this program exports none.
-#![allow(unreachable_pub)]
-
 use super::ContentTraining;
 use semrank_embed::Trainable;
 use semrank_model::{LiveSettings, SettingError, Visits};

@@ -1,8 +1,5 @@
 //! The section `data`: which events are for what.
 
-// The macro makes public items; this program exports none.
-#![allow(unreachable_pub)]
-
 use semrank_data::{Dataset, SplitKind};
 use serde::{Deserialize, Serialize};
 

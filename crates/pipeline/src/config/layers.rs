@@ -1,96 +1,64 @@
 //! One source of settings over the other. A value that does not fit is refused with its key, what stands there, what
 //! is possible, and where it comes from.
 
-use super::{Config, SECTIONS, TASK, keys};
-use serde::Deserialize;
+use super::{Config, ConfigError, Origin, SECTIONS, TASK, keys};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
-/// Where a setting stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// A file, line from 1.
-    File(PathBuf, usize),
-    /// A variable of the environment.
-    Environment(String),
-    /// A `--set`.
-    Set(String),
+/// Where settings come from, beside the environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// A TOML file.
+    pub file: Option<PathBuf>,
+    /// Single settings, `section.key=value`; they win over file and environment.
+    pub set: Vec<String>,
 }
 
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Origin::File(path, line) => write!(f, "{}:{line}", path.display()),
-            Origin::Environment(name) => write!(f, "environment variable {name}"),
-            Origin::Set(text) => write!(f, "--set {text}"),
-        }
+impl Sources {
+    /// The settings of all sources, checked.
+    ///
+    /// # Errors
+    /// The first setting that cannot be used; an unknown key comes with the nearest known one.
+    pub fn load(&self) -> Result<Config, ConfigError> {
+        Ok(self.load_given()?.0)
+    }
+
+    /// The same, and which of them were given.
+    ///
+    /// # Errors
+    /// As for [`Sources::load`].
+    pub fn load_given(&self) -> Result<(Config, Given), ConfigError> {
+        let (config, given) = load(self.file.as_deref(), std::env::vars_os(), &self.set)?;
+        let config = config.completed();
+        config.check()?;
+        Ok((config, given))
     }
 }
 
-/// Settings that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
-    /// A file that cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A file that is no TOML.
-    #[error("{}:{line}: {reason}", path.display())]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// From 1.
-        line: usize,
-        /// What the reader said.
-        reason: String,
-    },
-    /// A `--set` without `=`.
-    #[error("--set {0}: expected section.key=value")]
-    NoValue(String),
-    /// A key that does not exist.
-    #[error("{origin}: there is no setting `{key}`")]
-    Unknown {
-        /// The key as given.
-        key: String,
-        /// Where.
-        origin: Origin,
-        /// The most similar key.
-        nearest: Option<String>,
-    },
-    /// A value that does not fit.
-    #[error("{origin}: {key} is {got}, expected {expected}")]
-    Value {
-        /// The key.
-        key: String,
-        /// Where.
-        origin: Origin,
-        /// What stands there.
-        got: String,
-        /// What is possible.
-        expected: String,
-    },
-}
+/// The settings that were given, without the defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Given(Table);
 
-impl ConfigError {
-    /// What to do about it.
-    pub(crate) fn help(&self) -> Option<String> {
-        match self {
-            ConfigError::Unknown { nearest, .. } => Some(match nearest {
-                Some(nearest) => format!("did you mean `{nearest}`? `semrank config` prints all settings"),
-                None => "`semrank config` prints all settings".into(),
-            }),
-            ConfigError::NoValue(_) => Some("for example --set train.epochs=8".into()),
-            ConfigError::Value { .. } => {
-                Some("`semrank config` prints every setting with its meaning".into())
-            }
-            ConfigError::Unreadable { .. } | ConfigError::Syntax { .. } => None,
-        }
+impl Given {
+    /// The settings of a section that were given, over `base` instead of over the defaults.
+    ///
+    /// # Errors
+    /// A value that does not go with `base`.
+    pub fn over<S: Serialize + DeserializeOwned>(&self, section: &str, base: S) -> Result<S, ConfigError> {
+        let Some(Value::Table(given)) = self.0.get(section) else { return Ok(base) };
+        let refused = |reason: String| ConfigError::Section { section: section.to_owned(), reason };
+        let mut whole = Table::try_from(base).map_err(|error| refused(error.to_string()))?;
+        whole.extend(given.clone());
+        S::deserialize(whole).map_err(|error| refused(error.message().to_owned()))
+    }
+
+    /// Those of a section, as `section.key=value`.
+    pub fn of(&self, section: &str) -> Vec<String> {
+        let table = self.0.get(section).and_then(Value::as_table);
+        table.into_iter().flatten().map(|(key, value)| format!("{section}.{key}={value}")).collect()
     }
 }
 
@@ -99,7 +67,7 @@ pub(super) fn load(
     file: Option<&Path>,
     environment: impl Iterator<Item = (OsString, OsString)>,
     set: &[String],
-) -> Result<Config, ConfigError> {
+) -> Result<(Config, Given), ConfigError> {
     let mut layers = Layers::default();
     if let Some(path) = file {
         let text = std::fs::read_to_string(path)
@@ -111,7 +79,7 @@ pub(super) fn load(
         let (key, value) = text.split_once('=').ok_or_else(|| ConfigError::NoValue(text.clone()))?;
         layers.set(key.trim(), parse(value), Origin::Set(text.clone()))?;
     }
-    Ok(layers.config)
+    Ok((layers.config, Given(layers.given)))
 }
 
 /// What is known so far: the values given, and the settings that follow from them.

@@ -4,7 +4,7 @@ use super::{Config, SECTIONS, TASK, TASK_DOC};
 use toml::{Table, Value};
 
 /// Every key with its comment, value and range.
-pub(crate) fn to_toml(config: &Config) -> String {
+pub fn to_toml(config: &Config) -> String {
     // Plain structs of numbers, strings and lists: every one of them can be written as TOML.
     let values = Table::try_from(config).unwrap_or_default();
     let mut out = format!("#{TASK_DOC}\n");

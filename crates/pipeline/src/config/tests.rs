@@ -1,12 +1,24 @@
 //! Precedence, and what is said about settings that cannot be used.
 
-use super::layers::load;
 use super::*;
+use semrank_core::settings::Key;
+use semrank_embed::hash::FeatureSettings;
+use semrank_model::pointwise::PointwiseSettings;
+use semrank_model::{BlendSettings, ModelSettings, TrainSettings};
+use semrank_tokens::{AlignSettings, TokenSettings};
 use std::ffi::OsString;
 
 fn environment(pairs: &[(&str, &str)]) -> impl Iterator<Item = (OsString, OsString)> {
     let owned: Vec<(OsString, OsString)> = pairs.iter().map(|(k, v)| (k.into(), v.into())).collect();
     owned.into_iter()
+}
+
+fn load(
+    file: Option<&std::path::Path>,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+    set: &[String],
+) -> Result<Config, ConfigError> {
+    Ok(layers::load(file, environment, set)?.0)
 }
 
 fn with_set(set: &[&str]) -> Result<Config, ConfigError> {
@@ -136,8 +148,9 @@ fn all_sections() -> Vec<Section> {
         "blend": BlendSettings,
         "pointwise": PointwiseSettings,
         "finetune": semrank_model::FinetuneSettings,
+        "prep": semrank_data::PrepSettings,
         "market": semrank_sim::MarketConfig,
-        "market": semrank_sim::AdMarketConfig,
+        "ads": semrank_sim::AdMarketConfig,
     ]
 }
 

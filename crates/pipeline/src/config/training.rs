@@ -1,8 +1,5 @@
 //! How the content side is trained: `frozen`, `adapter`, `top:N`, `lora:R` or `full`.
 
-// The settings macro makes public items; this program exports none.
-#![allow(unreachable_pub)]
-
 use serde::{Deserialize, Serialize};
 
 /// Most layers, and the largest rank.

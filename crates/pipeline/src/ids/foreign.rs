@@ -2,8 +2,7 @@
 //!
 //! Any table will do (Parquet, CSV, TSV, NDJSON). Items are found by their ids; the catalogue decides the order.
 
-use crate::error::Error;
-use crate::output::note;
+use crate::{Context, Error};
 use semrank_core::{Catalog, narrow};
 use semrank_data::import::TextColumns;
 use semrank_tokens::SemanticIds;
@@ -13,12 +12,13 @@ use std::path::{Path, PathBuf};
 const ROWS: usize = 8192;
 
 /// Which columns of which file.
-pub(super) struct Foreign {
-    pub(super) path: PathBuf,
+pub struct Foreign {
+    /// The file.
+    pub path: PathBuf,
     /// The column of item ids; `None` looks for a usual name.
-    pub(super) item_id: Option<String>,
+    pub item_id: Option<String>,
     /// The column of codes.
-    pub(super) column: String,
+    pub column: String,
 }
 
 impl Foreign {
@@ -26,10 +26,13 @@ impl Foreign {
     ///
     /// # Errors
     /// A file without the columns, an id that is no list of codes or has another number of them, an item without an id.
-    pub(super) fn read(&self, catalog: &Catalog) -> Result<SemanticIds, Error> {
+    pub fn read(&self, catalog: &Catalog, context: &Context) -> Result<SemanticIds, Error> {
         let (found, others) = self.rows(catalog)?;
         if others > 0 {
-            note(&format!("{}: {others} items are not in the catalogue, and left out", self.path.display()));
+            context.note(&format!(
+                "{}: {others} items are not in the catalogue, and left out",
+                self.path.display()
+            ));
         }
         if let Some(row) = found.iter().position(Vec::is_empty) {
             let missing = found.iter().filter(|codes| codes.is_empty()).count();

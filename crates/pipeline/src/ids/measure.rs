@@ -4,8 +4,7 @@
 //! in, and near by the aligned vectors that this run's ids are made from.
 
 use super::tree::{self, Branch};
-use crate::error::Error;
-use crate::run::Content;
+use crate::{Content, Error};
 use semrank_core::{ItemId, narrow};
 use semrank_data::Dataset;
 use semrank_tokens::{
@@ -21,58 +20,64 @@ const TEXT_WIDTH: usize = 120;
 
 /// A report on the ids of a catalogue.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct TokenReport {
-    pub(crate) dataset: String,
+pub struct TokenReport {
+    /// Name of the data set.
+    pub dataset: String,
     /// Where the ids come from.
-    pub(crate) ids: String,
-    pub(crate) items: usize,
-    pub(crate) levels: Vec<LevelMeasures>,
-    pub(crate) unique_share: f64,
-    pub(crate) collision_share: f64,
+    pub ids: String,
+    /// Items there are.
+    pub items: usize,
+    /// Of each level.
+    pub levels: Vec<LevelMeasures>,
+    /// Share of items with an id of their own.
+    pub unique_share: f64,
+    /// Share of items that share theirs.
+    pub collision_share: f64,
     /// Share of items that share their first 1, 2, … L codes with another.
-    pub(crate) shared_by_prefix: Vec<f64>,
+    pub shared_by_prefix: Vec<f64>,
     /// Different prefixes of length 1, 2, … L.
-    pub(crate) prefixes: Vec<usize>,
+    pub prefixes: Vec<usize>,
     /// Of the vectors that ids are made from; absent for ids of others.
-    pub(crate) reconstruction_error: Option<f64>,
-    pub(crate) neighbours: Neighbourhoods,
+    pub reconstruction_error: Option<f64>,
+    pub neighbours: Neighbourhoods,
     /// What a codebook does that was fitted without some of the items; only where asked for.
-    pub(crate) held_back: Option<HeldBack>,
+    pub held_back: Option<HeldBack>,
     /// The ids that most items share.
-    pub(crate) largest: Vec<Bucket>,
+    pub largest: Vec<Bucket>,
     /// The most frequent codes, and below each the most frequent next ones.
-    pub(crate) examples: Vec<Branch>,
+    pub examples: Vec<Branch>,
     /// Items of each code, most first, level by level.
     #[serde(skip)]
-    pub(crate) use_of_codes: Vec<Vec<usize>>,
+    pub use_of_codes: Vec<Vec<usize>>,
 }
 
 /// Whether near items have near ids, by what is meant with near.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Neighbourhoods {
+pub struct Neighbourhoods {
     /// By the cosine of what texts alone say.
-    pub(crate) content: Option<Neighbours>,
+    pub content: Option<Neighbours>,
     /// By the cosine of vectors aligned with behaviour; absent where nothing was aligned, and for ids of others.
-    pub(crate) aligned: Option<Neighbours>,
+    pub aligned: Option<Neighbours>,
 }
 
 /// Measures of vectors that a codebook was not fitted on: ids that mean nothing would be unique too.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct HeldBack {
-    pub(crate) items: usize,
-    pub(crate) unique_share: f64,
-    pub(crate) reconstruction_error: Option<f64>,
+pub struct HeldBack {
+    /// Items there are.
+    pub items: usize,
+    /// Share of items with an id of their own.
+    pub unique_share: f64,
+    /// Share of the variance that ids lose.
+    pub reconstruction_error: Option<f64>,
     /// Among the items held back, by the cosine of the vectors that ids are made from.
-    pub(crate) neighbours: Option<Neighbours>,
+    pub neighbours: Option<Neighbours>,
 }
 
 /// Fits the run's tokenizer again without every `one_in`-th item, and measures those.
-pub(crate) fn held_back(
-    content: &Content,
-    codebook: &Path,
-    one_in: usize,
-    seed: u64,
-) -> Result<HeldBack, Error> {
+///
+/// # Errors
+/// A damaged codebook; vectors that are no numbers.
+pub fn held_back(content: &Content, codebook: &Path, one_in: usize, seed: u64) -> Result<HeldBack, Error> {
     let (codebook, _) = Codebook::open(codebook)?;
     let (vectors, dim) = content.quantised();
     let part = |held: bool| -> Vec<f32> {
@@ -93,15 +98,20 @@ pub(crate) fn held_back(
 
 /// Items that share an id.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Bucket {
-    pub(crate) prefix: Vec<u16>,
-    pub(crate) items: usize,
+pub struct Bucket {
+    /// The codes that they share.
+    pub prefix: Vec<u16>,
+    /// Items there are.
+    pub items: usize,
     /// Of some of them.
-    pub(crate) texts: Vec<String>,
+    pub texts: Vec<String>,
 }
 
 /// The report on a run's own ids; `codebook` is the folder with the frozen codebook.
-pub(crate) fn of_run(
+///
+/// # Errors
+/// A damaged codebook; vectors that are no numbers.
+pub fn of_run(
     dataset: &Dataset,
     content: &Content,
     codebook: &Path,
@@ -121,7 +131,10 @@ pub(crate) fn of_run(
 }
 
 /// The report on ids that were made elsewhere; `name` says where.
-pub(crate) fn of_others(
+///
+/// # Errors
+/// A damaged codebook; vectors that are no numbers.
+pub fn of_others(
     dataset: &Dataset,
     content: &Content,
     ids: &SemanticIds,

@@ -12,16 +12,16 @@ const TEXTS: usize = 3;
 
 /// A prefix with the most frequent longer ones.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Branch {
+pub struct Branch {
     /// The codes that its items share.
-    pub(crate) prefix: Vec<u16>,
+    pub prefix: Vec<u16>,
     /// How many items.
-    pub(crate) items: usize,
+    pub items: usize,
     /// Of some of them.
-    pub(crate) texts: Vec<String>,
+    pub texts: Vec<String>,
     /// Prefixes with one more code.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) children: Vec<Branch>,
+    pub children: Vec<Branch>,
 }
 
 /// The tree over a catalogue's ids; `text` is asked for the text of an item's row.

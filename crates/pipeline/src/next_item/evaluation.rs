@@ -1,11 +1,9 @@
 //! The model and every baseline, ranked on the same cases among all items.
 
-use super::Part;
 use crate::config::Config;
-use crate::error::Error;
-use crate::interrupt;
-use crate::output::note;
-use crate::run::{Content, Data};
+use crate::data::{Data, Part};
+use crate::tokens::Content;
+use crate::{Context, Error};
 use semrank_core::Segment;
 use semrank_data::SplitKind;
 use semrank_model::artefact::Trained;
@@ -25,62 +23,65 @@ const ENOUGH_CASES: usize = 200;
 
 /// What an evaluation found; holds no times.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Evaluation {
+pub struct Evaluation {
     /// The data set's name.
-    pub(crate) dataset: String,
+    pub dataset: String,
     /// `test` or `validation`.
-    pub(crate) split: String,
+    pub split: String,
     /// Cases, one a user.
-    pub(crate) users: usize,
+    pub users: usize,
     /// Items of the catalogue: every one is ranked.
-    pub(crate) items: usize,
+    pub items: usize,
     /// Model, then baselines; strict, then filtered.
-    pub(crate) rows: Vec<ResultRow>,
+    pub rows: Vec<ResultRow>,
     /// How the data set was divided.
-    pub(crate) split_by: SplitKind,
+    pub split_by: SplitKind,
     /// Targets without a history, which are no cases.
-    pub(crate) without_history: usize,
+    pub without_history: usize,
     /// What the model does about items of the history, chosen on validation.
-    pub(crate) seen_policy: SeenPolicy,
+    pub seen_policy: SeenPolicy,
     /// All that was chosen on validation.
-    pub(crate) blend: Blend,
+    pub blend: Blend,
     /// Strict NDCG@10 of the model less that of each baseline, with 95 % intervals.
-    pub(crate) differences: Vec<Difference>,
+    pub differences: Vec<Difference>,
     /// What the figures mean.
-    pub(crate) protocol: Vec<String>,
+    pub protocol: Vec<String>,
     /// What a reader of the figures has to know before.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub(crate) warnings: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// The model against one baseline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Difference {
+pub struct Difference {
     /// The baseline.
-    pub(crate) baseline: String,
+    pub baseline: String,
     /// NDCG@10 of the model less that of the baseline; none for a single user.
     #[serde(rename = "ndcg@10")]
-    pub(crate) ndcg_10: Option<Interval>,
+    pub ndcg_10: Option<Interval>,
     /// The same over the targets of each segment that has more than one.
-    pub(crate) segments: BTreeMap<String, Interval>,
+    pub segments: BTreeMap<String, Interval>,
 }
 
 impl Evaluation {
     /// The rows under a protocol, the model first.
-    pub(crate) fn rows_of(&self, protocol: Protocol) -> impl Iterator<Item = &ResultRow> {
+    pub fn rows_of(&self, protocol: Protocol) -> impl Iterator<Item = &ResultRow> {
         self.rows.iter().filter(move |row| row.protocol == protocol)
     }
 }
 
 /// Ranks the cases of a part with the model and with every baseline.
-pub(crate) fn compare(
-    data: &Data,
-    config: &Config,
-    model: &Trained,
-    content: &Content,
+///
+/// # Errors
+/// Scores that are no numbers; an interruption.
+pub fn evaluate(
+    (data, config): (&Data, &Config),
+    (model, content): (&Trained, &Content),
     part: Part,
+    context: &Context,
 ) -> Result<Evaluation, Error> {
-    let mut table = Table { data, part, segments: data.segments(), rows: Vec::new(), ranks: Vec::new() };
+    let mut table =
+        Table { data, part, context, segments: data.segments(), rows: Vec::new(), ranks: Vec::new() };
     let similar = content.similar(&config.blend);
     let (events, mask_seen) = (&data.dataset.events, model.facts.masks_seen_in_training);
     {
@@ -108,6 +109,7 @@ pub(crate) fn compare(
 struct Table<'a> {
     data: &'a Data,
     part: Part,
+    context: &'a Context<'a>,
     segments: Vec<Segment>,
     rows: Vec<ResultRow>,
     /// Strict ranks of every scorer, in the order in which they were added.
@@ -116,8 +118,8 @@ struct Table<'a> {
 
 impl Table<'_> {
     fn add(&mut self, scorer: &dyn Scorer) -> Result<(), Error> {
-        interrupt::check()?;
-        note(&format!("evaluate: {}", scorer.name()));
+        self.context.check()?;
+        self.context.note(&format!("evaluate: {}", scorer.name()));
         let (dataset, cases) = (&self.data.dataset, self.part.cases(self.data));
         let ranking = rank(scorer, &dataset.events, dataset.catalog.len(), cases, RankOptions::default())?;
         for protocol in Protocol::ALL {

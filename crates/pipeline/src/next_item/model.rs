@@ -1,94 +1,78 @@
 //! The stage `model`: histories and content vectors in, a trained model and its blend out.
 //!
 //! While it trains, the whole state stands in `model.partial/` beside the stage: after each epoch, on Ctrl-C, and every
-//! minute of a long epoch. `--resume` goes on from there with the same result to the last bit.
+//! minute of a long epoch. A resumed training goes on from there with the same result to the last bit.
 
-use super::data::Data;
-use super::folder::RunFolder;
-use super::live;
-use super::partial::Partial;
-use super::stage::{Done, Key, Timing, stage};
-use super::tokens::Content;
 use crate::config::{Config, ContentSettings};
-use crate::error::Error;
-use crate::interrupt;
-use crate::output::note;
-use crate::progress::{BlendLines, Progress};
+use crate::data::Data;
+use crate::live;
+use crate::partial::Partial;
+use crate::stage::{Key, Stage, Timing};
+use crate::tokens::Content;
+use crate::{Context, Error, Event};
 use semrank_data::Case;
 use semrank_embed::hash::TfIdf;
 use semrank_model::artefact::{Trained, TrainedFacts, load_trained, save_trained};
 use semrank_model::{
     BlendTask, Encoded, Ended, EpochReport, Fit, FitError, Fitting, ItemItem, NewItems, SeenInTraining,
-    StepReport, Task, Terms, TrainedContent, TrainingData, Watch, choose,
+    StepReport, Task, Terms, TrainSettings, TrainedContent, TrainingData, Watch, choose,
 };
-use serde_json::json;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// What decides the model; `features` and `tokens` are the hashes of those stages.
-pub(crate) fn key(data: &Data, config: &Config, seed: u64, [features, tokens]: [&str; 2]) -> Key {
-    let config = json!({
-        "scope": data.scope_key(),
-        "model": config.model,
-        "train": settings(config),
-        "blend": config.blend,
-        "content": training(&config.content),
-    });
-    Key::new("model", seed, config, &[("dataset", &data.hash), ("features", features), ("tokens", tokens)])
+/// The stage.
+pub struct NextItem<'a> {
+    /// What is divided.
+    pub data: &'a Data,
+    /// All settings.
+    pub config: &'a Config,
+    /// Of every random choice.
+    pub seed: u64,
+    /// What the items' texts say.
+    pub content: &'a Content,
+    /// Hashes of the stages `features` and `tokens`.
+    pub hashes: [&'a str; 2],
+    /// Where the state of a training under way is kept.
+    pub partial: PathBuf,
+    /// Whether to go on from there.
+    pub resume: bool,
 }
 
-/// The settings of training that a sequence model reads.
-fn settings(config: &Config) -> serde_json::Value {
-    let mut value = json!(config.train);
-    if let Some(settings) = value.as_object_mut() {
-        ["delay", "stream"].iter().for_each(|of_ranking| drop(settings.remove(*of_ranking)));
+/// The settings of training that a sequence model reads; the others stay at their defaults.
+fn train_settings(config: &Config) -> TrainSettings {
+    let TrainSettings { delay, stream, .. } = TrainSettings::default();
+    TrainSettings { delay, stream, ..config.train.clone() }
+}
+
+/// What steers the training of content; nothing where it stays frozen. The place of the cache steers nothing.
+fn content_settings(settings: &ContentSettings) -> Option<ContentSettings> {
+    let settings = ContentSettings { cache: String::new(), ..settings.clone() };
+    settings.train.trains_encoder().then_some(settings)
+}
+
+impl Stage for NextItem<'_> {
+    type Output = Trained;
+    const ID: &'static str = "model";
+    const VERSION: u32 = 1;
+
+    fn settings(config: &Config) -> Value {
+        json!({
+            "model": config.model,
+            "train": train_settings(config),
+            "blend": config.blend,
+            "content": content_settings(&config.content),
+        })
     }
-    value
-}
 
-/// What steers the training of content; nothing where it stays frozen.
-fn training(settings: &ContentSettings) -> Option<serde_json::Value> {
-    let mut value = json!(settings);
-    value.as_object_mut()?.remove("cache");
-    settings.train.trains_encoder().then_some(value)
-}
+    fn key(&self) -> Key {
+        let [features, tokens] = self.hashes;
+        let inputs = [("dataset", self.data.hash.as_str()), ("features", features), ("tokens", tokens)];
+        Key::new::<Self>((self.config, self.seed), json!({ "scope": self.data.scope_key() }), &inputs)
+    }
 
-/// Trains the model, or reads it.
-pub(crate) fn run(
-    folder: &RunFolder,
-    data: &Data,
-    (config, seed): (&Config, u64),
-    (content, hashes): (&Content, [&str; 2]),
-    resume: bool,
-) -> Result<(Trained, Done), Error> {
-    let key = key(data, config, seed, hashes);
-    let training = Training { folder, data, config, seed, content, key: key.fingerprint(), resume };
-    let out = stage(
-        folder,
-        &key,
-        |dir| Ok(load_trained(dir, data.shape(content.features.dim), content.tokens.as_ref())?),
-        |dir, timing| {
-            let trained = training.run(timing)?;
-            save_trained(dir, &trained)?;
-            Ok(trained)
-        },
-    )?;
-    Partial::remove(folder);
-    Ok(out)
-}
-
-struct Training<'a> {
-    folder: &'a RunFolder,
-    data: &'a Data,
-    config: &'a Config,
-    seed: u64,
-    content: &'a Content,
-    key: String,
-    resume: bool,
-}
-
-impl Training<'_> {
-    fn run(&self, timing: &mut Timing) -> Result<Trained, Error> {
-        let (fit, masks) = self.fit()?;
+    fn make(&self, dir: &Path, context: &Context, timing: &mut Timing) -> Result<Trained, Error> {
+        let (fit, masks) = self.fit(context)?;
         timing.epochs =
             fit.curve.iter().map(|epoch| [epoch.train_seconds, epoch.validation_seconds]).collect();
         timing.parts.insert("train".into(), timing.epochs.iter().flatten().sum());
@@ -97,17 +81,25 @@ impl Training<'_> {
             timing.counts.insert("bytes_cached".into(), content.report.bytes_cached as f64);
         }
         let started = Instant::now();
-        let trained = self.blend(fit, masks)?;
+        let trained = self.blend(fit, masks, context)?;
         timing.parts.insert("blend".into(), started.elapsed().as_secs_f64());
-        interrupt::check()?;
+        context.check()?;
+        save_trained(dir, &trained)?;
         Ok(trained)
     }
 
+    fn read(&self, dir: &Path) -> Result<Trained, Error> {
+        let shape = self.data.shape(self.content.features.dim);
+        Ok(load_trained(dir, shape, self.content.tokens.as_ref())?)
+    }
+}
+
+impl NextItem<'_> {
     fn training(&self) -> TrainingData<'_> {
         self.data.training(&self.content.features.values, self.content.tokens.as_ref())
     }
 
-    fn fit(&self) -> Result<(Fit, bool), Error> {
+    fn fit(&self, context: &Context) -> Result<(Fit, bool), Error> {
         let task = Task {
             model: &self.config.model,
             train: &self.config.train,
@@ -115,41 +107,44 @@ impl Training<'_> {
             validation: &self.data.split.validation,
             seed: self.seed,
         };
-        let partial = Partial::new(self.folder, &self.key);
-        let mut fitting = partial.begin(self.resume, || self.fitting(&task), Fitting::restore)?;
-        note(&format!(
+        let key = self.key().fingerprint();
+        let partial = Partial::new(&self.partial, &key);
+        let begin = (self.resume, context);
+        let mut fitting = partial.begin(begin, || self.fitting(&task, context), Fitting::restore)?;
+        context.note(&format!(
             "model: {} training histories, epochs chosen on {}, from step {}",
             self.data.dataset.events.users(),
             some_of(fitting.validation_cases(), task.validation.len()),
             fitting.step()
         ));
         let masks = fitting.seen() == SeenInTraining::Masked;
-        let progress = Progress::new(fitting.most_epochs());
-        let mut watch = Keeper { partial, progress };
-        match fitting.run(&mut watch)? {
+        let mut watch = Keeper { partial, context, epochs: fitting.most_epochs() };
+        let ended = fitting.run(&mut watch);
+        context.progress.event(Event::Trained);
+        match ended? {
             Ended::Finished => Ok((fitting.finish()?, masks)),
-            Ended::Interrupted => Err(Error::Interrupted { resume: None }),
+            Ended::Interrupted => Err(Error::Interrupted),
         }
     }
 
-    fn fitting<'t>(&self, task: &Task<'t>) -> Result<Fitting<'t>, Error> {
+    fn fitting<'t>(&self, task: &Task<'t>, context: &Context) -> Result<Fitting<'t>, Error> {
         let mut fitting = Fitting::new(task);
-        if let Some(live) = live::make(self.data, self.config, self.seed, self.content)? {
+        if let Some(live) = live::make(self.data, self.config, self.seed, self.content, context)? {
             fitting.set_live(live);
         }
         Ok(fitting)
     }
 
     /// Item-item term, prior, their weights and the seen policy, by validation.
-    fn blend(&self, fit: Fit, masks_seen_in_training: bool) -> Result<Trained, Error> {
-        note("model: counting which items are taken together");
+    fn blend(&self, fit: Fit, masks_seen_in_training: bool, context: &Context) -> Result<Trained, Error> {
+        context.note("model: counting which items are taken together");
         let training = self.training();
         let (items, events) = (self.data.dataset.catalog.len(), &self.data.dataset.events);
         let item_item = ItemItem::fit(&training, &self.config.blend);
         let contents = TrainedContent::vectors_or(fit.content.as_ref(), &self.content.features.values);
         let encoded = Encoded::new(&fit.network, events, items, contents);
         let similar = self.content.similar(&self.config.blend);
-        let new_items = self.new_items(&training);
+        let new_items = self.new_items(&training, context);
         let terms = Terms {
             encoded: &encoded,
             item_item: &item_item,
@@ -159,9 +154,9 @@ impl Training<'_> {
         let cases = &self.data.split.validation;
         let task =
             BlendTask { settings: &self.config.blend, learned_seen: !masks_seen_in_training, work: fit.work };
-        let mut progress = BlendLines::new();
-        let chosen = choose(&terms, &training, cases, &task, &mut |at| progress.show(at))?;
-        note(&format!("model: blend chosen on {}", some_of(chosen.cases, cases.len())));
+        let mut progress = |at| context.progress.event(Event::Blend(at));
+        let chosen = choose(&terms, &training, cases, &task, &mut progress)?;
+        context.note(&format!("model: blend chosen on {}", some_of(chosen.cases, cases.len())));
         drop(encoded);
         let facts = TrainedFacts {
             model: self.config.model.clone(),
@@ -179,7 +174,7 @@ impl Training<'_> {
     }
 
     /// The order of items without events, learned from words; `None` where no place is kept for them anyway.
-    fn new_items(&self, training: &TrainingData) -> Option<NewItems> {
+    fn new_items(&self, training: &TrainingData, context: &Context) -> Option<NewItems> {
         let (dataset, settings) = (&self.data.dataset, &self.config.blend);
         let reads_text = self.config.model.reads_text() && self.data.has_text();
         // Places are kept only where a validation target is new.
@@ -188,7 +183,7 @@ impl Training<'_> {
         if !reads_text || !dataset.events.timed() || settings.place_price == 0.0 || !any {
             return None;
         }
-        note("model: learning from words what items without events can expect");
+        context.note("model: learning from words what items without events can expect");
         let words = TfIdf::fit(&dataset.catalog, self.data.scope.known(), &self.config.features)
             .transform(&dataset.catalog);
         NewItems::fit(training, &words, (settings.newcomers, settings.newcomer_days), self.seed)
@@ -203,23 +198,24 @@ fn some_of(used: usize, all: usize) -> String {
     format!("{used} of {all} validation cases, as all would take longer than the training")
 }
 
-/// Shows the progress and keeps the state.
+/// Tells the progress and keeps the state.
 struct Keeper<'a> {
     partial: Partial<'a>,
-    progress: Progress,
+    context: &'a Context<'a>,
+    epochs: u64,
 }
 
 impl Watch for Keeper<'_> {
     fn step(&mut self, report: &StepReport) {
-        self.progress.step(report);
+        self.context.progress.event(Event::Step(report));
     }
 
     fn epoch(&mut self, report: &EpochReport, best: bool) {
-        self.progress.epoch(report, best);
+        self.context.progress.event(Event::Epoch { report, best, epochs: self.epochs });
     }
 
     fn interrupted(&self) -> bool {
-        interrupt::requested()
+        (self.context.cancel)()
     }
 
     fn save(&mut self, fitting: &Fitting) -> Result<(), FitError> {

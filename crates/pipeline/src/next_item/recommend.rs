@@ -1,8 +1,8 @@
 //! The best items of one query, with the parts of their scores.
 
-use crate::error::Error;
-use crate::run::{Finished, kind};
-use semrank_core::{EventLog, ItemId, narrow};
+use super::view::ModelView;
+use crate::Error;
+use semrank_core::{EventLog, ItemId, Kind, narrow};
 use semrank_model::evaluate::{EvaluateError, Query, Scorer, best_items};
 use semrank_model::{Encoded, Ranker, SimilarContent};
 use serde::Serialize;
@@ -11,45 +11,54 @@ use std::collections::BTreeMap;
 /// History items named for one recommendation.
 const MOST_SOURCES: usize = 3;
 
+/// The word for a kind.
+pub fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Organic => "organic",
+        Kind::Ad => "ad",
+    }
+}
+
 /// A recommended item.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Recommendation {
+pub struct Recommendation {
     /// From 1.
-    pub(crate) rank: usize,
+    pub rank: usize,
     /// The item's id.
-    pub(crate) item: String,
+    pub item: String,
     /// Its texts in one line.
-    pub(crate) text: String,
+    pub text: String,
     /// `ad` or `organic`.
-    pub(crate) kind: &'static str,
+    pub kind: &'static str,
     /// What it was ranked by.
-    pub(crate) score: f32,
+    pub score: f32,
     /// What the score is made of.
     #[serde(skip_serializing_if = "Parts::is_empty")]
-    pub(crate) parts: Parts,
+    pub parts: Parts,
     /// Items of the history that brought it, by co-occurrence and by content, strongest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) brought_by: Vec<Source>,
+    pub brought_by: Vec<Source>,
+    /// The item itself.
     #[serde(skip)]
-    pub(crate) row: ItemId,
+    pub row: ItemId,
 }
 
 /// Summands of a score.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub(crate) struct Parts {
+pub struct Parts {
     /// Logit of the sequence model.
-    pub(crate) network: f32,
+    pub network: f32,
     /// Weighted item-item term.
-    pub(crate) item_item: f32,
+    pub item_item: f32,
     /// Weighted content neighbours.
-    pub(crate) content: f32,
+    pub content: f32,
     /// Weighted popularity prior.
-    pub(crate) popularity: f32,
+    pub popularity: f32,
     /// What the seen policy adds.
-    pub(crate) seen: f32,
+    pub seen: f32,
     /// What lifted it to a place that is kept for items without training events.
     #[serde(skip_serializing_if = "is_zero")]
-    pub(crate) kept_place: f32,
+    pub kept_place: f32,
 }
 
 fn is_zero(value: &f32) -> bool {
@@ -64,54 +73,57 @@ impl Parts {
 
 /// An item of the history and what all its events add to a score.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Source {
+pub struct Source {
     /// The item's id.
-    pub(crate) item: String,
+    pub item: String,
     /// Its texts in one line.
-    pub(crate) text: String,
+    pub text: String,
     /// Both parts.
-    pub(crate) score: f32,
+    pub score: f32,
     /// Its share of the item-item term.
-    pub(crate) item_item: f32,
+    pub item_item: f32,
     /// Its share of the content neighbours.
-    pub(crate) content: f32,
+    pub content: f32,
 }
 
 impl Recommendation {
     /// Keeps item, text, kind and score only.
-    pub(crate) fn forget_explanation(&mut self) {
+    pub fn forget_explanation(&mut self) {
         self.parts = Parts::default();
         self.brought_by.clear();
     }
 }
 
 /// Recommends from one run: item vectors are computed once, however many users are asked for.
-pub(crate) struct Recommender<'a> {
-    run: &'a Finished,
+pub struct Recommender<'a> {
+    view: ModelView<'a>,
     encoded: Encoded<'a>,
     similar: SimilarContent,
 }
 
 impl<'a> Recommender<'a> {
-    /// Of a run and the log of its data set.
-    pub(crate) fn new(run: &'a Finished) -> Self {
-        Self::over(run, &run.data.dataset.events)
+    /// Of a model and the log of its data set.
+    pub fn new(view: ModelView<'a>) -> Self {
+        Self::over(view, &view.data.dataset.events)
     }
 
-    /// Of a run and another log of the same items, into which queries point.
-    pub(crate) fn over(run: &'a Finished, events: &'a EventLog) -> Self {
-        Self { run, encoded: run.encoded_over(events), similar: run.similar() }
+    /// Of a model and another log of the same items, into which queries point.
+    pub fn over(view: ModelView<'a>, events: &'a EventLog) -> Self {
+        Self { view, encoded: view.encoded_over(events), similar: view.similar() }
     }
 
     /// The best `k` items for which `allowed` holds, best first, ties by catalogue row; items that the seen policy masks are
     /// never among them.
-    pub(crate) fn best(
+    ///
+    /// # Errors
+    /// Scores that are no numbers.
+    pub fn best(
         &self,
         query: Query,
         k: usize,
         allowed: impl Fn(ItemId) -> bool,
     ) -> Result<Vec<Recommendation>, Error> {
-        let ranker = self.run.ranker(&self.encoded, &self.similar);
+        let ranker = self.view.ranker(&self.encoded, &self.similar);
         let mut scores = vec![0.0f32; self.encoded.items()];
         ranker.score(&[query], &mut scores);
         if let Some(item) = scores.iter().position(|score| score.is_nan()) {
@@ -120,21 +132,21 @@ impl<'a> Recommender<'a> {
         }
         let allowed = |item: ItemId| scores[item.index()] > f32::NEG_INFINITY && allowed(item);
         let best = best_items(&scores, k, allowed);
-        Ok(describe(self.run, &ranker, query, &best, &scores))
+        Ok(describe(&self.view, &ranker, query, &best, &scores))
     }
 }
 
 fn describe(
-    run: &Finished,
+    view: &ModelView,
     ranker: &Ranker,
     query: Query,
     best: &[ItemId],
     scores: &[f32],
 ) -> Vec<Recommendation> {
-    let catalog = &run.data.dataset.catalog;
+    let catalog = &view.data.dataset.catalog;
     let parts = ranker.explain(&query, best);
     let is_new = |item: ItemId| {
-        run.model.new_items.as_ref().is_some_and(|new| new.items.binary_search(&item.0).is_ok())
+        view.model.new_items.as_ref().is_some_and(|new| new.items.binary_search(&item.0).is_ok())
     };
     let one =
         |(at, (&item, [network, item_item, content, popularity, seen])): (usize, (&ItemId, [f32; 5]))| {
@@ -147,7 +159,7 @@ fn describe(
                 kind: kind(catalog.kinds[item.index()]),
                 score: scores[item.index()],
                 parts: Parts { network, item_item, content, popularity, seen, kept_place },
-                brought_by: sources(run, ranker, query, item),
+                brought_by: sources(view, ranker, query, item),
                 row: item,
             }
         };
@@ -155,8 +167,8 @@ fn describe(
 }
 
 /// The items of the history that add most to a score.
-fn sources(run: &Finished, ranker: &Ranker, query: Query, item: ItemId) -> Vec<Source> {
-    let (catalog, history) = (&run.data.dataset.catalog, ranker.terms.encoded.history(&query));
+fn sources(view: &ModelView, ranker: &Ranker, query: Query, item: ItemId) -> Vec<Source> {
+    let (catalog, history) = (&view.data.dataset.catalog, ranker.terms.encoded.history(&query));
     // By item: the events of one add up.
     let mut shares: BTreeMap<ItemId, [f32; 2]> = BTreeMap::new();
     let terms = ranker.terms;

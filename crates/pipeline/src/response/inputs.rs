@@ -1,117 +1,76 @@
-//! `task=ctr` and `task=oc`: a prepared data set (with `examples.parquet`) in, a run whose model gives probabilities out.
-//!
-//! ```text
-//! semrank run --data ml1m --out ml1m-run --set task=ctr
-//! semrank evaluate ml1m-run --task ctr --json --predictions scores.tsv
-//! ```
-//!
-//! The stages `features` and `tokens` are those of every run; `model` and `report` are made here.
-//!
-//! | file | does |
-//! |---|---|
-//! | `model` | the stage `model`: training, calibration |
-//! | `measure` | what probabilities are worth, by segment |
-//! | `evaluation`, `text` | the stage `report`, and `semrank evaluate --task` |
-//! | `page` | what the page says beside the figures |
-//! | `scores` | what was predicted of each test row, for `semrank compare` |
+//! What training and scoring of `task=ctr` and `task=oc` read, made once of a run's data set and content.
 
-mod evaluation;
-mod measure;
-mod model;
-mod page;
-mod scores;
-mod text;
-
-pub(crate) use evaluation::{PointwiseArgs, PointwiseEvaluation, PointwiseReport, evaluate};
-pub(crate) use measure::Measured;
-pub(crate) use page::Example;
-pub(crate) use scores::{ScoredRows, TestScores};
-
-use super::data::Data;
-use super::folder::{Lock, RunFolder};
-use super::kept::Kept;
-use super::stage::Done;
-use super::{Job, Tokenized};
 use crate::config::{Config, Task};
-use crate::error::Error;
-use crate::{interrupt, output, resources};
+use crate::tokens::Content;
+use crate::{Data, Error, Run};
 use semrank_core::{Segment, UserId, narrow};
 use semrank_data::{Examples, ItemColumn, Part};
 use semrank_model::PrefixRows;
 use semrank_model::pointwise::{Contexts, Goal, ItemTables, PointwiseTask};
-use serde::Serialize;
 use std::path::Path;
-use std::time::Instant;
 
 /// The item column of advertisers.
 const ADVERTISER: &str = "advertiser_id";
 
 /// Everything that training and scoring read.
-pub(super) struct Prepared {
-    pub(super) data: Data,
-    pub(super) config: Config,
-    pub(super) seed: u64,
-    pub(super) examples: Examples,
-    pub(super) contexts: Contexts,
-    pub(super) advertisers: ItemColumn,
+pub struct Inputs<'r> {
+    pub(crate) run: &'r Run,
+    /// Items, users and events.
+    pub data: &'r Data,
+    /// Labelled rows.
+    pub examples: &'r Examples,
+    contexts: Contexts,
+    pub(crate) advertisers: ItemColumn,
     /// Content vectors of unit length.
     content: Vec<f32>,
     prefixes: Option<PrefixRows>,
-    pub(super) stages: Vec<Done>,
-    pub(super) folder: RunFolder,
 }
 
-impl Prepared {
-    fn new(from: Tokenized) -> Result<Prepared, Error> {
-        let Tokenized { mut data, config, seed, content, stages, folder } = from;
-        let examples = data
-            .examples
-            .take()
-            .ok_or_else(|| Error::NoExamples { dataset: data.dataset.meta.name.clone() })?;
+impl<'r> Inputs<'r> {
+    /// Of a run whose stages `features` and `tokens` are made; the content vectors move from the run into these.
+    ///
+    /// # Errors
+    /// [`Error::NoExamples`]; [`Error::NoRows`] where a part of them is missing.
+    pub fn new(run: &'r mut Run) -> Result<Inputs<'r>, Error> {
+        let Content { features, tokens, .. } = run.take_content()?;
+        let run: &Run = run;
+        let (data, config) = (run.data()?, run.config());
+        let name = || data.dataset.meta.name.clone();
+        let examples = data.examples.as_ref().ok_or_else(|| Error::NoExamples { dataset: name() })?;
         for part in [Part::Train, Part::Test] {
             if examples.rows(part).next().is_none() {
-                return Err(Error::NoRows { dataset: data.dataset.meta.name.clone(), part: part.name() });
+                return Err(Error::NoRows { dataset: name(), part: part.name() });
             }
         }
-        let contexts = Contexts::new(&examples, &data.dataset.catalog, &config.pointwise);
+        let contexts = Contexts::new(examples, &data.dataset.catalog, &config.pointwise);
         let advertisers = data.item_column(ADVERTISER)?;
-        let trained = trained_items(&examples, &data);
-        let tokens = content.tokens.as_ref().filter(|_| config.model.prefixes);
+        let trained = trained_items(examples, data);
+        let tokens = tokens.as_ref().filter(|_| config.model.prefixes);
         let prefixes = tokens.map(|ids| PrefixRows::new(ids, &trained, config.model.prefix_rows));
-        let content = unit_rows(content.features.values, content.features.dim);
-        Ok(Prepared {
-            data,
-            config,
-            seed,
-            examples,
-            contexts,
-            advertisers,
-            content,
-            prefixes,
-            stages,
-            folder,
-        })
+        let content = unit_rows(features.values, features.dim);
+        Ok(Inputs { run, data, examples, contexts, advertisers, content, prefixes })
     }
 
-    /// Makes the stages up to the semantic ids, or reads those that are unchanged.
-    fn make(job: &Job) -> Result<(Prepared, Lock), Error> {
-        let data = Data::open(job.data, &job.config)?;
-        let (tokenized, lock) = Tokenized::make(job, data)?;
-        interrupt::check()?;
-        let prepared = Prepared::new(tokenized)?;
-        prepared.check_conversions()?;
-        Ok((prepared, lock))
+    /// All settings.
+    pub fn config(&self) -> &'r Config {
+        self.run.config()
     }
 
-    /// Reads a finished run.
-    fn open(run: &Path, moved_to: Option<&Path>) -> Result<Prepared, Error> {
-        Prepared::new(Tokenized::open(run, moved_to)?)
+    /// Of every random choice.
+    pub fn seed(&self) -> u64 {
+        self.run.seed()
     }
 
-    pub(super) fn task(&self) -> PointwiseTask<'_> {
+    /// The run folder.
+    pub fn path(&self) -> &'r Path {
+        self.run.path()
+    }
+
+    pub(crate) fn task(&self) -> PointwiseTask<'_> {
+        let config = self.config();
         PointwiseTask {
             dataset: &self.data.dataset,
-            examples: &self.examples,
+            examples: self.examples,
             scope: &self.data.scope,
             tables: ItemTables {
                 content: &self.content,
@@ -121,17 +80,20 @@ impl Prepared {
                 known: self.data.scope.known(),
             },
             contexts: &self.contexts,
-            model: &self.config.model,
-            train: &self.config.train,
-            settings: &self.config.pointwise,
+            model: &config.model,
+            train: &config.train,
+            settings: &config.pointwise,
             goal: self.goal(),
-            seed: self.seed,
+            seed: self.seed(),
         }
     }
 
     /// Refuses to learn of conversions where none is labelled.
-    fn check_conversions(&self) -> Result<(), Error> {
-        let examples = &self.examples;
+    ///
+    /// # Errors
+    /// [`Error::NoConversions`].
+    pub fn check_conversions(&self) -> Result<(), Error> {
+        let examples = self.examples;
         let labelled =
             |row: usize| examples.clicks[row] && examples.conversions.get(row).is_some_and(Option::is_some);
         if self.goal() == Goal::Oc && !examples.rows(Part::Train).any(labelled) {
@@ -140,71 +102,15 @@ impl Prepared {
         Ok(())
     }
 
-    fn goal(&self) -> Goal {
-        if self.config.task == Task::Oc { Goal::Oc } else { Goal::Ctr }
+    pub(crate) fn goal(&self) -> Goal {
+        if self.config().task == Task::Oc { Goal::Oc } else { Goal::Ctr }
     }
 
     /// Head, torso, tail or new, one per item, by the training rows.
-    pub(super) fn segments(&self) -> Vec<Segment> {
+    pub(crate) fn segments(&self) -> Vec<Segment> {
         let catalog = &self.data.dataset.catalog;
-        let counts = training_counts(&self.examples, catalog.len());
+        let counts = training_counts(self.examples, catalog.len());
         semrank_core::segments(&counts, |item| catalog.name(semrank_core::ItemId(narrow::index(item))))
-    }
-}
-
-/// `semrank run` and `semrank train` of such a task; `report` is the stage after the model.
-pub(super) fn run(job: &Job, json: bool, report: bool) -> Result<(), Error> {
-    let started = Instant::now();
-    let (prepared, _lock) = Prepared::make(job)?;
-    let (mut trained, done) = model::run(&prepared, job.resume)?;
-    let mut stages = prepared.stages.clone();
-    stages.push(done);
-    let evaluation = match report {
-        true => {
-            let (evaluation, done) = evaluation::run(&prepared, &mut trained, &stages)?;
-            stages.push(done);
-            Some(evaluation)
-        }
-        false => None,
-    };
-    let summary = Summary {
-        run: prepared.folder.path(),
-        best_epoch: trained.facts.best_epoch,
-        epochs: trained.facts.curve.last().map_or(0, |pass| pass.epoch),
-        validated: trained.facts.curve.iter().any(|pass| pass.validation_loss.is_some()),
-        evaluation: evaluation.as_ref(),
-        stages: &stages,
-        wall_seconds: started.elapsed().as_secs_f64(),
-        peak_rss_mb: resources::peak_rss_mib(),
-    };
-    if json { output::json(&summary) } else { output::text(&summary.text()) }
-}
-
-/// What a run did, as `--json` prints it.
-#[derive(Serialize)]
-struct Summary<'a> {
-    run: &'a Path,
-    #[serde(flatten)]
-    evaluation: Option<&'a evaluation::PointwiseEvaluation>,
-    best_epoch: usize,
-    epochs: usize,
-    #[serde(skip)]
-    validated: bool,
-    stages: &'a [Done],
-    wall_seconds: f64,
-    peak_rss_mb: Option<f64>,
-}
-
-impl Summary<'_> {
-    fn text(&self) -> String {
-        let mut out = self.evaluation.map_or(String::new(), |evaluation| evaluation.text());
-        if self.best_epoch > 0 {
-            let (best, done, validated) = (self.best_epoch, self.epochs, self.validated);
-            let kept = Kept { best, done, validated, perfect: false };
-            out += &format!("{}\n", kept.sentence("pointwise.epochs"));
-        }
-        out += &super::stages_text(self.stages, self.wall_seconds, self.peak_rss_mb);
-        out + &super::ending(self.run, self.stages, &["evaluate {run} --json", "compare {run} OTHER-RUN"])
     }
 }
 

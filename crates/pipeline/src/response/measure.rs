@@ -1,8 +1,8 @@
 //! What probabilities are worth: over all rows, within users and requests, by segment, and beside baselines.
 
-use super::super::data::Data;
-use super::Prepared;
+use super::inputs::Inputs;
 use super::scores::ScoredRows;
+use crate::data::Data;
 use semrank_core::Segment;
 use semrank_core::pointwise::{
     BINS, Bin, Bootstrap, BootstrapSettings, Interval, Measure, NO_GROUP, Scores, by_segment, grouped_auc,
@@ -20,46 +20,54 @@ const LEAST_POSITIVES: f64 = 20.0;
 
 /// Scores against labels.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Measured {
+pub struct Measured {
+    /// Over all rows.
     #[serde(flatten)]
-    pub(crate) scores: Scores,
+    pub scores: Scores,
     /// Mean AUC of users with both labels.
-    pub(crate) uauc: Option<f64>,
-    pub(crate) users_in_uauc: usize,
+    pub uauc: Option<f64>,
+    /// Users with both labels.
+    pub users_in_uauc: usize,
     /// Mean AUC of requests with both labels.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) request_auc: Option<f64>,
+    pub request_auc: Option<f64>,
     /// 95 % intervals over users.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
-    pub(crate) intervals: BTreeMap<String, Interval>,
-    pub(crate) reliability: Vec<Bin>,
+    pub intervals: BTreeMap<String, Interval>,
+    /// Predicted and observed, by bins of equal rows.
+    pub reliability: Vec<Bin>,
     /// `items`, `surface`, `slot`, `advertiser`: the part's name and its scores.
-    pub(crate) segments: BTreeMap<String, Vec<Part>>,
+    pub segments: BTreeMap<String, Vec<Part>>,
     /// The same rows by models with almost nothing to learn; of test rows only, as the stage `report` found them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub(crate) baselines: Vec<BaselineScores>,
+    pub baselines: Vec<BaselineScores>,
 }
 
 /// What a baseline's probabilities are worth.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct BaselineScores {
-    pub(crate) name: String,
+pub struct BaselineScores {
+    /// Of the baseline.
+    pub name: String,
+    /// Over all rows.
     #[serde(flatten)]
-    pub(crate) scores: Scores,
-    pub(crate) uauc: Option<f64>,
+    pub scores: Scores,
+    /// Mean AUC of users with both labels.
+    pub uauc: Option<f64>,
 }
 
 /// One part of the rows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Part {
-    pub(crate) name: String,
+pub struct Part {
+    /// Of the part.
+    pub name: String,
+    /// Over its rows.
     #[serde(flatten)]
-    pub(crate) scores: Scores,
+    pub scores: Scores,
 }
 
 /// Measures scores of rows.
-pub(super) fn measure(prepared: &Prepared, scored: &ScoredRows) -> Measured {
-    let (examples, ScoredRows { rows, users, labels, scores }) = (&prepared.examples, scored);
+pub(crate) fn measure(inputs: &Inputs, scored: &ScoredRows) -> Measured {
+    let (examples, ScoredRows { rows, users, labels, scores }) = (inputs.examples, scored);
     let within = grouped_auc(users, scores, labels);
     let requests = (!examples.requests.is_empty()).then(|| {
         let requests: Vec<u32> = rows.iter().map(|&row| examples.requests[row as usize]).collect();
@@ -72,16 +80,16 @@ pub(super) fn measure(prepared: &Prepared, scored: &ScoredRows) -> Measured {
         request_auc: requests.flatten(),
         intervals: intervals(scores, labels, users),
         reliability: reliability(scores, labels, BINS),
-        segments: segments(prepared, scored),
+        segments: segments(inputs, scored),
         baselines: Vec::new(),
     }
 }
 
 /// Every baseline that the data has columns for, on rows that were measured.
-pub(super) fn of_baselines(prepared: &Prepared, label: Label, rows: &ScoredRows) -> Vec<BaselineScores> {
-    let Data { dataset, scope, .. } = &prepared.data;
-    let data = LabelledRows::new(dataset, &prepared.examples, scope, label);
-    let found = baselines(data, &rows.rows, &prepared.config.features);
+pub(crate) fn of_baselines(inputs: &Inputs, label: Label, rows: &ScoredRows) -> Vec<BaselineScores> {
+    let Data { dataset, scope, .. } = inputs.data;
+    let data = LabelledRows::new(dataset, inputs.examples, scope, label);
+    let found = baselines(data, &rows.rows, &inputs.config().features);
     found
         .into_iter()
         .map(|Baseline { name, scores }| BaselineScores {
@@ -102,8 +110,8 @@ fn intervals(scores: &[f64], labels: &[bool], users: &[u32]) -> BTreeMap<String,
     found.filter_map(|(name, measure)| Some((name.to_owned(), bootstrap.interval(measure, 0)?))).collect()
 }
 
-fn segments(prepared: &Prepared, scored: &ScoredRows) -> BTreeMap<String, Vec<Part>> {
-    let (examples, ScoredRows { scores, labels, .. }) = (&prepared.examples, scored);
+fn segments(inputs: &Inputs, scored: &ScoredRows) -> BTreeMap<String, Vec<Part>> {
+    let (examples, ScoredRows { scores, labels, .. }) = (inputs.examples, scored);
     let rows: Vec<usize> = scored.rows.iter().map(|&row| row as usize).collect();
     let mut out = BTreeMap::new();
     let mut add = |name: &str, keys: Vec<u32>, names: &dyn Fn(u32) -> String, worst: bool| {
@@ -118,7 +126,7 @@ fn segments(prepared: &Prepared, scored: &ScoredRows) -> BTreeMap<String, Vec<Pa
             out.insert(name.to_owned(), parts);
         }
     };
-    let of_item = prepared.segments();
+    let of_item = inputs.segments();
     let item = |row: usize| examples.items[row].index();
     let segment = |&row: &usize| Segment::ALL.iter().position(|s| *s == of_item[item(row)]);
     let keys = rows.iter().map(|row| segment(row).map_or(NO_GROUP, |at| at as u32)).collect();
@@ -138,7 +146,7 @@ fn segments(prepared: &Prepared, scored: &ScoredRows) -> BTreeMap<String, Vec<Pa
         };
         add("slot", rows.iter().map(key).collect(), &|key| key.to_string(), false);
     }
-    let advertisers = &prepared.advertisers;
+    let advertisers = &inputs.advertisers;
     if !advertisers.codes.is_empty() {
         let keys = rows.iter().map(|&row| advertisers.codes[item(row)]).collect();
         add("advertiser", keys, &|key| advertisers.names.name(key).to_owned(), true);

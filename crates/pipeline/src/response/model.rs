@@ -8,14 +8,11 @@
 //! While it trains, the whole state stands in `model.partial/`: after each epoch; after a day of a log that is read once, if the
 //! last state is a minute old; and on Ctrl-C. `--resume` goes on from there with the same result to the last bit.
 
-use super::super::data::Data;
-use super::super::partial::Partial;
-use super::super::stage::{Done, Key, stage};
-use super::Prepared;
+use super::inputs::Inputs;
 use crate::config::Config;
-use crate::error::Error;
-use crate::interrupt;
-use crate::output::note;
+use crate::partial::Partial;
+use crate::stage::{Key, Stage, Timing};
+use crate::{Context, Error};
 use semrank_data::Part;
 use semrank_model::calibrate::{Calibration, Isotonic, Platt, Sample};
 use semrank_model::pointwise::{
@@ -23,7 +20,8 @@ use semrank_model::pointwise::{
 };
 use semrank_store::{read_json, write_json};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 const CALIBRATION: &str = "calibration.json";
@@ -32,24 +30,30 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 
 /// Maps to calibrated probabilities.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Calibrations {
-    pub(super) click: Calibration,
+pub struct Calibrations {
+    /// Of clicks.
+    pub click: Calibration,
     /// Of conversions given a click.
-    pub(super) conversion: Calibration,
+    pub conversion: Calibration,
     /// What each map is, or why there is none: of clicks, then of conversions where they are predicted.
-    pub(super) about: Vec<String>,
+    pub about: Vec<String>,
 }
 
 /// A trained model that can be asked.
-pub(super) struct Trained<'a> {
+pub struct Trained<'a> {
     trainer: PointwiseTrainer<'a>,
-    pub(super) facts: PointwiseFacts,
-    pub(super) calibrations: Calibrations,
+    /// Shape, curve and days.
+    pub facts: PointwiseFacts,
+    /// From its probabilities to calibrated ones.
+    pub calibrations: Calibrations,
 }
 
 impl Trained<'_> {
     /// Calibrated scores of rows, in their order, that no one asks for again.
-    pub(super) fn score_last(&mut self, rows: &[usize], position: Position) -> Result<Vec<Score>, Error> {
+    ///
+    /// # Errors
+    /// A training that has diverged.
+    pub fn score_last(&mut self, rows: &[usize], position: Position) -> Result<Vec<Score>, Error> {
         let Calibrations { click, conversion, .. } = &self.calibrations;
         let mut scores = self.trainer.score_last(rows, position)?;
         for score in &mut scores {
@@ -60,97 +64,101 @@ impl Trained<'_> {
     }
 
     /// Whether the labels of a row that concern conversions can no longer change.
-    pub(super) fn conversion_is_known(&self, row: usize) -> bool {
+    pub fn conversion_is_known(&self, row: usize) -> bool {
         self.trainer.conversion_is_known(row)
     }
 }
 
-/// What decides the model.
-pub(super) fn key(data: &Data, config: &Config, seed: u64, [features, tokens]: [&str; 2]) -> Key {
-    let config = json!({
-        "scope": data.scope_key(),
-        "task": config.task,
-        "model": config.model,
-        "pointwise": config.pointwise,
-        "delay": config.train.delay,
-        "stream": config.train.stream,
-    });
-    Key::new("model", seed, config, &[("dataset", &data.hash), ("features", features), ("tokens", tokens)])
+/// The stage.
+pub struct Response<'a> {
+    /// What it learns from.
+    pub inputs: &'a Inputs<'a>,
+    /// Whether to go on with a training that was interrupted.
+    pub resume: bool,
 }
 
-/// Of a run at hand.
-pub(super) fn key_of(prepared: &Prepared) -> Key {
-    let from = [prepared.stages[0].hash.as_str(), prepared.stages[1].hash.as_str()];
-    key(&prepared.data, &prepared.config, prepared.seed, from)
+impl<'a> Stage for Response<'a> {
+    type Output = Trained<'a>;
+    const ID: &'static str = "model";
+    const VERSION: u32 = 1;
+
+    fn settings(config: &Config) -> Value {
+        json!({
+            "task": config.task,
+            "model": config.model,
+            "pointwise": config.pointwise,
+            "delay": config.train.delay,
+            "stream": config.train.stream,
+        })
+    }
+
+    fn key(&self) -> Key {
+        let Inputs { run, data, .. } = *self.inputs;
+        let [features, tokens] = run.content_hashes();
+        let inputs = [("dataset", data.hash.as_str()), ("features", features), ("tokens", tokens)];
+        Key::new::<Self>((run.config(), run.seed()), json!({ "scope": data.scope_key() }), &inputs)
+    }
+
+    fn make(&self, dir: &Path, context: &Context, timing: &mut Timing) -> Result<Trained<'a>, Error> {
+        let started = Instant::now();
+        let trained = self.train(context)?;
+        timing.parts.insert("train".into(), started.elapsed().as_secs_f64());
+        trained.trainer.save(dir)?;
+        write_json(&dir.join(CALIBRATION), &trained.calibrations)?;
+        Ok(trained)
+    }
+
+    fn read(&self, dir: &Path) -> Result<Trained<'a>, Error> {
+        let (trainer, facts) = PointwiseTrainer::load(&self.inputs.task(), dir)?;
+        Ok(Trained { trainer, facts, calibrations: read_json(&dir.join(CALIBRATION))? })
+    }
 }
 
-/// Trains the model, or reads it.
-pub(super) fn run(prepared: &Prepared, resume: bool) -> Result<(Trained<'_>, Done), Error> {
-    let key = key_of(prepared);
-    let out = stage(
-        &prepared.folder,
-        &key,
-        |dir| load(prepared, dir),
-        |dir, timing| {
-            let started = Instant::now();
-            let trained = train(prepared, &key.fingerprint(), resume)?;
-            timing.parts.insert("train".into(), started.elapsed().as_secs_f64());
-            trained.trainer.save(dir)?;
-            write_json(&dir.join(CALIBRATION), &trained.calibrations)?;
-            Ok(trained)
-        },
-    )?;
-    Partial::remove(&prepared.folder);
-    Ok(out)
-}
-
-/// Reads the model from its folder.
-pub(super) fn load<'a>(prepared: &'a Prepared, dir: &std::path::Path) -> Result<Trained<'a>, Error> {
-    let (trainer, facts) = PointwiseTrainer::load(&prepared.task(), dir)?;
-    Ok(Trained { trainer, facts, calibrations: read_json(&dir.join(CALIBRATION))? })
-}
-
-fn train<'a>(prepared: &'a Prepared, key: &str, resume: bool) -> Result<Trained<'a>, Error> {
-    let partial = Partial::new(&prepared.folder, key);
-    let fresh = || Ok(PointwiseTrainer::new(&prepared.task()));
-    let mut trainer = partial.begin(resume, fresh, PointwiseTrainer::restore_state)?;
-    let examples = &prepared.examples;
-    let count = |part| examples.rows(part).count();
-    note(&format!(
-        "model: {} training rows, {} of validation, {} parameters, {}, from step {}",
-        count(Part::Train),
-        count(Part::Valid),
-        trainer.network().parameters(),
-        if trainer.reads_once() { "one pass in time order" } else { "epochs" },
-        trainer.step(),
-    ));
-    if trainer.lacks_neighbours() {
-        note(&format!(
+impl<'a> Response<'a> {
+    fn train(&self, context: &Context) -> Result<Trained<'a>, Error> {
+        let inputs = self.inputs;
+        let (place, key) = (inputs.run.partial(), self.key().fingerprint());
+        let partial = Partial::new(&place, &key);
+        let fresh = || Ok(PointwiseTrainer::new(&inputs.task()));
+        let mut trainer = partial.begin((self.resume, context), fresh, PointwiseTrainer::restore_state)?;
+        let examples = inputs.examples;
+        let count = |part| examples.rows(part).count();
+        context.note(&format!(
+            "model: {} training rows, {} of validation, {} parameters, {}, from step {}",
+            count(Part::Train),
+            count(Part::Valid),
+            trainer.network().parameters(),
+            if trainer.reads_once() { "one pass in time order" } else { "epochs" },
+            trainer.step(),
+        ));
+        if trainer.lacks_neighbours() {
+            context.note(&format!(
             "model: {} rows are as many as pointwise.neighbour_rows={} or more: items are not compared by the labels they share",
             examples.len(),
-            prepared.config.pointwise.neighbour_rows,
+            inputs.config().pointwise.neighbour_rows,
         ));
-    }
-    fit(&mut trainer, &partial)?;
-    if trainer.step() == 0 {
-        return Err(Error::NoKnownLabels { dataset: prepared.data.dataset.meta.name.clone() });
-    }
-    let chosen = !trainer.reads_once() && count(Part::Valid) > 0;
-    if chosen && trainer.curve().iter().all(|pass| pass.validation_loss.is_none()) {
-        note(
+        }
+        fit(&mut trainer, &partial, context)?;
+        if trainer.step() == 0 {
+            return Err(Error::NoKnownLabels { dataset: inputs.data.dataset.meta.name.clone() });
+        }
+        let chosen = !trainer.reads_once() && count(Part::Valid) > 0;
+        if chosen && trainer.curve().iter().all(|pass| pass.validation_loss.is_none()) {
+            context.note(
             "model: the last epoch is kept, because no label of a validation row is known before the first test row",
         );
+        }
+        let calibrations = calibrate(inputs, &mut trainer, context)?;
+        Ok(Trained { facts: trainer.facts(), trainer, calibrations })
     }
-    let calibrations = calibrate(prepared, &mut trainer)?;
-    Ok(Trained { facts: trainer.facts(), trainer, calibrations })
 }
 
 /// Trains to the end, and keeps the state on the way.
-fn fit(trainer: &mut PointwiseTrainer, partial: &Partial) -> Result<(), Error> {
+fn fit(trainer: &mut PointwiseTrainer, partial: &Partial, context: &Context) -> Result<(), Error> {
     let (mut saved, mut failed) = (None::<Instant>, None);
     let fitted = trainer.fit(&mut |trainer, progress| {
-        line(progress).iter().for_each(|line| note(line));
-        let stop = interrupt::requested();
+        line(progress).iter().for_each(|line| context.note(line));
+        let stop = (context.cancel)();
         let due = saved.is_none_or(|saved| saved.elapsed() >= SAVE_EVERY);
         if stop || due || matches!(progress, Progress::Epoch(_)) {
             failed = partial.keep(trainer.step(), |dir| trainer.save_state(dir)).err();
@@ -161,7 +169,7 @@ fn fit(trainer: &mut PointwiseTrainer, partial: &Partial) -> Result<(), Error> {
     match failed {
         Some(error) => Err(error),
         None if fitted? => Ok(()),
-        None => Err(Error::Interrupted { resume: None }),
+        None => Err(Error::Interrupted),
     }
 }
 
@@ -193,11 +201,15 @@ fn line(progress: &Progress) -> Option<String> {
 
 /// Fits both maps on the validation rows whose labels are known before the first test row; what has none, or rows of one label only,
 /// stays as it is.
-fn calibrate(prepared: &Prepared, trainer: &mut PointwiseTrainer) -> Result<Calibrations, Error> {
-    let examples = &prepared.examples;
+fn calibrate(
+    inputs: &Inputs,
+    trainer: &mut PointwiseTrainer,
+    context: &Context,
+) -> Result<Calibrations, Error> {
+    let examples = inputs.examples;
     let rows: Vec<usize> = examples.rows(Part::Valid).collect();
     let scores = trainer.score(&rows, Position::Logged)?;
-    let kind = prepared.config.pointwise.calibration;
+    let kind = inputs.config().pointwise.calibration;
     let labelled =
         |row: usize, score: f64, label: Option<bool>| label.map(|label| Labelled { row, score, label });
     let each = || rows.iter().zip(&scores).map(|(&row, score)| (row, score, trainer.choosing(row)));
@@ -207,12 +219,12 @@ fn calibrate(prepared: &Prepared, trainer: &mut PointwiseTrainer) -> Result<Cali
     let fit = |rows: Vec<Labelled>, label| fit_map(kind, (trainer, rows), label, scores.len());
     let (click, about_clicks) = fit(clicks.collect(), "click");
     let mut out = Calibrations { click, about: vec![about_clicks], ..Calibrations::default() };
-    if prepared.goal() == Goal::Oc {
+    if inputs.goal() == Goal::Oc {
         let (conversion, about) = fit(conversions.collect(), "conversion");
         out.conversion = conversion;
         out.about = vec![format!("clicks {}", out.about[0]), format!("conversions {about}")];
     }
-    note(&format!("model: {}", out.about.join("; ")));
+    context.note(&format!("model: {}", out.about.join("; ")));
     Ok(out)
 }
 

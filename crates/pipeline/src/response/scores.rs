@@ -6,38 +6,39 @@
 //! | `all.scores`, `all.labels`, `all.users` | of every row that was measured, in the order of the examples |
 //! | `given_click.…` | of conversions: P(conversion \| click) of the clicks among them |
 
-use crate::error::Error;
+use crate::Error;
 use semrank_model::artefact;
 use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
 use std::path::Path;
 
 /// The file.
-pub(super) const SCORES: &str = "scores.safetensors";
+const SCORES: &str = "scores.safetensors";
 
 /// Rows with what was predicted and what happened; vectors of one length.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct ScoredRows {
+pub struct ScoredRows {
     /// Rows of the examples, ascending; not kept in the file.
-    pub(crate) rows: Vec<u32>,
+    pub rows: Vec<u32>,
     /// Codes of users in the examples.
-    pub(crate) users: Vec<u32>,
-    pub(crate) labels: Vec<bool>,
+    pub users: Vec<u32>,
+    /// What happened.
+    pub labels: Vec<bool>,
     /// Calibrated probabilities.
-    pub(crate) scores: Vec<f64>,
+    pub scores: Vec<f64>,
 }
 
 /// The scores of a run's test rows.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct TestScores {
+pub struct TestScores {
     /// Of the task's own probability.
-    pub(crate) all: ScoredRows,
+    pub all: ScoredRows,
     /// Of conversions given a click.
-    pub(crate) given_click: Option<ScoredRows>,
+    pub given_click: Option<ScoredRows>,
 }
 
 impl TestScores {
     /// Writes the file into a folder.
-    pub(super) fn save(&self, dir: &Path) -> Result<(), Error> {
+    pub(crate) fn save(&self, dir: &Path) -> Result<(), Error> {
         let parts = [("all", Some(&self.all)), ("given_click", self.given_click.as_ref())];
         let parts: Vec<_> = parts
             .into_iter()
@@ -66,7 +67,7 @@ impl TestScores {
     ///
     /// # Errors
     /// A file that cannot be read, and scores that are no probabilities.
-    pub(crate) fn load(dir: &Path, with_clicks: bool) -> Result<TestScores, Error> {
+    pub fn load(dir: &Path, with_clicks: bool) -> Result<TestScores, Error> {
         let path = dir.join(SCORES);
         let file = Checkpoint::open(&path).map_err(artefact::Error::from)?;
         let checked =

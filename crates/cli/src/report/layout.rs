@@ -1,0 +1,54 @@
+//! The page around its content: sections and cards, and the metrics that pages show.
+
+use super::text::escape;
+use semrank_core::RankSummary;
+
+/// One of the metrics of a summary, with the name people know it by.
+pub(super) type Metric = (&'static str, fn(&RankSummary) -> f64);
+
+pub(super) const METRICS: [Metric; 5] = [
+    ("recall@5", |m| m.recall_5),
+    ("recall@10", |m| m.recall_10),
+    ("ndcg@5", |m| m.ndcg_5),
+    ("ndcg@10", |m| m.ndcg_10),
+    ("mrr", |m| m.mrr),
+];
+
+/// A page around its content, which is HTML; the other parts are texts.
+pub(super) fn page(title: &str, lead: &str, body: &str, footer: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>\n{style}</style>\n\
+         </head>\n<body>\n<header>\n<p class=\"brand\">semrank</p>\n<h1>{title}</h1>\n<p class=\"lead\">{lead}</p>\n\
+         </header>\n<main>\n{body}</main>\n<footer>{footer}</footer>\n</body>\n</html>\n",
+        title = escape(title),
+        lead = escape(lead),
+        style = include_str!("style.css"),
+        footer = escape(footer),
+    )
+}
+
+/// A section, or nothing where there is nothing to show.
+pub(super) fn section(id: &str, heading: &str, body: &str) -> String {
+    if body.is_empty() {
+        return String::new();
+    }
+    format!(
+        "<section id=\"{id}\" aria-labelledby=\"{id}-h\">\n<h2 id=\"{id}-h\">{heading}</h2>\n{body}</section>\n"
+    )
+}
+
+/// Figures in cards: name, value, remark.
+pub(super) fn card_list(cards: &[(&str, String, String)]) -> String {
+    let cards: String = cards
+        .iter()
+        .map(|(name, value, note)| {
+            let note = escape(note);
+            format!(
+                "<div class=\"card\"><dt>{name}</dt><dd>{value}</dd><dd class=\"note\">{note}</dd></div>\n"
+            )
+        })
+        .collect();
+    if cards.is_empty() { cards } else { format!("<dl class=\"cards\">\n{cards}</dl>\n") }
+}
