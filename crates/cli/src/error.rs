@@ -2,7 +2,6 @@
 //!
 //! Exit codes: 0 done, 1 an error of this list, 2 wrong usage (by clap), 130 interrupted.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Everything that ends a command early.
@@ -14,15 +13,6 @@ pub(crate) enum Error {
     /// The program `semrank-prep` cannot be started.
     #[error("cannot start the program semrank-prep: {source}")]
     NoPrep { source: std::io::Error },
-    /// A user that the data set does not have.
-    #[error("the data set has no user `{user}`")]
-    UnknownUser { user: String, nearest: Option<String> },
-    /// An item that is not in the catalogue.
-    #[error("the data set has no item `{item}`")]
-    UnknownItem { item: String, nearest: Option<String> },
-    /// A line that is no pair of a known user and a known item.
-    #[error("{}: line {line} {what}", path.display())]
-    BadPair { path: PathBuf, line: u64, what: String },
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted { resume: Option<String> },
@@ -62,17 +52,8 @@ impl Error {
         match self {
             Error::Run(error) => error.help(),
             Error::NoPrep { .. } => Some(
-                "put it beside semrank, or build it there: cargo build --release --package semrank-prep".into(),
-            ),
-            Error::UnknownUser { nearest, .. } => {
-                let meant = nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`? "));
-                Some(meant.unwrap_or_default() + "a user whom nobody has seen: --new-user, or --history with their items")
-            }
-            Error::UnknownItem { nearest, .. } => {
-                nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`?"))
-            }
-            Error::BadPair { .. } => Some(
-                "a pair is a user and an item by the ids of the data set; --skip-unknown leaves out pairs of others".into(),
+                "put it beside semrank, or build it there: cargo build --release --package semrank-prep"
+                    .into(),
             ),
             Error::Interrupted { resume } => {
                 resume.as_ref().map(|command| format!("go on with the same result: {command}"))

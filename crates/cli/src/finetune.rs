@@ -11,10 +11,11 @@
 
 use crate::config::ConfigArgs;
 use crate::error::Error;
+use crate::output;
 use crate::progress::Console;
-use crate::{output, shell};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
+use semrank_console::shell;
 use semrank_model::{FinetuneSettings, InterestRecall, Losses};
 use semrank_pipeline::{Finetune, Finetuned, Objective};
 use semrank_store::resources;

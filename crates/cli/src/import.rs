@@ -8,8 +8,8 @@
 //! gzip -dc log.csv.gz | semrank import --events - --time-format 'DD/MM/YYYY HH:MM' --map-action 1=click --out shop
 //! ```
 
-use crate::shell;
 use clap::{Args, ValueEnum};
+use semrank_console::shell;
 use semrank_data::import::{Format, Mapping, Options, PartFiles, TimeUnit, UnknownItems};
 use semrank_data::{Error, ImportReport};
 use std::path::PathBuf;

@@ -31,7 +31,6 @@ mod recommend;
 mod report;
 mod run;
 mod score;
-mod shell;
 mod simulate;
 mod tokens;
 

@@ -12,7 +12,7 @@ use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
 /// A word, quoted if need be.
-pub(crate) fn quote(word: impl AsRef<OsStr>) -> String {
+pub fn quote(word: impl AsRef<OsStr>) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
     match word.as_ref().to_str() {
         Some(text) if !text.is_empty() && text.chars().all(plain) => text.to_owned(),
@@ -22,7 +22,7 @@ pub(crate) fn quote(word: impl AsRef<OsStr>) -> String {
 }
 
 /// A command line of these words.
-pub(crate) fn command<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> String {
+pub fn command<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> String {
     words.into_iter().map(quote).collect::<Vec<_>>().join(" ")
 }
 

@@ -30,7 +30,7 @@ pub use catalog::{Catalog, Kind, TextColumn};
 pub use dictionary::Dictionary;
 pub use events::{Event, EventDetails, EventLog, EventLogBuilder, History};
 pub use ids::{ActionId, ItemId, UserId};
-pub use metrics::{RankMetrics, RankSummary};
+pub use metrics::{NamedMetric, RankMetrics, RankSummary};
 pub use nearest::nearest;
 pub use rng::Rng;
 pub use segment::{Segment, segments};

@@ -62,6 +62,15 @@ pub enum Error {
     /// A run of another version of the format.
     #[error("{}: format version {got}, this semrank reads {expected}", path.display())]
     Version { path: PathBuf, got: u32, expected: u32 },
+    /// A user that the data set does not have.
+    #[error("the data set has no user `{user}`")]
+    UnknownUser { user: String, nearest: Option<String> },
+    /// An item that is not in the catalogue.
+    #[error("the data set has no item `{item}`")]
+    UnknownItem { item: String, nearest: Option<String> },
+    /// A line that is no pair of a known user and a known item.
+    #[error("{}: line {line} {what}", path.display())]
+    BadPair { path: PathBuf, line: u64, what: String },
     /// Nobody has a target after a cut and a history before it.
     #[error(
         "divided by time, data set `{dataset}` has no validation or no test case: nobody has events before and after the cut"
@@ -160,6 +169,16 @@ impl Error {
             }
             Error::Locked { .. } => Some("wait until it has ended, or choose another --out".into()),
             Error::Mismatch { help, .. } => Some((*help).to_owned()),
+            Error::UnknownUser { nearest, .. } => {
+                let meant = nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`? "));
+                Some(meant.unwrap_or_default() + "a user whom nobody has seen: --new-user, or --history with their items")
+            }
+            Error::UnknownItem { nearest, .. } => {
+                nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`?"))
+            }
+            Error::BadPair { .. } => Some(
+                "a pair is a user and an item by the ids of the data set; --skip-unknown leaves out pairs of others".into(),
+            ),
             Error::NoCasesInTime { others, .. } => {
                 Some(format!("--set data.split=leave-one-out has {others} test cases"))
             }

@@ -29,7 +29,9 @@
 //! | `partial` | the state of a training under way |
 //! | `run` | [`Run`]: a folder with its stages, read when they are asked for |
 //! | `record` | what the files of a finished run tell without its data set |
+//! | `overview` | what a person wants to see of a finished run |
 //! | `comparison` | runs beside each other |
+//! | `pairs`, `predictions` | files of pairs to score, of the best items and of scores |
 //! | `ids` | measures of semantic ids; published ids |
 //! | `finetune`, `vectors` | encoders without a run |
 
@@ -45,7 +47,10 @@ pub mod ids;
 mod ids_file;
 mod live;
 pub mod next_item;
+pub mod overview;
+mod pairs;
 mod partial;
+mod predictions;
 mod record;
 pub mod response;
 mod run;
@@ -59,6 +64,8 @@ pub use error::Error;
 pub use features::{CACHED, ENCODED, Features};
 pub use finetune::{FACTS as FINETUNE_FACTS, Finetune, Finetuned, Objective};
 pub use folder::{DatasetRef, Lock, RunFile};
+pub use pairs::Pairs;
+pub use predictions::{write_lists, write_rows};
 pub use record::{Record, task};
 pub use run::Run;
 pub use stage::{Done, Key, Pages, Stage, Timing};
@@ -69,3 +76,8 @@ pub use vectors::{Embedded, VectorsOptions, write_vectors};
 pub const REPORT: &str = "report";
 /// The file of figures in it.
 pub(crate) const EVALUATION: &str = "evaluation.json";
+
+/// The examples of `CONTRIBUTING.md` compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../CONTRIBUTING.md")]
+struct Contributing;

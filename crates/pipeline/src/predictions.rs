@@ -1,11 +1,10 @@
 //! Files of predictions: the best items of every case, or the score of every labelled row.
 
-use crate::error::Error;
+use crate::next_item::ModelView;
+use crate::response::{Inputs, ScoredRows};
+use crate::{Error, Part};
 use semrank_data::{Case, ColumnType, TableFile, Value};
 use semrank_model::evaluate::{EvaluateError, Protocol, RankOptions, Ranked, rank, write_predictions};
-use semrank_pipeline::Part;
-use semrank_pipeline::next_item::ModelView;
-use semrank_pipeline::response::{Inputs, ScoredRows};
 use semrank_store::write_atomically;
 use std::path::Path;
 
@@ -17,8 +16,11 @@ const COLUMNS: [(&str, ColumnType); 3] =
 /// Cases whose lists are in memory at a time: 26 MB.
 const LISTED: usize = 1 << 16;
 
-/// The best items of every case.
-pub(super) fn write_lists(view: ModelView, part: Part, protocol: Protocol, path: &Path) -> Result<(), Error> {
+/// Writes the best items of every case of a part.
+///
+/// # Errors
+/// Scores that are no numbers, ids that the format cannot hold, a file that cannot be written.
+pub fn write_lists(view: ModelView, part: Part, protocol: Protocol, path: &Path) -> Result<(), Error> {
     let (dataset, cases) = (&view.data.dataset, part.cases(view.data));
     let encoded = view.encoded();
     let similar = view.similar();
@@ -35,23 +37,25 @@ pub(super) fn write_lists(view: ModelView, part: Part, protocol: Protocol, path:
     };
     let written = if TableFile::holds_any_id(path) {
         let table = TableFile { path, columns: &COLUMNS, header: true };
-        table.write(|push| {
+        let written = table.write(|push| {
             cases.chunks(LISTED).try_for_each(|cases| {
                 let ranked = ranked(cases).map_err(&mut or_refused)?;
                 push_lists(view, cases, &ranked, push)
             })
-        })
+        });
+        written.map_err(Error::from)
     } else {
-        write_atomically(path, |out| {
+        let written = write_atomically(path, |out| {
             let mut lists = |cases: &[Case]| {
                 write_predictions(out, cases, &ranked(cases)?, &dataset.users, &dataset.catalog.ids)
             };
             cases.chunks(LISTED).try_for_each(|cases| lists(cases).map_err(&mut or_refused))
-        })
+        });
+        written.map_err(Error::from)
     };
     match refused {
         Some(error) => Err(error.into()),
-        None => Ok(written?),
+        None => written,
     }
 }
 
@@ -72,8 +76,11 @@ fn push_lists(
     Ok(())
 }
 
-/// `user item label score`, rows in the order of the file.
-pub(super) fn write_rows(inputs: &Inputs, all: &ScoredRows, path: &Path) -> Result<(), Error> {
+/// Writes `user item label score`, rows in the order of the examples.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write_rows(inputs: &Inputs, all: &ScoredRows, path: &Path) -> Result<(), Error> {
     const COLUMNS: [(&str, ColumnType); 4] = [
         ("user", ColumnType::Text),
         ("item", ColumnType::Text),

@@ -14,7 +14,7 @@ use crate::tokens::Tokens;
 use crate::{EVALUATION, Error, REPORT};
 use semrank_store::{hash_file, hash_text, read_json};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -135,6 +135,7 @@ fn agrees(made: &Value, asked: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn only_settings_that_a_stage_reads_count() {

@@ -162,10 +162,10 @@ impl Run {
     pub fn make_content(&self, context: &Context) -> Result<&Content, Error> {
         let data = self.data()?;
         let stage = Features::to_make(data, self.asked())?;
-        let (features, features_done) = stage::make(&self.folder, &stage, context, None)?;
+        let (features, features_done) = self.make(&stage, context)?;
         context.check()?;
         let stage = self.tokens_stage(data, (&features, &features_done.hash));
-        let (made, tokens_done) = stage::make(&self.folder, &stage, context, None)?;
+        let (made, tokens_done) = self.make(&stage, context)?;
         let _ = self.content_stages.set([features_done, tokens_done]);
         once(&self.content, || Ok(made.content(features)))
     }
@@ -197,19 +197,30 @@ impl Run {
     }
 
     /// Checks a stage and reads it.
-    pub(crate) fn read<S: Stage>(&self, stage: &S) -> Result<(S::Output, Done), Error> {
+    ///
+    /// # Errors
+    /// A stage that is missing, damaged or of something else.
+    pub fn read<S: Stage>(&self, stage: &S) -> Result<(S::Output, Done), Error> {
         let done = stage::check(&self.folder, stage)?;
         Ok((stage.read(&self.folder.stage(S::ID))?, done))
     }
 
-    /// Makes a stage, or reads it.
-    pub(crate) fn make<S: Stage>(
+    /// Makes a stage, or reads it where it is unchanged.
+    ///
+    /// # Errors
+    /// Those of [`Stage::make`]; a full disk.
+    pub fn make<S: Stage>(&self, stage: &S, context: &Context) -> Result<(S::Output, Done), Error> {
+        stage::make(&self.folder, stage, context, None)
+    }
+
+    /// The same, with pages beside the outputs of a stage that is made.
+    pub(crate) fn make_with<S: Stage>(
         &self,
         stage: &S,
         context: &Context,
-        pages: Option<Pages<S::Output>>,
+        pages: Pages<S::Output>,
     ) -> Result<(S::Output, Done), Error> {
-        stage::make(&self.folder, stage, context, pages)
+        stage::make(&self.folder, stage, context, Some(pages))
     }
 
     fn model_stage<'a>(&'a self, data: &'a Data, content: &'a Content, resume: bool) -> NextItem<'a> {
@@ -228,7 +239,7 @@ impl Run {
     /// Numbers that diverge, a full disk; [`Error::Interrupted`], with the state kept.
     pub fn make_model(&self, resume: bool, context: &Context) -> Result<ModelView<'_>, Error> {
         let (data, content) = (self.data()?, self.content()?);
-        let made = stage::make(&self.folder, &self.model_stage(data, content, resume), context, None)?;
+        let made = self.make(&self.model_stage(data, content, resume), context)?;
         Partial::remove(&self.partial());
         once(&self.model, || Ok(made))?;
         self.model()
@@ -263,7 +274,7 @@ impl Run {
         let stages = stages.iter().filter(|done| done.stage != Report::ID);
         let stages = stages.map(|done| (done.stage, done.hash.as_str())).collect();
         let stage = Report { data, config, seed: self.seed(), content, model, extra, stages };
-        let (evaluation, done) = stage::make(&self.folder, &stage, context, Some(pages))?;
+        let (evaluation, done) = self.make_with(&stage, context, pages)?;
         let _ = self.report.set(done);
         Ok(evaluation)
     }

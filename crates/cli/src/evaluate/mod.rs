@@ -9,14 +9,12 @@
 //! | file | does |
 //! |---|---|
 //! | `verb` | the verb, of both kinds of runs |
-//! | `lists` | the files of predictions |
 //! | `table`, `probabilities` | an evaluation for people |
 
-mod lists;
 mod probabilities;
 mod table;
 mod verb;
 
 pub(crate) use probabilities::text as probability_table;
-pub(crate) use table::{policy, tables};
+pub(crate) use table::tables;
 pub(crate) use verb::{EvaluateArgs, evaluate};

@@ -1,6 +1,5 @@
 //! The verb `evaluate`.
 
-use super::lists::{write_lists, write_rows};
 use super::{probability_table, tables};
 use crate::error::Error;
 use crate::output;
@@ -13,7 +12,7 @@ use semrank_model::pointwise::Position;
 use semrank_pipeline::config::Task;
 use semrank_pipeline::next_item::{self, Evaluation};
 use semrank_pipeline::response::{Inputs, find};
-use semrank_pipeline::{Part, Run};
+use semrank_pipeline::{Part, Run, write_lists, write_rows};
 use serde::Serialize;
 use std::path::PathBuf;
 

@@ -16,5 +16,5 @@
 mod show;
 mod verb;
 
-pub(crate) use show::{list, when};
+pub(crate) use show::list;
 pub(crate) use verb::{RecommendArgs, recommend};

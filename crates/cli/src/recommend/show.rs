@@ -3,6 +3,7 @@
 use semrank_core::History;
 use semrank_data::Dataset;
 use semrank_pipeline::next_item::{Interest, Recommendation, Source, kind};
+use semrank_pipeline::overview::when;
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -105,14 +106,6 @@ fn why(source: &Source) -> String {
     let parts = [("taken together", source.item_item), ("alike in content", source.content)];
     let named = parts.iter().filter(|(_, part)| *part != 0.0);
     named.map(|(name, part)| format!("{name} {part:+.3}")).collect::<Vec<_>>().join(", ")
-}
-
-/// A time (ms UTC) as people write it.
-pub(crate) fn when(time_ms: i64) -> String {
-    match jiff::Timestamp::from_millisecond(time_ms) {
-        Ok(time) => time.strftime("%Y-%m-%d %H:%M").to_string(),
-        Err(_) => time_ms.to_string(),
-    }
 }
 
 fn label(text: &str, item: &str, kind: &str) -> String {

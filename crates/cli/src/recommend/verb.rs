@@ -5,12 +5,8 @@ use crate::error::Error;
 use crate::output;
 use crate::run::OpenArgs;
 use clap::Args;
-use semrank_core::{EventLog, History, ItemId, UserId};
-use semrank_model::evaluate::Query;
-use semrank_pipeline::Data;
-use semrank_pipeline::next_item::{Interest, Recommendation, Recommender, interests};
+use semrank_pipeline::next_item::{Asked, Interest, Recommendation, Recommender, interests};
 use serde::Serialize;
-use std::borrow::Cow;
 
 /// Last events shown with `--explain`.
 const SHOWN_EVENTS: usize = 10;
@@ -65,38 +61,12 @@ struct Answer<'a> {
     items: Vec<Recommendation>,
 }
 
-/// A history to recommend from: all events of a user of a log.
-struct Asked<'a> {
-    name: Option<&'a str>,
-    log: Cow<'a, EventLog>,
-    user: UserId,
-    note: &'static str,
-}
-
-impl Asked<'_> {
-    fn events(&self) -> History<'_> {
-        self.log.of(self.user)
-    }
-
-    fn engaged(&self, data: &Data) -> Vec<ItemId> {
-        match self.name {
-            Some(_) => data.engaged(self.user, self.log.range(self.user).end),
-            None => self.events().items.to_vec(),
-        }
-    }
-
-    fn title(&self) -> String {
-        let what = self.name.map_or("someone else".to_owned(), |name| format!("user {name}"));
-        format!("{what}: {} events; {}\n", self.events().len(), self.note)
-    }
-}
-
 /// Recommends what the arguments say.
 pub(crate) fn recommend(args: &RecommendArgs) -> Result<(), Error> {
     let run = args.from.open()?;
     let view = run.model()?;
-    let asked = asked(view.data, &args.whom)?;
-    let query = Query { user: asked.user, end: asked.log.range(asked.user).end };
+    let asked = Asked::new(view.data, args.whom.user.as_deref(), &args.whom.history)?;
+    let query = asked.query();
     let recommender = Recommender::over(view, &asked.log);
     let mut items = recommender.best(query, args.k as usize, |item| view.data.active_now(item))?;
     if !args.explain {
@@ -110,7 +80,7 @@ pub(crate) fn recommend(args: &RecommendArgs) -> Result<(), Error> {
         let (user, note, history) = (asked.name, asked.note, events.len());
         return output::json(&Answer { user, history, note, last_events, interests, items });
     }
-    let mut out = asked.title();
+    let mut out = title(&asked);
     if let Some(events) = &last_events {
         out += &show::events(events);
     }
@@ -120,39 +90,7 @@ pub(crate) fn recommend(args: &RecommendArgs) -> Result<(), Error> {
     output::text(&(out + &show::list(&items, args.explain)))
 }
 
-fn asked<'a>(data: &'a Data, whom: &'a Whom) -> Result<Asked<'a>, Error> {
-    let dataset = &data.dataset;
-    if let Some(name) = &whom.user {
-        let user = dataset.users.get(name).map(UserId).ok_or_else(|| Error::UnknownUser {
-            user: name.clone(),
-            nearest: semrank_core::nearest(name, dataset.users.names()).map(str::to_owned),
-        })?;
-        let note = "the whole history was read, validation and test events included";
-        return Ok(Asked { name: Some(name), log: Cow::Borrowed(&dataset.events), user, note });
-    }
-    let mut items = Vec::new();
-    for ids in &whom.history {
-        items.extend(history_items(data, ids)?);
-    }
-    let note = match items.is_empty() {
-        true => "nothing is known, so that what counts for everybody ranks",
-        false => "the history was given",
-    };
-    let log = Cow::Owned(data.log_of(&items));
-    Ok(Asked { name: None, log, user: UserId(0), note })
-}
-
-/// One id, which may have commas in it, or several.
-fn history_items(data: &Data, ids: &str) -> Result<Vec<ItemId>, Error> {
-    let known = &data.dataset.catalog.ids;
-    let one = |id: &str| {
-        known.get(id).map(ItemId).ok_or_else(|| Error::UnknownItem {
-            item: id.to_owned(),
-            nearest: semrank_core::nearest(id, known.names()).map(str::to_owned),
-        })
-    };
-    match known.get(ids) {
-        Some(item) => Ok(vec![ItemId(item)]),
-        None => ids.split(',').map(str::trim).filter(|id| !id.is_empty()).map(one).collect(),
-    }
+fn title(asked: &Asked) -> String {
+    let what = asked.name.map_or("someone else".to_owned(), |name| format!("user {name}"));
+    format!("{what}: {} events; {}\n", asked.events().len(), asked.note)
 }

@@ -1,18 +1,6 @@
-//! The page around its content: sections and cards, and the metrics that pages show.
+//! The page around its content: sections and cards.
 
 use super::text::escape;
-use semrank_core::RankSummary;
-
-/// One of the metrics of a summary, with the name people know it by.
-pub(super) type Metric = (&'static str, fn(&RankSummary) -> f64);
-
-pub(super) const METRICS: [Metric; 5] = [
-    ("recall@5", |m| m.recall_5),
-    ("recall@10", |m| m.recall_10),
-    ("ndcg@5", |m| m.ndcg_5),
-    ("ndcg@10", |m| m.ndcg_10),
-    ("mrr", |m| m.mrr),
-];
 
 /// A page around its content, which is HTML; the other parts are texts.
 pub(super) fn page(title: &str, lead: &str, body: &str, footer: &str) -> String {

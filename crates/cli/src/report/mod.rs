@@ -6,13 +6,12 @@
 //!
 //! | file | does |
 //! |---|---|
-//! | `content` | [`Report`], the page's content as plain data |
 //! | `tokens` | the page on semantic ids |
 //! | `comparison`, `probabilities` | the page on several runs, of retrieval and of ranking tasks |
 //! | `charts`, `scatter`, `profile`, `frame` | line chart, grouped bars, points and sorted thin bars as SVG |
 //! | `layout` | the page around its content: sections and cards |
 //! | `tables` | results, segments, training, facts |
-//! | `pointwise` | the page of a ranking task; `ranking` is its content |
+//! | `pointwise` | the page of a ranking task |
 //! | `people` | users' histories beside their recommendations |
 //! | `text` | escaping and numbers |
 //!
@@ -22,14 +21,12 @@
 
 mod charts;
 mod comparison;
-mod content;
 mod frame;
 mod layout;
 mod people;
 mod pointwise;
 mod probabilities;
 mod profile;
-mod ranking;
 mod scatter;
 mod tables;
 #[cfg(test)]
@@ -38,17 +35,14 @@ mod text;
 mod tokens;
 
 pub(crate) use comparison::render as render_comparison;
-pub(crate) use content::{
-    DatasetFacts, Epoch, Past, Recommended, Report, ResultRow, SegmentFacts, TokensLink, UserExample,
-};
 pub(crate) use pointwise::render as render_pointwise;
 pub(crate) use probabilities::render as render_probabilities;
-pub(crate) use ranking::{Example, Facts, PointwiseReport};
 pub(crate) use tokens::render as render_tokens;
 
 use charts::{Bars, Labelled, Lines, Series, WIDE};
-use layout::{METRICS, card_list, page, section};
+use layout::{card_list, page, section};
 use semrank_core::RankSummary;
+use semrank_pipeline::overview::{Epoch, Report, ResultRow, TokensLink};
 use text::{count, escape, metric, seconds, signed_percent};
 
 /// The protocol that headlines and charts show.
@@ -118,14 +112,14 @@ fn results(report: &Report) -> String {
     let strict: Vec<&ResultRow> = report.rows.iter().filter(|row| row.protocol == PROTOCOL).collect();
     let series = strict.iter().map(|row| Series {
         name: &row.name,
-        values: METRICS.iter().map(|(_, of)| of(&row.metrics)).collect(),
+        values: RankSummary::METRICS.iter().map(|(_, of)| of(&row.metrics)).collect(),
     });
     let chart = charts::bars(&Bars {
         id: "chart-results",
         title: "Model and baselines on the test split (strict)",
         width: WIDE,
         labelled: Labelled::First,
-        groups: METRICS.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        groups: RankSummary::METRICS.iter().map(|(name, _)| (*name).to_owned()).collect(),
         series: series.collect(),
     });
     chart + &tables::results(&report.rows)

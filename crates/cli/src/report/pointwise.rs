@@ -5,8 +5,8 @@ use super::layout::{card_list, page, section};
 use super::tables;
 use super::tables::{Row, heads, notes, table};
 use super::text::{count, escape, fixed, isolate, metric};
-use super::{Example, PointwiseReport};
 use semrank_core::pointwise::Scores;
+use semrank_pipeline::overview::{Example, PointwiseReport};
 use semrank_pipeline::response::Measured;
 
 /// The whole page.

@@ -1,9 +1,8 @@
 //! The page's tables: rows of numbers in, HTML with captions and header cells out.
 
-use super::layout::METRICS;
 use super::text::{count, escape, fixed, metric, seconds};
-use super::{DatasetFacts, Epoch, ResultRow};
 use semrank_core::RankSummary;
+use semrank_pipeline::overview::{DatasetFacts, Epoch, ResultRow};
 
 /// Cells are HTML; the first of a row is its header. A row marked best is highlighted.
 pub(super) struct Row {
@@ -65,7 +64,7 @@ pub(super) fn results(rows: &[ResultRow]) -> String {
 fn protocol_table(rows: &[ResultRow], protocol: &str) -> String {
     let rows: Vec<&ResultRow> = rows.iter().filter(|row| row.protocol == protocol).collect();
     let ranked = || rows.iter().filter(|row| row.name != "oracle").map(|row| &row.metrics);
-    let bests: Vec<f64> = METRICS.iter().map(|&(_, of)| best(ranked(), of)).collect();
+    let bests: Vec<f64> = RankSummary::METRICS.iter().map(|&(_, of)| best(ranked(), of)).collect();
     let lines: Vec<Row> = rows
         .iter()
         .map(|row| {
@@ -73,7 +72,7 @@ fn protocol_table(rows: &[ResultRow], protocol: &str) -> String {
                 "oracle" => "oracle <small>(upper bound)</small>".to_owned(),
                 name => escape(name),
             };
-            let values = METRICS.iter().zip(&bests).map(|(&(_, of), &best)| {
+            let values = RankSummary::METRICS.iter().zip(&bests).map(|(&(_, of), &best)| {
                 value(&row.metrics, of, if row.name == "oracle" { f64::INFINITY } else { best })
             });
             Row { cells: std::iter::once(name).chain(values).collect(), best: row.name == "model" }
@@ -84,7 +83,8 @@ fn protocol_table(rows: &[ResultRow], protocol: &str) -> String {
         "filtered" => "<b>filtered</b>: items of the user's history are removed from the ranking".to_owned(),
         other => escape(other),
     };
-    let names: Vec<&str> = std::iter::once("ranker").chain(METRICS.iter().map(|(name, _)| *name)).collect();
+    let names: Vec<&str> =
+        std::iter::once("ranker").chain(RankSummary::METRICS.iter().map(|(name, _)| *name)).collect();
     table("numbers", &caption, &heads(&names), &lines)
 }
 

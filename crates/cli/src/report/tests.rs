@@ -2,6 +2,9 @@
 
 use super::*;
 use semrank_pipeline::ids::{Branch, Bucket, Neighbourhoods, TokenReport};
+use semrank_pipeline::overview::{
+    DatasetFacts, Epoch, Past, Recommended, Report, ResultRow, SegmentFacts, UserExample,
+};
 use semrank_tokens::{SemanticIds, measures};
 
 const NAMES: [&str; 5] = ["model", "popularity", "markov", "tfidf", "oracle"];

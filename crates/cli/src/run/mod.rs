@@ -10,13 +10,11 @@
 //! | `args` | the arguments of a run to make and of one to read |
 //! | `verbs` | the two verbs |
 //! | `summary` | what they print; `kept` says which epoch was kept |
-//! | `pages` | the pages beside the figures: `page` of a next-item run, `ranking_page` of a ranking one |
+//! | `pages` | the pages beside the figures |
 
 mod args;
 mod kept;
-mod page;
 mod pages;
-mod ranking_page;
 mod summary;
 mod verbs;
 

@@ -1,9 +1,9 @@
 //! The pages beside the figures of a next-item run: `report.html`, and `tokens.html` where items have semantic ids.
 
-use super::page;
-use crate::report::{self, TokensLink};
+use crate::report;
 use crate::tokens::sentence;
 use semrank_pipeline::next_item::{Evaluation, Extra};
+use semrank_pipeline::overview::{self, TokensLink};
 use semrank_pipeline::{Error, REPORT, Run, ids};
 use semrank_store::write_atomically;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ pub(crate) struct Pages<'a> {
 impl Pages<'_> {
     /// Writes them into a folder.
     pub(crate) fn write(&self, evaluation: &Evaluation, dir: &Path) -> Result<(), Error> {
-        let mut content = page::content(self.run, evaluation, self.extra)?;
+        let mut content = overview::of_next_item(self.run, evaluation, self.extra)?;
         content.tokens = self.tokens(dir)?;
         write_page(&dir.join(REPORT_PAGE), &report::render(&content))
     }

@@ -3,7 +3,7 @@
 use super::kept::Kept;
 use super::pages::REPORT_PAGE;
 use crate::evaluate::probability_table;
-use crate::shell;
+use semrank_console::shell;
 use semrank_model::artefact::Trained;
 use semrank_model::pointwise::PointwiseFacts;
 use semrank_pipeline::next_item::Evaluation;

@@ -1,18 +1,20 @@
 //! The verbs `run` and `train`.
 
 use super::args::MakeArgs;
-use super::pages::Pages;
-use super::ranking_page;
+use super::pages::{Pages, REPORT_PAGE, write_page};
 use super::summary::{RankingSummary, Summary};
 use crate::error::Error;
 use crate::evaluate::tables;
 use crate::progress::Console;
-use crate::{output, shell};
+use crate::{output, report as pages};
 use clap::Args;
+use semrank_console::shell;
 use semrank_pipeline::Run;
 use semrank_pipeline::config::Task;
-use semrank_pipeline::response::Inputs;
+use semrank_pipeline::overview::of_response;
+use semrank_pipeline::response::{Found, Inputs};
 use std::ffi::OsString;
+use std::path::Path;
 use std::time::Instant;
 
 /// `semrank run` and `semrank train`.
@@ -94,7 +96,10 @@ fn response(
     let evaluation = match report {
         true => {
             let before = stages.clone();
-            let page = |found: &_, dir: &_| ranking_page::write(&inputs, &facts, (found, &before), dir);
+            let page = |found: &Found, dir: &Path| {
+                let content = of_response(&inputs, &facts, found, &before);
+                write_page(&dir.join(REPORT_PAGE), &pages::render_pointwise(&content))
+            };
             let (evaluation, done) = inputs.make_report(&mut model, &before, &page, &context)?;
             stages.push(done);
             Some(evaluation)

@@ -9,11 +9,10 @@ use crate::progress::Console;
 use crate::run::OpenArgs;
 use clap::Args;
 use semrank_data::import::TextColumns;
-use semrank_embed::{Source, TextFile, check_id};
+use semrank_embed::TextFile;
 use semrank_pipeline::Data;
-use semrank_pipeline::ids::{open, published};
-use semrank_store::write_atomically;
-use semrank_tokens::{Appended, Generation, Rows};
+use semrank_pipeline::ids::{append_items, write_ids};
+use semrank_tokens::Appended;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -62,17 +61,10 @@ pub(crate) fn append(args: &AppendArgs, console: &Console) -> Result<(), Error> 
     let run = args.from.open()?;
     run.ids()?;
     let source = source(args, run.data()?);
-    let names = names(&source)?;
-    let vectors = run.vectors_of(&source, &console.context())?;
-    let _lock = run.lock()?;
-    let mut generation = match &args.generation {
-        Some(dir) => open(dir)?,
-        None => published(&run, &console.context())?,
-    };
-    let rows = Rows::new(&vectors.values, vectors.dim);
-    let appended = generation.append(&names, &rows, &vectors.fingerprint)?;
+    let (generation, names, appended) =
+        append_items(&run, &source, args.generation.as_deref(), &console.context())?;
     if let Some(out) = &args.out {
-        write(out, &generation, &names)?;
+        write_ids(out, &generation, &names)?;
     }
     let place = run.published();
     let summary = Summary {
@@ -98,26 +90,6 @@ fn source(args: &AppendArgs, data: &Data) -> TextFile {
     }
     let (path, item_id) = (args.items.clone(), args.item_id.clone());
     TextFile::new(TextColumns { path, item_id, text: Some(text.clone()) })
-}
-
-fn names(source: &TextFile) -> Result<Vec<String>, Error> {
-    let mut names = Vec::new();
-    source.each_chunk(&mut |documents| {
-        names.extend(documents.iter().map(|document| document.id.to_owned()));
-        Ok(())
-    })?;
-    Ok(names)
-}
-
-/// Lines `item<TAB>c1 c2 … cL`.
-fn write(out: &Path, generation: &Generation, names: &[String]) -> Result<(), Error> {
-    let mut lines = String::new();
-    for name in names {
-        check_id(name)?;
-        let codes: Vec<String> = generation.of(name).into_iter().flatten().map(u16::to_string).collect();
-        lines += &format!("{name}\t{}\n", codes.join(" "));
-    }
-    Ok(write_atomically(out, |file| file.write_all(lines.as_bytes()))?)
 }
 
 impl Summary<'_> {

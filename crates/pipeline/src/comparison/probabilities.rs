@@ -9,7 +9,7 @@
 use super::compared::{ComparedRun as Run, names, refuse, same_dataset};
 use super::differences::Paired;
 use super::members::{members, name, title};
-use super::worth::{Probabilities, Worth};
+use super::worth::Probabilities;
 use crate::config::Task;
 use crate::response::{PointwiseEvaluation, ScoredRows, TestScores};
 use crate::{Error, REPORT, Record};

@@ -6,9 +6,11 @@
 //! | `evaluation` | [`Evaluation`]: the model and every baseline, ranked on the same cases |
 //! | `report` | the stage `report` |
 //! | `view` | [`ModelView`]: a trained model with the data that it scores |
+//! | `asked` | for whom is recommended |
 //! | `recommend` | the best items of a query, with the parts of their scores |
 //! | `interests` | what a user is interested in, in words |
 
+mod asked;
 mod evaluation;
 mod interests;
 mod model;
@@ -16,6 +18,7 @@ mod recommend;
 mod report;
 mod view;
 
+pub use asked::Asked;
 pub use evaluation::{Difference, Evaluation, evaluate};
 pub use interests::{Interest, interests};
 pub use model::NextItem;

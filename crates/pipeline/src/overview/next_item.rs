@@ -1,23 +1,24 @@
-//! The content of `report.html`: training curve, model beside baselines, segments, and a few users with what they are
+//! What a next-item run shows: training curve, model beside baselines, segments, and a few users with what they are
 //! recommended.
 
-use crate::evaluate::policy;
-use crate::recommend::when;
-use crate::report::{DatasetFacts, Epoch, Past, Recommended, Report, ResultRow, SegmentFacts, UserExample};
+use super::content::{DatasetFacts, Epoch, Past, Recommended, Report, ResultRow, SegmentFacts, UserExample};
+use super::words::{policy, shown_settings, when};
+use crate::next_item::{Evaluation, Extra, ModelView, Recommendation, Recommender, kind};
+use crate::{Data, Done, Error, Run};
 use semrank_core::{ItemId, Kind, Segment};
 use semrank_data::{Case, SplitKind};
 use semrank_model::evaluate::{self as metrics, Query};
-use semrank_pipeline::config::Config;
-use semrank_pipeline::next_item::{Evaluation, Extra, ModelView, Recommendation, Recommender, kind};
-use semrank_pipeline::{Data, Done, Error, Run};
 
 /// Users shown, and how much of them.
 const USERS: usize = 6;
 const SHOWN_EVENTS: usize = 8;
 const SHOWN_ITEMS: usize = 8;
 
-/// The page of a run.
-pub(super) fn content(run: &Run, evaluation: &Evaluation, extra: &[Extra]) -> Result<Report, Error> {
+/// Of a run of `task=retrieval`, with `extra` rows beside those of the evaluation.
+///
+/// # Errors
+/// Scores that are no numbers.
+pub fn of_next_item(run: &Run, evaluation: &Evaluation, extra: &[Extra]) -> Result<Report, Error> {
     let (view, stages) = (run.model()?, run.stages());
     let facts = &view.model.facts;
     let mut rows: Vec<ResultRow> = evaluation.rows.iter().map(row).collect();
@@ -108,17 +109,6 @@ fn settings(run: &Run) -> Vec<(String, String)> {
         ("features", "dim"),
     ];
     shown_settings(run.config(), run.seed(), &keys)
-}
-
-/// The seed and some settings, given by section and key, as a page shows them.
-pub(super) fn shown_settings(config: &Config, seed: u64, keys: &[(&str, &str)]) -> Vec<(String, String)> {
-    let config = serde_json::json!(config);
-    let value = |&(section, key): &(&str, &str)| {
-        let value = config[section][key].to_string();
-        (format!("{section}.{key}"), value.trim_matches('"').to_owned())
-    };
-    let seed = ("seed".to_owned(), seed.to_string());
-    std::iter::once(seed).chain(keys.iter().map(value)).collect()
 }
 
 fn timings(stages: &[Done]) -> Vec<(String, f64)> {

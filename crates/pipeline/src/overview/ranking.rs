@@ -1,36 +1,36 @@
 //! The content of the page of a ranking task, as plain data.
 
+use crate::response::PointwiseEvaluation;
 use semrank_model::pointwise::{DayReport, PassReport};
-use semrank_pipeline::response::PointwiseEvaluation;
 
-/// The content of `report.html`.
+/// What a page of a ranking run shows.
 #[derive(Debug)]
-pub(crate) struct PointwiseReport<'a> {
-    pub(crate) evaluation: &'a PointwiseEvaluation,
-    pub(crate) curve: &'a [PassReport],
-    pub(crate) days: &'a [DayReport],
-    pub(crate) facts: Facts,
-    pub(crate) timings: Vec<(String, f64)>,
+pub struct PointwiseReport<'a> {
+    pub evaluation: &'a PointwiseEvaluation,
+    pub curve: &'a [PassReport],
+    pub days: &'a [DayReport],
+    pub facts: Facts,
+    pub timings: Vec<(String, f64)>,
 }
 
 /// The facts of one run.
 #[derive(Debug)]
-pub(crate) struct Facts {
+pub struct Facts {
     /// Name and value.
-    pub(crate) data: Vec<(String, String)>,
+    pub data: Vec<(String, String)>,
     /// Name and value.
-    pub(crate) settings: Vec<(String, String)>,
+    pub settings: Vec<(String, String)>,
     /// The measured rows with the highest predictions, one per user.
-    pub(crate) examples: Vec<Example>,
+    pub examples: Vec<Example>,
 }
 
 /// A row with its prediction.
 #[derive(Debug)]
-pub(crate) struct Example {
-    pub(crate) user: String,
-    pub(crate) item: String,
-    pub(crate) text: String,
-    pub(crate) when: String,
-    pub(crate) score: f64,
-    pub(crate) label: bool,
+pub struct Example {
+    pub user: String,
+    pub item: String,
+    pub text: String,
+    pub when: String,
+    pub score: f64,
+    pub label: bool,
 }

@@ -1,26 +1,23 @@
 //! What the page of a ranking task says beside its figures: the data, the settings, and the rows with the highest predictions.
 
-use super::page::shown_settings;
-use super::pages::{REPORT_PAGE, write_page};
-use crate::recommend::when;
-use crate::report::{self, Example, Facts, PointwiseReport};
+use super::ranking::{Example, Facts, PointwiseReport};
+use super::words::{shown_settings, when};
+use crate::Done;
+use crate::response::{Found, Inputs, ScoredRows};
 use semrank_data::Part;
 use semrank_model::pointwise::PointwiseFacts;
-use semrank_pipeline::response::{Found, Inputs, ScoredRows};
-use semrank_pipeline::{Done, Error};
-use std::path::Path;
 
 /// Rows shown.
 const SHOWN: usize = 12;
 
-/// Writes the page into a folder; `stages` are those before.
-pub(super) fn write(
+/// Of a run of `task=ctr` or `task=oc`; `stages` are those before the report.
+pub fn of_response<'a>(
     inputs: &Inputs,
-    model: &PointwiseFacts,
-    (found, stages): (&Found, &[Done]),
-    dir: &Path,
-) -> Result<(), Error> {
-    let content = PointwiseReport {
+    model: &'a PointwiseFacts,
+    found: &'a Found,
+    stages: &[Done],
+) -> PointwiseReport<'a> {
+    PointwiseReport {
         evaluation: &found.evaluation,
         curve: &model.curve,
         days: &model.days,
@@ -30,8 +27,7 @@ pub(super) fn write(
             examples: examples(inputs, &found.scores.all),
         },
         timings: stages.iter().map(|done| (done.stage.to_owned(), done.timing.seconds)).collect(),
-    };
-    write_page(&dir.join(REPORT_PAGE), &report::render_pointwise(&content))
+    }
 }
 
 fn data(inputs: &Inputs) -> Vec<(String, String)> {

@@ -35,7 +35,7 @@ impl Inputs<'_> {
     /// # Errors
     /// Numbers that diverge, a full disk; [`Error::Interrupted`], with the state kept.
     pub fn make_model(&self, resume: bool, context: &Context) -> Result<(Trained<'_>, Done), Error> {
-        let made = self.run.make(&Response { inputs: self, resume }, context, None)?;
+        let made = self.run.make(&Response { inputs: self, resume }, context)?;
         Partial::remove(&self.run.partial());
         Ok(made)
     }
@@ -60,7 +60,7 @@ impl Inputs<'_> {
         context: &Context,
     ) -> Result<(PointwiseEvaluation, Done), Error> {
         let stage = ResponseReport { inputs: self, model: model.into(), stages };
-        let (found, done) = self.run.make(&stage, context, Some(pages))?;
+        let (found, done) = self.run.make_with(&stage, context, pages)?;
         Ok((found.evaluation, done))
     }
 }
