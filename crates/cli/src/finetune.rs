@@ -150,7 +150,7 @@ fn text(found: &Finetuned) -> String {
         "before @10   @50",
         "after @10   @50"
     );
-    for (before, after) in found.recall_before.iter().zip(found.recall_after) {
+    for (before, after) in found.recall_before.iter().zip(&found.recall_after) {
         let name = match after.interests {
             None => "mean".to_owned(),
             Some(1) => "1 interest".to_owned(),

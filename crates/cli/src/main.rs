@@ -21,6 +21,7 @@ mod export;
 mod finetune;
 #[allow(unreachable_pub, reason = "this program exports nothing")]
 mod import;
+mod import_summary;
 mod interrupt;
 mod model_fetch;
 mod output;
@@ -140,5 +141,5 @@ fn execute(cli: Cli) -> Result<(), Error> {
 
 fn import_verb(args: &import::ImportArgs) -> Result<(), Error> {
     let report = import::import(args)?;
-    if args.json { output::json(&report) } else { output::text(&import::summary(&report)) }
+    if args.json { output::json(&report) } else { output::text(&import_summary::summary(&report)) }
 }

@@ -23,7 +23,9 @@ pub(crate) fn prep(args: &PrepArgs, threads: usize) -> Result<(), Error> {
     let (_, given) = sources.load_given()?;
     let mut command = Command::new(sibling());
     command.args(rest);
-    given.of("prep").iter().for_each(|set| drop(command.args(["--set", set])));
+    for set in given.of("prep") {
+        command.args(["--set", &set]);
+    }
     if threads > 0 {
         command.args(["--threads", &threads.to_string()]);
     }

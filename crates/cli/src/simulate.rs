@@ -7,7 +7,7 @@
 
 use crate::config::ConfigArgs;
 use crate::error::Error;
-use crate::{import, interrupt, output};
+use crate::{import_summary, interrupt, output};
 use clap::{Args, ValueEnum};
 use semrank_data::ImportReport;
 use semrank_sim::{AdMarket, AdMarketConfig, DelayFamily, Market};
@@ -119,7 +119,7 @@ pub(crate) fn simulate(args: &SimulateArgs) -> Result<(), Error> {
         Some(impressions) => impression_log(args, impressions)?,
         None => choices(args)?,
     };
-    if args.json { output::json(&report) } else { output::text(&import::summary(&report)) }
+    if args.json { output::json(&report) } else { output::text(&import_summary::summary(&report)) }
 }
 
 fn choices(args: &SimulateArgs) -> Result<ImportReport, Error> {
@@ -134,6 +134,7 @@ fn choices(args: &SimulateArgs) -> Result<ImportReport, Error> {
 fn impression_log(args: &SimulateArgs, impressions: usize) -> Result<ImportReport, Error> {
     let (_, given) = args.settings.sources().load_given()?;
     let mut config = given.over("ads", AdMarketConfig::sized(impressions))?;
+    config.impressions = impressions;
     set(&mut config.seed, args.seed);
     let ads = &args.ads;
     set(&mut config.users, args.users);

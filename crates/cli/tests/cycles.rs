@@ -33,11 +33,10 @@ impl File {
                 .filter(|_| !statement.contains("use "))
                 .map_or(0, |at| at + 1);
             let words = statement[start..].trim();
-            if let Some(name) = words.strip_suffix(';').and_then(|words| words.rsplit_once("mod ")) {
-                if name.1.chars().all(is_word) {
-                    file.children.insert(name.1.to_owned());
-                    continue;
-                }
+            let declared = words.strip_suffix(';').and_then(|words| words.rsplit_once("mod "));
+            if let Some((_, name)) = declared.filter(|(_, name)| name.chars().all(is_word)) {
+                file.children.insert(name.to_owned());
+                continue;
             }
             match import(statement) {
                 Some((before, exported, tree)) => {

@@ -4,22 +4,25 @@
 //! are not finite are left out. Each picture has a title and a description for screen readers, and every bar
 //! and point a tooltip.
 
-use super::frame::{Frame, axis, colour, label};
-use super::text::{escape, fixed, metric};
+use crate::frame::{Frame, axis, colour, label};
+use crate::text::{escape, fixed, metric};
 
-/// Width of a chart that stands alone, and of one beside another.
-pub(super) const WIDE: f64 = 760.0;
-pub(super) const HALF: f64 = 460.0;
+/// Width of a chart that stands alone.
+pub const WIDE: f64 = 760.0;
+/// Width of a chart beside another.
+pub const HALF: f64 = 460.0;
 
 /// Named values.
-pub(super) struct Series<'a> {
-    pub(super) name: &'a str,
-    pub(super) values: Vec<f64>,
+pub struct Series<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// One per group or value of x.
+    pub values: Vec<f64>,
 }
 
 /// Which bar of a group carries its value.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Labelled {
+pub enum Labelled {
     /// That of the first series.
     First,
     /// The highest, whichever it is: no other bar stands in its label's way.
@@ -27,31 +30,39 @@ pub(super) enum Labelled {
 }
 
 /// A chart of groups of bars, one bar a series.
-pub(super) struct Bars<'a> {
+pub struct Bars<'a> {
     /// Unique within the page.
-    pub(super) id: &'a str,
-    pub(super) title: &'a str,
+    pub id: &'a str,
+    /// Above the picture.
+    pub title: &'a str,
     /// In user units: [`WIDE`] for a page's width, [`HALF`] for two charts side by side.
-    pub(super) width: f64,
-    pub(super) labelled: Labelled,
-    pub(super) groups: Vec<String>,
-    pub(super) series: Vec<Series<'a>>,
+    pub width: f64,
+    /// Which bar carries its value.
+    pub labelled: Labelled,
+    /// Their names.
+    pub groups: Vec<String>,
+    /// One colour each.
+    pub series: Vec<Series<'a>>,
 }
 
 /// A chart of lines over one axis.
-pub(super) struct Lines<'a> {
+pub struct Lines<'a> {
     /// Unique within the page.
-    pub(super) id: &'a str,
-    pub(super) title: &'a str,
-    pub(super) x_label: &'a str,
-    pub(super) x: &'a [f64],
-    pub(super) series: Vec<Series<'a>>,
+    pub id: &'a str,
+    /// Above the picture.
+    pub title: &'a str,
+    /// Below the axis.
+    pub x_label: &'a str,
+    /// Values of the axis.
+    pub x: &'a [f64],
+    /// One colour each.
+    pub series: Vec<Series<'a>>,
     /// A value of x to mark as the one that was kept.
-    pub(super) mark: Option<f64>,
+    pub mark: Option<f64>,
 }
 
 /// Bars in groups, one of each group with its value.
-pub(super) fn bars(chart: &Bars) -> String {
+pub fn bars(chart: &Bars) -> String {
     let highest = extent(&chart.series).map_or(1.0, |(_, high)| if high > 0.0 { high } else { 1.0 });
     let frame = Frame::new(chart.width, 270.0, (0.0, highest * 1.1));
     let slot = (frame.right - frame.left) / chart.groups.len().max(1) as f64;
@@ -86,7 +97,7 @@ pub(super) fn bars(chart: &Bars) -> String {
 const TICK_LETTER: f64 = 7.0;
 
 /// Lines over a common axis, with a dashed mark at the value that was kept.
-pub(super) fn lines(chart: &Lines) -> String {
+pub fn lines(chart: &Lines) -> String {
     let (low, high) = extent(&chart.series).unwrap_or((0.0, 1.0));
     let room = ((high - low) * 0.1).max(high.abs() * 0.01).max(1e-6);
     let frame = Frame::new(HALF, 250.0, (low - room, high + room));

@@ -1,26 +1,26 @@
 //! What every chart shares: the plot's edges and scale, grid, title, legend, and the accessible SVG around
 //! it.
 
-use super::text::{escape, fixed};
+use crate::text::{escape, fixed};
 
 /// A drawing area in user units; `left`, `top`, `right`, `bottom` are the plot's edges.
-pub(super) struct Frame {
-    pub(super) width: f64,
-    pub(super) height: f64,
-    pub(super) left: f64,
-    pub(super) right: f64,
-    pub(super) top: f64,
-    pub(super) bottom: f64,
+pub(crate) struct Frame {
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    pub(crate) left: f64,
+    pub(crate) right: f64,
+    pub(crate) top: f64,
+    pub(crate) bottom: f64,
     low: f64,
     high: f64,
 }
 
 impl Frame {
-    pub(super) fn new(width: f64, height: f64, (low, high): (f64, f64)) -> Self {
+    pub(crate) fn new(width: f64, height: f64, (low, high): (f64, f64)) -> Self {
         Self { width, height, left: 46.0, right: width - 12.0, top: 14.0, bottom: height - 30.0, low, high }
     }
 
-    pub(super) fn y(&self, value: f64) -> f64 {
+    pub(crate) fn y(&self, value: f64) -> f64 {
         self.bottom - (value - self.low) / (self.high - self.low) * (self.bottom - self.top)
     }
 
@@ -42,7 +42,7 @@ impl Frame {
     }
 
     /// Wraps the drawing into a figure with its grid, title and legend.
-    pub(super) fn figure(&self, id: &str, title: &str, names: &[&str], drawing: &str) -> String {
+    pub(crate) fn figure(&self, id: &str, title: &str, names: &[&str], drawing: &str) -> String {
         let entry = |(at, name): (usize, &&str)| {
             format!("<li><i class=\"s{}\"></i>{}</li>", colour(at, name), escape(name))
         };
@@ -53,7 +53,7 @@ impl Frame {
     }
 
     /// The same without a legend, for a drawing that names its parts itself.
-    pub(super) fn plain_figure(&self, id: &str, title: &str, names: &[&str], drawing: &str) -> String {
+    pub(crate) fn plain_figure(&self, id: &str, title: &str, names: &[&str], drawing: &str) -> String {
         self.figure_with("", (id, title), names, drawing)
     }
 
@@ -72,7 +72,7 @@ impl Frame {
 }
 
 /// A piece of text at a point.
-pub(super) fn label(class: &str, x: f64, y: f64, anchor: &str, text: &str) -> String {
+pub(crate) fn label(class: &str, x: f64, y: f64, anchor: &str, text: &str) -> String {
     format!(
         "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{}</text>\n",
         escape(text)
@@ -80,12 +80,12 @@ pub(super) fn label(class: &str, x: f64, y: f64, anchor: &str, text: &str) -> St
 }
 
 /// A square in the colour of a series, to stand before its name in a table.
-pub(super) fn swatch(colour: usize) -> String {
+pub fn swatch(colour: usize) -> String {
     format!("<i class=\"swatch s{colour}\"></i>")
 }
 
 /// The line at the bottom of a plot.
-pub(super) fn axis(frame: &Frame) -> String {
+pub(crate) fn axis(frame: &Frame) -> String {
     format!(
         "<line class=\"axis\" x1=\"{:.1}\" y1=\"{y:.1}\" x2=\"{:.1}\" y2=\"{y:.1}\"/>\n",
         frame.left,
@@ -95,12 +95,12 @@ pub(super) fn axis(frame: &Frame) -> String {
 }
 
 /// The colour of a series; an upper bound has its own.
-pub(super) fn colour(at: usize, name: &str) -> usize {
+pub(crate) fn colour(at: usize, name: &str) -> usize {
     if name == "oracle" { 7 } else { at.min(6) }
 }
 
 /// About six round values of an axis, with their texts.
-pub(super) fn ticks(low: f64, high: f64) -> Vec<(f64, String)> {
+pub(crate) fn ticks(low: f64, high: f64) -> Vec<(f64, String)> {
     let step = nice_step((high - low) / 6.0);
     let decimals = (-step.log10().floor()).max(0.0) as usize;
     let first = (low / step).ceil() as i64;

@@ -1,9 +1,9 @@
 //! The page around its content: sections and cards.
 
-use super::text::escape;
+use crate::text::escape;
 
 /// A page around its content, which is HTML; the other parts are texts.
-pub(super) fn page(title: &str, lead: &str, body: &str, footer: &str) -> String {
+pub fn page(title: &str, lead: &str, body: &str, footer: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -18,7 +18,7 @@ pub(super) fn page(title: &str, lead: &str, body: &str, footer: &str) -> String 
 }
 
 /// A section, or nothing where there is nothing to show.
-pub(super) fn section(id: &str, heading: &str, body: &str) -> String {
+pub fn section(id: &str, heading: &str, body: &str) -> String {
     if body.is_empty() {
         return String::new();
     }
@@ -28,7 +28,7 @@ pub(super) fn section(id: &str, heading: &str, body: &str) -> String {
 }
 
 /// Figures in cards: name, value, remark.
-pub(super) fn card_list(cards: &[(&str, String, String)]) -> String {
+pub fn card_list(cards: &[(&str, String, String)]) -> String {
     let cards: String = cards
         .iter()
         .map(|(name, value, note)| {

@@ -1,23 +1,24 @@
 //! A profile: many values as thin bars, largest first, to see at a glance how evenly something is used.
 
-use super::frame::{Frame, axis, label};
-use super::text::{count, escape};
+use crate::frame::{Frame, axis, label};
+use crate::text::{count, escape};
 
 /// A chart of counts.
-pub(super) struct Profile<'a> {
+pub struct Profile<'a> {
     /// Unique within the page.
-    pub(super) id: &'a str,
-    pub(super) title: &'a str,
+    pub id: &'a str,
+    /// Above the picture.
+    pub title: &'a str,
     /// Largest first.
-    pub(super) counts: &'a [usize],
+    pub counts: &'a [usize],
     /// What a bar is, e.g. `code`.
-    pub(super) name: &'a str,
+    pub name: &'a str,
     /// What a dashed line marks where all counts are equal.
-    pub(super) even: &'a str,
+    pub even: &'a str,
 }
 
 /// Thin bars; where there are more than the picture has room for, each stands for the mean of its neighbours.
-pub(super) fn profile(chart: &Profile) -> String {
+pub fn profile(chart: &Profile) -> String {
     let most = chart.counts.first().copied().unwrap_or(0).max(1) as f64;
     let frame = Frame::new(460.0, 200.0, (0.0, most * 1.05));
     let per_bar = chart.counts.len().div_ceil(200).max(1);

@@ -1,8 +1,8 @@
 //! Points over two axes: what something brings against what it costs.
 
-use super::charts::WIDE;
-use super::frame::{Frame, axis, label, ticks};
-use super::text::escape;
+use crate::charts::WIDE;
+use crate::frame::{Frame, axis, label, ticks};
+use crate::text::escape;
 
 /// Width of a letter of a label, and height of its line, in user units: a little more than the style sheet's font needs.
 const LETTER: f64 = 6.6;
@@ -11,29 +11,37 @@ const LINE: f64 = 13.0;
 const LETTERS: usize = 32;
 
 /// One point.
-pub(super) struct Point<'a> {
-    pub(super) x: f64,
-    pub(super) y: f64,
-    pub(super) colour: usize,
-    pub(super) name: &'a str,
-    pub(super) tooltip: String,
+pub struct Point<'a> {
+    /// Place.
+    pub x: f64,
+    /// Height.
+    pub y: f64,
+    /// Number of its class in the style sheet.
+    pub colour: usize,
+    /// Beside it.
+    pub name: &'a str,
+    /// When pointed at.
+    pub tooltip: String,
     /// Large with its name beside it, or small.
-    pub(super) named: bool,
+    pub named: bool,
 }
 
 /// A chart of points; what is not finite is left out.
-pub(super) struct Scatter<'a> {
+pub struct Scatter<'a> {
     /// Unique within the page.
-    pub(super) id: &'a str,
-    pub(super) title: &'a str,
-    pub(super) x_label: &'a str,
-    pub(super) points: Vec<Point<'a>>,
+    pub id: &'a str,
+    /// Above the picture.
+    pub title: &'a str,
+    /// Below the axis.
+    pub x_label: &'a str,
+    /// In any order.
+    pub points: Vec<Point<'a>>,
     /// A value of y to draw a dashed line at, and what it is.
-    pub(super) level: Option<(f64, &'a str)>,
+    pub level: Option<(f64, &'a str)>,
 }
 
 /// The picture; x begins at 0, so that costs can be compared by eye.
-pub(super) fn scatter(chart: &Scatter) -> String {
+pub fn scatter(chart: &Scatter) -> String {
     let points: Vec<&Point> = chart.points.iter().filter(|p| p.x.is_finite() && p.y.is_finite()).collect();
     if points.is_empty() {
         return String::new();

@@ -1,10 +1,10 @@
 //! Text for HTML: escaping, and numbers as people read them.
 
 /// A placeholder for what is not known or not finite.
-pub(super) const UNKNOWN: &str = "–";
+pub const UNKNOWN: &str = "–";
 
 /// Text that means itself inside HTML elements and quoted attributes. Control characters become spaces.
-pub(super) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
@@ -21,22 +21,22 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// Text from data: [`escape`]d, and its marks of writing direction reach no further than itself.
-pub(super) fn isolate(text: &str) -> String {
+pub fn isolate(text: &str) -> String {
     format!("<bdi>{}</bdi>", escape(text))
 }
 
 /// A metric with four decimals, without the leading zero: `.0647`.
-pub(super) fn metric(value: f64) -> String {
+pub fn metric(value: f64) -> String {
     fixed(value, 4).replacen("0.", ".", 1)
 }
 
 /// A number with a fixed number of decimals.
-pub(super) fn fixed(value: f64, decimals: usize) -> String {
+pub fn fixed(value: f64, decimals: usize) -> String {
     if value.is_finite() { format!("{value:.decimals$}") } else { UNKNOWN.into() }
 }
 
 /// A whole number in groups of three: `22,363`.
-pub(super) fn count(value: usize) -> String {
+pub fn count(value: usize) -> String {
     let digits = value.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -49,7 +49,7 @@ pub(super) fn count(value: usize) -> String {
 }
 
 /// A time span: `1 m 05 s`, `12.3 s`, `45 ms`.
-pub(super) fn seconds(value: f64) -> String {
+pub fn seconds(value: f64) -> String {
     match value {
         v if !v.is_finite() => UNKNOWN.into(),
         v if v >= 60.0 => format!("{} m {:02} s", (v / 60.0) as u64, (v % 60.0) as u64),
@@ -59,7 +59,7 @@ pub(super) fn seconds(value: f64) -> String {
 }
 
 /// How much `value` is above or below `base`: `+12.3 %`.
-pub(super) fn signed_percent(value: f64, base: f64) -> String {
+pub fn signed_percent(value: f64, base: f64) -> String {
     let change = 100.0 * (value / base - 1.0);
     if change.is_finite() { format!("{change:+.1} %") } else { UNKNOWN.into() }
 }

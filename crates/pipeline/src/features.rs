@@ -113,7 +113,7 @@ impl Features<'_> {
 ///
 /// # Errors
 /// An encoder that cannot be opened, a text that it refuses.
-pub fn features_of_others(
+pub(crate) fn features_of_others(
     data: &Data,
     (config, seed): (&Config, u64),
     items: &dyn Source,

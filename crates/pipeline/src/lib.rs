@@ -11,7 +11,7 @@
 //! run.make_model(false, &context)?;
 //!
 //! let run = Run::open("beauty-run".as_ref())?;
-//! println!("{} items", run.data()?.dataset.catalog.len());
+//! assert!(run.data()?.has_text());
 //! # Ok::<(), semrank_pipeline::Error>(())
 //! ```
 //!

@@ -48,7 +48,11 @@ fn trained_layers(config: &Config) -> Option<(Option<usize>, usize)> {
 ///
 /// # Errors
 /// What opening the encoder that training began with refuses; an encoder with other layers than then.
-pub fn trained_encoder(run: &Path, config: &Config, model: &Trained) -> Result<Option<Trainable>, Error> {
+pub(crate) fn trained_encoder(
+    run: &Path,
+    config: &Config,
+    model: &Trained,
+) -> Result<Option<Trainable>, Error> {
     let settings = &config.content;
     let (Some((layers, _)), Some(content)) = (trained_layers(config), &model.content) else {
         return Ok(None);

@@ -70,7 +70,11 @@ impl Content {
 ///
 /// # Errors
 /// Those of the tower: another encoder's features, a damaged file.
-pub fn quantised(dir: &Path, content: &Content, features: ItemFeatures) -> Result<ItemFeatures, Error> {
+pub(crate) fn quantised(
+    dir: &Path,
+    content: &Content,
+    features: ItemFeatures,
+) -> Result<ItemFeatures, Error> {
     if !content.is_aligned() {
         return Ok(features);
     }

@@ -8,30 +8,21 @@
 //! |---|---|
 //! | `tokens` | the page on semantic ids |
 //! | `comparison`, `probabilities` | the page on several runs, of retrieval and of ranking tasks |
-//! | `charts`, `scatter`, `profile`, `frame` | line chart, grouped bars, points and sorted thin bars as SVG |
-//! | `layout` | the page around its content: sections and cards |
 //! | `tables` | results, segments, training, facts |
 //! | `pointwise` | the page of a ranking task |
 //! | `people` | users' histories beside their recommendations |
-//! | `text` | escaping and numbers |
 //!
 //! ```text
 //! let html = report::render(&Report { title: "market".into(), ..Report::default() });
 //! ```
 
-mod charts;
 mod comparison;
-mod frame;
-mod layout;
 mod people;
 mod pointwise;
 mod probabilities;
-mod profile;
-mod scatter;
 mod tables;
 #[cfg(test)]
 mod tests;
-mod text;
 mod tokens;
 
 pub(crate) use comparison::render as render_comparison;
@@ -39,11 +30,12 @@ pub(crate) use pointwise::render as render_pointwise;
 pub(crate) use probabilities::render as render_probabilities;
 pub(crate) use tokens::render as render_tokens;
 
-use charts::{Bars, Labelled, Lines, Series, WIDE};
-use layout::{card_list, page, section};
 use semrank_core::RankSummary;
+use semrank_page::{
+    Bars, Labelled, Lines, Series, WIDE, bars, card_list, count, escape, lines, metric, notes, page, pairs,
+    seconds, section, signed_percent,
+};
 use semrank_pipeline::overview::{Epoch, Report, ResultRow, TokensLink};
-use text::{count, escape, metric, seconds, signed_percent};
 
 /// The protocol that headlines and charts show.
 const PROTOCOL: &str = "strict";
@@ -114,7 +106,7 @@ fn results(report: &Report) -> String {
         name: &row.name,
         values: RankSummary::METRICS.iter().map(|(_, of)| of(&row.metrics)).collect(),
     });
-    let chart = charts::bars(&Bars {
+    let chart = bars(&Bars {
         id: "chart-results",
         title: "Model and baselines on the test split (strict)",
         width: WIDE,
@@ -134,7 +126,7 @@ fn segments(report: &Report) -> String {
         name: &row.name,
         values: names.iter().map(|name| row.segment(name).map_or(f64::NAN, |m| m.ndcg_10)).collect(),
     });
-    let chart = charts::bars(&Bars {
+    let chart = bars(&Bars {
         id: "chart-segments",
         title: "NDCG@10 by the target's segment (strict)",
         width: WIDE,
@@ -152,7 +144,7 @@ fn training(report: &Report) -> String {
     let column = |of: fn(&Epoch) -> f64| report.curve.iter().map(of).collect::<Vec<f64>>();
     let epochs = column(|epoch| epoch.epoch as f64);
     let best = report.best_epoch.map(|epoch| epoch as f64);
-    let loss = charts::lines(&Lines {
+    let loss = lines(&Lines {
         id: "chart-loss",
         title: "Training loss",
         x_label: "epoch",
@@ -160,7 +152,7 @@ fn training(report: &Report) -> String {
         series: vec![Series { name: "loss", values: column(|epoch| epoch.train_loss) }],
         mark: best,
     });
-    let quality = charts::lines(&Lines {
+    let quality = lines(&Lines {
         id: "chart-validation",
         title: "Validation quality",
         x_label: "epoch",
@@ -180,9 +172,9 @@ fn training(report: &Report) -> String {
 fn facts(report: &Report) -> String {
     [
         tables::dataset(&report.dataset),
-        tables::pairs("Settings", "setting", "value", &report.settings),
+        pairs("Settings", "setting", "value", &report.settings),
         tables::timings(&report.timings),
-        tables::notes(&report.notes),
+        notes(&report.notes),
     ]
     .concat()
 }

@@ -1,11 +1,11 @@
 //! `report.html` of a ranking task: what the probabilities are worth, how reliable they are, how training went.
 
-use super::charts::{Lines, Series, lines};
-use super::layout::{card_list, page, section};
-use super::tables;
-use super::tables::{Row, heads, notes, table};
-use super::text::{count, escape, fixed, isolate, metric};
+use super::tables::timings;
 use semrank_core::pointwise::Scores;
+use semrank_page::{
+    Lines, Row, Series, card_list, count, escape, fixed, heads, isolate, lines, metric, notes, page, pairs,
+    section, table,
+};
 use semrank_pipeline::overview::{Example, PointwiseReport};
 use semrank_pipeline::response::Measured;
 
@@ -68,9 +68,9 @@ fn examples(examples: &[Example]) -> String {
 
 fn facts(report: &PointwiseReport) -> String {
     [
-        tables::pairs("Data", "", "value", &report.facts.data),
-        tables::pairs("Settings", "setting", "value", &report.facts.settings),
-        tables::timings(&report.timings),
+        pairs("Data", "", "value", &report.facts.data),
+        pairs("Settings", "setting", "value", &report.facts.settings),
+        timings(&report.timings),
     ]
     .concat()
 }

@@ -1,8 +1,6 @@
 //! `compare.html` of ranking runs: what their probabilities are worth, and which differences are real.
 
-use super::layout::{page, section};
-use super::tables::{Row, heads, table};
-use super::text::{UNKNOWN, count, escape, fixed, metric, seconds};
+use semrank_page::{Row, UNKNOWN, count, escape, fixed, heads, metric, page, seconds, section, table};
 use semrank_pipeline::comparison::{Difference, Differences, Probabilities, ProbabilityComparison, Worth};
 
 /// Names with their figures.

@@ -68,6 +68,7 @@ impl Task {
 
 /// The key outside of a section, and its comment.
 pub const TASK: &str = "task";
+/// Its comment.
 pub const TASK_DOC: &str = " `retrieval` (the next item of a history), `ctr` (clicks of impressions) or `oc` (and their conversions).";
 
 /// Units of the adapter that `content.train=adapter` asks for.

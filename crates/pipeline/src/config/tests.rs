@@ -1,11 +1,12 @@
 //! Precedence, and what is said about settings that cannot be used.
 
 use super::*;
-use semrank_core::settings::Key;
+use semrank_core::settings::{Key, SettingError};
 use semrank_embed::hash::FeatureSettings;
 use semrank_model::pointwise::PointwiseSettings;
 use semrank_model::{BlendSettings, ModelSettings, TrainSettings};
 use semrank_tokens::{AlignSettings, TokenSettings};
+use serde::Serialize;
 use std::ffi::OsString;
 
 fn environment(pairs: &[(&str, &str)]) -> impl Iterator<Item = (OsString, OsString)> {

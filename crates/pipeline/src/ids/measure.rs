@@ -39,6 +39,7 @@ pub struct TokenReport {
     pub prefixes: Vec<usize>,
     /// Of the vectors that ids are made from; absent for ids of others.
     pub reconstruction_error: Option<f64>,
+    /// Whether near items have near ids.
     pub neighbours: Neighbourhoods,
     /// What a codebook does that was fitted without some of the items; only where asked for.
     pub held_back: Option<HeldBack>,

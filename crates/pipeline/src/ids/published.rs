@@ -59,7 +59,7 @@ pub fn publish(run: &Run, codebook: Codebook, dir: &Path) -> Result<Generation, 
 ///
 /// # Errors
 /// [`Error::NoIds`] where it is none; a damaged file.
-pub fn open(dir: &Path) -> Result<Generation, Error> {
+pub(super) fn open(dir: &Path) -> Result<Generation, Error> {
     if !dir.join(GENERATION).is_file() {
         return Err(Error::NoIds { path: dir.to_owned() });
     }
