@@ -45,8 +45,8 @@ ABLATIONS = {
 }
 CONTENTS = {
     "ids": ["model.content=false", "model.prefixes=false"],
-    "texts": ["model.prefixes=false"],
-    "texts-and-semantic-ids": [],
+    "texts": [],
+    "texts-and-semantic-ids": ["pointwise.prefixes=true"],
 }
 COUNTS = {"stand-still": [], "go-on": ["pointwise.known=past"]}
 DELAYS = {

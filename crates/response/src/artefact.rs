@@ -9,7 +9,8 @@ use super::network::{PointwiseNetwork, PointwiseShape};
 use super::progress::{DayReport, PassReport};
 use super::training::{PointwiseTask, PointwiseTrainer, network, sizes};
 use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
-use semrank_tower::artefact::{Error, read_json, same, write_json};
+use semrank_store::{read_json, write_json};
+use semrank_tower::artefact::{Error, same};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -62,7 +63,7 @@ impl PointwiseTrainer<'_> {
             .map(|(name, shape, values)| Tensor { name, shape: *shape, values: Values::F32(values) })
             .collect();
         checkpoint::save(&dir.join(TENSORS), &tensors)?;
-        write_json(&dir.join(FACTS), &self.facts())
+        Ok(write_json(&dir.join(FACTS), &self.facts())?)
     }
 
     /// A trainer whose model is the saved one.
