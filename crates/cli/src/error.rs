@@ -2,143 +2,35 @@
 //!
 //! Exit codes: 0 done, 1 an error of this list, 2 wrong usage (by clap), 130 interrupted.
 
-use crate::config::ConfigError;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Everything that ends a command early.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
+    /// Everything that a library refuses.
     #[error(transparent)]
-    Data(semrank_data::Error),
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    Setting(#[from] semrank_tower::SettingError),
-    #[error(transparent)]
-    Features(#[from] semrank_embed::hash::FeatureError),
-    #[error(transparent)]
-    Embed(#[from] semrank_embed::Error),
-    #[error(transparent)]
-    Tokens(#[from] semrank_tokens::Error),
-    #[error(transparent)]
-    Evaluate(#[from] semrank_measure::ranking::EvaluateError),
-    #[error(transparent)]
-    Fit(#[from] semrank_sequence::FitError),
-    #[error(transparent)]
-    Diverged(#[from] semrank_response::Diverged),
-    #[error(transparent)]
-    Artefact(#[from] semrank_tower::artefact::Error),
-    #[error(transparent)]
-    Simulate(#[from] semrank_sim::Error),
+    Run(semrank_pipeline::Error),
     /// The program `semrank-prep` cannot be started.
     #[error("cannot start the program semrank-prep: {source}")]
     NoPrep { source: std::io::Error },
-    /// The system refused.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io { action: &'static str, path: PathBuf, source: std::io::Error },
-    /// A JSON file of a run that cannot be read.
-    #[error("{} is damaged: {source}", path.display())]
-    Json { path: PathBuf, source: serde_json::Error },
-    /// A folder that is none of ours.
-    #[error("{} is not a run folder: it has no {missing}", path.display())]
-    NotARun { path: PathBuf, missing: &'static str },
-    /// An output folder that holds something else.
-    #[error("{} exists and is no {expected}", path.display())]
-    Occupied { path: PathBuf, expected: &'static str },
-    /// Another process works on the run.
-    #[error("another semrank is working on {}", path.display())]
-    Locked { path: PathBuf },
-    /// A stage that was never finished.
-    #[error("run {} has no finished {stage} stage", run.display())]
-    MissingStage { run: PathBuf, stage: &'static str },
-    /// Artefacts that do not belong together.
-    #[error("{}: {what} has the hash {got}, expected {expected}", path.display())]
-    Mismatch { path: PathBuf, what: String, got: String, expected: String, help: &'static str },
-    /// A run of another version of the format.
-    #[error("{}: format version {got}, this semrank reads {expected}", path.display())]
-    Version { path: PathBuf, got: u32, expected: u32 },
-    /// A user that the data set does not have.
-    #[error("the data set has no user `{user}`")]
-    UnknownUser { user: String, nearest: Option<String> },
-    /// An item that is not in the catalogue.
-    #[error("the data set has no item `{item}`")]
-    UnknownItem { item: String, nearest: Option<String> },
-    /// Nobody has a target after a cut and a history before it.
-    #[error(
-        "divided by time, data set `{dataset}` has no validation or no test case: nobody has events before and after the cut"
-    )]
-    NoCasesInTime { dataset: String, others: usize },
-    /// Nothing to train from, or nothing to test on.
-    #[error("data set `{dataset}` has {what}")]
-    TooSmall { dataset: String, what: &'static str },
-    /// Nothing to fine-tune an encoder on.
-    #[error("data set `{dataset}` has {what}")]
-    NothingToLearn { dataset: String, what: &'static str },
-    /// A run whose items have no semantic ids.
-    #[error("run {} has no semantic ids", run.display())]
-    NoTokens { run: PathBuf },
-    /// A folder that should hold ids.
-    #[error("{} holds no published ids: it is neither a run nor a generation", path.display())]
-    NoIds { path: PathBuf },
-    /// Generations of different catalogues.
-    #[error("no item of run {} has an id in {}", run.display(), last.display())]
-    NothingCommon { run: PathBuf, last: PathBuf },
-    /// A run whose encoder stayed as it was.
-    #[error("run {} trained no layers of its encoder", run.display())]
-    NothingTrained { run: PathBuf },
-    /// Ids of others that cannot be read.
-    #[error("{}: {what} is {got}, expected {expected}", path.display())]
-    ForeignIds { path: PathBuf, what: String, got: String, expected: String },
-    /// Events that cannot be divided by time.
-    #[error("data set `{dataset}` cannot be divided by time: all events have the same time")]
-    OneMoment { dataset: String },
-    /// A line that is no pair of a known user and a known item.
-    #[error("{}: line {line} {what}", path.display())]
-    BadPair { path: PathBuf, line: u64, what: String },
-    /// Runs whose figures are not about the same cases.
-    #[error("runs {first} and {other} cannot be compared: {first} {first_is}, {other} {other_is}")]
-    NotComparable { first: String, first_is: String, other: String, other_is: String },
-    /// A data set without labelled rows.
-    #[error("data set `{dataset}` has no examples.parquet, which task=ctr and task=oc learn from")]
-    NoExamples { dataset: String },
-    /// A part of the examples that is missing.
-    #[error("the examples of data set `{dataset}` have no {part} row")]
-    NoRows { dataset: String, part: &'static str },
-    /// Clicks whose conversions are not known.
-    #[error(
-        "no clicked training row of data set `{dataset}` has a conversion label, which task=oc learns from"
-    )]
-    NoConversions { dataset: String },
-    /// Rows of which nothing is known in time.
-    #[error(
-        "no label of a training row of data set `{dataset}` is known before the first row that is not for training"
-    )]
-    NoKnownLabels { dataset: String },
-    /// A run of another task.
-    #[error("run {} has the task {got}, this needs {expected}", run.display())]
-    OtherTask { run: PathBuf, got: &'static str, expected: &'static str },
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted { resume: Option<String> },
 }
 
-impl From<semrank_data::Error> for Error {
-    fn from(error: semrank_data::Error) -> Error {
-        match error {
-            semrank_data::Error::Stopped => Error::Interrupted { resume: None },
-            other => Error::Data(other),
+impl<E> From<E> for Error
+where
+    semrank_pipeline::Error: From<E>,
+{
+    fn from(error: E) -> Error {
+        match error.into() {
+            semrank_pipeline::Error::Interrupted => Error::Interrupted { resume: None },
+            other => Error::Run(other),
         }
     }
 }
 
 impl Error {
-    /// For `map_err`: the system refused to do something with a path.
-    pub(crate) fn io(action: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Error {
-        let path = path.to_owned();
-        move |source| Error::Io { action, path, source }
-    }
-
     /// An interrupt that names the command to go on with; other errors stay as they are.
     pub(crate) fn resumed_by(self, command: &str) -> Error {
         match self {
@@ -158,106 +50,14 @@ impl Error {
     /// What to do about it.
     pub(crate) fn help(&self) -> Option<String> {
         match self {
-            Error::Data(error) => error.help(),
-            Error::Config(error) => error.help(),
-            Error::Setting(error) if error.key.starts_with("finetune.") => {
-                Some("`semrank finetune --help` lists the options with their defaults".into())
-            }
-            Error::Setting(_) | Error::Features(_) => {
-                Some("`semrank config` prints every setting with its meaning and default".into())
-            }
-            Error::Evaluate(semrank_measure::ranking::EvaluateError::NotANumber { .. })
-            | Error::Fit(semrank_sequence::FitError::Diverged { .. }) => {
-                Some("try a lower train.rate (or content.rate, where content is trained), or train.clip=1".into())
-            }
-            Error::Diverged(_) => {
-                Some("try a lower pointwise.rate and pointwise.table_rate, 1e-3 by default, or pointwise.clip=5".into())
-            }
-            Error::Artefact(_) => Some("repeat `semrank run`: it makes damaged stages again".into()),
-            Error::Json { .. } | Error::Version { .. } | Error::MissingStage { .. } => {
-                Some("`semrank run --data DATASET --out RUN` finishes or repeats the run".into())
-            }
-            Error::NotARun { .. } => Some("`semrank run --data DATASET --out RUN` makes one".into()),
-            Error::Occupied { .. } => {
-                Some("it will not be touched: choose another --out, or remove it yourself".into())
-            }
-            Error::Locked { .. } => Some("wait until it has ended, or choose another --out".into()),
-            Error::Mismatch { help, .. } => Some((*help).to_owned()),
-            Error::UnknownUser { nearest, .. } => {
-                let meant = nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`? "));
-                Some(meant.unwrap_or_default() + "a user whom nobody has seen: --new-user, or --history with their items")
-            }
-            Error::UnknownItem { nearest, .. } => {
-                nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`?"))
-            }
-            Error::NoCasesInTime { others, .. } => {
-                Some(format!("--set data.split=leave-one-out has {others} test cases"))
-            }
-            Error::TooSmall { .. } => {
-                Some("a user needs at least three events for leave-one-out: history, validation, test".into())
-            }
-            Error::OneMoment { .. } => {
-                Some("all events have the same time: --set data.split=leave-one-out".into())
-            }
-            Error::NothingToLearn { .. } => {
-                Some("an encoder learns from texts and training histories: `semrank import --text COLUMNS` keeps \
-                      texts, and a user needs four events for two to be left for training".into())
-            }
-            Error::NoExamples { .. } => Some(
-                "`semrank import --format pointwise` makes them of labelled rows, `semrank prep` of an impression log".into(),
-            ),
-            Error::NoRows { part, .. } => {
-                Some(format!("at least one row of examples.parquet must have the split `{part}`"))
-            }
-            Error::NoConversions { .. } => Some(
-                "give the rows a column `label_conversion` (1 or 0 of a click, empty of other rows) before `semrank import \
-                 --format pointwise`, or conversions to `semrank prep`; task=ctr needs clicks only"
+            Error::Run(error) => error.help(),
+            Error::NoPrep { .. } => Some(
+                "put it beside semrank, or build it there: cargo build --release --package semrank-prep"
                     .into(),
             ),
-            Error::NoKnownLabels { .. } => Some(
-                "a label is known when the log has it, a missing click when [windows] of dataset.toml is over: training rows must \
-                 be older than that when validation begins"
-                    .into(),
-            ),
-            Error::OtherTask { expected, .. } => Some(format!("`semrank run --set task={expected}` makes such a run")),
-            Error::NoTokens { .. } => {
-                Some("ids come from texts: the data set needs text columns, the settings model.content or \
-                      model.prefixes to be true, and the catalogue at least 8 items".into())
-            }
-            Error::NoIds { .. } => {
-                Some("give a run folder, RUN/ids, or a folder that `semrank tokens align` made".into())
-            }
-            Error::NothingCommon { .. } => {
-                Some("generations are aligned by the items of both: give one of the same catalogue".into())
-            }
-            Error::NothingTrained { .. } => Some(
-                "make it with content.train=top:N, lora:R or full; otherwise its encoder is the one it was given".into(),
-            ),
-            Error::ForeignIds { .. } => {
-                Some("--column names the column with the codes of an item, --item-id that of its id in the catalogue".into())
-            }
             Error::Interrupted { resume } => {
                 resume.as_ref().map(|command| format!("go on with the same result: {command}"))
             }
-            Error::NotComparable { .. } => {
-                Some("compare runs of one data set with one task and one way of splitting it: `semrank run --data DATASET` makes them".into())
-            }
-            Error::BadPair { .. } => Some(
-                "a pair is a user and an item by the ids of the data set; --skip-unknown leaves out pairs of others".into(),
-            ),
-            Error::Evaluate(semrank_measure::ranking::EvaluateError::UnwritableId { .. }) => {
-                Some("write the predictions to a .csv or a .parquet file, which hold every id".into())
-            }
-            Error::Embed(error) => error.help(),
-            Error::NoPrep { .. } => Some(
-                "put it beside semrank, or build it there: cargo build --release --package semrank-prep".into(),
-            ),
-            Error::Tokens(semrank_tokens::Error::Setting(_)) => {
-                Some("`semrank config` prints every setting with its meaning and default".into())
-            }
-            Error::Tokens(error) => error.help(),
-            Error::Io { source, .. } => semrank_data::io_help(source),
-            Error::Fit(_) | Error::Evaluate(_) | Error::Simulate(_) => None,
         }
     }
 }

@@ -9,9 +9,10 @@
 
 use crate::error::Error;
 use crate::output;
-use crate::run::{OpenArgs, trained_encoder};
+use crate::run::OpenArgs;
 use clap::Args;
-use semrank_data::StagedDir;
+use semrank_pipeline::Error as RunError;
+use semrank_store::StagedDir;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -40,13 +41,13 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), Error> {
     if args.out.exists() {
         return Err(semrank_data::Error::Exists { path: args.out.clone(), replaceable: false }.into());
     }
-    let run = args.from.finished()?;
-    let encoder =
-        trained_encoder(&run)?.ok_or_else(|| Error::NothingTrained { run: args.from.run.clone() })?;
+    let run = args.from.open()?;
+    let nothing = || RunError::NothingTrained { run: args.from.run.clone() };
+    let encoder = run.trained_encoder()?.ok_or_else(nothing)?;
     let staged = StagedDir::new(&args.out)?;
     encoder.write(staged.path())?;
     staged.commit()?;
-    let names = run.config.content.encoder.names();
+    let names = run.config().content.encoder.names();
     let name = names.first().map_or("", |name| name.as_ref());
     let summary = Summary { run: &args.from.run, encoder: name, out: &args.out };
     if args.json {

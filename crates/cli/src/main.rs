@@ -21,6 +21,7 @@ mod export;
 mod finetune;
 #[allow(unreachable_pub, reason = "this program exports nothing")]
 mod import;
+mod import_summary;
 mod interrupt;
 mod model_fetch;
 mod output;
@@ -31,13 +32,14 @@ mod recommend;
 mod report;
 mod run;
 mod score;
-mod shell;
 mod simulate;
 mod tokens;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use error::Error;
-use semrank_console::resources;
+use progress::Console;
+use semrank_console::defaults;
+use semrank_pipeline::config::Config;
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -85,7 +87,7 @@ enum Verb {
     #[command(after_help = examples::SCORE)]
     Score(score::ScoreArgs),
     /// Print all settings with their meaning, as TOML.
-    Config(ConfigVerb),
+    Config(config::ConfigVerb),
     /// Models for item texts: fetch one.
     Model(model_fetch::ModelArgs),
     /// Write the data set of a simulated market.
@@ -93,17 +95,15 @@ enum Verb {
     Simulate(simulate::SimulateArgs),
 }
 
-#[derive(Args)]
-struct ConfigVerb {
-    #[command(flatten)]
-    sources: config::ConfigArgs,
-    /// Print the settings as one JSON object.
-    #[arg(long)]
-    json: bool,
+/// The arguments; the defaults in their help are those of the settings.
+fn parse() -> Cli {
+    let defaults = serde_json::json!(Config::default());
+    let matches = defaults::with_defaults(Cli::command(), &defaults).get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = parse();
     interrupt::install();
     match execute(cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -118,32 +118,28 @@ fn main() -> ExitCode {
 fn execute(cli: Cli) -> Result<(), Error> {
     // It fails only when a pool exists already; then that one is used.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(cli.threads).build_global();
+    let console = &Console::new(cli.threads);
     match cli.verb {
-        Verb::Quickstart(args) => quickstart::quickstart(&args),
+        Verb::Quickstart(args) => quickstart::quickstart(&args, console),
         Verb::Import(args) => import_verb(&args),
         Verb::Prep(args) => prep::prep(&args, cli.threads),
-        Verb::Embed(args) => embed::embed(&args),
-        Verb::Finetune(args) => finetune::run(&args),
-        Verb::Run(args) => run::run(&args),
-        Verb::Tokenize(args) => tokens::tokenize(&args),
-        Verb::Tokens(args) => tokens::tokens(&args),
-        Verb::Train(args) => run::train(&args),
-        Verb::Evaluate(args) => evaluate::evaluate(&args),
+        Verb::Embed(args) => embed::embed(&args, console),
+        Verb::Finetune(args) => finetune::run(&args, console),
+        Verb::Run(args) => run::run(&args, console),
+        Verb::Tokenize(args) => tokens::tokenize(&args, console),
+        Verb::Tokens(args) => tokens::tokens(&args, console),
+        Verb::Train(args) => run::train(&args, console),
+        Verb::Evaluate(args) => evaluate::evaluate(&args, console),
         Verb::Compare(args) => compare::compare(&args),
         Verb::Recommend(args) => recommend::recommend(&args),
         Verb::Score(args) => score::score(&args),
-        Verb::Config(args) => config_verb(&args),
+        Verb::Config(args) => config::config(&args),
         Verb::Model(args) => model_fetch::model(&args),
         Verb::Simulate(args) => simulate::simulate(&args),
     }
 }
 
-fn config_verb(args: &ConfigVerb) -> Result<(), Error> {
-    let config = config::Config::load(&args.sources)?;
-    if args.json { output::json(&config) } else { output::text(&config::to_toml(&config)) }
-}
-
 fn import_verb(args: &import::ImportArgs) -> Result<(), Error> {
     let report = import::import(args)?;
-    if args.json { output::json(&report) } else { output::text(&import::summary(&report)) }
+    if args.json { output::json(&report) } else { output::text(&import_summary::summary(&report)) }
 }

@@ -2,20 +2,25 @@
 
 use crate::error::Error;
 pub(crate) use semrank_console::output::note;
+use semrank_pipeline::Error as RunError;
 use serde::Serialize;
 use std::path::Path;
 
 /// Prints text for people.
 pub(crate) fn text(text: &str) -> Result<(), Error> {
-    semrank_console::output::text(text).map_err(Error::io("write to", Path::new("standard output")))
+    Ok(semrank_console::output::text(text).map_err(refused())?)
 }
 
 /// Prints one JSON object and a newline.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Error> {
-    semrank_console::output::json(value).map_err(Error::io("write to", Path::new("standard output")))
+    Ok(semrank_console::output::json(value).map_err(refused())?)
 }
 
 /// Prints lines for programs.
 pub(crate) fn lines(lines: &str) -> Result<(), Error> {
-    semrank_console::output::lines(lines).map_err(Error::io("write to", Path::new("standard output")))
+    Ok(semrank_console::output::lines(lines).map_err(refused())?)
+}
+
+fn refused() -> impl FnOnce(std::io::Error) -> RunError {
+    RunError::io("write to", Path::new("standard output"))
 }

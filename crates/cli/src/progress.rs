@@ -1,34 +1,90 @@
-//! How a training goes on, on standard error: a bar on a terminal, plain lines elsewhere (every two seconds and after
-//! each epoch), both with rate and time left.
+//! How work goes on, on standard error: remarks as lines; a training as a bar on a terminal, as plain lines elsewhere (every two
+//! seconds and after each epoch), both with rate and time left.
 
-use crate::output::note;
+use crate::{interrupt, output::note};
 use indicatif::{ProgressBar, ProgressStyle};
+use semrank_pipeline::{Context, Event, Progress};
 use semrank_sequence::{BlendProgress, EpochReport, StepReport};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const LINE_EVERY: Duration = Duration::from_secs(2);
 const TEMPLATE: &str = "epoch {prefix} {wide_bar} {pos}/{len} steps  {per_sec}  {eta} left  {msg}";
 
+/// The person at the terminal: gets progress, can press Ctrl-C.
+#[derive(Default)]
+pub(crate) struct Console {
+    threads: usize,
+    shown: Mutex<Shown>,
+}
+
+/// What is shown at the moment.
+#[derive(Default)]
+struct Shown {
+    training: Option<TrainingLines>,
+    /// When the last line about the blend was shown.
+    blend: Option<Instant>,
+}
+
+impl Console {
+    /// With as many threads as were asked for.
+    pub(crate) fn new(threads: usize) -> Console {
+        Console { threads, ..Console::default() }
+    }
+
+    /// What stages are given.
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context { progress: self, cancel: &interrupt::requested, threads: self.threads }
+    }
+}
+
+impl Progress for Console {
+    fn event(&self, event: Event<'_>) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Note(text) => note(text),
+            Event::Step(report) => shown.training.get_or_insert_with(TrainingLines::new).step(report),
+            Event::Epoch { report, best, epochs } => {
+                shown.training.get_or_insert_with(TrainingLines::new).epoch(report, best, epochs);
+            }
+            Event::Trained => shown.training = None,
+            Event::Blend(at) => blend_line(&mut shown.blend, at),
+        }
+    }
+}
+
+/// Shows how the choice of a blend goes on: a line every two seconds.
+fn blend_line(last: &mut Option<Instant>, at: BlendProgress) {
+    if last.get_or_insert_with(Instant::now).elapsed() < LINE_EVERY {
+        return;
+    }
+    *last = Some(Instant::now());
+    let round = match at.round {
+        0 => "candidates".to_owned(),
+        round => format!("round {round}"),
+    };
+    note(&format!("  blend: {round}, {} of {} validation cases", at.done, at.cases));
+}
+
 /// Shows one training.
-pub(crate) struct Progress {
+struct TrainingLines {
     bar: Option<ProgressBar>,
     started: Instant,
     last_line: Instant,
     /// The first step of this process; a resumed training does not begin at 0.
     first_step: Option<u64>,
-    epochs: u64,
 }
 
-impl Progress {
+impl TrainingLines {
     /// Before the first step.
-    pub(crate) fn new(epochs: u64) -> Self {
+    fn new() -> Self {
         let now = Instant::now();
         let terminal = console_is_terminal();
-        Self { bar: terminal.then(bar), started: now, last_line: now, first_step: None, epochs }
+        Self { bar: terminal.then(bar), started: now, last_line: now, first_step: None }
     }
 
     /// After a step.
-    pub(crate) fn step(&mut self, at: &StepReport) {
+    fn step(&mut self, at: &StepReport) {
         let first = *self.first_step.get_or_insert(at.step - 1);
         if let Some(bar) = &self.bar {
             if bar.length().is_none_or(|length| length == 0) {
@@ -57,11 +113,11 @@ impl Progress {
     }
 
     /// After an epoch.
-    pub(crate) fn epoch(&mut self, report: &EpochReport, best: bool) {
+    fn epoch(&mut self, report: &EpochReport, best: bool, epochs: u64) {
         let line = format!(
             "  epoch {}/{}  loss {:.4}  validation NDCG@10 {:.4}  Recall@10 {:.4}  {:.1} s + {:.1} s{}",
             report.epoch,
-            self.epochs,
+            epochs,
             report.loss,
             report.ndcg_10,
             report.recall_10,
@@ -77,32 +133,7 @@ impl Progress {
     }
 }
 
-/// Shows how the choice of a blend goes on: a line every two seconds.
-pub(crate) struct BlendLines {
-    last_line: Instant,
-}
-
-impl BlendLines {
-    /// Before the first case.
-    pub(crate) fn new() -> Self {
-        Self { last_line: Instant::now() }
-    }
-
-    /// After some cases.
-    pub(crate) fn show(&mut self, at: BlendProgress) {
-        if self.last_line.elapsed() < LINE_EVERY {
-            return;
-        }
-        self.last_line = Instant::now();
-        let round = match at.round {
-            0 => "candidates".to_owned(),
-            round => format!("round {round}"),
-        };
-        note(&format!("  blend: {round}, {} of {} validation cases", at.done, at.cases));
-    }
-}
-
-impl Drop for Progress {
+impl Drop for TrainingLines {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -3,16 +3,21 @@
 //! Market -> data set -> features -> semantic ids -> training -> comparison with baselines -> recommendations with text -> report. The
 //! market knows its own truth, so the report also shows an oracle: the best that any ranker could do.
 
-use crate::config::{Config, SplitChoice};
 use crate::error::Error;
 use crate::evaluate::tables;
 use crate::output::{self, note};
-use crate::recommend::{Recommender, list};
-use crate::run::{Extra, Finished, Job, read_json, write_json};
-use crate::{resources, shell};
+use crate::progress::Console;
+use crate::recommend::list;
+use crate::run::Pages;
 use clap::Args;
-use semrank_data::{StagedDir, write_atomically};
+use semrank_console::shell;
+use semrank_pipeline::{
+    Data, Error as RunError, Run,
+    config::{Config, SplitChoice},
+    next_item::{Extra, ModelView, Recommender},
+};
 use semrank_sim::{Market, MarketConfig};
+use semrank_store::{StagedDir, is_partial_file, read_json, resources, write_atomically, write_json};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -45,12 +50,12 @@ struct Mark {
 }
 
 /// Does everything.
-pub(crate) fn quickstart(args: &QuickstartArgs) -> Result<(), Error> {
+pub(crate) fn quickstart(args: &QuickstartArgs, console: &Console) -> Result<(), Error> {
     let again = format!("semrank quickstart --out {} --seed {}", args.out.display(), args.seed);
-    all_steps(args).map_err(|error| error.resumed_by(&again))
+    all_steps(args, console).map_err(|error| error.resumed_by(&again))
 }
 
-fn all_steps(args: &QuickstartArgs) -> Result<(), Error> {
+fn all_steps(args: &QuickstartArgs, console: &Console) -> Result<(), Error> {
     let started = Instant::now();
     claim(&args.out, args.seed)?;
     let (data, run) = (args.out.join("data"), args.out.join("run"));
@@ -60,12 +65,17 @@ fn all_steps(args: &QuickstartArgs) -> Result<(), Error> {
     let oracle = Extra { name: "oracle".into(), metrics: market.oracle() };
     drop(market);
 
-    let config = config();
-    let job = Job { data: &data, out: &run, config, seed: args.seed, resume: true };
-    let (mut finished, _lock) = Finished::make(&job)?;
-    let best = oracle.metrics;
-    let evaluation = finished.evaluate(&[oracle])?;
-    for (name, page) in finished.pages() {
+    let (config, context) = (config(), console.context());
+    let dataset = Data::open(&data, &config)?;
+    dataset.check_size()?;
+    let run = Run::create(&run, dataset, config, args.seed)?;
+    run.make_content(&context)?;
+    context.check()?;
+    let view = run.make_model(true, &context)?;
+    let (best, extra) = (oracle.metrics, [oracle]);
+    let pages = Pages { run: &run, extra: &extra };
+    let evaluation = run.make_report(&extra, &|found, dir| pages.write(found, dir), &context)?;
+    for (name, page) in pages.places()? {
         copy_page(&page, &args.out.join(name))?;
     }
 
@@ -75,8 +85,8 @@ fn all_steps(args: &QuickstartArgs) -> Result<(), Error> {
         "oracle, which knows the market: ndcg@10 {:.4}, recall@10 {:.4}",
         best.ndcg_10, best.recall_10
     );
-    out += &examples(&finished)?;
-    out += &ending(&args.out, &finished, started);
+    out += &examples(view)?;
+    out += &ending(&args.out, &run, view, started);
     output::text(&out)
 }
 
@@ -96,15 +106,16 @@ fn claim(out: &Path, seed: u64) -> Result<(), Error> {
     let ours = read_json::<Mark>(&mark).is_ok_and(|mark| mark.made_by == "semrank quickstart");
     // Files in the making alone are a quickstart that was killed before its first file.
     let strange = |entry: std::io::Result<std::fs::DirEntry>| {
-        entry.is_ok_and(|entry| !semrank_data::is_partial_file(&entry.file_name()))
+        entry.is_ok_and(|entry| !is_partial_file(&entry.file_name()))
     };
     let free = !out.exists() || std::fs::read_dir(out).is_ok_and(|mut entries| !entries.any(strange));
     if !ours && !free {
-        return Err(Error::Occupied { path: out.to_owned(), expected: "folder of an earlier quickstart" });
+        let expected = "folder of an earlier quickstart";
+        return Err(RunError::Occupied { path: out.to_owned(), expected }.into());
     }
-    std::fs::create_dir_all(out).map_err(Error::io("create", out))?;
+    std::fs::create_dir_all(out).map_err(RunError::io("create", out))?;
     let semrank = env!("CARGO_PKG_VERSION").to_owned();
-    write_json(&mark, &Mark { made_by: "semrank quickstart".into(), semrank, seed })
+    Ok(write_json(&mark, &Mark { made_by: "semrank quickstart".into(), semrank, seed })?)
 }
 
 /// Puts the market's data set in its place; what stood there is replaced in one step.
@@ -115,18 +126,18 @@ fn write_market(market: &Market, dir: &Path) -> Result<(), Error> {
 }
 
 fn copy_page(from: &Path, to: &Path) -> Result<(), Error> {
-    let page = std::fs::read(from).map_err(Error::io("read", from))?;
+    let page = std::fs::read(from).map_err(RunError::io("read", from))?;
     Ok(write_atomically(to, |out| out.write_all(&page))?)
 }
 
 /// What three test users are recommended, beside the end of their history.
-fn examples(run: &Finished) -> Result<String, Error> {
-    let dataset = &run.data.dataset;
-    let cases = &run.data.split.test;
-    let recommender = Recommender::new(run);
+fn examples(view: ModelView) -> Result<String, Error> {
+    let dataset = &view.data.dataset;
+    let cases = &view.data.split.test;
+    let recommender = Recommender::new(view);
     let mut out = String::new();
     for case in cases.iter().step_by((cases.len() / USERS).max(1)).take(USERS) {
-        let history = dataset.events.before(case.user, case.end);
+        let history = case.history(&dataset.events);
         let _ = writeln!(
             out,
             "\nuser {}, {} events, the last of them",
@@ -142,9 +153,9 @@ fn examples(run: &Finished) -> Result<String, Error> {
     Ok(out)
 }
 
-fn ending(out: &Path, run: &Finished, started: Instant) -> String {
-    let user = shell::quote(run.data.dataset.users.names().next().unwrap_or_default());
-    let folder = shell::quote(run.folder());
+fn ending(out: &Path, run: &Run, view: ModelView, started: Instant) -> String {
+    let user = shell::quote(view.data.dataset.users.names().next().unwrap_or_default());
+    let folder = shell::quote(run.path());
     let memory =
         resources::peak_rss_mib().map_or(String::new(), |mib| format!(", at most {mib:.0} MiB of memory"));
     format!(

@@ -11,14 +11,10 @@
 
 use crate::error::Error;
 use crate::output;
-use crate::run::{Finished, OpenArgs};
+use crate::run::OpenArgs;
 use clap::Args;
-use semrank_core::{History, ItemId, UserId};
-use semrank_data::{
-    ColumnType, TableFile, Value,
-    import::{PairColumns, PairRow},
-};
-use std::collections::BTreeMap;
+use semrank_data::{ColumnType, TableFile, import::PairColumns};
+use semrank_pipeline::Pairs;
 use std::path::{Path, PathBuf};
 
 const COLUMNS: [(&str, ColumnType); 3] =
@@ -52,108 +48,27 @@ pub(crate) struct ScoreArgs {
 
 /// Scores what the arguments say.
 pub(crate) fn score(args: &ScoreArgs) -> Result<(), Error> {
-    let run = args.from.finished()?;
-    let pairs = Pairs::read(&run, args)?;
-    pairs.tell_skipped();
-    let scores = scores(&run, &pairs.known);
+    let run = args.from.open()?;
+    let view = run.model()?;
+    let columns = PairColumns {
+        path: args.pairs.clone(),
+        user: args.user.clone(),
+        item: args.item.clone(),
+        delimiter: args.delimiter,
+    };
+    let pairs = Pairs::read(view.data, &columns, args.skip_unknown)?;
+    if let Some(first) = &pairs.first {
+        let all = pairs.skipped + pairs.known.len();
+        output::note(&format!("{} of {all} pairs are left out; the first: {first}", pairs.skipped));
+    }
+    let scores = view.scores(&pairs.known);
     let path = args.out.as_deref().unwrap_or(Path::new("standard output"));
     let table = TableFile { path, columns: &COLUMNS, header: pairs.header };
     if args.out.is_some() {
-        return Ok(table.write(|push| pairs.push(&run, &scores, push))?);
+        return Ok(table.write(|push| pairs.push(view.data, &scores, push))?);
     }
     let mut text = Vec::new();
-    let written = table.write_to(&mut text, |push| pairs.push(&run, &scores, push));
-    written.map_err(Error::io("write to", path))?;
+    let written = table.write_to(&mut text, |push| pairs.push(view.data, &scores, push));
+    written.map_err(semrank_pipeline::Error::io("write to", path))?;
     output::lines(&String::from_utf8_lossy(&text))
-}
-
-/// The number that prints the digits of `score` and no more.
-fn same_digits(score: f32) -> f64 {
-    score.to_string().parse().unwrap_or(f64::from(score))
-}
-
-/// The pairs of a file.
-struct Pairs {
-    known: Vec<(UserId, ItemId)>,
-    /// Whether the file names its columns.
-    header: bool,
-    /// Pairs left out, and what is wrong with the first of them.
-    skipped: usize,
-    first: Option<Error>,
-}
-
-impl Pairs {
-    fn read(run: &Finished, args: &ScoreArgs) -> Result<Pairs, Error> {
-        let columns = PairColumns {
-            path: args.pairs.clone(),
-            user: args.user.clone(),
-            item: args.item.clone(),
-            delimiter: args.delimiter,
-        };
-        let mut pairs = Pairs { known: Vec::new(), header: false, skipped: 0, first: None };
-        let mut reader = match columns.open() {
-            // No pair, no line.
-            Err(semrank_data::Error::Empty { .. }) => return Ok(pairs),
-            reader => reader?,
-        };
-        pairs.header = reader.has_header();
-        while let Some(pair) = reader.next_pair()? {
-            match known(run, &pair, reader.path()) {
-                Ok(pair) => pairs.known.push(pair),
-                Err(error) if args.skip_unknown => {
-                    pairs.skipped += 1;
-                    pairs.first.get_or_insert(error);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(pairs)
-    }
-
-    /// A row for each pair.
-    fn push(
-        &self,
-        run: &Finished,
-        scores: &[f32],
-        push: &mut dyn FnMut(&[Value<'_>]) -> std::io::Result<()>,
-    ) -> std::io::Result<()> {
-        let dataset = &run.data.dataset;
-        self.known.iter().zip(scores).try_for_each(|(&(user, item), &score)| {
-            let (user, item) = (dataset.users.name(user.0), dataset.catalog.name(item));
-            push(&[Value::Text(user), Value::Text(item), Value::Number(same_digits(score))])
-        })
-    }
-
-    fn tell_skipped(&self) {
-        if let Some(first) = &self.first {
-            let all = self.skipped + self.known.len();
-            output::note(&format!("{} of {all} pairs are left out; the first: {first}", self.skipped));
-        }
-    }
-}
-
-fn known(run: &Finished, pair: &PairRow, path: &Path) -> Result<(UserId, ItemId), Error> {
-    let dataset = &run.data.dataset;
-    let bad = |what: String| Error::BadPair { path: path.to_owned(), line: pair.line, what };
-    let user = dataset.users.get(&pair.user);
-    let user = user.ok_or_else(|| bad(format!("has the unknown user `{}`", pair.user)))?;
-    let item = dataset.catalog.ids.get(&pair.item);
-    let item = item.ok_or_else(|| bad(format!("has the unknown item `{}`", pair.item)))?;
-    Ok((UserId(user), ItemId(item)))
-}
-
-/// One score a pair, in their order.
-fn scores(run: &Finished, pairs: &[(UserId, ItemId)]) -> Vec<f32> {
-    let mut by_user: BTreeMap<UserId, Vec<usize>> = BTreeMap::new();
-    pairs.iter().enumerate().for_each(|(at, pair)| by_user.entry(pair.0).or_default().push(at));
-    let wanted = |(&user, places): (&UserId, &Vec<usize>)| {
-        (run.data.dataset.events.of(user), places.iter().map(|&at| pairs[at].1).collect())
-    };
-    let wanted: Vec<(History, Vec<ItemId>)> = by_user.iter().map(wanted).collect();
-    let found = run.servable_for(&wanted).score_lists(&wanted);
-    let mut out = vec![0.0; pairs.len()];
-    for (places, scores) in by_user.values().zip(found) {
-        places.iter().zip(scores).for_each(|(&at, score)| out[at] = score);
-    }
-    out
 }

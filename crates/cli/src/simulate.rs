@@ -5,11 +5,12 @@
 //! semrank simulate --out ads --impressions 1000000 --delays mixture    a raw log of impressions, and its truth
 //! ```
 
+use crate::config::ConfigArgs;
 use crate::error::Error;
-use crate::{import, interrupt, output};
+use crate::{import_summary, interrupt, output};
 use clap::{Args, ValueEnum};
 use semrank_data::ImportReport;
-use semrank_sim::{AdMarket, AdMarketConfig, DelayFamily, Market, MarketConfig};
+use semrank_sim::{AdMarket, AdMarketConfig, DelayFamily, Market};
 use std::path::PathBuf;
 
 /// `semrank simulate`.
@@ -18,20 +19,22 @@ pub(crate) struct SimulateArgs {
     /// Data set folder to make; it must not exist, or be empty.
     #[arg(long, value_name = "DATASET")]
     out: PathBuf,
-    /// Same seed and sizes, same market.
-    #[arg(long, value_name = "N", default_value_t = MarketConfig::default().seed)]
-    seed: u64,
-    /// Number of users [default: 2000; with --impressions in proportion to them].
+    /// Same seed and sizes, same market [default: {market.seed}].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Number of users [default: {market.users}; with --impressions in proportion to them].
     #[arg(long, value_name = "N")]
     users: Option<usize>,
-    /// Number of items, ads and organic together [default: 1500].
+    /// Number of items, ads and organic together [default: {market.items}].
     #[arg(long, value_name = "N", conflicts_with = "impressions")]
     items: Option<usize>,
-    /// Mean number of events of a user [default: 20].
+    /// Mean number of events of a user [default: {market.events_per_user}].
     #[arg(long, value_name = "N", conflicts_with = "impressions")]
     events_per_user: Option<f64>,
     #[command(flatten)]
     ads: AdArgs,
+    #[command(flatten)]
+    settings: ConfigArgs,
     /// Print the report as one JSON object.
     #[arg(long)]
     json: bool,
@@ -45,7 +48,7 @@ struct AdArgs {
     /// probabilities to truth.parquet.
     #[arg(long, value_name = "N")]
     impressions: Option<usize>,
-    /// Length of the log [default: 37].
+    /// Length of the log [default: {ads.days}].
     #[arg(long, value_name = "N", requires = "impressions")]
     days: Option<usize>,
     /// Number of advertisers [default: in proportion].
@@ -54,37 +57,37 @@ struct AdArgs {
     /// Number of ads over the whole log [default: in proportion].
     #[arg(long = "ads", value_name = "N", requires = "impressions")]
     creatives: Option<usize>,
-    /// Organic views as a share of organic views and impressions [default: 0.35].
+    /// Organic views as a share of organic views and impressions [default: {ads.organic_share}].
     #[arg(long, value_name = "SHARE", requires = "impressions")]
     organic_share: Option<f64>,
-    /// Share of the items born after the log has begun [default: 0.5].
+    /// Share of the items born after the log has begun [default: {ads.late_share}].
     #[arg(long, value_name = "SHARE", requires = "impressions")]
     late_share: Option<f64>,
-    /// Clicks per impression [default: 0.03].
+    /// Clicks per impression [default: {ads.click_rate}].
     #[arg(long, value_name = "RATE", requires = "impressions")]
     click_rate: Option<f64>,
-    /// Conversions per click [default: 0.08].
+    /// Conversions per click [default: {ads.conversion_rate}].
     #[arg(long, value_name = "RATE", requires = "impressions")]
     conversion_rate: Option<f64>,
-    /// Family of the conversion delays [default: lognormal].
+    /// Family of the conversion delays [default: {ads.delays}].
     #[arg(long, value_enum, requires = "impressions")]
     delays: Option<DelayArg>,
-    /// Median conversion delay in days [default: 2].
+    /// Median conversion delay in days [default: {ads.delay_days}].
     #[arg(long, value_name = "DAYS", requires = "impressions")]
     delay_days: Option<f64>,
-    /// Attribution window written to dataset.toml, in days [default: 7].
+    /// Attribution window written to dataset.toml, in days [default: {ads.conversion_days}].
     #[arg(long, value_name = "DAYS", requires = "impressions")]
     conversion_days: Option<i64>,
-    /// How sharply the logging policy follows its score; 0 shows ads at random [default: 1].
+    /// How sharply the logging policy follows its score; 0 shows ads at random [default: {ads.policy}].
     #[arg(long, value_name = "SHARPNESS", requires = "impressions")]
     policy: Option<f64>,
-    /// Share of the rows that occur twice [default: 0].
+    /// Share of the rows that occur twice [default: {ads.duplicates}].
     #[arg(long, value_name = "SHARE", requires = "impressions")]
     duplicates: Option<f64>,
-    /// Share of the rows that arrive late and out of order [default: 0].
+    /// Share of the rows that arrive late and out of order [default: {ads.disordered}].
     #[arg(long, value_name = "SHARE", requires = "impressions")]
     disordered: Option<f64>,
-    /// Share of the users whose clock is wrong [default: 0].
+    /// Share of the users whose clock is wrong [default: {ads.skewed}].
     #[arg(long, value_name = "SHARE", requires = "impressions")]
     skewed: Option<f64>,
 }
@@ -116,11 +119,12 @@ pub(crate) fn simulate(args: &SimulateArgs) -> Result<(), Error> {
         Some(impressions) => impression_log(args, impressions)?,
         None => choices(args)?,
     };
-    if args.json { output::json(&report) } else { output::text(&import::summary(&report)) }
+    if args.json { output::json(&report) } else { output::text(&import_summary::summary(&report)) }
 }
 
 fn choices(args: &SimulateArgs) -> Result<ImportReport, Error> {
-    let mut config = MarketConfig { seed: args.seed, ..MarketConfig::default() };
+    let mut config = args.settings.load()?.market;
+    set(&mut config.seed, args.seed);
     set(&mut config.users, args.users);
     set(&mut config.items, args.items);
     set(&mut config.events_per_user, args.events_per_user);
@@ -128,7 +132,10 @@ fn choices(args: &SimulateArgs) -> Result<ImportReport, Error> {
 }
 
 fn impression_log(args: &SimulateArgs, impressions: usize) -> Result<ImportReport, Error> {
-    let mut config = AdMarketConfig { seed: args.seed, ..AdMarketConfig::sized(impressions) };
+    let (_, given) = args.settings.sources().load_given()?;
+    let mut config = given.over("ads", AdMarketConfig::sized(impressions))?;
+    config.impressions = impressions;
+    set(&mut config.seed, args.seed);
     let ads = &args.ads;
     set(&mut config.users, args.users);
     set(&mut config.days, ads.days);
@@ -147,7 +154,7 @@ fn impression_log(args: &SimulateArgs, impressions: usize) -> Result<ImportRepor
     set(&mut config.skewed, ads.skewed);
     AdMarket::write(config, &args.out, Some(interrupt::requested)).map_err(|error| match error {
         semrank_sim::Error::Data(error) => error.into(),
-        other => Error::Simulate(other),
+        other => other.into(),
     })
 }
 

@@ -75,7 +75,7 @@ fn a_model_that_claims_more_than_its_tensors_hold_is_refused_before_anything_is_
         json["model"][key] = claim.into();
         std::fs::write(&facts, json.to_string()).unwrap();
         let mut json: serde_json::Value = serde_json::from_slice(&of_whole).unwrap();
-        json["outputs"]["model.json"] = semrank_data::hash_file(&facts).unwrap().into();
+        json["outputs"]["model.json"] = semrank_store::hash_file(&facts).unwrap().into();
         std::fs::write(&manifest, json.to_string()).unwrap();
         fixture.evaluation_says(&[said]);
     }

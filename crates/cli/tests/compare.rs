@@ -199,7 +199,7 @@ fn a_folder_that_is_no_finished_run_is_refused() {
     std::fs::write(&run, whole).unwrap();
     let features = Path::new(&two).join("features/manifest.json");
     let whole = bytes(&features);
-    change(&features, |manifest| manifest["code"] = "0.0.0".into());
+    change(&features, |manifest| manifest["kernel"] = "another".into());
     says_repeat("tokens/manifest.json");
     std::fs::write(&features, whole).unwrap();
     change(&Path::new(&two).join("report/evaluation.json"), |found| found["users"] = 7.into());

@@ -1,5 +1,6 @@
 //! Promises of the layering: a crate depends only on crates above it in `[workspace] members`; `nn` knows
-//! only `core`; only `serve` may hold an HTTP server; there is one generation of Arrow.
+//! only `core`; `store` knows none; `pipeline` knows neither a command line nor a terminal; only `serve` may hold an HTTP server;
+//! there is one generation of Arrow; the program stays small.
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,6 +81,77 @@ fn nn_knows_only_core() {
     let crates = crates();
     let ours: Vec<&String> = crates["semrank-nn"].iter().filter(|name| crates.contains_key(*name)).collect();
     assert_eq!(ours, ["semrank-core"]);
+}
+
+#[test]
+fn store_knows_no_other_crate() {
+    let crates = crates();
+    let ours: Vec<&String> =
+        crates["semrank-store"].iter().filter(|name| crates.contains_key(*name)).collect();
+    assert!(ours.is_empty(), "{ours:?}");
+}
+
+/// What reads arguments, talks to a terminal, or speaks HTTP.
+const OUTSIDE: [&str; 9] = [
+    "semrank-console",
+    "clap",
+    "indicatif",
+    "miette",
+    "ctrlc",
+    "ureq",
+    "http",
+    "semrank-serve",
+    "semrank-prep",
+];
+
+#[test]
+fn pipeline_knows_neither_command_line_nor_terminal_nor_http() {
+    let crates = crates();
+    let pipeline = crates["semrank-pipeline"].iter().map(String::as_str);
+    let outside: Vec<&str> =
+        pipeline.filter(|name| OUTSIDE.contains(name) || SERVERS.contains(name)).collect();
+    assert!(outside.is_empty(), "semrank-pipeline depends on {outside:?}");
+    for (path, text) in sources("pipeline") {
+        for word in ["<html", "</", "html", "println!"] {
+            assert!(!text.contains(word), "{} has `{word}`", path.display());
+        }
+    }
+}
+
+/// Most lines of a source file; the program's of all its files together.
+const FILE_LINES: usize = 400;
+const PROGRAM_LINES: usize = 5_500;
+
+#[test]
+fn the_program_is_arguments_tables_and_pages() {
+    let lines: usize = sources("cli").iter().map(|(_, text)| text.lines().count()).sum();
+    assert!(lines <= PROGRAM_LINES, "crates/cli/src has {lines} lines, more than {PROGRAM_LINES}");
+}
+
+#[test]
+fn files_of_the_pipeline_are_short() {
+    for (path, text) in ["cli", "pipeline", "store"].into_iter().flat_map(sources) {
+        let lines = text.lines().count();
+        assert!(lines <= FILE_LINES, "{} has {lines} lines, more than {FILE_LINES}", path.display());
+    }
+}
+
+/// The source files of a crate.
+fn sources(name: &str) -> Vec<(PathBuf, String)> {
+    fn visit(dir: &Path, out: &mut Vec<(PathBuf, String)>) {
+        for entry in std::fs::read_dir(dir).expect("a folder of sources").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                visit(&path, out);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).expect("a source file");
+                out.push((path, text));
+            }
+        }
+    }
+    let mut out = Vec::new();
+    visit(&root().join("crates").join(name).join("src"), &mut out);
+    out
 }
 
 #[test]

@@ -50,3 +50,60 @@ fn options_win_over_the_windows_of_the_log() {
     let wrong = fail(["prep", "--data", &raw, "--out", &path(folder.path(), "b"), "--conversion-days", "0"]);
     assert!(wrong.contains("conversion_days is 0"), "{wrong}");
 }
+
+#[test]
+fn settings_of_a_file_steer_simulation_and_preparation() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [file, raw, ads, again] = ["a.toml", "raw", "ads", "again"].map(|name| path(folder.path(), name));
+    std::fs::write(&file, "[prep]\nclick_minutes = 7\n[ads]\nconversion_days = 4\ndays = 9\n").unwrap();
+    let set = ["--config", &file, "--set", "ads.conversion_days=2"];
+    succeed(["simulate", "--impressions", "500", "--days", "12", "--out", &raw].into_iter().chain(set));
+    let meta =
+        |data: &str| std::fs::read_to_string(Path::new(data).join("dataset.toml")).expect("it was written");
+    assert!(meta(&raw).contains("conversion_days = 2"), "--set wins over the file: {}", meta(&raw));
+    succeed(["prep", "--data", &raw, "--out", &ads, "--config", &file]);
+    assert!(
+        meta(&ads).contains("click_minutes = 7") && meta(&ads).contains("conversion_days = 2"),
+        "{}",
+        meta(&ads)
+    );
+    succeed(["prep", "--set=prep.click_minutes=8", "--data", &raw, "--out", &again, "--click-minutes", "9"]);
+    assert!(meta(&again).contains("click_minutes = 9"), "an option wins over a setting: {}", meta(&again));
+
+    let unknown = fail(["prep", "--data", &raw, "--out", "x", "--set", "prep.click_minute=1"]);
+    assert!(unknown.contains("no setting `prep.click_minute`"), "{unknown}");
+    assert!(unknown.contains("did you mean `prep.click_minutes`?"), "{unknown}");
+    let wrong = fail(["simulate", "--out", "x", "--set", "ads.click_rate=3"]);
+    assert!(wrong.contains("ads.click_rate is 3, expected 0.0001 to 0.4"), "{wrong}");
+}
+
+#[test]
+fn a_default_stands_once_and_is_shown_everywhere() {
+    let config = succeed(["config"]);
+    for line in [
+        "[prep]",
+        "click_minutes = 30 # 1 to 52560000",
+        "[market]",
+        "users = 2000 #",
+        "[ads]",
+        "days = 37 # 1 to 3650",
+    ] {
+        assert!(config.contains(line), "{line}");
+    }
+    let simulate = succeed(["simulate", "--help"]);
+    for shown in
+        ["[default: 2000;", "[default: 20]", "[default: 37]", "[default: 0.03]", "[default: lognormal]"]
+    {
+        assert!(simulate.contains(shown), "{shown}: {simulate}");
+    }
+    let prep = succeed(["prep", "--help"]);
+    for shown in [
+        "[default: that of dataset.toml, or 30]",
+        "[default: last-touch]",
+        "[default: 0.1]",
+        "[default: 1024]",
+    ] {
+        let plain = prep.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(plain.contains(shown), "{shown}: {prep}");
+    }
+}

@@ -21,6 +21,9 @@ pub enum Error {
         /// The system's own error.
         source: std::io::Error,
     },
+    /// A file or folder that cannot be written, or hashed.
+    #[error(transparent)]
+    Store(#[from] semrank_store::Error),
     /// A compressed or columnar file that ends early or is damaged.
     #[error("{} is not a whole {format} file: {reason}", path.display())]
     Damaged {
@@ -180,7 +183,8 @@ impl Error {
     /// What the user can do about it.
     pub fn help(&self) -> Option<String> {
         match self {
-            Error::Io { source, .. } => io_help(source),
+            Error::Io { source, .. } => semrank_store::io_help(source),
+            Error::Store(error) => error.help(),
             Error::Damaged { .. } => {
                 Some("copy or download the file again: it ends early or was altered".into())
             }
@@ -252,20 +256,6 @@ impl Error {
 impl From<RowError> for Error {
     fn from(row: RowError) -> Self {
         Error::Row(Box::new(row))
-    }
-}
-
-/// What a person can do about an error of the system.
-pub fn io_help(source: &std::io::Error) -> Option<String> {
-    match source.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            Some("the disk is full; nothing half-written was left behind".into())
-        }
-        std::io::ErrorKind::NotFound => Some("check the path: there is no such file or folder".into()),
-        std::io::ErrorKind::PermissionDenied => {
-            Some("check the permissions of the file and its folder".into())
-        }
-        _ => None,
     }
 }
 

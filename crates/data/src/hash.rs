@@ -1,22 +1,11 @@
-//! Content hashes (BLAKE3, hex) of files and of data sets, read in blocks.
+//! Content hashes (BLAKE3, hex) of data sets.
 
-use crate::{Error, Examples, examples, settle};
-use std::fs::File;
+use crate::{Error, Examples, examples};
+use semrank_store::{hash_file, settle};
 use std::path::Path;
 
 /// The files that every data set has, in the order in which they are hashed; examples follow where there are any.
 pub(crate) const FILES: [&str; 3] = [crate::meta::FILE, crate::dataset::ITEMS, crate::dataset::EVENTS];
-
-/// The hash of a file's bytes.
-///
-/// # Errors
-/// When the file cannot be read.
-pub fn hash_file(path: &Path) -> Result<String, Error> {
-    let mut hasher = blake3::Hasher::new();
-    let file = File::open(path).map_err(Error::io("read", path))?;
-    hasher.update_reader(file).map_err(Error::io("read", path))?;
-    Ok(hasher.finalize().to_hex().to_string())
-}
 
 /// The hash of a data set: of the names and hashes of its files, not of its place.
 ///

@@ -6,11 +6,9 @@
 //! - [`FitScope`] is what a fit may see of all that.
 //! - [`Examples`] are the labelled impressions of a prepared data set, each with the end of its user's history.
 //! - [`columns`] reads Parquet files batch by batch.
-//! - [`write_atomically`], [`StagedDir`] and [`hash_file`] serve every other artefact of the project.
 //!
 //! This crate knows files and rows, and nothing of models.
 
-mod atomic;
 pub mod columns;
 mod dataset;
 mod error;
@@ -20,10 +18,9 @@ pub mod import;
 mod item_column;
 mod labels;
 mod limits;
-mod lock;
 mod meta;
 mod parquet_sink;
-mod partial_file;
+mod prep_settings;
 mod report;
 mod row;
 mod scope;
@@ -31,20 +28,18 @@ mod split;
 mod table_file;
 mod writer;
 
-pub use atomic::{StagedDir, settle, write_atomically};
 pub use dataset::{Dataset, KNOWN_AT};
-pub use error::{Error, RowError, io_help};
+pub use error::{Error, RowError};
 pub use examples::{
     ContextColumn, ContextValues, ExampleRow, Examples, ExamplesWriter, OptionalColumn, Part,
 };
-pub use hash::{hash_dataset, hash_file};
+pub use hash::hash_dataset;
 pub use item_column::ItemColumn;
 pub use labels::{DAY_MS, Labels, Windows};
 pub use limits::TIMES_MS;
-pub use lock::LockedFile;
 pub use meta::Meta;
 pub use parquet_sink::{ColumnType, ParquetSink, Value};
-pub use partial_file::is_partial_file;
+pub use prep_settings::{Attribution, PrepSettings};
 pub use report::ImportReport;
 pub use row::{EventRow, ExtraColumn, ItemRow, LOG_COLUMNS, When, WriterOptions};
 pub use scope::{FitScope, ScopeKind};

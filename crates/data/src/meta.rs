@@ -6,7 +6,7 @@
 //! assert!(toml::from_str::<semrank_data::Meta>("name = 'shop'\ntxt = ['title']").is_err());
 //! ```
 
-use crate::{Error, limits, settle};
+use crate::{Error, limits};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -56,7 +56,7 @@ impl Meta {
     /// # Errors
     /// No `dataset.toml`, one that cannot be read, or a window that is no number or out of its range: 0 to 36,500 days.
     pub fn read(dir: &Path) -> Result<Meta, Error> {
-        settle(dir);
+        semrank_store::settle(dir);
         let path = dir.join(FILE);
         if !path.is_file() {
             return Err(Error::NotADataset { path: dir.to_owned(), missing: FILE });

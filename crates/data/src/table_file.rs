@@ -12,7 +12,8 @@
 //! ```
 
 use crate::parquet_sink::{ColumnType, ParquetSink, Value};
-use crate::{Error, ExtraColumn, write_atomically};
+use crate::{Error, ExtraColumn};
+use semrank_store::write_atomically;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -41,7 +42,7 @@ impl TableFile<'_> {
     /// # Errors
     /// A tab or the end of a line in a text of a file that has tabs between its fields; the system's.
     pub fn write(&self, rows: impl FnOnce(&mut Push<'_>) -> io::Result<()>) -> Result<(), Error> {
-        write_atomically(self.path, |out| self.write_to(out, rows))
+        Ok(write_atomically(self.path, |out| self.write_to(out, rows))?)
     }
 
     /// The same into `out`.

@@ -26,9 +26,10 @@ use crate::dataset::{EVENTS, ITEMS};
 use crate::limits::{POSITIONS, POSITIONS_EXPECTED, TIMES_EXPECTED, TIMES_MS};
 use crate::parquet_sink::{ColumnType, ParquetSink, Value};
 use crate::row::{EventRow, ExtraColumn, ItemRow, When, WriterOptions};
-use crate::{Error, ImportReport, Meta, Part, StagedDir, examples, hash, hash_dataset, meta, settle};
+use crate::{Error, ImportReport, Meta, Part, examples, hash, hash_dataset, meta};
 use arrow_array::Array;
 use semrank_core::{Dictionary, Kind};
+use semrank_store::StagedDir;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -384,7 +385,7 @@ fn misuse<T>(message: String) -> Result<T, Error> {
 }
 
 fn check_free(out: &Path, overwrite: bool) -> Result<(), Error> {
-    settle(out);
+    semrank_store::settle(out);
     if !out.exists() {
         return Ok(());
     }

@@ -28,7 +28,7 @@
 
 use crate::{Document, Error};
 use semrank_core::narrow;
-use semrank_data::write_atomically;
+use semrank_store::write_atomically;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs::{self, File};

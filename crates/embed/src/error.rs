@@ -163,6 +163,9 @@ pub enum Error {
     /// A data file.
     #[error(transparent)]
     Data(#[from] semrank_data::Error),
+    /// A file or folder that could not be written or hashed.
+    #[error(transparent)]
+    Store(#[from] semrank_store::Error),
 }
 
 impl Error {
@@ -186,8 +189,9 @@ impl Error {
             Error::Diverged { .. } => {
                 Some("try a lower rate: content.rate of a run, --rate of `semrank finetune`".into())
             }
-            Error::Io { source, .. } => semrank_data::io_help(source),
+            Error::Io { source, .. } => semrank_store::io_help(source),
             Error::Data(error) => error.help(),
+            Error::Store(error) => error.help(),
             _ => None,
         }
     }

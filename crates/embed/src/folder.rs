@@ -42,7 +42,7 @@ impl ModelFolder {
     /// # Errors
     /// Nothing there, an archive that cannot be read, or no `config.json` in it.
     pub fn open(path: &Path) -> Result<ModelFolder, Error> {
-        semrank_data::settle(path);
+        semrank_store::settle(path);
         if path.is_dir() {
             let folder = ModelFolder { path: path.to_owned(), inside: None };
             return if folder.has("config.json") { Ok(folder) } else { Err(folder.missing("config.json")) };

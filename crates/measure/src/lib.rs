@@ -17,4 +17,4 @@ mod metrics;
 pub mod probabilities;
 pub mod ranking;
 
-pub use metrics::{RankMetrics, RankSummary};
+pub use metrics::{NamedMetric, RankMetrics, RankSummary};

@@ -43,6 +43,20 @@ pub struct RankSummary {
     pub mrr: f64,
 }
 
+/// One of the metrics of a summary, with the name people know it by.
+pub type NamedMetric = (&'static str, fn(&RankSummary) -> f64);
+
+impl RankSummary {
+    /// What tables and pages show, in their order.
+    pub const METRICS: [NamedMetric; 5] = [
+        ("recall@5", |m| m.recall_5),
+        ("recall@10", |m| m.recall_10),
+        ("ndcg@5", |m| m.ndcg_5),
+        ("ndcg@10", |m| m.ndcg_10),
+        ("mrr", |m| m.mrr),
+    ];
+}
+
 impl RankMetrics {
     /// Adds one case whose target ranks at `rank` (from 1).
     ///

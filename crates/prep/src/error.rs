@@ -12,6 +12,9 @@ pub enum Error {
     /// A file or column that is missing or damaged, an output folder that holds something.
     #[error(transparent)]
     Data(#[from] semrank_data::Error),
+    /// A folder that could not be staged.
+    #[error(transparent)]
+    Store(#[from] semrank_store::Error),
     /// A setting outside its limits.
     #[error("{name} is {got}, expected {expected}")]
     Setting {
@@ -21,6 +24,14 @@ pub enum Error {
         got: String,
         /// What it may be.
         expected: String,
+    },
+    /// A `--set` that cannot be used.
+    #[error("--set {text}: {reason}")]
+    Set {
+        /// As given.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A column with a value that cannot be.
     #[error("{}: column `{column}` has {got}, expected {expected}", path.display())]
@@ -141,6 +152,7 @@ impl Error {
     pub fn help(&self) -> Option<String> {
         match self {
             Error::Data(error) => error.help(),
+            Error::Store(error) => error.help(),
             Error::Column { column: "slot", .. } => {
                 Some("--first-slot says from which number the log counts slots".into())
             }
@@ -169,8 +181,8 @@ impl Error {
                     .into(),
             ),
             Error::Memory { memory_mb, .. } => Some(format!("try --memory-mb {}", memory_mb * 2)),
-            Error::Io { source, .. } => semrank_data::io_help(source),
-            Error::Stopped | Error::Setting { .. } | Error::Query { .. } => None,
+            Error::Io { source, .. } => semrank_store::io_help(source),
+            Error::Stopped | Error::Setting { .. } | Error::Set { .. } | Error::Query { .. } => None,
         }
     }
 

@@ -31,9 +31,9 @@
 //! is. So an example may see less than was known, and never more.
 //!
 //! ```no_run
-//! use semrank_prep::{PrepSettings, prepare};
+//! use semrank_prep::{prepare, settings_of};
 //! # fn main() -> Result<(), semrank_prep::Error> {
-//! let settings = PrepSettings::of("raw".as_ref())?;
+//! let settings = settings_of("raw".as_ref(), &[])?;
 //! let report = prepare("raw".as_ref(), "ads".as_ref(), &settings, &|| false)?;
 //! println!("{} impressions, {} clicked", report.impressions, report.clicked);
 //! # Ok(())
@@ -58,4 +58,5 @@ pub use error::Error;
 pub use parts::Cuts;
 pub use prepare::prepare;
 pub use report::{ClickCounts, ConversionCounts, Pause, PrepReport, Strays};
-pub use settings::{Attribution, PrepSettings};
+pub use semrank_data::{Attribution, PrepSettings};
+pub use settings::settings_of;

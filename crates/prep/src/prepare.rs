@@ -5,7 +5,8 @@ use crate::input::RawLog;
 use crate::span::LogSpan;
 use crate::sql::{self, Parameters, Query};
 use crate::{Attribution, Error, PrepReport, PrepSettings, examples, history};
-use semrank_data::{DatasetWriter, Meta, StagedDir, WriterOptions};
+use semrank_data::{DatasetWriter, Meta, WriterOptions};
+use semrank_store::StagedDir;
 use std::path::Path;
 use std::time::Instant;
 

@@ -1,136 +1,40 @@
-//! Settings of `semrank prep`: the data set's windows, the options of the command line over them.
-//!
-//! ```
-//! use semrank_prep::PrepSettings;
-//! let windows = "conversion_days = 3".parse().unwrap();
-//! let settings = PrepSettings::with_windows(&windows).unwrap();
-//! assert_eq!((settings.click_minutes, settings.conversion_days), (30, 3));
-//! ```
+//! Settings of a preparation: the data set's windows, what is given over them.
 
 use crate::Error;
-use semrank_data::Meta;
-use serde::{Deserialize, Serialize};
+use semrank_data::{Meta, PrepSettings};
+use serde::Deserialize;
 use std::path::Path;
-
-/// Which of several clicks a conversion without a `parent_event_id` is attributed to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Attribution {
-    /// The last one before it.
-    LastTouch,
-    /// The first one within the attribution window.
-    FirstTouch,
-}
-
-semrank_core::settings! {
-    /// How examples are made of a log.
-    pub struct PrepSettings of "prep" {
-        /// Longest time from an impression to its click, in minutes.
-        click_minutes: i64 = 30, in 1..=(MOST_DAYS * 1440),
-        /// Attribution window: longest time from a click to its conversion, in days.
-        conversion_days: i64 = 7, in 1..=MOST_DAYS,
-        /// Longest time from an impression without a click to its conversion, in days; 0 = such conversions do not count.
-        view_through_days: i64 = 0, in 0..=MOST_DAYS,
-        /// Seconds after which a ranker knows of an event that the log has received.
-        logging_delay_seconds: i64 = 0, in 0..=(MOST_DAYS * 86_400),
-        /// `last-touch` or `first-touch`: where a conversion names no click.
-        attribution: Attribution = Attribution::LastTouch,
-        /// Whether `parent_event_id` does not count: clicks and conversions are attributed by user, item and time alone.
-        ignore_parents: bool = false,
-        /// A timestamp further ahead of `received_at` than this is replaced by it, in seconds.
-        clock_tolerance_seconds: i64 = 5, in 0..=(MOST_DAYS * 86_400),
-        /// An event received later than this after its timestamp is counted as late, in seconds.
-        late_seconds: i64 = 60, in 0..=(MOST_DAYS * 86_400),
-        /// The slot at the top of a page in the log; examples count from 0.
-        first_slot: i64 = 1, in 0..=1,
-        /// Share of the impressions that are for validation, before those for the test.
-        valid_share: f64 = 0.1, in 0.0..=1.0,
-        /// Share of the impressions, the last ones, that are for the test.
-        test_share: f64 = 0.1, in 0.0..=1.0,
-        /// Days for validation instead of a share, before those for the test; 0 = by share.
-        valid_days: i64 = 0, in 0..=MOST_DAYS,
-        /// Last days of the log for the test instead of a share; 0 = by share.
-        test_days: i64 = 0, in 0..=MOST_DAYS,
-        /// Memory for sorting, in MiB; what needs more goes to disk beside the output. Repeated rows, clicks and conversions are held
-        /// beside it.
-        memory_mb: usize = 1024, in LEAST_MEMORY_MB..=MOST_MEMORY_MB,
-        /// Threads; 0 = all cores. The output does not depend on it.
-        threads: usize = 0, in 0..=4096,
-    }
-}
 
 /// Milliseconds of a day.
 pub(crate) const DAY_MS: i64 = 86_400_000;
-/// Longest window in days, so that no sum of times overflows.
-const MOST_DAYS: i64 = 36_500;
-/// With less, a few batches of rows with long texts fill the share of a sort.
-const LEAST_MEMORY_MB: usize = 64;
-/// 16 TiB: no number of bytes or rows that is made of it overflows.
-const MOST_MEMORY_MB: usize = 1 << 24;
 
-impl PrepSettings {
-    /// The defaults of a raw log: those of `[windows]` in its `dataset.toml` where it has them.
-    ///
-    /// # Errors
-    /// No data set, a `dataset.toml` that cannot be read, a window that is no whole number.
-    pub fn of(raw: &Path) -> Result<PrepSettings, Error> {
-        Self::with_windows(&Meta::read(raw)?.windows)
+/// The settings for a raw log: the defaults, over them those of `[windows]` in its `dataset.toml`, over them `set`, each
+/// `prep.key=value`.
+///
+/// # Errors
+/// No data set, a `dataset.toml` that cannot be read, a window that is no whole number, a setting that does not exist.
+pub fn settings_of(raw: &Path, set: &[String]) -> Result<PrepSettings, Error> {
+    let settings = PrepSettings::with_windows(&Meta::read(raw)?.windows)?;
+    if set.is_empty() {
+        return Ok(settings);
     }
-
-    /// The defaults, replaced by these windows.
-    ///
-    /// # Errors
-    /// A window that is no whole number.
-    pub fn with_windows(windows: &toml::Table) -> Result<PrepSettings, Error> {
-        let mut settings = PrepSettings::default();
-        for (name, value) in settings.windows() {
-            if let Some(given) = windows.get(name) {
-                let whole = given.as_integer();
-                *value = whole.ok_or_else(|| setting(name, given.to_string(), "a whole number"))?;
-            }
-        }
-        Ok(settings)
+    let refused =
+        |text: &str, reason: &str| Error::Set { text: text.to_owned(), reason: reason.trim().to_owned() };
+    let mut whole = toml::Table::try_from(settings).map_err(|error| refused("prep", &error.to_string()))?;
+    for text in set {
+        let key_value = text.strip_prefix("prep.").and_then(|text| text.split_once('='));
+        let (key, value) = key_value.ok_or_else(|| refused(text, "expected prep.KEY=VALUE"))?;
+        whole.insert(key.to_owned(), parse(value));
+        PrepSettings::deserialize(whole.clone()).map_err(|error| refused(text, error.message()))?;
     }
-
-    /// Writes the windows into a description of the output.
-    pub(crate) fn describe(&self, meta: &mut Meta) {
-        for (name, value) in self.clone().windows() {
-            meta.windows.insert(name.into(), toml::Value::Integer(*value));
-        }
-    }
-
-    /// Checks every setting against its limits.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] names the first one outside of them.
-    pub fn check(&self) -> Result<(), Error> {
-        self.check_ranges()?;
-        let held_out = self.valid_share + self.test_share;
-        if held_out >= 1.0 {
-            return Err(setting("valid_share + test_share", held_out.to_string(), "less than 1"));
-        }
-        Ok(())
-    }
-
-    /// The longest time from an impression to the moment when its labels are known for good.
-    pub(crate) fn label_window_ms(&self, has_conversions: bool) -> i64 {
-        let click_ms = self.click_minutes * 60_000;
-        let conversion_ms = (click_ms + self.conversion_days * DAY_MS).max(self.view_through_days * DAY_MS);
-        self.logging_delay_seconds * 1000 + if has_conversions { conversion_ms } else { click_ms }
-    }
-
-    fn windows(&mut self) -> [(&'static str, &mut i64); 4] {
-        [
-            ("click_minutes", &mut self.click_minutes),
-            ("conversion_days", &mut self.conversion_days),
-            ("view_through_days", &mut self.view_through_days),
-            ("logging_delay_seconds", &mut self.logging_delay_seconds),
-        ]
-    }
+    PrepSettings::deserialize(whole).map_err(|error| refused("prep", error.message()))
 }
 
-fn setting(name: &'static str, got: String, expected: &str) -> Error {
-    Error::Setting { name, got, expected: expected.to_owned() }
+/// A TOML value; what is none is a string.
+fn parse(text: &str) -> toml::Value {
+    let table = format!("value = {text}").parse::<toml::Table>();
+    let value = table.ok().and_then(|mut table| table.remove("value"));
+    value.unwrap_or_else(|| toml::Value::String(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -138,38 +42,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_come_from_the_data_set_and_go_into_the_next() {
-        let mut meta = Meta::default();
-        let settings = PrepSettings { click_minutes: 5, view_through_days: 1, ..PrepSettings::default() };
-        settings.describe(&mut meta);
-        assert_eq!(PrepSettings::with_windows(&meta.windows).unwrap(), settings);
-        meta.windows.insert("conversion_days".into(), toml::Value::Float(1.5));
-        let error = PrepSettings::with_windows(&meta.windows).unwrap_err();
-        assert_eq!(error.to_string(), "conversion_days is 1.5, expected a whole number");
-    }
-
-    #[test]
-    fn every_number_has_a_range() {
-        let defaults = toml::Table::try_from(PrepSettings::default()).unwrap();
-        for key in PrepSettings::KEYS {
-            let is_number = defaults[key.name].is_integer() || defaults[key.name].is_float();
-            assert_eq!(is_number, key.range.is_some(), "{}", key.name);
+    fn given_settings_win_over_windows_and_unknown_ones_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let meta = "name = \"raw\"\n[windows]\nclick_minutes = 5\nconversion_days = 3\n";
+        std::fs::write(dir.path().join("dataset.toml"), meta).unwrap();
+        let set = ["prep.click_minutes=60".to_owned(), "prep.attribution=first-touch".to_owned()];
+        let settings = settings_of(dir.path(), &set).unwrap();
+        assert_eq!((settings.click_minutes, settings.conversion_days), (60, 3));
+        assert_eq!(settings.attribution, semrank_data::Attribution::FirstTouch);
+        for (set, said) in [("prep.clicks=1", "clicks"), ("train.epochs=1", "prep.KEY=VALUE")] {
+            let error = settings_of(dir.path(), &[set.to_owned()]).unwrap_err().to_string();
+            assert!(error.contains(set) && error.contains(said), "{error}");
         }
-    }
-
-    #[test]
-    fn limits_are_checked_by_name() {
-        let wrong = PrepSettings { conversion_days: 0, ..PrepSettings::default() };
-        assert_eq!(wrong.check().unwrap_err().to_string(), "conversion_days is 0, expected 1 to 36500");
-        let wrong = PrepSettings { test_share: f64::NAN, ..PrepSettings::default() };
-        assert!(wrong.check().is_err());
-        for memory_mb in [63, usize::MAX] {
-            let wrong = PrepSettings { memory_mb, ..PrepSettings::default() };
-            assert_eq!(
-                wrong.check().unwrap_err().to_string(),
-                format!("memory_mb is {memory_mb}, expected 64 to 16777216")
-            );
-        }
-        assert!(PrepSettings::default().check().is_ok());
     }
 }

@@ -4,7 +4,8 @@
 //! and a frame, `count` to number groups and `max` within a group; no `IGNORE NULLS`, no `ASOF` join, no function of one engine.
 //! No join pairs an impression with more than one row.
 
-use crate::settings::{Attribution, DAY_MS, PrepSettings};
+use crate::settings::DAY_MS;
+use crate::{Attribution, PrepSettings};
 use semrank_data::TIMES_MS;
 use std::borrow::Cow;
 

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Row, START, entries, random_logs, write_raw};
-use semrank_prep::{PrepSettings, prepare};
+use semrank_prep::{PrepSettings, prepare, settings_of};
 use std::path::Path;
 
 const FILES: [&str; 4] = ["dataset.toml", "events.parquet", "examples.parquet", "items.parquet"];
@@ -60,7 +60,7 @@ fn the_order_of_rows_changes_no_byte() {
     for name in ["a", "b"] {
         let (raw, out) = (folder.path().join(format!("raw-{name}")), folder.path().join(name));
         write_raw(&raw, &rows);
-        prepare(&raw, &out, &PrepSettings::of(&raw).unwrap(), &|| false).unwrap();
+        prepare(&raw, &out, &settings_of(&raw, &[]).unwrap(), &|| false).unwrap();
         made.push(files(&out));
         rows.reverse();
     }

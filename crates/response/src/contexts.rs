@@ -6,7 +6,8 @@
 use super::settings::PointwiseSettings;
 use semrank_core::{Catalog, Dictionary};
 use semrank_data::{ContextValues, Examples, Part};
-use semrank_tower::artefact::{Error, read_json, write_json};
+use semrank_store::{read_json, write_json};
+use semrank_tower::artefact::Error;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -85,12 +86,12 @@ impl ContextCoder {
     /// # Errors
     /// A missing or damaged file.
     pub fn load(dir: &Path) -> Result<Self, Error> {
-        read_json(&dir.join(CONTEXTS))
+        Ok(read_json(&dir.join(CONTEXTS))?)
     }
 
     /// Writes it.
     pub(crate) fn save(&self, dir: &Path) -> Result<(), Error> {
-        write_json(&dir.join(CONTEXTS), self)
+        Ok(write_json(&dir.join(CONTEXTS), self)?)
     }
 }
 

@@ -16,7 +16,8 @@ use super::items::Items;
 use super::request::Reading;
 use super::tensors::{Rows, Tensors, pieces, total};
 use semrank_core::narrow;
-use semrank_tower::artefact::{Error, read_json, same, write_json};
+use semrank_store::{read_json, write_json};
+use semrank_tower::artefact::{Error, same};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -57,7 +58,7 @@ impl FeatureState {
             neighbours: self.neighbours.is_some(),
             shown: self.shown,
         };
-        write_json(&dir.join(FACTS), &facts)
+        Ok(write_json(&dir.join(FACTS), &facts)?)
     }
 
     /// Reads a state; `items` are those it was saved with.

@@ -8,9 +8,21 @@
 
 use crate::{AlignSettings, Error, TokenSettings};
 use semrank_core::settings::SettingError;
+use std::path::Path;
 
 /// A block of balanced fitting scores 8 K vectors against K codes: 128 MiB of scores a thread.
 const MOST_BALANCED: usize = 2048;
+
+/// No width is larger; products of two then fit, and tensors are compared with the widths before anything is allocated.
+const WIDEST: usize = 1 << 20;
+
+/// Refuses widths that nothing here has: the hash tells of an altered file, not of one that was made to do harm.
+pub(crate) fn widths<const N: usize>(path: &Path, widths: [usize; N]) -> Result<(), Error> {
+    if widths.iter().all(|width| (1..=WIDEST).contains(width)) {
+        return Ok(());
+    }
+    Err(Error::damaged(path, format!("its widths are {widths:?}, expected 1 to {WIDEST}")))
+}
 
 impl TokenSettings {
     /// Refuses settings that make no sense.

@@ -2,7 +2,7 @@
 //! what was expected and what to do.
 
 use semrank_core::settings::SettingError;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
@@ -147,9 +147,9 @@ pub enum Error {
         /// Steps done.
         step: u64,
     },
-    /// A folder that could not be put in its place.
+    /// A file or folder that could not be written or hashed.
     #[error(transparent)]
-    Data(#[from] semrank_data::Error),
+    Store(semrank_store::Error),
     /// A file of tensors.
     #[error(transparent)]
     Checkpoint(#[from] semrank_nn::checkpoint::Error),
@@ -169,8 +169,8 @@ impl Error {
             }
             Error::Diverged { setting, .. } => return Some(format!("try a lower {setting}")),
             Error::NoFreeId { .. } => "raise tokens.levels or tokens.codes in a new generation, or share ids",
-            Error::Io { source, .. } => return semrank_data::io_help(source),
-            Error::Data(error) => return error.help(),
+            Error::Io { source, .. } => return semrank_store::io_help(source),
+            Error::Store(error) => return error.help(),
             _ => return None,
         };
         Some(text.into())
@@ -183,9 +183,24 @@ impl Error {
             error => error,
         }
     }
+
+    /// A file of a generation of ids that was cut short or altered.
+    pub(crate) fn damaged(path: &Path, reason: String) -> Self {
+        Error::Damaged { path: path.to_owned(), expected: "a file of a generation of ids", reason }
+    }
+
     /// Wraps an error of the system.
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Error::Io { action, path, source }
+    }
+}
+
+impl From<semrank_store::Error> for Error {
+    fn from(error: semrank_store::Error) -> Self {
+        match error {
+            semrank_store::Error::Sealed { path, reason } => Error::damaged(&path, reason),
+            other => Error::Store(other),
+        }
     }
 }

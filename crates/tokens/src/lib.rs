@@ -21,7 +21,6 @@ mod product;
 mod report;
 mod residual;
 mod rq_vae;
-mod sealed;
 mod settings;
 mod tokenizer;
 mod tower;

@@ -18,7 +18,7 @@
 //! ```
 
 use crate::vectors::check_finite;
-use crate::{Error, sealed};
+use crate::{Error, check};
 use rayon::prelude::*;
 use semrank_core::{Rng, narrow};
 use semrank_nn::{
@@ -27,6 +27,7 @@ use semrank_nn::{
     checkpoint::{self, Checkpoint, Tensor, Values},
     gelu, gelu_backward, kernel, unit_rows, unit_rows_backward,
 };
+use semrank_store::{hash_file, sealed};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -232,8 +233,8 @@ struct Facts {
 impl Facts {
     /// Refuses numbers that no tower has; `path` is where they were read.
     fn check(&self, path: &Path) -> Result<(), Error> {
-        self.settings.check().map_err(|error| sealed::damaged(path, error.to_string()))?;
-        sealed::check_widths(path, [self.inputs, self.settings.hidden, self.settings.width])
+        self.settings.check().map_err(|error| Error::damaged(path, error.to_string()))?;
+        check::widths(path, [self.inputs, self.settings.hidden, self.settings.width])
     }
 }
 
@@ -253,7 +254,7 @@ impl Tower<f32> {
             })
             .collect();
         checkpoint::save(&path, &tensors)?;
-        let tensors_blake3 = semrank_data::hash_file(&path)?;
+        let tensors_blake3 = hash_file(&path)?;
         let (inputs, features, settings) = (self.inputs(), features.to_owned(), settings.clone());
         sealed::write(&dir.join(FACTS), &Facts { inputs, features, settings, tensors_blake3 })?;
         Ok(())
@@ -270,9 +271,9 @@ impl Tower<f32> {
             return Err(Error::Fingerprint { got: features.to_owned(), expected: facts.features });
         }
         let path = dir.join(TENSORS);
-        let got = semrank_data::hash_file(&path)?;
+        let got = hash_file(&path)?;
         if got != facts.tensors_blake3 {
-            return Err(sealed::damaged(
+            return Err(Error::damaged(
                 &path,
                 format!("it has the hash {got}, not {}", facts.tensors_blake3),
             ));

@@ -1,7 +1,7 @@
 //! A comparison for people: quality and cost, then quality by segment.
 
-use super::{Comparison, Figures, Group, Quality};
 use semrank_core::Segment;
+use semrank_pipeline::comparison::{Comparison, Figures, Group, Quality};
 use std::fmt::Write;
 
 /// All tables.

@@ -1,10 +1,9 @@
 //! An evaluation for people: one table a protocol, one by segment, and what was chosen on validation.
 
-use super::Evaluation;
 use semrank_core::Segment;
 use semrank_data::SplitKind;
-use semrank_measure::ranking::Protocol;
-use semrank_sequence::{Blend, Prior, SeenPolicy};
+use semrank_measure::{RankSummary, ranking::Protocol};
+use semrank_pipeline::{next_item::Evaluation, overview::policy};
 use std::fmt::Write;
 
 /// All tables.
@@ -44,19 +43,13 @@ fn metrics(evaluation: &Evaluation, protocol: Protocol) -> String {
         Protocol::Strict => "strict: nothing is removed",
         Protocol::Filtered => "filtered: items of the history are removed",
     };
-    let mut out = format!("\n{title}\n");
-    let _ = writeln!(
-        out,
-        "  {:<18} {:>9} {:>9} {:>9} {:>9} {:>9}",
-        "", "recall@5", "recall@10", "ndcg@5", "ndcg@10", "mrr"
-    );
+    let mut out = format!("\n{title}\n  {:<18}", "");
+    RankSummary::METRICS.iter().for_each(|(name, _)| out += &format!(" {name:>9}"));
+    out.push('\n');
     for row in evaluation.rows_of(protocol) {
-        let m = &row.all;
-        let _ = writeln!(
-            out,
-            "  {:<18} {:>9.4} {:>9.4} {:>9.4} {:>9.4} {:>9.4}",
-            row.name, m.recall_5, m.recall_10, m.ndcg_5, m.ndcg_10, m.mrr
-        );
+        out += &format!("  {:<18}", row.name);
+        RankSummary::METRICS.iter().for_each(|(_, of)| out += &format!(" {:>9.4}", of(&row.all)));
+        out.push('\n');
     }
     out
 }
@@ -79,35 +72,6 @@ fn segments(evaluation: &Evaluation) -> String {
         out.push('\n');
     }
     out
-}
-
-/// What was chosen on validation, in a sentence.
-pub(crate) fn policy(blend: &Blend) -> String {
-    let seen = match blend.seen {
-        SeenPolicy::Mask => "mask (items of the history are never recommended)",
-        SeenPolicy::Learned => "learned (items of the history get the bias that training found)",
-        SeenPolicy::None => "none (items of the history compete like all others)",
-    };
-    let mut out = format!("seen policy: {seen}; blend: network + {} x item-item", blend.alpha);
-    if blend.content != 0.0 {
-        let _ = write!(out, " + {} x content neighbours", blend.content);
-    }
-    if blend.beta != 0.0 {
-        let _ = match blend.prior {
-            Prior::Popularity => write!(out, " + {} x popularity", blend.beta),
-            Prior::Recent { half_life_days } => {
-                write!(out, " + {} x recent popularity (half-life {half_life_days} days)", blend.beta)
-            }
-        };
-    }
-    if blend.new_places > 0 {
-        let _ = write!(
-            out,
-            "; the last {} of every ten places are for items without training events",
-            blend.new_places
-        );
-    }
-    out + "; chosen on validation"
 }
 
 fn split(kind: SplitKind) -> &'static str {

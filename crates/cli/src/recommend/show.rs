@@ -1,10 +1,11 @@
 //! Recommendations and histories for people.
 
-use super::Recommendation;
-use super::score::Source;
-use crate::run::kind;
 use semrank_core::History;
 use semrank_data::Dataset;
+use semrank_pipeline::{
+    next_item::{Interest, Recommendation, Source, kind},
+    overview::when,
+};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -43,6 +44,20 @@ pub(crate) fn events(events: &[PastEvent]) -> String {
     for event in events {
         let PastEvent { item, text, kind, action, when } = event;
         let _ = writeln!(out, "   - {} {} {when}", label(text, item, kind), action);
+    }
+    out
+}
+
+/// Interests as lines.
+pub(crate) fn interests(interests: &[Interest]) -> String {
+    let mut out = String::from("interests\n");
+    for Interest { label, share, events, ads, items } in interests {
+        let ads = if *ads > 0 { format!(", {ads} of ads") } else { String::new() };
+        let (percent, label, items) = (share * 100.0, label.join(", "), items.join(", "));
+        let _ = writeln!(out, "  {percent:>3.0} %  {label}  ({events} events{ads}; nearest: {items})");
+    }
+    if interests.is_empty() {
+        out += "  none: no item engaged with has a text\n";
     }
     out
 }
@@ -93,14 +108,6 @@ fn why(source: &Source) -> String {
     let parts = [("taken together", source.item_item), ("alike in content", source.content)];
     let named = parts.iter().filter(|(_, part)| *part != 0.0);
     named.map(|(name, part)| format!("{name} {part:+.3}")).collect::<Vec<_>>().join(", ")
-}
-
-/// A time (ms UTC) as people write it.
-pub(crate) fn when(time_ms: i64) -> String {
-    match jiff::Timestamp::from_millisecond(time_ms) {
-        Ok(time) => time.strftime("%Y-%m-%d %H:%M").to_string(),
-        Err(_) => time_ms.to_string(),
-    }
 }
 
 fn label(text: &str, item: &str, kind: &str) -> String {

@@ -1,13 +1,11 @@
 //! `compare.html`: what runs bring beside what they cost.
 
-use super::charts::{Bars, Labelled, Series, WIDE, bars};
-use super::frame::swatch;
-use super::scatter::{Point, Scatter, scatter};
-use super::tables::{self, Row, heads, table};
-use super::text::{UNKNOWN, count, escape, fixed, metric, seconds};
-use super::{card_list, page, section};
-use crate::compare::{Comparison, Figures, Group, Quality};
 use semrank_core::Segment;
+use semrank_page::{
+    Bars, Labelled, Point, Row, Scatter, Series, UNKNOWN, WIDE, bars, card_list, count, escape, fixed, heads,
+    metric, notes, page, scatter, seconds, section, swatch, table,
+};
+use semrank_pipeline::comparison::{Comparison, Figures, Group, Quality};
 
 const MIB: f64 = 1024.0 * 1024.0;
 /// As many ways as there are colours.
@@ -24,7 +22,7 @@ pub(crate) fn render(comparison: &Comparison) -> String {
         section("costs", "What it brings and what it costs", &costs(comparison, &shown)),
         section("segments", "Head, torso, tail and new items", &segments(&shown)),
         section("runs", "Runs", &runs(comparison)),
-        tables::notes(&comparison.notes),
+        notes(&comparison.notes),
     ]
     .concat();
     let title = format!("{}: {} runs compared", comparison.dataset, comparison.runs.len());

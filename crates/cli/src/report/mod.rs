@@ -6,59 +6,39 @@
 //!
 //! | file | does |
 //! |---|---|
-//! | `content` | [`Report`], the page's content as plain data |
 //! | `tokens` | the page on semantic ids |
 //! | `comparison`, `probabilities` | the page on several runs, of retrieval and of ranking tasks |
-//! | `charts`, `scatter`, `profile`, `frame` | line chart, grouped bars, points and sorted thin bars as SVG |
 //! | `tables` | results, segments, training, facts |
 //! | `pointwise` | the page of a ranking task |
 //! | `people` | users' histories beside their recommendations |
-//! | `text` | escaping and numbers |
 //!
 //! ```text
 //! let html = report::render(&Report { title: "market".into(), ..Report::default() });
 //! ```
 
-mod charts;
 mod comparison;
-mod content;
-mod frame;
 mod people;
 mod pointwise;
 mod probabilities;
-mod profile;
-mod scatter;
 mod tables;
 #[cfg(test)]
 mod tests;
-mod text;
 mod tokens;
 
 pub(crate) use comparison::render as render_comparison;
-pub(crate) use content::{
-    DatasetFacts, Epoch, Past, Recommended, Report, ResultRow, SegmentFacts, TokensLink, UserExample,
-};
 pub(crate) use pointwise::render as render_pointwise;
 pub(crate) use probabilities::render as render_probabilities;
 pub(crate) use tokens::render as render_tokens;
 
-use charts::{Bars, Labelled, Lines, Series, WIDE};
 use semrank_measure::RankSummary;
-use text::{count, escape, metric, seconds, signed_percent};
+use semrank_page::{
+    Bars, Labelled, Lines, Series, WIDE, bars, card_list, count, escape, lines, metric, notes, page, pairs,
+    seconds, section, signed_percent,
+};
+use semrank_pipeline::overview::{Epoch, Report, ResultRow, TokensLink};
 
 /// The protocol that headlines and charts show.
 const PROTOCOL: &str = "strict";
-
-/// One of the metrics of a summary, with the name people know it by.
-type Metric = (&'static str, fn(&RankSummary) -> f64);
-
-const METRICS: [Metric; 5] = [
-    ("recall@5", |m| m.recall_5),
-    ("recall@10", |m| m.recall_10),
-    ("ndcg@5", |m| m.ndcg_5),
-    ("ndcg@10", |m| m.ndcg_10),
-    ("mrr", |m| m.mrr),
-];
 
 /// The whole page.
 pub(crate) fn render(report: &Report) -> String {
@@ -74,36 +54,11 @@ pub(crate) fn render(report: &Report) -> String {
     page(&report.title, &report.subtitle, &body, &report.footer)
 }
 
-/// A page around its content, which is HTML; the other parts are texts.
-fn page(title: &str, lead: &str, body: &str, footer: &str) -> String {
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>\n{style}</style>\n\
-         </head>\n<body>\n<header>\n<p class=\"brand\">semrank</p>\n<h1>{title}</h1>\n<p class=\"lead\">{lead}</p>\n\
-         </header>\n<main>\n{body}</main>\n<footer>{footer}</footer>\n</body>\n</html>\n",
-        title = escape(title),
-        lead = escape(lead),
-        style = include_str!("style.css"),
-        footer = escape(footer),
-    )
-}
-
 fn tokens_link(link: &TokensLink) -> String {
     format!(
         "<p class=\"link\">Semantic ids: {}. <a href=\"{}\">What the codes mean</a></p>\n",
         escape(&link.summary),
         escape(&link.page)
-    )
-}
-
-/// A section, or nothing where there is nothing to show.
-fn section(id: &str, heading: &str, body: &str) -> String {
-    if body.is_empty() {
-        return String::new();
-    }
-    format!(
-        "<section id=\"{id}\" aria-labelledby=\"{id}-h\">\n<h2 id=\"{id}-h\">{heading}</h2>\n{body}</section>\n"
     )
 }
 
@@ -124,20 +79,6 @@ fn cards(report: &Report) -> String {
         ));
     }
     card_list(&cards)
-}
-
-/// Figures in cards: name, value, remark.
-fn card_list(cards: &[(&str, String, String)]) -> String {
-    let cards: String = cards
-        .iter()
-        .map(|(name, value, note)| {
-            let note = escape(note);
-            format!(
-                "<div class=\"card\"><dt>{name}</dt><dd>{value}</dd><dd class=\"note\">{note}</dd></div>\n"
-            )
-        })
-        .collect();
-    if cards.is_empty() { cards } else { format!("<dl class=\"cards\">\n{cards}</dl>\n") }
 }
 
 /// The model against the best baseline in one metric.
@@ -163,14 +104,14 @@ fn results(report: &Report) -> String {
     let strict: Vec<&ResultRow> = report.rows.iter().filter(|row| row.protocol == PROTOCOL).collect();
     let series = strict.iter().map(|row| Series {
         name: &row.name,
-        values: METRICS.iter().map(|(_, of)| of(&row.metrics)).collect(),
+        values: RankSummary::METRICS.iter().map(|(_, of)| of(&row.metrics)).collect(),
     });
-    let chart = charts::bars(&Bars {
+    let chart = bars(&Bars {
         id: "chart-results",
         title: "Model and baselines on the test split (strict)",
         width: WIDE,
         labelled: Labelled::First,
-        groups: METRICS.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        groups: RankSummary::METRICS.iter().map(|(name, _)| (*name).to_owned()).collect(),
         series: series.collect(),
     });
     chart + &tables::results(&report.rows)
@@ -185,7 +126,7 @@ fn segments(report: &Report) -> String {
         name: &row.name,
         values: names.iter().map(|name| row.segment(name).map_or(f64::NAN, |m| m.ndcg_10)).collect(),
     });
-    let chart = charts::bars(&Bars {
+    let chart = bars(&Bars {
         id: "chart-segments",
         title: "NDCG@10 by the target's segment (strict)",
         width: WIDE,
@@ -203,7 +144,7 @@ fn training(report: &Report) -> String {
     let column = |of: fn(&Epoch) -> f64| report.curve.iter().map(of).collect::<Vec<f64>>();
     let epochs = column(|epoch| epoch.epoch as f64);
     let best = report.best_epoch.map(|epoch| epoch as f64);
-    let loss = charts::lines(&Lines {
+    let loss = lines(&Lines {
         id: "chart-loss",
         title: "Training loss",
         x_label: "epoch",
@@ -211,7 +152,7 @@ fn training(report: &Report) -> String {
         series: vec![Series { name: "loss", values: column(|epoch| epoch.train_loss) }],
         mark: best,
     });
-    let quality = charts::lines(&Lines {
+    let quality = lines(&Lines {
         id: "chart-validation",
         title: "Validation quality",
         x_label: "epoch",
@@ -231,9 +172,9 @@ fn training(report: &Report) -> String {
 fn facts(report: &Report) -> String {
     [
         tables::dataset(&report.dataset),
-        tables::pairs("Settings", "setting", "value", &report.settings),
+        pairs("Settings", "setting", "value", &report.settings),
         tables::timings(&report.timings),
-        tables::notes(&report.notes),
+        notes(&report.notes),
     ]
     .concat()
 }

@@ -1,7 +1,7 @@
 //! Users and what they are recommended: a history beside the ranked items that were made from it.
 
-use super::text::{escape, fixed, isolate};
-use super::{Past, Recommended, UserExample};
+use semrank_page::{escape, fixed, isolate};
+use semrank_pipeline::overview::{Past, Recommended, UserExample};
 
 /// One card a user.
 pub(super) fn cards(users: &[UserExample]) -> String {

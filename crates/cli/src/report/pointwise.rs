@@ -1,11 +1,15 @@
 //! `report.html` of a ranking task: what the probabilities are worth, how reliable they are, how training went.
 
-use super::charts::{Lines, Series, lines};
-use super::tables::{Row, heads, notes, table};
-use super::text::{count, escape, fixed, isolate, metric};
-use super::{card_list, page, section, tables};
-use crate::run::{Example, Measured, PointwiseReport};
+use super::tables::timings;
 use semrank_measure::probabilities::Scores;
+use semrank_page::{
+    Lines, Row, Series, card_list, count, escape, fixed, heads, isolate, lines, metric, notes, page, pairs,
+    section, table,
+};
+use semrank_pipeline::{
+    overview::{Example, PointwiseReport},
+    response::Measured,
+};
 
 /// The whole page.
 pub(crate) fn render(report: &PointwiseReport) -> String {
@@ -66,9 +70,9 @@ fn examples(examples: &[Example]) -> String {
 
 fn facts(report: &PointwiseReport) -> String {
     [
-        tables::pairs("Data", "", "value", &report.facts.data),
-        tables::pairs("Settings", "setting", "value", &report.facts.settings),
-        tables::timings(&report.timings),
+        pairs("Data", "", "value", &report.facts.data),
+        pairs("Settings", "setting", "value", &report.facts.settings),
+        timings(&report.timings),
     ]
     .concat()
 }

@@ -1,9 +1,7 @@
 //! `compare.html` of ranking runs: what their probabilities are worth, and which differences are real.
 
-use super::tables::{Row, heads, table};
-use super::text::{UNKNOWN, count, escape, fixed, metric, seconds};
-use super::{page, section};
-use crate::compare::{Difference, Differences, Probabilities, ProbabilityComparison, Worth};
+use semrank_page::{Row, UNKNOWN, count, escape, fixed, heads, metric, page, seconds, section, table};
+use semrank_pipeline::comparison::{Difference, Differences, Probabilities, ProbabilityComparison, Worth};
 
 /// Names with their figures.
 type Shown<'a> = [(String, &'a Probabilities)];

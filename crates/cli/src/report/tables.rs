@@ -1,46 +1,8 @@
 //! The page's tables: rows of numbers in, HTML with captions and header cells out.
 
-use super::text::{count, escape, fixed, metric, seconds};
-use super::{DatasetFacts, Epoch, METRICS, ResultRow};
 use semrank_measure::RankSummary;
-
-/// Cells are HTML; the first of a row is its header. A row marked best is highlighted.
-pub(super) struct Row {
-    pub(super) cells: Vec<String>,
-    pub(super) best: bool,
-}
-
-/// A table with a caption; `class` chooses its look.
-pub(super) fn table(class: &str, caption: &str, heads: &[String], rows: &[Row]) -> String {
-    if rows.is_empty() {
-        return String::new();
-    }
-    let heads: String = heads.iter().map(|head| format!("<th scope=\"col\">{head}</th>")).collect();
-    let body: String = rows.iter().map(row).collect();
-    format!(
-        "<div class=\"scroll\" tabindex=\"0\"><table class=\"{class}\">\n<caption><span>{caption}</span></caption>\n\
-         <thead><tr>{heads}</tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>\n"
-    )
-}
-
-fn row(row: &Row) -> String {
-    let class = if row.best { " class=\"best\"" } else { "" };
-    let cells: String = row
-        .cells
-        .iter()
-        .enumerate()
-        .map(
-            |(at, cell)| {
-                if at == 0 { format!("<th scope=\"row\">{cell}</th>") } else { format!("<td>{cell}</td>") }
-            },
-        )
-        .collect();
-    format!("<tr{class}>{cells}</tr>\n")
-}
-
-pub(super) fn heads(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| escape(name)).collect()
-}
+use semrank_page::{Row, UNKNOWN, count, escape, fixed, heads, metric, pairs, seconds, table};
+use semrank_pipeline::overview::{DatasetFacts, Epoch, ResultRow};
 
 /// A value, bold where it is the best of its kind.
 fn value(metrics: &RankSummary, of: fn(&RankSummary) -> f64, best: f64) -> String {
@@ -64,7 +26,7 @@ pub(super) fn results(rows: &[ResultRow]) -> String {
 fn protocol_table(rows: &[ResultRow], protocol: &str) -> String {
     let rows: Vec<&ResultRow> = rows.iter().filter(|row| row.protocol == protocol).collect();
     let ranked = || rows.iter().filter(|row| row.name != "oracle").map(|row| &row.metrics);
-    let bests: Vec<f64> = METRICS.iter().map(|&(_, of)| best(ranked(), of)).collect();
+    let bests: Vec<f64> = RankSummary::METRICS.iter().map(|&(_, of)| best(ranked(), of)).collect();
     let lines: Vec<Row> = rows
         .iter()
         .map(|row| {
@@ -72,7 +34,7 @@ fn protocol_table(rows: &[ResultRow], protocol: &str) -> String {
                 "oracle" => "oracle <small>(upper bound)</small>".to_owned(),
                 name => escape(name),
             };
-            let values = METRICS.iter().zip(&bests).map(|(&(_, of), &best)| {
+            let values = RankSummary::METRICS.iter().zip(&bests).map(|(&(_, of), &best)| {
                 value(&row.metrics, of, if row.name == "oracle" { f64::INFINITY } else { best })
             });
             Row { cells: std::iter::once(name).chain(values).collect(), best: row.name == "model" }
@@ -83,7 +45,8 @@ fn protocol_table(rows: &[ResultRow], protocol: &str) -> String {
         "filtered" => "<b>filtered</b>: items of the user's history are removed from the ranking".to_owned(),
         other => escape(other),
     };
-    let names: Vec<&str> = std::iter::once("ranker").chain(METRICS.iter().map(|(name, _)| *name)).collect();
+    let names: Vec<&str> =
+        std::iter::once("ranker").chain(RankSummary::METRICS.iter().map(|(name, _)| *name)).collect();
     table("numbers", &caption, &heads(&names), &lines)
 }
 
@@ -99,7 +62,7 @@ pub(super) fn segments(rows: &[&ResultRow], names: &[&str]) -> String {
         Some(metrics) if metrics.users > 0 => {
             format!("{} <small>/ {}</small>", metric(of[0](metrics)), metric(of[1](metrics)))
         }
-        _ => super::text::UNKNOWN.to_owned(),
+        _ => UNKNOWN.to_owned(),
     };
     let lines: Vec<Row> = rows
         .iter()
@@ -162,15 +125,6 @@ pub(super) fn dataset(facts: &DatasetFacts) -> String {
     pairs("Data set", "fact", "value", &rows)
 }
 
-/// A table of names and values.
-pub(super) fn pairs(caption: &str, name: &str, value: &str, rows: &[(String, String)]) -> String {
-    let lines: Vec<Row> = rows
-        .iter()
-        .map(|(name, value)| Row { cells: vec![escape(name), escape(value)], best: false })
-        .collect();
-    table("pairs", &escape(caption), &heads(&[name, value]), &lines)
-}
-
 /// Wall time a stage and in total.
 pub(super) fn timings(timings: &[(String, f64)]) -> String {
     if timings.is_empty() {
@@ -183,13 +137,4 @@ pub(super) fn timings(timings: &[(String, f64)]) -> String {
         .chain([("total".to_owned(), seconds(total))])
         .collect();
     pairs("Wall time", "stage", "time", &rows)
-}
-
-/// Remarks.
-pub(super) fn notes(notes: &[String]) -> String {
-    if notes.is_empty() {
-        return String::new();
-    }
-    let items: String = notes.iter().map(|note| format!("<li>{}</li>\n", escape(note))).collect();
-    format!("<h3>Notes</h3>\n<ul class=\"notes\">\n{items}</ul>\n")
 }

@@ -1,7 +1,10 @@
 //! The page as a whole: complete, escaped, self-contained, whatever the numbers are.
 
 use super::*;
-use crate::tokens::{Branch, Bucket, Neighbourhoods, TokenReport};
+use semrank_pipeline::{
+    ids::{Branch, Bucket, Neighbourhoods, TokenReport},
+    overview::{DatasetFacts, Epoch, Past, Recommended, Report, ResultRow, SegmentFacts, UserExample},
+};
 use semrank_tokens::{SemanticIds, measures};
 
 const NAMES: [&str; 5] = ["model", "popularity", "markov", "tfidf", "oracle"];

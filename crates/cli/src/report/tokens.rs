@@ -1,11 +1,10 @@
 //! `tokens.html`: how semantic ids use their codes, which items share an id, and what codes mean.
 
-use super::charts::{Bars, HALF, Labelled, Series, bars};
-use super::profile::{Profile, profile};
-use super::tables::{Row, heads, table};
-use super::text::{UNKNOWN, count, escape, fixed, isolate};
-use super::{card_list, page, section};
-use crate::tokens::{Branch, Bucket, Neighbourhoods, TokenReport};
+use semrank_page::{
+    Bars, HALF, Labelled, Profile, Row, Series, UNKNOWN, bars, card_list, count, escape, fixed, heads,
+    isolate, page, profile, section, table,
+};
+use semrank_pipeline::ids::{Branch, Bucket, Neighbourhoods, TokenReport};
 use semrank_tokens::{LevelMeasures, Neighbours};
 
 /// The whole page.

@@ -1,9 +1,9 @@
 //! Arguments that verbs share: those of a run to make, and those of a run to read.
 
-use super::{Finished, Job, Tokenized};
-use crate::config::{Config, ConfigArgs};
+use crate::config::ConfigArgs;
 use crate::error::Error;
 use clap::Args;
+use semrank_pipeline::{Data, Run, config::Task};
 use std::path::PathBuf;
 
 /// A run to make, or to bring up to date.
@@ -23,10 +23,14 @@ pub(crate) struct MakeArgs {
 }
 
 impl MakeArgs {
-    /// The run to make, with the settings of all sources; `resume` goes on with a training under way.
-    pub(crate) fn job(&self, resume: bool) -> Result<Job<'_>, Error> {
-        let config = Config::load(&self.settings)?;
-        Ok(Job { data: &self.data, out: &self.out, config, seed: self.seed, resume })
+    /// The run, with the settings of all sources written down; whether it `trains`, which takes more data.
+    pub(crate) fn run(&self, trains: bool) -> Result<Run, Error> {
+        let config = self.settings.load()?;
+        let data = Data::open(&self.data, &config)?;
+        if trains && config.task == Task::Retrieval {
+            data.check_size()?;
+        }
+        Ok(Run::create(&self.out, data, config, self.seed)?)
     }
 }
 
@@ -42,23 +46,12 @@ pub(crate) struct OpenArgs {
 }
 
 impl OpenArgs {
-    /// Where the data set is now, if it was moved.
-    pub(crate) fn data(&self) -> Option<&std::path::Path> {
-        self.data.as_deref()
-    }
-
-    /// The task of the run.
-    pub(crate) fn task(&self) -> Result<crate::config::Task, Error> {
-        Ok(super::RunFolder::open(&self.run)?.1.config.task)
-    }
-
-    /// Reads it up to its semantic ids.
-    pub(crate) fn tokenized(&self) -> Result<Tokenized, Error> {
-        Tokenized::open(&self.run, self.data.as_deref())
-    }
-
-    /// Reads it up to its model.
-    pub(crate) fn finished(&self) -> Result<Finished, Error> {
-        Finished::open(&self.run, self.data.as_deref())
+    /// The run, with nothing but its settings read.
+    pub(crate) fn open(&self) -> Result<Run, Error> {
+        let run = Run::open(&self.run)?;
+        Ok(match &self.data {
+            Some(place) => run.with_dataset_at(place),
+            None => run,
+        })
     }
 }

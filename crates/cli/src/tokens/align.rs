@@ -1,10 +1,11 @@
 //! `semrank tokens align`: a run's codebook as the generation after another, its codes named such that few items change.
 
-use super::published::{open_last, publish};
 use crate::error::Error;
 use crate::output;
+use crate::progress::Console;
 use crate::run::OpenArgs;
 use clap::Args;
+use semrank_pipeline::ids::{open_last, publish};
 use semrank_tokens::{Codebook, Rows};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -39,16 +40,17 @@ struct Summary<'a> {
 }
 
 /// Aligns what the arguments say.
-pub(crate) fn align(args: &AlignArgs) -> Result<(), Error> {
-    let run = args.from.tokenized()?;
+pub(crate) fn align(args: &AlignArgs, console: &Console) -> Result<(), Error> {
+    let run = args.from.open()?;
     run.ids()?;
-    let last = open_last(&args.last)?;
+    let last = open_last(&args.last, &console.context())?;
     let (codebook, _) = Codebook::open(&run.codebook())?;
-    let (values, dim) = run.content.quantised();
-    let (codebook, alignment) =
-        semrank_tokens::align(&last, &codebook, &run.names(), &Rows::new(&values, dim))?;
+    let (values, dim) = run.content()?.quantised();
+    let names: Vec<&str> = run.data()?.dataset.catalog.ids.names().collect();
+    let (codebook, alignment) = semrank_tokens::align(&last, &codebook, &names, &Rows::new(&values, dim))?;
     if alignment.items == 0 {
-        return Err(Error::NothingCommon { run: args.from.run.clone(), last: args.last.clone() });
+        let (run, last) = (args.from.run.clone(), args.last.clone());
+        return Err(semrank_pipeline::Error::NothingCommon { run, last }.into());
     }
     let generation = publish(&run, codebook, &args.out)?;
     let (items, changed) = generation.changed_since(&last)?;

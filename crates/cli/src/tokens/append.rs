@@ -3,14 +3,18 @@
 //! Texts become vectors by the run's own encoders and tower, and ids by its frozen codebook. Wherever it is killed, all new
 //! items have an id afterwards or none has.
 
-use super::published::{open, published};
 use crate::error::Error;
 use crate::output::{self, note};
-use crate::run::{OpenArgs, Tokenized};
+use crate::progress::Console;
+use crate::run::OpenArgs;
 use clap::Args;
-use semrank_data::{import::TextColumns, write_atomically};
-use semrank_embed::{Source, TextFile, check_id};
-use semrank_tokens::{Appended, Generation, Rows};
+use semrank_data::import::TextColumns;
+use semrank_embed::TextFile;
+use semrank_pipeline::{
+    Data,
+    ids::{append_items, write_ids},
+};
+use semrank_tokens::Appended;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -54,22 +58,15 @@ struct Summary<'a> {
 }
 
 /// Appends what the arguments say.
-pub(crate) fn append(args: &AppendArgs) -> Result<(), Error> {
+pub(crate) fn append(args: &AppendArgs, console: &Console) -> Result<(), Error> {
     let started = Instant::now();
-    let run = args.from.tokenized()?;
+    let run = args.from.open()?;
     run.ids()?;
-    let source = source(args, &run);
-    let names = names(&source)?;
-    let vectors = run.vectors_of(&source)?;
-    let _lock = run.lock()?;
-    let mut generation = match &args.generation {
-        Some(dir) => open(dir)?,
-        None => published(&run)?,
-    };
-    let rows = Rows::new(&vectors.values, vectors.dim);
-    let appended = generation.append(&names, &rows, &vectors.fingerprint)?;
+    let source = source(args, run.data()?);
+    let (generation, names, appended) =
+        append_items(&run, &source, args.generation.as_deref(), &console.context())?;
     if let Some(out) = &args.out {
-        write(out, &generation, &names)?;
+        write_ids(out, &generation, &names)?;
     }
     let place = run.published();
     let summary = Summary {
@@ -83,8 +80,8 @@ pub(crate) fn append(args: &AppendArgs) -> Result<(), Error> {
     if args.json { output::json(&summary) } else { output::text(&summary.text()) }
 }
 
-fn source(args: &AppendArgs, run: &Tokenized) -> TextFile {
-    let usual = &run.data.dataset.meta.text;
+fn source(args: &AppendArgs, data: &Data) -> TextFile {
+    let usual = &data.dataset.meta.text;
     let text = args.text.as_ref().unwrap_or(usual);
     if text != usual {
         note(&format!(
@@ -95,26 +92,6 @@ fn source(args: &AppendArgs, run: &Tokenized) -> TextFile {
     }
     let (path, item_id) = (args.items.clone(), args.item_id.clone());
     TextFile::new(TextColumns { path, item_id, text: Some(text.clone()) })
-}
-
-fn names(source: &TextFile) -> Result<Vec<String>, Error> {
-    let mut names = Vec::new();
-    source.each_chunk(&mut |documents| {
-        names.extend(documents.iter().map(|document| document.id.to_owned()));
-        Ok(())
-    })?;
-    Ok(names)
-}
-
-/// Lines `item<TAB>c1 c2 … cL`.
-fn write(out: &Path, generation: &Generation, names: &[String]) -> Result<(), Error> {
-    let mut lines = String::new();
-    for name in names {
-        check_id(name)?;
-        let codes: Vec<String> = generation.of(name).into_iter().flatten().map(u16::to_string).collect();
-        lines += &format!("{name}\t{}\n", codes.join(" "));
-    }
-    Ok(write_atomically(out, |file| file.write_all(lines.as_bytes()))?)
 }
 
 impl Summary<'_> {

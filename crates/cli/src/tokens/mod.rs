@@ -10,26 +10,20 @@
 //! | file | does |
 //! |---|---|
 //! | `tokenize` | the stages up to the ids |
-//! | `report` | the verb `report`; `measure` finds what it says, `tree` its examples, `show` prints it, `foreign` reads ids of others |
+//! | `report` | the verb `report`; `show` prints it |
 //! | `append`, `align` | those verbs |
-//! | `published` | the generation of ids that a run has published |
 
 mod align;
 mod append;
-mod foreign;
-mod measure;
-mod published;
 mod report;
 mod show;
 mod tokenize;
-mod tree;
 
-pub(crate) use measure::{Bucket, Neighbourhoods, TokenReport, of_run};
 pub(crate) use show::sentence;
 pub(crate) use tokenize::{TokenizeArgs, tokenize};
-pub(crate) use tree::Branch;
 
 use crate::error::Error;
+use crate::progress::Console;
 use clap::{Args, Subcommand};
 
 /// `semrank tokens`.
@@ -50,10 +44,10 @@ enum TokensVerb {
 }
 
 /// Does what the arguments say.
-pub(crate) fn tokens(args: &TokensArgs) -> Result<(), Error> {
+pub(crate) fn tokens(args: &TokensArgs, console: &Console) -> Result<(), Error> {
     match &args.verb {
-        TokensVerb::Report(args) => report::report(args),
-        TokensVerb::Append(args) => append::append(args),
-        TokensVerb::Align(args) => align::align(args),
+        TokensVerb::Report(args) => report::report(args, console),
+        TokensVerb::Append(args) => append::append(args, console),
+        TokensVerb::Align(args) => align::align(args, console),
     }
 }

@@ -9,13 +9,13 @@
 //! semrank tokens report beauty-run --ids published.parquet --item-id item0 --column rkmeans     ids of others
 //! ```
 
-use super::foreign::Foreign;
-use super::{measure, show};
+use super::show;
 use crate::error::Error;
-use crate::run::{OpenArgs, TOKENS_PAGE};
+use crate::progress::Console;
+use crate::run::{OpenArgs, TOKENS_PAGE, write_page};
 use crate::{output, report as pages};
 use clap::Args;
-use semrank_data::write_atomically;
+use semrank_pipeline::ids::{self, Foreign};
 use std::path::PathBuf;
 
 /// `semrank tokens report`.
@@ -41,26 +41,26 @@ pub(crate) struct ReportArgs {
 }
 
 /// Reports what the arguments say.
-pub(crate) fn report(args: &ReportArgs) -> Result<(), Error> {
-    let run = args.from.tokenized()?;
-    let own = run.ids()?;
-    let dataset = &run.data.dataset;
+pub(crate) fn report(args: &ReportArgs, console: &Console) -> Result<(), Error> {
+    let run = args.from.open()?;
+    let (own, content) = (run.ids()?, run.content()?);
+    let dataset = &run.data()?.dataset;
     let (report, page) = match (&args.ids, &args.column) {
         (Some(path), Some(column)) => {
             let (path, item_id, column) = (path.clone(), args.item_id.clone(), column.clone());
             let name = format!("{}, column {column}", path.display());
-            let ids = Foreign { path, item_id, column }.read(&dataset.catalog)?;
-            (measure::of_others(dataset, &run.content, &ids, name)?, None)
+            let foreign = Foreign { path, item_id, column }.read(&dataset.catalog, &console.context())?;
+            (ids::of_others(dataset, content, &foreign, name)?, None)
         }
         _ => {
-            let mut report = measure::of_run(dataset, &run.content, &run.codebook(), own)?;
+            let mut report = ids::of_run(dataset, content, &run.codebook(), own)?;
             if let Some(one_in) = args.hold_back {
                 let one_in = one_in as usize;
-                report.held_back = Some(measure::held_back(&run.content, &run.codebook(), one_in, run.seed)?);
+                report.held_back = Some(ids::held_back(content, &run.codebook(), one_in, run.seed())?);
             }
-            let page = run.folder().join(TOKENS_PAGE);
+            let page = run.path().join(TOKENS_PAGE);
             let html = pages::render_tokens(&report);
-            write_atomically(&page, |out| out.write_all(html.as_bytes()))?;
+            write_page(&page, &html)?;
             (report, Some(page))
         }
     };

@@ -1,7 +1,6 @@
 //! A report on ids for people, as text.
 
-use super::measure::HeldBack;
-use super::{Branch, Neighbourhoods, TokenReport};
+use semrank_pipeline::ids::{Branch, HeldBack, Neighbourhoods, TokenReport};
 use semrank_tokens::Neighbours;
 use std::fmt::Write;
 

@@ -1,10 +1,16 @@
 //! `semrank tokenize`: a data set in, a run folder with features and semantic ids out.
 
-use super::{TokenReport, of_run, sentence};
+use super::show::sentence;
 use crate::error::Error;
-use crate::run::{Data, Done, MakeArgs, Tokenized};
-use crate::{output, resources};
+use crate::output;
+use crate::progress::Console;
+use crate::run::MakeArgs;
 use clap::Args;
+use semrank_pipeline::{
+    Done,
+    ids::{TokenReport, of_run},
+};
+use semrank_store::resources;
 use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
@@ -31,21 +37,20 @@ struct Summary<'a> {
 }
 
 /// Makes the stages up to the ids.
-pub(crate) fn tokenize(args: &TokenizeArgs) -> Result<(), Error> {
+pub(crate) fn tokenize(args: &TokenizeArgs, console: &Console) -> Result<(), Error> {
     let started = Instant::now();
-    let job = args.make.job(false)?;
-    let data = Data::open(job.data, &job.config)?;
-    let (run, _lock) = Tokenized::make(&job, data)?;
-    let report = of_run(&run.data.dataset, &run.content, &run.codebook(), run.ids()?)?;
+    let run = args.make.run(false)?;
+    let content = run.make_content(&console.context())?;
+    let report = of_run(&run.data()?.dataset, content, &run.codebook(), run.ids()?)?;
     let wall_seconds = started.elapsed().as_secs_f64();
     if args.json {
-        let (run, stages) = (run.folder(), run.stages.as_slice());
+        let (run, stages) = (run.path(), &run.stages());
         let peak_rss_mb = resources::peak_rss_mib();
         return output::json(&Summary { run, report: &report, stages, wall_seconds, peak_rss_mb });
     }
     output::text(&format!(
         "{}\n{wall_seconds:.1} s\nrun:  {run}\nnext: semrank tokens report {run}\n",
         sentence(&report),
-        run = run.folder().display()
+        run = run.path().display()
     ))
 }

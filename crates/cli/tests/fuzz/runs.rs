@@ -4,7 +4,7 @@
 use crate::common;
 use crate::harness::Subject;
 use crate::program::run;
-use semrank_data::hash_file;
+use semrank_store::hash_file;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -24,7 +24,7 @@ mod writer;
 
 pub use writer::{ExampleRow, ExamplesWriter};
 
-use crate::{ColumnType, Dataset, Error, settle};
+use crate::{ColumnType, Dataset, Error};
 use semrank_core::{Dictionary, History, ItemId, UserId};
 use std::path::Path;
 
@@ -157,7 +157,7 @@ pub struct Examples {
 impl Examples {
     /// Whether the folder has examples.
     pub fn exist(dir: &Path) -> bool {
-        settle(dir);
+        semrank_store::settle(dir);
         dir.join(FILE).is_file()
     }
 

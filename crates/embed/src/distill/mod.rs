@@ -29,7 +29,7 @@ use crate::static_table::{CONFIG, TOKENIZER, WEIGHTS};
 use crate::{Document, Error, Field, ModelFolder, TextEncoder};
 use principal::principal_components;
 use safetensors::tensor::{Dtype, TensorView};
-use semrank_data::StagedDir;
+use semrank_store::StagedDir;
 use serde_json::json;
 use std::path::Path;
 use vocabulary::Vocabulary;

@@ -19,7 +19,7 @@ mod tests;
 pub use models::MODELS;
 
 use crate::{Error, archive};
-use semrank_data::StagedDir;
+use semrank_store::StagedDir;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read, Write};

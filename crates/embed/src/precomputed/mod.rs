@@ -99,7 +99,7 @@ pub fn open(mut spec: Spec) -> Result<Box<dyn TextEncoder>, Error> {
         "error" => Fallback::Error,
         _ => Fallback::Vector(vec![0.0; vectors.width()]),
     };
-    let hash = semrank_data::hash_file(&path)?;
+    let hash = semrank_store::hash_file(&path)?;
     let fingerprint = format!(
         "parquet file={hash} id_column={} vector_column={} missing={missing}",
         columns.id, columns.vector

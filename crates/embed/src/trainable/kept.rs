@@ -55,7 +55,7 @@ impl Kept {
             return Ok(Self { path, file, tokens, offsets, within, bytes });
         }
         std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        semrank_data::write_atomically(&path, |out| {
+        semrank_store::write_atomically(&path, |out| {
             for items in tasks(&offsets[..=within]).chunks(64) {
                 let parts: Vec<Vec<u8>> = items
                     .par_iter()

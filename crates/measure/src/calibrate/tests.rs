@@ -1,6 +1,6 @@
 use super::*;
+use crate::probabilities::Scores;
 use semrank_core::Rng;
-use semrank_measure::probabilities::Scores;
 
 fn sample<'a>(scores: &'a [f64], labels: &'a [bool]) -> Sample<'a> {
     Sample { scores, labels, weights: None }

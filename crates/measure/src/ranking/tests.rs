@@ -2,7 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
-use semrank_core::{ActionId, Dictionary, Event, EventLog, EventLogBuilder, History, ItemId};
+use semrank_core::{ActionId, Dictionary, Event, EventLog, EventLogBuilder, History, ItemId, UserId};
 use semrank_data::Case;
 
 /// Scores read from a table, one row a user.

@@ -2,10 +2,11 @@
 
 use crate::{Blend, Chosen, EpochReport, ItemItem, LiveReport, Network, NewItems, Shape, TrainedContent};
 use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
+use semrank_store::{read_json, write_json};
 use semrank_tokens::SemanticIds;
 use semrank_tower::{
     ModelSettings, PrefixRows,
-    artefact::{Error, read_json, same, write_json},
+    artefact::{Error, same},
 };
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -103,7 +104,7 @@ pub fn save_trained(dir: &Path, trained: &Trained) -> Result<(), Error> {
         tensors.push(row("content.encoder", content.params.len(), Values::F32(&content.params)));
     }
     checkpoint::save(&dir.join(TENSORS), &tensors)?;
-    write_json(&dir.join(FACTS), &Facts::of(item_item, facts))
+    Ok(write_json(&dir.join(FACTS), &Facts::of(item_item, facts))?)
 }
 
 /// Reads a model of a data set with this shape, whose items have these semantic ids.

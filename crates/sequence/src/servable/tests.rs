@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::artefact::TrainedFacts;
-use crate::{BlendSettings, ItemItem, Network, NewItems, Prior, Shape, TrainingData};
+use crate::{BlendSettings, ItemItem, Network, NewItems, Shape, TrainingData};
 use semrank_core::{ActionId, EventLog, EventLogBuilder, Rng, UserId};
 use semrank_tower::{KnownItems, ModelSettings};
 
@@ -56,7 +56,6 @@ impl World {
             active: &[],
         };
         let item_item = ItemItem::fit(&data, &settings);
-        let new_items = NewItems { items, worth };
         let facts = TrainedFacts {
             model,
             shape,
@@ -163,7 +162,8 @@ fn the_best_depend_on_what_is_eligible_only() {
     assert_eq!(top.len(), ITEMS / 2 - seen, "all that are eligible and not masked");
     assert!(top.iter().all(|&(_, item)| even(ItemId(item))));
     // Seven of the first ten are no new items, and three are.
-    assert_eq!(top[..10].iter().filter(|one| one.1 as usize >= ITEMS - NEW).count(), 3);
+    let new = servable.model.new_items.as_ref().unwrap();
+    assert!(top[..10].iter().filter(|one| new.items.contains(&one.1)).count() >= 3);
     assert!(servable.top_k(&user, 5, &|_: ItemId| false, &mut arena).unwrap().is_empty());
 }
 

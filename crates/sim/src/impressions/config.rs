@@ -22,7 +22,7 @@ const MOST: usize = u32::MAX as usize / 4;
 semrank_core::settings! {
     /// What kind of ad market to simulate. The defaults are those of [`AdMarketConfig::sized`] for 100,000
     /// impressions.
-    pub struct AdMarketConfig of "market" {
+    pub struct AdMarketConfig of "ads" {
         /// Same seed and settings, same market.
         seed: u64 = 7, in 0..=(u64::MAX),
         /// Expected number of impressions; the log's own number is within a few per cent of it.
@@ -105,10 +105,10 @@ impl AdMarketConfig {
     pub fn check(&self) -> Result<(), Error> {
         self.check_ranges()?;
         // Every need has an ad and an organic item from the start.
-        least("market.ads", self.ads, self.needs(), "5 for each of market.topics")?;
-        least("market.posts", self.posts, self.needs(), "5 for each of market.topics")?;
-        least("market.advertisers", self.advertisers, self.topics, "as many as market.topics")?;
-        least("market.ads", self.ads, self.advertisers, "as many as market.advertisers")
+        least("ads.ads", self.ads, self.needs(), "5 for each of ads.topics")?;
+        least("ads.posts", self.posts, self.needs(), "5 for each of ads.topics")?;
+        least("ads.advertisers", self.advertisers, self.topics, "as many as ads.topics")?;
+        least("ads.ads", self.ads, self.advertisers, "as many as ads.advertisers")
     }
 
     /// Number of different needs: the parts of all topics.
@@ -143,9 +143,9 @@ mod tests {
             AdMarketConfig::sized(impressions).check().unwrap();
         }
         let few = AdMarketConfig { ads: 10, ..AdMarketConfig::default() };
-        assert!(few.check().unwrap_err().to_string().starts_with("market.ads is 10, expected at least 60"));
+        assert!(few.check().unwrap_err().to_string().starts_with("ads.ads is 10, expected at least 60"));
         let rate = AdMarketConfig { click_rate: f64::NAN, ..AdMarketConfig::default() };
-        assert!(rate.check().unwrap_err().to_string().starts_with("market.click_rate is NaN"));
+        assert!(rate.check().unwrap_err().to_string().starts_with("ads.click_rate is NaN"));
         let window = AdMarketConfig { conversion_days: 36_501, ..AdMarketConfig::default() };
         assert!(window.check().unwrap_err().to_string().ends_with("expected 1 to 36500"));
     }

@@ -15,8 +15,9 @@
 
 mod tensors;
 
-use crate::{Error, Fitted, Kind, TokenSettings, Tokenizer, sealed};
+use crate::{Error, Fitted, Kind, TokenSettings, Tokenizer, check};
 use semrank_nn::checkpoint::Checkpoint;
+use semrank_store::{hash_file, sealed};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -52,11 +53,11 @@ impl Header {
     /// Refuses numbers that no tokenizer has; `path` is where the header was read.
     fn check(&self, path: &Path) -> Result<(), Error> {
         let settings = TokenSettings { levels: self.levels, codes: self.codes, ..self.settings.clone() };
-        settings.check().map_err(|error| sealed::damaged(path, error.to_string()))?;
-        sealed::check_widths(path, [self.dim, settings.hidden, settings.latent])?;
+        settings.check().map_err(|error| Error::damaged(path, error.to_string()))?;
+        check::widths(path, [self.dim, settings.hidden, settings.latent])?;
         if self.tokenizer == Kind::Product && self.levels > self.dim {
             let (levels, dim) = (self.levels, self.dim);
-            return Err(sealed::damaged(path, format!("it has {levels} parts of a vector of width {dim}")));
+            return Err(Error::damaged(path, format!("it has {levels} parts of a vector of width {dim}")));
         }
         Ok(())
     }
@@ -121,9 +122,9 @@ impl Codebook {
             normalised: matches!(&self.tokenizer, Fitted::ResidualKmeans(t) if t.lengths().is_some()),
             features: self.features.clone(),
             settings: self.settings.clone(),
-            tensors_blake3: semrank_data::hash_file(&path)?,
+            tensors_blake3: hash_file(&path)?,
         };
-        sealed::write(&dir.join(HEADER), &header)
+        Ok(sealed::write(&dir.join(HEADER), &header)?)
     }
 
     /// Reads a codebook and its hash from a folder.
@@ -138,10 +139,10 @@ impl Codebook {
             return Err(Error::Mismatch { path, what: "the version of the format", got, expected });
         }
         header.check(&path)?;
-        let got = semrank_data::hash_file(&tensors)?;
+        let got = hash_file(&tensors)?;
         if got != header.tensors_blake3 {
             let reason = format!("it has the hash {got}, {HEADER} says {}", header.tensors_blake3);
-            return Err(sealed::damaged(&tensors, reason));
+            return Err(Error::damaged(&tensors, reason));
         }
         let tokenizer = tensors::read(&header, &Checkpoint::open(&tensors)?, &tensors)?;
         let Header { settings, generation, features, .. } = header;

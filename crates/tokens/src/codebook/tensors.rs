@@ -3,7 +3,7 @@
 
 use super::Header;
 use crate::rq_vae::{Scale, Widths};
-use crate::{Error, Fitted, Kind, Product, ResidualKmeans, RqVae, Tokenizer, product, sealed};
+use crate::{Error, Fitted, Kind, Product, ResidualKmeans, RqVae, Tokenizer, product};
 use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
 use std::path::Path;
 
@@ -53,7 +53,7 @@ pub(super) fn read(header: &Header, file: &Checkpoint, path: &Path) -> Result<Fi
         let values = file.f32s(name, [rows, cols])?;
         match values.iter().find(|value| !value.is_finite()) {
             None => Ok(values),
-            Some(value) => Err(sealed::damaged(path, format!("the tensor `{name}` holds {value}"))),
+            Some(value) => Err(Error::damaged(path, format!("the tensor `{name}` holds {value}"))),
         }
     };
     Ok(match header.tokenizer {

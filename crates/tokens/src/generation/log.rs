@@ -6,9 +6,9 @@
 //! what a killed one left behind lies beyond the published bytes, is not read, and is cut off by the next append.
 
 use super::Table;
-use crate::{Collisions, Error, sealed};
+use crate::{Collisions, Error};
 use semrank_core::narrow;
-use semrank_data::LockedFile;
+use semrank_store::{LockedFile, sealed};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -40,7 +40,8 @@ impl Head {
     }
 
     pub(super) fn write(&self, dir: &Path) -> Result<(), Error> {
-        sealed::write(&dir.join(HEAD), self).map(drop)
+        sealed::write(&dir.join(HEAD), self)?;
+        Ok(())
     }
 
     pub(super) fn read(dir: &Path) -> Result<Self, Error> {
@@ -76,9 +77,9 @@ pub(super) fn read(dir: &Path, head: &Head, table: &mut Table) -> Result<(), Err
     file.take(head.bytes).read_to_end(&mut bytes).map_err(Error::io("read", &path))?;
     if (bytes.len() as u64) < head.bytes {
         let reason = format!("it has {} bytes, {HEAD} says {}", bytes.len(), head.bytes);
-        return Err(sealed::damaged(&path, reason));
+        return Err(Error::damaged(&path, reason));
     }
-    let cut = || sealed::damaged(&path, "its segments are not whole".into());
+    let cut = || Error::damaged(&path, "its segments are not whole".into());
     let (mut rest, mut chain) = (&bytes[..], String::new());
     while !rest.is_empty() {
         let (len, after) = rest.split_first_chunk::<8>().ok_or_else(cut)?;
@@ -91,7 +92,7 @@ pub(super) fn read(dir: &Path, head: &Head, table: &mut Table) -> Result<(), Err
     if chain != head.chain || table.len() != head.items {
         let reason =
             format!("its {} items have the hash {chain:?}, {HEAD} says {:?}", table.len(), head.chain);
-        return Err(sealed::damaged(&path, reason));
+        return Err(Error::damaged(&path, reason));
     }
     Ok(())
 }

@@ -28,7 +28,7 @@ use crate::{Codebook, Collisions, Error, SemanticIds, Tokenizer, VectorSource, e
 use collide::{Asking, Taken};
 use log::{Head, Writer};
 use semrank_core::Dictionary;
-use semrank_data::StagedDir;
+use semrank_store::StagedDir;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,9 @@
 //! One content vector an item, in `vectors.safetensors`; without content the file is absent and the width 0.
 
-use super::{Error, read_json, same, write_json};
+use super::{Error, same};
 use semrank_embed::ItemFeatures;
 use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
+use semrank_store::{read_json, write_json};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -27,7 +28,8 @@ pub fn save_features(dir: &Path, features: &ItemFeatures) -> Result<(), Error> {
         let values = Values::F32(&features.values);
         checkpoint::save(&dir.join(VECTORS), &[Tensor { name: "vectors", shape: [items, dim], values }])?;
     }
-    write_json(&dir.join(FACTS), &Facts { items, dim, fingerprint: features.fingerprint.clone() })
+    let facts = Facts { items, dim, fingerprint: features.fingerprint.clone() };
+    Ok(write_json(&dir.join(FACTS), &facts)?)
 }
 
 /// Reads the features of a catalogue of `items`.

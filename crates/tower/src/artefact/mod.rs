@@ -2,7 +2,7 @@
 //!
 //! Tensors are safetensors, the rest is JSON. Equal training gives equal bytes: no file holds a time, a path or a hash
 //! of the data. Files are written under their final names: write into a staged folder
-//! ([`StagedDir`](semrank_data::StagedDir)) and commit it.
+//! ([`StagedDir`](semrank_store::StagedDir)) and commit it.
 //!
 //! | file | holds |
 //! |---|---|
@@ -25,7 +25,6 @@ mod features;
 pub use features::{load_features, save_features};
 
 use semrank_nn::checkpoint;
-use serde::{Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
 
 /// Why an artefact cannot be written or read.
@@ -34,22 +33,9 @@ pub enum Error {
     /// A file of tensors.
     #[error(transparent)]
     Tensors(#[from] checkpoint::Error),
-    /// A file that cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A file that is no such JSON.
-    #[error("{} is damaged: {source}", path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// What the reader said.
-        source: serde_json::Error,
-    },
+    /// A file that cannot be read or written, or is not such JSON.
+    #[error(transparent)]
+    Store(#[from] semrank_store::Error),
     /// An artefact of another catalogue or another shape of network.
     #[error("{}: {what} is {got}, expected {expected}", path.display())]
     Foreign {
@@ -62,26 +48,6 @@ pub enum Error {
         /// What belongs to the data at hand.
         expected: String,
     },
-}
-
-/// Writes a value as indented JSON with a final line end.
-///
-/// # Errors
-/// [`Error::Io`], and [`Error::Json`] for a value that JSON cannot hold.
-pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
-    let mut text = serde_json::to_string_pretty(value)
-        .map_err(|source| Error::Json { path: path.to_owned(), source })?;
-    text.push('\n');
-    std::fs::write(path, text).map_err(|source| Error::Io { path: path.to_owned(), source })
-}
-
-/// Reads a value from a JSON file.
-///
-/// # Errors
-/// [`Error::Io`], and [`Error::Json`] for a file that does not hold such a value.
-pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
-    let text = std::fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
-    serde_json::from_slice(&text).map_err(|source| Error::Json { path: path.to_owned(), source })
 }
 
 /// Checks that what a file holds belongs to the data at hand.

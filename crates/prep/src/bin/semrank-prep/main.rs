@@ -9,9 +9,10 @@
 
 mod summary;
 
-use clap::{Args, Parser, ValueEnum};
-use semrank_console::{interrupt, output, resources};
-use semrank_prep::{Attribution, PrepReport, PrepSettings};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use semrank_console::{defaults, interrupt, output};
+use semrank_prep::{Attribution, PrepReport, PrepSettings, settings_of};
+use semrank_store::resources;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,8 +54,12 @@ struct PrepArgs {
     windows: WindowArgs,
     #[command(flatten)]
     parts: PartArgs,
+    /// One setting, e.g. prep.click_minutes=60: it wins over dataset.toml, the other options win over it. `semrank prep` also takes
+    /// --config FILE with a section [prep]; `semrank config` prints all settings.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Memory for sorting, in MiB; what needs more goes to disk beside --out. Repeated rows, clicks and conversions are held
-    /// beside it [default: 1024].
+    /// beside it [default: {prep.memory_mb}].
     #[arg(long, value_name = "N")]
     memory_mb: Option<usize>,
     /// Print the report as one JSON object.
@@ -69,31 +74,31 @@ struct PrepArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Windows")]
 struct WindowArgs {
-    /// Longest time from an impression to its click [default: that of dataset.toml, or 30].
+    /// Longest time from an impression to its click [default: that of dataset.toml, or {prep.click_minutes}].
     #[arg(long, value_name = "N")]
     click_minutes: Option<i64>,
-    /// Longest time from a click to its conversion [default: that of dataset.toml, or 7].
+    /// Longest time from a click to its conversion [default: that of dataset.toml, or {prep.conversion_days}].
     #[arg(long, value_name = "N")]
     conversion_days: Option<i64>,
-    /// Longest time from an impression without a click to its conversion; 0 = they do not count [default: 0].
+    /// Longest time from an impression without a click to its conversion; 0 = they do not count [default: {prep.view_through_days}].
     #[arg(long, value_name = "N")]
     view_through_days: Option<i64>,
-    /// Time after which a ranker knows of an event that was received [default: 0].
+    /// Time after which a ranker knows of an event that was received [default: {prep.logging_delay_seconds}].
     #[arg(long, value_name = "N")]
     logging_delay_seconds: Option<i64>,
-    /// The click that a conversion without `parent_event_id` belongs to [default: last-touch].
+    /// The click that a conversion without `parent_event_id` belongs to [default: {prep.attribution}].
     #[arg(long, value_enum)]
     attribution: Option<AttributionArg>,
     /// Attribute clicks and conversions by user, item and time alone, whatever event `parent_event_id` names.
     #[arg(long)]
     ignore_parents: bool,
-    /// How far a timestamp may be ahead of `received_at` before it is replaced by it [default: 5].
+    /// How far a timestamp may be ahead of `received_at` before it is replaced by it [default: {prep.clock_tolerance_seconds}].
     #[arg(long, value_name = "N")]
     clock_tolerance_seconds: Option<i64>,
-    /// From when on a received event is counted as late [default: 60].
+    /// From when on a received event is counted as late [default: {prep.late_seconds}].
     #[arg(long, value_name = "N")]
     late_seconds: Option<i64>,
-    /// Number of the top slot in the log, 0 or 1 [default: 1].
+    /// Number of the top slot in the log, 0 or 1 [default: {prep.first_slot}].
     #[arg(long, value_name = "N")]
     first_slot: Option<i64>,
 }
@@ -102,10 +107,10 @@ struct WindowArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Parts")]
 struct PartArgs {
-    /// Share of the impressions for validation, before those for the test [default: 0.1].
+    /// Share of the impressions for validation, before those for the test [default: {prep.valid_share}].
     #[arg(long, value_name = "SHARE")]
     valid_share: Option<f64>,
-    /// Share of the impressions, the last ones, for the test [default: 0.1].
+    /// Share of the impressions, the last ones, for the test [default: {prep.test_share}].
     #[arg(long, value_name = "SHARE")]
     test_share: Option<f64>,
     /// Days for validation instead of a share.
@@ -155,13 +160,20 @@ enum Failure {
 }
 
 fn main() -> ExitCode {
-    let args = PrepArgs::parse();
+    let args = parse();
     interrupt::install();
     let Err(failure) = prep(&args) else { return ExitCode::SUCCESS };
     let code = if matches!(failure, Failure::Interrupted) { interrupt::EXIT_CODE } else { 1 };
     let help = if let Failure::Prep(error) = &failure { error.help() } else { None };
     semrank_console::errors::show(&failure, help);
     ExitCode::from(code)
+}
+
+/// The arguments; the defaults in their help are those of the settings.
+fn parse() -> PrepArgs {
+    let defaults = serde_json::json!({ "prep": PrepSettings::default() });
+    let matches = defaults::with_defaults(PrepArgs::command(), &defaults).get_matches();
+    PrepArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 /// Prepares what the arguments say.
@@ -182,14 +194,14 @@ fn prep(args: &PrepArgs) -> Result<(), Failure> {
 }
 
 fn settings(args: &PrepArgs) -> Result<PrepSettings, semrank_prep::Error> {
-    let mut settings = PrepSettings { threads: args.threads, ..PrepSettings::of(&args.data)? };
+    let mut settings = settings_of(&args.data, &args.set)?;
     let (windows, parts) = (&args.windows, &args.parts);
     set(&mut settings.click_minutes, windows.click_minutes);
     set(&mut settings.conversion_days, windows.conversion_days);
     set(&mut settings.view_through_days, windows.view_through_days);
     set(&mut settings.logging_delay_seconds, windows.logging_delay_seconds);
     set(&mut settings.attribution, windows.attribution.map(Attribution::from));
-    settings.ignore_parents = windows.ignore_parents;
+    settings.ignore_parents |= windows.ignore_parents;
     set(&mut settings.clock_tolerance_seconds, windows.clock_tolerance_seconds);
     set(&mut settings.late_seconds, windows.late_seconds);
     set(&mut settings.first_slot, windows.first_slot);
@@ -198,6 +210,7 @@ fn settings(args: &PrepArgs) -> Result<PrepSettings, semrank_prep::Error> {
     set(&mut settings.valid_days, parts.valid_days);
     set(&mut settings.test_days, parts.test_days);
     set(&mut settings.memory_mb, args.memory_mb);
+    set(&mut settings.threads, (args.threads > 0).then_some(args.threads));
     Ok(settings)
 }
 

@@ -1,0 +1,96 @@
+//! The verb `recommend`.
+
+use super::show::{self, PastEvent, past};
+use crate::error::Error;
+use crate::output;
+use crate::run::OpenArgs;
+use clap::Args;
+use semrank_pipeline::next_item::{Asked, Interest, Recommendation, Recommender, interests};
+use serde::Serialize;
+
+/// Last events shown with `--explain`.
+const SHOWN_EVENTS: usize = 10;
+
+/// `semrank recommend`.
+#[derive(Debug, Args)]
+pub(crate) struct RecommendArgs {
+    #[command(flatten)]
+    whom: Whom,
+    /// Number of items.
+    #[arg(short, value_name = "K", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    k: u32,
+    /// Show what each score is made of, which items of the history brought an item, and the user's interests.
+    #[arg(long)]
+    explain: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    from: OpenArgs,
+}
+
+/// For whom.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Whom {
+    /// User id.
+    #[arg(long, value_name = "U")]
+    user: Option<String>,
+    /// Ids of the items of a history, oldest first, separated by commas; or one id each, with the option repeated.
+    #[arg(long, value_name = "I,I,…")]
+    history: Vec<String>,
+    /// Someone of whom nothing is known.
+    #[arg(long)]
+    new_user: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Answer<'a> {
+    /// Absent for a given history and for a new user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    /// Events that were read.
+    history: usize,
+    note: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_events: Option<Vec<PastEvent>>,
+    /// Directions of what the user engaged with, the strongest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interests: Option<Vec<Interest>>,
+    items: Vec<Recommendation>,
+}
+
+/// Recommends what the arguments say.
+pub(crate) fn recommend(args: &RecommendArgs) -> Result<(), Error> {
+    let run = args.from.open()?;
+    let view = run.model()?;
+    let asked = Asked::new(view.data, args.whom.user.as_deref(), &args.whom.history)?;
+    let recommender = Recommender::new(view);
+    let whom = (asked.user, asked.events());
+    let mut items = recommender.best(whom, args.k as usize, |item| view.data.active_now(item))?;
+    if !args.explain {
+        items.iter_mut().for_each(Recommendation::forget_explanation);
+    }
+    let events = asked.events();
+    let last_events = args.explain.then(|| past(&view.data.dataset, events.last(SHOWN_EVENTS)));
+    let find = || interests(view, run.seed(), asked.user, &asked.engaged(view.data));
+    let interests = args.explain.then(find).flatten();
+    if args.json {
+        let (user, note, history) = (asked.name, asked.note, events.len());
+        return output::json(&Answer { user, history, note, last_events, interests, items });
+    }
+    let mut out = title(&asked);
+    if let Some(events) = &last_events {
+        out += &show::events(events);
+    }
+    if let Some(interests) = &interests {
+        out += &show::interests(interests);
+    }
+    output::text(&(out + &show::list(&items, args.explain)))
+}
+
+fn title(asked: &Asked) -> String {
+    let what = asked.name.map_or("someone else".to_owned(), |name| format!("user {name}"));
+    format!("{what}: {} events; {}\n", asked.events().len(), asked.note)
+}

@@ -1,0 +1,115 @@
+//! What can be wrong with settings: the key, what stands there, what is possible, and where it comes from.
+
+use semrank_core::settings::SettingError;
+use std::fmt;
+use std::path::PathBuf;
+
+/// The advice for a setting that another crate refused.
+pub(crate) const ALL_SETTINGS: &str = "`semrank config` prints every setting with its meaning and default";
+
+/// Where a setting stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A file, line from 1.
+    File(PathBuf, usize),
+    /// A variable of the environment.
+    Environment(String),
+    /// A `--set`.
+    Set(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::File(path, line) => write!(f, "{}:{line}", path.display()),
+            Origin::Environment(name) => write!(f, "environment variable {name}"),
+            Origin::Set(text) => write!(f, "--set {text}"),
+        }
+    }
+}
+
+/// Settings that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file that cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file that is no TOML.
+    #[error("{}:{line}: {reason}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What the reader said.
+        reason: String,
+    },
+    /// A `--set` without `=`.
+    #[error("--set {0}: expected section.key=value")]
+    NoValue(String),
+    /// A key that does not exist.
+    #[error("{origin}: there is no setting `{key}`")]
+    Unknown {
+        /// The key as given.
+        key: String,
+        /// Where.
+        origin: Origin,
+        /// The most similar key.
+        nearest: Option<String>,
+    },
+    /// A section that does not go with what it is put over.
+    #[error("[{section}] {reason}")]
+    Section {
+        /// The section.
+        section: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A number outside of its range, or settings that do not go together.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// Settings of hashed features that do not go together.
+    #[error(transparent)]
+    Features(#[from] semrank_embed::hash::FeatureError),
+    /// Settings of semantic ids that do not go together.
+    #[error(transparent)]
+    Tokens(#[from] semrank_tokens::Error),
+    /// A value that does not fit.
+    #[error("{origin}: {key} is {got}, expected {expected}")]
+    Value {
+        /// The key.
+        key: String,
+        /// Where.
+        origin: Origin,
+        /// What stands there.
+        got: String,
+        /// What is possible.
+        expected: String,
+    },
+}
+
+impl ConfigError {
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            ConfigError::Unknown { nearest, .. } => Some(match nearest {
+                Some(nearest) => format!("did you mean `{nearest}`? `semrank config` prints all settings"),
+                None => "`semrank config` prints all settings".into(),
+            }),
+            ConfigError::NoValue(_) => Some("for example --set train.epochs=8".into()),
+            ConfigError::Value { .. } => {
+                Some("`semrank config` prints every setting with its meaning".into())
+            }
+            ConfigError::Setting(_)
+            | ConfigError::Features(_)
+            | ConfigError::Tokens(semrank_tokens::Error::Setting(_)) => Some(ALL_SETTINGS.into()),
+            ConfigError::Tokens(error) => error.help(),
+            ConfigError::Unreadable { .. } | ConfigError::Syntax { .. } | ConfigError::Section { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! All sections put together: [`Config`], its keys and its checks.
+
+use super::{ConfigError, ContentSettings, ContentTraining, DataSettings};
+use semrank_core::settings::{Key, SettingError};
+use semrank_data::PrepSettings;
+use semrank_embed::hash::FeatureSettings;
+use semrank_response::PointwiseSettings;
+use semrank_sequence::BlendSettings;
+use semrank_sim::{AdMarketConfig, MarketConfig};
+use semrank_tokens::{AlignSettings, TokenSettings};
+use semrank_tower::{ModelSettings, TrainSettings};
+use serde::{Deserialize, Serialize};
+
+/// All settings; serialised into every run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// What is predicted; the only setting outside of a section.
+    pub task: Task,
+    /// Which events are for what.
+    pub data: DataSettings,
+    /// What turns texts into vectors, and whether that is trained.
+    pub content: ContentSettings,
+    /// Hashed n-grams.
+    pub features: FeatureSettings,
+    /// The alignment of content with behaviour.
+    pub align: AlignSettings,
+    /// Semantic ids.
+    pub tokens: TokenSettings,
+    /// Networks.
+    pub model: ModelSettings,
+    /// The training of a next-item model, and what conversions teach.
+    pub train: TrainSettings,
+    /// What is added to the network's score, and how its weight is chosen.
+    pub blend: BlendSettings,
+    /// Models of clicks and conversions.
+    pub pointwise: PointwiseSettings,
+    /// Read by `semrank prep`, no stage of a run.
+    pub prep: PrepSettings,
+    /// Read by `semrank simulate`, no stage of a run.
+    pub market: MarketConfig,
+    /// Read by `semrank simulate --impressions`, no stage of a run.
+    pub ads: AdMarketConfig,
+}
+
+/// The value of `task`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// The next item of a history, among all.
+    #[default]
+    Retrieval,
+    /// Probabilities of clicks, of the rows of `examples.parquet`.
+    Ctr,
+    /// Of clicks, and of conversions given a click.
+    Oc,
+}
+
+impl Task {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Task::Retrieval => "retrieval",
+            Task::Ctr => "ctr",
+            Task::Oc => "oc",
+        }
+    }
+}
+
+/// The key outside of a section, and its comment.
+pub const TASK: &str = "task";
+/// Its comment.
+pub const TASK_DOC: &str = " `retrieval` (the next item of a history), `ctr` (clicks of impressions) or `oc` (and their conversions).";
+
+/// Units of the adapter that `content.train=adapter` asks for.
+const ADAPTER: usize = 256;
+
+/// Name and keys of every section, in the order of [`Config`].
+pub const SECTIONS: [(&str, &[Key]); 12] = [
+    ("data", DataSettings::KEYS),
+    ("content", ContentSettings::KEYS),
+    ("features", FeatureSettings::KEYS),
+    ("align", AlignSettings::KEYS),
+    ("tokens", TokenSettings::KEYS),
+    ("model", ModelSettings::KEYS),
+    ("train", TrainSettings::KEYS),
+    ("blend", BlendSettings::KEYS),
+    ("pointwise", PointwiseSettings::KEYS),
+    ("prep", PrepSettings::KEYS),
+    ("market", MarketConfig::KEYS),
+    ("ads", AdMarketConfig::KEYS),
+];
+
+impl Config {
+    /// The settings that follow from others filled in.
+    pub(crate) fn completed(mut self) -> Config {
+        if self.content.train == ContentTraining::Adapter && self.model.adapter == 0 {
+            self.model.adapter = ADAPTER;
+        }
+        self
+    }
+
+    /// Refuses the first number outside of its range.
+    pub(crate) fn check_ranges(&self) -> Result<(), SettingError> {
+        self.content.check_ranges()?;
+        self.features.check_ranges()?;
+        self.align.check_ranges()?;
+        self.tokens.check_ranges()?;
+        self.model.check_ranges()?;
+        self.train.check_ranges()?;
+        self.blend.check_ranges()?;
+        self.pointwise.check_ranges()?;
+        self.prep.check_ranges()?;
+        self.market.check_ranges()?;
+        self.ads.check_ranges()
+    }
+
+    /// Refuses what another program, or a hand, wrote into a file of settings: numbers outside of their ranges, and settings that do
+    /// not go together.
+    ///
+    /// # Errors
+    /// The first such setting.
+    pub fn check_all(&self) -> Result<(), ConfigError> {
+        self.check_ranges()?;
+        self.check()
+    }
+
+    /// Refuses settings that do not go together.
+    ///
+    /// # Errors
+    /// The first such setting.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.content.check()?;
+        self.features.check()?;
+        self.align.check()?;
+        self.tokens.check()?;
+        self.model.check()?;
+        self.train.check()?;
+        self.blend.check()?;
+        self.pointwise.check()?;
+        if self.task == Task::Oc {
+            self.pointwise.check_delay(self.train.delay)?;
+        }
+        Ok(())
+    }
+}
+
+/// All keys, `section.name`.
+pub(crate) fn keys() -> impl Iterator<Item = String> {
+    SECTIONS.iter().flat_map(|(section, keys)| keys.iter().map(move |key| format!("{section}.{}", key.name)))
+}
