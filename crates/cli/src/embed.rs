@@ -19,11 +19,12 @@ use semrank_data::import::TextColumns;
 use semrank_data::{Dataset, write_atomically};
 use semrank_embed::bert::TrainableBert;
 use semrank_embed::distill::{DistillOptions, distill, distill_ids};
-use semrank_embed::hash::{FeatureSettings, SparseMatrix, fit_tfidf};
+use semrank_embed::hash::{FeatureSettings, fit_tfidf};
 use semrank_embed::{
     Document, EmbedStats, Embedder, Fit, ModelFolder, Source, Spec, TextFile, VectorColumns, VectorWriter,
     check_id, hash_settings, open, side_by_side,
 };
+use semrank_nn::linalg::SparseMatrix;
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@
 //! - **Layers** hold slots and sizes: `forward(params, x, …) -> y`, `backward(params, …, dy, grads) -> dx`.
 //! - **Sequences are packed**: `T` positions of a batch one after another, `offsets` mark where each begins. Nothing
 //!   is padded.
+//! - **Sparse matrices** and factors are in [`linalg`].
 //! - **Kernels** choose AVX-512, AVX2 or portable code at run time ([`mod@kernel`]). One call runs on one thread; the
 //!   caller cuts work into a fixed number of shards and adds results in order, so a seed gives the same bytes for any
 //!   number of threads.
@@ -37,6 +38,7 @@ pub mod gradient_check;
 mod int8;
 pub mod kernel;
 mod layout;
+pub mod linalg;
 mod linear;
 mod matmul;
 mod norm;
