@@ -4,6 +4,7 @@
 use crate::fetch;
 use crate::folder::WEIGHTS;
 use crate::static_table::TOKENIZER;
+use semrank_nn::weights;
 use std::path::PathBuf;
 
 /// What went wrong.
@@ -163,6 +164,17 @@ pub enum Error {
     /// A data file.
     #[error(transparent)]
     Data(#[from] semrank_data::Error),
+}
+
+impl From<weights::Error> for Error {
+    fn from(error: weights::Error) -> Self {
+        match error {
+            weights::Error::Damaged { path, expected, reason } => Error::Damaged { path, expected, reason },
+            weights::Error::Unsupported { path, what, got, supported } => {
+                Error::Unsupported { path, what, got, supported }
+            }
+        }
+    }
 }
 
 impl Error {
