@@ -6,7 +6,8 @@
 //! - **Layers** hold slots and sizes: `forward(params, x, …) -> y`, `backward(params, …, dy, grads) -> dx`.
 //! - **Sequences are packed**: `T` positions of a batch one after another, `offsets` mark where each begins. Nothing
 //!   is padded.
-//! - **Sparse matrices** and factors are in [`linalg`], weights files in [`weights`].
+//! - **Search** of the best among many rows is exact ([`scan`]); sparse matrices and factors are in [`linalg`], weights files in
+//!   [`weights`].
 //! - **Kernels** choose AVX-512, AVX2 or portable code at run time ([`mod@kernel`]). One call runs on one thread; the
 //!   caller cuts work into a fixed number of shards and adds results in order, so a seed gives the same bytes for any
 //!   number of threads.
@@ -47,6 +48,7 @@ mod product;
 mod rms_norm;
 mod rotary;
 mod scalar;
+pub mod scan;
 mod softmax_loss;
 mod swiglu;
 mod table;
