@@ -4,19 +4,20 @@
 //! cargo run --release -p semrank-embed --example encode_speed -- bert:FOLDER?precision=int8 TEXTS [--out VECTORS]
 //! ```
 //!
-//! TEXTS has one text a line. A pass over all of them is repeated (5 times, or `--passes N`) and each one's speed printed;
-//! `--out` writes the vectors as little-endian f32, to compare them with another program's.
+//! ENCODER is `bert:` or `llama:`, TEXTS has one text per line. A pass over all of them is repeated (5 times, or `--passes N`) and
+//! each one's speed printed; `--out` writes the vectors as little-endian f32, to compare them with another program's.
 
 use semrank_embed::{Document, Field, Spec, TextEncoder};
 use std::error::Error;
 
-/// User and system time of this process in seconds.
+/// Seconds that all threads of this process have worked.
 fn cpu_seconds() -> Result<f64, Box<dyn Error>> {
-    // utime and stime are fields 14 and 15, counted in hundredths of a second; the command's name may hold spaces.
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields = stat.rsplit_once(')').ok_or("no stat")?.1.split_whitespace();
-    let ticks: u64 = fields.skip(11).take(2).map(|field| field.parse::<u64>().unwrap_or(0)).sum();
-    Ok(ticks as f64 / 100.0)
+    let mut nanoseconds = 0;
+    for task in std::fs::read_dir("/proc/self/task")? {
+        let stat = std::fs::read_to_string(task?.path().join("schedstat"))?;
+        nanoseconds += stat.split(' ').next().ok_or("no schedstat")?.parse::<u64>()?;
+    }
+    Ok(nanoseconds as f64 / 1e9)
 }
 
 fn encode(encoder: &dyn TextEncoder, texts: &[&str]) -> Result<Vec<f32>, semrank_embed::Error> {
@@ -43,6 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let spec = Spec::parse(spec)?;
     let encoder = match spec.kind() {
         "bert" => semrank_embed::bert::open(spec)?,
+        "llama" => semrank_embed::llama::open(spec)?,
         kind => return Err(format!("no encoder {kind}").into()),
     };
     let content = std::fs::read_to_string(path)?;
@@ -52,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for _ in 0..passes {
         let start = cpu_seconds()?;
         vectors = encode(encoder.as_ref(), &texts)?;
-        println!("{:.1} texts per CPU-second", texts.len() as f64 / (cpu_seconds()? - start).max(0.01));
+        println!("{:.1} texts per CPU-second", texts.len() as f64 / (cpu_seconds()? - start).max(1e-9));
     }
     if let Some(out) = out {
         std::fs::write(out, vectors.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())?;

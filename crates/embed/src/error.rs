@@ -4,6 +4,7 @@
 use crate::fetch;
 use crate::folder::WEIGHTS;
 use crate::static_table::TOKENIZER;
+use semrank_nn::weights;
 use std::path::PathBuf;
 
 /// What went wrong.
@@ -166,6 +167,17 @@ pub enum Error {
     /// A file or folder that could not be written or hashed.
     #[error(transparent)]
     Store(#[from] semrank_store::Error),
+}
+
+impl From<weights::Error> for Error {
+    fn from(error: weights::Error) -> Self {
+        match error {
+            weights::Error::Damaged { path, expected, reason } => Error::Damaged { path, expected, reason },
+            weights::Error::Unsupported { path, what, got, supported } => {
+                Error::Unsupported { path, what, got, supported }
+            }
+        }
+    }
 }
 
 impl Error {

@@ -175,6 +175,14 @@ impl ModelFolder {
         std::fs::read(&path).map_err(Error::io("read", path))
     }
 
+    /// Checks that there is such a file.
+    ///
+    /// # Errors
+    /// A missing file.
+    pub(crate) fn check_file(&self, file: &str) -> Result<(), Error> {
+        if self.has(file) { Ok(()) } else { Err(self.missing(file)) }
+    }
+
     fn missing(&self, file: &str) -> Error {
         Error::MissingFile { path: self.path.clone(), file: file.to_owned(), expected: EXPECTED }
     }

@@ -30,6 +30,7 @@ pub mod llama;
 #[cfg(feature = "onnx")]
 pub mod onnx;
 mod output;
+mod place;
 pub mod precomputed;
 mod prompt;
 mod registry;

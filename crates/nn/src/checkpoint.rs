@@ -3,8 +3,8 @@
 //! The file's bytes depend only on the tensors (no metadata, tensors in a fixed order), so equal training gives equal
 //! files. Files are written under the given name at once: give a temporary name and rename it.
 
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors, View};
+use crate::weights::{self, Dtype, Safetensors};
+use safetensors::View;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        source: safetensors::SafeTensorError,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A tensor is missing.
     #[error("{path} has no tensor `{name}`")]
@@ -127,7 +127,7 @@ pub fn save(path: &Path, tensors: &[Tensor]) -> Result<(), Error> {
     safetensors::serialize_to_file(tensors.iter().map(|t| (t.name, *t)), None, path).map_err(|source| {
         match source {
             safetensors::SafeTensorError::IoError(source) => Error::Io { path: path.to_path_buf(), source },
-            source => Error::Format { path: path.to_path_buf(), source },
+            source => Error::Format { path: path.to_path_buf(), source: source.into() },
         }
     })?;
     allow_reading(path).map_err(|source| Error::Io { path: path.to_path_buf(), source })
@@ -150,6 +150,7 @@ fn allow_reading(_: &Path) -> std::io::Result<()> {
 pub struct Checkpoint {
     path: PathBuf,
     bytes: Vec<u8>,
+    table: Safetensors,
 }
 
 impl Checkpoint {
@@ -159,9 +160,14 @@ impl Checkpoint {
     /// When it cannot be read or is not whole.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.to_path_buf(), source })?;
-        let out = Self { path: path.to_path_buf(), bytes };
-        out.parse()?;
-        Ok(out)
+        let table = Safetensors::parse(&bytes, path).map_err(|error| {
+            let reason = match error {
+                weights::Error::Damaged { reason, .. } => reason,
+                other => other.to_string(),
+            };
+            Error::Format { path: path.to_path_buf(), source: reason.into() }
+        })?;
+        Ok(Self { path: path.to_path_buf(), bytes, table })
     }
 
     /// Copies a float tensor into `into`.
@@ -208,11 +214,9 @@ impl Checkpoint {
     /// # Errors
     /// When it is missing or has more than one row.
     pub fn len_of(&self, name: &str) -> Result<usize, Error> {
-        let tensors = self.parse()?;
-        let tensor = self.tensor(&tensors, name)?;
-        match tensor.shape() {
-            [1, len] => Ok(*len),
-            shape => Err(self.mismatch(name, format!("{shape:?}"), "one row".into())),
+        match self.tensor(name)?.shape[..] {
+            [1, len] => Ok(len),
+            ref shape => Err(self.mismatch(name, format!("{shape:?}"), "one row".into())),
         }
     }
 
@@ -235,26 +239,22 @@ impl Checkpoint {
     }
 
     fn bytes_of(&self, name: &str, dtype: Dtype, shape: [usize; 2]) -> Result<&[u8], Error> {
-        let tensors = self.parse()?;
-        let tensor = self.tensor(&tensors, name)?;
-        if tensor.dtype() != dtype || tensor.shape() != shape {
-            let got = format!("{:?} {:?}", tensor.dtype(), tensor.shape());
+        let tensor = self.tensor(name)?;
+        if tensor.dtype != dtype || tensor.shape != shape {
+            let got = format!("{:?} {:?}", tensor.dtype, tensor.shape);
             return Err(self.mismatch(name, got, format!("{dtype:?} {shape:?}")));
         }
-        Ok(tensor.data())
+        Ok(tensor.data(&self.bytes))
     }
 
-    fn tensor<'a>(&self, tensors: &SafeTensors<'a>, name: &str) -> Result<TensorView<'a>, Error> {
-        tensors.tensor(name).map_err(|_| Error::Missing { path: self.path.clone(), name: name.to_string() })
+    fn tensor(&self, name: &str) -> Result<&weights::Entry, Error> {
+        self.table
+            .find(name)
+            .ok_or_else(|| Error::Missing { path: self.path.clone(), name: name.to_string() })
     }
 
     fn mismatch(&self, name: &str, got: String, expected: String) -> Error {
         Error::Mismatch { path: self.path.clone(), name: name.to_string(), got, expected }
-    }
-
-    fn parse(&self) -> Result<SafeTensors<'_>, Error> {
-        SafeTensors::deserialize(&self.bytes)
-            .map_err(|source| Error::Format { path: self.path.clone(), source })
     }
 }
 

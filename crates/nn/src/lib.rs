@@ -6,6 +6,8 @@
 //! - **Layers** hold slots and sizes: `forward(params, x, …) -> y`, `backward(params, …, dy, grads) -> dx`.
 //! - **Sequences are packed**: `T` positions of a batch one after another, `offsets` mark where each begins. Nothing
 //!   is padded.
+//! - **Search** of the best among many rows is exact ([`scan`]); sparse matrices and factors are in [`linalg`], weights files in
+//!   [`weights`].
 //! - **Kernels** choose AVX-512, AVX2 or portable code at run time ([`mod@kernel`]). One call runs on one thread; the
 //!   caller cuts work into a fixed number of shards and adds results in order, so a seed gives the same bytes for any
 //!   number of threads.
@@ -37,6 +39,7 @@ pub mod gradient_check;
 mod int8;
 pub mod kernel;
 mod layout;
+pub mod linalg;
 mod linear;
 mod matmul;
 mod norm;
@@ -45,9 +48,11 @@ mod product;
 mod rms_norm;
 mod rotary;
 mod scalar;
+pub mod scan;
 mod softmax_loss;
 mod swiglu;
 mod table;
+pub mod weights;
 
 pub use activation::{gelu, gelu_backward, gelu_erf, gelu_erf_backward};
 pub use adam::{Adam, AdamState, Schedule, clip_factor};

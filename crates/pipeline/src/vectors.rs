@@ -4,9 +4,9 @@ use crate::config::Config;
 use crate::{Context, Error};
 use semrank_embed::{
     Document, EmbedStats, Embedder, Fit, Source, Spec, VectorColumns, VectorWriter, check_id,
-    hash::{SparseMatrix, fit_tfidf},
-    hash_settings, open, side_by_side,
+    hash::fit_tfidf, hash_settings, open, side_by_side,
 };
+use semrank_nn::linalg::SparseMatrix;
 use semrank_store::{resources, write_atomically};
 use serde::Serialize;
 use std::io::Write;

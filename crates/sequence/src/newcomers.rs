@@ -14,7 +14,7 @@
 use crate::TrainingData;
 use rayon::prelude::*;
 use semrank_core::{ItemId, Rng, narrow};
-use semrank_embed::hash::SparseMatrix;
+use semrank_nn::linalg::SparseMatrix;
 
 /// Lists that users are divided among.
 const MEMBERS: usize = 8;

@@ -57,7 +57,8 @@ impl Product {
     /// Puts parts together: for each its codes, `[K x width of the part]`.
     pub(crate) fn from_parts(dim: usize, values: Vec<Vec<f32>>) -> Self {
         let levels = values.len();
-        let part = |(part, values)| NearestCode::new(columns(dim, levels, part).len(), values);
+        let part =
+            |(part, values): (usize, Vec<f32>)| NearestCode::new(columns(dim, levels, part).len(), &values);
         Self { dim, parts: values.into_iter().enumerate().map(part).collect() }
     }
 

@@ -63,9 +63,8 @@ pub fn open(mut spec: Spec) -> Result<Box<dyn TextEncoder>, Error> {
     let tokenizer = Tokenizer::open(&folder, settings.max_tokens)?;
     tokenizer.check_rows(settings.model.vocabulary)?;
     let model = settings.network();
-    let files = weights::Files::read(&folder)?;
-    let params = weights::read(&files, settings.family, &model)?;
-    let fingerprint = fingerprint(&folder, files.hash(), &settings, precision)? + &prompt.mark();
+    let (params, hash) = weights::read(&weights::Files::open(&folder)?, settings.family, &model)?;
+    let fingerprint = fingerprint(&folder, hash, &settings, precision)? + &prompt.mark();
     let precision = if precision == "int8" { Precision::Int8 } else { Precision::F32 };
     let engine = Engine::new(model, params, precision);
     Ok(Box::new(Bert { fingerprint, tokenizer, prompt, engine, settings, buffers: Mutex::default() }))

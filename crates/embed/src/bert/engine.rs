@@ -85,7 +85,7 @@ impl Map {
             Map::F32(map) => map.forward(x, gelu, y),
             Map::Int8(map) => {
                 quant.quantize(inputs, x);
-                map.forward(quant, gelu.is_some(), y);
+                map.forward(quant, gelu, y);
             }
         }
     }

@@ -62,7 +62,7 @@ impl TrainableBert {
         tokenizer.check_rows(settings.model.vocabulary)?;
         let prompt = Prompt::take(spec, Some(&folder))?;
         let model = settings.network();
-        let params = weights::read(&weights::Files::read(&folder)?, settings.family, &model)?;
+        let (params, _) = weights::read(&weights::Files::open(&folder)?, settings.family, &model)?;
         let Settings { pool, is_normalised, is_lowered, family, .. } = settings;
         Ok(Self { model, params, pool, is_normalised, tokenizer, prompt, is_lowered, family, folder })
     }
@@ -89,8 +89,7 @@ impl TrainableBert {
             std::fs::write(&path, self.folder.read(&file)?).map_err(Error::io("write", &path))?;
         }
         self.prompt.write(Some(&self.folder), dir)?;
-        let source = weights::Files::read(&self.folder)?;
-        let bytes = weights::replace(&source, self.family, &self.model, params)?;
+        let bytes = weights::replace(&self.folder, self.family, &self.model, params)?;
         let path = dir.join(WEIGHTS);
         std::fs::write(&path, bytes).map_err(Error::io("write", path))
     }

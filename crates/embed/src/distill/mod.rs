@@ -20,15 +20,14 @@
 //! # Ok::<(), semrank_embed::Error>(())
 //! ```
 
-mod principal;
 #[cfg(test)]
 mod tests;
 mod vocabulary;
 
 use crate::static_table::{CONFIG, TOKENIZER, WEIGHTS};
 use crate::{Document, Error, Field, ModelFolder, TextEncoder};
-use principal::principal_components;
 use safetensors::tensor::{Dtype, TensorView};
+use semrank_nn::linalg::principal_components;
 use semrank_store::StagedDir;
 use serde_json::json;
 use std::path::Path;

@@ -1,8 +1,9 @@
 //! Hashed features as an encoder: fitted on a corpus in two passes, then a pure function of an item's texts.
 
-use super::{FeatureSettings, SparseMatrix, Svd, SvdOptions, TfIdf, TfIdfCounts, unit_length};
+use super::{FeatureSettings, TfIdf, TfIdfCounts, unit_length};
 use crate::{Document, Error, Source, TextEncoder};
 use rayon::prelude::*;
+use semrank_nn::linalg::{SparseMatrix, Svd, SvdOptions};
 
 /// Items that the SVD is fitted on at most; beyond that, every n-th. Its directions settle long before (the SVD of
 /// 500,000 items of 20 tokens takes about a minute and 1 GB).
@@ -130,6 +131,9 @@ fn fingerprint(tfidf: &TfIdf, svd: &Svd, settings: &FeatureSettings, seed: u64) 
     let mut hash = blake3::Hasher::new();
     hash.update(format!("{settings:?} {seed}").as_bytes());
     tfidf.hash(&mut hash);
-    svd.hash(&mut hash);
+    for block in svd.vectors().chunks(1 << 14) {
+        let bytes: Vec<u8> = block.iter().flat_map(|value| value.to_le_bytes()).collect();
+        hash.update(&bytes);
+    }
     format!("tfidf-svd-2:{}", &hash.finalize().to_hex()[..16])
 }

@@ -21,17 +21,12 @@
 //! ```
 
 mod corpus;
-pub(crate) mod dense;
 mod encoder;
-mod sparse;
-mod svd;
 mod tfidf;
 mod tokens;
 
 pub use corpus::Corpus;
 pub use encoder::{HashEncoder, fit_tfidf};
-pub use sparse::SparseMatrix;
-pub use svd::{Svd, SvdOptions};
 pub use tfidf::{TfIdf, TfIdfCounts};
 pub use tokens::{Grams, each_token, words};
 

@@ -1,18 +1,18 @@
-//! Catalogue texts in, one sparse TF-IDF row an item out.
+//! Catalogue texts in, one sparse TF-IDF row per item out ([`semrank_nn::linalg::tfidf`]).
 //!
-//! Term frequency is sublinear, `1 + ln tf`; idf is smoothed, `ln((1 + n) / (1 + df)) + 1`; rows have length 1 (the
-//! form of scikit-learn's `TfidfVectorizer(sublinear_tf=True)`). Tokens are hashed to a power of two of buckets, and
-//! buckets that fewer than `min_df` items hold are dropped, so the number of columns is what the catalogue needs.
+//! Tokens are hashed to a power of two of buckets, and buckets that fewer than `min_df` items contain are dropped, so the
+//! number of columns is what the catalogue needs.
 //!
 //! **Fit scope**: `n`, `df` and the columns come from `known` items only (those known before the split's cut); other
 //! items are written in the fitted columns and never change another item's row.
 
 use super::Corpus;
 use super::FeatureSettings;
-use super::sparse::SparseMatrix;
 use super::tokens::{Grams, each_token};
 use rayon::prelude::*;
 use semrank_core::narrow;
+use semrank_nn::linalg::SparseMatrix;
+use semrank_nn::linalg::tfidf::{inverse_frequency, unit_row};
 use std::ops::Range;
 
 /// Items one task tokenises at a time, and tasks whose results are held at a time: the text of 8,192 items bounds the
@@ -74,7 +74,7 @@ impl TfIdfCounts {
         for (bucket, &frequency) in self.frequencies.iter().enumerate() {
             if frequency >= self.min_df {
                 out.kept.push(narrow::index(bucket));
-                out.idf.push((((1 + self.items) as f64 / f64::from(1 + frequency)).ln() + 1.0) as f32);
+                out.idf.push(inverse_frequency(self.items, frequency));
             }
         }
         out
@@ -122,17 +122,10 @@ impl TfIdf {
 
     /// The entries of one item from its sorted buckets, repeats included.
     fn row(&self, buckets: &[u32]) -> Vec<(u32, f32)> {
-        let mut entries: Vec<(u32, f32)> = buckets
-            .chunk_by(|a, b| a == b)
-            .filter_map(|run| {
-                let col = self.kept.binary_search(&run[0]).ok()?;
-                Some((narrow::index(col), (1.0 + (run.len() as f32).ln()) * self.idf[col]))
-            })
-            .collect();
-        let length =
-            entries.iter().map(|&(_, value)| f64::from(value) * f64::from(value)).sum::<f64>().sqrt();
-        entries.iter_mut().for_each(|(_, value)| *value = (f64::from(*value) / length) as f32);
-        entries
+        unit_row(buckets.chunk_by(|a, b| a == b).filter_map(|run| {
+            let col = self.kept.binary_search(&run[0]).ok()?;
+            Some((narrow::index(col), run.len(), self.idf[col]))
+        }))
     }
 }
 

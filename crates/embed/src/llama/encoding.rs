@@ -1,15 +1,16 @@
-//! How numbers are stored in a weights file, and back to f32.
+//! How numbers are stored in a GGUF file, and back to f32.
 //!
 //! The block formats are those of ggml (`ggml-common.h`, `ggml-quants.c`): a block of 32 or 256 weights of one row
 //! shares one or more half-precision scales. The tests compare every format with golden values of the `gguf` package.
+
+use Encoding::*;
+use semrank_nn::weights::{Float, f16_to_f32};
 
 /// A number format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(non_camel_case_types, missing_docs)]
 pub(super) enum Encoding {
-    F32,
-    F16,
-    Bf16,
+    Float(Float),
     Q4_0,
     Q4_1,
     Q5_0,
@@ -19,10 +20,8 @@ pub(super) enum Encoding {
     Q6_K,
 }
 
-use Encoding::*;
-
 /// Names for messages.
-pub(super) const SUPPORTED: &str = "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K and Q6_K";
+pub(super) const SUPPORTED: &str = "F64, F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K and Q6_K";
 
 /// The name of a type by its number in a GGUF file (`ggml_type` in `ggml.h`), for messages: types that are not read too.
 pub(super) fn gguf_name(id: u32) -> String {
@@ -76,8 +75,8 @@ impl Encoding {
     /// By the number in a GGUF file's tensor table.
     pub(super) fn of_gguf(id: u32) -> Option<Encoding> {
         Some(match id {
-            0 => F32,
-            1 => F16,
+            0 => Encoding::Float(Float::F32),
+            1 => Encoding::Float(Float::F16),
             2 => Q4_0,
             3 => Q4_1,
             6 => Q5_0,
@@ -85,45 +84,31 @@ impl Encoding {
             8 => Q8_0,
             12 => Q4_K,
             14 => Q6_K,
-            30 => Bf16,
-            _ => return None,
-        })
-    }
-
-    /// By the name in a safetensors header.
-    pub(super) fn of_safetensors(name: &str) -> Option<Encoding> {
-        Some(match name {
-            "F32" => F32,
-            "F16" => F16,
-            "BF16" => Bf16,
+            28 => Encoding::Float(Float::F64),
+            30 => Encoding::Float(Float::BF16),
             _ => return None,
         })
     }
 
     /// Weights and bytes of a block.
-    pub(super) fn block(self) -> (usize, usize) {
+    pub(super) fn block(self) -> [usize; 2] {
         match self {
-            F32 => (1, 4),
-            F16 | Bf16 => (1, 2),
-            Q4_0 => (32, 18),
-            Q4_1 => (32, 20),
-            Q5_0 => (32, 22),
-            Q5_1 => (32, 24),
-            Q8_0 => (32, 34),
-            Q4_K => (256, 144),
-            Q6_K => (256, 210),
+            Encoding::Float(float) => [1, float.bytes()],
+            Q4_0 => [32, 18],
+            Q4_1 => [32, 20],
+            Q5_0 => [32, 22],
+            Q5_1 => [32, 24],
+            Q8_0 => [32, 34],
+            Q4_K => [256, 144],
+            Q6_K => [256, 210],
         }
     }
 
     /// Whole blocks into numbers.
     pub(super) fn decode(self, bytes: &[u8], out: &mut [f32]) {
-        let (weights, size) = self.block();
+        let [weights, size] = self.block();
         let decode = match self {
-            F32 => |b: &[u8], y: &mut [f32]| y[0] = f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
-            F16 => |b: &[u8], y: &mut [f32]| y[0] = half(b),
-            Bf16 => {
-                |b: &[u8], y: &mut [f32]| y[0] = f32::from_bits(u32::from(b[1]) << 24 | u32::from(b[0]) << 16)
-            }
+            Encoding::Float(float) => return float.decode(bytes, out),
             Q4_0 => |b: &[u8], y: &mut [f32]| nibbles(&b[2..], 0, half(b), -8.0 * half(b), y),
             Q4_1 => |b: &[u8], y: &mut [f32]| nibbles(&b[4..], 0, half(b), half(&b[2..]), y),
             Q5_0 => {
@@ -147,14 +132,7 @@ impl Encoding {
 
 /// A little-endian half-precision number.
 fn half(bytes: &[u8]) -> f32 {
-    let bits = u32::from(bytes[0]) | u32::from(bytes[1]) << 8;
-    let (sign, exponent, fraction) = ((bits & 0x8000) << 16, bits >> 10 & 31, bits & 1023);
-    let size = match exponent {
-        0 => fraction as f32 * 2f32.powi(-24),
-        31 => f32::from_bits(0x7f80_0000 | fraction << 13),
-        _ => f32::from_bits((exponent + 112) << 23 | fraction << 13),
-    };
-    f32::from_bits(size.to_bits() | sign)
+    f16_to_f32(u16::from_le_bytes([bytes[0], bytes[1]]))
 }
 
 fn fifth_bits(bytes: &[u8]) -> u32 {
@@ -234,17 +212,12 @@ mod tests {
         }
         assert!(gguf_name(77).contains("77"));
         for id in 0..64 {
-            let read = Encoding::of_gguf(id).map(|encoding| format!("{encoding:?}").to_uppercase());
+            let name = |encoding| match encoding {
+                Encoding::Float(float) => format!("{float:?}"),
+                block => format!("{block:?}"),
+            };
+            let read = Encoding::of_gguf(id).map(name);
             assert!(read.is_none_or(|read| read == gguf_name(id)), "{id}");
-        }
-    }
-
-    #[test]
-    fn half_precision_by_hand() {
-        let cases =
-            [(0x3c00, 1.0), (0xc000, -2.0), (0x0001, 5.960_464_5e-8), (0x7c00, f32::INFINITY), (0, 0.0)];
-        for (bits, want) in cases {
-            assert_eq!(half(&u16::to_le_bytes(bits)), want);
         }
     }
 }

@@ -4,11 +4,11 @@
 //! `model.safetensors.index.json` names), a folder with one GGUF file, or a wheel or zip file with one of these.
 
 use super::gguf::{self, Gguf};
-use super::source::{Place, open_archive};
 use super::tensors::{GGUF, HUGGING_FACE, HUGGING_FACE_BASE, Naming};
 use super::weights::Shard;
-use super::{LlamaConfig, safetensors, tokenizer};
+use super::{LlamaConfig, tokenizer};
 use crate::folder::{INDEX, WEIGHTS};
+use crate::place::{Place, open_archive};
 use crate::{Error, ModelFolder, Tokenizer};
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -57,7 +57,7 @@ impl Files {
             hash.update(blake3::hash(&content).as_bytes());
         }
         let names = folder.weight_files()?;
-        let shards = names.iter().map(|file| safetensors::open(place_in(folder, file)));
+        let shards = names.iter().map(|file| Shard::of_safetensors(Place::of(folder, file)));
         let shards = shards.collect::<Result<Vec<_>, _>>()?;
         let has = |naming: Naming| {
             let tokens = naming.tokens();
@@ -71,7 +71,7 @@ impl Files {
     pub(super) fn vocabulary(&self) -> Result<usize, Error> {
         let name = self.naming.tokens();
         let mut tensors = self.shards.iter().flat_map(|shard| &shard.tensors);
-        let table = tensors.find(|tensor| tensor.name == name).map(|tensor| tensor.rows);
+        let table = tensors.find(|tensor| tensor.name == name).map(|tensor| tensor.place.rows);
         table.ok_or_else(|| Error::Damaged {
             path: self.path.clone(),
             expected: "the weights of a Llama model",
@@ -126,14 +126,4 @@ fn only_one(path: &Path, names: BTreeSet<String>) -> Result<Option<String>, Erro
         got: names.into_iter().collect::<Vec<_>>().join(" or "),
         expected: "one; name the file itself".into(),
     })
-}
-
-fn place_in(folder: &ModelFolder, file: &str) -> Place {
-    let place = folder.place(file);
-    match place.strip_prefix(folder.path()) {
-        Ok(inside) if !folder.path().is_dir() => {
-            Place::Entry { archive: folder.path().to_owned(), name: inside.to_string_lossy().into_owned() }
-        }
-        _ => Place::File(place),
-    }
 }

@@ -6,9 +6,9 @@
 //! a vector of their own type and up to [`LONGEST_LIST`].
 
 use super::encoding::{Encoding, SUPPORTED, gguf_name};
-use super::source::Stream;
 use super::weights::TensorInfo;
 use crate::Error;
+use semrank_nn::weights::{self, Stream};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -185,9 +185,9 @@ struct RawTensor {
 
 impl RawTensor {
     /// The checked line; `data` is where the data begins.
-    fn check(self, stream: &Stream, data: u64) -> Result<TensorInfo, Error> {
+    fn check(self, stream: &Stream, data: u64) -> Result<TensorInfo, weights::Error> {
         let name = &self.name;
-        let unsupported = |what: &str, got: String, supported: &str| Error::Unsupported {
+        let unsupported = |what: &str, got: String, supported: &str| weights::Error::Unsupported {
             path: stream.path().to_owned(),
             what: format!("{what} of tensor `{name}`"),
             got,
@@ -213,7 +213,7 @@ impl RawTensor {
     }
 }
 
-fn raw_tensor(stream: &mut Stream) -> Result<RawTensor, Error> {
+fn raw_tensor(stream: &mut Stream) -> Result<RawTensor, weights::Error> {
     let name = text(stream)?;
     let count = u32_of(stream)?;
     if count > 4 {
@@ -225,7 +225,7 @@ fn raw_tensor(stream: &mut Stream) -> Result<RawTensor, Error> {
     Ok(RawTensor { name, dimensions, kind: u32_of(stream)?, offset: u64_of(stream)? })
 }
 
-fn check_version(stream: &mut Stream) -> Result<(), Error> {
+fn check_version(stream: &mut Stream) -> Result<(), weights::Error> {
     let magic: [u8; 4] = stream.array()?;
     if &magic != b"GGUF" {
         return Err(stream.damaged(format!("it begins with {magic:?}, not with the bytes of \"GGUF\"")));
@@ -234,7 +234,7 @@ fn check_version(stream: &mut Stream) -> Result<(), Error> {
     if matches!(version, 2 | 3) {
         return Ok(());
     }
-    Err(Error::Unsupported {
+    Err(weights::Error::Unsupported {
         path: stream.path().to_owned(),
         what: "the GGUF version".into(),
         got: version.to_string(),
@@ -257,7 +257,7 @@ fn data_start(gguf: &Gguf, stream: &Stream) -> Result<u64, Error> {
 const LIST: u32 = 9;
 const TEXT: u32 = 8;
 
-fn list(stream: &mut Stream, key: &str) -> Result<Value, Error> {
+fn list(stream: &mut Stream, key: &str) -> Result<Value, weights::Error> {
     let (kind, count) = (u32_of(stream)?, u64_of(stream)?);
     let bytes = match kind {
         0 | 1 | 7 => 1,
@@ -285,7 +285,7 @@ fn list(stream: &mut Stream, key: &str) -> Result<Value, Error> {
     }
 }
 
-fn integer(stream: &mut Stream, kind: u32) -> Result<i64, Error> {
+fn integer(stream: &mut Stream, kind: u32) -> Result<i64, weights::Error> {
     match scalar(stream, kind)? {
         Value::Integer(value) => Ok(value),
         other => {
@@ -294,17 +294,17 @@ fn integer(stream: &mut Stream, kind: u32) -> Result<i64, Error> {
     }
 }
 
-fn skip_text(stream: &mut Stream) -> Result<(), Error> {
+fn skip_text(stream: &mut Stream) -> Result<(), weights::Error> {
     let len = u64_of(stream)?;
     stream.check_left("a text of the header", len)?;
     stream.skip_to(stream.at() + len)
 }
 
-fn unknown(stream: &Stream, kind: u32) -> Error {
+fn unknown(stream: &Stream, kind: u32) -> weights::Error {
     stream.damaged(format!("a metadata value has the type {kind}, which there is not here"))
 }
 
-fn scalar(stream: &mut Stream, kind: u32) -> Result<Value, Error> {
+fn scalar(stream: &mut Stream, kind: u32) -> Result<Value, weights::Error> {
     Ok(match kind {
         0 => Value::Integer(stream.array::<1>()?[0].into()),
         1 => Value::Integer((stream.array::<1>()?[0] as i8).into()),
@@ -322,15 +322,15 @@ fn scalar(stream: &mut Stream, kind: u32) -> Result<Value, Error> {
     })
 }
 
-fn u32_of(stream: &mut Stream) -> Result<u32, Error> {
+fn u32_of(stream: &mut Stream) -> Result<u32, weights::Error> {
     Ok(u32::from_le_bytes(stream.array()?))
 }
 
-fn u64_of(stream: &mut Stream) -> Result<u64, Error> {
+fn u64_of(stream: &mut Stream) -> Result<u64, weights::Error> {
     Ok(u64::from_le_bytes(stream.array()?))
 }
 
-fn text(stream: &mut Stream) -> Result<String, Error> {
+fn text(stream: &mut Stream) -> Result<String, weights::Error> {
     let len = u64_of(stream)?;
     let bytes = stream.bytes("a text of the header", len)?;
     String::from_utf8(bytes).map_err(|_| stream.damaged("a text of the header is not UTF-8"))

@@ -32,8 +32,6 @@ mod files;
 mod gguf;
 mod model;
 mod pool;
-mod safetensors;
-mod source;
 mod stack;
 mod tensors;
 #[cfg(test)]

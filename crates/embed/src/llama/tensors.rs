@@ -196,7 +196,8 @@ impl Plan {
 
     /// Puts rows of a tensor, from row `first` on, where they belong.
     pub(super) fn place(&self, tensor: &TensorInfo, first: usize, rows: &[f32], weights: &mut Weights) {
-        let at = first * tensor.cols;
+        let cols = tensor.place.cols;
+        let at = first * cols;
         match self.tensors.get(&tensor.name).map(|expected| expected.target) {
             Some(Target::Tokens) => weights.tokens[at..at + rows.len()].copy_from_slice(rows),
             Some(Target::Head) => {
@@ -206,7 +207,7 @@ impl Plan {
             Some(Target::Gain(slot)) => slot.of_mut(&mut weights.params).copy_from_slice(rows),
             Some(Target::Columns(slot, column, heads)) => {
                 let column_of = |row: usize| column + heads.map_or(row, |width| ordered_row(row, width));
-                let columns: Vec<usize> = (first..first + rows.len() / tensor.cols).map(column_of).collect();
+                let columns: Vec<usize> = (first..first + rows.len() / cols).map(column_of).collect();
                 transpose(rows, &columns, slot.cols, slot.of_mut(&mut weights.params));
             }
             Some(Target::Skip) | None => {}
@@ -241,7 +242,7 @@ impl Plan {
 
 impl Expected {
     fn check(&self, path: &Path, tensor: &TensorInfo) -> Result<(), Error> {
-        let got = [tensor.rows, tensor.cols];
+        let got = [tensor.place.rows, tensor.place.cols];
         if got == self.shape {
             return Ok(());
         }

@@ -413,7 +413,7 @@ fn folders_that_do_not_fit_are_refused_with_the_reason() {
     refused_folder("ends after 3", &put("a.safetensors", vec![1, 2, 3]));
     let json = br#"{"x":{"dtype":"I8","shape":[1],"data_offsets":[0,1]}}"#;
     let odd = [&(json.len() as u64).to_le_bytes()[..], json, &[0]].concat();
-    refused_folder("is I8; supported: F32, F16 and BF16", &put("a.safetensors", odd));
+    refused_folder("is I8; supported: F64, F32, F16, BF16", &put("a.safetensors", odd));
     refused_folder("there twice", &|dir| {
         std::fs::copy(dir.join("b.safetensors"), dir.join("a.safetensors")).expect("a copy");
     });

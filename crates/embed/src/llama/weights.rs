@@ -1,69 +1,62 @@
-//! The tensors of weights files, read one after the other as rows of f32.
+//! The tensors of a decoder's weights files, read one after the other as rows of f32.
 
 use super::encoding::Encoding;
-use super::source::{Place, Stream};
 use crate::Error;
-
-/// Weights decoded at a time: small beside the model, large beside a row.
-const BLOCK_VALUES: usize = 1 << 16;
+use crate::place::Place;
+use semrank_nn::weights::{self, Entry, Float, Rows, Safetensors, Stream, check_disjoint};
 
 /// One tensor of a file: `[rows x cols]`, row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct TensorInfo {
     pub(super) name: String,
-    pub(super) rows: usize,
-    pub(super) cols: usize,
+    pub(super) place: Rows,
     encoding: Encoding,
-    /// First byte in the file.
-    at: u64,
-    row_bytes: usize,
 }
 
 impl TensorInfo {
-    /// Refuses sizes that do not fit the file or the encoding.
+    /// Refuses sizes that do not fit the file or the encoding, and tensors without values.
     pub(super) fn check(
         stream: &Stream,
         name: String,
         [rows, cols]: [u64; 2],
         encoding: Encoding,
         at: u64,
-    ) -> Result<TensorInfo, Error> {
-        let beyond =
-            || stream.damaged(format!("tensor `{name}` [{rows} x {cols}] reaches beyond the file's end"));
-        let (rows, cols) =
-            (usize::try_from(rows).map_err(|_| beyond())?, usize::try_from(cols).map_err(|_| beyond())?);
+    ) -> Result<TensorInfo, weights::Error> {
         if rows == 0 || cols == 0 {
             return Err(stream.damaged(format!("tensor `{name}` [{rows} x {cols}] is empty")));
         }
-        let (weights, bytes) = encoding.block();
-        if !cols.is_multiple_of(weights) {
+        if !cols.is_multiple_of(encoding.block()[0] as u64) {
             return Err(stream.damaged(format!(
                 "tensor `{name}` has rows of {cols} values, which are not whole {encoding:?} blocks"
             )));
         }
-        let row_bytes = (cols / weights).checked_mul(bytes).ok_or_else(beyond)?;
-        let end = (row_bytes as u64).checked_mul(rows as u64).and_then(|bytes| bytes.checked_add(at));
-        match end {
-            Some(end) if end <= stream.len() => Ok(TensorInfo { name, rows, cols, encoding, at, row_bytes }),
-            _ => Err(beyond()),
-        }
+        let place = Rows::check(stream, &name, [rows, cols], encoding.block(), at)?;
+        Ok(TensorInfo { name, place, encoding })
     }
-}
 
-impl TensorInfo {
-    /// The byte after its last one.
-    fn end(&self) -> u64 {
-        // Checked: it is not beyond the file's end.
-        self.at + self.row_bytes as u64 * self.rows as u64
+    /// A tensor of a safetensors file: a vector or a matrix of floats.
+    fn of_entry(stream: &Stream, entry: &Entry) -> Result<TensorInfo, weights::Error> {
+        let Entry { name, dtype, shape, place } = entry;
+        let float = Float::of(*dtype).ok_or_else(|| weights::Error::Unsupported {
+            path: stream.path().to_owned(),
+            what: format!("the type of tensor `{name}`"),
+            got: format!("{dtype:?}"),
+            supported: Float::NAMES.into(),
+        })?;
+        if !matches!(shape.len(), 1 | 2) {
+            return Err(stream.damaged(format!("tensor `{name}` has {} dimensions", shape.len())));
+        }
+        let sizes = [place.rows as u64, place.cols as u64];
+        Self::check(stream, name.clone(), sizes, Encoding::Float(float), place.start())
     }
 }
 
 /// A weights file and its table of tensors, in the order of their places.
 #[derive(Debug)]
 pub(super) struct Shard {
-    pub(super) place: Place,
+    place: Place,
     /// What the file should be, for messages.
-    pub(super) expected: &'static str,
+    expected: &'static str,
     pub(super) tensors: Vec<TensorInfo>,
 }
 
@@ -74,15 +67,21 @@ impl Shard {
         expected: &'static str,
         mut tensors: Vec<TensorInfo>,
     ) -> Result<Shard, Error> {
-        tensors.sort_by_key(|tensor| tensor.at);
-        match tensors.windows(2).find(|pair| pair[1].at < pair[0].end()) {
-            None => Ok(Shard { place, expected, tensors }),
-            Some(pair) => Err(Error::Damaged {
-                path: place.path(),
-                expected,
-                reason: format!("tensor `{}` overlaps `{}`", pair[1].name, pair[0].name),
-            }),
+        tensors.sort_by_key(|tensor| tensor.place.start());
+        match check_disjoint(tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.place))) {
+            Ok(()) => Ok(Shard { place, expected, tensors }),
+            Err(reason) => Err(Error::Damaged { path: place.path(), expected, reason }),
         }
+    }
+
+    /// Reads the table of a safetensors file.
+    pub(super) fn of_safetensors(place: Place) -> Result<Shard, Error> {
+        let tensors = place.read(weights::EXPECTED, |stream| {
+            let table = Safetensors::read(stream)?;
+            let tensors = table.entries().iter().map(|entry| TensorInfo::of_entry(stream, entry));
+            Ok(tensors.collect::<Result<_, _>>()?)
+        })?;
+        Shard::new(place, weights::EXPECTED, tensors)
     }
 
     /// Gives `visit` all tensors as `(tensor, first row, rows)`, a block of rows at a time, and returns the file's
@@ -91,32 +90,23 @@ impl Shard {
         &self,
         mut visit: impl FnMut(&TensorInfo, usize, &[f32]),
     ) -> Result<blake3::Hash, Error> {
-        self.place.read(self.expected, |stream| {
-            for tensor in &self.tensors {
-                stream.skip_to(tensor.at)?;
-                read_rows(stream, tensor, &mut visit)?;
-            }
-            stream.finish()
+        self.place.read_hashed(self.expected, |stream| {
+            self.tensors.iter().try_for_each(|tensor| {
+                let decode = |bytes: &[u8], values: &mut [f32]| tensor.encoding.decode(bytes, values);
+                tensor.place.read(stream, decode, |first, rows| {
+                    self.check_finite(&tensor.name, rows)?;
+                    visit(tensor, first, rows);
+                    Ok(())
+                })
+            })
         })
     }
-}
 
-fn read_rows(
-    stream: &mut Stream,
-    tensor: &TensorInfo,
-    visit: &mut impl FnMut(&TensorInfo, usize, &[f32]),
-) -> Result<(), Error> {
-    let step = (BLOCK_VALUES / tensor.cols.max(1)).clamp(1, tensor.rows.max(1));
-    let (mut bytes, mut values) = (vec![0; step * tensor.row_bytes], vec![0.0; step * tensor.cols]);
-    for first in (0..tensor.rows).step_by(step) {
-        let rows = step.min(tensor.rows - first);
-        let (bytes, values) = (&mut bytes[..rows * tensor.row_bytes], &mut values[..rows * tensor.cols]);
-        stream.fill(bytes)?;
-        tensor.encoding.decode(bytes, values);
-        if !values.iter().all(|value| value.is_finite()) {
-            return Err(stream.damaged(format!("tensor `{}` holds values that are not finite", tensor.name)));
+    fn check_finite(&self, name: &str, values: &[f32]) -> Result<(), Error> {
+        if values.iter().all(|value| value.is_finite()) {
+            return Ok(());
         }
-        visit(tensor, first, values);
+        let reason = format!("tensor `{name}` holds values that are not finite");
+        Err(Error::Damaged { path: self.place.path(), expected: self.expected, reason })
     }
-    Ok(())
 }

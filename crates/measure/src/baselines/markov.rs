@@ -7,7 +7,7 @@ use super::{Targets, fractions};
 use crate::ranking::Scorer;
 use semrank_core::{History, UserId, narrow};
 use semrank_data::{Dataset, FitScope};
-use semrank_embed::hash::SparseMatrix;
+use semrank_nn::linalg::SparseMatrix;
 
 /// Scores item `j` after last item `i` by the number of consecutive training events `i -> j`; popularity, below any
 /// transition, orders items with the same number.

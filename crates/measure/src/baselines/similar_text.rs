@@ -8,7 +8,8 @@ use super::Targets;
 use crate::ranking::Scorer;
 use semrank_core::History;
 use semrank_data::{Dataset, FitScope};
-use semrank_embed::hash::{FeatureSettings, SparseMatrix, TfIdf};
+use semrank_embed::hash::{FeatureSettings, TfIdf};
+use semrank_nn::linalg::SparseMatrix;
 
 /// Items of the history whose texts are added up.
 const LAST_ITEMS: usize = 3;

@@ -3,7 +3,8 @@
 use super::LabelledRows;
 use semrank_core::ItemId;
 use semrank_data::ContextValues;
-use semrank_embed::hash::{FeatureSettings, SparseMatrix, TfIdf};
+use semrank_embed::hash::{FeatureSettings, TfIdf};
+use semrank_nn::linalg::SparseMatrix;
 
 /// Cosines of TF-IDF rows.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@
 //! let (x, w) = ([0.3, -1.0, 0.7], [0.11, 0.5, -0.23]);
 //! let (mut rows, mut y) = (QuantRows::default(), [0.0]);
 //! rows.quantize(3, &x);
-//! QuantLinear::from_columns(3, &w, &[0.0]).forward(&rows, false, &mut y);
+//! QuantLinear::from_columns(3, &w, &[0.0]).forward(&rows, None, &mut y);
 //! let (row, column) = (rows.bounds(&x)[0], Bound::of_column(&w));
 //! let off = (y[0] - (0.3 * 0.11 - 0.5 - 0.7 * 0.23f32)).abs();
 //! assert!(off > 0.0 && off <= row.error * column.length + row.length * column.error);
@@ -148,7 +148,7 @@ mod tests {
             let columns: Vec<Bound> = w.chunks(inputs).map(Bound::of_column).collect();
             let (mut rows, mut y) = (QuantRows::default(), vec![0.0; 50 * outputs]);
             rows.quantize(inputs, &x);
-            quant.forward(&rows, false, &mut y);
+            quant.forward(&rows, None, &mut y);
             let bounds = rows.bounds(&x);
             for (i, y) in y.iter().enumerate() {
                 let (row, column) = (i / outputs, i % outputs);

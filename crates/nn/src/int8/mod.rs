@@ -12,7 +12,7 @@
 //! let map = QuantLinear::new(&linear, &[1.0, -0.5, 3.0]); // two weights and the bias
 //! let (mut rows, mut y) = (QuantRows::default(), [0.0]);
 //! rows.quantize(2, &[2.0, 1.0]);
-//! map.forward(&rows, false, &mut y);
+//! map.forward(&rows, None, &mut y);
 //! assert!((y[0] - 4.5).abs() < 0.02);
 //! ```
 
@@ -22,8 +22,9 @@ mod tile;
 
 use crate::kernel::{Level, level};
 use crate::packed::{PANEL, ROWS, padded};
-use crate::{Linear, Scalar};
+use crate::{Gelu, Linear, Scalar};
 use rows::RowScale;
+use std::ops::Range;
 #[cfg(target_arch = "x86_64")]
 use tile::x86;
 use tile::{Line, PanelRow, Tile, tile_portable};
@@ -79,23 +80,39 @@ impl QuantLinear {
 
     fn pack(inputs: usize, outputs: usize, weight: &[f32], bias: &[[f32; PANEL]]) -> Self {
         let groups = inputs.div_ceil(4);
-        let mut columns: Vec<_> =
-            bias.iter().map(|&bias| Columns { step: [0.0; PANEL], sum: [0.0; PANEL], bias }).collect();
-        let mut weights = vec![[Line([[0; 4]; 16]); 3]; bias.len() * groups];
-        for (output, values) in weight.chunks_exact(inputs.max(1)).enumerate() {
-            let step = column_step(values);
-            let (panel, column) = (output / PANEL, output % PANEL);
-            columns[panel].step[column] = step;
-            let mut sum = 0;
-            for (input, &value) in values.iter().enumerate() {
-                let q = quantize_weight(value, step);
-                sum += i32::from(q);
-                let line = &mut weights[panel * groups + input / 4][column / 16];
-                line.0[column % 16][input % 4] = q;
-            }
-            columns[panel].sum[column] = step * sum as f32;
+        let columns = Vec::with_capacity(bias.len());
+        let mut out = Self { groups, outputs: 0, weights: Vec::with_capacity(bias.len() * groups), columns };
+        let bias = &bias.as_flattened()[..outputs];
+        weight
+            .chunks_exact(inputs.max(1))
+            .zip(bias)
+            .for_each(|(values, &bias)| out.push_column(values, bias));
+        out
+    }
+
+    /// Appends an output: a column of weights, quantised as the others are, and its bias.
+    ///
+    /// # Panics
+    /// When the column has another width.
+    pub fn push_column(&mut self, values: &[f32], bias: f32) {
+        assert_eq!(values.len().div_ceil(4), self.groups, "a column of {} weights", values.len());
+        let (panel, column) = (self.outputs / PANEL, self.outputs % PANEL);
+        if column == 0 {
+            self.weights.extend(std::iter::repeat_n([Line([[0; 4]; 16]); 3], self.groups));
+            self.columns.push(Columns { step: [0.0; PANEL], sum: [0.0; PANEL], bias: [0.0; PANEL] });
         }
-        Self { groups, outputs, weights, columns }
+        let step = column_step(values);
+        let mut sum = 0;
+        for (input, &value) in values.iter().enumerate() {
+            let q = quantize_weight(value, step);
+            sum += i32::from(q);
+            let line = &mut self.weights[panel * self.groups + input / 4][column / 16];
+            line.0[column % 16][input % 4] = q;
+        }
+        let columns = &mut self.columns[panel];
+        (columns.step[column], columns.sum[column]) = (step, step * sum as f32);
+        columns.bias[column] = bias;
+        self.outputs += 1;
     }
 
     /// Width of a row of `y`.
@@ -111,36 +128,59 @@ impl QuantLinear {
         false
     }
 
-    /// Writes `y`, through [`fast_gelu`] if asked.
+    /// Writes `y`, through [`fast_gelu`] where there is an activation.
     ///
     /// # Panics
     /// When lengths do not fit.
-    pub fn forward(&self, x: &QuantRows, gelu: bool, y: &mut [f32]) {
-        assert_eq!((x.groups, y.len()), (self.groups, x.rows.len() * self.outputs));
+    pub fn forward(&self, x: &QuantRows, gelu: Option<Gelu>, y: &mut [f32]) {
+        self.forward_panels(x, 0..self.columns.len(), gelu, y);
+    }
+
+    /// As [`QuantLinear::forward`] for some panels of 48 outputs only: y `[T x their outputs]`.
+    pub(crate) fn forward_panels(
+        &self,
+        x: &QuantRows,
+        panels: Range<usize>,
+        gelu: Option<Gelu>,
+        y: &mut [f32],
+    ) {
+        let outputs = self.outputs.min(panels.end * PANEL) - panels.start * PANEL;
+        assert_eq!((x.groups, y.len()), (self.groups, x.rows.len() * outputs));
+        let part = Part { map: self, panels, outputs };
+        let gelu = gelu.is_some();
         match level() {
             // SAFETY: `level` returns a level only where the machine has all its features, and VNNI is asked for.
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 if is_x86_feature_detected!("avx512vnni") => unsafe {
                 if gelu {
-                    x86::forward_vnni::<true>(self, x, y)
+                    x86::forward_vnni::<true>(&part, x, y)
                 } else {
-                    x86::forward_vnni::<false>(self, x, y)
+                    x86::forward_vnni::<false>(&part, x, y)
                 }
             },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 | Level::Avx2 => unsafe {
                 if gelu {
-                    x86::forward_avx2::<true>(self, x, y)
+                    x86::forward_avx2::<true>(&part, x, y)
                 } else {
-                    x86::forward_avx2::<false>(self, x, y)
+                    x86::forward_avx2::<false>(&part, x, y)
                 }
             },
-            _ if gelu => self.run::<true>(x, y, tile_portable),
-            _ => self.run::<false>(x, y, tile_portable),
+            _ if gelu => part.run::<true>(x, y, tile_portable),
+            _ => part.run::<false>(x, y, tile_portable),
         }
     }
+}
 
+/// Some panels of a map, and their outputs.
+struct Part<'a> {
+    map: &'a QuantLinear,
+    panels: Range<usize>,
+    outputs: usize,
+}
+
+impl Part<'_> {
     /// All tiles; `tile` fills one with the sums of up to 8 rows and one panel.
     #[inline(always)]
     fn run<const GELU: bool>(
@@ -150,11 +190,13 @@ impl QuantLinear {
         tile: impl Fn(&[[u8; 4]], &[PanelRow], &mut Tile),
     ) {
         let mut sums = [[0; PANEL]; ROWS];
-        for (index, (panel, columns)) in self.weights.chunks_exact(self.groups).zip(&self.columns).enumerate()
-        {
+        let groups = self.map.groups;
+        let weights = &self.map.weights[self.panels.start * groups..self.panels.end * groups];
+        let panels = weights.chunks_exact(groups).zip(&self.map.columns[self.panels.clone()]);
+        for (index, (panel, columns)) in panels.enumerate() {
             let first = index * PANEL;
             let len = PANEL.min(self.outputs - first);
-            let blocks = x.values.chunks(ROWS * self.groups).zip(x.rows.chunks(ROWS));
+            let blocks = x.values.chunks(ROWS * groups).zip(x.rows.chunks(ROWS));
             for ((x, rows), y) in blocks.zip(y.chunks_mut(ROWS * self.outputs)) {
                 tile(x, panel, &mut sums);
                 for ((sums, &row), y) in sums.iter().zip(rows).zip(y.chunks_exact_mut(self.outputs)) {
@@ -226,7 +268,7 @@ mod tests {
         (linear, params)
     }
 
-    fn run(map: &QuantLinear, inputs: usize, gelu: bool, x: &[f32]) -> Vec<f32> {
+    fn run(map: &QuantLinear, inputs: usize, gelu: Option<Gelu>, x: &[f32]) -> Vec<f32> {
         let mut rows = QuantRows::default();
         rows.quantize(inputs, x);
         let mut y = vec![f32::NAN; x.len() / inputs * map.outputs()];
@@ -242,7 +284,7 @@ mod tests {
             let x = values(rows * inputs, "x");
             let [portable, avx2, avx512] = [Level::Portable, Level::Avx2, Level::Avx512].map(|most| {
                 limit(most);
-                run(&quant, inputs, true, &x)
+                run(&quant, inputs, Some(Gelu::Exact), &x)
             });
             assert!(avx2 == portable && avx512 == portable);
             let (mut plain, mut want) = (vec![0.0; rows * outputs], vec![0.0; rows * outputs]);
@@ -261,7 +303,7 @@ mod tests {
         let quant = QuantLinear::new(&linear, &params);
         for most in [Level::Portable, Level::Avx2, Level::Avx512] {
             limit(most);
-            let y = run(&quant, 1536, false, &[2.0; 1536]);
+            let y = run(&quant, 1536, None, &[2.0; 1536]);
             assert!(y.iter().all(|y| (y - 3073.0).abs() < 0.1), "{}", y[0]);
         }
     }
@@ -272,9 +314,9 @@ mod tests {
         let quant = QuantLinear::new(&linear, &params);
         let mut x = values(19 * 33, "x");
         x[33..66].fill(0.0);
-        let all = run(&quant, 33, false, &x);
+        let all = run(&quant, 33, None, &x);
         for (x, want) in x.chunks(33).zip(all.chunks(50)) {
-            assert_eq!(run(&quant, 33, false, x), want);
+            assert_eq!(run(&quant, 33, None, x), want);
         }
         assert_eq!(all[50..100], linear.bias.map(|bias| bias.of(&params).to_vec()).unwrap_or_default());
     }

@@ -1,6 +1,6 @@
 //! A tile of up to 8 rows by one panel of 48 columns: exact sums of products of unsigned and signed bytes.
 
-use super::{QuantLinear, QuantRows};
+use super::{Part, QuantRows};
 use crate::packed::{PANEL, ROWS};
 
 /// Four inputs' weights to 16 columns, column by column: one cache line.
@@ -31,12 +31,8 @@ pub(super) mod x86 {
     use std::arch::x86_64::*;
 
     #[target_feature(enable = "avx2,avx512f,avx512vl,avx512bw,avx512dq,avx512vnni")]
-    pub(in crate::int8) fn forward_vnni<const GELU: bool>(
-        linear: &QuantLinear,
-        x: &QuantRows,
-        y: &mut [f32],
-    ) {
-        linear.run::<GELU>(x, y, |x, panel, sums| match x.len() / panel.len() {
+    pub(in crate::int8) fn forward_vnni<const GELU: bool>(part: &Part, x: &QuantRows, y: &mut [f32]) {
+        part.run::<GELU>(x, y, |x, panel, sums| match x.len() / panel.len() {
             8 => tile_vnni::<8>(x, panel, sums),
             7 => tile_vnni::<7>(x, panel, sums),
             6 => tile_vnni::<6>(x, panel, sums),
@@ -75,12 +71,8 @@ pub(super) mod x86 {
     }
 
     #[target_feature(enable = "avx2")]
-    pub(in crate::int8) fn forward_avx2<const GELU: bool>(
-        linear: &QuantLinear,
-        x: &QuantRows,
-        y: &mut [f32],
-    ) {
-        linear.run::<GELU>(x, y, |x, panel, sums| {
+    pub(in crate::int8) fn forward_avx2<const GELU: bool>(part: &Part, x: &QuantRows, y: &mut [f32]) {
+        part.run::<GELU>(x, y, |x, panel, sums| {
             for (x, sums) in x.chunks(4 * panel.len()).zip(sums.chunks_mut(4)) {
                 for line in 0..3 {
                     match x.len() / panel.len() {

@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn shares_are_equal_and_the_most_decided_vectors_have_their_choice() {
-        let nearest = NearestCode::new(1, vec![0.0, 10.0]);
+        let nearest = NearestCode::new(1, &[0.0, 10.0]);
         let mut out = [9; 4];
         assign(&nearest, &[4.0, 1.0, 0.0, 3.0], &mut out);
         assert_eq!(out, [1, 0, 0, 1]);

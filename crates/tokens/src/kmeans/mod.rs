@@ -66,8 +66,8 @@ pub(crate) fn fit(points: &dyn VectorSource, options: &Options) -> Result<Neares
 fn start(points: &dyn VectorSource, options: &Options) -> Result<NearestCode, Error> {
     let few = First::new(points, options.codes * START_POINTS_PER_CODE);
     let options = Options { iterations: START_PASSES.min(options.iterations), balanced: false, ..*options };
-    let drawn = NearestCode::new(points.dim(), start::plus_plus(points, &options)?);
-    let equal = NearestCode::new(points.dim(), start::equally_far(drawn.values(), points.dim()));
+    let drawn = NearestCode::new(points.dim(), &start::plus_plus(points, &options)?);
+    let equal = NearestCode::new(points.dim(), &start::equally_far(drawn.values(), points.dim()));
     let mut given = vec![u16::MAX; few.len()];
     let mut explained = |start: &NearestCode| -> Result<f64, Error> {
         let nearest = run(&few, start.clone(), &options)?;
@@ -98,7 +98,7 @@ pub(crate) fn run(
             break;
         }
         repairs += usize::from(done);
-        nearest = NearestCode::new(points.dim(), sums.codes(nearest.values()));
+        nearest = NearestCode::new(points.dim(), &sums.codes(nearest.values()));
     }
     Ok(nearest)
 }

@@ -50,7 +50,7 @@ impl ResidualKmeans {
         assert!(levels > 0 && values.len() == levels * codes * dim, "{} values", values.len());
         assert!(lengths.is_none_or(|lengths| lengths.len() == levels), "{levels} levels");
         let level = |(level, values): (usize, &[f32])| Level {
-            nearest: NearestCode::new(dim, values.to_vec()),
+            nearest: NearestCode::new(dim, values),
             length: lengths.map(|lengths| lengths[level]),
         };
         Self { levels: values.chunks_exact(codes * dim).enumerate().map(level).collect() }

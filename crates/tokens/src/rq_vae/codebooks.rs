@@ -122,7 +122,7 @@ impl Running {
         for (code, count) in values.chunks_exact_mut(dim).zip(&self.counts) {
             code.iter_mut().for_each(|value| *value /= count);
         }
-        self.nearest = NearestCode::new(dim, values);
+        self.nearest = NearestCode::new(dim, &values);
     }
 }
 
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     fn codebooks(values: Vec<f32>) -> Codebooks {
-        let nearest = NearestCode::new(1, values);
+        let nearest = NearestCode::new(1, &values);
         let counts = vec![1.0; nearest.codes()];
         Codebooks { levels: vec![Running { sums: nearest.values().to_vec(), counts, nearest }] }
     }

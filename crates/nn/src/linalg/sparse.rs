@@ -1,8 +1,8 @@
 //! Sparse matrices in compressed-row form (CSR) and their product with a dense one.
 
+use crate::kernel::axpy;
 use rayon::prelude::*;
 use semrank_core::narrow;
-use semrank_nn::kernel::axpy;
 
 /// A sparse `[rows x cols]` matrix: row `r` holds the entries `offsets[r]..offsets[r + 1]`, columns ascending.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,7 +89,7 @@ impl SparseMatrix {
         out
     }
 
-    /// `out = self · dense`: `[rows x cols] · [cols x width] -> [rows x width]`, one task a block of rows.
+    /// `out = self · dense`: `[rows x cols] · [cols x width] -> [rows x width]`, one task per block of rows.
     ///
     /// Every row is summed in the order of its columns, so the result does not depend on the number of threads.
     ///

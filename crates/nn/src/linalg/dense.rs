@@ -2,21 +2,21 @@
 //! right singular vectors of a tall matrix. Sums over rows run in f64 over a fixed number of shards, so results do not
 //! depend on the number of threads.
 
+use crate::{Mat, kernel::dot, matmul};
 use rayon::prelude::*;
-use semrank_nn::{Mat, matmul};
 
 /// Partial Gram matrices a product is cut into; fixed, so that they are always added in the same order.
 const GRAM_SHARDS: usize = 8;
 /// Rows a task holds a copy of.
 const BLOCK_ROWS: usize = 256;
 /// A column whose part outside the span of the earlier ones has less than this share of its squared length is noise of
-/// f32 rounding (1e-7 a value) and dropped.
+/// f32 rounding (1e-7 per value) and dropped.
 const DEPENDENT: f64 = 1e-10;
 /// Bound on the sweeps of the Jacobi method.
 const MOST_SWEEPS: usize = 40;
 
 /// `xᵀ x` of `[rows x width]`, `[width x width]` in f64.
-pub(crate) fn gram(x: &[f32], width: usize) -> Vec<f64> {
+pub fn gram(x: &[f32], width: usize) -> Vec<f64> {
     let rows = x.len() / width;
     let shard = rows.div_ceil(GRAM_SHARDS).max(1) * width;
     let partial: Vec<Vec<f64>> = x.par_chunks(shard).map(|shard| gram_of_shard(shard, width)).collect();
@@ -50,7 +50,7 @@ pub(super) fn apply(x: &mut [f32], width: usize, t: &[f64]) {
 ///
 /// Cholesky QR: once keeps the span, and a second time makes the columns orthogonal to f32 accuracy (Yamamoto et al.
 /// 2015, CholeskyQR2).
-pub(super) fn orthonormalise(x: &mut [f32], width: usize) {
+pub fn orthonormalise(x: &mut [f32], width: usize) {
     let r = cholesky(&gram(x, width), width);
     apply(x, width, &inverse(&r, width));
 }
@@ -93,7 +93,7 @@ fn inverse(r: &[f64], n: usize) -> Vec<f64> {
 /// `r` of the Cholesky factor has both of `z`. Its rows are rotated until they are orthogonal (one-sided Jacobi,
 /// Hestenes 1958; Demmel & Veselić 1992 for the accuracy): their lengths are the singular values, their directions the
 /// vectors. Row `k` of the second result is vector `k`; vectors of vanishing singular values are zero.
-pub(crate) fn singular(g: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
+pub fn singular(g: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
     let mut rows: Vec<Vec<f64>> = cholesky(g, n).chunks(n).map(<[f64]>::to_vec).collect();
     // Convergence is quadratic; 6 to 10 sweeps are usual, and the bound only ends a cycle of rounding.
     let _sweeps = (0..MOST_SWEEPS).take_while(|_| rotate_all_pairs(&mut rows)).count();
@@ -132,10 +132,6 @@ fn rotate(a: &mut [f64], b: &mut [f64], aa: f64, bb: f64, ab: f64) {
     for (x, y) in a.iter_mut().zip(b) {
         (*x, *y) = (cosine * *x - sine * *y, sine * *x + cosine * *y);
     }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    semrank_nn::kernel::dot(a, b)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! `[cols x (dim + oversample)]`.
 //!
 //! ```
-//! use semrank_embed::hash::{SparseMatrix, Svd, SvdOptions};
+//! use semrank_nn::linalg::{SparseMatrix, Svd, SvdOptions};
 //! let mut matrix = SparseMatrix::empty(3);
 //! matrix.push_row([(0, 3.0)]);
 //! matrix.push_row([(1, 4.0)]);
@@ -86,12 +86,9 @@ impl Svd {
         &self.singular
     }
 
-    /// Adds the directions to a fingerprint.
-    pub(super) fn hash(&self, hash: &mut blake3::Hasher) {
-        for block in self.vectors.chunks(1 << 14) {
-            let bytes: Vec<u8> = block.iter().flat_map(|value| value.to_le_bytes()).collect();
-            hash.update(&bytes);
-        }
+    /// The right singular vectors `V`, `[cols x dim]`: vector `k` in column `k`.
+    pub fn vectors(&self) -> &[f32] {
+        &self.vectors
     }
 
     /// Every row's coordinates `row · V`, `[rows x dim]`: `U S` for the fitted rows, the same map for any other.
@@ -114,7 +111,7 @@ impl Svd {
     }
 }
 
-/// Independent normal numbers, one stream a row.
+/// Independent normal numbers, one stream per row.
 fn random_directions(rows: usize, width: usize, seed: u64) -> Vec<f32> {
     let streams = Rng::new(seed, "svd directions");
     let mut out = vec![0.0; rows * width];

@@ -1,8 +1,8 @@
 //! Vectors in, their coordinates on the principal axes out.
 
-use crate::hash::dense::{gram, singular};
+use super::{gram, singular};
+use crate::{Mat, matmul};
 use rayon::prelude::*;
-use semrank_nn::{Mat, matmul};
 
 /// Rows a task projects.
 const BLOCK_ROWS: usize = 256;
@@ -11,7 +11,7 @@ const BLOCK_ROWS: usize = 256;
 /// `dim`, `[rows x dim]`, and the share of the variance that they hold (1 where there is none to lose).
 ///
 /// An axis has two directions; the one is chosen in which the coordinate of the largest magnitude is positive.
-pub(super) fn principal_components(mut x: Vec<f32>, width: usize, dim: usize) -> (Vec<f32>, f64) {
+pub fn principal_components(mut x: Vec<f32>, width: usize, dim: usize) -> (Vec<f32>, f64) {
     centre(&mut x, width);
     let (lengths, axes) = singular(&gram(&x, width), width);
     let axes: Vec<f32> = axes[..dim * width].iter().map(|&value| value as f32).collect();

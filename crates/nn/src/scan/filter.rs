@@ -1,0 +1,108 @@
+//! Which rows can have one of the largest scores, given scores that are off by at most a bound, and the exact scores of rows.
+//!
+//! With `off = error · |row| + length · |row - its integers| + rest` for a query's (error, length), a row whose score plus `off` is
+//! below a score that enough other rows reach is out.
+
+use crate::kernel;
+use crate::kernel::dot_inline;
+
+/// Below this a product may lose digits to underflow.
+pub(super) const TINY: f32 = 1e-30;
+/// Rows whose values are fetched before they are needed: enough to hide the latency of memory behind the products between.
+const AHEAD: usize = 8;
+/// Rows of a cheap test; few of their groups have a row that passes.
+const GROUP: usize = 32;
+
+kernel! {
+    /// Turns scores into the most they can be; returns the least that the largest can be. `rest` is what any score may be off.
+    pub(super) fn upper_bounds<T: Scalar>(
+        error: T, length: T, rest: T, lengths: &[T], errors: &[T], scores: &mut [T],
+    ) -> T {
+        const LANES: usize = 32;
+        let mut lanes = [T::NEG_INFINITY; LANES];
+        let step = |score: &mut T, row_length: T, row_error: T| {
+            let off = error * row_length + length * row_error + rest;
+            let least = *score - off;
+            *score += off;
+            least
+        };
+        let mut scores = scores.chunks_exact_mut(LANES);
+        let (mut lengths, mut errors) = (lengths.chunks_exact(LANES), errors.chunks_exact(LANES));
+        for ((scores, lengths), errors) in (&mut scores).zip(&mut lengths).zip(&mut errors) {
+            for i in 0..LANES {
+                lanes[i] = lanes[i].larger(step(&mut scores[i], lengths[i], errors[i]));
+            }
+        }
+        let rest = scores.into_remainder().iter_mut().zip(lengths.remainder()).zip(errors.remainder());
+        let rest = rest.fold(T::NEG_INFINITY, |top, ((score, &length), &error)| top.larger(step(score, length, error)));
+        lanes.iter().fold(rest, |a, &b| a.larger(b))
+    }
+}
+
+kernel! {
+    /// The positions whose value is at least `least`.
+    pub(super) fn collect<T: Scalar>(least: T, values: &[T], out: &mut Vec<u32>) {
+        for (group, values) in values.chunks(GROUP).enumerate() {
+            // The test of a whole group vectorises; few groups pass it.
+            if values.iter().fold(false, |any, &value| any | (value >= least)) {
+                for (i, &value) in values.iter().enumerate() {
+                    if value >= least {
+                        out.push((group * GROUP + i) as u32);
+                    }
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    /// The rows, from row `first` on, that are in `masks` (one for each [`GROUP`] of rows) and whose score can reach `least`.
+    pub(super) fn collect_within<T: Scalar>(
+        first: usize, least: T, error: T, length: T, rest: T, lengths: &[T], errors: &[T], masks: &[u32], scores: &[T],
+        out: &mut Vec<u32>,
+    ) {
+        let groups = scores.chunks(GROUP).zip(lengths.chunks(GROUP)).zip(errors.chunks(GROUP)).zip(masks);
+        for (group, (((scores, lengths), errors), &mask)) in groups.enumerate() {
+            if mask == 0 {
+                continue;
+            }
+            let reaches = |i: usize| scores[i] + (error * lengths[i] + length * errors[i] + rest) >= least;
+            let mut passed = 0u32;
+            for i in 0..scores.len() {
+                passed |= u32::from(reaches(i)) << i;
+            }
+            let mut passed = passed & mask;
+            while passed != 0 {
+                out.push((first + group * GROUP) as u32 + passed.trailing_zeros());
+                passed &= passed - 1;
+            }
+        }
+    }
+}
+
+kernel! {
+    /// Exact scores of some rows.
+    pub(super) fn exact_scores<T: Scalar>(query: &[T], values: &[T], bias: &[T], rows: &[u32], out: &mut Vec<T>) {
+        let dim = query.len();
+        out.clear();
+        for (i, &row) in rows.iter().enumerate() {
+            if let Some(&ahead) = rows.get(i + AHEAD) {
+                prefetch(&values[ahead as usize * dim..][..dim]);
+            }
+            out.push(dot_inline(query, &values[row as usize * dim..][..dim]) + bias[row as usize]);
+        }
+    }
+}
+
+/// Asks for the cache lines of a row.
+#[inline(always)]
+fn prefetch<T>(row: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in row.chunks(64 / size_of::<T>()) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: every x86-64 machine has the instruction, which reads nothing that a program could see.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = row;
+}

@@ -1,0 +1,194 @@
+//! Exact search of the rows with the largest score `<query, row> + bias`: rows in memory, no index structure.
+//!
+//! With [`Precision::Int8`] all rows are scored in 8-bit integers first, which reads a quarter of the memory. These scores come
+//! with a proved bound ([`Bound`]), and only rows that can still be among the best within it are scored exactly. So both
+//! precisions give the same rows with the same scores, bit by bit, on every machine.
+//!
+//! - A **score** is the f32 inner product as [`kernel::dot`](crate::kernel::dot()) adds it, plus the bias. Of equal scores the lower row is
+//!   first. A row whose score is NaN is never found.
+//! - **Rows** are appended and deleted, never moved: a row number is for good. A [`Bitmap`] says which rows a search may
+//!   return; the result depends on these rows only.
+//! - **Two plans**, by the share of rows that may be returned: few rows are gathered and scored exactly, otherwise all rows
+//!   pass by in integers.
+//!
+//! ```
+//! use semrank_nn::scan::{Arena, Bitmap, Hit, Precision, Scan};
+//! let mut scan = Scan::new(2, Precision::Int8);
+//! for row in [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]] {
+//!     scan.push(&row, 0.0);
+//! }
+//! let mut arena = Arena::default();
+//! assert_eq!(scan.search(&[1.0, 0.0], 2, None, &mut arena), [Hit { score: 1.0, row: 0 }, Hit { score: 0.8, row: 1 }]);
+//! let eligible: Bitmap = [false, true, true].into_iter().collect();
+//! assert_eq!(scan.search(&[1.0, 0.0], 1, Some(&eligible), &mut arena)[0].row, 1);
+//! scan.delete(1);
+//! assert_eq!(scan.search(&[1.0, 0.0], 1, Some(&eligible), &mut arena)[0].row, 2);
+//! ```
+
+mod bitmap;
+mod filter;
+mod nearest;
+mod search;
+
+pub use bitmap::Bitmap;
+pub use search::{Arena, Hit};
+
+use crate::kernel::dot;
+use crate::{Bound, QuantLinear};
+
+/// Half the distance of 1 from the next larger f32.
+const ROUNDING: f32 = 1.0 / (1 << 24) as f32;
+/// Longer rows and queries are scored exactly at once: their products could overflow in the bound.
+const LONGEST: f32 = 1e15;
+
+/// How rows are scored before the exact scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// Not at all: every row is scored exactly.
+    F32,
+    /// In 8-bit integers.
+    Int8,
+}
+
+impl Precision {
+    /// Integers where the machine has an instruction for their products.
+    pub fn fastest() -> Self {
+        if QuantLinear::has_instruction() { Self::Int8 } else { Self::F32 }
+    }
+}
+
+/// Rows to search.
+#[derive(Debug, Clone)]
+pub struct Scan {
+    dim: usize,
+    /// `[N x D]`.
+    values: Vec<f32>,
+    bias: Vec<f32>,
+    largest_bias: f32,
+    alive: Bitmap,
+    /// Of [`Bound::of_column`], apart for the vectorised loop.
+    lengths: Vec<f32>,
+    errors: Vec<f32>,
+    /// Rows that have no bound, because a value is not finite or enormous; ascending.
+    unbounded: Vec<u32>,
+    /// Rows as columns, whose inner products with a query come all at once.
+    quant: Option<QuantLinear>,
+}
+
+impl Scan {
+    /// No rows yet, of width `dim`.
+    ///
+    /// # Panics
+    /// When `dim` is 0.
+    pub fn new(dim: usize, precision: Precision) -> Self {
+        assert!(dim > 0, "rows have a width");
+        let quant = (precision == Precision::Int8).then(|| QuantLinear::from_columns(dim, &[], &[]));
+        let (values, bias, lengths, errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (alive, unbounded) = (Bitmap::default(), Vec::new());
+        Self { dim, values, bias, largest_bias: 0.0, alive, lengths, errors, unbounded, quant }
+    }
+
+    /// Rows `[N x dim]` with their biases.
+    ///
+    /// # Panics
+    /// When there is not one bias per row.
+    pub fn from_rows(dim: usize, precision: Precision, rows: &[f32], bias: &[f32]) -> Self {
+        assert_eq!(rows.len(), bias.len() * dim, "{} biases for rows of {dim}", bias.len());
+        let mut out = Self::new(dim, precision);
+        out.values.reserve_exact(rows.len());
+        rows.chunks_exact(dim).zip(bias).for_each(|(row, &bias)| _ = out.push(row, bias));
+        out
+    }
+
+    /// Appends a row and returns its number.
+    ///
+    /// # Panics
+    /// When the row has another width, or there are 2³² - 1 rows already.
+    pub fn push(&mut self, row: &[f32], bias: f32) -> u32 {
+        assert_eq!(row.len(), self.dim, "the width of a row");
+        let number = u32::try_from(self.len()).ok().filter(|&number| number < u32::MAX);
+        let number = number.expect("at most 2^32 - 1 rows");
+        let mut bound = Bound::of_column(row);
+        let is_bounded = bound.length < LONGEST && bound.error < LONGEST && bias.abs() < LONGEST;
+        if is_bounded {
+            self.largest_bias = self.largest_bias.max(bias.abs());
+        } else {
+            self.unbounded.push(number);
+            bound = Bound::default();
+        }
+        if let Some(quant) = &mut self.quant {
+            let zeros = vec![0.0; if is_bounded { 0 } else { self.dim }];
+            quant.push_column(if is_bounded { row } else { &zeros }, if is_bounded { bias } else { 0.0 });
+        }
+        self.lengths.push(bound.length);
+        self.errors.push(bound.error);
+        self.values.extend_from_slice(row);
+        self.bias.push(bias);
+        self.alive.push(true);
+        number
+    }
+
+    /// Deletes a row: it is not found any more, and its number stays taken. Returns whether it was there.
+    pub fn delete(&mut self, row: u32) -> bool {
+        self.alive.set(row, false)
+    }
+
+    /// Number of rows, deleted ones included: the number of the next one.
+    pub fn len(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// Whether no row was ever appended.
+    pub fn is_empty(&self) -> bool {
+        self.bias.is_empty()
+    }
+
+    /// Rows that are not deleted.
+    pub fn alive(&self) -> &Bitmap {
+        &self.alive
+    }
+
+    /// Width of a row.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// All rows, `[N x D]`, deleted ones included.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The bias of every row.
+    pub fn bias(&self) -> &[f32] {
+        &self.bias
+    }
+
+    /// A row.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn row(&self, row: u32) -> &[f32] {
+        &self.values[row as usize * self.dim..][..self.dim]
+    }
+
+    /// The score of a row, deleted or not.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn score(&self, query: &[f32], row: u32) -> f32 {
+        dot(query, self.row(row)) + self.bias[row as usize]
+    }
+
+    /// How far approximate scores of a query with this bound may be off: `(a, b)` for `a · length of the row + b`, beside the
+    /// rows' own errors.
+    fn slack(&self, bound: Bound) -> (f32, f32) {
+        // A lane of `dot` adds D/32 products, then 5 levels of pairs, then up to 31 products that are left.
+        let terms = (self.dim / 32 + 64) as f32;
+        // The integers' bound has 2^-20 of the bias; a product adds it anew with every 512 inputs, the exact score once.
+        let bias = ROUNDING * (32 + self.dim / 512) as f32 * self.largest_bias;
+        (bound.error + ROUNDING * terms * (bound.length + bound.error), bias + filter::TINY)
+    }
+}
+
+#[cfg(test)]
+mod tests;
