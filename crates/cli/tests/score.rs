@@ -123,8 +123,8 @@ fn a_bad_line_is_named_with_its_number() {
     let good = format!("{user}\t{item}\n");
     let out = fixture.path("scores.tsv");
     for (bad, expected) in [
-        (format!("{user} {item}\n"), "pairs.tsv:3: got 1 fields, expected 2".to_owned()),
-        (format!("\n{user}\n"), "pairs.tsv:4: got 1 fields".into()),
+        (format!("{user} {item}\n"), "pairs.tsv:3: got 1 field, expected 2".to_owned()),
+        (format!("\n{user}\n"), "pairs.tsv:4: got 1 field,".into()),
         (format!("nobody\t{item}\n"), "pairs.tsv: line 3 has the unknown user `nobody`".into()),
         (format!("{user}\tnothing\n"), "pairs.tsv: line 3 has the unknown item `nothing`".into()),
         (format!("{user}\t{item}\t0.5\n"), "pairs.tsv:3: got 3 fields, expected 2".into()),

@@ -156,6 +156,22 @@ fn few_cases_are_said_to_be_few_and_one_has_no_interval() {
     assert!(table.contains("warning: only 10 test cases of 10 users"), "{table}");
     let page = std::fs::read_to_string(folder.path().join("run/report/report.html")).unwrap();
     assert!(page.contains("only 10 test cases of 10 users"));
+    assert!(page.contains("95 % intervals") && page.contains("gain over "));
+    let found = json(&succeed_in(folder.path(), &["evaluate", "run", "--json"]));
+    let (model, intervals) = (&found["rows"][0], found["intervals"].as_array().unwrap());
+    assert_eq!(
+        (&model["protocol"], &intervals[0]["protocol"], intervals.len()),
+        (&"strict".into(), &"strict".into(), 2)
+    );
+    for figure in ["recall@10", "ndcg@10"] {
+        let [low, value, high] = [&intervals[0][figure][0], &model[figure], &intervals[0][figure][1]]
+            .map(|value| value.as_f64().unwrap());
+        // Each of eight items is among the best ten.
+        assert!(
+            low <= value && value <= high && (low < high || figure == "recall@10"),
+            "{figure}: {low} {value} {high}"
+        );
+    }
     // One user comes last: the cuts in time leave that one alone to be tested.
     let mut text = String::from("user,item,timestamp\n");
     for (user, event) in (0..100).flat_map(|user| (0..8).map(move |event| (user, event))) {
@@ -168,11 +184,14 @@ fn few_cases_are_said_to_be_few_and_one_has_no_interval() {
     std::fs::write(folder.path().join("late.csv"), text).unwrap();
     succeed_in(folder.path(), &words("import --events late.csv --out late"));
     let table = succeed_in(folder.path(), &words(&format!("run --data late --out late-run {quick}")));
-    assert!(table.contains("warning: only 1 test cases of 101 users"), "{table}");
+    assert!(table.contains("warning: only 1 test case of 101 users"), "{table}");
     assert!(table.contains("--set data.split=leave-one-out has 101 cases"), "{table}");
     assert!(!table.contains("95 % interval"), "one user has no interval: {table}");
     let found = json(&succeed_in(folder.path(), &["evaluate", "late-run", "--json"]));
     assert!(found["differences"][0]["ndcg@10"].is_null(), "{}", found["differences"][0]);
+    assert!(found.get("intervals").is_none(), "{}", found["intervals"]);
+    let page = std::fs::read_to_string(folder.path().join("late-run/report/report.html")).unwrap();
+    assert!(page.contains("only 1 test case of 101 users") && !page.contains("95 %"));
 }
 
 #[test]

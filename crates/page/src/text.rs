@@ -30,6 +30,15 @@ pub fn metric(value: f64) -> String {
     fixed(value, 4).replacen("0.", ".", 1)
 }
 
+/// A difference with its sign and without the leading zero: `+.0123`.
+pub fn signed(value: f64, decimals: usize) -> String {
+    if !value.is_finite() {
+        return UNKNOWN.into();
+    }
+    let digits = fixed(value.abs(), decimals).replacen("0.", ".", 1);
+    if value < 0.0 { format!("−{digits}") } else { format!("+{digits}") }
+}
+
 /// A number with a fixed number of decimals.
 pub fn fixed(value: f64, decimals: usize) -> String {
     if value.is_finite() { format!("{value:.decimals$}") } else { UNKNOWN.into() }
@@ -72,6 +81,7 @@ mod tests {
     fn numbers_read_well() {
         assert_eq!((metric(0.06471), metric(1.0)), (".0647".into(), "1.0000".into()));
         assert_eq!(metric(f64::NAN), "–");
+        assert_eq!([0.01234, -0.5, f64::NAN].map(|value| signed(value, 4)), ["+.0123", "−.5000", "–"]);
         assert_eq!(
             ["5", "999", "1,000", "22,363"],
             [5, 999, 1_000, 22_363].map(count).each_ref().map(String::as_str)

@@ -35,7 +35,7 @@ use semrank_page::{
     Bars, Labelled, Lines, Series, WIDE, bars, card_list, count, escape, lines, metric, notes, page, pairs,
     seconds, section, signed_percent,
 };
-use semrank_pipeline::overview::{Epoch, Report, ResultRow, TokensLink};
+use semrank_pipeline::overview::{Epoch, MODEL, Report, ResultRow, TokensLink};
 
 /// The protocol that headlines and charts show.
 const PROTOCOL: &str = "strict";
@@ -65,7 +65,7 @@ fn tokens_link(link: &TokensLink) -> String {
 /// The figures that everybody asks for first.
 fn cards(report: &Report) -> String {
     let mut cards = Vec::new();
-    if let Some(model) = report.row("model", PROTOCOL) {
+    if let Some(model) = report.row(MODEL, PROTOCOL) {
         cards.push(("NDCG@10", metric(model.metrics.ndcg_10), versus(report, |m| m.ndcg_10)));
         cards.push(("Recall@10", metric(model.metrics.recall_10), versus(report, |m| m.recall_10)));
         cards.push(("Users tested", count(model.metrics.users), "one target each, all items ranked".into()));
@@ -83,9 +83,8 @@ fn cards(report: &Report) -> String {
 
 /// The model against the best baseline in one metric.
 fn versus(report: &Report, of: fn(&RankSummary) -> f64) -> String {
-    let Some(model) = report.row("model", PROTOCOL) else { return String::new() };
-    let baselines = report.rows.iter().filter(|row| row.protocol == PROTOCOL && row.is_baseline());
-    match baselines.max_by(|a, b| of(&a.metrics).total_cmp(&of(&b.metrics))) {
+    let Some(model) = report.row(MODEL, PROTOCOL) else { return String::new() };
+    match report.best_baseline(PROTOCOL, of) {
         Some(best) => {
             format!(
                 "{} on {}, the best baseline",
@@ -114,7 +113,7 @@ fn results(report: &Report) -> String {
         groups: RankSummary::METRICS.iter().map(|(name, _)| (*name).to_owned()).collect(),
         series: series.collect(),
     });
-    chart + &tables::results(&report.rows)
+    chart + &tables::results(report)
 }
 
 fn segments(report: &Report) -> String {

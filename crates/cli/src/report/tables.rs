@@ -1,13 +1,25 @@
 //! The page's tables: rows of numbers in, HTML with captions and header cells out.
 
-use semrank_measure::RankSummary;
-use semrank_page::{Row, UNKNOWN, count, escape, fixed, heads, metric, pairs, seconds, table};
-use semrank_pipeline::overview::{DatasetFacts, Epoch, ResultRow};
+use super::PROTOCOL;
+use semrank_measure::{NamedMetric, RankSummary};
+use semrank_page::{Row, UNKNOWN, count, escape, fixed, heads, metric, pairs, seconds, signed, table};
+use semrank_pipeline::overview::{DatasetFacts, Epoch, MODEL, Report, ResultRow};
 
-/// A value, bold where it is the best of its kind.
-fn value(metrics: &RankSummary, of: fn(&RankSummary) -> f64, best: f64) -> String {
-    let text = metric(of(metrics));
-    if of(metrics) >= best && best > 0.0 { format!("<b>{text}</b>") } else { text }
+/// A value with its interval, bold where it is the best of its kind.
+fn value(row: &ResultRow, (name, of): NamedMetric, best: f64) -> String {
+    let text = metric(of(&row.metrics));
+    let is_best = of(&row.metrics) >= best && best > 0.0 && !row.is_upper_bound();
+    let text = if is_best { format!("<b>{text}</b>") } else { text };
+    match row.interval(name) {
+        Some(ends) => text + &range(ends, metric),
+        None => text,
+    }
+}
+
+/// An interval below its value.
+fn range(ends: [f64; 2], show: impl Fn(f64) -> String) -> String {
+    let [low, high] = ends.map(show);
+    format!("<br><small>{low} to {high}</small>")
 }
 
 /// The best of the rows that are not an upper bound.
@@ -16,38 +28,52 @@ fn best<'a>(summaries: impl Iterator<Item = &'a RankSummary>, of: fn(&RankSummar
 }
 
 /// Model and baselines, one table a protocol.
-pub(super) fn results(rows: &[ResultRow]) -> String {
-    let mut protocols: Vec<&str> = rows.iter().map(|row| row.protocol.as_str()).collect();
-    protocols.sort_by_key(|protocol| *protocol != "strict");
+pub(super) fn results(report: &Report) -> String {
+    let mut protocols: Vec<&str> = report.rows.iter().map(|row| row.protocol.as_str()).collect();
+    protocols.sort_by_key(|protocol| *protocol != PROTOCOL);
     protocols.dedup();
-    protocols.into_iter().map(|protocol| protocol_table(rows, protocol)).collect()
+    protocols.into_iter().map(|protocol| protocol_table(report, protocol)).collect()
 }
 
-fn protocol_table(rows: &[ResultRow], protocol: &str) -> String {
-    let rows: Vec<&ResultRow> = rows.iter().filter(|row| row.protocol == protocol).collect();
-    let ranked = || rows.iter().filter(|row| row.name != "oracle").map(|row| &row.metrics);
+fn protocol_table(report: &Report, protocol: &str) -> String {
+    let rows: Vec<&ResultRow> = report.rows.iter().filter(|row| row.protocol == protocol).collect();
+    let ranked = || rows.iter().filter(|row| !row.is_upper_bound()).map(|row| &row.metrics);
     let bests: Vec<f64> = RankSummary::METRICS.iter().map(|&(_, of)| best(ranked(), of)).collect();
-    let lines: Vec<Row> = rows
-        .iter()
-        .map(|row| {
-            let name = match row.name.as_str() {
-                "oracle" => "oracle <small>(upper bound)</small>".to_owned(),
-                name => escape(name),
-            };
-            let values = RankSummary::METRICS.iter().zip(&bests).map(|(&(_, of), &best)| {
-                value(&row.metrics, of, if row.name == "oracle" { f64::INFINITY } else { best })
-            });
-            Row { cells: std::iter::once(name).chain(values).collect(), best: row.name == "model" }
-        })
-        .collect();
-    let caption = match protocol {
-        "strict" => "<b>strict</b>: all items are ranked, nothing is removed".to_owned(),
+    let line = |row: &&ResultRow| {
+        let bound = if row.is_upper_bound() { " <small>(upper bound)</small>" } else { "" };
+        let values = RankSummary::METRICS.iter().zip(&bests).map(|(&metric, &best)| value(row, metric, best));
+        let name = escape(&row.name) + bound;
+        Row { cells: std::iter::once(name).chain(values).collect(), best: row.name == MODEL }
+    };
+    let mut lines: Vec<Row> = rows.iter().map(line).collect();
+    lines.extend(if protocol == PROTOCOL { difference(report) } else { None });
+    let mut caption = match protocol {
+        PROTOCOL => "<b>strict</b>: all items are ranked, nothing is removed".to_owned(),
         "filtered" => "<b>filtered</b>: items of the user's history are removed from the ranking".to_owned(),
         other => escape(other),
     };
+    if rows.iter().any(|row| row.intervals.is_some()) {
+        caption += ". Small: 95 % intervals, by a bootstrap over users.";
+    }
     let names: Vec<&str> =
         std::iter::once("ranker").chain(RankSummary::METRICS.iter().map(|(name, _)| *name)).collect();
     table("numbers", &caption, &heads(&names), &lines)
+}
+
+/// The model less the best baseline in NDCG@10, with the interval of that.
+fn difference(report: &Report) -> Option<Row> {
+    let (model, baseline) = (report.row(MODEL, PROTOCOL)?, report.best_baseline(PROTOCOL, |m| m.ndcg_10)?);
+    let (_, interval) = report.differences.iter().find(|(name, _)| *name == baseline.name)?;
+    let cell = |&(name, of): &NamedMetric| {
+        let signed = |value| signed(value, 4);
+        let text = signed(of(&model.metrics) - of(&baseline.metrics));
+        if name == "ndcg@10" { text + &range([interval.low, interval.high], signed) } else { text }
+    };
+    let name = format!("gain over {} <small>(best baseline)</small>", escape(&baseline.name));
+    Some(Row {
+        cells: std::iter::once(name).chain(RankSummary::METRICS.iter().map(cell)).collect(),
+        best: false,
+    })
 }
 
 /// NDCG@10 and Recall@10 of each ranker by the segment of the target.
@@ -68,10 +94,7 @@ pub(super) fn segments(rows: &[&ResultRow], names: &[&str]) -> String {
         .iter()
         .map(|row| {
             let values = names.iter().map(|name| cell(row, name));
-            Row {
-                cells: std::iter::once(escape(&row.name)).chain(values).collect(),
-                best: row.name == "model",
-            }
+            Row { cells: std::iter::once(escape(&row.name)).chain(values).collect(), best: row.name == MODEL }
         })
         .collect();
     let caption = "ndcg@10 <small>/ recall@10</small>. Head, torso and tail are the items with the first 50, next 30 \

@@ -1,6 +1,7 @@
 //! The page as a whole: complete, escaped, self-contained, whatever the numbers are.
 
 use super::*;
+use semrank_measure::ranking::{Interval, SummaryIntervals};
 use semrank_pipeline::{
     ids::{Branch, Bucket, Neighbourhoods, TokenReport},
     overview::{DatasetFacts, Epoch, Past, Recommended, Report, ResultRow, SegmentFacts, UserExample},
@@ -20,6 +21,10 @@ fn summary(level: f64) -> RankSummary {
     }
 }
 
+fn interval(difference: f64) -> Interval {
+    Interval { difference, low: difference - 0.02, high: difference + 0.02 }
+}
+
 fn rows() -> Vec<ResultRow> {
     let level = |name: &str| match name {
         "model" => 0.31,
@@ -35,6 +40,8 @@ fn rows() -> Vec<ResultRow> {
         segments: [("head", 1.4), ("torso", 1.0), ("tail", 0.7), ("new", 0.2)]
             .map(|(segment, factor)| (segment.into(), summary(level(name) * factor)))
             .into(),
+        intervals: (name == MODEL)
+            .then_some(SummaryIntervals { recall_10: [0.2711, 0.3489], ndcg_10: [0.1622, 0.2098] }),
     };
     ["strict", "filtered"].iter().flat_map(|protocol| NAMES.map(|name| row(protocol, name))).collect()
 }
@@ -105,6 +112,7 @@ fn sample() -> Report {
         curve: (1..=14).map(epoch).collect(),
         best_epoch: Some(12),
         rows: rows(),
+        differences: vec![("popularity".into(), interval(0.156)), ("markov".into(), interval(0.06))],
         tokens: None,
         users: vec![example("user-0007", 2), example("user-0012", 0)],
         timings: vec![
@@ -165,6 +173,26 @@ fn the_page_holds_everything_and_loads_nothing() {
 }
 
 #[test]
+fn the_model_and_its_gain_have_intervals() {
+    let html = render(&sample());
+    for (text, times) in [
+        ("<br><small>.2711 to .3489</small>", 2),
+        ("<br><small>.1622 to .2098</small>", 2),
+        ("Small: 95 % intervals, by a bootstrap over users.", 2),
+        ("<th scope=\"row\">gain over markov <small>(best baseline)</small></th>", 1),
+        ("<td>+.0600<br><small>+.0400 to +.0800</small></td>", 1),
+    ] {
+        assert_eq!(html.matches(text).count(), times, "{text}");
+    }
+    let mut report = sample();
+    report.rows.iter_mut().for_each(|row| row.intervals = None);
+    report.differences.clear();
+    let html = render(&report);
+    assert!(!html.contains("95 %") && !html.contains("gain over"), "of a single user there is no interval");
+    assert_nested(&html);
+}
+
+#[test]
 fn every_text_is_escaped() {
     let evil = "<script>alert('x')</script>\"&";
     let mut report = sample();
@@ -199,6 +227,9 @@ fn every_text_is_escaped() {
 fn numbers_that_are_not_finite_are_shown_as_unknown() {
     let mut report = sample();
     report.rows[0].metrics.ndcg_10 = f64::NAN;
+    report.rows[0].intervals =
+        Some(SummaryIntervals { recall_10: [f64::NAN; 2], ndcg_10: [0.1, f64::INFINITY] });
+    report.differences[1].1.low = f64::NAN;
     report.rows[1].segments[0].1.ndcg_10 = f64::INFINITY;
     report.curve[3].train_loss = f64::NAN;
     report.curve[4].ndcg_10 = f64::NEG_INFINITY;

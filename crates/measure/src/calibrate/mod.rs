@@ -23,6 +23,7 @@ pub use isotonic::Isotonic;
 pub use logistic::Logistic;
 pub use platt::{MOST_SLOPE, Platt};
 
+use semrank_core::{counted, plural};
 use serde::{Deserialize, Serialize};
 
 /// Scores nearer to 0 or 1 than this are taken as this near before their logit: about 16 either way.
@@ -44,7 +45,8 @@ pub struct Sample<'a> {
 pub enum CalibrationError {
     /// All labels are alike, so no probability but 0 or 1 would fit.
     #[error(
-        "{positives} of {rows} rows are positive: a calibration needs rows of both labels; fit it on a longer slice"
+        "{positives} of {} {} positive: a calibration needs rows of both labels; fit it on a longer slice",
+        counted(*rows, "row", "rows"), plural(*positives, "is", "are")
     )]
     OneClass {
         /// Rows of the slice.

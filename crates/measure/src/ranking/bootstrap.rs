@@ -1,6 +1,6 @@
-//! Two rankings of the same cases in, a confidence interval of their difference in NDCG@10 out.
+//! Rankings in, confidence intervals over their cases out: of a ranking's own figures, and of the difference of two in NDCG@10.
 //!
-//! The paired bootstrap: cases are drawn with replacement and both rankings are averaged over the same draw, so what the
+//! The bootstrap: cases are drawn with replacement, as often as there are cases, and averaged. For a difference it is paired: cases are drawn with replacement and both rankings are averaged over the same draw, so what the
 //! cases have in common cancels (Efron & Tibshirani 1993, percentile method; Sakai 2006 for retrieval metrics).
 //!
 //! ```
@@ -8,6 +8,8 @@
 //! let better = ndcg_difference(&[1; 50], &[3; 50], 0).unwrap();
 //! assert_eq!((better.difference, better.low, better.high), (0.5, 0.5, 0.5)); // 1 - 1 / log2(4), in every case
 //! ```
+//!
+//! A single case has no interval: every draw of it is that case.
 
 use crate::RankMetrics;
 use rayon::prelude::*;
@@ -29,31 +31,68 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// Mean NDCG@10 of ranks `a` less that of ranks `b`, case by case the same; none for a single case, every draw of which is that
-/// case.
+/// Lower and upper ends of the 95 % intervals of a ranking's main figures.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct SummaryIntervals {
+    /// Of the share of cases whose target ranks within 10.
+    #[serde(rename = "recall@10")]
+    pub recall_10: [f64; 2],
+    /// Of the normalised discounted cumulative gain at 10.
+    #[serde(rename = "ndcg@10")]
+    pub ndcg_10: [f64; 2],
+}
+
+/// Intervals of the mean figures of `ranks`, one a case; none for a single case.
+///
+/// ```
+/// let found = semrank_measure::ranking::summary_intervals(&[1; 50], 0).unwrap();
+/// assert_eq!((found.recall_10, found.ndcg_10), ([1.0, 1.0], [1.0, 1.0]));
+/// ```
+pub fn summary_intervals(ranks: &[u32], seed: u64) -> Option<SummaryIntervals> {
+    let figures = |&rank: &u32| {
+        let summary = RankMetrics::from_ranks([rank as usize]).summary();
+        [summary.recall_10, summary.ndcg_10]
+    };
+    let [recall_10, ndcg_10] = intervals(&ranks.iter().map(figures).collect::<Vec<_>>(), seed)?;
+    Some(SummaryIntervals { recall_10, ndcg_10 })
+}
+
+/// Mean NDCG@10 of ranks `a` less that of ranks `b`, case by case the same; none for a single case.
 ///
 /// # Panics
 /// When the numbers of ranks differ.
 pub fn ndcg_difference(a: &[u32], b: &[u32], seed: u64) -> Option<Interval> {
     assert_eq!(a.len(), b.len(), "both rankings are of the same cases");
     let gain = |rank: u32| RankMetrics::from_ranks([rank as usize]).summary().ndcg_10;
-    let gains: Vec<f64> = a.iter().zip(b).map(|(&a, &b)| gain(a) - gain(b)).collect();
-    if gains.len() < 2 {
+    let gains: Vec<[f64; 1]> = a.iter().zip(b).map(|(&a, &b)| [gain(a) - gain(b)]).collect();
+    let [[low, high]] = intervals(&gains, seed)?;
+    let difference = gains.iter().map(|[gain]| gain).sum::<f64>() / gains.len() as f64;
+    Some(Interval { difference, low, high })
+}
+
+/// Percentile intervals of the means of several figures of cases, all from the same draws.
+fn intervals<const N: usize>(cases: &[[f64; N]], seed: u64) -> Option<[[f64; 2]; N]> {
+    if cases.len() < 2 {
         return None;
     }
-    let mean = |sum: f64| sum / gains.len() as f64;
     let streams = Rng::new(seed, "paired bootstrap");
-    let mut means: Vec<f64> = (0..RESAMPLES as u64)
+    let draws: Vec<[f64; N]> = (0..RESAMPLES as u64)
         .into_par_iter()
         .map(|resample| {
-            let mut rng = streams.fork(resample);
-            mean((0..gains.len()).map(|_| gains[rng.below(gains.len())]).sum())
+            let (mut rng, mut sums) = (streams.fork(resample), [0.0; N]);
+            for _ in 0..cases.len() {
+                let case = &cases[rng.below(cases.len())];
+                sums.iter_mut().zip(case).for_each(|(sum, figure)| *sum += figure);
+            }
+            sums.map(|sum| sum / cases.len() as f64)
         })
         .collect();
-    means.sort_by(f64::total_cmp);
-    let at = |share: f64| means[(share * (RESAMPLES - 1) as f64).round() as usize];
-    let difference = mean(gains.iter().sum());
-    Some(Interval { difference, low: at(OUTSIDE / 2.0), high: at(1.0 - OUTSIDE / 2.0) })
+    Some(std::array::from_fn(|figure| {
+        let mut means: Vec<f64> = draws.iter().map(|means| means[figure]).collect();
+        means.sort_by(f64::total_cmp);
+        [OUTSIDE / 2.0, 1.0 - OUTSIDE / 2.0]
+            .map(|share| means[(share * (RESAMPLES - 1) as f64).round() as usize])
+    }))
 }
 
 #[cfg(test)]
@@ -83,5 +122,21 @@ mod tests {
     #[test]
     fn one_case_has_no_interval() {
         assert_eq!((ndcg_difference(&[], &[], 1), ndcg_difference(&[1], &[3], 1)), (None, None));
+        assert_eq!((summary_intervals(&[], 1), summary_intervals(&[1], 1)), (None, None));
+    }
+
+    #[test]
+    fn the_interval_of_a_share_has_the_width_of_the_normal_approximation() {
+        let n = 4000;
+        let ranks: Vec<u32> = (0..n).map(|case| if case % 4 == 0 { 1 } else { 11 }).collect();
+        let found = summary_intervals(&ranks, 7).unwrap();
+        assert_eq!(found.recall_10, found.ndcg_10, "a hit at rank 1 counts as one in both");
+        let half = 1.96 * (0.25f64 * 0.75 / n as f64).sqrt();
+        let [low, high] = found.recall_10;
+        assert!(
+            (low - (0.25 - half)).abs() < 0.2 * half && (high - (0.25 + half)).abs() < 0.2 * half,
+            "{found:?}"
+        );
+        assert_eq!(Some(found), summary_intervals(&ranks, 7), "the same seed, the same interval");
     }
 }

@@ -3,11 +3,14 @@
 use super::view::ModelView;
 use crate::data::{Data, Part};
 use crate::{Context, Error};
-use semrank_core::Segment;
+use semrank_core::{Segment, counted, plural};
 use semrank_data::SplitKind;
 use semrank_measure::{
     baselines::{Markov, Popularity, SimilarText},
-    ranking::{Interval, Protocol, RankOptions, ResultRow, Scorer, ndcg_difference, rank},
+    ranking::{
+        Interval, Protocol, RankOptions, ResultRow, Scorer, SummaryIntervals, ndcg_difference, rank,
+        summary_intervals,
+    },
 };
 use semrank_sequence::{Blend, ContentAlone, SeenPolicy, Servable, artefact::Trained};
 use serde::{Deserialize, Serialize};
@@ -42,6 +45,9 @@ pub struct Evaluation {
     pub seen_policy: SeenPolicy,
     /// All that was chosen on validation.
     pub blend: Blend,
+    /// How far the model's figures are from those of all users that there could be; nothing where there is a single one.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub intervals: Vec<ModelIntervals>,
     /// Strict NDCG@10 of the model less that of each baseline, with 95 % intervals.
     pub differences: Vec<Difference>,
     /// What the figures mean.
@@ -49,6 +55,16 @@ pub struct Evaluation {
     /// What a reader of the figures has to know before.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub warnings: Vec<String>,
+}
+
+/// 95 % intervals of the model's figures under one protocol.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelIntervals {
+    /// What happened to items of the history.
+    pub protocol: Protocol,
+    /// The intervals.
+    #[serde(flatten)]
+    pub of: SummaryIntervals,
 }
 
 /// The model against one baseline.
@@ -81,8 +97,9 @@ pub fn evaluate(
     context: &Context,
 ) -> Result<Evaluation, Error> {
     let ModelView { data, config, .. } = view;
+    let segments = data.segments();
     let mut table =
-        Table { data, part, context, segments: data.segments(), rows: Vec::new(), ranks: Vec::new() };
+        Table { data, part, context, segments, rows: Vec::new(), intervals: Vec::new(), ranks: Vec::new() };
     let (model, similar) = (servable.model(), servable.similar());
     let mask_seen = model.facts.masks_seen_in_training;
     table.add(servable)?;
@@ -108,6 +125,8 @@ struct Table<'a> {
     context: &'a Context<'a>,
     segments: Vec<Segment>,
     rows: Vec<ResultRow>,
+    /// Of the scorer that was added first.
+    intervals: Vec<ModelIntervals>,
     /// Strict ranks of every scorer, in the order in which they were added.
     ranks: Vec<(String, Vec<u32>)>,
 }
@@ -121,6 +140,10 @@ impl Table<'_> {
         for protocol in Protocol::ALL {
             let ranks = &ranking.of(protocol).ranks;
             self.rows.push(ResultRow::new(scorer.name(), protocol, ranks, cases, &self.segments));
+            if self.ranks.is_empty() {
+                let found = summary_intervals(ranks, BOOTSTRAP_SEED);
+                self.intervals.extend(found.map(|of| ModelIntervals { protocol, of }));
+            }
         }
         self.ranks.push((scorer.name().to_owned(), ranking.strict.ranks));
         Ok(())
@@ -150,6 +173,7 @@ impl Table<'_> {
             differences: self.ranks[1..].iter().map(difference).collect(),
             protocol: protocol(self.part),
             warnings: self.warnings(),
+            intervals: self.intervals,
             rows: self.rows,
         }
     }
@@ -163,14 +187,16 @@ impl Table<'_> {
             return Vec::new();
         }
         let mut out = vec![format!(
-            "only {cases} {} cases of {} users: small differences between models are mostly chance",
+            "only {cases} {} {} of {}: small differences between models are mostly chance",
             self.part.name(),
-            data.dataset.users.len()
+            plural(cases, "case", "cases"),
+            counted(data.dataset.users.len(), "user", "users")
         )];
         let others = data.cases_of(self.part, SplitKind::LeaveOneOut).unwrap_or(0);
         if data.split.kind == SplitKind::Time && others > 2 * cases {
             out.push(format!(
-                "the time split leaves most users out: --set data.split=leave-one-out has {others} cases"
+                "the time split leaves most users out: --set data.split=leave-one-out has {}",
+                counted(others, "case", "cases")
             ));
         }
         out

@@ -19,7 +19,7 @@ mod report;
 mod view;
 
 pub use asked::Asked;
-pub use evaluation::{Difference, Evaluation, evaluate};
+pub use evaluation::{Difference, Evaluation, ModelIntervals, evaluate};
 pub use interests::{Interest, interests};
 pub use model::NextItem;
 pub use recommend::{Recommendation, Recommender, Source, kind};

@@ -1,7 +1,13 @@
 //! The page's content as plain data; it can be stored as JSON beside the page.
 
 use semrank_measure::RankSummary;
+use semrank_measure::ranking::{Interval, SummaryIntervals};
 use serde::{Deserialize, Serialize};
+
+/// The row that is compared with the others.
+pub const MODEL: &str = "model";
+/// The row that is an upper bound and no baseline.
+const ORACLE: &str = "oracle";
 
 /// Everything that a page shows; an empty list leaves its section out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +30,8 @@ pub struct Report {
     /// Model and baselines under each protocol. The row called `model` is compared with the others; a row
     /// called `oracle` is an upper bound and no baseline.
     pub rows: Vec<ResultRow>,
+    /// NDCG@10 of the model less that of baselines, by their names, with 95 % intervals, strict.
+    pub differences: Vec<(String, Interval)>,
     /// The page on semantic ids, where items have some.
     pub tokens: Option<TokensLink>,
     /// A few users.
@@ -99,6 +107,8 @@ pub struct ResultRow {
     pub metrics: RankSummary,
     /// The same by the segment of the target.
     pub segments: Vec<(String, RankSummary)>,
+    /// 95 % intervals over users; none where there is a single one.
+    pub intervals: Option<SummaryIntervals>,
 }
 
 /// A user's history beside the recommendations made from it.
@@ -151,12 +161,32 @@ impl Report {
     pub fn row(&self, name: &str, protocol: &str) -> Option<&ResultRow> {
         self.rows.iter().find(|row| row.name == name && row.protocol == protocol)
     }
+
+    /// The baseline that is best in a metric, under a protocol.
+    pub fn best_baseline(&self, protocol: &str, of: fn(&RankSummary) -> f64) -> Option<&ResultRow> {
+        let baselines = self.rows.iter().filter(|row| row.protocol == protocol && row.is_baseline());
+        baselines.max_by(|a, b| of(&a.metrics).total_cmp(&of(&b.metrics)))
+    }
 }
 
 impl ResultRow {
     /// Whether the model should beat this row.
     pub fn is_baseline(&self) -> bool {
-        self.name != "model" && self.name != "oracle"
+        self.name != MODEL && !self.is_upper_bound()
+    }
+
+    /// Whether nothing can be better than this row.
+    pub fn is_upper_bound(&self) -> bool {
+        self.name == ORACLE
+    }
+
+    /// The 95 % interval of a metric, by its name.
+    pub fn interval(&self, metric: &str) -> Option<[f64; 2]> {
+        match (self.intervals, metric) {
+            (Some(found), "recall@10") => Some(found.recall_10),
+            (Some(found), "ndcg@10") => Some(found.ndcg_10),
+            _ => None,
+        }
     }
 
     /// The metrics of a segment.

@@ -13,7 +13,7 @@ mod response;
 mod words;
 
 pub use content::{
-    DatasetFacts, Epoch, Past, Recommended, Report, ResultRow, SegmentFacts, TokensLink, UserExample,
+    DatasetFacts, Epoch, MODEL, Past, Recommended, Report, ResultRow, SegmentFacts, TokensLink, UserExample,
 };
 pub use next_item::of_next_item;
 pub use ranking::{Example, Facts, PointwiseReport};

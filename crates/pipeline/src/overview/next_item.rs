@@ -1,7 +1,9 @@
 //! What a next-item run shows: training curve, model beside baselines, segments, and a few users with what they are
 //! recommended.
 
-use super::content::{DatasetFacts, Epoch, Past, Recommended, Report, ResultRow, SegmentFacts, UserExample};
+use super::content::{
+    DatasetFacts, Epoch, MODEL, Past, Recommended, Report, ResultRow, SegmentFacts, UserExample,
+};
 use super::words::{policy, shown_settings, when};
 use crate::next_item::{Evaluation, Extra, ModelView, Recommendation, Recommender, kind};
 use crate::{Data, Done, Error, Run};
@@ -21,13 +23,15 @@ const SHOWN_ITEMS: usize = 8;
 pub fn of_next_item(run: &Run, evaluation: &Evaluation, extra: &[Extra]) -> Result<Report, Error> {
     let (view, stages) = (run.model()?, run.stages());
     let facts = &view.model.facts;
-    let mut rows: Vec<ResultRow> = evaluation.rows.iter().map(row).collect();
+    let mut rows: Vec<ResultRow> = evaluation.rows.iter().map(|of| row(evaluation, of)).collect();
     rows.extend(extra.iter().map(|extra| ResultRow {
         name: extra.name.clone(),
         protocol: "strict".into(),
         metrics: extra.metrics,
         segments: Vec::new(),
+        intervals: None,
     }));
+    let differences = evaluation.differences.iter();
     let mut notes = evaluation.warnings.clone();
     notes.push(policy(&facts.blend));
     notes.extend(evaluation.protocol.iter().cloned());
@@ -43,6 +47,7 @@ pub fn of_next_item(run: &Run, evaluation: &Evaluation, extra: &[Extra]) -> Resu
         curve: facts.curve.iter().enumerate().map(|(at, epoch)| curve(&stages, at, epoch)).collect(),
         best_epoch: (facts.best_epoch > 0).then_some(facts.best_epoch as usize),
         rows,
+        differences: differences.filter_map(|of| Some((of.baseline.clone(), of.ndcg_10?))).collect(),
         tokens: None,
         users: examples(view)?,
         timings: timings(&stages),
@@ -50,7 +55,8 @@ pub fn of_next_item(run: &Run, evaluation: &Evaluation, extra: &[Extra]) -> Resu
     })
 }
 
-fn row(row: &metrics::ResultRow) -> ResultRow {
+fn row(evaluation: &Evaluation, row: &metrics::ResultRow) -> ResultRow {
+    let of_model = evaluation.intervals.iter().find(|of| row.name == MODEL && of.protocol == row.protocol);
     let segment = |segment: &Segment| (segment.name().to_owned(), *row.segments.of(*segment));
     ResultRow {
         name: row.name.clone(),
@@ -60,6 +66,7 @@ fn row(row: &metrics::ResultRow) -> ResultRow {
         },
         metrics: row.all,
         segments: Segment::ALL.iter().map(segment).collect(),
+        intervals: of_model.map(|found| found.of),
     }
 }
 
