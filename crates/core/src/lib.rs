@@ -14,6 +14,7 @@
 //! ```
 
 mod catalog;
+mod counted;
 mod dictionary;
 mod events;
 mod ids;
@@ -26,6 +27,7 @@ pub mod span;
 mod top_k;
 
 pub use catalog::{Catalog, Kind, TextColumn};
+pub use counted::{counted, plural};
 pub use dictionary::Dictionary;
 pub use events::{Event, EventDetails, EventLog, EventLogBuilder, History};
 pub use ids::{ActionId, ItemId, UserId};

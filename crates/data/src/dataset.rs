@@ -6,9 +6,9 @@
 //! absent.
 
 use crate::columns::{Batch, Table};
-use crate::limits::{POSITIONS, POSITIONS_EXPECTED};
+use crate::limits::{self, POSITIONS, POSITIONS_EXPECTED};
 use crate::{Error, Meta};
-use arrow_array::{Array, Int64Array, StringArray};
+use arrow_array::{Array, Int64Array, StringViewArray};
 use semrank_core::{
     ActionId, Catalog, Dictionary, Event, EventDetails, EventLog, EventLogBuilder, ItemId, Kind, TextColumn,
     UserId,
@@ -137,8 +137,8 @@ fn read_items(path: &Path, meta: &Meta, time_ms: i64) -> Result<Items, Error> {
     columns.extend(meta.text.iter().map(String::as_str));
     columns.iter().try_for_each(|column| table.require(column))?;
     columns.extend(["kind", VALID_FROM, "active_from", "active_to"].iter().filter(|name| table.has(name)));
+    let mut items = Items::new(meta, time_ms, limits::most_text_bytes(table.bytes()));
     let mut batches = table.read(&columns)?;
-    let mut items = Items::new(meta, time_ms);
     while let Some(batch) = batches.next_batch()? {
         items.push(&batch)?;
     }
@@ -159,13 +159,17 @@ struct Items {
     // The `valid_from` of the row that counts so far.
     valid_from: Vec<i64>,
     time_ms: i64,
+    /// Bytes of all texts, and the most there may be.
+    text_bytes: u64,
+    most_text_bytes: u64,
 }
 
 impl Items {
-    fn new(meta: &Meta, time_ms: i64) -> Items {
+    fn new(meta: &Meta, time_ms: i64, most_text_bytes: u64) -> Items {
         let texts =
             meta.text.iter().map(|name| TextColumn { name: name.clone(), values: Vec::new() }).collect();
-        Items { catalog: Catalog { texts, ..Catalog::default() }, valid_from: Vec::new(), time_ms }
+        let catalog = Catalog { texts, ..Catalog::default() };
+        Items { catalog, valid_from: Vec::new(), time_ms, text_bytes: 0, most_text_bytes }
     }
 
     fn push(&mut self, batch: &Batch) -> Result<(), Error> {
@@ -198,7 +202,14 @@ impl Items {
             self.catalog.active_from[item] = integer(&active_from, row).unwrap_or(i64::MIN);
             self.catalog.active_to[item] = integer(&active_to, row).unwrap_or(i64::MAX);
             for (column, values) in self.catalog.texts.iter_mut().zip(&texts) {
-                string(values, row).clone_into(&mut column.values[item]);
+                let (text, slot) = (string(values, row), &mut column.values[item]);
+                self.text_bytes = self.text_bytes - slot.len() as u64 + text.len() as u64;
+                if self.text_bytes > self.most_text_bytes {
+                    let got = format!("texts of more than {} bytes up to here", self.most_text_bytes);
+                    let expected = "texts that are not many times their file";
+                    return Err(batch.error(row, &column.name, &got, expected));
+                }
+                text.clone_into(slot);
             }
         }
         Ok(())
@@ -310,18 +321,18 @@ fn sorted(mut rows: Vec<(i64, UserId, Event, EventDetails)>, users: usize, timed
     log.finish(users, timed)
 }
 
-fn string(column: &Option<StringArray>, row: usize) -> &str {
+fn string(column: &Option<StringViewArray>, row: usize) -> &str {
     column.as_ref().filter(|values| values.is_valid(row)).map_or("", |values| values.value(row))
 }
 
-fn required(column: &Option<StringArray>, row: usize) -> Option<&str> {
+fn required(column: &Option<StringViewArray>, row: usize) -> Option<&str> {
     Some(string(column, row)).filter(|value| !value.is_empty())
 }
 
 fn name<'a>(
     batch: &Batch,
     column: &str,
-    values: &'a Option<StringArray>,
+    values: &'a Option<StringViewArray>,
     row: usize,
 ) -> Result<&'a str, Error> {
     required(values, row).ok_or_else(|| batch.error(row, column, "an empty value", "a name"))

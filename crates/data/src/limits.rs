@@ -23,7 +23,7 @@ pub(crate) const POSITIONS_EXPECTED: &str = "a position from -2^53 to 2^53";
 /// Longest window of `dataset.toml`, in days, so that windows can be added to moments.
 pub(crate) const MOST_WINDOW_DAYS: f64 = 36_500.0;
 
-/// Longest line of a text file, and longest row of a CSV file, which may go over several lines.
+/// Longest line of a text file, and longest row of a CSV file, which may go over several lines, or of a Parquet file.
 pub(crate) const MOST_LINE_BYTES: usize = 16 << 20;
 /// Most columns of a text file, and most keys of a JSON object.
 pub(crate) const MOST_COLUMNS: usize = 10_000;
@@ -35,6 +35,28 @@ const MOST_DESCRIPTION_BYTES: u64 = 1 << 20;
 const MOST_UNPACKED_TIMES: u64 = 100;
 /// What a gzipped Parquet file of any size may be unpacked to.
 const SMALL_UNPACKED_BYTES: u64 = 256 << 20;
+
+/// Most bytes that pages of a Parquet file of any size may unfold to while two batches in succession are decoded: what they are
+/// compressed from, and what their encodings stand for.
+const MOST_DECODED_BYTES: u64 = 128 << 20;
+/// The same of a larger file, in times its size. Files with pages of hundreds of MiB (fastparquet, DuckDB) have few times their size.
+const MOST_DECODED_TIMES: u64 = 5;
+/// What the rows of one batch of a Parquet file take on average.
+pub(crate) const BATCH_BYTES: u64 = 2 << 20;
+/// Most bytes of the texts of a catalogue, which are in memory; or so many times its file, as a text that many items share takes
+/// little in a file.
+const MOST_TEXT_BYTES: u64 = 128 << 20;
+const MOST_TEXT_TIMES: u64 = 1000;
+
+/// Most bytes that pages of a Parquet file of `file` bytes may unfold to while two batches are decoded.
+pub(crate) fn most_decoded_bytes(file: u64) -> u64 {
+    file.saturating_mul(MOST_DECODED_TIMES).max(MOST_DECODED_BYTES)
+}
+
+/// Most bytes of the texts of a catalogue whose file has `file` bytes.
+pub(crate) fn most_text_bytes(file: u64) -> u64 {
+    file.saturating_mul(MOST_TEXT_TIMES).max(MOST_TEXT_BYTES)
+}
 
 /// Most bytes that a gzipped Parquet file of `packed` bytes is unpacked to.
 pub(crate) fn most_unpacked_bytes(packed: u64) -> u64 {

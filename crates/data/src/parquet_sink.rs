@@ -15,7 +15,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const BATCH_ROWS: usize = 16_384;
+/// Bytes of texts in a batch; fewer rows than [`BATCH_ROWS`] are written then.
+const BATCH_BYTES: usize = 32 << 20;
 const ROW_GROUP_ROWS: usize = 262_144;
+/// The same of a row group, as it is written.
+const ROW_GROUP_BYTES: usize = 64 << 20;
 /// Texts that few rows have in common.
 const UNREPEATED: [&str; 3] = ["event_id", "parent_event_id", "request_id"];
 
@@ -56,6 +60,7 @@ pub struct ParquetSink<W: Write + Send = File> {
     schema: SchemaRef,
     columns: Vec<Builder>,
     buffered: usize,
+    buffered_bytes: usize,
     writer: ArrowWriter<W>,
 }
 
@@ -86,7 +91,7 @@ impl<W: Write + Send> ParquetSink<W> {
         let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties))
             .map_err(Error::parquet("write", path))?;
         let columns = columns.iter().map(|column| Builder::new(column.kind)).collect();
-        Ok(ParquetSink { path: path.to_owned(), schema, columns, buffered: 0, writer })
+        Ok(ParquetSink { path: path.to_owned(), schema, columns, buffered: 0, buffered_bytes: 0, writer })
     }
 
     /// Adds a row: one value a column.
@@ -95,6 +100,9 @@ impl<W: Write + Send> ParquetSink<W> {
     /// A value of another type than its column; the system's.
     pub fn push<'a>(&mut self, values: impl Iterator<Item = Value<'a>>) -> Result<(), Error> {
         for (column, value) in self.columns.iter_mut().zip(values) {
+            if let Value::Text(text) = value {
+                self.buffered_bytes += text.len();
+            }
             column.push(value).map_err(|()| {
                 Error::Options(format!(
                     "{}: {value:?} is of another type than its column",
@@ -103,7 +111,12 @@ impl<W: Write + Send> ParquetSink<W> {
             })?;
         }
         self.buffered += 1;
-        if self.buffered < BATCH_ROWS { Ok(()) } else { self.flush() }
+        if self.buffered < BATCH_ROWS && self.buffered_bytes < BATCH_BYTES { Ok(()) } else { self.flush() }
+    }
+
+    /// Bytes written so far, and those of the row group in the making.
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
     }
 
     /// Writes what is buffered and the footer.
@@ -117,11 +130,15 @@ impl<W: Write + Send> ParquetSink<W> {
     }
 
     fn flush(&mut self) -> Result<(), Error> {
-        self.buffered = 0;
+        (self.buffered, self.buffered_bytes) = (0, 0);
         let arrays = self.columns.iter_mut().map(Builder::finish).collect();
         let batch = RecordBatch::try_new(self.schema.clone(), arrays)
             .map_err(|error| Error::Options(format!("{}: {error}", self.path.display())))?;
-        self.writer.write(&batch).map_err(Error::parquet("write", &self.path))
+        self.writer.write(&batch).map_err(Error::parquet("write", &self.path))?;
+        if self.writer.in_progress_size() >= ROW_GROUP_BYTES {
+            self.writer.flush().map_err(Error::parquet("write", &self.path))?;
+        }
+        Ok(())
     }
 }
 

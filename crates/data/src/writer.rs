@@ -23,12 +23,12 @@
 
 use crate::columns::Table;
 use crate::dataset::{EVENTS, ITEMS};
-use crate::limits::{POSITIONS, POSITIONS_EXPECTED, TIMES_EXPECTED, TIMES_MS};
+use crate::limits::{self, POSITIONS, POSITIONS_EXPECTED, TIMES_EXPECTED, TIMES_MS};
 use crate::parquet_sink::{ColumnType, ParquetSink, Value};
 use crate::row::{EventRow, ExtraColumn, ItemRow, When, WriterOptions};
 use crate::{Error, ImportReport, Meta, Part, examples, hash, hash_dataset, meta};
 use arrow_array::Array;
-use semrank_core::{Dictionary, Kind};
+use semrank_core::{Dictionary, Kind, counted};
 use semrank_store::StagedDir;
 use std::collections::BTreeMap;
 use std::fs;
@@ -52,6 +52,7 @@ pub struct DatasetWriter {
     actions: BTreeMap<String, u64>,
     examples: BTreeMap<String, u64>,
     filled: Vec<u64>,
+    text_bytes: u64,
     item_rows: u64,
     event_rows: u64,
     time_range: Option<[i64; 2]>,
@@ -80,6 +81,7 @@ impl DatasetWriter {
             actions: BTreeMap::new(),
             examples: BTreeMap::new(),
             filled: vec![0; options.meta.text.len()],
+            text_bytes: 0,
             item_rows: 0,
             event_rows: 0,
             time_range: None,
@@ -107,6 +109,10 @@ impl DatasetWriter {
         self.described_items = self.catalog.len();
         for (filled, text) in self.filled.iter_mut().zip(row.texts) {
             *filled += u64::from(!text.is_empty());
+            self.text_bytes += text.len() as u64;
+        }
+        if self.text_bytes > limits::most_text_bytes(0) {
+            check_texts(self.text_bytes, self.items.bytes())?;
         }
         Ok(())
     }
@@ -253,10 +259,12 @@ impl DatasetWriter {
     pub fn finish(mut self) -> Result<ImportReport, Error> {
         self.append_unknown_items()?;
         self.check_complete()?;
+        let items = self.stage.path().join(ITEMS);
         self.items.close()?;
         if let Some(from) = &self.copied_items {
-            fs::copy(from, self.stage.path().join(ITEMS)).map_err(Error::io("copy", from))?;
+            fs::copy(from, &items).map_err(Error::io("copy", from))?;
         }
+        check_texts(self.text_bytes, fs::metadata(&items).map_err(Error::io("read", &items))?.len())?;
         if let Some(events) = self.events.take() {
             events.close()?;
         }
@@ -294,7 +302,9 @@ impl DatasetWriter {
         self.check_stop()?;
         let (texts, extra) = (self.options.meta.text.len(), self.options.item_extra.len());
         if row.texts.len() != texts || row.extra.len() != extra {
-            return misuse(format!("item `{}`: expected {texts} texts and {extra} extra values", row.id));
+            let (texts, extra) =
+                (counted(texts, "text", "texts"), counted(extra, "extra value", "extra values"));
+            return misuse(format!("item `{}`: expected {texts} and {extra}", row.id));
         }
         if row.id.is_empty() || (row.valid_from.is_none() && self.catalog.get(row.id).is_some()) {
             return misuse(format!("item id `{}` is empty or occurs twice", row.id));
@@ -315,7 +325,8 @@ impl DatasetWriter {
     fn check_event(&self, row: &EventRow<'_>) -> Result<(), Error> {
         self.check_stop()?;
         if row.extra.len() != self.options.event_extra.len() {
-            return misuse(format!("an event needs {} extra values", self.options.event_extra.len()));
+            let extra = counted(self.options.event_extra.len(), "extra value", "extra values");
+            return misuse(format!("an event needs {extra}"));
         }
         if row.user.is_empty() || row.item.is_empty() || row.action.is_empty() {
             return misuse("an event needs a user, an item and an action".into());
@@ -382,6 +393,18 @@ impl DatasetWriter {
 
 fn misuse<T>(message: String) -> Result<T, Error> {
     Err(Error::Options(message))
+}
+
+/// Refuses texts that would not be read again.
+fn check_texts(bytes: u64, file: u64) -> Result<(), Error> {
+    let most = limits::most_text_bytes(file);
+    if bytes <= most {
+        return Ok(());
+    }
+    misuse(format!(
+        "the items' texts have more than {most} bytes and take {file} in the file: is it one long text in all rows? Leave that \
+         column out of the texts"
+    ))
 }
 
 fn check_free(out: &Path, overwrite: bool) -> Result<(), Error> {

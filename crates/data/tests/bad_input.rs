@@ -112,7 +112,7 @@ fn kinds() {
     let given = Options { mapping, ..options.clone() };
     check_options(&folder, given, &["i.csv:2: column `kind`: got `film`, expected `ad` or `organic`"]);
     let notes = import(&options).unwrap().notes.join(" ");
-    assert!(notes.contains("1 items have a `kind` other than"), "{notes}");
+    assert!(notes.contains("1 item has a `kind` other than"), "{notes}");
 }
 
 #[test]

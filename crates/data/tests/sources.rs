@@ -6,10 +6,8 @@ mod common;
 
 use arrow_array::{ArrayRef, Int64Array, StringArray};
 use common::{Folder, gzip, write_parquet};
-use semrank_data::{
-    Dataset, Error, Examples, ImportReport,
-    import::{Format, Mapping, Options, PairColumns, PartFiles, TextColumns, import},
-};
+use semrank_data::import::{Format, Mapping, Options, PairColumns, PartFiles, import};
+use semrank_data::{Dataset, Error, Examples, ImportReport};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -114,43 +112,6 @@ fn parquet(path: &Path, users: &[&str], items: &[&str], time: i64) {
 }
 
 #[test]
-fn folders_of_part_files_are_one_table() {
-    let folder = Folder::new();
-    folder.file("parts/_SUCCESS", "");
-    folder.file("parts/.part-0.crc", "x");
-    parquet(&folder.path("parts/part-0.parquet"), &["u 1"], &["a;7"], 1_700_000_000);
-    parquet(&folder.path("parts/part-1.parquet"), &["u2"], &["b"], 1_700_000_001);
-    is_log(&options(&folder, folder.path("parts")));
-    folder.file("csv/day=1/part-0.csv", "user,item,timestamp\nu 1,a;7,1700000000\n");
-    folder.file("csv/day=2/part-0.csv", "timestamp,user,more,item\n1700000001,u2,x,b\n");
-    folder.file("csv/day=2/part-1.csv", "");
-    is_log(&options(&folder, folder.path("csv")));
-    folder.file(
-        "json/a.json",
-        "{\"user\":\"u 1\",\"item\":\"a;7\",\"timestamp\":1700000000,\"action\":\"view\"}",
-    );
-    folder.file(
-        "json/b.ndjson.gz",
-        gzip(b"{\"user\":\"u2\",\"item\":\"b\",\"timestamp\":1700000001,\"action\":\"view\"}"),
-    );
-    is_log(&options(&folder, folder.path("json")));
-    folder.file("csv/day=3/part-0.csv", "user,item\nu2,b\n");
-    refused(
-        &options(&folder, folder.path("csv")),
-        &["day=3/part-0.csv", "the columns of the first part, with `timestamp`"],
-    );
-    folder.file("csv/day=3/part-0.csv", "user,item,timestamp\nu2,b,soon\n");
-    refused(&options(&folder, folder.path("csv")), &["day=3/part-0.csv:2: column `timestamp`: got `soon`"]);
-    std::fs::create_dir(folder.path("empty")).unwrap();
-    refused(&options(&folder, folder.path("empty")), &["empty is empty: expected part files"]);
-    let texts = TextColumns { path: folder.path("texts"), ..TextColumns::default() };
-    folder.file("texts/1.csv", "id;title\na;shoe\n");
-    folder.file("texts/2.csv", "id;title\nb;lamp\n");
-    let rows = texts.open().unwrap().next_rows(10).unwrap();
-    assert_eq!(rows.iter().map(|row| row.texts[0].as_str()).collect::<Vec<_>>(), ["shoe", "lamp"]);
-}
-
-#[test]
 fn lines_are_counted_as_editors_count_them() {
     let folder = Folder::new();
     let bad = "user,item,timestamp\nu1,a,1700000000\nu1,b,1700000001\nu1,c,bad\n";
@@ -179,7 +140,7 @@ fn lines_are_counted_as_editors_count_them() {
     }
     refused(
         &options(&folder, folder.file("e.csv", "user,item\r\nu,a\r\n\r\nu\r\n")),
-        &["e.csv:4: got 1 fields"],
+        &["e.csv:4: got 1 field, expected 2"],
     );
 }
 
@@ -343,7 +304,7 @@ fn pairs_are_read_from_any_table() {
     parquet(&folder.path("p.parquet"), &["u 1", "u2"], &["a", "b"], 1_700_000_000);
     assert_eq!(read(folder.path("p.parquet"), None), Ok((true, vec!["1: u 1 a".into(), "2: u2 b".into()])));
     let error = read(folder.file("p.tsv", "u\ta\n\nu a\n"), None).unwrap_err();
-    assert!(error.contains("p.tsv:3: got 1 fields, expected 2"), "{error}");
+    assert!(error.contains("p.tsv:3: got 1 field, expected 2"), "{error}");
 }
 
 #[test]

@@ -33,6 +33,8 @@ const MOST_MERGE_BYTES: usize = 10 * MIB;
 /// Rows of a batch for each MiB of a thread: a merge holds a batch of every spilled run, so little memory needs small ones. A GiB
 /// on two threads gives DataFusion's own 8,192.
 const BATCH_ROWS_PER_MIB: usize = 16;
+/// Rows of a batch where there is memory enough.
+pub(crate) const MOST_BATCH_ROWS: u64 = 8192;
 /// Longest time between two questions whether to stop.
 const STOP_AFTER: Duration = Duration::from_millis(200);
 
@@ -62,7 +64,9 @@ impl Engine<'_> {
         let memory = settings.memory_mb * MIB;
         let config = SessionConfig::new()
             .with_target_partitions(threads)
-            .with_batch_size((settings.memory_mb * BATCH_ROWS_PER_MIB / threads).clamp(512, 8192))
+            .with_batch_size(
+                (settings.memory_mb * BATCH_ROWS_PER_MIB / threads).clamp(512, MOST_BATCH_ROWS as usize),
+            )
             .with_sort_spill_reservation_bytes(MOST_MERGE_BYTES.min(memory / 32 / threads));
         let environment = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(SortPool::new(memory)))

@@ -2,6 +2,7 @@
 
 use arrow::temporal_conversions::timestamp_ms_to_datetime;
 use datafusion::error::DataFusionError;
+use semrank_core::counted;
 use semrank_core::settings::SettingError;
 use std::path::PathBuf;
 
@@ -59,8 +60,8 @@ pub enum Error {
     },
     /// A log in parts that lie years apart.
     #[error(
-        "{}: got {before} rows before {} and {after} from {} on, expected rows without a pause of more than a year",
-        path.display(), date(*until_ms), date(*from_ms)
+        "{}: got {} before {} and {after} from {} on, expected rows without a pause of more than a year",
+        path.display(), counted(*before, "row", "rows"), date(*until_ms), date(*from_ms)
     )]
     Apart {
         /// The log.
@@ -76,8 +77,9 @@ pub enum Error {
     },
     /// Days that leave a part without an example.
     #[error(
-        "no example is for the part `{part}`: got {valid_days} days for validation and {test_days} for the test, \
-         expected days with impressions in a log from {} to {}", date(*start_ms), date(*end_ms)
+        "no example is for the part `{part}`: got {} for validation and {test_days} for the test, \
+         expected days with impressions in a log from {} to {}",
+        counted(*valid_days, "day", "days"), date(*start_ms), date(*end_ms)
     )]
     EmptyPart {
         /// The part.

@@ -3,7 +3,7 @@
 //! A column that a log may lack is null then. Every further column of strings, integers or floats is context of the impressions
 //! and keeps its name in the examples.
 
-use crate::engine::Engine;
+use crate::engine::{Engine, MOST_BATCH_ROWS};
 use crate::sql::{CHECK, REPEATED_SEQ};
 use crate::{Error, PrepSettings};
 use arrow::array::{Array, Int64Array};
@@ -12,7 +12,9 @@ use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion::functions::core::expr_fn::nullif;
 use datafusion::logical_expr::{Expr, cast as as_type, ident, lit};
-use semrank_data::{ColumnType, Examples, ExtraColumn, LOG_COLUMNS, TIMES_MS, columns::Table};
+use semrank_core::counted;
+use semrank_data::columns::Table;
+use semrank_data::{ColumnType, Examples, ExtraColumn, LOG_COLUMNS, TIMES_MS};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -72,6 +74,7 @@ impl RawLog {
         if let Some(column) = context.iter().find(|column| Examples::has_of_its_own(&column.name)) {
             return Err(Error::ReservedColumn { path: path.to_owned(), column: column.name.clone() });
         }
+        table.check_pages(MOST_BATCH_ROWS)?;
         let in_order = is_rising(table)?;
         Ok(RawLog { path: path.to_owned(), types, context, in_order })
     }
@@ -126,7 +129,8 @@ impl RawLog {
         for (column, _) in REQUIRED {
             let empty = rows - number(found, column);
             if empty > 0 {
-                return Err(self.wrong(column, format!("{empty} empty values"), "a value in every row"));
+                let got = counted(empty, "empty value", "empty values");
+                return Err(self.wrong(column, got, "a value in every row"));
             }
         }
         let limits = [
@@ -149,7 +153,7 @@ impl RawLog {
         }
         let impossible = number(found, "propensity") - number(found, "possible");
         if impossible > 0 {
-            let got = format!("{impossible} values out of range");
+            let got = counted(impossible, "value out of range", "values out of range");
             return Err(self.wrong("propensity", got, "probabilities above 0, at most 1"));
         }
         for (column, different, most) in [("action", "actions", 256), ("surface", "surfaces", 255)] {

@@ -4,6 +4,7 @@ use crate::error::date;
 use crate::input::number;
 use crate::parts::Cuts;
 use crate::{Error, PrepSettings};
+use semrank_core::{counted, plural};
 use semrank_data::Part;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -117,11 +118,13 @@ pub struct ConversionCounts {
 type Row = BTreeMap<String, Option<i64>>;
 
 /// A warning where a tenth of the clicks or conversions, or more, name nothing.
-fn orphans(what: &str, orphaned: u64, total: u64, parent: &str) -> Option<String> {
+fn orphans([one, many]: [&str; 2], orphaned: u64, total: u64, parent: &str) -> Option<String> {
     (orphaned > 0 && orphaned * 10 >= total).then(|| {
         format!(
-            "{orphaned} of {total} {what} do not count: the column `parent_event_id` names {parent} that no row of their user and \
-             item has in the column `event_id`. Correct the ids, or attribute by user, item and time: --ignore-parents"
+            "{orphaned} of {} {} not count: the column `parent_event_id` names {parent} that no row of the same user and item has \
+             in the column `event_id`. Correct the ids, or attribute by user, item and time: --ignore-parents",
+            counted(total, one, many),
+            plural(orphaned, "does", "do")
         )
     })
 }
@@ -186,15 +189,14 @@ impl PrepReport {
         let stray = |strays: Option<Strays>, which: &str, limit_ms: i64| {
             let Strays { rows, seq, moment_ms } = strays?;
             Some(format!(
-                "{rows} events were left out: {which} ({}), as far as {}; one has seq {seq}. Their clocks are wrong, \
-                 or the log has holes",
+                "{} left out: {which} ({}), as far as {}; one has seq {seq}. Clocks are wrong, or the log has holes",
+                counted(rows, "event was", "events were"),
                 date(limit_ms),
                 date(moment_ms)
             ))
         };
-        let early = stray(self.before_log, "they happened days before the log starts", self.log_start_ms);
-        let late =
-            stray(self.after_log, "they happened or were received days after the log ends", self.log_end_ms);
+        let early = stray(self.before_log, "happened days before the log starts", self.log_start_ms);
+        let late = stray(self.after_log, "happened or received days after the log ends", self.log_end_ms);
         let pause = |pause: &Pause| {
             format!("the log has no usual day from {} to {}", date(pause.from_ms), date(pause.until_ms))
         };
@@ -202,9 +204,9 @@ impl PrepReport {
         let empty = Part::ALL.into_iter().filter(|&part| self.rows_of(part) == 0);
         let empty = empty.map(|part| format!("no example is for the part `{}`", part.name()));
         let orphans = [
-            orphans("clicks", self.clicks.orphaned, self.clicks.total, "an impression"),
+            orphans(["click", "clicks"], self.clicks.orphaned, self.clicks.total, "an impression"),
             orphans(
-                "conversions",
+                ["conversion", "conversions"],
                 self.conversions.orphaned,
                 self.conversions.total,
                 "a click or impression",

@@ -80,7 +80,7 @@ fn columns_are_checked() {
     let texts = |rows| -> ArrayRef { Arc::new(StringArray::from(vec!["noon"; rows])) };
     says(&message(replaced("timestamp", texts)), &["`timestamp`", "strings", "integers"]);
     let gap = integers(|row| (row != 7).then_some(START));
-    says(&message(replaced("timestamp", gap)), &["`timestamp`", "1 empty values"]);
+    says(&message(replaced("timestamp", gap)), &["`timestamp`", "1 empty value,"]);
     says(&message(replaced("timestamp", integers(|_| Some(i64::MAX)))), &["`timestamp`", "ms UTC"]);
     says(&message(replaced("seq", integers(|row| Some(row as i64 / 2)))), &["`seq`", "more than once"]);
     says(&message(replaced("slot", integers(|_| Some(0)))), &["`slot`", "has 0"]);
@@ -93,7 +93,7 @@ fn columns_are_checked() {
     says(&message(replaced("action", shown)), &["no event but impressions"]);
     for column in ["user_id", "item_id", "action"] {
         let gap = changed(column, |row, value| if row == 7 { Some(String::new()) } else { value });
-        says(&message(gap), &[&format!("`{column}`"), "1 empty values"]);
+        says(&message(gap), &[&format!("`{column}`"), "1 empty value,"]);
     }
     for column in ["split", "matured", "click_time", "history_end"] {
         let with = |mut columns: Columns| {
@@ -224,7 +224,7 @@ fn one_impression_in_the_year_2100_is_left_out_and_told() {
     assert!(clean.examples.len() == 3 && !told.contains("left out"), "{clean:#?}");
     assert_eq!(wrong.after_log.map(|strays| (strays.rows, strays.seq)), Some((1, 1_000_000)));
     let warnings = wrong.warnings().join("\n");
-    says(&warnings, &["1 events were left out", "seq 1000000", "2099-12"]);
+    says(&warnings, &["1 event was left out", "seq 1000000", "2099-12"]);
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! What ends a training of the ranking model, or the scoring of rows by it, early: numbers that are none any more.
 
+use semrank_core::counted;
+
 /// A loss or a score that is no finite number.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error(
-    "the {what} is {got} after {steps} steps with pointwise.rate={rate} and pointwise.table_rate={table_rate}: \
-     training has diverged"
+    "the {what} is {got} after {} with pointwise.rate={rate} and pointwise.table_rate={table_rate}: training has diverged",
+    counted(*steps, "step", "steps")
 )]
 pub struct Diverged {
     /// `click loss`, `click score` and so on.

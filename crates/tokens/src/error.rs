@@ -1,6 +1,7 @@
 //! Everything that can go wrong between a content vector and its published semantic id; each message says what was found,
 //! what was expected and what to do.
 
+use semrank_core::counted;
 use semrank_core::settings::SettingError;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +25,10 @@ pub enum Error {
         value: f32,
     },
     /// Fewer items than a level has codes.
-    #[error("{items} items cannot be given {codes} codes a level: expected at least as many items as codes")]
+    #[error(
+        "{} cannot be given {codes} codes a level: expected at least as many items as codes",
+        counted(*items, "item", "items")
+    )]
     FewItems {
         /// Items there are.
         items: usize,
@@ -107,7 +111,10 @@ pub enum Error {
         path: PathBuf,
     },
     /// More items than there are ids.
-    #[error("{items} items cannot have an id each: {levels} levels of {codes} codes make {ids} ids")]
+    #[error(
+        "{items} items cannot have an id each: {} of {codes} codes make {ids} ids",
+        counted(*levels, "level", "levels")
+    )]
     NoFreeId {
         /// Items, published ones included.
         items: usize,

@@ -13,6 +13,7 @@
 //! ```
 
 use crate::{Error, Kind, Product, ResidualKmeans, RqVae, SemanticIds, TokenSettings, VectorSource};
+use semrank_core::counted;
 
 /// Rows of a source that are read and encoded at once.
 const STREAMED: usize = 1 << 14;
@@ -144,6 +145,6 @@ pub(crate) fn check_ids(tokenizer: &dyn Tokenizer, ids: &SemanticIds) -> Result<
     if got == expected {
         return Ok(());
     }
-    let say = |(levels, codes)| format!("{levels} levels of {codes} codes");
+    let say = |(levels, codes)| format!("{} of {codes} codes", counted(levels, "level", "levels"));
     Err(Error::Ids { what: "ids to decode", got: say(got), expected: say(expected) })
 }

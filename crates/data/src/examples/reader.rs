@@ -3,7 +3,7 @@
 use super::{ContextColumn, ContextValues, Examples, OptionalColumn, Part, REQUIRED, is_standard};
 use crate::columns::{Batch, Table};
 use crate::{ColumnType, Dataset, Error, TIMES_MS};
-use arrow_array::{Array, Float64Array, Int64Array, StringArray};
+use arrow_array::{Array, Float64Array, Int64Array, StringViewArray};
 use semrank_core::{Dictionary, ItemId, UserId};
 use std::path::Path;
 
@@ -287,7 +287,7 @@ fn numbers(batch: &Batch, name: &str) -> Result<Float64Array, Error> {
 struct Texts<'a> {
     batch: &'a Batch,
     name: &'a str,
-    values: StringArray,
+    values: StringViewArray,
 }
 
 impl<'a> Texts<'a> {

@@ -158,7 +158,7 @@ impl ExamplesWriter {
         if row.context.len() != self.context {
             let got = row.context.len();
             return Err(Error::Options(format!(
-                "an example needs {} context values, got {got}",
+                "an example needs as many context values as there are columns, {}: got {got}",
                 self.context
             )));
         }

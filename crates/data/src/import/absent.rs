@@ -2,12 +2,13 @@
 //! kept; but a thousand strangers who are one user called `NA` spoil a model, therefore they are counted and told.
 
 use super::session::Session;
+use semrank_core::counted;
 use std::collections::BTreeMap;
 
 const WORDS: [&str; 11] =
     ["na", "n/a", "<na>", "#n/a", "null", "(null)", r"\n", "none", "nan", "nil", "undefined"];
 
-/// Such ids of one column.
+/// Such ids of one column; a column of lists has several entries a row.
 #[derive(Debug, Default)]
 pub(crate) struct Absent(BTreeMap<String, u64>);
 
@@ -27,10 +28,11 @@ impl Absent {
     /// Tells what was found in `column`.
     pub(crate) fn warn(&self, session: &mut Session, column: &str) {
         for (id, count) in &self.0 {
-            let rows = if *count == 1 { "1 row has" } else { &format!("{count} rows have") };
+            let of = format!("of column `{column}`");
+            let entries = counted(*count, &format!("entry {of} is"), &format!("entries {of} are"));
             session.warn(format!(
-                "{rows} `{id}` in column `{column}`: it counts as one id. If it means that there is none, leave such rows out, or \
-                 leave the value empty and allow them with --max-rejected"
+                "{entries} `{id}`: it counts as one id. If it means that there is none, leave it out, or leave the value empty and \
+                 allow such rows with --max-rejected"
             ));
         }
     }

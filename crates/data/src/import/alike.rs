@@ -2,7 +2,7 @@
 //! whoever imports them is told.
 
 use super::duplicates::hash;
-use semrank_core::{Dictionary, narrow};
+use semrank_core::{Dictionary, counted, narrow};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
@@ -89,10 +89,8 @@ pub(crate) fn warnings(ids: &Dictionary, what: &str) -> Vec<String> {
     }
     let message = |(kind, (count, two)): (&str, (u64, [u32; 2]))| {
         let [a, b] = two.map(|at| ids.name(at).escape_debug());
-        let pairs = if count == 1 { "1 pair" } else { &format!("{count} pairs") };
-        format!(
-            "{pairs} of {what} differ by {kind} only, such as `{a}` and `{b}`: if they are one, write them alike"
-        )
+        let pairs = counted(count, &format!("pair of {what} differs"), &format!("pairs of {what} differ"));
+        format!("{pairs} by {kind} only, such as `{a}` and `{b}`: if they are one, write them alike")
     };
     found.into_iter().map(message).collect()
 }
@@ -130,7 +128,7 @@ mod tests {
     fn ids_that_may_be_one_are_told() {
         check(
             &["12", "13", "12.0"],
-            &["1 pair of items differ by `.0` at the end only, such as `12` and `12.0`"],
+            &["1 pair of items differs by `.0` at the end only, such as `12` and `12.0`"],
         );
         check(&["SKU1", "sku1", "Sku1"], &["2 pairs of items differ by letter case"]);
         check(&["07", "7"], &["leading zeros"]);

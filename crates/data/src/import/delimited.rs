@@ -3,12 +3,13 @@
 //! The delimiter is the one that is given, or else the one that divides the first lines into equally many fields: a comma, a
 //! tab, a semicolon or a bar.
 
-use super::rows::{Column, Row, Rows};
+use super::rows::{Column, Heading, Row, Rows};
 use super::source::{self, Place, Ration, Rationed, Source, label};
 use crate::Error;
 use crate::limits::{MOST_COLUMNS, MOST_LINE_BYTES};
+use semrank_core::counted;
 use std::io::BufRead;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Delimiters that are looked for; of two that fit, the first.
 const USUAL_DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
@@ -67,15 +68,12 @@ fn name(delimiter: u8) -> String {
 
 /// A delimited text file.
 pub(crate) struct Delimited {
-    path: PathBuf,
+    heading: Heading,
     reader: csv::Reader<Rationed>,
     ration: Ration,
-    columns: Vec<Column>,
-    selected: Vec<usize>,
     record: csv::ByteRecord,
     /// A first row that was read already.
     first: bool,
-    remarks: Vec<String>,
 }
 
 impl Delimited {
@@ -132,28 +130,21 @@ impl Delimited {
     /// Remarks that the delimiter was found, not given.
     pub(crate) fn found(mut self, dialect: Dialect) -> Delimited {
         if dialect.delimiter != b',' {
-            let file = self.path.display();
-            self.remarks.push(format!("{file}: columns are divided by {}", name(dialect.delimiter)));
+            let remark =
+                format!("{}: columns are divided by {}", self.path().display(), name(dialect.delimiter));
+            self.heading.remarks.push(remark);
         }
         self
     }
 
     fn new(path: &Path, reader: csv::Reader<Rationed>, ration: Ration, columns: Vec<Column>) -> Delimited {
-        Delimited {
-            path: path.to_owned(),
-            reader,
-            ration,
-            columns,
-            selected: Vec::new(),
-            record: csv::ByteRecord::new(),
-            first: false,
-            remarks: Vec::new(),
-        }
+        let heading = Heading::new(path, columns);
+        Delimited { heading, reader, ration, record: csv::ByteRecord::new(), first: false }
     }
 
     /// Renames the columns, e.g. to drop the types of a header.
     pub(crate) fn rename(&mut self, names: impl Iterator<Item = String>) {
-        self.columns = names.map(Column::text).collect();
+        self.heading.columns = names.map(Column::text).collect();
     }
 
     /// Reads the next record; the line it starts on, or none at the end.
@@ -161,50 +152,46 @@ impl Delimited {
         self.ration.renew();
         let before = self.ration.line();
         let more = std::mem::take(&mut self.first)
-            || self.reader.read_byte_record(&mut self.record).map_err(|error| failed(&self.path, error))?;
+            || self
+                .reader
+                .read_byte_record(&mut self.record)
+                .map_err(|error| failed(&self.heading.path, error))?;
         let last = self.ration.line();
         let inside = if last - before.min(last) == 1 { 0 } else { line_ends(&self.record) };
         let line = last.saturating_sub(inside).max(1);
         if self.ration.is_used_up() {
-            return Err(too_long(&self.path, line));
+            return Err(too_long(&self.heading.path, line));
         }
         Ok(more.then_some(line))
     }
 }
 
 impl Rows for Delimited {
-    fn path(&self) -> &Path {
-        &self.path
+    fn heading(&self) -> &Heading {
+        &self.heading
     }
 
-    fn columns(&self) -> &[Column] {
-        &self.columns
-    }
-
-    fn select(&mut self, columns: &[usize]) -> Result<(), Error> {
-        self.selected = columns.to_vec();
-        Ok(())
-    }
-
-    fn remarks(&self) -> &[String] {
-        &self.remarks
+    fn heading_mut(&mut self) -> &mut Heading {
+        &mut self.heading
     }
 
     fn next(&mut self, row: &mut Row) -> Result<bool, Error> {
         let Some(line) = self.read()? else { return Ok(false) };
         row.start(line);
-        let place = row.place(&self.path);
-        if self.record.len() != self.columns.len() {
-            let (got, expected) = (self.record.len(), self.columns.len());
-            let error = place.error("", format!("{got} fields"), format!("{expected}, as there are columns"));
+        let Heading { path, columns, .. } = &self.heading;
+        let place = row.place(path);
+        if self.record.len() != columns.len() {
+            let (got, expected) = (self.record.len(), columns.len());
+            let got = counted(got, "field", "fields");
+            let error = place.error("", got, format!("{expected}, as there are columns"));
             let quote = "the row goes over several lines: is a quote left open?";
             return Err(if line_ends(&self.record) > 0 { error.with_help(quote) } else { error }.into());
         }
-        for (column, bytes) in self.columns.iter().zip(&self.record) {
+        for (column, bytes) in columns.iter().zip(&self.record) {
             place.utf8(&column.name, bytes)?;
         }
-        for &column in &self.selected {
-            row.push(place.utf8(&self.columns[column].name, &self.record[column])?, true);
+        for (at, column) in self.heading.selection() {
+            row.push(place.utf8(&column.name, &self.record[at])?, true);
         }
         Ok(true)
     }

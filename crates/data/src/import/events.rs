@@ -12,6 +12,7 @@ use super::session::Session;
 use super::time::Clock;
 use super::unfold::UnfoldedRow;
 use crate::{ColumnType, Error, EventRow, ExtraColumn, When};
+use semrank_core::counted;
 
 /// The usual names of a user id.
 pub(crate) const USERS: [&str; 5] = ["user_id", "user", "userId", "customer_id", "session_id"];
@@ -69,8 +70,9 @@ impl Seen {
         let repeated = if placed { duplicates::repeated(self.hashes) } else { 0 };
         if repeated > 0 {
             session.warn(format!(
-                "{repeated} events repeat another in every column that was read: each counts. Remove them from the source if they \
-                 are no real repeats"
+                "{} another in every column that was read: each counts. Remove such rows from the source if they are no real \
+                 repeats",
+                counted(repeated, "event repeats", "events repeat")
             ));
         }
     }
@@ -206,7 +208,8 @@ impl EventsPlan {
             session.note(format!("no action column: every event is `{action}`"));
         }
         if let Some(least) = self.min_rating {
-            session.note(format!("{} events rated below {least} left out", self.too_low));
+            let events = counted(self.too_low, "event", "events");
+            session.note(format!("{events} rated below {least} left out"));
         }
         self.actions.warn(session);
         // Rows without a place in time may be alike and yet be two, and so may the items of a session.

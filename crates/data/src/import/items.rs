@@ -8,7 +8,7 @@ use super::rows::{self, Row, Rows};
 use super::session::{Layout, Session};
 use super::time::{Beyond, Clock};
 use crate::{ColumnType, Error, ItemRow, RowError};
-use semrank_core::Kind;
+use semrank_core::{Kind, counted};
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -137,14 +137,16 @@ impl ItemsPlan {
             [(&self.active_from, "1970 or before: no start"), (&self.active_to, "2100 or later: no end")];
         for (column, what) in open {
             if let Some(TimeCell { cell, beyond: beyond @ 1.., .. }) = column {
-                session.note(format!("{beyond} items have a time in `{}` of {what}", cell.name));
+                let items = counted(*beyond, "item has", "items have");
+                session.note(format!("{items} a time in `{}` of {what}", cell.name));
             }
         }
         if self.texts.is_empty() {
             session.note("no text column found; --text names them");
         }
         if let Some(KindCell { others: others @ 1.., .. }) = self.kind {
-            session.note(format!("{others} items have a `kind` other than ad and organic: taken as organic"));
+            let items = counted(others, "item has", "items have");
+            session.note(format!("{items} a `kind` other than ad and organic: taken as organic"));
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! is. JSON readers turn integers beyond 64 bits into floats, which no longer are what stood there: such a cell is marked.
 
 use super::json_values::JsonValues;
-use super::rows::{CellKind, Column, MOST_EXACT_F64, Row, Rows, float_text, is_exact};
+use super::rows::{CellKind, Column, Heading, MOST_EXACT_F64, Row, Rows, float_text, is_exact};
 use super::source::{Lines, Place, Source};
 use crate::limits::{MOST_COLUMNS, MOST_PEEKED_BYTES};
 use crate::{Error, RowError};
@@ -22,8 +22,7 @@ const PEEKED_LINES: usize = 100;
 pub(crate) struct JsonRows {
     texts: Texts,
     peeked: VecDeque<Line>,
-    columns: Vec<Column>,
-    selected: Vec<usize>,
+    heading: Heading,
 }
 
 /// Where the text of the next object comes from.
@@ -70,35 +69,36 @@ impl JsonRows {
     }
 
     fn open(texts: Texts) -> Result<JsonRows, Error> {
-        let mut rows = JsonRows { texts, peeked: VecDeque::new(), columns: Vec::new(), selected: Vec::new() };
+        let heading = Heading::new(texts.path(), Vec::new());
+        let mut rows = JsonRows { texts, peeked: VecDeque::new(), heading };
         let mut places = HashMap::new();
         while rows.peeked.len() < PEEKED_LINES
             && rows.texts.bytes() < MOST_PEEKED_BYTES
             && let Some(line) = rows.read()?
         {
             if let (_, Ok(object)) = &line {
-                object.0.iter().for_each(|(name, value)| learn(&mut rows.columns, &mut places, name, value));
+                let columns = &mut rows.heading.columns;
+                object.0.iter().for_each(|(name, value)| learn(columns, &mut places, name, value));
             }
             rows.peeked.push_back(line);
         }
-        let path = rows.texts.path().to_owned();
-        if rows.columns.len() > MOST_COLUMNS {
-            let (got, expected) =
-                (format!("{} different keys", rows.columns.len()), format!("{MOST_COLUMNS} at most"));
+        let (path, columns) = (rows.heading.path.clone(), rows.heading.columns.len());
+        if columns > MOST_COLUMNS {
+            let (got, expected) = (format!("{columns} different keys"), format!("{MOST_COLUMNS} at most"));
             return Err(Error::Schema { path, got, expected });
         }
         match rows.peeked.front() {
             None => {
                 Err(Error::Empty { path, expected: "one JSON object a line, or an array of them".into() })
             }
-            Some((_, Err(error))) if rows.columns.is_empty() => Err(error.clone().into()),
+            Some((_, Err(error))) if columns == 0 => Err(error.clone().into()),
             Some(_) => Ok(rows),
         }
     }
 
     fn read(&mut self) -> Result<Option<Line>, Error> {
         let Some((line, bytes)) = self.texts.next()? else { return Ok(None) };
-        let place = Place { file: self.texts.path(), line };
+        let place = Place { file: &self.heading.path, line };
         let object = place.utf8("", &bytes).and_then(|text| {
             serde_json::from_str(text).map_err(|error| place.error("", error.to_string(), "a JSON object"))
         });
@@ -107,17 +107,12 @@ impl JsonRows {
 }
 
 impl Rows for JsonRows {
-    fn path(&self) -> &Path {
-        self.texts.path()
+    fn heading(&self) -> &Heading {
+        &self.heading
     }
 
-    fn columns(&self) -> &[Column] {
-        &self.columns
-    }
-
-    fn select(&mut self, columns: &[usize]) -> Result<(), Error> {
-        self.selected = columns.to_vec();
-        Ok(())
+    fn heading_mut(&mut self) -> &mut Heading {
+        &mut self.heading
     }
 
     fn next(&mut self, row: &mut Row) -> Result<bool, Error> {
@@ -128,14 +123,13 @@ impl Rows for JsonRows {
         let Some((line, object)) = next else { return Ok(false) };
         row.start(line);
         let object = object?;
-        for &column in &self.selected {
-            let name = &self.columns[column].name;
+        for (_, Column { name, .. }) in self.heading.selection() {
             match object.0.get(name) {
                 None => row.push("", true),
                 Some(Json { text: Some(_), exact, list: Some(list), .. }) => row.push_list(list, *exact),
                 Some(Json { text: Some(text), exact, .. }) => row.push(text, *exact),
                 Some(Json { text: None, .. }) => {
-                    let place = row.place(self.texts.path());
+                    let place = row.place(&self.heading.path);
                     return Err(place.error(name, "an object", "text, a number or a list of them").into());
                 }
             }

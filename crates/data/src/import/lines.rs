@@ -1,9 +1,10 @@
 //! Lines whose fields are separated by `::`, `|` or a tab, without a header: MovieLens' `.dat`, `u.item`, `u.data`.
 
-use super::rows::{Column, Row, Rows};
+use super::rows::{Column, Heading, Row, Rows};
 use super::source::{Lines, Place};
 use crate::limits::MOST_COLUMNS;
 use crate::{Error, RowError};
+use semrank_core::counted;
 use std::borrow::Cow;
 use std::path::Path;
 
@@ -22,38 +23,33 @@ pub(crate) struct Cut {
 pub(crate) struct CutLines {
     lines: Lines,
     cut: Cut,
-    columns: Vec<Column>,
-    selected: Vec<usize>,
+    heading: Heading,
 }
 
 impl CutLines {
     pub(crate) fn open(path: &Path, cut: Cut) -> Result<CutLines, Error> {
+        let lines = Lines::open(path)?;
         let columns = cut.names.iter().map(|&name| Column::text(name)).collect();
-        Ok(CutLines { lines: Lines::open(path)?, cut, columns, selected: Vec::new() })
+        Ok(CutLines { heading: Heading::new(&lines.path, columns), lines, cut })
     }
 }
 
 impl Rows for CutLines {
-    fn path(&self) -> &Path {
-        &self.lines.path
+    fn heading(&self) -> &Heading {
+        &self.heading
     }
 
-    fn columns(&self) -> &[Column] {
-        &self.columns
-    }
-
-    fn select(&mut self, columns: &[usize]) -> Result<(), Error> {
-        self.selected = columns.to_vec();
-        Ok(())
+    fn heading_mut(&mut self) -> &mut Heading {
+        &mut self.heading
     }
 
     fn next(&mut self, row: &mut Row) -> Result<bool, Error> {
-        let path = self.lines.path.clone();
         let Some(line) = self.lines.next()?.map(<[u8]>::to_vec) else { return Ok(false) };
         row.start(self.lines.line);
-        let text = decoded(row.place(&path), &line, self.cut.latin1)?;
-        let fields = self.cut.fields(row.place(&path), &text)?;
-        self.selected.iter().for_each(|&column| row.push(&fields[column], true));
+        let place = row.place(&self.heading.path);
+        let text = decoded(place, &line, self.cut.latin1)?;
+        let fields = self.cut.fields(place, &text)?;
+        self.heading.selected.iter().for_each(|&column| row.push(&fields[column], true));
         Ok(true)
     }
 }
@@ -78,7 +74,8 @@ impl Cut {
             return Ok(fields);
         }
         let names = self.names.join(self.separator);
-        Err(place.error("", format!("{} fields in `{line}`", fields.len()), format!("{wanted}: {names}")))
+        let fields = counted(fields.len(), "field", "fields");
+        Err(place.error("", format!("{fields} in `{line}`"), format!("{wanted}: {names}")))
     }
 }
 

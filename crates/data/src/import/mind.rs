@@ -7,6 +7,7 @@
 //! found, as clicks one second apart that end one second before the user's first impression. Their order is
 //! true, their times are not. The file is read twice, since the lines of a user are scattered.
 
+use super::absent::Absent;
 use super::delimited::Delimited;
 use super::items::ItemsPlan;
 use super::options::{Mapping, Options};
@@ -37,8 +38,10 @@ pub(crate) fn import(options: &Options) -> Result<ImportReport, Error> {
         items.run(&mut session)?;
     }
     let users = first_pass(&options.events)?;
-    let written = second_pass(&options.events, &users, &mut session)?;
+    let mut absent = BEHAVIORS.map(|_| Absent::default());
+    let written = second_pass(&options.events, &users, &mut absent, &mut session)?;
     session.require_rows(written, &options.events, "an impression a line")?;
+    BEHAVIORS.iter().zip(&absent).for_each(|(column, absent)| absent.warn(&mut session, column));
     session.note("history clicks have no time: placed 1 s apart before the user's first impression");
     session.time_unit(Some("text such as 11/12/2019 2:14:46 PM, taken as UTC".into()));
     session.finish()
@@ -71,14 +74,25 @@ fn first_pass(path: &Path) -> Result<HashMap<String, Seen>, Error> {
     Ok(users)
 }
 
-fn second_pass(path: &Path, users: &HashMap<String, Seen>, session: &mut Session) -> Result<u64, Error> {
+/// Writes all lines and looks at the ids in each column; gives the number of lines.
+fn second_pass(
+    path: &Path,
+    users: &HashMap<String, Seen>,
+    [_, user, _, history, impressions]: &mut [Absent; BEHAVIORS.len()],
+    session: &mut Session,
+) -> Result<u64, Error> {
     let mut lines = 0;
     each_line(path, |row| {
         let written = row.and_then(|row| {
             let line = Line::of(row, path)?;
             line.check_items(session)?;
+            user.count(line.user);
+            line.impressions.iter().for_each(|(item, _)| impressions.count(item));
             match users.get(line.user) {
-                Some(seen) if seen.history_line == line.place.line => line.write_history(seen, session)?,
+                Some(seen) if seen.history_line == line.place.line => {
+                    line.history.split_ascii_whitespace().for_each(|item| history.count(item));
+                    line.write_history(seen, session)?;
+                }
                 _ => {}
             }
             line.write_impressions(session)

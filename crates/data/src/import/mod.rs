@@ -35,6 +35,7 @@ mod movielens;
 mod options;
 mod pairs;
 mod parquet_rows;
+mod partitions;
 mod parts;
 mod pointwise;
 mod recbole;

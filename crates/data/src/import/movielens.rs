@@ -6,7 +6,7 @@ use super::events::EventsPlan;
 use super::items::ItemsPlan;
 use super::lines::{Cut, CutLines};
 use super::options::{Mapping, Options};
-use super::rows::{Column, Row, Rows};
+use super::rows::{Column, Heading, Row, Rows};
 use super::source::plain_name;
 use super::table;
 use crate::{Error, ImportReport};
@@ -110,8 +110,7 @@ fn unknown(path: &Path, expected: &str) -> Error {
 /// `u.item`: id, title and dates, then one 0 or 1 a genre.
 struct GenreFlags {
     lines: CutLines,
-    columns: Vec<Column>,
-    selected: Vec<usize>,
+    heading: Heading,
     whole: Row,
 }
 
@@ -124,22 +123,17 @@ impl GenreFlags {
         let mut lines = CutLines::open(path, Cut { separator: "|", names, free: Some(1), latin1: true })?;
         lines.select(&(0..names.len()).collect::<Vec<_>>())?;
         let columns = ["movieId", "title", "genres"].map(Column::text).to_vec();
-        Ok(GenreFlags { lines, columns, selected: Vec::new(), whole: Row::default() })
+        Ok(GenreFlags { heading: Heading::new(lines.path(), columns), lines, whole: Row::default() })
     }
 }
 
 impl Rows for GenreFlags {
-    fn path(&self) -> &Path {
-        self.lines.path()
+    fn heading(&self) -> &Heading {
+        &self.heading
     }
 
-    fn columns(&self) -> &[Column] {
-        &self.columns
-    }
-
-    fn select(&mut self, columns: &[usize]) -> Result<(), Error> {
-        self.selected = columns.to_vec();
-        Ok(())
+    fn heading_mut(&mut self) -> &mut Heading {
+        &mut self.heading
     }
 
     fn next(&mut self, row: &mut Row) -> Result<bool, Error> {
@@ -151,7 +145,7 @@ impl Rows for GenreFlags {
         let set = |&genre: &usize| self.whole.cell(5 + genre) == "1";
         let genres: Vec<&str> = (1..GENRES.len()).filter(set).map(|genre| GENRES[genre]).collect();
         let fields = [self.whole.cell(0), self.whole.cell(1), &genres.join("|")];
-        self.selected.iter().for_each(|&column| row.push(fields[column], true));
+        self.heading.selected.iter().for_each(|&column| row.push(fields[column], true));
         Ok(true)
     }
 }

@@ -1,26 +1,24 @@
 //! Parquet files as rows of text cells; only the selected columns are read.
 
-use super::rows::{CellKind, Column, MOST_EXACT_F64, Row, Rows, float_text, is_exact};
+use super::rows::{CellKind, Column, Heading, MOST_EXACT_F64, Row, Rows, float_text, is_exact};
 use super::source::{self, Source, is_standard_input, label};
 use crate::Error;
 use crate::columns::{Batch, Batches, Table, lost};
-use crate::limits::{self, TIMES_EXPECTED};
+use crate::limits::{self, MOST_LINE_BYTES, TIMES_EXPECTED};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int64Type, UInt64Type};
 use arrow_array::{
-    Array, ArrayRef, Float32Array, Float64Array, Int64Array, ListArray, StringArray, UInt64Array,
+    Array, ArrayRef, Float32Array, Float64Array, Int64Array, ListArray, StringViewArray, UInt64Array,
 };
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, TimeUnit};
 use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A Parquet file.
 pub(crate) struct ParquetRows {
-    path: PathBuf,
-    columns: Vec<Column>,
-    selected: Vec<String>,
+    heading: Heading,
     table: Option<Table>,
     batches: Option<Batches>,
     cells: Vec<Cells>,
@@ -52,9 +50,7 @@ impl ParquetRows {
             .map(|field| Column { name: field.name().clone(), kind: kind(field.data_type()) })
             .collect();
         ParquetRows {
-            path: path.to_owned(),
-            columns,
-            selected: Vec::new(),
+            heading: Heading::new(path, columns),
             table: Some(table),
             batches: None,
             cells: Vec::new(),
@@ -66,10 +62,10 @@ impl ParquetRows {
 
     fn load(&mut self, batch: &Batch) -> Result<(), Error> {
         self.cells.clear();
-        for name in &self.selected {
+        for (_, Column { name, .. }) in self.heading.selection() {
             let column = batch.column(name);
             let cells = column.and_then(Cells::new).ok_or_else(|| Error::Schema {
-                path: self.path.clone(),
+                path: self.heading.path.clone(),
                 got: format!("column `{name}` of a type that cannot be read as text"),
                 expected: "strings, numbers, times or lists of strings".into(),
             })?;
@@ -84,17 +80,17 @@ impl ParquetRows {
 }
 
 impl Rows for ParquetRows {
-    fn path(&self) -> &Path {
-        &self.path
+    fn heading(&self) -> &Heading {
+        &self.heading
     }
 
-    fn columns(&self) -> &[Column] {
-        &self.columns
+    fn heading_mut(&mut self) -> &mut Heading {
+        &mut self.heading
     }
 
     fn select(&mut self, columns: &[usize]) -> Result<(), Error> {
-        self.selected = columns.iter().map(|&column| self.columns[column].name.clone()).collect();
-        let names: Vec<&str> = self.selected.iter().map(String::as_str).collect();
+        self.heading.selected = columns.to_vec();
+        let names: Vec<&str> = self.heading.selection().map(|(_, column)| column.name.as_str()).collect();
         if let Some(table) = self.table.take() {
             self.batches = Some(table.read(&names)?);
         }
@@ -108,7 +104,11 @@ impl Rows for ParquetRows {
             };
             self.load(&batch)?;
         }
-        row.start(self.first_row + self.at as u64);
+        let line = self.first_row + self.at as u64;
+        if self.cells.iter().map(|cells| cells.bytes(self.at)).sum::<usize>() > MOST_LINE_BYTES {
+            return Err(Error::LineTooLong { path: self.heading.path.clone(), line, most: MOST_LINE_BYTES });
+        }
+        row.start(line);
         self.cells.iter().for_each(|cells| cells.push(self.at, row));
         self.at += 1;
         Ok(true)
@@ -159,7 +159,7 @@ const MOST_EXACT_F16: f64 = 2048.0;
 
 /// One column of a batch, in the few layouts that have a text.
 enum Cells {
-    Text(StringArray),
+    Text(StringViewArray),
     Integer(Int64Array),
     Unsigned(UInt64Array),
     // Not widened: 2.55 must not become 2.549999952316284. With the most that an id may be.
@@ -173,7 +173,6 @@ impl Cells {
     fn new(array: &ArrayRef) -> Option<Cells> {
         let to = |kind: &DataType| cast(array, kind).ok();
         Some(match array.data_type() {
-            DataType::Dictionary(_, values) => return Cells::new(&to(values)?),
             kind if kind.is_unsigned_integer() => {
                 Cells::Unsigned(to(&DataType::UInt64)?.as_primitive::<UInt64Type>().clone())
             }
@@ -195,10 +194,10 @@ impl Cells {
             }
             DataType::List(item) | DataType::LargeList(item) => {
                 let exact = !item.data_type().is_floating();
-                let strings = Field::new("item", DataType::Utf8, true);
+                let strings = Field::new("item", DataType::Utf8View, true);
                 Cells::List(to(&DataType::List(Arc::new(strings)))?.as_list::<i32>().clone(), exact)
             }
-            _ => Cells::Text(to(&DataType::Utf8)?.as_string::<i32>().clone()),
+            _ => Cells::Text(to(&DataType::Utf8View)?.as_string_view().clone()),
         })
     }
 
@@ -210,6 +209,21 @@ impl Cells {
             Cells::Float(column, _) => column,
             Cells::Double(column) => column,
             Cells::List(column, _) => column,
+        }
+    }
+
+    /// Bytes of the texts of a cell: many cells, and elements of one list, may have a text in common.
+    fn bytes(&self, at: usize) -> usize {
+        match self {
+            Cells::Text(column) if column.is_valid(at) => column.value(at).len(),
+            Cells::List(column, _) if column.is_valid(at) => {
+                let ends = column.value_offsets();
+                let views =
+                    &column.values().as_string_view().views()[ends[at] as usize..ends[at + 1] as usize];
+                // A view begins with its length.
+                views.iter().map(|&view| view as u32 as usize).sum()
+            }
+            _ => 0,
         }
     }
 
@@ -227,7 +241,7 @@ impl Cells {
             }
             Cells::List(column, exact) if column.is_valid(at) => {
                 let values = column.value(at);
-                let texts: Vec<&str> = values.as_string::<i32>().iter().flatten().collect();
+                let texts: Vec<&str> = values.as_string_view().iter().flatten().collect();
                 out.push_list(&texts, *exact);
             }
             _ => out.push("", true),

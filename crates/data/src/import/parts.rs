@@ -1,10 +1,13 @@
 //! A folder of part files as one table, as Spark, Hive and DuckDB write them: all files in the order of their names, folders in it
-//! likewise; names that start with `_` or `.` and empty files do not count.
+//! likewise; names that start with `_` or `.` and empty files do not count. Folders such as `day=2026-01-01` are columns
+//! (`partitions`).
 //!
-//! The first part says which columns there are. The others have the same, in any order.
+//! The first part says which columns there are. The others have the same, in any order, in the file or as a folder's name.
 
-use super::rows::{self, CellKind, Column, Row, Rows};
+use super::partitions::{self, Partition};
+use super::rows::{self, CellKind, Column, Heading, Row, Rows};
 use crate::Error;
+use semrank_core::counted;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
@@ -13,73 +16,135 @@ const MOST_PARTS: usize = 1_000_000;
 
 /// A folder of part files.
 pub(crate) struct Parts {
+    root: PathBuf,
     left: VecDeque<PathBuf>,
     delimiter: Option<u8>,
-    columns: Vec<Column>,
-    selected: Vec<usize>,
-    part: Box<dyn Rows>,
-    /// Where each selected column is among the cells of the part; none where the part lacks it.
-    cells: Vec<Option<usize>>,
+    heading: Heading,
+    part: Part,
+    /// Of the part's file.
     row: Row,
-    remarks: Vec<String>,
+}
+
+/// A part file being read.
+struct Part {
+    rows: Box<dyn Rows>,
+    partitions: Vec<Partition>,
+    /// Where each selected column is found.
+    sources: Vec<Source>,
+}
+
+/// Where the value of a column is found, by its place.
+enum Source {
+    /// Among the cells of the file; a folder's value must be the same.
+    Cell(usize, Option<usize>),
+    Folder(usize),
+    Nothing,
 }
 
 impl Parts {
-    pub(crate) fn open(folder: &Path, delimiter: Option<u8>) -> Result<Parts, Error> {
+    pub(crate) fn open(root: &Path, delimiter: Option<u8>) -> Result<Parts, Error> {
         let mut files = Vec::new();
-        collect(folder, &mut files)?;
-        let count = files.len();
+        collect(root, &mut files)?;
+        let count = counted(files.len(), "part file", "part files");
         let mut left: VecDeque<PathBuf> = files.into();
         let Some(first) = left.pop_front() else {
-            return Err(Error::Empty { path: folder.to_owned(), expected: "part files".into() });
+            return Err(Error::Empty { path: root.to_owned(), expected: "part files".into() });
         };
-        let part = rows::open(&first, delimiter)?;
-        let mut remarks = vec![format!("{}: {count} part files, by their names", folder.display())];
-        remarks.extend_from_slice(part.remarks());
-        let (columns, row) = (part.columns().to_vec(), Row::default());
-        Ok(Parts { left, delimiter, columns, selected: Vec::new(), part, cells: Vec::new(), row, remarks })
-    }
-
-    /// Tells the part which columns to read.
-    fn select_in_part(&mut self) -> Result<(), Error> {
-        let mut wanted = Vec::new();
-        self.cells.clear();
-        for &column in &self.selected {
-            let place = place(self.part.as_ref(), &self.columns[column])?;
-            self.cells.push(place.map(|_| wanted.len()));
-            wanted.extend(place);
-        }
-        self.part.select(&wanted)
+        let part = Part::open(&first, root, delimiter)?;
+        let mut heading = Heading::new(part.rows.path(), part.columns());
+        heading.remarks.push(format!("{}: {count}, by their names", root.display()));
+        heading.remarks.extend_from_slice(part.rows.remarks());
+        Ok(Parts { root: root.to_owned(), left, delimiter, heading, part, row: Row::default() })
     }
 
     fn next_part(&mut self) -> Result<bool, Error> {
         let Some(path) = self.left.pop_front() else { return Ok(false) };
-        self.part = rows::open(&path, self.delimiter)?;
-        self.select_in_part()?;
+        self.part = Part::open(&path, &self.root, self.delimiter)?;
+        self.heading.path = self.part.rows.path().to_owned();
+        self.part.select(&self.heading)?;
         Ok(true)
     }
 }
 
-/// Where a part has a column.
-fn place(part: &dyn Rows, column: &Column) -> Result<Option<usize>, Error> {
-    let found = part.columns().iter().position(|other| other.name == column.name);
-    let schema =
-        |got: String, expected: String| Error::Schema { path: part.path().to_owned(), got, expected };
-    let expected = || format!("the columns of the first part, with `{}`", column.name);
-    let Some(at) = found else {
-        if part.may_lack_columns() {
-            return Ok(None);
+impl Part {
+    fn open(file: &Path, root: &Path, delimiter: Option<u8>) -> Result<Part, Error> {
+        let partitions = partitions::of(file, root)?;
+        Ok(Part { rows: rows::open(file, delimiter)?, partitions, sources: Vec::new() })
+    }
+
+    /// The columns of the file, then those that only folders have.
+    fn columns(&self) -> Vec<Column> {
+        let mut columns = self.rows.columns().to_vec();
+        for Partition { column, .. } in &self.partitions {
+            if columns.iter().all(|other| other.name != *column) {
+                columns.push(Column::text(column));
+            }
         }
-        let names: Vec<&str> = part.columns().iter().map(|column| column.name.as_str()).collect();
-        return Err(schema(format!("the columns {}", names.join(", ")), expected()));
-    };
+        columns
+    }
+
+    /// Finds the selected columns of the table, and reads those that are in the file.
+    fn select(&mut self, table: &Heading) -> Result<(), Error> {
+        let mut wanted = Vec::new();
+        self.sources.clear();
+        for (_, column) in table.selection() {
+            let folder = self.partitions.iter().position(|partition| partition.column == column.name);
+            let source = match (place(self.rows.as_ref(), column)?, folder) {
+                (Some(place), _) => {
+                    wanted.push(place);
+                    Source::Cell(wanted.len() - 1, folder)
+                }
+                (None, Some(folder)) => Source::Folder(folder),
+                (None, None) if self.rows.may_lack_columns() => Source::Nothing,
+                (None, None) => return Err(self.lacks(column)),
+            };
+            self.sources.push(source);
+        }
+        self.rows.select(&wanted)
+    }
+
+    fn lacks(&self, column: &Column) -> Error {
+        let names: Vec<String> = self.columns().into_iter().map(|column| column.name).collect();
+        Error::Schema {
+            path: self.rows.path().to_owned(),
+            got: format!("the columns {}", names.join(", ")),
+            expected: format!("the columns of the first part, with `{}`", column.name),
+        }
+    }
+
+    /// Puts the selected columns of a row of the file together.
+    fn fill(&self, from: &Row, row: &mut Row, table: &Heading) -> Result<(), Error> {
+        row.start(from.line);
+        for (source, (_, column)) in self.sources.iter().zip(table.selection()) {
+            match *source {
+                Source::Cell(cell, folder) => {
+                    if let Some(folder) = folder {
+                        let place = from.place(self.rows.path());
+                        self.partitions[folder].check(from.cell(cell), &column.kind, place)?;
+                    }
+                    row.push_from(from, cell);
+                }
+                Source::Folder(folder) => row.push(&self.partitions[folder].value, true),
+                Source::Nothing => row.push("", true),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where the file of a part has a column.
+fn place(part: &dyn Rows, column: &Column) -> Result<Option<usize>, Error> {
+    let Some(at) = part.columns().iter().position(|other| other.name == column.name) else { return Ok(None) };
     let kind = &part.columns()[at].kind;
     let fixed =
         |kind: &CellKind| matches!(kind, CellKind::Time { .. } | CellKind::SmallFloat | CellKind::Other(_));
     // An integer in one part may be a text in the next; a typed time is read in another way than both.
     if *kind != column.kind && (fixed(kind) || fixed(&column.kind)) {
-        let got = format!("column `{}` of another type than in the first part", column.name);
-        return Err(schema(got, "one type in all parts".into()));
+        return Err(Error::Schema {
+            path: part.path().to_owned(),
+            got: format!("column `{}` of another type than in the first part", column.name),
+            expected: "one type in all parts".into(),
+        });
     }
     Ok(Some(at))
 }
@@ -107,36 +172,26 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
 }
 
 impl Rows for Parts {
-    fn path(&self) -> &Path {
-        self.part.path()
+    fn heading(&self) -> &Heading {
+        &self.heading
     }
 
-    fn columns(&self) -> &[Column] {
-        &self.columns
+    fn heading_mut(&mut self) -> &mut Heading {
+        &mut self.heading
     }
 
     fn select(&mut self, columns: &[usize]) -> Result<(), Error> {
-        self.selected = columns.to_vec();
-        self.select_in_part()
+        self.heading.selected = columns.to_vec();
+        self.part.select(&self.heading)
     }
 
     fn next(&mut self, row: &mut Row) -> Result<bool, Error> {
-        while !self.part.next(&mut self.row)? {
+        while !self.part.rows.next(&mut self.row)? {
             if !self.next_part()? {
                 return Ok(false);
             }
         }
-        row.start(self.row.line);
-        for cell in &self.cells {
-            match cell {
-                Some(cell) => row.push_from(&self.row, *cell),
-                None => row.push("", true),
-            }
-        }
+        self.part.fill(&self.row, row, &self.heading)?;
         Ok(true)
-    }
-
-    fn remarks(&self) -> &[String] {
-        &self.remarks
     }
 }

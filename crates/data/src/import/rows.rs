@@ -12,7 +12,7 @@ use super::source::{self, Place, Source, is_standard_input, label, plain_name};
 use crate::Error;
 use std::fmt;
 use std::io::BufRead;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a column's cells are in their file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,21 +141,56 @@ impl Row {
     }
 }
 
+/// What is known of a table before its rows.
+#[derive(Debug)]
+pub(crate) struct Heading {
+    /// For messages.
+    pub(crate) path: PathBuf,
+    pub(crate) columns: Vec<Column>,
+    /// Places of the columns that rows hold, in this order.
+    pub(crate) selected: Vec<usize>,
+    /// What was found out about the file without being told.
+    pub(crate) remarks: Vec<String>,
+}
+
+impl Heading {
+    /// A table of which nothing is selected yet.
+    pub(crate) fn new(path: &Path, columns: Vec<Column>) -> Heading {
+        Heading { path: path.to_owned(), columns, selected: Vec::new(), remarks: Vec::new() }
+    }
+
+    /// The selected columns with their places.
+    pub(crate) fn selection(&self) -> impl Iterator<Item = (usize, &Column)> {
+        self.selected.iter().map(|&at| (at, &self.columns[at]))
+    }
+}
+
 /// A table being read.
 pub(crate) trait Rows {
-    fn path(&self) -> &Path;
+    fn heading(&self) -> &Heading;
 
-    fn columns(&self) -> &[Column];
-
-    /// Rows hold these columns from now on, in this order. Called once, before the first row.
-    fn select(&mut self, columns: &[usize]) -> Result<(), Error>;
+    fn heading_mut(&mut self) -> &mut Heading;
 
     /// Reads the next row into `row`; `false` at the end. After an [`Error::Row`] the following row can be read.
     fn next(&mut self, row: &mut Row) -> Result<bool, Error>;
 
+    /// Rows hold these columns from now on, in this order. Called once, before the first row.
+    fn select(&mut self, columns: &[usize]) -> Result<(), Error> {
+        self.heading_mut().selected = columns.to_vec();
+        Ok(())
+    }
+
+    fn path(&self) -> &Path {
+        &self.heading().path
+    }
+
+    fn columns(&self) -> &[Column] {
+        &self.heading().columns
+    }
+
     /// What was found out about the file without being told.
     fn remarks(&self) -> &[String] {
-        &[]
+        &self.heading().remarks
     }
 
     /// Whether a column that a part of the table lacks is empty there, as a key of JSON objects is.

@@ -20,6 +20,9 @@ use crate::Error;
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+/// Bytes of texts of rows that are handed out together.
+const MOST_BYTES: usize = 32 << 20;
+
 /// Which columns of which file.
 #[derive(Debug, Clone, Default)]
 pub struct TextColumns {
@@ -84,14 +87,14 @@ impl TextReader {
         &self.names
     }
 
-    /// The next rows, at most `most`; none at the end.
+    /// The next rows, at most `most`, fewer where their texts are long; none at the end.
     ///
     /// # Errors
     /// The first bad row: no id, an id for the second time, bytes that are no UTF-8.
     pub fn next_rows(&mut self, most: usize) -> Result<Vec<TextRow>, Error> {
         let mut out = Vec::new();
-        let mut row = Row::default();
-        while out.len() < most && self.rows.next(&mut row)? {
+        let (mut row, mut bytes) = (Row::default(), 0);
+        while out.len() < most && bytes < MOST_BYTES && self.rows.next(&mut row)? {
             let id = self.id.id(&row, self.rows.path())?;
             let mut hash = [0; 16];
             hash.copy_from_slice(&blake3::hash(id.as_bytes()).as_bytes()[..16]);
@@ -100,7 +103,8 @@ impl TextReader {
                     row.place(self.rows.path()).error(&self.id.name, format!("`{id}` again"), "unique ids");
                 return Err(error.into());
             }
-            let texts = self.texts.iter().map(|cell| cell.of(&row).to_owned()).collect();
+            let texts: Vec<String> = self.texts.iter().map(|cell| cell.of(&row).to_owned()).collect();
+            bytes += texts.iter().map(String::len).sum::<usize>();
             out.push(TextRow { id: id.to_owned(), texts });
         }
         Ok(out)

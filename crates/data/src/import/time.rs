@@ -105,6 +105,11 @@ fn without_utc(text: &str) -> Option<&str> {
     names.iter().find_map(|name| text.strip_suffix(name)).map(str::trim_end)
 }
 
+/// A time that is written as a date, with or without an offset, in ms UTC.
+pub(crate) fn written_ms(text: &str) -> Option<i64> {
+    date(text).map(|moment| moment.ms)
+}
+
 /// A date and time without an offset, taken as UTC.
 pub(crate) fn utc_ms(time: DateTime) -> Option<i64> {
     Some(TimeZone::UTC.to_timestamp(time).ok()?.as_millisecond())

@@ -36,6 +36,7 @@ use crate::spec::EncoderOption;
 use crate::{Document, Error, Spec, TextEncoder};
 use client::Client;
 use protocol::Api;
+use semrank_core::counted;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -157,10 +158,7 @@ impl Remote {
         for (job, vector) in jobs.iter_mut().zip(vectors) {
             if vector.len() != self.width {
                 let (got, width) = (vector.len(), self.width);
-                return Err(fail(format!(
-                    "item `{}` got a vector of {got} values, expected {width}",
-                    job.id
-                )));
+                return Err(fail(format!("item `{}` got a vector of width {got}, expected {width}", job.id)));
             }
             for (out, value) in job.out.iter_mut().zip(vector) {
                 *out = value.filter(|value| value.is_finite()).ok_or_else(|| Error::NotFinite {
@@ -227,7 +225,10 @@ impl TextEncoder for Remote {
     fn notes(&self) -> Vec<String> {
         match self.empty.load(Ordering::Relaxed) {
             0 => Vec::new(),
-            count => vec![format!("{}: {count} documents without text got a zero vector", self.client.url())],
+            count => {
+                let documents = counted(count, "document", "documents");
+                vec![format!("{}: {documents} without text got a zero vector", self.client.url())]
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is sent to an endpoint and what comes back, as JSON.
 
+use semrank_core::counted;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +71,8 @@ impl Api {
         if vectors.len() == texts {
             return Ok(vectors);
         }
-        Err(format!("{} vectors for {texts} texts", vectors.len()))
+        let vectors = counted(vectors.len(), "vector", "vectors");
+        Err(format!("{vectors} for {}", counted(texts, "text", "texts")))
     }
 }
 

@@ -149,7 +149,7 @@ impl Onnx {
             return Ok(());
         }
         if vector.len() != self.width {
-            let reason = format!("{} values in the vector, expected {}", vector.len(), self.width);
+            let reason = format!("a vector of width {}, expected {}", vector.len(), self.width);
             return Err(self.session.damaged(document.id, reason));
         }
         if !vector.iter().all(|value| value.is_finite()) {

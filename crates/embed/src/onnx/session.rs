@@ -115,7 +115,7 @@ impl Session {
         let expected = if self.pooled { 1 } else { tokens };
         if rows != expected || width == 0 {
             return Err(format!(
-                "the output `{}` is {rows} x {width}, expected {expected} rows",
+                "the output `{}` is {rows} x {width}, expected {expected} x {width}",
                 self.output.1
             ));
         }

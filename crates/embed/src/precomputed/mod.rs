@@ -32,6 +32,7 @@ mod vectors;
 
 use crate::spec::EncoderOption;
 use crate::{Document, Error, Spec, TextEncoder};
+use semrank_core::{counted, plural};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use vectors::Vectors;
@@ -164,10 +165,11 @@ impl TextEncoder for Precomputed {
         }
         let more = if seen.missing > seen.first_missing.len() { ", …" } else { "" };
         vec![format!(
-            "{}: {} of {} documents have no vector (missing={}): {}{more}",
+            "{}: {} of {} {} no vector (missing={}): {}{more}",
             self.path.display(),
             seen.missing,
-            seen.documents,
+            counted(seen.documents, "document", "documents"),
+            plural(seen.missing, "has", "have"),
             self.missing,
             seen.first_missing.join(", "),
         )]

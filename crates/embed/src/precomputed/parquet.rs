@@ -5,7 +5,7 @@ use super::vectors::{Place, Vectors};
 use crate::Error;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float32Type;
-use arrow_array::{Array, ArrayRef, Float32Array, StringArray};
+use arrow_array::{Array, ArrayRef, Float32Array, StringViewArray};
 use arrow_cast::cast;
 use arrow_schema::DataType;
 use semrank_data::columns::{Batch, Table};
@@ -52,7 +52,7 @@ fn column<T>(
 ) -> Result<T, Error> {
     let array = batch.column(name);
     array.and_then(convert).ok_or_else(|| {
-        let kind = array.map_or("none".into(), |array| array.data_type().to_string());
+        let kind = batch.column_type(name).map_or("none".into(), DataType::to_string);
         Error::Data(semrank_data::Error::Schema {
             path: path.to_owned(),
             got: format!("column `{name}` of type {kind}"),
@@ -62,18 +62,12 @@ fn column<T>(
 }
 
 /// Ids as they are printed: any layout of strings, or integers.
-fn strings(array: &ArrayRef) -> Option<StringArray> {
-    let kind = match array.data_type() {
-        DataType::Dictionary(_, values) => values.as_ref(),
-        kind => kind,
-    };
-    let is_string = matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
-    if !is_string && !kind.is_integer() {
+fn strings(array: &ArrayRef) -> Option<StringViewArray> {
+    let kind = array.data_type();
+    if *kind != DataType::Utf8View && !kind.is_integer() {
         return None;
     }
-    // From a dictionary only its own type of values can be had.
-    let values = cast(array, kind).ok()?;
-    cast(&values, &DataType::Utf8).ok()?.as_string_opt::<i32>().cloned()
+    cast(array, &DataType::Utf8View).ok()?.as_string_view_opt().cloned()
 }
 
 /// A batch's vectors: the values of all, and where each begins and ends.

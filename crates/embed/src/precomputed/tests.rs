@@ -106,7 +106,7 @@ fn a_bad_row_is_named() {
         refused(&write(dir.path(), ids, vectors), parts);
     };
     let two = || ids(&["a", "b"]);
-    check(two(), lists(&[good, &[1.0]]), &[":2:", "1 values for item `b`", "2, as in the first row"]);
+    check(two(), lists(&[good, &[1.0]]), &[":2:", "1 value for item `b`", "2, as in the first row"]);
     check(two(), lists(&[good, &[1.0, f32::NAN]]), &[":2:", "NaN for item `b`"]);
     check(two(), lists(&[&[], &[]]), &[":1:", "an empty list"]);
     check(ids(&["a", "a"]), lists(&[good, good]), &[":2:", "`a`, the id of vector number 1", "once"]);
@@ -161,7 +161,7 @@ fn vectors_are_read_from_text_too() {
         write(text);
         refused(&path, parts);
     };
-    bad(b"a\t1 2\nb\t1\n", &[":2:", "1 values for item `b`"]);
+    bad(b"a\t1 2\nb\t1\n", &[":2:", "1 value for item `b`"]);
     bad(b"a\t1 x\n", &[":1:", "`x` for item `a`"]);
     bad(b"a\tNaN\n", &[":1:", "NaN"]);
     bad(b"a\t1\n\n", &[":2:", "without a tab"]);

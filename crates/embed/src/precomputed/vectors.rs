@@ -1,7 +1,7 @@
 //! The matrix of vectors and the ids of its rows, checked row by row while it grows.
 
 use crate::Error;
-use semrank_core::Dictionary;
+use semrank_core::{Dictionary, counted};
 use semrank_data::RowError;
 use std::path::Path;
 
@@ -60,7 +60,7 @@ impl Vectors {
             self.make_room(place, &columns.vector, vector.len())?;
         }
         if vector.len() != self.width {
-            let got = format!("{} values for item `{id}`", vector.len());
+            let got = format!("{} for item `{id}`", counted(vector.len(), "value", "values"));
             return Err(place.error(&columns.vector, got, format!("{}, as in the first row", self.width)));
         }
         if let Some(bad) = vector.iter().find(|value| !value.is_finite()) {

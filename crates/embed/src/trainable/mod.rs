@@ -30,6 +30,7 @@ use crate::bert::{BertSaved, TrainableBert, longest};
 use crate::llama::{LlamaModel, LoadOptions, Pool as LlamaPool, Stack, StackSaved};
 use crate::prompt::Prompt;
 use crate::{Document, Error, ModelFolder, Spec};
+use semrank_core::counted;
 use semrank_nn::{EncoderBlock, EncoderBlockSaved, Layout, unit_rows, unit_rows_backward};
 use std::ops::Range;
 use std::path::Path;
@@ -285,7 +286,10 @@ impl Trainable {
 fn count(spec: &Spec, wanted: Option<usize>, all: usize) -> Result<usize, Error> {
     match wanted.unwrap_or(all) {
         count if (1..=all).contains(&count) => Ok(count),
-        count => Err(spec.error(format!("{count} layers cannot be trained: the model has {all}"))),
+        count => {
+            let layers = counted(count, "layer", "layers");
+            Err(spec.error(format!("{layers} cannot be trained: the model has {all}")))
+        }
     }
 }
 

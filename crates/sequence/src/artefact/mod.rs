@@ -2,7 +2,7 @@
 //!
 //! Tensors are safetensors, the rest is JSON. Equal training gives equal bytes: no file holds a time, a path or a hash
 //! of the data. Files are written under their final names: write into a staged folder
-//! ([`StagedDir`](semrank_data::StagedDir)) and commit it.
+//! ([`StagedDir`](semrank_store::StagedDir)) and commit it.
 //!
 //! | file | holds |
 //! |---|---|

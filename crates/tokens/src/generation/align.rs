@@ -9,6 +9,7 @@ use super::Generation;
 use super::matching::{Weights, matching};
 use crate::vectors::Chosen;
 use crate::{Codebook, Error, SemanticIds, VectorSource, encode_all};
+use semrank_core::counted;
 use serde::Serialize;
 
 /// New labels, and how much changes for items that have an id already.
@@ -34,7 +35,8 @@ impl Alignment {
         let shape = |ids: &SemanticIds| (ids.len(), ids.levels(), ids.codes());
         if shape(last) != shape(new) {
             let say = |ids: &SemanticIds| {
-                format!("{} items, {} levels of {} codes", ids.len(), ids.levels(), ids.codes())
+                let items = counted(ids.len(), "item", "items");
+                format!("{items}, {} of {} codes", counted(ids.levels(), "level", "levels"), ids.codes())
             };
             return Err(Error::Ids { what: "ids to align", got: say(new), expected: say(last) });
         }
@@ -98,7 +100,9 @@ impl Generation {
     /// [`Error::Ids`] where levels or codes differ.
     pub fn changed_since(&self, last: &Generation) -> Result<(usize, Vec<f64>), Error> {
         let (old, new) = (last.ids(), self.ids());
-        let shape = |ids: &SemanticIds| format!("{} levels of {} codes", ids.levels(), ids.codes());
+        let shape = |ids: &SemanticIds| {
+            format!("{} of {} codes", counted(ids.levels(), "level", "levels"), ids.codes())
+        };
         if shape(&old) != shape(&new) {
             return Err(Error::Ids { what: "ids to compare", got: shape(&new), expected: shape(&old) });
         }

@@ -90,8 +90,11 @@ pub(super) fn read(dir: &Path, head: &Head, table: &mut Table) -> Result<(), Err
         rest = after;
     }
     if chain != head.chain || table.len() != head.items {
-        let reason =
-            format!("its {} items have the hash {chain:?}, {HEAD} says {:?}", table.len(), head.chain);
+        let reason = format!(
+            "the hash of its items, {} in number, is {chain:?}, {HEAD} says {:?}",
+            table.len(),
+            head.chain
+        );
         return Err(Error::damaged(&path, reason));
     }
     Ok(())

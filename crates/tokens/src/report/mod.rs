@@ -19,6 +19,7 @@ mod reconstruction;
 use crate::vectors::check_width;
 use crate::{Error, SemanticIds, Tokenizer, VectorSource};
 use rayon::prelude::*;
+use semrank_core::counted;
 use serde::Serialize;
 use std::cmp::Reverse;
 
@@ -131,7 +132,7 @@ fn check_vectors(
 ) -> Result<(), Error> {
     if vectors.len() != ids.len() {
         let (got, expected) =
-            (format!("{} ids", ids.len()), format!("one for each of {} vectors", vectors.len()));
+            (counted(ids.len(), "id", "ids"), format!("one for each vector, {} in all", vectors.len()));
         return Err(Error::Ids { what: "ids to measure", got, expected });
     }
     tokenizer.map_or(Ok(()), |tokenizer| check_width("a vector", vectors.dim(), tokenizer.dim()))

@@ -46,7 +46,8 @@ pub(super) struct PartPlan {
     history: Option<Cell>,
     history_separator: Option<String>,
     sources: Vec<Source>,
-    absent: [Absent; 2],
+    /// Of users, items and histories.
+    absent: [Absent; 3],
 }
 
 impl PartPlan {
@@ -115,9 +116,12 @@ impl PartPlan {
         session.remark(self.rows.as_ref());
         self.absent[0].warn(session, &self.user.name);
         self.absent[1].warn(session, &self.item.name);
-        if self.history.is_none() {
-            let file = self.rows.path().display();
-            session.note(format!("{file} has no histories: all rows of the user liked before count"));
+        match &self.history {
+            Some(history) => self.absent[2].warn(session, &history.name),
+            None => {
+                let file = self.rows.path().display();
+                session.note(format!("{file} has no histories: all rows of the user liked before count"));
+            }
         }
         if self.part == Part::Train {
             session.time_unit(self.time.as_ref().and_then(|(_, clock)| clock.describe()));
@@ -157,6 +161,7 @@ impl PartPlan {
         let values = context.values(&mut self.sources, row, file)?;
         self.absent[0].count(user);
         self.absent[1].count(item);
+        history.iter().flatten().for_each(|item| self.absent[2].count(item));
         if self.part == Part::Train {
             table.deciders.add(label, &values[context.optional.len()..]);
         }

@@ -7,6 +7,7 @@ use super::Table;
 use super::context::Context;
 use super::read::Labelled;
 use crate::Part;
+use semrank_core::{counted, plural};
 use std::collections::HashSet;
 
 /// Tells everything.
@@ -40,7 +41,8 @@ fn same_rows(table: &Table, timed: bool, session: &mut Session) {
         if found > 0 {
             let name = part.name();
             session.warn(format!(
-                "{found} {name} rows repeat another in every column: each counts. Remove them if they are no real repeats"
+                "{found} {name} {} another in every column: each counts. Remove such rows if they are no real repeats",
+                plural(found, "row repeats", "rows repeat")
             ));
         }
     }
@@ -49,11 +51,12 @@ fn same_rows(table: &Table, timed: bool, session: &mut Session) {
         let found = shared(&of_hashes, hashes(table, among, !timed, timed));
         if found > 0 {
             session.warn(format!(
-                "{found} of {} {} rows are {} rows too (the same user, item, label and {}): what is measured on them is no forecast. \
-                 Divide the rows so that each is in one file",
+                "{found} of {} {} {} {} too (the same user, item, label and {}): what is measured on them is no forecast. Divide the \
+                 rows so that each is in one file",
                 of_hashes.len(),
                 of.name(),
-                among.name(),
+                plural(of_hashes.len(), "row", "rows"),
+                plural(found, &format!("is a {} row", among.name()), &format!("are {} rows", among.name())),
                 if timed { "time" } else { "further columns" },
             ));
         }
@@ -65,23 +68,23 @@ fn unknown_in_test(table: &Table, session: &mut Session) {
     let of = |part: Part, id: fn(&Labelled) -> u32| -> HashSet<u32> {
         table.rows.iter().filter(|row| row.part == part).map(id).collect()
     };
-    let mut tell = |what: &str, id: fn(&Labelled) -> u32| {
+    let mut tell = |[one, many]: [&str; 2], id: fn(&Labelled) -> u32| {
         let (test, train) = (of(Part::Test, id), of(Part::Train, id));
         if !test.is_empty() && test.is_disjoint(&train) {
             session.warn(format!(
-                "none of the {} {what} of the test rows is one of the training rows: are their ids written alike in both files?",
-                test.len()
+                "none of the {} of the test rows is one of the training rows: are their ids written alike in both files?",
+                counted(test.len(), one, many)
             ));
         }
     };
-    tell("items", |row| row.item);
-    tell("users", |row| row.user);
+    tell(["item", "items"], |row| row.item);
+    tell(["user", "users"], |row| row.user);
     let test = of(Part::Test, |row| row.item);
     let described = test.iter().any(|&item| session.describes(table.items.name(item)));
     if session.has_items_file() && !test.is_empty() && !described {
         session.warn(format!(
-            "the items file describes none of the {} items of the test rows: is --item-id the column with the same ids?",
-            test.len()
+            "the items file describes none of the {} of the test rows: is --item-id the column with the same ids?",
+            counted(test.len(), "item", "items")
         ));
     }
 }
@@ -99,7 +102,8 @@ fn strange_histories(table: &Table, session: &mut Session) {
     let is_item = |id: &str| table.items.get(id).is_some_and(|item| known(item as usize));
     let advice = list::advice(list::separator(example, is_item));
     session.warn(format!(
-        "none of the {count} different entries of the histories, such as `{}`, is an item of a row: {advice}",
+        "none of the {} of the histories, such as `{}`, is an item of a row: {advice}",
+        counted(count, "entry", "different entries"),
         example.escape_debug()
     ));
 }

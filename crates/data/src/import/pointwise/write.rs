@@ -5,6 +5,7 @@ use super::context::Context;
 use super::spool::SpoolReader;
 use super::{Counts, RowIndex, Table, UserHistory};
 use crate::{Error, EventRow, ExampleRow, ExamplesWriter, When};
+use semrank_core::counted;
 
 /// Writes a user's sequence.
 pub(super) fn events(
@@ -59,16 +60,29 @@ pub(super) fn notes(counts: &Counts, context: &Context, timed: bool, session: &m
             .note("no times: the rows count in the order of the files, placed 1 s apart from 2000-01-01 on");
     }
     let counts = [
-        (counts.windows, "histories are a window of their user's sequence: read from its start on"),
+        (
+            counts.windows,
+            ["history is", "histories are"],
+            "a window of the user's sequence: read from its start on",
+        ),
         (
             counts.approximate,
-            "histories fit nowhere in their user's sequence: read as all that was known by then",
+            ["history fits", "histories fit"],
+            "nowhere in the user's sequence: read as all that was known by then",
         ),
-        (counts.unknown, "history events have no row: they take the time of the first row that knows them"),
-        (counts.moved, "history events have a row later than one that knows them: moved forward"),
+        (
+            counts.unknown,
+            ["history event has", "history events have"],
+            "no row: the time is that of the first row that knows of it",
+        ),
+        (
+            counts.moved,
+            ["history event has", "history events have"],
+            "a row later than one that knows of it: moved forward",
+        ),
     ];
-    for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
-        session.note(format!("{count} {what}"));
+    for (count, [one, many], what) in counts.into_iter().filter(|(count, ..)| *count > 0) {
+        session.note(format!("{} {what}", counted(count, one, many)));
     }
     if !context.further.is_empty() {
         let names: Vec<&str> = context.further.iter().map(|column| column.name.as_str()).collect();

@@ -29,13 +29,14 @@
 mod examples;
 mod paths;
 
+use super::absent::Absent;
 use super::header::{Cell, Header, Wanted};
 use super::items::ItemsPlan;
 use super::options::{Mapping, Options};
 use super::rows::{self, Row, Rows};
 use super::session::Session;
 use crate::{Error, ImportReport};
-use semrank_core::Dictionary;
+use semrank_core::{Dictionary, counted};
 use std::path::{Path, PathBuf};
 
 /// The click whose conversion is to be predicted: with 3, of 51 k finished paths 37 k are not there yet, and of 25 k
@@ -66,7 +67,8 @@ pub(crate) fn import(options: &Options) -> Result<ImportReport, Error> {
     }
     session.note("times are made up: only the order within a path is real");
     if left_out > 0 {
-        session.note(format!("{left_out} paths left out: too short, or told by their format"));
+        let paths = counted(left_out, "path", "paths");
+        session.note(format!("{paths} left out: too short, or told by the format"));
     }
     session.finish()
 }
@@ -90,6 +92,7 @@ fn read_links(path: &Path, pages: &mut Dictionary, session: &mut Session) -> Res
         links[page as usize].push(link);
     }
     session.require_rows(read, path, "a row for each link")?;
+    table.warn(session);
     for of_page in &mut links {
         of_page.sort_unstable();
         of_page.dedup();
@@ -102,6 +105,7 @@ struct Columns<const N: usize> {
     path: PathBuf,
     rows: Box<dyn Rows>,
     cells: [Cell; N],
+    absent: [Absent; N],
 }
 
 impl<const N: usize> Columns<N> {
@@ -114,16 +118,22 @@ impl<const N: usize> Columns<N> {
             .collect::<Result<Vec<_>, _>>()?;
         header.finish()?;
         let cells = cells.try_into().map_err(|_| Error::Options("columns were lost".into()))?;
-        Ok(Columns { path: path.to_owned(), rows, cells })
+        Ok(Columns { path: path.to_owned(), rows, cells, absent: [(); N].map(|()| Absent::default()) })
     }
 
     /// The ids of a row, each of a known item.
-    fn ids<'r>(&self, row: &'r Row, session: &Session) -> Result<[&'r str; N], Error> {
+    fn ids<'r>(&mut self, row: &'r Row, session: &Session) -> Result<[&'r str; N], Error> {
         let mut out = [""; N];
         for (id, cell) in out.iter_mut().zip(&self.cells) {
             *id = cell.id(row, &self.path)?;
             session.check_item(row.place(&self.path), &cell.name, id)?;
         }
+        self.absent.iter_mut().zip(out).for_each(|(absent, id)| absent.count(id));
         Ok(out)
+    }
+
+    /// Tells which ids may stand for none.
+    fn warn(&self, session: &mut Session) {
+        self.cells.iter().zip(&self.absent).for_each(|(cell, absent)| absent.warn(session, &cell.name));
     }
 }

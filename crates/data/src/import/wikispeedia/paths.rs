@@ -29,7 +29,7 @@ pub(super) fn read(
     let (mut walks, mut left_out) = (Vec::new(), 0);
     let mut row = Row::default();
     while table.rows.next(&mut row)? {
-        let walk = match walk(&table, &row, pages, session) {
+        let walk = match walk(&mut table, &row, pages, session) {
             Ok(walk) => walk,
             Err(error) => {
                 session.reject(error)?;
@@ -43,25 +43,27 @@ pub(super) fn read(
         }
     }
     session.require_rows(walks.len() as u64, path, "a row for each path")?;
+    table.warn(session);
     walks.sort_by(|a, b| (&a.order, &a.pages).cmp(&(&b.order, &b.pages)));
     Ok((walks, left_out))
 }
 
 /// A row as a path; none where its goal is no page.
 fn walk(
-    table: &Columns<3>,
+    table: &mut Columns<3>,
     row: &Row,
     numbers: &mut Dictionary,
     session: &Session,
 ) -> Result<Option<Walk>, Error> {
-    let [kind, path, target] = &table.cells;
-    let place = row.place(&table.path);
+    let Columns { path: file, cells: [kind, path, target], absent: [_, in_paths, targets], .. } = table;
+    let place = row.place(file);
     let reached = match kind.of(row) {
         "finished" => true,
         "unfinished" => false,
         other => return Err(place.error(&kind.name, format!("`{other}`"), "finished or unfinished").into()),
     };
-    let goal = target.id(row, &table.path)?;
+    let goal = target.id(row, file)?;
+    targets.count(goal);
     if session.check_item(place, &target.name, goal).is_err() {
         return Ok(None);
     }
@@ -72,6 +74,7 @@ fn walk(
             pages.truncate(pages.len().saturating_sub(1).max(1));
         } else {
             session.check_item(place, &path.name, word)?;
+            in_paths.count(word);
             pages.push(numbers.insert(word));
         }
     }

@@ -1,5 +1,6 @@
 //! The report of a preparation for people.
 
+use semrank_core::counted;
 use semrank_prep::PrepReport;
 use std::fmt::Write;
 
@@ -9,19 +10,19 @@ pub(crate) fn summary(report: &PrepReport, peak_rss_mb: Option<f64>) -> String {
     let parts: Vec<String> = report.examples.iter().map(|(part, rows)| format!("{part} {rows}")).collect();
     let memory = peak_rss_mb.map_or(String::new(), |mb| format!(", {mb:.0} MiB at most"));
     let mut out = format!(
-        "{}: {} impressions, {} other events of {} rows in {:.2} s, {:.0} rows a second{memory}\n",
+        "{}: {}, {} of {} in {:.2} s, {:.0} rows a second{memory}\n",
         report.dataset.display(),
-        report.impressions,
-        report.history_events,
-        report.log_rows,
+        counted(report.impressions, "impression", "impressions"),
+        counted(report.history_events, "other event", "other events"),
+        counted(report.log_rows, "row", "rows"),
         report.seconds,
         report.rows_per_second,
     );
     // Writing to a string cannot fail.
     let _ = writeln!(
         out,
-        "  log          {} duplicates, {} skewed, {} late, {} out of its span",
-        report.duplicates,
+        "  log          {}, {} skewed, {} late, {} out of its span",
+        counted(report.duplicates, "duplicate", "duplicates"),
         report.skewed,
         report.late,
         [report.before_log, report.after_log].iter().flatten().map(|strays| strays.rows).sum::<u64>()
