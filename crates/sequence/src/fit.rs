@@ -6,7 +6,8 @@
 //!
 //! ```
 //! # use semrank_core::{ActionId, Event, EventLogBuilder, ItemId, UserId};
-//! use semrank_sequence::{Ended, Fitting, ModelSettings, Task, TrainSettings, TrainingData, Watch};
+//! use semrank_sequence::{Ended, Fitting, Task, TrainingData, Watch};
+//! use semrank_tower::{ModelSettings, TrainSettings};
 //! # let mut log = EventLogBuilder::default();
 //! # for (user, item, time) in (0..20).flat_map(|user| (0..5).map(move |time| (user, (user + time) % 6, time))) {
 //! #     log.push(UserId(user), Event { item: ItemId(item), action: ActionId(0), time: i64::from(time) });

@@ -36,9 +36,7 @@ use semrank_page::{
     seconds, section, signed_percent,
 };
 use semrank_pipeline::overview::{Epoch, MODEL, Report, ResultRow, TokensLink};
-
-/// The protocol that headlines and charts show.
-const PROTOCOL: &str = "strict";
+use tables::PROTOCOL;
 
 /// The whole page.
 pub(crate) fn render(report: &Report) -> String {

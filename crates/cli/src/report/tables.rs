@@ -1,9 +1,11 @@
 //! The page's tables: rows of numbers in, HTML with captions and header cells out.
 
-use super::PROTOCOL;
 use semrank_measure::{NamedMetric, RankSummary};
 use semrank_page::{Row, UNKNOWN, count, escape, fixed, heads, metric, pairs, seconds, signed, table};
 use semrank_pipeline::overview::{DatasetFacts, Epoch, MODEL, Report, ResultRow};
+
+/// The protocol that headlines and charts show.
+pub(super) const PROTOCOL: &str = "strict";
 
 /// A value with its interval, bold where it is the best of its kind.
 fn value(row: &ResultRow, (name, of): NamedMetric, best: f64) -> String {

@@ -191,7 +191,7 @@ fn an_answer_that_is_no_vectors_is_refused() {
         let (host, _) = serve(move |_, _| ok(&body));
         fails(&host, "", parts);
     };
-    check(json!([[1, 2], [1, 2, 3]]), &["item `1`", "3 values, expected 2"]);
+    check(json!([[1, 2], [1, 2, 3]]), &["item `1`", "width 3, expected 2"]);
     check(json!([[1, 2]]), &["1 vector for 2 texts", "items `0` to `1`"]);
     check(json!([[1, 2], [1, null]]), &["item `1`", "not finite"]);
     check(json!([[1, 2], [1, 1e39]]), &["out of range"]);

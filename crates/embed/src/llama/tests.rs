@@ -323,7 +323,7 @@ fn models_that_do_not_fit_are_refused_with_the_reason() {
     refused_gguf("a head's width", set("llama.rope.dimension_count", Meta::U32(2)));
     refused_gguf("finite number", set("llama.rope.freq_base", Meta::F32(f32::NAN)));
     refused_gguf("max_tokens is 16, expected 1 to 8", set("llama.context_length", Meta::U32(8)));
-    refused_gguf("is Q3_K; supported: F32, F16", |gguf| tensor(gguf, "blk.1.attn_v.weight").kind = 11);
+    refused_gguf("is Q3_K; supported: F64, F32, F16", |gguf| tensor(gguf, "blk.1.attn_v.weight").kind = 11);
     refused_gguf("not whole Q8_0 blocks", |gguf| tensor(gguf, "blk.1.attn_v.weight").kind = 8);
     refused_gguf("has no tensor `blk.2.ffn_down.weight`", |gguf| {
         gguf.tensors.remove("blk.2.ffn_down.weight");

@@ -152,7 +152,7 @@ mod tests {
         let said = Alignment::new(&ids(&[0, 1]), &SemanticIds::new(1, 3, vec![0])).unwrap_err().to_string();
         assert_eq!(
             said,
-            "ids to align: got 1 items, 1 levels of 3 codes, expected 1 items, 2 levels of 3 codes"
+            "ids to align: got 1 item, 1 level of 3 codes, expected 1 item, 2 levels of 3 codes"
         );
     }
 }

@@ -209,6 +209,6 @@ mod tests {
     fn ids_of_other_items_are_refused() {
         let ids = SemanticIds::new(1, 4, vec![0, 3]);
         let said = measures(&ids, Some(&crate::Rows::new(&[1.0; 3], 1)), None).unwrap_err().to_string();
-        assert_eq!(said, "ids to measure: got 2 ids, expected one for each of 3 vectors");
+        assert_eq!(said, "ids to measure: got 2 ids, expected one for each vector, 3 in all");
     }
 }
