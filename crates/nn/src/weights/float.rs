@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn bfloat16_is_the_nearest_and_of_two_the_even_one() {
-        for (value, want) in [(1.0, 0x3f80), (1.003_906_25, 0x3f80), (1.011_718_75, 0x3f82), (-1.004, 0xbf81)]
+        for (value, want) in
+            [(1.0, 0x3f80), (1.0 + 1.0 / 256.0, 0x3f80), (1.0 + 3.0 / 256.0, 0x3f82), (-1.004, 0xbf81)]
         {
             assert_eq!(f32_to_bf16(value), want, "{value}");
         }

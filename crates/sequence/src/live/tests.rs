@@ -49,7 +49,7 @@ fn model() -> (ModelSettings, TrainSettings) {
 fn train(tiny: &Tiny, live: Option<LiveSettings>, steps: usize, each: impl FnMut(&Trainer<f64>, f64)) {
     let mut each = each;
     let (log, ends, counts) = log();
-    let content = content(&tiny);
+    let content = content(tiny);
     let data = TrainingData {
         events: &log,
         train_ends: &ends,
