@@ -398,7 +398,7 @@ fn what_does_not_fit_is_refused_with_the_reason() {
     let broken = "encoder.layer.0.output.dense.bias";
     with(&|m| m.tensors.get_mut(broken).expect("a tensor").1[3] = f32::NAN).refused("", &[broken, "NaN"]);
     Model::new().refused("?pool=last", &["pool=last", "mean_sqrt_len"]);
-    Model::new().refused("?precision=int4", &["int4", "f32, int8"]);
+    Model::new().refused("?precision=int4", &["int4", "f32, bf16, int8"]);
     Model::new().refused("?max_tokens=2", &["max_tokens is 2", "2 special tokens"]);
     Model::new().refused("?depth=1", &["depth"]);
 }

@@ -59,7 +59,7 @@ fn pairs(folder: &Path, titles: &[(String, String)]) -> [Vec<[usize; 2]>; 2] {
 /// The frozen layers' output of every title, `[tokens x D]` each.
 fn frozen(bert: &TrainableBert, titles: &[(String, String)]) -> Vec<Vec<f32>> {
     let mut saved = BertSaved::default();
-    let first = bert.model.blocks.len() - TRAINED_LAYERS;
+    let first = bert.model.stack.blocks().len() - TRAINED_LAYERS;
     let encode = |(id, title): &(String, String)| {
         let fields = [Field { name: "title", text: title }];
         let tokens = bert.tokens(&Document { id, fields: &fields }).unwrap();
@@ -89,7 +89,8 @@ impl Tuner {
             x.extend_from_slice(&self.lower[row]);
             offsets.push(x.len() / dim);
         }
-        let layers = self.bert.model.blocks.len() - TRAINED_LAYERS..self.bert.model.blocks.len();
+        let layers =
+            self.bert.model.stack.blocks().len() - TRAINED_LAYERS..self.bert.model.stack.blocks().len();
         let params = &self.bert.params;
         self.bert.model.forward_layers(layers.clone(), params, &offsets, &mut self.saved, &mut x);
         let mut pooled = vec![0.0; rows.len() * dim];
@@ -161,7 +162,7 @@ fn fine_tuning_the_top_layers_lowers_the_held_out_loss() {
     rng.shuffle(&mut training);
     rng.shuffle(&mut held_out);
     let lower = frozen(&bert, &titles);
-    let tail = bert.model.tail(bert.model.blocks.len() - TRAINED_LAYERS);
+    let tail = bert.model.tail(bert.model.stack.blocks().len() - TRAINED_LAYERS);
     let mut tuner = Tuner { bert, lower, saved: BertSaved::default() };
     let before = tuner.mean_loss(&held_out);
     let mut moments = AdamState::new(tail.len());

@@ -10,6 +10,33 @@ const CUBIC: f64 = 0.044_715;
 /// 1 / sqrt(2 pi).
 const NORMAL_DENSITY_AT_0: f64 = 0.398_942_280_401_432_7;
 
+/// Which GELU a model was trained with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gelu {
+    /// [`gelu_erf`].
+    Exact,
+    /// [`gelu`].
+    Tanh,
+}
+
+impl Gelu {
+    /// Writes `y`.
+    pub fn forward<T: Scalar>(self, u: &[T], y: &mut [T]) {
+        match self {
+            Gelu::Exact => gelu_erf(u, y),
+            Gelu::Tanh => gelu(u, y),
+        }
+    }
+
+    /// Turns `dy` into `du` in place.
+    pub fn backward<T: Scalar>(self, u: &[T], dy: &mut [T]) {
+        match self {
+            Gelu::Exact => gelu_erf_backward(u, dy),
+            Gelu::Tanh => gelu_backward(u, dy),
+        }
+    }
+}
+
 kernel! {
     /// `y = gelu(u)`.
     pub fn gelu<T: Scalar>(u: &[T], y: &mut [T]) {

@@ -4,6 +4,8 @@
 //!   place. A gradient is a vector of the same length, so adding shards, clipping, optimising and saving are loops over
 //!   one slice. Large embedding tables live apart in a [`Table`], whose optimiser touches only the rows of a batch.
 //! - **Layers** hold slots and sizes: `forward(params, x, …) -> y`, `backward(params, …, dy, grads) -> dx`.
+//! - **One transformer**: a [`Block`] with six switches, a [`Stack`] of them to train, a [`PackedStack`] to run, in f32, bfloat16
+//!   or 8-bit integers, with a [`KvCache`] for sequences that go on.
 //! - **Sequences are packed**: `T` positions of a batch one after another, `offsets` mark where each begins. Nothing
 //!   is padded.
 //! - **Search** of the best among many rows is exact ([`scan`]); sparse matrices and factors are in [`linalg`], weights files in
@@ -29,12 +31,10 @@
 mod activation;
 mod adam;
 mod attention;
-mod attention_inference;
 mod block;
+mod cache;
 pub mod checkpoint;
-mod decoder_block;
 mod dropout;
-mod encoder_block;
 pub mod gradient_check;
 mod int8;
 pub mod kernel;
@@ -45,32 +45,38 @@ mod matmul;
 mod norm;
 mod packed;
 mod product;
-mod rms_norm;
 mod rotary;
 mod scalar;
 pub mod scan;
 mod softmax_loss;
+mod stack;
 mod swiglu;
 mod table;
+mod vector;
 pub mod weights;
 
-pub use activation::{gelu, gelu_backward, gelu_erf, gelu_erf_backward};
+pub use activation::{Gelu, gelu, gelu_backward, gelu_erf, gelu_erf_backward};
 pub use adam::{Adam, AdamState, Schedule, clip_factor};
-pub use attention::{Attention, AttentionScratch, DistanceBias};
-pub use attention_inference::InferenceScratch;
-pub use block::{Block, BlockConfig, BlockSaved, keep_last};
-pub use decoder_block::{DecoderBlock, DecoderBlockConfig, DecoderBlockSaved};
+pub use attention::{
+    Attention, AttentionInput, DistanceBias, PastHeads, Queries, Scratch as AttentionScratch,
+};
+pub use block::{
+    Biases, Block, BlockConfig, BlockSaved, FeedForward, Pass, PositionTable, Positions, keep_last,
+};
+pub use cache::KvCache;
 pub use dropout::Dropout;
-pub use encoder_block::{EncoderBlock, EncoderBlockConfig, EncoderBlockSaved, Gelu};
 pub use int8::{Bound, QuantLinear, QuantRows, fast_gelu};
 pub use layout::{Init, Layout, Slot};
 pub use linear::Linear;
 pub use matmul::{Mat, matmul};
-pub use norm::{LayerNorm, NormSaved, residual_norm, unit_rows, unit_rows_backward};
-pub use packed::PackedLinear;
-pub use rms_norm::{RmsNorm, RmsSaved};
+pub use norm::{
+    LayerNorm, Norm, NormKind, NormSaved, NormState, RmsNorm, RmsSaved, residual_norm, unit_rows,
+    unit_rows_backward,
+};
+pub use packed::{PackedBuffers, PackedLinear, PackedStack, Precision};
 pub use rotary::{Rotary, RotaryConfig};
 pub use scalar::Scalar;
 pub use softmax_loss::{Candidates, Masked, SoftmaxGrads, SoftmaxLoss};
+pub use stack::{Stack, StackSaved};
 pub use swiglu::{swiglu, swiglu_backward};
 pub use table::Table;

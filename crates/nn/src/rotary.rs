@@ -64,7 +64,23 @@ impl<T: Scalar> Rotary<T> {
     /// # Panics
     /// When a sequence is longer than the table.
     pub fn rotate(&self, offsets: &[usize], heads: usize, stride: usize, x: &mut [T]) {
-        self.turn(T::ONE, offsets, heads, stride, x);
+        self.turn(T::ONE, std::iter::repeat(0), offsets, heads, stride, x);
+    }
+
+    /// As [`Rotary::rotate`] for sequences that begin at the positions `starts`.
+    ///
+    /// # Panics
+    /// When a sequence ends beyond the table, or there is not one start per sequence.
+    pub fn rotate_after(
+        &self,
+        starts: &[usize],
+        offsets: &[usize],
+        heads: usize,
+        stride: usize,
+        x: &mut [T],
+    ) {
+        assert_eq!(starts.len() + 1, offsets.len(), "a start per sequence");
+        self.turn(T::ONE, starts.iter().copied(), offsets, heads, stride, x);
     }
 
     /// Turns back: the backward pass, in place on the gradient.
@@ -72,23 +88,25 @@ impl<T: Scalar> Rotary<T> {
     /// # Panics
     /// As [`Rotary::rotate`].
     pub fn rotate_back(&self, offsets: &[usize], heads: usize, stride: usize, dx: &mut [T]) {
-        self.turn(-T::ONE, offsets, heads, stride, dx);
+        self.turn(-T::ONE, std::iter::repeat(0), offsets, heads, stride, dx);
     }
 
-    fn turn(&self, direction: T, offsets: &[usize], heads: usize, stride: usize, x: &mut [T]) {
-        for w in offsets.windows(2) {
-            let len = w[1] - w[0];
-            assert!(len <= self.positions(), "{len} positions, a table for {}", self.positions());
-            let (cosines, sines) = (&self.cosines[..len * self.half], &self.sines[..len * self.half]);
-            turn_rows(
-                direction,
-                heads,
-                self.half,
-                stride,
-                cosines,
-                sines,
-                &mut x[w[0] * stride..w[1] * stride],
-            );
+    fn turn(
+        &self,
+        direction: T,
+        starts: impl Iterator<Item = usize>,
+        offsets: &[usize],
+        heads: usize,
+        stride: usize,
+        x: &mut [T],
+    ) {
+        for (w, start) in offsets.windows(2).zip(starts) {
+            let end = start + w[1] - w[0];
+            assert!(end <= self.positions(), "{end} positions, a table for {}", self.positions());
+            let angles = start * self.half..end * self.half;
+            let (cosines, sines) = (&self.cosines[angles.clone()], &self.sines[angles]);
+            let x = &mut x[w[0] * stride..w[1] * stride];
+            turn_rows(direction, heads, self.half, stride, cosines, sines, x);
         }
     }
 }
@@ -136,6 +154,16 @@ mod tests {
                 rotary.rotate_back(&offsets, 2, stride, dx);
             },
         );
+    }
+
+    #[test]
+    fn a_sequence_may_begin_at_any_position() {
+        let rotary = Rotary::<f64>::new(CONFIG, 9);
+        let mut whole: Vec<f64> = (0..9 * 6).map(|i| f64::from(i % 7) - 3.0).collect();
+        let mut parts = [&whole[4 * 6..], &whole[..4 * 6]].concat();
+        rotary.rotate(&[0, 9], 1, 6, &mut whole);
+        rotary.rotate_after(&[4, 0], &[0, 5, 9], 1, 6, &mut parts);
+        assert_eq!(parts, [&whole[4 * 6..], &whole[..4 * 6]].concat());
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub trait Scalar:
     + MulAssign
     + 'static
     + crate::product::Multiply
+    + crate::attention::Attend
 {
     /// 0.
     const ZERO: Self;

@@ -2,9 +2,8 @@
 
 use semrank_core::Rng;
 use semrank_nn::{
-    Attention, Block, BlockConfig, BlockSaved, DecoderBlock, DecoderBlockConfig, DecoderBlockSaved,
-    EncoderBlock, EncoderBlockConfig, EncoderBlockSaved, Gelu, InferenceScratch, Layout, Rotary,
-    RotaryConfig, Scalar,
+    Attention, AttentionInput, AttentionScratch, Biases, Block, BlockConfig, BlockSaved, FeedForward, Gelu,
+    Layout, NormKind, Pass, PositionTable, Positions, Queries, Rotary, RotaryConfig, Scalar,
     kernel::{Level, limit},
     unit_rows,
 };
@@ -37,30 +36,35 @@ fn check<T: Scalar>(name: &str, [inputs, outputs]: [usize; 2], run: impl Fn(&[us
 }
 
 fn blocks<T: Scalar>() {
-    let mut layout = Layout::new();
-    let block = Block::new(&mut layout, "a", BlockConfig { dim: 24, heads: 3, expansion: 3, dropout: 0.0 });
-    let encoder = EncoderBlockConfig { dim: 24, heads: 2, hidden: 40, epsilon: 1e-5, gelu: Gelu::Exact };
-    let encoder = EncoderBlock::new(&mut layout, "b", encoder);
-    let decoder =
-        DecoderBlockConfig { dim: 24, heads: 4, kv_heads: 2, head_width: 6, hidden: 40, epsilon: 1e-5 };
-    let decoder = DecoderBlock::new(&mut layout, "c", decoder);
+    let trunk = BlockConfig::new(24, 3, 72);
+    let bert = BlockConfig {
+        norm_first: false,
+        causal: false,
+        feed_forward: FeedForward::Gelu(Gelu::Exact),
+        biases: Biases::All,
+        ..BlockConfig::new(24, 2, 40)
+    };
+    let llama = BlockConfig {
+        kv_heads: 2,
+        norm: NormKind::Rms,
+        feed_forward: FeedForward::SwiGlu,
+        biases: Biases::None,
+        positions: Positions::Rotary,
+        ..BlockConfig::new(24, 4, 40)
+    };
     let rotary = Rotary::new(RotaryConfig { width: 6, theta: 100.0, factor: 1.0 }, 40);
-    let params: Vec<T> = values(layout.len(), "params");
-    check("block", [24; 2], |offsets, x| {
-        let mut x = x.to_vec();
-        block.forward(&params, offsets, None, &mut BlockSaved::default(), &mut x);
-        x
-    });
-    check("encoder block", [24; 2], |offsets, x| {
-        let mut x = x.to_vec();
-        encoder.forward(&params, offsets, None, &mut EncoderBlockSaved::default(), &mut x);
-        x
-    });
-    check("decoder block", [24; 2], |offsets, x| {
-        let mut x = x.to_vec();
-        decoder.forward(&params, offsets, &rotary, &mut DecoderBlockSaved::default(), &mut x);
-        x
-    });
+    for (name, config) in [("trunk", trunk), ("bert", bert), ("llama", llama)] {
+        let mut layout = Layout::new();
+        let block = Block::new(&mut layout, "block", config);
+        let params: Vec<T> = values(layout.len(), "params");
+        let is_turned = config.positions == Positions::Rotary;
+        let positions = if is_turned { PositionTable::Rotary(&rotary) } else { PositionTable::None };
+        check(name, [24; 2], |offsets, x| {
+            let (mut x, pass) = (x.to_vec(), Pass { positions, ..Pass::new(&params, offsets) });
+            block.forward(&pass, &mut BlockSaved::default(), &mut x);
+            x
+        });
+    }
 }
 
 #[test]
@@ -79,7 +83,8 @@ fn attention_of_inference_and_rows_of_unit_length() {
         let shape = Attention { heads: 4, kv_heads: 2, width: 35, causal };
         check::<f32>("attention", [shape.inputs(), shape.outputs()], |offsets, x| {
             let mut y = vec![0.0; x.len() / shape.inputs() * shape.outputs()];
-            shape.infer(offsets, x, &mut InferenceScratch::default(), &mut y);
+            let (input, scratch) = (AttentionInput::new(offsets, x), &mut AttentionScratch::default());
+            shape.infer(&input, Queries::All, scratch, &mut y);
             y
         });
     }

@@ -10,10 +10,7 @@
 
 use rayon::prelude::*;
 use semrank_core::Rng;
-use semrank_nn::{
-    Block, BlockConfig, BlockSaved, Dropout, Init, LayerNorm, Layout, NormSaved, Scalar, Slot, Table,
-    keep_last, kernel,
-};
+use semrank_nn::{BlockConfig, Dropout, Init, Layout, Pass, Scalar, Slot, Stack, StackSaved, Table, kernel};
 use semrank_tower::{
     ContentMap, GAP_BUCKETS, KnownItems, ModelSettings, PrefixRows, Prefixes, RowDropout, gather, id_row,
     id_rows, id_table,
@@ -90,8 +87,7 @@ pub struct Network<T> {
     position: Slot,
     action: Slot,
     gap: Option<Slot>,
-    blocks: Vec<Block>,
-    final_norm: LayerNorm,
+    stack: Stack,
     log_scale: Slot,
     seen: Slot,
 }
@@ -99,9 +95,7 @@ pub struct Network<T> {
 /// What a forward pass of the trunk leaves for its backward pass; reuse it.
 #[derive(Debug, Clone, Default)]
 pub struct TrunkSaved<T> {
-    x: Vec<T>,
-    blocks: Vec<BlockSaved<T>>,
-    norm: NormSaved<T>,
+    stack: StackSaved<T>,
     /// `[T x D]`: the output.
     pub hidden: Vec<T>,
     dx: Vec<T>,
@@ -148,14 +142,10 @@ impl<T: Scalar> Network<T> {
         let action = layout.tensor("action", shape.actions.max(1), dim, init);
         let gap = shape.timed.then(|| layout.tensor("gap", GAP_BUCKETS, dim, init));
         let config = BlockConfig {
-            dim,
-            heads: settings.heads,
-            expansion: settings.expansion,
             dropout: settings.dropout,
+            ..BlockConfig::new(dim, settings.heads, settings.expansion * dim)
         };
-        let blocks =
-            (0..settings.blocks).map(|b| Block::new(&mut layout, &format!("block.{b}"), config)).collect();
-        let final_norm = LayerNorm::new(&mut layout, "final_norm", dim);
+        let stack = Stack::new(&mut layout, "block", config, 0..settings.blocks, Some("final_norm"));
         let log_scale = layout.tensor("log_scale", 1, 1, Init::Constant((1.0 / settings.temperature).ln()));
         let seen = layout.tensor("seen", 1, 1, Init::Constant(0.0));
         Self {
@@ -169,8 +159,7 @@ impl<T: Scalar> Network<T> {
             position,
             action,
             gap,
-            blocks,
-            final_norm,
+            stack,
             log_scale,
             seen,
         }
@@ -292,46 +281,29 @@ impl<T: Scalar> Network<T> {
     /// evaluates. The output is `saved.hidden`.
     pub fn trunk(&self, sequences: &Sequences, vectors: &[T], key: Option<u64>, saved: &mut TrunkSaved<T>) {
         self.embed(sequences, vectors, key, saved);
-        for (b, (block, block_saved)) in self.blocks.iter().zip(&mut saved.blocks).enumerate() {
-            block.forward(&self.params, &sequences.offsets, block_key(key, b), block_saved, &mut saved.x);
-        }
-        self.normalise(saved);
+        let pass = Pass { key, ..Pass::new(&self.params, &sequences.offsets) };
+        self.stack.forward(self.stack.layers(), &pass, &mut saved.stack, &mut saved.hidden);
     }
 
     /// The output at the last position of each sequence that has one, `[sequences x D]` in `saved.hidden`: what a
     /// query needs.
     pub fn trunk_last(&self, sequences: &Sequences, vectors: &[T], saved: &mut TrunkSaved<T>) {
         self.embed(sequences, vectors, None, saved);
-        let last = self.blocks.len().wrapping_sub(1);
-        for (b, (block, block_saved)) in self.blocks.iter().zip(&mut saved.blocks).enumerate() {
-            match b == last {
-                true => block.forward_last(&self.params, &sequences.offsets, block_saved, &mut saved.x),
-                false => block.forward(&self.params, &sequences.offsets, None, block_saved, &mut saved.x),
-            }
-        }
-        if self.blocks.is_empty() {
-            keep_last(&sequences.offsets, self.dim(), &mut saved.x);
-        }
-        self.normalise(saved);
+        let pass = Pass::new(&self.params, &sequences.offsets);
+        self.stack.forward_last(&pass, &mut saved.stack, &mut saved.hidden);
     }
 
     fn embed(&self, sequences: &Sequences, vectors: &[T], key: Option<u64>, saved: &mut TrunkSaved<T>) {
         let dim = self.dim();
-        saved.x.resize(sequences.len() * dim, T::ZERO);
-        for (t, x) in saved.x.chunks_exact_mut(dim).enumerate() {
+        saved.hidden.resize(sequences.len() * dim, T::ZERO);
+        for (t, x) in saved.hidden.chunks_exact_mut(dim).enumerate() {
             let item = sequences.items[t] as usize;
             x.copy_from_slice(&vectors[item * dim..(item + 1) * dim]);
             self.each_embedding(sequences, t, |slot, row| {
                 kernel::add(&slot.of(&self.params)[row * dim..(row + 1) * dim], x);
             });
         }
-        self.input_dropout(key).apply(0, &mut saved.x);
-        saved.blocks.resize_with(self.blocks.len(), BlockSaved::default);
-    }
-
-    fn normalise(&self, saved: &mut TrunkSaved<T>) {
-        saved.hidden.resize(saved.x.len(), T::ZERO);
-        self.final_norm.forward(&self.params, &saved.x, &mut saved.norm, &mut saved.hidden);
+        self.input_dropout(key).apply(0, &mut saved.hidden);
     }
 
     /// Adds the trunk's gradients to `grads` and `dvectors`, given `dhidden`.
@@ -347,11 +319,9 @@ impl<T: Scalar> Network<T> {
         let dim = self.dim();
         let mut dx = std::mem::take(&mut saved.dx);
         dx.clear();
-        dx.resize(dhidden.len(), T::ZERO);
-        self.final_norm.backward(&self.params, &saved.x, &saved.norm, dhidden, grads, &mut dx);
-        for (b, (block, block_saved)) in self.blocks.iter().zip(&mut saved.blocks).enumerate().rev() {
-            block.backward(&self.params, &sequences.offsets, block_key(key, b), block_saved, grads, &mut dx);
-        }
+        dx.extend_from_slice(dhidden);
+        let pass = Pass { key, ..Pass::new(&self.params, &sequences.offsets) };
+        self.stack.backward(self.stack.layers(), &pass, &mut saved.stack, grads, &mut dx);
         self.input_dropout(key).apply(0, &mut dx);
         for (t, dx) in dx.chunks_exact(dim).enumerate() {
             let item = sequences.items[t] as usize;

@@ -6,7 +6,7 @@
 //!
 //! | option | values | default |
 //! |---|---|---|
-//! | `precision` | `f32`, or `int8`: quantised maps, about three times as fast ([`semrank_nn::QuantLinear`]) | `f32` |
+//! | `precision` | `f32`, `bf16` or `int8` ([`semrank_nn::Precision`]) | `f32` |
 //! | `max_tokens` | longest text, special tokens included | the folder's |
 //! | `pool` | `mean`, `cls`, `max`, `mean_sqrt_len` | the folder's |
 //! | `prompt` | name of a prompt of the folder, or a text that stands before every text | the folder's default |
@@ -25,7 +25,8 @@ mod weights;
 pub(crate) use config::read_pooling;
 pub(crate) use encoder::OPTIONS;
 pub use encoder::open;
-pub(crate) use model::longest;
+pub(crate) use engine::{Buffers, Engine};
 pub use model::{Activation, BertConfig, BertModel, BertSaved};
+pub(crate) use model::{distances, longest};
 pub use pooling::Pool;
 pub use trainable::TrainableBert;

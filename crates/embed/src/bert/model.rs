@@ -1,5 +1,5 @@
 //! The network of the BERT family (Devlin et al. 2019, arXiv 1810.04805): token, position and segment embeddings, a norm,
-//! and post-norm encoder blocks, forward and backward over packed sequences. MPNet (Song et al. 2020, arXiv 2004.09297) adds to
+//! and post-norm blocks ([`Stack`]), forward and backward over packed sequences. MPNet (Song et al. 2020, arXiv 2004.09297) adds to
 //! every attention score a value of its head and of the distance, in [`BUCKETS`] that widen with it; training leaves these
 //! values as they are, because all layers share them.
 //!
@@ -27,8 +27,8 @@
 //! ```
 
 use semrank_nn::{
-    DistanceBias, EncoderBlock, EncoderBlockConfig, EncoderBlockSaved, Init, LayerNorm, Layout, NormSaved,
-    Scalar, Slot, kernel,
+    Biases, Block, BlockConfig, DistanceBias, FeedForward, Init, LayerNorm, Layout, NormKind, NormSaved,
+    Pass, PositionTable, Positions, Scalar, Slot, Stack, StackSaved, kernel,
 };
 use std::ops::Range;
 
@@ -80,7 +80,7 @@ pub struct BertModel {
     /// Norm of the summed embeddings.
     pub norm: LayerNorm,
     /// The blocks.
-    pub blocks: Vec<EncoderBlock>,
+    pub stack: Stack,
 }
 
 /// What a forward pass leaves for its backward pass. Reuse it: buffers keep their capacity.
@@ -88,7 +88,7 @@ pub struct BertModel {
 pub struct BertSaved<T> {
     summed: Vec<T>,
     norm: NormSaved<T>,
-    blocks: Vec<EncoderBlockSaved<T>>,
+    blocks: StackSaved<T>,
     scratch: Vec<T>,
 }
 
@@ -116,15 +116,15 @@ impl BertModel {
         let types = (config.types > 0).then(|| layout.tensor("types", config.types, dim, init));
         let distances = has_distances.then(|| layout.tensor("distances", BUCKETS, config.heads, init));
         let norm = LayerNorm::new(&mut layout, "norm", dim).with_epsilon(config.epsilon);
-        let blocks = blocks(&config, 0..config.layers, &mut layout);
-        Self { config, layout, words, positions, types, distances, norm, blocks }
+        let stack = stack(&config, 0..config.layers, &mut layout);
+        Self { config, layout, words, positions, types, distances, norm, stack }
     }
 
     /// The layers from `layer` on as a stack of their own, whose parameters are those of [`BertModel::tail`].
-    pub fn top(&self, layer: usize) -> (Layout, Vec<EncoderBlock>) {
+    pub fn top(&self, layer: usize) -> (Layout, Stack) {
         let mut layout = Layout::new();
-        let blocks = blocks(&self.config, layer..self.config.layers, &mut layout);
-        (layout, blocks)
+        let stack = stack(&self.config, layer..self.config.layers, &mut layout);
+        (layout, stack)
     }
 
     /// Its sizes.
@@ -139,7 +139,7 @@ impl BertModel {
 
     /// Places of the parameters of the layers from `layer` on.
     pub fn tail(&self, layer: usize) -> Range<usize> {
-        let start = self.blocks.get(layer).map_or(self.layout.len(), |block| block.qkv.weight.range().start);
+        let start = self.stack.blocks().get(layer).map_or(self.layout.len(), Block::start);
         start..self.layout.len()
     }
 
@@ -163,7 +163,7 @@ impl BertModel {
         hidden: &mut [T],
     ) {
         self.embed(params, tokens, offsets, saved, hidden);
-        self.forward_layers(0..self.blocks.len(), params, offsets, saved, hidden);
+        self.forward_layers(self.stack.layers(), params, offsets, saved, hidden);
     }
 
     /// Adds all gradients; `dhidden` is overwritten.
@@ -176,7 +176,7 @@ impl BertModel {
         grads: &mut [T],
         dhidden: &mut [T],
     ) {
-        self.backward_layers(0..self.blocks.len(), params, offsets, saved, grads, dhidden);
+        self.backward_layers(self.stack.layers(), params, offsets, saved, grads, dhidden);
         self.embed_backward(params, tokens, offsets, saved, grads, dhidden);
     }
 
@@ -255,11 +255,9 @@ impl BertModel {
         saved: &mut BertSaved<T>,
         x: &mut [T],
     ) {
-        saved.blocks.resize(self.blocks.len(), EncoderBlockSaved::default());
         let bias = self.distance_bias(params, longest(offsets));
-        for layer in layers {
-            self.blocks[layer].forward(params, offsets, bias.as_ref(), &mut saved.blocks[layer], x);
-        }
+        let pass = Pass { positions: distances(bias.as_ref()), ..Pass::new(params, offsets) };
+        self.stack.forward(layers, &pass, &mut saved.blocks, x);
     }
 
     /// Replaces `dx`, of the last layer's output, by that of the first layer's input, and adds the layers' gradients.
@@ -272,9 +270,8 @@ impl BertModel {
         grads: &mut [T],
         dx: &mut [T],
     ) {
-        for layer in layers.rev() {
-            self.blocks[layer].backward(params, offsets, &mut saved.blocks[layer], grads, dx);
-        }
+        // It reads the attention weights, not what was added to the scores.
+        self.stack.backward(layers, &Pass::new(params, offsets), &mut saved.blocks, grads, dx);
     }
 }
 
@@ -297,15 +294,23 @@ fn bucket(distance: isize) -> usize {
     first + (EXACT + (share * exact) as usize).min(HALF - 1)
 }
 
-fn blocks(config: &BertConfig, layers: Range<usize>, layout: &mut Layout) -> Vec<EncoderBlock> {
-    let block = EncoderBlockConfig {
-        dim: config.dim,
-        heads: config.heads,
-        hidden: config.hidden,
+/// The table of a pass: values of distances, where the model has them.
+pub(crate) fn distances<T>(bias: Option<&DistanceBias<T>>) -> PositionTable<'_, T> {
+    bias.map_or(PositionTable::None, PositionTable::Distance)
+}
+
+fn stack(config: &BertConfig, layers: Range<usize>, layout: &mut Layout) -> Stack {
+    let block = BlockConfig {
+        norm: NormKind::Layer,
+        norm_first: false,
         epsilon: config.epsilon,
-        gelu: config.activation,
+        feed_forward: FeedForward::Gelu(config.activation),
+        biases: Biases::All,
+        positions: Positions::Distance,
+        causal: false,
+        ..BlockConfig::new(config.dim, config.heads, config.hidden)
     };
-    layers.map(|layer| EncoderBlock::new(layout, &format!("layer.{layer}"), block)).collect()
+    Stack::new(layout, "layer", block, layers, None)
 }
 
 fn row<T>(slot: Slot, params: &[T], at: usize) -> &[T] {

@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::{Error, ModelFolder};
 use safetensors::tensor::TensorView;
 use semrank_nn::weights::{self, Dtype, Entry, Float, Safetensors};
-use semrank_nn::{LayerNorm, Linear, Slot};
+use semrank_nn::{Linear, Slot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -283,11 +283,13 @@ fn targets(family: Family, model: &BertModel) -> Vec<Target> {
     out.push(table(WORDS, model.words));
     out.push(table("embeddings.position_embeddings.weight", model.positions));
     out.extend(model.types.map(|types| table("embeddings.token_type_embeddings.weight", types)));
-    let norm = |name: &str, norm: LayerNorm| {
-        [(norm.gain, "weight", "gamma"), (norm.bias, "bias", "beta")].map(|(slot, new, old)| Target {
-            old: Some(format!("{name}.{old}")),
-            ..whole(&format!("{name}.{new}"), slot, Form::Vector)
-        })
+    let norm = |name: &str, gain, bias: Option<Slot>| {
+        let parts = [(Some(gain), "weight", "gamma"), (bias, "bias", "beta")].into_iter();
+        let targets = parts.filter_map(|(slot, new, old)| {
+            let whole = whole(&format!("{name}.{new}"), slot?, Form::Vector);
+            Some(Target { old: Some(format!("{name}.{old}")), ..whole })
+        });
+        targets.collect::<Vec<_>>()
     };
     let map = |name: &str, linear: Linear, part, parts| {
         let of = |name: String, slot, form| Target { part, parts, ..whole(&name, slot, form) };
@@ -296,22 +298,22 @@ fn targets(family: Family, model: &BertModel) -> Vec<Target> {
         [Some(weight), bias].into_iter().flatten()
     };
     out.extend(model.distances.map(|distances| table("encoder.relative_attention_bias.weight", distances)));
-    out.extend(norm("embeddings.LayerNorm", model.norm));
+    out.extend(norm("embeddings.LayerNorm", model.norm.gain, Some(model.norm.bias)));
     let names = match family {
         Family::Bert => &BERT,
         Family::DistilBert => &DISTILBERT,
         Family::MpNet => &MPNET,
     };
-    for (layer, block) in model.blocks.iter().enumerate() {
+    for (layer, block) in model.stack.blocks().iter().enumerate() {
         let name = |part: &str| format!("{}.{layer}.{part}", names.block);
         for (part, qkv) in names.qkv.iter().enumerate() {
             out.extend(map(&name(qkv), block.qkv, part, 3));
         }
         out.extend(map(&name(names.out), block.out, 0, 1));
-        out.extend(norm(&name(names.norm_1), block.norm_1));
+        out.extend(norm(&name(names.norm_1), block.norm_1.gain(), block.norm_1.bias()));
         out.extend(map(&name(names.up), block.up, 0, 1));
         out.extend(map(&name(names.down), block.down, 0, 1));
-        out.extend(norm(&name(names.norm_2), block.norm_2));
+        out.extend(norm(&name(names.norm_2), block.norm_2.gain(), block.norm_2.bias()));
     }
     out
 }

@@ -2,7 +2,7 @@
 
 use super::gguf::{Gguf, Value};
 use crate::{Error, ModelFolder};
-use semrank_nn::{DecoderBlockConfig, RotaryConfig};
+use semrank_nn::{Biases, BlockConfig, FeedForward, NormKind, Positions, RotaryConfig};
 use serde::Deserialize;
 use std::path::Path;
 
@@ -17,7 +17,7 @@ pub struct LlamaConfig {
     /// Blocks.
     pub layers: usize,
     /// Sizes of a block.
-    pub block: DecoderBlockConfig,
+    pub block: BlockConfig,
     /// Turning of positions.
     pub rotary: RotaryConfig,
     /// Positions that the model was trained on, at most.
@@ -35,13 +35,11 @@ impl LlamaConfig {
         let dim = required("llama.embedding_length")?;
         let head_width = gguf.size("llama.attention.key_length")?.unwrap_or(dim / heads);
         let epsilon = "llama.attention.layer_norm_rms_epsilon";
-        let block = DecoderBlockConfig {
-            dim,
-            heads,
+        let block = BlockConfig {
             kv_heads: gguf.size("llama.attention.head_count_kv")?.unwrap_or(heads),
             head_width,
-            hidden: required("llama.feed_forward_length")?,
             epsilon: gguf.number(epsilon)?.ok_or_else(|| gguf.missing(epsilon))?,
+            ..block(dim, heads, required("llama.feed_forward_length")?)
         };
         let turned = gguf.size("llama.rope.dimension_count")?.unwrap_or(head_width);
         if turned != head_width {
@@ -75,13 +73,11 @@ impl LlamaConfig {
         let head_width = json.head_dim.unwrap_or(json.hidden_size / heads.max(1));
         let config = LlamaConfig {
             layers: json.num_hidden_layers,
-            block: DecoderBlockConfig {
-                dim: json.hidden_size,
-                heads,
+            block: BlockConfig {
                 kv_heads: json.num_key_value_heads.unwrap_or(heads),
                 head_width,
-                hidden: json.intermediate_size,
                 epsilon: json.rms_norm_eps,
+                ..block(json.hidden_size, heads, json.intermediate_size)
             },
             rotary: json.rotary(&path, head_width)?,
             positions: json.max_position_embeddings,
@@ -103,7 +99,7 @@ impl LlamaConfig {
             got,
             expected: expected.into(),
         };
-        let DecoderBlockConfig { dim, heads, kv_heads, head_width, hidden, epsilon } = self.block;
+        let BlockConfig { dim, heads, kv_heads, head_width, hidden, epsilon, .. } = self.block;
         for (what, got) in [
             ("the number of layers", self.layers),
             ("the width", dim),
@@ -136,6 +132,17 @@ impl LlamaConfig {
             return Err(mismatch("norm epsilon, rotary base and scaling", got, "positive numbers"));
         }
         Ok(self)
+    }
+}
+
+/// The switches of the architecture.
+fn block(dim: usize, heads: usize, hidden: usize) -> BlockConfig {
+    BlockConfig {
+        norm: NormKind::Rms,
+        feed_forward: FeedForward::SwiGlu,
+        biases: Biases::None,
+        positions: Positions::Rotary,
+        ..BlockConfig::new(dim, heads, hidden)
     }
 }
 

@@ -3,18 +3,19 @@
 //! In: a GGUF file (F32, F16, BF16 and the common quantised formats, turned into f32), a Hugging Face folder with
 //! safetensors, or a folder, wheel or zip file with one of them. Out: the last hidden states of a text, pooled and
 //! scaled to length 1. A language model of a hundred million weights knows more about rare words than a sentence
-//! encoder of a fifth of its size, and its top layers can be trained on ([`Stack`]).
+//! encoder of a fifth of its size, and its top layers can be trained on ([`LlamaModel::top`]).
 //!
 //! | option | values |
 //! |---|---|
 //! | `pool` | `mean` (default), `last`, `weighted` ([`Pool`]) |
 //! | `max_tokens` | longest text, 128; the rest is cut off |
+//! | `precision` | `f32` (default), `bf16`, `int8` ([`semrank_nn::Precision`]) |
 //! | `prompt` | a prompt's name or a text, before every text; the folder's default prompt |
 //! | `layers` | only so many of the first layers, then the final norm; 0 (default) = all |
 //!
 //! The architecture is that of Touvron et al. 2023 (arXiv 2302.13971) with grouped-query attention: RMS norms, rotary
-//! positions (unscaled or scaled linearly), SwiGLU, a tied or separate output head. `semrank_nn::DecoderBlock` is one
-//! layer.
+//! positions (unscaled or scaled linearly), SwiGLU, a tied or separate output head. A layer is a
+//! [`semrank_nn::Block`].
 //!
 //! ```no_run
 //! use semrank_embed::{Document, Field, Spec, llama};
@@ -32,7 +33,6 @@ mod files;
 mod gguf;
 mod model;
 mod pool;
-mod stack;
 mod tensors;
 #[cfg(test)]
 mod testing;
@@ -47,4 +47,3 @@ pub(crate) use encoder::OPTIONS;
 pub use encoder::{LlamaEncoder, open};
 pub use model::{LlamaModel, LoadOptions};
 pub use pool::Pool;
-pub use stack::{Stack, StackSaved};

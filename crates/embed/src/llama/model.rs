@@ -1,10 +1,12 @@
 //! A decoder with its tokenizer: token ids in, hidden states or the next token's scores out.
 
+use super::LlamaConfig;
 use super::files::Files;
 use super::tensors::{Plan, Weights};
-use super::{LlamaConfig, Stack, StackSaved};
 use crate::{Error, Tokenizer};
-use semrank_nn::{Mat, Rotary, matmul};
+use semrank_nn::{
+    Block, Layout, Mat, PackedStack, Pass, PositionTable, Precision, Rotary, Stack, StackSaved, matmul,
+};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -59,17 +61,18 @@ impl LlamaModel {
                 format!("at most {tensors} tensors"),
             ));
         }
-        let stack = Stack::new(&config, 0..config.layers);
+        let (layout, stack) = stack(&config, 0..config.layers);
         let plan = Plan::new(&config, file_layers, &stack, vocabulary, &files.naming, options.head);
         plan.check(&files.path, &files.shards)?;
-        let mut weights = plan.zeros(&stack, &files.shards);
+        let mut weights = plan.zeros(layout.len(), &files.shards);
         for shard in &files.shards {
             let hash = shard.read(|tensor, first, rows| plan.place(tensor, first, rows, &mut weights))?;
             files.hash.update(hash.as_bytes());
         }
         let rotary = Rotary::new(config.rotary, options.max_tokens);
         let hash = files.hash.finalize();
-        Ok(LlamaModel { path: files.path, config, tokenizer: files.tokenizer, stack, weights, rotary, hash })
+        let Files { path, tokenizer, .. } = files;
+        Ok(LlamaModel { path, config, tokenizer, stack, weights, rotary, hash })
     }
 
     /// Sizes; `layers` are those that were loaded.
@@ -123,17 +126,36 @@ impl LlamaModel {
         saved: &mut StackSaved<f32>,
         x: &mut [f32],
     ) {
-        self.stack.forward(layers, &self.weights.params, &self.rotary, offsets, saved, x);
+        let positions = PositionTable::Rotary(&self.rotary);
+        let pass = Pass { positions, ..Pass::new(&self.weights.params, offsets) };
+        self.stack.forward(layers, &pass, saved, x);
     }
 
     /// The last `count` layers and the final norm, to be trained: their own stack and a copy of its parameters.
     ///
     /// # Panics
     /// When there are not so many layers.
-    pub fn top(&self, count: usize) -> (Stack, Vec<f32>) {
-        let stack = Stack::new(&self.config, self.config.layers - count..self.config.layers);
-        let params = self.weights.params[self.weights.params.len() - stack.layout().len()..].to_vec();
-        (stack, params)
+    pub fn top(&self, count: usize) -> (Layout, Stack, Vec<f32>) {
+        let (layout, stack) = stack(&self.config, self.config.layers - count..self.config.layers);
+        let params = self.weights.params[self.weights.params.len() - layout.len()..].to_vec();
+        (layout, stack, params)
+    }
+
+    /// Packs layers for inference; the final norm is with the last one.
+    ///
+    /// # Panics
+    /// When there are not so many layers.
+    pub fn packed(&self, layers: Range<usize>, precision: Precision) -> PackedStack {
+        let end = self.stack.blocks().get(layers.end).map_or(self.weights.params.len(), Block::start);
+        PackedStack::new(&self.stack.part(layers), &mut self.weights.params[..end].to_vec(), precision)
+    }
+
+    /// As [`LlamaModel::packed`] for all layers, whose own parameters are given up: block by block, so that little more than one
+    /// copy is in memory at a time.
+    pub(super) fn into_packed(mut self, precision: Precision) -> (Self, PackedStack) {
+        let packed = PackedStack::new(&self.stack, &mut self.weights.params, precision);
+        self.weights.head = None;
+        (self, packed)
     }
 
     /// Puts trained parameters of the last layers back; `params` are those of [`LlamaModel::top`].
@@ -164,8 +186,9 @@ impl LlamaModel {
         }
         let mut x = self.embed(ids);
         let (offsets, rotary) = ([0, ids.len()], Rotary::new(self.config.rotary, ids.len()));
-        let (layers, mut saved) = (0..self.config.layers, StackSaved::inference());
-        self.stack.forward(layers, &self.weights.params, &rotary, &offsets, &mut saved, &mut x);
+        let positions = PositionTable::Rotary(&rotary);
+        let pass = Pass { positions, ..Pass::new(&self.weights.params, &offsets) };
+        self.stack.forward(self.stack.layers(), &pass, &mut StackSaved::inference(), &mut x);
         let (dim, rows) = (self.dim(), self.vocabulary());
         let mut logits = vec![0.0; rows];
         let last = Mat::new(&x[x.len() - dim..], 1, dim);
@@ -181,6 +204,15 @@ impl LlamaModel {
             expected: "what next-token logits need".into(),
         }
     }
+}
+
+/// Layers of a model, with the final norm behind the last one: `layers.N.…` with the layer's number in the whole model, and
+/// `norm.gain`.
+fn stack(config: &LlamaConfig, layers: Range<usize>) -> (Layout, Stack) {
+    let mut layout = Layout::new();
+    let norm = (layers.end == config.layers).then_some("norm");
+    let stack = Stack::new(&mut layout, "layers", config.block, layers, norm);
+    (layout, stack)
 }
 
 /// The sizes of what is to be loaded.

@@ -7,10 +7,10 @@
 //! `i` and `i + W/2`; GGUF files pair `2i` and `2i + 1`, because llama.cpp's converter reorders the rows of the query
 //! and key matrices. Row `2i + j` of such a head is put back to `j · W/2 + i`, so that one layer serves both.
 
+use super::LlamaConfig;
 use super::weights::{Shard, TensorInfo};
-use super::{LlamaConfig, Stack};
 use crate::Error;
-use semrank_nn::{Linear, Slot};
+use semrank_nn::{Linear, Slot, Stack};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -145,7 +145,7 @@ impl Plan {
         };
         add(naming.tokens(), [vocabulary, dim], Target::Tokens);
         add(naming.head(), [vocabulary, dim], if with_head { Target::Head } else { Target::Skip });
-        let norm = stack.norm().map_or(Target::Skip, |norm| Target::Gain(norm.gain));
+        let norm = stack.norm().map_or(Target::Skip, |norm| Target::Gain(norm.gain()));
         add(format!("{}{}.weight", naming.prefix, naming.norm), [1, dim], norm);
         for layer in 0..file_layers {
             let targets = layer_targets(config, stack, layer, naming.is_interleaved);
@@ -183,14 +183,14 @@ impl Plan {
     }
 
     /// Zeros, of the sizes of the checked files.
-    pub(super) fn zeros(&self, stack: &Stack, shards: &[Shard]) -> Weights {
+    pub(super) fn zeros(&self, params: usize, shards: &[Shard]) -> Weights {
         let mut names = shards.iter().flat_map(|shard| &shard.tensors).map(|tensor| &tensor.name);
         let has_head = self.with_head && names.any(|name| *name == self.head);
         let [rows, dim] = self.table;
         Weights {
             tokens: vec![0.0; rows * dim],
             head: has_head.then(|| vec![0.0; rows * dim]),
-            params: vec![0.0; stack.layout().len()],
+            params: vec![0.0; params],
         }
     }
 
@@ -284,11 +284,11 @@ fn layer_targets(config: &LlamaConfig, stack: &Stack, layer: usize, is_interleav
         columns(&block.qkv, queries, heads),
         columns(&block.qkv, queries + keys, None),
         columns(&block.out, 0, None),
-        columns(&block.gate_up, 0, None),
-        columns(&block.gate_up, sizes.hidden, None),
+        columns(&block.up, 0, None),
+        columns(&block.up, sizes.hidden, None),
         columns(&block.down, 0, None),
-        Target::Gain(block.norm_1.gain),
-        Target::Gain(block.norm_2.gain),
+        Target::Gain(block.norm_1.gain()),
+        Target::Gain(block.norm_2.gain()),
     ]
 }
 

@@ -4,7 +4,7 @@ use super::testing::{LAYERS, Meta, Tensor, TinyGguf, config_json, open_bytes, op
 use super::*;
 use crate::{Document, Error, Field, Spec};
 use semrank_core::Rng;
-use semrank_nn::{Rotary, gradient_check, unit_rows, unit_rows_backward};
+use semrank_nn::{Pass, PositionTable, Rotary, StackSaved, gradient_check, unit_rows, unit_rows_backward};
 use std::io::Write;
 use std::path::Path;
 
@@ -86,13 +86,15 @@ fn layers_in_two_parts_are_the_whole_and_top_parameters_go_out_and_in() {
     model.forward_layers(0..LAYERS, &offsets, saved, &mut whole);
     let mut parts = model.embed(&ids);
     model.forward_layers(0..1, &offsets, saved, &mut parts);
-    let (top, mut params) = model.top(2);
+    let (_, top, mut params) = model.top(2);
     let lower = parts.clone();
-    top.forward(1..LAYERS, &params, model.rotary(), &offsets, saved, &mut parts);
+    let positions = PositionTable::Rotary(model.rotary());
+    let pass = Pass { positions, ..Pass::new(&params, &offsets) };
+    top.forward(1..LAYERS, &pass, saved, &mut parts);
     assert_eq!(parts, whole);
     params.iter_mut().for_each(|value| *value *= 1.5);
     model.set_top(&params);
-    assert_eq!(model.top(2).1, params);
+    assert_eq!(model.top(2).2, params);
     let mut trained = lower;
     model.forward_layers(1..LAYERS, &offsets, saved, &mut trained);
     assert_ne!(trained, whole);
@@ -104,8 +106,8 @@ fn layers_in_two_parts_are_the_whole_and_top_parameters_go_out_and_in() {
 fn every_tensor_of_the_top_layers_gets_its_gradient() {
     let model = TinyGguf::new().open().expect("a model");
     let (dim, offsets) = (model.dim(), [0, 3, 5]);
-    let (top, params) = model.top(2);
-    let names: Vec<&str> = top.layout().entries().iter().map(|entry| entry.name.as_str()).collect();
+    let (layout, top, params) = model.top(2);
+    let names: Vec<&str> = layout.entries().iter().map(|entry| entry.name.as_str()).collect();
     assert!(names.contains(&"layers.1.qkv.weight") && names.contains(&"norm.gain"), "{names:?}");
     let mut lower = model.embed(&[5, 6, 7, 8, 9]);
     model.forward_layers(0..1, &offsets, &mut StackSaved::inference(), &mut lower);
@@ -118,7 +120,8 @@ fn every_tensor_of_the_top_layers_gets_its_gradient() {
     let forward = |params: &[f64], saved: &mut StackSaved<f64>| {
         let (mut x, mut pooled, mut unit, mut inverse) =
             (lower.clone(), vec![0.0; 2 * dim], vec![0.0; 2 * dim], vec![0.0; 2]);
-        top.forward(1..LAYERS, params, &rotary, &offsets, saved, &mut x);
+        let positions = PositionTable::Rotary(&rotary);
+        top.forward(1..LAYERS, &Pass { positions, ..Pass::new(params, &offsets) }, saved, &mut x);
         Pool::Weighted.forward(&offsets, dim, &x, &mut pooled);
         unit_rows(dim, &pooled, &mut inverse, &mut unit);
         (unit, inverse)
@@ -129,8 +132,10 @@ fn every_tensor_of_the_top_layers_gets_its_gradient() {
     unit_rows_backward(dim, &unit, &inverse, &mut dpooled);
     Pool::Weighted.backward(&offsets, dim, &dpooled, &mut dx);
     let mut grads = vec![0.0; params.len()];
-    top.backward(&params, &rotary, &offsets, &mut saved, &mut grads, &mut dx);
-    gradient_check::compare_all(top.layout(), &mut params, &grads, |params| {
+    let positions = PositionTable::Rotary(&rotary);
+    let pass = Pass { positions, ..Pass::new(&params, &offsets) };
+    top.backward(1..LAYERS, &pass, &mut saved, &mut grads, &mut dx);
+    gradient_check::compare_all(&layout, &mut params, &grads, |params| {
         let unit = forward(params, &mut StackSaved::inference()).0;
         unit.iter().zip(&dy).map(|(y, dy)| y * dy).sum()
     });

@@ -26,19 +26,26 @@ pub mod testing;
 pub use kept::Kept;
 pub use lora::Lora;
 
-use crate::bert::{BertSaved, TrainableBert, longest};
-use crate::llama::{LlamaModel, LoadOptions, Pool as LlamaPool, Stack, StackSaved};
+use crate::bert::{Buffers, Engine, TrainableBert, distances, longest};
+use crate::llama::{LlamaModel, LoadOptions, Pool as LlamaPool};
 use crate::prompt::Prompt;
 use crate::{Document, Error, ModelFolder, Spec};
 use semrank_core::counted;
-use semrank_nn::{EncoderBlock, EncoderBlockSaved, Layout, unit_rows, unit_rows_backward};
+use semrank_nn::{
+    Layout, PackedBuffers, PackedStack, Pass, PositionTable, Precision, Stack, StackSaved, unit_rows,
+    unit_rows_backward,
+};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// An encoder with trained upper layers.
 #[derive(Debug)]
 pub struct Trainable {
     net: Net,
+    layout: Layout,
+    /// The trained layers as a stack of their own.
+    stack: Stack,
     /// The trained layers.
     layers: Range<usize>,
     params: Vec<f32>,
@@ -47,8 +54,8 @@ pub struct Trainable {
 
 #[derive(Debug)]
 enum Net {
-    Bert { model: Box<TrainableBert>, layout: Layout, blocks: Vec<EncoderBlock> },
-    Llama { model: Box<LlamaModel>, stack: Stack, pool: LlamaPool, prompt: Prompt },
+    Bert { model: Box<TrainableBert>, lower: OnceLock<Engine> },
+    Llama { model: Box<LlamaModel>, lower: OnceLock<PackedStack>, pool: LlamaPool, prompt: Prompt },
 }
 
 /// A matrix among the trained parameters: where it begins, rows and columns.
@@ -63,20 +70,12 @@ pub struct Matrix {
 }
 
 /// What a forward pass leaves for its backward pass. Reuse it: buffers keep their capacity.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct UpperSaved {
-    bert: Vec<EncoderBlockSaved<f32>>,
-    llama: StackSaved<f32>,
+    stack: StackSaved<f32>,
     hidden: Vec<f32>,
     unit: Vec<f32>,
     inverse: Vec<f32>,
-}
-
-impl Default for UpperSaved {
-    fn default() -> Self {
-        let (hidden, unit, inverse) = (Vec::new(), Vec::new(), Vec::new());
-        Self { bert: Vec::new(), llama: StackSaved::training(), hidden, unit, inverse }
-    }
 }
 
 impl Trainable {
@@ -97,20 +96,22 @@ impl Trainable {
         match kind.as_str() {
             "bert" => {
                 // Weights are trained in f32, whatever the frozen encoder runs in.
-                spec.choice("precision", &["f32", "int8"])?;
+                spec.choice("precision", &Precision::NAMES)?;
                 let bert = TrainableBert::open(&mut spec, max_tokens)?;
-                let all = bert.model.blocks.len();
+                let all = bert.model.stack.blocks().len();
                 let trained = all - count(&spec, layers, all)?..all;
                 spec.finish(&["precision", "max_tokens", "prompt"])?;
                 let hash = hash(&bert.params);
-                let fingerprint = format!("bert:{hash}?layers={trained:?}&max_tokens={max_tokens}");
-                let (layout, blocks) = bert.model.top(trained.start);
+                let fingerprint = format!("bert:{hash}?layers={trained:?}&max_tokens={max_tokens}&packed");
+                let (layout, stack) = bert.model.top(trained.start);
                 let params = bert.params[bert.model.tail(trained.start)].to_vec();
-                let net = Net::Bert { model: Box::new(bert), layout, blocks };
-                Ok(Self { net, layers: trained, params, fingerprint })
+                let net = Net::Bert { model: Box::new(bert), lower: OnceLock::new() };
+                Ok(Self { net, layout, stack, layers: trained, params, fingerprint })
             }
             "llama" => {
                 let pool = LlamaPool::of(spec.choice("pool", &LlamaPool::NAMES)?);
+                // As above.
+                spec.choice("precision", &Precision::NAMES)?;
                 let used = spec.take("layers", 0usize)?;
                 let path = spec.path().to_owned();
                 let options = LoadOptions { max_tokens, layers: (used > 0).then_some(used), head: false };
@@ -120,10 +121,10 @@ impl Trainable {
                 let prompt = Prompt::take(&mut spec, ModelFolder::open(Path::new(&path)).ok().as_ref())?;
                 spec.finish_with(&crate::llama::OPTIONS)?;
                 let fingerprint =
-                    format!("llama:{}?layers={trained:?}&max_tokens={max_tokens}", model.hash());
-                let (stack, params) = model.top(trained.len());
-                let net = Net::Llama { model: Box::new(model), stack, pool, prompt };
-                Ok(Self { net, layers: trained, params, fingerprint })
+                    format!("llama:{}?layers={trained:?}&max_tokens={max_tokens}&packed", model.hash());
+                let (layout, stack, params) = model.top(trained.len());
+                let net = Net::Llama { model: Box::new(model), lower: OnceLock::new(), pool, prompt };
+                Ok(Self { net, layout, stack, layers: trained, params, fingerprint })
             }
             _ => Err(spec.error("only bert: and llama: can be trained")),
         }
@@ -154,11 +155,7 @@ impl Trainable {
 
     /// The matrices among the trained parameters.
     pub fn matrices(&self) -> Vec<Matrix> {
-        let layout = match &self.net {
-            Net::Bert { layout, .. } => layout,
-            Net::Llama { stack, .. } => stack.layout(),
-        };
-        let slots = layout.entries().iter().map(|entry| entry.slot);
+        let slots = self.layout.entries().iter().map(|entry| entry.slot);
         let matrices = slots.filter(|slot| slot.rows > 1 && slot.cols > 1);
         matrices.map(|slot| Matrix { start: slot.range().start, rows: slot.rows, cols: slot.cols }).collect()
     }
@@ -207,16 +204,18 @@ impl Trainable {
     /// What the trained layers read of packed texts, `[tokens x D]`.
     pub fn lower(&self, tokens: &[u32], offsets: &[usize]) -> Vec<f32> {
         let below = 0..self.layers.start;
+        let precision = Precision::F32;
         match &self.net {
-            Net::Bert { model: bert, .. } => {
-                let (mut saved, mut x) = (BertSaved::default(), vec![0.0; tokens.len() * self.width()]);
-                bert.model.embed(&bert.params, tokens, offsets, &mut saved, &mut x);
-                bert.model.forward_layers(below, &bert.params, offsets, &mut saved, &mut x);
+            Net::Bert { model: bert, lower } => {
+                let packed = || Engine::new(bert.model.clone(), bert.params.clone(), below, precision);
+                let mut x = Vec::new();
+                lower.get_or_init(packed).hidden(tokens, offsets, &mut Buffers::default(), &mut x);
                 x
             }
-            Net::Llama { model, .. } => {
-                let mut x = model.embed(tokens);
-                model.forward_layers(below, offsets, &mut StackSaved::inference(), &mut x);
+            Net::Llama { model, lower, .. } => {
+                let (mut x, positions) = (model.embed(tokens), PositionTable::Rotary(model.rotary()));
+                let lower = lower.get_or_init(|| model.packed(below, precision));
+                lower.forward(offsets, positions, &mut PackedBuffers::default(), &mut x);
                 x
             }
         }
@@ -227,24 +226,17 @@ impl Trainable {
         let dim = self.width();
         let mut pooled = vec![0.0; out.len()];
         let normalised = match &self.net {
-            Net::Bert { model: bert, blocks, .. } => {
-                saved.bert.resize(blocks.len(), EncoderBlockSaved::default());
+            Net::Bert { model: bert, .. } => {
                 let bias = bert.model.distance_bias(&bert.params, longest(offsets));
-                for (block, saved) in blocks.iter().zip(&mut saved.bert) {
-                    block.forward(&self.params, offsets, bias.as_ref(), saved, &mut x);
-                }
+                let pass = Pass { positions: distances(bias.as_ref()), ..Pass::new(&self.params, offsets) };
+                self.stack.forward(self.stack.layers(), &pass, &mut saved.stack, &mut x);
                 bert.pool.forward(dim, offsets, &x, &mut pooled);
                 bert.is_normalised
             }
-            Net::Llama { model, stack, pool, .. } => {
-                stack.forward(
-                    stack.layers(),
-                    &self.params,
-                    model.rotary(),
-                    offsets,
-                    &mut saved.llama,
-                    &mut x,
-                );
+            Net::Llama { model, pool, .. } => {
+                let positions = PositionTable::Rotary(model.rotary());
+                let pass = Pass { positions, ..Pass::new(&self.params, offsets) };
+                self.stack.forward(self.stack.layers(), &pass, &mut saved.stack, &mut x);
                 pool.forward(offsets, dim, &x, &mut pooled);
                 true
             }
@@ -268,18 +260,17 @@ impl Trainable {
             unit_rows_backward(dim, &saved.unit, &saved.inverse, &mut dpooled);
         }
         let mut dx = vec![0.0; saved.hidden.len()];
+        let mut pass = Pass::new(&self.params, offsets);
         match &self.net {
-            Net::Bert { model: bert, blocks, .. } => {
+            Net::Bert { model: bert, .. } => {
                 bert.pool.backward(dim, offsets, &saved.hidden, &dpooled, &mut dx);
-                for (block, saved) in blocks.iter().zip(&mut saved.bert).rev() {
-                    block.backward(&self.params, offsets, saved, grads, &mut dx);
-                }
             }
-            Net::Llama { model, stack, pool, .. } => {
+            Net::Llama { model, pool, .. } => {
                 pool.backward(offsets, dim, &dpooled, &mut dx);
-                stack.backward(&self.params, model.rotary(), offsets, &mut saved.llama, grads, &mut dx);
+                pass.positions = PositionTable::Rotary(model.rotary());
             }
         }
+        self.stack.backward(self.stack.layers(), &pass, &mut saved.stack, grads, &mut dx);
     }
 }
 

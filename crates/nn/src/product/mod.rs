@@ -10,15 +10,14 @@
 
 mod panel;
 mod tile;
-mod vector;
 
 use crate::Scalar;
 use crate::kernel::{Level, level};
+use crate::vector::{self, Vector};
 use tile::{Strip, rows};
-use vector::Vector;
 
 /// Inputs of a block: its panel of 64 columns takes 128 KiB, which stay in a second-level cache.
-const DEPTH: usize = 512;
+pub(crate) const DEPTH: usize = 512;
 
 /// Where an operand's values lie: `(row, column)` is `data[row · rows + column · columns]`.
 #[derive(Debug, Clone, Copy)]

@@ -1,9 +1,9 @@
 //! Panels of `b`: some inputs by the columns of a strip, whole vectors one after the other.
 
 use super::tile::ROWS;
-use super::vector::Vector;
 use super::{DEPTH, Product};
 use crate::Scalar;
+use crate::vector::Vector;
 use std::cell::RefCell;
 
 /// Columns of the widest panel.

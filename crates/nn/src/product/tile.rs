@@ -1,8 +1,8 @@
 //! Tiles of up to 6 rows by up to 4 vectors, whose sums stay in registers while the inputs pass by.
 
 use super::Operand;
-use super::vector::Vector;
 use crate::Scalar;
+use crate::vector::Vector;
 
 /// Rows of a tile: with 4 vectors each, 24 sums of the 32 registers of AVX-512, with 2 each 12 of the 16 of AVX2.
 pub(super) const ROWS: usize = 6;

@@ -3,10 +3,19 @@
 //! multiplication").
 //!
 //! Every value is the same chain of fused multiply-adds, whatever the other rows and whatever the instruction set: a row's
-//! bytes depend on nothing else. Without such an instruction (x86-64 before 2013) the chain is slow.
+//! bytes depend on nothing else. The chain is cut where that of [`matmul`](crate::matmul()) is, so a map without activation has the
+//! bytes of [`Linear::forward`]. Without such an instruction (x86-64 before 2013) the chain is slow.
+
+mod bf16;
+mod map;
+mod stack;
+
+pub use map::Precision;
+pub use stack::{PackedBuffers, PackedStack};
 
 use crate::activation::gelu_inline;
 use crate::kernel::{Level, level};
+use crate::product::DEPTH;
 use crate::scalar::erf_f32;
 use crate::{Gelu, Linear};
 
@@ -89,31 +98,69 @@ impl PackedLinear {
         }
     }
 
-    /// All tiles; `tile` fills one with the inner products of up to 8 rows and one panel.
+    /// All tiles; `tile` fills one with the inner products of up to 8 rows and a block of a panel.
     #[inline(always)]
     fn run(
         &self,
         x: &[f32],
         gelu: Option<Gelu>,
         y: &mut [f32],
-        tile: impl Fn(&[f32], &[PanelRow], &mut Tile),
+        tile: impl Fn(Rows<f32>, &[PanelRow], &mut Tile),
     ) {
-        let mut sums = [[0.0; PANEL]; ROWS];
-        for (index, (panel, bias)) in self.panels.chunks_exact(self.inputs).zip(&self.bias).enumerate() {
-            let columns = index * PANEL..self.outputs.min((index + 1) * PANEL);
-            let blocks = x.chunks(ROWS * self.inputs).zip(y.chunks_mut(ROWS * self.outputs));
-            for (x, y) in blocks {
-                tile(x, panel, &mut sums);
-                for (sums, y) in sums.iter().zip(y.chunks_exact_mut(self.outputs)) {
-                    let y = &mut y[columns.clone()];
-                    // The constant length of a whole panel spares a call of `memcpy`.
-                    if let Ok(y) = <&mut [f32; PANEL]>::try_from(&mut *y) {
-                        finish(sums, bias, gelu, y);
-                    } else {
-                        let mut values = [0.0; PANEL];
-                        finish(sums, bias, gelu, &mut values);
-                        y.copy_from_slice(&values[..y.len()]);
-                    }
+        let depth = self.inputs.div_ceil(self.inputs.div_ceil(DEPTH).max(1)).max(1);
+        let tile = |rows: Rows<f32>, panel: &[PanelRow], bias: &[f32; PANEL], sums: &mut Tile| {
+            tile(rows, &panel[..depth.min(panel.len())], sums);
+            add_bias(bias, sums);
+            for first in (depth..panel.len()).step_by(depth) {
+                let mut more = [[0.0; PANEL]; ROWS];
+                let block = &panel[first..panel.len().min(first + depth)];
+                tile(Rows { x: &rows.x[first..], ..rows }, block, &mut more);
+                for (sums, more) in sums.iter_mut().zip(&more) {
+                    sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+                }
+            }
+        };
+        run_tiles([self.inputs, self.outputs], x, &self.panels, self.inputs, &self.bias, gelu, y, tile);
+    }
+}
+
+/// Up to 8 rows of an input, `stride` apart.
+#[derive(Clone, Copy)]
+struct Rows<'a, T> {
+    x: &'a [T],
+    count: usize,
+    stride: usize,
+}
+
+/// Writes `y` for all rows of `x` and all panels, each of `depth` weights; `tile` fills one with values before the activation.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn run_tiles<X, W>(
+    [stride, outputs]: [usize; 2],
+    x: &[X],
+    panels: &[W],
+    depth: usize,
+    bias: &[[f32; PANEL]],
+    gelu: Option<Gelu>,
+    y: &mut [f32],
+    tile: impl Fn(Rows<X>, &[W], &[f32; PANEL], &mut Tile),
+) {
+    let mut sums = [[0.0; PANEL]; ROWS];
+    for (index, (panel, bias)) in panels.chunks_exact(depth).zip(bias).enumerate() {
+        let columns = index * PANEL..outputs.min((index + 1) * PANEL);
+        let blocks = x.chunks(ROWS * stride).zip(y.chunks_mut(ROWS * outputs));
+        for (x, y) in blocks {
+            tile(Rows { x, count: x.len() / stride, stride }, panel, bias, &mut sums);
+            for (sums, y) in sums.iter().zip(y.chunks_exact_mut(outputs)) {
+                let y = &mut y[columns.clone()];
+                // The constant length of a whole panel spares a call of `memcpy`.
+                if let Ok(y) = <&mut [f32; PANEL]>::try_from(&mut *y) {
+                    *y = *sums;
+                    activate(gelu, y);
+                } else {
+                    let mut values = *sums;
+                    activate(gelu, &mut values);
+                    y.copy_from_slice(&values[..y.len()]);
                 }
             }
         }
@@ -127,13 +174,14 @@ pub(crate) fn padded(linear: &Linear, params: &[f32]) -> Vec<[f32; PANEL]> {
     bias.as_chunks().0.to_vec()
 }
 
-/// Without `inline(always)` it would not be compiled for the caller's instruction set.
 #[inline(always)]
-fn finish(sums: &[f32; PANEL], bias: &[f32; PANEL], gelu: Option<Gelu>, y: &mut [f32; PANEL]) {
-    y.iter_mut().zip(sums).zip(bias).for_each(|((y, sum), bias)| *y = sum + bias);
-    activate(gelu, y);
+fn add_bias(bias: &[f32; PANEL], sums: &mut Tile) {
+    for sums in sums {
+        sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias);
+    }
 }
 
+/// Without `inline(always)` it would not be compiled for the caller's instruction set.
 #[inline(always)]
 fn activate(gelu: Option<Gelu>, values: &mut [f32; PANEL]) {
     match gelu {
@@ -150,8 +198,8 @@ fn gelu_fused(u: f32) -> f32 {
     half.mul_add(erf_f32(u * std::f32::consts::FRAC_1_SQRT_2, f32::mul_add), half)
 }
 
-fn tile_portable(x: &[f32], panel: &[PanelRow], sums: &mut Tile) {
-    for (x, sums) in x.chunks_exact(panel.len()).zip(sums) {
+fn tile_portable(rows: Rows<f32>, panel: &[PanelRow], sums: &mut Tile) {
+    for (x, sums) in rows.x.chunks(rows.stride).zip(sums).take(rows.count) {
         *sums = [0.0; PANEL];
         for (&x, weights) in x.iter().zip(panel) {
             let weights = weights.iter().flat_map(|line| &line.0);
@@ -167,30 +215,30 @@ mod x86 {
 
     #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512bw,avx512dq")]
     pub(super) fn forward_avx512(linear: &PackedLinear, x: &[f32], gelu: Option<Gelu>, y: &mut [f32]) {
-        linear.run(x, gelu, y, |x, panel, sums| match x.len() / panel.len() {
-            8 => tile_avx512::<8>(x, panel, sums),
-            7 => tile_avx512::<7>(x, panel, sums),
-            6 => tile_avx512::<6>(x, panel, sums),
-            5 => tile_avx512::<5>(x, panel, sums),
-            4 => tile_avx512::<4>(x, panel, sums),
-            3 => tile_avx512::<3>(x, panel, sums),
-            2 => tile_avx512::<2>(x, panel, sums),
-            _ => tile_avx512::<1>(x, panel, sums),
+        linear.run(x, gelu, y, |rows, panel, sums| match rows.count {
+            8 => tile_avx512::<8>(rows, panel, sums),
+            7 => tile_avx512::<7>(rows, panel, sums),
+            6 => tile_avx512::<6>(rows, panel, sums),
+            5 => tile_avx512::<5>(rows, panel, sums),
+            4 => tile_avx512::<4>(rows, panel, sums),
+            3 => tile_avx512::<3>(rows, panel, sums),
+            2 => tile_avx512::<2>(rows, panel, sums),
+            _ => tile_avx512::<1>(rows, panel, sums),
         });
     }
 
     #[target_feature(enable = "avx512f")]
-    fn tile_avx512<const R: usize>(x: &[f32], panel: &[PanelRow], sums: &mut Tile) {
-        let inputs = panel.len();
-        assert!(x.len() >= R * inputs);
+    fn tile_avx512<const R: usize>(rows: Rows<f32>, panel: &[PanelRow], sums: &mut Tile) {
+        let Rows { x, stride, .. } = rows;
+        assert!(x.len() >= (R - 1) * stride + panel.len());
         let mut acc = [[_mm512_setzero_ps(); 3]; R];
         for (k, weights) in panel.iter().enumerate() {
             // SAFETY: a line is 64 bytes, aligned to 64.
             let weights: [__m512; 3] =
                 std::array::from_fn(|c| unsafe { _mm512_load_ps(weights[c].0.as_ptr()) });
             for (r, acc) in acc.iter_mut().enumerate() {
-                // SAFETY: r < R and k < inputs, and `x` holds R · inputs values by the assertion.
-                let x = _mm512_set1_ps(unsafe { *x.get_unchecked(r * inputs + k) });
+                // SAFETY: r < R and k is below the panel's length: by the assertion `x` holds that value.
+                let x = _mm512_set1_ps(unsafe { *x.get_unchecked(r * stride + k) });
                 for (acc, &weights) in acc.iter_mut().zip(&weights) {
                     *acc = _mm512_fmadd_ps(x, weights, *acc);
                 }
@@ -206,13 +254,14 @@ mod x86 {
 
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn forward_avx2(linear: &PackedLinear, x: &[f32], gelu: Option<Gelu>, y: &mut [f32]) {
-        linear.run(x, gelu, y, |x, panel, sums| {
-            for (x, sums) in x.chunks(4 * panel.len()).zip(sums.chunks_mut(4)) {
-                match x.len() / panel.len() {
-                    4 => tile_avx2::<4>(x, panel, sums),
-                    3 => tile_avx2::<3>(x, panel, sums),
-                    2 => tile_avx2::<2>(x, panel, sums),
-                    _ => tile_avx2::<1>(x, panel, sums),
+        linear.run(x, gelu, y, |rows, panel, sums| {
+            for (first, sums) in (0..rows.count).step_by(4).zip(sums.chunks_mut(4)) {
+                let rows = Rows { x: &rows.x[first * rows.stride..], ..rows };
+                match rows.count - first {
+                    1 => tile_avx2::<1>(rows, panel, sums),
+                    2 => tile_avx2::<2>(rows, panel, sums),
+                    3 => tile_avx2::<3>(rows, panel, sums),
+                    _ => tile_avx2::<4>(rows, panel, sums),
                 }
             }
         });
@@ -220,9 +269,9 @@ mod x86 {
 
     /// Half a panel at a time: 12 accumulators of the 16 registers.
     #[target_feature(enable = "avx2,fma")]
-    fn tile_avx2<const R: usize>(x: &[f32], panel: &[PanelRow], sums: &mut [[f32; PANEL]]) {
-        let inputs = panel.len();
-        assert!(x.len() >= R * inputs);
+    fn tile_avx2<const R: usize>(rows: Rows<f32>, panel: &[PanelRow], sums: &mut [[f32; PANEL]]) {
+        let Rows { x, stride, .. } = rows;
+        assert!(x.len() >= (R - 1) * stride + panel.len());
         for half in 0..2 {
             let mut acc = [[_mm256_setzero_ps(); 3]; R];
             for (k, weights) in panel.iter().enumerate() {
@@ -232,8 +281,8 @@ mod x86 {
                     unsafe { _mm256_load_ps(weights[eighth / 2].0.as_ptr().add(eighth % 2 * 8)) }
                 });
                 for (r, acc) in acc.iter_mut().enumerate() {
-                    // SAFETY: r < R and k < inputs, and `x` holds R · inputs values by the assertion.
-                    let x = _mm256_set1_ps(unsafe { *x.get_unchecked(r * inputs + k) });
+                    // SAFETY: r < R and k is below the panel's length: by the assertion `x` holds that value.
+                    let x = _mm256_set1_ps(unsafe { *x.get_unchecked(r * stride + k) });
                     for (acc, &weights) in acc.iter_mut().zip(&weights) {
                         *acc = _mm256_fmadd_ps(x, weights, *acc);
                     }
@@ -282,6 +331,23 @@ mod tests {
             gelu_erf(&plain, &mut want);
             for (got, want) in portable.iter().zip(&want) {
                 assert!((got - want).abs() < 1e-4, "{got} {want}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_an_activation_it_has_the_bytes_of_the_trained_map() {
+        for (rows, inputs, outputs) in [(5, 40, 50), (9, 512, 49), (7, 1000, 20), (3, 1537, 96)] {
+            let mut layout = Layout::new();
+            let linear = Linear::new(&mut layout, "map", inputs, outputs, Init::Normal(0.1));
+            let (params, x) = (values(layout.len(), "params"), values(rows * inputs, "x"));
+            let (mut want, mut got) = (vec![0.0; rows * outputs], vec![0.0; rows * outputs]);
+            linear.forward(&params, &x, &mut want);
+            let packed = PackedLinear::new(&linear, &params);
+            for most in [Level::Portable, Level::Avx2, Level::Avx512] {
+                limit(most);
+                packed.forward(&x, None, &mut got);
+                assert!(got == want, "{inputs} inputs, {}", most.name());
             }
         }
     }

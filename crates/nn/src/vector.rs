@@ -1,4 +1,4 @@
-//! Registers that a product is computed in.
+//! Registers that products and attention are computed in.
 //!
 //! Methods are inlined into functions that are compiled for the instructions they need; elsewhere they must not be called.
 
@@ -8,7 +8,7 @@ use crate::Scalar;
 ///
 /// # Safety
 /// The machine has the type's instructions; a pointer is good for [`Vector::LEN`] values, aligned or not.
-pub(super) trait Vector: Copy {
+pub(crate) trait Vector: Copy {
     /// `f32` or `f64`.
     type Item: Scalar;
     /// Numbers in a vector.
@@ -28,7 +28,7 @@ pub(super) trait Vector: Copy {
 macro_rules! portable {
     ($name:ident, $item:ty, $len:literal) => {
         #[derive(Clone, Copy)]
-        pub(super) struct $name([$item; $len]);
+        pub(crate) struct $name([$item; $len]);
 
         impl Vector for $name {
             type Item = $item;
@@ -79,7 +79,7 @@ portable!(PortableF32, f32, 8);
 portable!(PortableF64, f64, 4);
 
 #[cfg(target_arch = "x86_64")]
-pub(super) mod x86 {
+pub(crate) mod x86 {
     use super::Vector;
     use std::arch::x86_64::*;
 
@@ -87,7 +87,7 @@ pub(super) mod x86 {
         ($name:ident($register:ty), [$item:ty; $len:literal], $columns:literal,
          $splat:ident, $load:ident, $store:ident, $add:ident, $mul:ident, $mul_add:ident) => {
             #[derive(Clone, Copy)]
-            pub(in crate::product) struct $name($register);
+            pub(crate) struct $name($register);
 
             // SAFETY of all methods: by the trait's promise.
             #[allow(clippy::undocumented_unsafe_blocks)]
