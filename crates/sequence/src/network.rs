@@ -346,10 +346,6 @@ impl<T: Scalar> Network<T> {
     }
 }
 
-fn block_key(key: Option<u64>, block: usize) -> Option<u64> {
-    key.map(|key| key.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(block as u64 * 8))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
