@@ -54,8 +54,8 @@ pub struct Trainable {
 
 #[derive(Debug)]
 enum Net {
-    Bert { model: Box<TrainableBert>, lower: OnceLock<Engine> },
-    Llama { model: Box<LlamaModel>, lower: OnceLock<PackedStack>, pool: LlamaPool, prompt: Prompt },
+    Bert { model: Box<TrainableBert>, lower: OnceLock<Box<Engine>> },
+    Llama { model: Box<LlamaModel>, lower: OnceLock<Box<PackedStack>>, pool: LlamaPool, prompt: Prompt },
 }
 
 /// A matrix among the trained parameters: where it begins, rows and columns.
@@ -209,12 +209,17 @@ impl Trainable {
             Net::Bert { model: bert, lower } => {
                 let packed = || Engine::new(bert.model.clone(), bert.params.clone(), below, precision);
                 let mut x = Vec::new();
-                lower.get_or_init(packed).hidden(tokens, offsets, &mut Buffers::default(), &mut x);
+                lower.get_or_init(|| Box::new(packed())).hidden(
+                    tokens,
+                    offsets,
+                    &mut Buffers::default(),
+                    &mut x,
+                );
                 x
             }
             Net::Llama { model, lower, .. } => {
                 let (mut x, positions) = (model.embed(tokens), PositionTable::Rotary(model.rotary()));
-                let lower = lower.get_or_init(|| model.packed(below, precision));
+                let lower = lower.get_or_init(|| Box::new(model.packed(below, precision)));
                 lower.forward(offsets, positions, &mut PackedBuffers::default(), &mut x);
                 x
             }
