@@ -10,9 +10,10 @@
 //! let mut layout = Layout::new();
 //! let block = Block::new(&mut layout, "block", BlockConfig::new(4, 2, 16));
 //! let params: Vec<f32> = layout.init(&semrank_core::Rng::new(1, "init"));
-//! let mut x = vec![0.5; 3 * 4]; // a sequence of one position and one of two
+//! let one = [0.1f32, 0.4, -0.3, 0.2];
+//! let mut x = one.repeat(3); // a sequence of one position and one of two
 //! block.forward(&Pass::new(&params, &[0, 1, 3]), &mut BlockSaved::default(), &mut x);
-//! assert!(x[..4] == x[4..8] && x[..4] != [0.5; 4]);
+//! assert!(x[..4] == x[4..8] && x[..4] != one);
 //! ```
 
 mod config;
