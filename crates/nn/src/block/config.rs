@@ -2,7 +2,7 @@
 
 use crate::{Attention, Gelu, NormKind};
 
-/// Sizes and switches of a [`Block`].
+/// Sizes and switches of a [`Block`](crate::Block).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BlockConfig {
     /// D, the width of a position.
@@ -58,9 +58,9 @@ pub enum Biases {
 pub enum Positions {
     /// Not at all: they are part of the input.
     None,
-    /// Queries and keys are turned ([`Rotary`]).
+    /// Queries and keys are turned ([`Rotary`](crate::Rotary)).
     Rotary,
-    /// Scores get a value for the distance ([`DistanceBias`]), where the model has one.
+    /// Scores get a value for the distance ([`DistanceBias`](crate::DistanceBias)), where the model has one.
     Distance,
 }
 
