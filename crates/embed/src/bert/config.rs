@@ -1,7 +1,7 @@
 //! What a folder says about its encoder: `config.json` (sizes), `modules.json` and the files it points to (pooling,
 //! normalisation), `sentence_bert_config.json` (length and case).
 
-use super::model::BUCKETS;
+use super::distances::BUCKETS;
 use super::pooling::Pool;
 use super::{Activation, BertConfig, BertModel};
 use crate::{Error, ModelFolder};

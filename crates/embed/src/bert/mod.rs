@@ -14,6 +14,8 @@
 //! [`BertModel`] is the same network with a backward pass, to train.
 
 mod config;
+mod distances;
+mod embeddings;
 mod encoder;
 mod engine;
 mod model;

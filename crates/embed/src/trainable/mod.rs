@@ -22,6 +22,7 @@ mod kept;
 mod lora;
 pub(crate) mod tasks;
 pub mod testing;
+mod updates;
 
 pub use kept::Kept;
 pub use lora::Lora;

@@ -5,7 +5,7 @@
 //! A product of two bfloat16 is exact in f32, so each addition rounds once; numbers below the least normal one count as zero, as
 //! the instruction has it. The portable twin gives the same bytes.
 
-use super::{PANEL, ROWS, Rows, Tile, add_bias, padded, run_tiles};
+use super::tiles::{PANEL, ROWS, Rows, Tile, add_bias, padded, run_tiles};
 use crate::kernel::{Level, level};
 use crate::weights::{bf16_to_f32, f32_to_bf16};
 use crate::{Gelu, Linear};
