@@ -11,11 +11,10 @@
 //! | `pool` | `mean`, `cls`, `max`, `mean_sqrt_len` | the folder's |
 //! | `prompt` | name of a prompt of the folder, or a text that stands before every text | the folder's default |
 //!
-//! [`BertModel`] is the same network with a backward pass, to train.
+//! [`TrainableBert`] is such a folder opened for training ([`crate::Trainable`]).
 
 mod config;
 mod distances;
-mod embeddings;
 mod encoder;
 mod engine;
 mod model;
@@ -28,7 +27,7 @@ pub(crate) use config::read_pooling;
 pub(crate) use encoder::OPTIONS;
 pub use encoder::open;
 pub(crate) use engine::{Buffers, Engine};
-pub use model::{Activation, BertConfig, BertModel, BertSaved};
+pub use model::{Activation, BertConfig, BertModel};
 pub(crate) use model::{distances, longest};
 pub use pooling::Pool;
 pub use trainable::TrainableBert;

@@ -1,19 +1,13 @@
-//! A sentence encoder to train: parameters in one flat vector, and texts as token ids.
-//!
-//! The lower layers can run once with [`BertModel::forward_layers`] and their output be kept, while the layers above are
-//! trained; [`BertModel::tail`] tells which parameters those are.
+//! A sentence encoder to train: parameters in one flat vector, texts as token ids, and the model folder that is written.
 
 use super::config::{Family, Settings};
-use super::{BertModel, BertSaved, Pool, weights};
+use super::{BertModel, Pool, weights};
 use crate::folder::WEIGHTS;
 use crate::prompt::Prompt;
 use crate::{Document, Error, ModelFolder, Spec, Tokenizer};
-use rayon::prelude::*;
-use semrank_nn::unit_rows;
 use serde_json::{Map, Value};
 use std::path::Path;
 
-const TEXTS_PER_TASK: usize = 64;
 const CONFIG: &str = "config.json";
 
 /// An encoder with its parameters.
@@ -109,32 +103,5 @@ impl TrainableBert {
     /// A text that cannot be tokenized.
     pub fn tokens(&self, document: &Document) -> Result<Vec<u32>, Error> {
         super::encoder::tokens(&self.tokenizer, &self.prompt, self.is_lowered, document)
-    }
-
-    /// Vectors of texts given as token ids, `[texts x D]`.
-    pub fn vectors(&self, texts: &[Vec<u32>]) -> Vec<f32> {
-        let dim = self.model.config().dim;
-        let mut out = vec![0.0; texts.len() * dim];
-        out.par_chunks_mut(TEXTS_PER_TASK * dim)
-            .zip(texts.par_chunks(TEXTS_PER_TASK))
-            .for_each_init(BertSaved::default, |saved, (out, texts)| self.task(texts, saved, out));
-        out
-    }
-
-    fn task(&self, texts: &[Vec<u32>], saved: &mut BertSaved<f32>, out: &mut [f32]) {
-        let dim = self.model.config().dim;
-        let mut offsets = vec![0];
-        offsets.extend(texts.iter().scan(0, |end, text| {
-            *end += text.len();
-            Some(*end)
-        }));
-        let tokens = texts.concat();
-        let mut hidden = vec![0.0; tokens.len() * dim];
-        self.model.forward(&self.params, &tokens, &offsets, saved, &mut hidden);
-        self.pool.forward(dim, &offsets, &hidden, out);
-        if self.is_normalised {
-            let pooled = out.to_vec();
-            unit_rows(dim, &pooled, &mut vec![0.0; texts.len()], out);
-        }
     }
 }

@@ -54,7 +54,7 @@ pub fn open(mut spec: Spec) -> Result<Box<dyn TextEncoder>, Error> {
     // A GGUF file has no prompts of its own.
     let prompt = Prompt::take(&mut spec, ModelFolder::open(Path::new(&path)).ok().as_ref())?;
     spec.finish_with(&OPTIONS)?;
-    let options = LoadOptions { max_tokens, layers: (layers > 0).then_some(layers), head: false };
+    let options = LoadOptions { max_tokens, layers: (layers > 0).then_some(layers) };
     let model = LlamaModel::open(Path::new(&path), options)?;
     Ok(Box::new(LlamaEncoder::new(model, Pool::of(pool), precision).with_prompt(prompt)))
 }

@@ -115,7 +115,7 @@ impl Trainable {
                 spec.choice("precision", &Precision::NAMES)?;
                 let used = spec.take("layers", 0usize)?;
                 let path = spec.path().to_owned();
-                let options = LoadOptions { max_tokens, layers: (used > 0).then_some(used), head: false };
+                let options = LoadOptions { max_tokens, layers: (used > 0).then_some(used) };
                 let model = LlamaModel::open(Path::new(&path), options)?;
                 let all = model.config().layers;
                 let trained = all - count(&spec, layers, all)?..all;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 pub const TYPES: &str = "embeddings.token_type_embeddings.weight";
 pub const DIM: usize = 8;
-pub const HIDDEN: usize = 12;
+const HIDDEN: usize = 12;
 pub const WORDS: [&str; 9] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "red", "shoes", "tea", "##pot", "lamp"];
 
 /// A model folder of two layers whose weights are made up.

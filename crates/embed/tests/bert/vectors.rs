@@ -1,7 +1,7 @@
 //! The vectors are those of sentence-transformers, and do not depend on the batch or the number of threads.
 
-use crate::model::{DIM, HIDDEN, Model, WORDS, cosine, encode, open};
-use semrank_embed::{TextEncoder, bert};
+use crate::model::{DIM, Model, WORDS, cosine, encode, open};
+use semrank_embed::TextEncoder;
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -69,64 +69,4 @@ fn a_vector_depends_on_its_own_text_alone_and_not_on_threads() {
             assert_eq!(pool.install(|| encode(encoder.as_ref(), &texts)), all);
         }
     }
-}
-
-#[test]
-fn inference_agrees_with_the_network_that_is_trained() {
-    let encoder = Model::new().open("?pool=cls").expect("a model");
-    let got = encode(encoder.as_ref(), &["red shoes"]);
-    let model = bert::BertModel::new(bert::BertConfig {
-        vocabulary: WORDS.len(),
-        positions: 16,
-        first_position: 0,
-        types: 2,
-        dim: DIM,
-        heads: 2,
-        layers: 2,
-        hidden: HIDDEN,
-        epsilon: 1e-12,
-        activation: bert::Activation::Exact,
-    });
-    let params = trained(&model, &Model::new());
-    let mut hidden = vec![0.0; 4 * DIM];
-    model.forward(&params, &[2, 4, 5, 3], &[0, 4], &mut bert::BertSaved::default(), &mut hidden);
-    assert!(cosine(&got, &hidden[..DIM].iter().map(|&x| x as f32).collect::<Vec<_>>()) > 0.999_999);
-}
-
-/// The folder's tensors in the order of the network's layout.
-fn trained(model: &bert::BertModel, folder: &Model) -> Vec<f64> {
-    let of = |name: &str| folder.tensors[name].1.clone();
-    let transposed = |name: &str, inputs: usize| -> Vec<f32> {
-        let values = of(name);
-        (0..values.len())
-            .map(|i| values[i % (values.len() / inputs) * inputs + i / (values.len() / inputs)])
-            .collect()
-    };
-    let mut params = Vec::new();
-    for table in ["word", "position", "token_type"] {
-        params.extend(of(&format!("embeddings.{table}_embeddings.weight")));
-    }
-    params.extend([of("embeddings.LayerNorm.weight"), of("embeddings.LayerNorm.bias")].concat());
-    for layer in 0..2 {
-        let name = |part: &str| format!("encoder.layer.{layer}.{part}");
-        let qkv = ["query", "key", "value"].map(|part| name(&format!("attention.self.{part}")));
-        let weights = qkv.clone().map(|name| transposed(&format!("{name}.weight"), DIM));
-        for input in 0..DIM {
-            weights.iter().for_each(|weight| params.extend(&weight[input * DIM..(input + 1) * DIM]));
-        }
-        qkv.iter().for_each(|name| params.extend(of(&format!("{name}.bias"))));
-        for (part, norm, inputs) in [
-            ("attention.output.dense", Some("attention.output.LayerNorm"), DIM),
-            ("intermediate.dense", None, DIM),
-            ("output.dense", Some("output.LayerNorm"), HIDDEN),
-        ] {
-            params.extend(transposed(&name(&format!("{part}.weight")), inputs));
-            params.extend(of(&name(&format!("{part}.bias"))));
-            for norm in norm.into_iter().flat_map(|norm| [format!("{norm}.weight"), format!("{norm}.bias")]) {
-                params.extend(of(&name(&norm)));
-            }
-        }
-    }
-    assert_eq!(params.len(), model.layout().len());
-    params.into_iter().map(f64::from).collect()
 }

@@ -59,11 +59,11 @@ fn headers_that_lie_are_refused_before_anything_is_allocated() {
 
 #[test]
 fn lists_that_nobody_reads_are_passed_over_and_those_of_the_tokenizer_have_an_end() {
-    let want = logits(&TinyGguf::new().open().expect("a model"));
+    let want = states(&TinyGguf::new().open().expect("a model"));
     for value in [list(0, 5_000_000, &[7]), list(12, 9, &[1; 8]), list(8, 3, &text("unused"))] {
         let mut gguf = TinyGguf::new();
         gguf.metadata.insert("general.unread", value);
-        assert_eq!(logits(&gguf.open().expect("a model")), want);
+        assert_eq!(states(&gguf.open().expect("a model")), want);
     }
     refused_gguf("at most 1048576 are read", |gguf| {
         gguf.metadata.insert("tokenizer.ggml.token_type", list(0, 5_000_000, &[1]));

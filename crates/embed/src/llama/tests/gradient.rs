@@ -1,31 +1,31 @@
-//! Running the layers in two parts, and the gradients of the upper ones.
+//! The upper layers: their parameters and their gradients.
 
 use super::*;
 use crate::llama::testing::LAYERS;
 use semrank_core::Rng;
-use semrank_nn::{Pass, PositionTable, Rotary, StackSaved, gradient_check, unit_rows, unit_rows_backward};
+use semrank_nn::{Pass, Rotary, StackSaved, gradient_check, unit_rows, unit_rows_backward};
+
+const OFFSETS: [usize; 3] = [0, 3, 5];
+
+/// The output of the first layer for two texts.
+fn lower(model: &LlamaModel) -> Vec<f32> {
+    let mut x = model.embed(&[5, 6, 7, 8, 9]);
+    let positions = PositionTable::Rotary(model.rotary());
+    model.packed(0..1, Precision::F32).forward(&OFFSETS, positions, &mut PackedBuffers::default(), &mut x);
+    x
+}
 
 #[test]
-fn layers_in_two_parts_are_the_whole_and_top_parameters_go_out_and_in() {
+fn top_parameters_go_out_and_in() {
     let mut model = TinyGguf::new().open().expect("a model");
-    let (ids, offsets) = ([5, 6, 7, 8, 9], [0, 3, 5]);
-    let saved = &mut StackSaved::inference();
-    let mut whole = model.embed(&ids);
-    model.forward_layers(0..LAYERS, &offsets, saved, &mut whole);
-    let mut parts = model.embed(&ids);
-    model.forward_layers(0..1, &offsets, saved, &mut parts);
-    let (_, top, mut params) = model.top(2);
-    let lower = parts.clone();
-    let positions = PositionTable::Rotary(model.rotary());
-    let pass = Pass { positions, ..Pass::new(&params, &offsets) };
-    top.forward(1..LAYERS, &pass, saved, &mut parts);
-    assert_eq!(parts, whole);
+    let before = states(&model);
+    let mut params = model.top(2).2;
+    model.set_top(&params);
+    assert_eq!(states(&model), before);
     params.iter_mut().for_each(|value| *value *= 1.5);
     model.set_top(&params);
     assert_eq!(model.top(2).2, params);
-    let mut trained = lower;
-    model.forward_layers(1..LAYERS, &offsets, saved, &mut trained);
-    assert_ne!(trained, whole);
+    assert_ne!(states(&model), before);
 }
 
 /// Two top layers on cached states, pooled and scaled to length 1: every tensor of the layout gets the gradient that
@@ -33,13 +33,11 @@ fn layers_in_two_parts_are_the_whole_and_top_parameters_go_out_and_in() {
 #[test]
 fn every_tensor_of_the_top_layers_gets_its_gradient() {
     let model = TinyGguf::new().open().expect("a model");
-    let (dim, offsets) = (model.dim(), [0, 3, 5]);
+    let (dim, offsets) = (model.dim(), OFFSETS);
     let (layout, top, params) = model.top(2);
     let names: Vec<&str> = layout.entries().iter().map(|entry| entry.name.as_str()).collect();
     assert!(names.contains(&"layers.1.qkv.weight") && names.contains(&"norm.gain"), "{names:?}");
-    let mut lower = model.embed(&[5, 6, 7, 8, 9]);
-    model.forward_layers(0..1, &offsets, &mut StackSaved::inference(), &mut lower);
-    let lower: Vec<f64> = lower.iter().map(|&value| f64::from(value)).collect();
+    let lower: Vec<f64> = lower(&model).into_iter().map(f64::from).collect();
     let mut params: Vec<f64> = params.iter().map(|&value| f64::from(value)).collect();
     let rotary = Rotary::<f64>::new(model.config().rotary, 3);
     let mut rng = Rng::new(3, "direction");

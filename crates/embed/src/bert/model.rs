@@ -1,35 +1,26 @@
 //! The network of the BERT family (Devlin et al. 2019, arXiv 1810.04805): token, position and segment embeddings, a norm,
-//! and post-norm blocks ([`Stack`]), forward and backward over packed sequences. MPNet (Song et al. 2020, arXiv 2004.09297) adds to
+//! and post-norm blocks ([`Stack`]). MPNet (Song et al. 2020, arXiv 2004.09297) adds to
 //! every attention score a value of its head and of the distance, in buckets that widen with it; training leaves these
 //! values as they are, because all layers share them.
 //!
 //! Parameters are one flat vector, embeddings first and then layer after layer, so the parameters of the layers from `k` on
-//! are its tail ([`BertModel::tail`]). The lower layers can be run once ([`BertModel::forward_layers`]), their output
-//! cached, and only the upper ones trained.
+//! are its tail ([`BertModel::tail`]): the lower layers can be packed and run once, and only the upper ones trained
+//! ([`BertModel::top`]).
 //!
 //! ```
-//! use semrank_core::Rng;
-//! use semrank_embed::bert::{Activation, BertConfig, BertModel, BertSaved};
+//! use semrank_embed::bert::{Activation, BertConfig, BertModel};
 //! let model = BertModel::new(BertConfig {
 //!     vocabulary: 10, positions: 8, first_position: 0, types: 2, dim: 4, heads: 2, layers: 3, hidden: 8,
 //!     epsilon: 1e-12, activation: Activation::Exact,
 //! });
-//! let params: Vec<f32> = model.layout().init(&Rng::new(1, "init"));
-//! let (tokens, offsets) = ([1, 5, 2, 1, 2], [0, 3, 5]); // two texts
-//! let (mut saved, mut hidden) = (BertSaved::default(), vec![0.0; 5 * 4]);
-//! model.forward(&params, &tokens, &offsets, &mut saved, &mut hidden);
-//!
-//! let (mut again, mut x) = (BertSaved::default(), vec![0.0; 5 * 4]);
-//! model.embed(&params, &tokens, &offsets, &mut again, &mut x);
-//! model.forward_layers(0..2, &params, &offsets, &mut again, &mut x); // x may be cached here
-//! model.forward_layers(2..3, &params, &offsets, &mut again, &mut x);
-//! assert_eq!(x, hidden);
+//! let (upper, _) = model.top(2);
+//! assert_eq!(model.tail(2).len(), upper.len());
 //! ```
 
 use super::distances::{BUCKETS, bucket};
 use semrank_nn::{
-    Biases, Block, BlockConfig, DistanceBias, FeedForward, Init, LayerNorm, Layout, NormKind, NormSaved,
-    Pass, PositionTable, Positions, Scalar, Slot, Stack, StackSaved,
+    Biases, Block, BlockConfig, DistanceBias, FeedForward, Init, LayerNorm, Layout, NormKind, PositionTable,
+    Positions, Slot, Stack, kernel,
 };
 use std::ops::Range;
 
@@ -77,15 +68,6 @@ pub struct BertModel {
     pub norm: LayerNorm,
     /// The blocks.
     pub stack: Stack,
-}
-
-/// What a forward pass leaves for its backward pass. Reuse it: buffers keep their capacity.
-#[derive(Debug, Clone, Default)]
-pub struct BertSaved<T> {
-    pub(super) summed: Vec<T>,
-    pub(super) norm: NormSaved<T>,
-    blocks: StackSaved<T>,
-    pub(super) scratch: Vec<T>,
 }
 
 impl BertModel {
@@ -140,68 +122,26 @@ impl BertModel {
     }
 
     /// What distances add to the attention's scores, for sequences of at most `positions`; `None` where they add nothing.
-    pub fn distance_bias<T: Scalar>(&self, params: &[T], positions: usize) -> Option<DistanceBias<T>> {
+    pub fn distance_bias(&self, params: &[f32], positions: usize) -> Option<DistanceBias<f32>> {
         let (heads, table) = (self.config.heads, self.distances?.of(params));
         let value = |head: usize, distance: isize| table[bucket(distance) * heads + head];
         Some(DistanceBias::new(heads, positions.max(1), value))
     }
 
-    /// Embeddings and all layers: writes `hidden` `[T x D]` for packed `tokens` `[T]`.
+    /// The sum of token, position and segment embeddings, the input of the first norm.
     ///
     /// # Panics
-    /// As [`BertModel::embed`].
-    pub fn forward<T: Scalar>(
-        &self,
-        params: &[T],
-        tokens: &[u32],
-        offsets: &[usize],
-        saved: &mut BertSaved<T>,
-        hidden: &mut [T],
-    ) {
-        self.embed(params, tokens, offsets, saved, hidden);
-        self.forward_layers(self.stack.layers(), params, offsets, saved, hidden);
-    }
-
-    /// Adds all gradients; `dhidden` is overwritten.
-    pub fn backward<T: Scalar>(
-        &self,
-        params: &[T],
-        tokens: &[u32],
-        offsets: &[usize],
-        saved: &mut BertSaved<T>,
-        grads: &mut [T],
-        dhidden: &mut [T],
-    ) {
-        self.backward_layers(self.stack.layers(), params, offsets, saved, grads, dhidden);
-        self.embed_backward(params, tokens, offsets, saved, grads, dhidden);
-    }
-
-    /// Replaces `x`, the input of the first of these layers, by the output of the last.
-    pub fn forward_layers<T: Scalar>(
-        &self,
-        layers: Range<usize>,
-        params: &[T],
-        offsets: &[usize],
-        saved: &mut BertSaved<T>,
-        x: &mut [T],
-    ) {
-        let bias = self.distance_bias(params, longest(offsets));
-        let pass = Pass { positions: distances(bias.as_ref()), ..Pass::new(params, offsets) };
-        self.stack.forward(layers, &pass, &mut saved.blocks, x);
-    }
-
-    /// Replaces `dx`, of the last layer's output, by that of the first layer's input, and adds the layers' gradients.
-    pub fn backward_layers<T: Scalar>(
-        &self,
-        layers: Range<usize>,
-        params: &[T],
-        offsets: &[usize],
-        saved: &mut BertSaved<T>,
-        grads: &mut [T],
-        dx: &mut [T],
-    ) {
-        // It reads the attention weights, not what was added to the scores.
-        self.stack.backward(layers, &Pass::new(params, offsets), &mut saved.blocks, grads, dx);
+    /// On a token beyond the table or a sequence longer than the position table.
+    pub(super) fn sum_embeddings(&self, params: &[f32], tokens: &[u32], offsets: &[usize], sum: &mut [f32]) {
+        let positions =
+            offsets.windows(2).flat_map(|w| (0..w[1] - w[0]).map(|at| self.config.first_position + at));
+        for ((position, token), sum) in positions.zip(tokens).zip(sum.chunks_exact_mut(self.config.dim)) {
+            sum.copy_from_slice(row(self.words, params, *token as usize));
+            kernel::add(row(self.positions, params, position), sum);
+            if let Some(types) = self.types {
+                kernel::add(row(types, params, 0), sum);
+            }
+        }
     }
 }
 
@@ -211,7 +151,7 @@ pub(crate) fn longest(offsets: &[usize]) -> usize {
 }
 
 /// The table of a pass: values of distances, where the model has them.
-pub(crate) fn distances<T>(bias: Option<&DistanceBias<T>>) -> PositionTable<'_, T> {
+pub(crate) fn distances(bias: Option<&DistanceBias<f32>>) -> PositionTable<'_, f32> {
     bias.map_or(PositionTable::None, PositionTable::Distance)
 }
 
@@ -229,5 +169,6 @@ fn stack(config: &BertConfig, layers: Range<usize>, layout: &mut Layout) -> Stac
     Stack::new(layout, "layer", block, layers, None)
 }
 
-#[cfg(test)]
-mod tests;
+fn row(slot: Slot, params: &[f32], at: usize) -> &[f32] {
+    &slot.of(params)[at * slot.cols..(at + 1) * slot.cols]
+}
