@@ -1,17 +1,17 @@
-//! Vectors that were made before, by the texts they were made from: a text is encoded once.
+//! A cache of vectors, keyed by the texts they were made from: a text is encoded once.
 //!
-//! A cache is a folder with one sub-folder an encoder fingerprint. Every process appends to segments of its own and
+//! A cache is a folder with one sub-folder per encoder fingerprint. Every process appends to segments of its own and
 //! reads all that stood there when it opened the folder, so several processes never wait for each other; at worst they
 //! encode the same text twice. A segment is a pair of files that only grow:
 //!
 //! ```text
 //! cache/3f0c…/facts.json               fingerprint and width
 //! cache/3f0c…/1789…-4711.vectors       f32, little endian, one vector after the other
-//! cache/3f0c…/1789…-4711.keys          one entry a vector: key (16 bytes), checksum of the vector (8 bytes)
+//! cache/3f0c…/1789…-4711.keys          one entry per vector: key (16 bytes), checksum of the vector (8 bytes)
 //! ```
 //!
-//! Vectors are written before their keys, and a vector is checked when it is read: after a kill or a power cut a torn
-//! entry is only a text that is encoded again.
+//! Vectors are written before their keys, and a vector is checked when it is read: after a kill or a power cut, the text
+//! of a torn entry is encoded again.
 //!
 //! ```
 //! use semrank_embed::{Cache, Document, Field};
@@ -111,7 +111,7 @@ impl Cache {
         key
     }
 
-    /// Vectors at hand.
+    /// Number of cached vectors.
     pub fn len(&self) -> usize {
         self.places.len()
     }

@@ -1,5 +1,4 @@
-//! Everything that can go wrong between a text and its vector; each message says what was found, what was expected and
-//! what to do.
+//! Errors of encoding; each message says what was found, what was expected and what to do.
 
 use crate::fetch;
 use crate::folder::WEIGHTS;

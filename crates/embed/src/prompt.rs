@@ -1,7 +1,7 @@
-//! What a model reads before every text, such as `query: `: options and the model's own prompts in, texts with it out.
+//! The prompt before every text, such as `query: `: options and the model's own prompts in, texts with it out.
 //!
 //! Models of the sentence-transformers library name their prompts in `config_sentence_transformers.json`, and one of them may be
-//! the default. They were trained with it, so vectors without it are others.
+//! the default. They were trained with it, so vectors without it differ.
 //!
 //! | option | what stands before a text |
 //! |---|---|

@@ -79,7 +79,9 @@ impl Spec {
     pub fn take<T: FromStr>(&mut self, key: &str, default: T) -> Result<T, Error> {
         match self.options.remove(key) {
             None => Ok(default),
-            Some(value) => value.parse().map_err(|_| self.error(format!("{key}={value} makes no sense"))),
+            Some(value) => {
+                value.parse().map_err(|_| self.error(format!("{key}={value} is not a valid value")))
+            }
         }
     }
 
@@ -105,7 +107,7 @@ impl Spec {
         text.map(Some).map_err(|_| self.error(format!("{key}={value}: its %XX are not UTF-8")))
     }
 
-    /// Refuses options that nobody took; `known` are those there are.
+    /// Returns an error for the first unknown option; `known` names the known ones.
     ///
     /// # Errors
     /// An unknown option.
@@ -113,7 +115,7 @@ impl Spec {
         self.finish(&known.iter().map(|option| option.key).collect::<Vec<_>>())
     }
 
-    /// Refuses options that nobody took; `known` are the names of those there are.
+    /// Returns an error for the first unknown option; `known` names the known ones.
     ///
     /// # Errors
     /// An unknown option.
@@ -169,7 +171,7 @@ mod tests {
         refused("minilm", "KIND:PATH");
         refused("bert:x?pool", "pool=VALUE");
         refused("bert:x?pool=max", "mean, last");
-        refused("bert:x?max_tokens=many", "makes no sense");
+        refused("bert:x?max_tokens=many", "not a valid value");
         refused("bert:x?depth=2", "there is no option `depth`");
     }
 

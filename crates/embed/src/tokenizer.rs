@@ -1,4 +1,4 @@
-//! A text into token ids, by the `tokenizers` library and the model's own `tokenizer.json`.
+//! Tokenizes a text with the `tokenizers` library and the model's own `tokenizer.json`.
 
 use crate::{Error, ModelFolder};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -112,6 +112,6 @@ pub(crate) fn guarded<T>(call: impl FnOnce() -> tokenizers::Result<T>) -> Result
     // What a panic leaves half done is dropped with the value.
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(result) => result.map_err(|error| error.to_string()),
-        Err(_) => Err("the tokenizer library gave up".into()),
+        Err(_) => Err("the tokenizer library panicked".into()),
     }
 }

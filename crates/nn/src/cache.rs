@@ -1,4 +1,4 @@
-//! Keys and values of the positions that a stack has passed, so that a sequence goes on without passing them again.
+//! A cache of keys and values: a sequence continues without computing its earlier positions again.
 
 use crate::{Attention, PastHeads, Scalar};
 use std::sync::Arc;

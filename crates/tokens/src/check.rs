@@ -1,4 +1,4 @@
-//! Limits of the settings: what makes no sense is refused by name before any work begins.
+//! Validates the settings before any work begins; the error names the first invalid one.
 //!
 //! ```
 //! use semrank_tokens::TokenSettings;
@@ -16,7 +16,7 @@ const MOST_BALANCED: usize = 2048;
 /// No width is larger; products of two then fit, and tensors are compared with the widths before anything is allocated.
 const WIDEST: usize = 1 << 20;
 
-/// Refuses widths that nothing here has: the hash tells of an altered file, not of one that was made to do harm.
+/// Validates widths read from a file: the hash detects an altered file, not a malicious one.
 pub(crate) fn widths<const N: usize>(path: &Path, widths: [usize; N]) -> Result<(), Error> {
     if widths.iter().all(|width| (1..=WIDEST).contains(width)) {
         return Ok(());

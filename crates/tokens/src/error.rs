@@ -1,5 +1,4 @@
-//! Everything that can go wrong between a content vector and its published semantic id; each message says what was found,
-//! what was expected and what to do.
+//! Errors of semantic ids; each message says what was found, what was expected and what to do.
 
 use semrank_core::counted;
 use semrank_core::settings::SettingError;
@@ -26,7 +25,7 @@ pub enum Error {
     },
     /// Fewer items than a level has codes.
     #[error(
-        "{} cannot be given {codes} codes a level: expected at least as many items as codes",
+        "{} cannot be given {codes} codes per level: expected at least as many items as codes",
         counted(*items, "item", "items")
     )]
     FewItems {
@@ -61,7 +60,7 @@ pub enum Error {
          their vectors cannot be compared"
     )]
     Fingerprint {
-        /// Of the features at hand.
+        /// Fingerprint of the features that were given.
         got: String,
         /// Of the features that the codebook was fitted on.
         expected: String,

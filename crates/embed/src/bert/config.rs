@@ -1,4 +1,4 @@
-//! What a folder says about its encoder: `config.json` (sizes), `modules.json` and the files it points to (pooling,
+//! The configuration files of a model folder: `config.json` (sizes), `modules.json` and the files it points to (pooling,
 //! normalisation), `sentence_bert_config.json` (length and case).
 
 use super::distances::BUCKETS;

@@ -1,4 +1,4 @@
-//! Sentence encoders of the BERT family: a Hugging Face folder in, one vector a text out.
+//! Sentence encoders of the BERT family: a Hugging Face folder in, one vector per text out.
 //!
 //! The folder holds `config.json`, `tokenizer.json`, `model.safetensors` (or the parts that `model.safetensors.index.json`
 //! names) and, from sentence-transformers, `modules.json` with pooling and normalisation and

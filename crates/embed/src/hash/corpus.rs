@@ -1,4 +1,4 @@
-//! What token counts are made of: items with texts, from a catalogue or from a part of a longer stream.
+//! The input of token counting: items with texts, from a catalogue or from a part of a longer stream.
 
 use crate::Document;
 use semrank_core::{Catalog, ItemId, narrow};

@@ -20,7 +20,7 @@ pub struct HashEncoder {
 }
 
 impl HashEncoder {
-    /// Fits vocabulary, idf and SVD on the known items of `source` (`known` has one entry an item; `None` = all).
+    /// Fits vocabulary, idf and SVD on the known items of `source` (`known` has one entry per item; `None` = all).
     ///
     /// The same source, settings and seed give the same bytes on any number of threads.
     ///

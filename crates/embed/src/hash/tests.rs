@@ -1,4 +1,4 @@
-//! What the features promise: scikit-learn's numbers, fit scope, the same bytes on any number of threads.
+//! Promises of the features: scikit-learn's numbers, fit scope, the same bytes on any number of threads.
 
 use super::*;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! How numbers are stored in a GGUF file, and back to f32.
+//! Number formats of GGUF files, decoded to f32.
 //!
 //! The block formats are those of ggml (`ggml-common.h`, `ggml-quants.c`): a block of 32 or 256 weights of one row
 //! shares one or more half-precision scales. The tests compare every format with golden values of the `gguf` package.

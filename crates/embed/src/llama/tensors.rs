@@ -1,4 +1,4 @@
-//! Which tensors a model consists of, by the names of either file format, and where each goes.
+//! The tensors of a model, by their names in either file format, and their places in the parameters.
 //!
 //! Queries, keys and values of a block are one matrix here, gates and factors another one, and all matrices are
 //! `[inputs x outputs]`: a file's `[outputs x inputs]` tensor becomes a range of columns.

@@ -124,7 +124,7 @@ impl Precomputed {
                 path: self.path.clone(),
                 what: format!("the vector of item `{}`", document.id),
                 got: "absent".into(),
-                expected: "one a item; missing=zero or missing=mean fills the gaps".into(),
+                expected: "one per item; missing=zero or missing=mean fills the gaps".into(),
             }),
         }
     }

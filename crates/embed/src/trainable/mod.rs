@@ -1,6 +1,6 @@
 //! Encoders whose upper layers are trained: texts in, vectors and the gradients of their parameters out.
 //!
-//! `bert:PATH` and `llama:PATH` behind one face. The layers below the trained ones never change, so their output is made
+//! `bert:PATH` and `llama:PATH` behind one interface. The layers below the trained ones never change, so their output is made
 //! once for every item and kept ([`Kept`]); a training step runs the upper layers alone.
 //!
 //! ```no_run

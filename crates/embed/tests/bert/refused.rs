@@ -85,7 +85,7 @@ fn a_tokenizer_that_makes_the_library_panic_is_an_error() {
         "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": "a long prefix",
         "end_of_word_suffix": null, "fuse_unk": false, "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]
     });
-    model.refused("", &["tokenizer.json", "gave up"]);
+    model.refused("", &["tokenizer.json", "panicked"]);
 }
 
 #[test]

@@ -117,7 +117,7 @@ impl<T: Scalar> Step<T> {
     }
 }
 
-/// For each of `asking` the pairs whose partner is one of its own two items: they are no negatives.
+/// For each of `asking`, the pairs whose partner is one of its own two items: these are not negatives.
 fn same_items(asking: &[[u32; 2]], pairs: &[[u32; 2]]) -> Masked {
     let mut by_partner: Vec<(u32, u32)> =
         pairs.iter().enumerate().map(|(at, pair)| (pair[1], narrow::index(at))).collect();

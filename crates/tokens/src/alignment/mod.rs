@@ -44,7 +44,7 @@ semrank_core::settings! {
         temperature: f64 = 0.07, in 1e-3..=100.0,
         /// Largest distance, in events, of two items that count as taken together.
         gap: usize = 2, in 1..=1_000_000,
-        /// Pairs a step; each pair's partner competes with the partners of all others.
+        /// Pairs per step; each pair's partner competes with the partners of all others.
         batch: usize = 1024, in 1..=1_000_000,
         /// Most passes over all pairs.
         epochs: usize = 8, in 0..=1_000_000,

@@ -52,7 +52,7 @@ impl Head {
         self.scale * product + self.bias
     }
 
-    /// Mean loss of some batches, nats a prediction.
+    /// Mean loss of some batches, nats per prediction.
     pub(super) fn loss(self, encoder: &dyn TrainedEncoder, batches: &[Batch]) -> Result<f64, Error> {
         let (mut sum, mut count) = (0.0, 0usize);
         for batch in batches {

@@ -1,4 +1,4 @@
-//! Fine-tunes an encoder to predict engagement from texts alone: what somebody engaged with last, and an item.
+//! Fine-tunes an encoder to predict engagement from texts alone: a user's latest items and a candidate item.
 //!
 //! `p = sigmoid(scale · <mean of the vectors of the newest events, vector of the item> + bias)`, trained by the logistic loss
 //! on the next engaged item against items drawn uniformly from those with training events that the user has not taken.
@@ -25,7 +25,7 @@ const RECENT: usize = 4;
 /// Batches that measure, and batches that scale and bias are fitted to.
 const MEASURED: usize = 8;
 
-/// Somebody's next engaged item.
+/// A user's next engaged item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Engagement {
     /// Whose.
@@ -58,7 +58,7 @@ pub fn engagements(engaged: &Engaged) -> Vec<Engagement> {
 }
 
 /// Trains `encoder` on `learned` engagements; `held` ones only measure. `engaged` holds both, which tell what
-/// cannot be a negative. `say` is told step and loss, and may end it all.
+/// cannot be a negative. `say` receives step and loss; an error from it ends the training.
 ///
 /// # Errors
 /// What keeps an item from being encoded, a loss that is no finite number, and what `say` returns.

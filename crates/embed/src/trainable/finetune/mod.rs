@@ -27,7 +27,7 @@ semrank_core::settings! {
         epochs: usize = 2, in 1..=1_000_000,
         /// Most steps, whatever the number of pairs.
         max_steps: u64 = 200, in 1..=1_000_000_000,
-        /// Pairs a step.
+        /// Pairs per step.
         batch: usize = 64, in 2..=1_000_000,
         /// Peak learning rate.
         rate: f64 = 3e-5, in 1e-9..=1.0,
@@ -40,7 +40,7 @@ semrank_core::settings! {
     }
 }
 
-/// Contrastive losses of held-out pairs, nats a pair.
+/// Contrastive losses of held-out pairs, nats per pair.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Losses {
     /// Before.
@@ -51,8 +51,8 @@ pub struct Losses {
     pub steps: u64,
 }
 
-/// Trains `encoder` on `pairs` of a catalogue of `items`; `held` pairs only measure. `say` is told step and loss, and
-/// may end it all.
+/// Trains `encoder` on `pairs` of a catalogue of `items`; `held` pairs only measure. `say` receives step and loss;
+/// an error from it ends the training.
 ///
 /// # Errors
 /// What keeps an item from being encoded, a loss that is no finite number, and what `say` returns.

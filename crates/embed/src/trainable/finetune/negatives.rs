@@ -1,4 +1,4 @@
-//! Which items users took together, and the hard negatives: near items that nobody took together with an anchor.
+//! Which items users took together, and the hard negatives: near items that no user took together with an anchor.
 
 use super::super::tasks::{TrainedEncoder, vectors_of};
 use crate::Error;
