@@ -41,7 +41,7 @@ const FORMAT: u32 = 1;
 const KEY_BYTES: usize = 16;
 const ENTRY_BYTES: usize = KEY_BYTES + 8;
 
-/// What a vector is stored under.
+/// The key of a stored vector.
 pub type CacheKey = [u8; KEY_BYTES];
 
 /// An open cache of one encoder.
@@ -116,7 +116,7 @@ impl Cache {
         self.places.len()
     }
 
-    /// Whether there is no vector.
+    /// Whether there are no vectors.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
     }

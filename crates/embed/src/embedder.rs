@@ -8,7 +8,7 @@ use crate::{Cache, Document, Error, Source, TextEncoder};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// What was done so far.
+/// Counts so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EmbedStats {
     /// Items that got a vector.
@@ -59,7 +59,7 @@ impl Embedder {
         self.encoder.as_ref()
     }
 
-    /// What was done so far.
+    /// Counts so far.
     pub fn stats(&self) -> EmbedStats {
         self.stats
     }

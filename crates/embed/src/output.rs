@@ -127,7 +127,7 @@ fn line(document: &Document, row: usize, columns: &VectorColumns, parts: &[&[f32
     Ok(line)
 }
 
-/// Refuses an id that cannot stand in a line.
+/// Returns an error for an id that cannot be written in a line.
 ///
 /// # Errors
 /// An id with a tab or a line break.

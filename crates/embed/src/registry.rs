@@ -4,7 +4,7 @@ use crate::hash::{FeatureSettings, HashEncoder};
 use crate::spec::EncoderOption;
 use crate::{Error, Source, Spec, TextEncoder};
 
-/// What an encoder that learns from the texts themselves is fitted on.
+/// The texts that an encoder is fitted on.
 #[derive(Clone, Copy)]
 pub struct Fit<'a> {
     /// The items.
@@ -45,9 +45,9 @@ pub fn open(name: &str, fit: &Fit) -> Result<Box<dyn TextEncoder>, Error> {
 pub struct EncoderKind {
     /// How its name begins, with what follows.
     pub name: &'static str,
-    /// What it is.
+    /// Description in a line.
     pub what: &'static str,
-    /// What may stand after its question mark.
+    /// Its options.
     pub options: &'static [EncoderOption],
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn widths<const N: usize>(path: &Path, widths: [usize; N]) -> Result<
 }
 
 impl TokenSettings {
-    /// Refuses settings that make no sense.
+    /// Validates the settings; returns an error for the first invalid value.
     ///
     /// # Errors
     /// [`Error::Setting`] for the first nonsensical one.
@@ -49,7 +49,7 @@ impl TokenSettings {
 }
 
 impl AlignSettings {
-    /// Refuses settings that make no sense.
+    /// Validates the settings; returns an error for the first invalid value.
     ///
     /// # Errors
     /// [`Error::Setting`] for the first nonsensical one.

@@ -46,7 +46,7 @@ impl SemanticIds {
         self.values.len() / self.levels
     }
 
-    /// Whether there is no item.
+    /// Whether there are no items.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }

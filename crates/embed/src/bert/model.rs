@@ -62,7 +62,7 @@ pub struct BertModel {
     pub positions: Slot,
     /// Segment embeddings.
     pub types: Option<Slot>,
-    /// What distances add to attention scores, `[BUCKETS x heads]`; MPNet only.
+    /// Added to attention scores by distance, `[BUCKETS x heads]`; MPNet only.
     pub distances: Option<Slot>,
     /// Norm of the summed embeddings.
     pub norm: LayerNorm,
@@ -121,7 +121,7 @@ impl BertModel {
         start..self.layout.len()
     }
 
-    /// What distances add to the attention's scores, for sequences of at most `positions`; `None` where they add nothing.
+    /// Values added to attention scores by distance, for sequences of at most `positions`; `None` for models without them.
     pub fn distance_bias(&self, params: &[f32], positions: usize) -> Option<DistanceBias<f32>> {
         let (heads, table) = (self.config.heads, self.distances?.of(params));
         let value = |head: usize, distance: isize| table[bucket(distance) * heads + head];

@@ -28,7 +28,7 @@ pub struct TrainableBert {
     folder: ModelFolder,
 }
 
-/// Files of a model folder, besides those of its modules, that say how it is used; those that there are, are copied.
+/// Files of a model folder, besides those of its modules, that say how it is used; the existing ones are copied.
 const COMPANIONS: [&str; 11] = [
     "tokenizer.json",
     "tokenizer_config.json",

@@ -8,7 +8,7 @@ pub trait Corpus: Sync {
     /// Number of items.
     fn len(&self) -> usize;
 
-    /// Whether there is no item.
+    /// Whether there are no items.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -98,7 +98,7 @@ pub enum FeatureError {
 }
 
 impl FeatureSettings {
-    /// Refuses settings that make no sense.
+    /// Validates the settings; returns an error for the first invalid value.
     ///
     /// # Errors
     /// The first nonsensical setting.

@@ -18,7 +18,7 @@ const CHUNK_POSITIONS: usize = 256;
 pub(crate) const OPTIONS: [EncoderOption; 5] = [
     EncoderOption::new("pool", "mean, last, weighted", "how token vectors become one [mean]"),
     EncoderOption::new("max_tokens", "N", "longest text; the rest is cut off [128]"),
-    EncoderOption::new("layers", "N", "only so many of the first layers; 0 for all [0]"),
+    EncoderOption::new("layers", "N", "number of layers from the first on; 0 for all [0]"),
     EncoderOption::new(
         "precision",
         "f32, bf16, int8",

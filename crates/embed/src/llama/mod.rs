@@ -11,7 +11,7 @@
 //! | `max_tokens` | longest text, 128; the rest is cut off |
 //! | `precision` | `f32` (default), `bf16`, `int8` ([`semrank_nn::Precision`]) |
 //! | `prompt` | a prompt's name or a text, before every text; the folder's default prompt |
-//! | `layers` | only so many of the first layers, then the final norm; 0 (default) = all |
+//! | `layers` | number of layers from the first on, then the final norm; 0 (default) = all |
 //!
 //! The architecture is that of Touvron et al. 2023 (arXiv 2302.13971) with grouped-query attention: RMS norms, rotary
 //! positions (unscaled or scaled linearly), SwiGLU, a tied or separate output head. A layer is a

@@ -8,10 +8,10 @@ use semrank_nn::{Block, Layout, PackedStack, Precision, Rotary, Stack};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// What of a model is loaded.
+/// Options of loading a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoadOptions {
-    /// Texts are cut after so many tokens, special tokens included.
+    /// Texts are truncated to this many tokens, special tokens included.
     pub max_tokens: usize,
     /// Only the first layers; `None` for all. The final norm stays.
     pub layers: Option<usize>,
@@ -112,7 +112,7 @@ impl LlamaModel {
     /// The last `count` layers and the final norm, to be trained: their own stack and a copy of its parameters.
     ///
     /// # Panics
-    /// When there are not so many layers.
+    /// When the model has fewer layers.
     pub fn top(&self, count: usize) -> (Layout, Stack, Vec<f32>) {
         let (layout, stack) = stack(&self.config, self.config.layers - count..self.config.layers);
         let params = self.weights.params[self.weights.params.len() - layout.len()..].to_vec();
@@ -122,7 +122,7 @@ impl LlamaModel {
     /// Packs layers for inference; the final norm is with the last one.
     ///
     /// # Panics
-    /// When there are not so many layers.
+    /// When the model has fewer layers.
     pub fn packed(&self, layers: Range<usize>, precision: Precision) -> PackedStack {
         let end = self.stack.blocks().get(layers.end).map_or(self.weights.params.len(), Block::start);
         PackedStack::new(&self.stack.part(layers), &mut self.weights.params[..end].to_vec(), precision)

@@ -152,7 +152,7 @@ impl Plan {
         Plan { tensors, table: [vocabulary, dim], head: naming.head() }
     }
 
-    /// Refuses files that lack a tensor, have one of another shape, or have one that this architecture does not know.
+    /// Checks that the files have every tensor in its shape, and none that this architecture does not know.
     pub(super) fn check(&self, path: &Path, shards: &[Shard]) -> Result<(), Error> {
         let mut found = BTreeMap::new();
         for tensor in shards.iter().flat_map(|shard| &shard.tensors) {

@@ -34,7 +34,7 @@ pub(super) struct Session {
     pooled: bool,
 }
 
-/// What a graph may ask for, all `[1 x T]`.
+/// The inputs that a graph may have, all `[1 x T]`.
 #[derive(Clone, Copy)]
 enum Input {
     Ids,

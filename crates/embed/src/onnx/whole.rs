@@ -55,7 +55,7 @@ impl Message {
     }
 }
 
-/// What is wrong with the file.
+/// The defect of the file.
 pub(super) fn check(mut bytes: &[u8]) -> Result<(), &'static str> {
     check_message(bytes, Message::Model, DEEPEST)?;
     let (mut graph, mut versions) = (false, false);

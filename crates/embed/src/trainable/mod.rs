@@ -70,7 +70,7 @@ pub struct Matrix {
     pub cols: usize,
 }
 
-/// What a forward pass leaves for its backward pass. Reuse it: buffers keep their capacity.
+/// State of a forward pass for its backward pass. Reuse it: buffers keep their capacity.
 #[derive(Debug, Default)]
 pub struct UpperSaved {
     stack: StackSaved<f32>,
@@ -202,7 +202,7 @@ impl Trainable {
         }
     }
 
-    /// What the trained layers read of packed texts, `[tokens x D]`.
+    /// Input of the trained layers for packed texts, `[tokens x D]`.
     pub fn lower(&self, tokens: &[u32], offsets: &[usize]) -> Vec<f32> {
         let below = 0..self.layers.start;
         let precision = Precision::F32;

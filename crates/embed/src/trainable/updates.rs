@@ -30,7 +30,7 @@ impl Updates {
         self.left() == 0
     }
 
-    /// Refuses a loss that is no number any more.
+    /// Returns an error for a loss that is not finite.
     pub(super) fn check(&self, loss: f64) -> Result<(), Error> {
         if loss.is_finite() {
             return Ok(());

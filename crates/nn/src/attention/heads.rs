@@ -104,7 +104,7 @@ impl<T: Scalar> PastHeads<T> {
         self.len
     }
 
-    /// Whether there is no position.
+    /// Whether there are no positions.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

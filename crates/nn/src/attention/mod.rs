@@ -37,7 +37,7 @@ pub struct Attention {
     pub causal: bool,
 }
 
-/// What attention reads.
+/// Input of attention.
 #[derive(Debug, Clone, Copy)]
 pub struct AttentionInput<'a, T> {
     /// Where each sequence begins, and at the end T.

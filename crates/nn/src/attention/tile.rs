@@ -12,7 +12,7 @@ pub(super) const ROWS: usize = 6;
 /// Inputs that a loop takes at once.
 const UNROLL: usize = 4;
 
-/// Rows of the tiles that so many rows are cut into, all but the last.
+/// Height of all tiles but the last when `rows` are cut evenly.
 pub(super) fn tile_height(rows: usize) -> usize {
     rows.div_ceil(rows.div_ceil(ROWS))
 }

@@ -111,7 +111,7 @@ fn tensors_that_nobody_reads_are_checked_like_any_other() {
     refused_shard("is empty", &unread("[1152921504606846976,0]"), 4);
     refused_shard("is empty", &unread("[0]"), 4);
     refused_shard("dimensions", &unread("[1,1,1]"), 4);
-    refused_shard("lies nowhere", &unread("[1]").replace("[0,4]", "[18446744073709551615,4]"), 4);
+    refused_shard("has no valid place", &unread("[1]").replace("[0,4]", "[18446744073709551615,4]"), 4);
     let twice = r#"{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},"__metadata__":{"shape":"x"},
         "b":{"dtype":"F32","shape":[1],"data_offsets":[12,16]}}"#;
     refused_shard("tensor `b` overlaps `a`", twice, 16);

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 /// Items drawn for every engaged one.
 const NEGATIVES: usize = 4;
-/// Draws until one is given up because the user took all of them.
+/// Attempts to draw a negative that the user has not taken.
 const TRIES: usize = 10;
 
 /// Engagements with what was drawn against them.
@@ -17,7 +17,7 @@ pub(super) struct Batch {
     examples: Vec<(Vec<u32>, Vec<u32>)>,
 }
 
-/// What negatives are drawn from.
+/// The pool of negatives, and the items that each user took.
 pub(super) struct Draw {
     pool: Vec<u32>,
     /// Items of each user, ascending.
@@ -57,7 +57,7 @@ pub(super) struct Vectors<'a> {
     dim: usize,
     items: Vec<u32>,
     values: Vec<f32>,
-    /// What each task's forward pass left, and the values of its vectors.
+    /// State of each task's forward pass, and the number of values of its vectors.
     saved: Vec<(Saved, usize)>,
 }
 

@@ -28,7 +28,7 @@ const MEASURED: usize = 8;
 /// A user's next engaged item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Engagement {
-    /// Whose.
+    /// The user.
     pub user: u32,
     /// The items before it, newest first.
     pub recent: Vec<u32>,
@@ -36,7 +36,7 @@ pub struct Engagement {
     pub item: u32,
 }
 
-/// What users engaged with in training.
+/// The training engagements.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Engaged {
     /// Items of each user, in order.
@@ -61,10 +61,10 @@ pub fn engagements(engaged: &Engaged) -> Vec<Engagement> {
 /// cannot be a negative. `say` receives step and loss; an error from it ends the training.
 ///
 /// # Errors
-/// What keeps an item from being encoded, a loss that is no finite number, and what `say` returns.
+/// An item that cannot be encoded, a loss that is not finite, and errors of `say`.
 ///
 /// # Panics
-/// When there is nothing to learn from.
+/// Without training engagements.
 pub fn finetune_clicks(
     encoder: &mut dyn TrainedEncoder,
     engaged: &Engaged,

@@ -55,10 +55,10 @@ pub struct Losses {
 /// an error from it ends the training.
 ///
 /// # Errors
-/// What keeps an item from being encoded, a loss that is no finite number, and what `say` returns.
+/// An item that cannot be encoded, a loss that is not finite, and errors of `say`.
 ///
 /// # Panics
-/// When there is no pair.
+/// Without pairs.
 pub fn finetune(
     encoder: &mut dyn TrainedEncoder,
     items: usize,
@@ -97,7 +97,7 @@ pub fn finetune(
 }
 
 impl FinetuneSettings {
-    /// Steps of a training on so many examples.
+    /// Steps of a training on this number of examples.
     pub(crate) fn steps(&self, examples: usize) -> u64 {
         let batch = self.batch.min(examples).max(1) as u64;
         ((self.epochs * examples) as u64).div_ceil(batch).min(self.max_steps)
