@@ -1,12 +1,14 @@
 //! A sentence encoder to train: parameters in one flat vector, texts as token ids, and the model folder that is written.
 
 use super::config::{Family, Settings};
-use super::{BertModel, Pool, weights};
+use super::{BertModel, Engine, Pool, weights};
 use crate::folder::WEIGHTS;
 use crate::prompt::Prompt;
 use crate::{Document, Error, ModelFolder, Spec, Tokenizer};
+use semrank_nn::Precision;
 use serde_json::{Map, Value};
 use std::path::Path;
+use std::sync::OnceLock;
 
 const CONFIG: &str = "config.json";
 
@@ -26,6 +28,8 @@ pub struct TrainableBert {
     is_lowered: bool,
     family: Family,
     folder: ModelFolder,
+    /// All layers, packed when they are first run.
+    packed: OnceLock<Engine>,
 }
 
 /// Files of a model folder, besides those of its modules, that say how it is used; the existing ones are copied.
@@ -58,7 +62,8 @@ impl TrainableBert {
         let model = settings.network();
         let (params, _) = weights::read(&weights::Files::open(&folder)?, settings.family, &model)?;
         let Settings { pool, is_normalised, is_lowered, family, .. } = settings;
-        Ok(Self { model, params, pool, is_normalised, tokenizer, prompt, is_lowered, family, folder })
+        let packed = OnceLock::new();
+        Ok(Self { model, params, pool, is_normalised, tokenizer, prompt, is_lowered, family, folder, packed })
     }
 
     /// Remarks for the user: which prompt stands before every text.
@@ -103,5 +108,13 @@ impl TrainableBert {
     /// A text that cannot be tokenized.
     pub fn tokens(&self, document: &Document) -> Result<Vec<u32>, Error> {
         super::encoder::tokens(&self.tokenizer, &self.prompt, self.is_lowered, document)
+    }
+
+    /// Vectors of texts given as token ids, `[texts x D]`, by the parameters that were read.
+    pub fn vectors(&self, texts: &[Vec<u32>]) -> Vec<f32> {
+        let (model, layers) = (&self.model, self.model.stack.layers());
+        let packed = || Engine::new(model.clone(), self.params.clone(), layers, Precision::F32);
+        let engine = self.packed.get_or_init(packed);
+        super::encoder::vectors(engine, (self.pool, self.is_normalised), model.config().dim, texts)
     }
 }

@@ -6,7 +6,7 @@ use super::tensors::{Plan, Weights};
 use crate::{Error, Tokenizer};
 use semrank_nn::{Block, Layout, PackedStack, Precision, Rotary, Stack};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Options of loading a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,6 @@ impl Default for LoadOptions {
 /// A model of the Llama family in f32.
 #[derive(Debug, Clone)]
 pub struct LlamaModel {
-    path: PathBuf,
     config: LlamaConfig,
     tokenizer: Tokenizer,
     stack: Stack,
@@ -66,8 +65,8 @@ impl LlamaModel {
         }
         let rotary = Rotary::new(config.rotary, options.max_tokens);
         let hash = files.hash.finalize();
-        let Files { path, tokenizer, .. } = files;
-        Ok(LlamaModel { path, config, tokenizer, stack, weights, rotary, hash })
+        let tokenizer = files.tokenizer;
+        Ok(LlamaModel { config, tokenizer, stack, weights, rotary, hash })
     }
 
     /// Sizes; `layers` are those that were loaded.

@@ -6,21 +6,22 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-pub const TYPES: &str = "embeddings.token_type_embeddings.weight";
-pub const DIM: usize = 8;
+pub(crate) const TYPES: &str = "embeddings.token_type_embeddings.weight";
+pub(crate) const DIM: usize = 8;
 const HIDDEN: usize = 12;
-pub const WORDS: [&str; 9] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "red", "shoes", "tea", "##pot", "lamp"];
+pub(crate) const WORDS: [&str; 9] =
+    ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "red", "shoes", "tea", "##pot", "lamp"];
 
 /// A model folder of two layers whose weights are made up.
-pub struct Model {
-    pub config: Value,
-    pub modules: Value,
-    pub pooling: Value,
-    pub tokenizer: Value,
-    pub tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+pub(crate) struct Model {
+    pub(crate) config: Value,
+    pub(crate) modules: Value,
+    pub(crate) pooling: Value,
+    pub(crate) tokenizer: Value,
+    pub(crate) tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
 }
 
-pub fn tokenizer() -> Value {
+pub(crate) fn tokenizer() -> Value {
     let vocabulary: BTreeMap<&str, usize> = WORDS.iter().enumerate().map(|(id, &word)| (word, id)).collect();
     json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
@@ -34,12 +35,12 @@ pub fn tokenizer() -> Value {
     })
 }
 
-pub fn values(len: usize, salt: usize) -> Vec<f32> {
+pub(crate) fn values(len: usize, salt: usize) -> Vec<f32> {
     (0..len).map(|i| ((i * 37 + salt * 101) % 211) as f32 / 100.0 - 1.05).collect()
 }
 
 impl Model {
-    pub fn new() -> Model {
+    pub(crate) fn new() -> Model {
         let mut model = Model {
             config: json!({
                 "model_type": "bert", "vocab_size": WORDS.len(), "max_position_embeddings": 16,
@@ -74,22 +75,22 @@ impl Model {
         model
     }
 
-    pub fn add(&mut self, name: String, shape: &[usize]) {
+    pub(crate) fn add(&mut self, name: String, shape: &[usize]) {
         let values = values(shape.iter().product(), self.tensors.len());
         self.tensors.insert(name, (shape.to_vec(), values));
     }
 
-    pub fn map(&mut self, name: &str, inputs: usize, outputs: usize) {
+    pub(crate) fn map(&mut self, name: &str, inputs: usize, outputs: usize) {
         self.add(format!("{name}.weight"), &[outputs, inputs]);
         self.add(format!("{name}.bias"), &[outputs]);
     }
 
-    pub fn norm(&mut self, name: &str) {
+    pub(crate) fn norm(&mut self, name: &str) {
         self.add(format!("{name}.weight"), &[DIM]);
         self.add(format!("{name}.bias"), &[DIM]);
     }
 
-    pub fn rename(&mut self, rule: impl Fn(&str) -> String) {
+    pub(crate) fn rename(&mut self, rule: impl Fn(&str) -> String) {
         self.tensors = std::mem::take(&mut self.tensors)
             .into_iter()
             .map(|(name, tensor)| (rule(&name), tensor))
@@ -97,7 +98,7 @@ impl Model {
     }
 
     /// The same model in another family's names.
-    pub fn become_distilbert(&mut self) {
+    pub(crate) fn become_distilbert(&mut self) {
         self.tensors.remove(TYPES);
         self.rename(|name| {
             let rules = [
@@ -122,7 +123,7 @@ impl Model {
     }
 
     /// Writes the folder, numbers stored as `dtype`.
-    pub fn write(&self, folder: &Path, dtype: Dtype) {
+    pub(crate) fn write(&self, folder: &Path, dtype: Dtype) {
         let json = [
             ("config.json", &self.config),
             ("modules.json", &self.modules),
@@ -145,24 +146,24 @@ impl Model {
         std::fs::write(folder.join("model.safetensors"), file).expect("a file");
     }
 
-    pub fn open(&self, options: &str) -> Result<Box<dyn TextEncoder>, Error> {
+    pub(crate) fn open(&self, options: &str) -> Result<Box<dyn TextEncoder>, Error> {
         self.open_as(options, Dtype::F32)
     }
 
-    pub fn open_as(&self, options: &str, dtype: Dtype) -> Result<Box<dyn TextEncoder>, Error> {
+    pub(crate) fn open_as(&self, options: &str, dtype: Dtype) -> Result<Box<dyn TextEncoder>, Error> {
         let dir = tempfile::tempdir().expect("a folder");
         self.write(dir.path(), dtype);
         open(dir.path(), options)
     }
 
     #[track_caller]
-    pub fn refused(&self, options: &str, parts: &[&str]) {
+    pub(crate) fn refused(&self, options: &str, parts: &[&str]) {
         let message = self.open(options).map(|_| ()).expect_err("a refusal").to_string();
         assert!(parts.iter().all(|part| message.contains(part)), "{message}");
     }
 }
 
-pub fn stored(values: &[f32], dtype: Dtype) -> Vec<u8> {
+pub(crate) fn stored(values: &[f32], dtype: Dtype) -> Vec<u8> {
     match dtype {
         Dtype::BF16 => {
             values.iter().flat_map(|value| ((value.to_bits() >> 16) as u16).to_le_bytes()).collect()
@@ -171,11 +172,11 @@ pub fn stored(values: &[f32], dtype: Dtype) -> Vec<u8> {
     }
 }
 
-pub fn open(path: &Path, options: &str) -> Result<Box<dyn TextEncoder>, Error> {
+pub(crate) fn open(path: &Path, options: &str) -> Result<Box<dyn TextEncoder>, Error> {
     bert::open(Spec::parse(&format!("bert:{}{options}", path.display())).expect("a name"))
 }
 
-pub fn encode(encoder: &dyn TextEncoder, texts: &[&str]) -> Vec<f32> {
+pub(crate) fn encode(encoder: &dyn TextEncoder, texts: &[&str]) -> Vec<f32> {
     let fields: Vec<[Field; 1]> = texts.iter().map(|text| [Field { name: "title", text }]).collect();
     let documents: Vec<Document> = fields.iter().map(|fields| Document { id: "1", fields }).collect();
     let mut out = vec![0.0; texts.len() * encoder.width()];
@@ -183,7 +184,7 @@ pub fn encode(encoder: &dyn TextEncoder, texts: &[&str]) -> Vec<f32> {
     out
 }
 
-pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f32 {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }

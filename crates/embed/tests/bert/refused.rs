@@ -4,7 +4,6 @@ use crate::model::{DIM, Model, open};
 use safetensors::Dtype;
 use semrank_embed::{Document, Error, Field};
 use serde_json::json;
-use std::path::Path;
 
 #[test]
 fn what_does_not_fit_is_refused_with_the_reason() {

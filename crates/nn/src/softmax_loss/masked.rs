@@ -32,7 +32,7 @@ impl Masked {
         self.offsets.push(kept);
     }
 
-    fn of(&self, position: usize) -> &[u32] {
+    pub(super) fn of(&self, position: usize) -> &[u32] {
         match self.offsets.get(position..position + 2) {
             Some(ends) => &self.indices[ends[0]..ends[1]],
             None => &[],
@@ -40,7 +40,7 @@ impl Masked {
     }
 
     /// The part of a position's list that falls into a tile, relative to the tile.
-    fn in_tile(&self, position: usize, first: usize, len: usize) -> impl Iterator<Item = usize> {
+    pub(super) fn in_tile(&self, position: usize, first: usize, len: usize) -> impl Iterator<Item = usize> {
         let list = self.of(position);
         let start = list.partition_point(|&c| (c as usize) < first);
         list[start..].iter().map(move |&c| c as usize - first).take_while(move |&c| c < len)

@@ -12,18 +12,18 @@ const SHARDS: usize = 4;
 
 /// Buffers of a training step, kept between steps.
 #[derive(Debug, Default)]
-struct Step<T> {
+pub(super) struct Step<T> {
     parts: Vec<Part<T>>,
     z: Vec<T>,
     unit: Vec<T>,
     inverse: Vec<T>,
     dz: Vec<T>,
-    grads: Vec<T>,
+    pub(super) grads: Vec<T>,
 }
 
 impl<T: Scalar> Step<T> {
     /// Mean loss of a batch of pairs; its gradients are left in `self.grads`. First items ask, second items answer.
-    fn gradients(
+    pub(super) fn gradients(
         &mut self,
         tower: &Tower<T>,
         contents: &[f32],

@@ -25,7 +25,7 @@ mod train;
 
 use rayon::prelude::*;
 use semrank_core::Rng;
-use semrank_nn::{Dropout, Init, Layout, Linear, Scalar, gelu, gelu_backward, kernel, unit_rows};
+use semrank_nn::{Dropout, Init, Layout, Linear, Scalar, gelu, gelu_backward, unit_rows};
 
 const ROWS_PER_TASK: usize = 1024;
 

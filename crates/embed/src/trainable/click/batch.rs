@@ -14,14 +14,14 @@ const TRIES: usize = 10;
 
 /// Engagements with what was drawn against them.
 pub(super) struct Batch {
-    examples: Vec<(Vec<u32>, Vec<u32>)>,
+    pub(super) examples: Vec<(Vec<u32>, Vec<u32>)>,
 }
 
 /// The pool of negatives, and the items that each user took.
 pub(super) struct Draw {
     pool: Vec<u32>,
     /// Items of each user, ascending.
-    taken: Vec<Vec<u32>>,
+    pub(super) taken: Vec<Vec<u32>>,
 }
 
 impl Draw {
@@ -54,11 +54,11 @@ impl Draw {
 /// Vectors of the distinct items of a batch.
 pub(super) struct Vectors<'a> {
     batch: &'a Batch,
-    dim: usize,
+    pub(super) dim: usize,
     items: Vec<u32>,
-    values: Vec<f32>,
+    pub(super) values: Vec<f32>,
     /// State of each task's forward pass, and the number of values of its vectors.
-    saved: Vec<(Saved, usize)>,
+    pub(super) saved: Vec<(Saved, usize)>,
 }
 
 impl<'a> Vectors<'a> {

@@ -12,8 +12,8 @@ const LEAST_SCALE: f64 = 2.0;
 /// From an inner product to a logit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Head {
-    scale: f64,
-    bias: f64,
+    pub(super) scale: f64,
+    pub(super) bias: f64,
 }
 
 impl Head {
