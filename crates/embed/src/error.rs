@@ -157,7 +157,7 @@ pub enum Error {
     /// The caller did not want to go on; what was encoded is in the cache.
     #[error("stopped")]
     Stopped,
-    /// Settings of the hashed features that make no sense.
+    /// Invalid settings of the hashed features.
     #[error(transparent)]
     Features(#[from] crate::hash::FeatureError),
     /// A data file.

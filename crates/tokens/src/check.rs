@@ -28,7 +28,7 @@ impl TokenSettings {
     /// Validates the settings; returns an error for the first invalid value.
     ///
     /// # Errors
-    /// [`Error::Setting`] for the first nonsensical one.
+    /// [`Error::Setting`] for the first invalid one.
     pub fn check(&self) -> Result<(), Error> {
         self.check_ranges()?;
         if self.balanced && self.codes > MOST_BALANCED {
@@ -52,7 +52,7 @@ impl AlignSettings {
     /// Validates the settings; returns an error for the first invalid value.
     ///
     /// # Errors
-    /// [`Error::Setting`] for the first nonsensical one.
+    /// [`Error::Setting`] for the first invalid one.
     pub fn check(&self) -> Result<(), Error> {
         Ok(self.check_ranges()?)
     }

@@ -93,7 +93,7 @@ pub fn distill(
 ///
 /// # Errors
 /// What `encode` refuses; a folder that is not empty; a vocabulary without ordinary tokens; a vector that is not finite;
-/// `dim` or `sif` that make no sense.
+/// `dim` or `sif` out of range.
 ///
 /// # Panics
 /// When `encode` returns vectors of different widths.

@@ -25,7 +25,7 @@ impl HashEncoder {
     /// The same source, settings and seed give the same bytes on any number of threads.
     ///
     /// # Errors
-    /// Settings that make no sense, and what keeps the source from being read.
+    /// Invalid settings, and a source that cannot be read.
     pub fn fit(
         source: &dyn Source,
         known: Option<&[bool]>,

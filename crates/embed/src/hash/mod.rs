@@ -101,7 +101,7 @@ impl FeatureSettings {
     /// Validates the settings; returns an error for the first invalid value.
     ///
     /// # Errors
-    /// The first nonsensical setting.
+    /// The first invalid setting.
     pub fn check(&self) -> Result<(), FeatureError> {
         self.check_ranges()?;
         let (min, max) = (self.char_min, self.char_max);
@@ -128,7 +128,7 @@ impl FeatureSettings {
 /// Vectors of all items, fitted on the `known` ones (one entry per item): the text of any other item is only read.
 ///
 /// # Errors
-/// Settings that make no sense, see [`FeatureSettings::check`].
+/// Invalid settings, see [`FeatureSettings::check`].
 pub fn build(
     catalog: &Catalog,
     known: &[bool],

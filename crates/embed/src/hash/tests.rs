@@ -103,7 +103,7 @@ fn a_catalogue_without_a_known_token_has_zero_vectors() {
 }
 
 #[test]
-fn nonsensical_settings_are_refused() {
+fn invalid_settings_are_refused() {
     let check = |change: fn(&mut FeatureSettings)| {
         let mut settings = settings(4);
         change(&mut settings);

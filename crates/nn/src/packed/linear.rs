@@ -6,7 +6,7 @@
 //! bytes depend on nothing else. The chain is cut where that of [`matmul`](crate::matmul()) is, so a map without activation has the
 //! bytes of [`Linear::forward`]. Without such an instruction (x86-64 before 2013) the chain is slow.
 
-use super::tiles::{PANEL, ROWS, Rows, Tile, add_bias, padded, run_tiles};
+use super::tiles::{PANEL, Rows, Tile, padded, run_tiles};
 use crate::kernel::{Level, level};
 use crate::product::DEPTH;
 use crate::{Gelu, Linear};
@@ -84,7 +84,7 @@ impl PackedLinear {
         }
     }
 
-    /// All tiles; `tile` fills one with the inner products of up to 8 rows and a block of a panel.
+    /// All tiles; `tile` adds to one the inner products of up to 8 rows and a block of a panel.
     #[inline(always)]
     fn run(
         &self,
@@ -94,16 +94,10 @@ impl PackedLinear {
         tile: impl Fn(Rows<f32>, &[PanelRow], &mut Tile),
     ) {
         let depth = self.inputs.div_ceil(self.inputs.div_ceil(DEPTH).max(1)).max(1);
-        let tile = |rows: Rows<f32>, panel: &[PanelRow], bias: &[f32; PANEL], sums: &mut Tile| {
-            tile(rows, &panel[..depth.min(panel.len())], sums);
-            add_bias(bias, sums);
-            for first in (depth..panel.len()).step_by(depth) {
-                let mut more = [[0.0; PANEL]; ROWS];
+        let tile = |rows: Rows<f32>, panel: &[PanelRow], sums: &mut Tile| {
+            for first in (0..panel.len()).step_by(depth) {
                 let block = &panel[first..panel.len().min(first + depth)];
-                tile(Rows { x: &rows.x[first..], ..rows }, block, &mut more);
-                for (sums, more) in sums.iter_mut().zip(&more) {
-                    sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
-                }
+                tile(Rows { x: &rows.x[first..], ..rows }, block, sums);
             }
         };
         run_tiles([self.inputs, self.outputs], x, &self.panels, self.inputs, &self.bias, gelu, y, tile);
@@ -112,11 +106,12 @@ impl PackedLinear {
 
 fn tile_portable(rows: Rows<f32>, panel: &[PanelRow], sums: &mut Tile) {
     for (x, sums) in rows.x.chunks(rows.stride).zip(sums).take(rows.count) {
-        *sums = [0.0; PANEL];
+        let mut block = [0.0; PANEL];
         for (&x, weights) in x.iter().zip(panel) {
             let weights = weights.iter().flat_map(|line| &line.0);
-            sums.iter_mut().zip(weights).for_each(|(sum, &weight)| *sum = x.mul_add(weight, *sum));
+            block.iter_mut().zip(weights).for_each(|(sum, &weight)| *sum = x.mul_add(weight, *sum));
         }
+        sums.iter_mut().zip(block).for_each(|(sum, block)| *sum += block);
     }
 }
 
@@ -158,8 +153,9 @@ mod x86 {
         }
         for (acc, sums) in acc.iter().zip(sums) {
             for (acc, sums) in acc.iter().zip(sums.as_chunks_mut::<16>().0) {
+                let at = sums.as_mut_ptr();
                 // SAFETY: 16 values.
-                unsafe { _mm512_storeu_ps(sums.as_mut_ptr(), *acc) };
+                unsafe { _mm512_storeu_ps(at, _mm512_add_ps(_mm512_loadu_ps(at), *acc)) };
             }
         }
     }
@@ -202,8 +198,9 @@ mod x86 {
             }
             for (acc, sums) in acc.iter().zip(sums.iter_mut()) {
                 for (acc, sums) in acc.iter().zip(sums[half * 24..].as_chunks_mut::<8>().0) {
+                    let at = sums.as_mut_ptr();
                     // SAFETY: 8 values.
-                    unsafe { _mm256_storeu_ps(sums.as_mut_ptr(), *acc) };
+                    unsafe { _mm256_storeu_ps(at, _mm256_add_ps(_mm256_loadu_ps(at), *acc)) };
                 }
             }
         }

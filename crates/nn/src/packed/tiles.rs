@@ -19,7 +19,7 @@ pub(super) struct Rows<'a, T> {
     pub(super) stride: usize,
 }
 
-/// Writes `y` for all rows of `x` and all panels, each of `depth` weights; `tile` fills one with values before the activation.
+/// Writes `y` for all rows of `x` and all panels, each of `depth` weights; `tile` adds the products to the bias.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
 pub(super) fn run_tiles<X, W>(
@@ -30,14 +30,14 @@ pub(super) fn run_tiles<X, W>(
     bias: &[[f32; PANEL]],
     gelu: Option<Gelu>,
     y: &mut [f32],
-    tile: impl Fn(Rows<X>, &[W], &[f32; PANEL], &mut Tile),
+    tile: impl Fn(Rows<X>, &[W], &mut Tile),
 ) {
-    let mut sums = [[0.0; PANEL]; ROWS];
     for (index, (panel, bias)) in panels.chunks_exact(depth).zip(bias).enumerate() {
         let columns = index * PANEL..outputs.min((index + 1) * PANEL);
         let blocks = x.chunks(ROWS * stride).zip(y.chunks_mut(ROWS * outputs));
         for (x, y) in blocks {
-            tile(Rows { x, count: x.len() / stride, stride }, panel, bias, &mut sums);
+            let mut sums = [*bias; ROWS];
+            tile(Rows { x, count: x.len() / stride, stride }, panel, &mut sums);
             for (sums, y) in sums.iter().zip(y.chunks_exact_mut(outputs)) {
                 let y = &mut y[columns.clone()];
                 // The constant length of a whole panel spares a call of `memcpy`.
@@ -59,13 +59,6 @@ pub(crate) fn padded(linear: &Linear, params: &[f32]) -> Vec<[f32; PANEL]> {
     let mut bias = linear.bias.map_or(vec![0.0; linear.weight.cols], |bias| bias.of(params).to_vec());
     bias.resize(bias.len().next_multiple_of(PANEL), 0.0);
     bias.as_chunks().0.to_vec()
-}
-
-#[inline(always)]
-pub(super) fn add_bias(bias: &[f32; PANEL], sums: &mut Tile) {
-    for sums in sums {
-        sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias);
-    }
 }
 
 /// Without `inline(always)` it would not be compiled for the caller's instruction set.
