@@ -1,7 +1,7 @@
-//! Wheels and zip files: an entry is read only as far as its packed size makes likely.
+//! Wheels and zip files: the unpacked size of an entry is limited by its packed size.
 //!
-//! An archive may claim any length for an entry, and a few kilobytes can unpack to gigabytes of zeros. Weights hardly
-//! pack at all, tokenizers to a fifth or so, so what an entry may give is bounded by what it takes in the file
+//! An archive may claim any length for an entry, and a few kilobytes can unpack to gigabytes of zeros. Weights barely
+//! compress, tokenizers to about a fifth, so the unpacked size of an entry is bounded by its packed size
 //! ([`PER_PACKED_BYTE`]), before anything is allocated or unpacked.
 //!
 //! ```text

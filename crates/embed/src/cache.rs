@@ -1,17 +1,17 @@
-//! Vectors that were made before, by the texts they were made from: a text is encoded once.
+//! A cache of vectors, keyed by the texts they were made from: a text is encoded once.
 //!
-//! A cache is a folder with one sub-folder an encoder fingerprint. Every process appends to segments of its own and
+//! A cache is a folder with one sub-folder per encoder fingerprint. Every process appends to segments of its own and
 //! reads all that stood there when it opened the folder, so several processes never wait for each other; at worst they
 //! encode the same text twice. A segment is a pair of files that only grow:
 //!
 //! ```text
 //! cache/3f0c…/facts.json               fingerprint and width
 //! cache/3f0c…/1789…-4711.vectors       f32, little endian, one vector after the other
-//! cache/3f0c…/1789…-4711.keys          one entry a vector: key (16 bytes), checksum of the vector (8 bytes)
+//! cache/3f0c…/1789…-4711.keys          one entry per vector: key (16 bytes), checksum of the vector (8 bytes)
 //! ```
 //!
-//! Vectors are written before their keys, and a vector is checked when it is read: after a kill or a power cut a torn
-//! entry is only a text that is encoded again.
+//! Vectors are written before their keys, and a vector is checked when it is read: after a kill or a power cut, the text
+//! of a torn entry is encoded again.
 //!
 //! ```
 //! use semrank_embed::{Cache, Document, Field};
@@ -41,7 +41,7 @@ const FORMAT: u32 = 1;
 const KEY_BYTES: usize = 16;
 const ENTRY_BYTES: usize = KEY_BYTES + 8;
 
-/// What a vector is stored under.
+/// The key of a stored vector.
 pub type CacheKey = [u8; KEY_BYTES];
 
 /// An open cache of one encoder.
@@ -111,12 +111,12 @@ impl Cache {
         key
     }
 
-    /// Vectors at hand.
+    /// Number of cached vectors.
     pub fn len(&self) -> usize {
         self.places.len()
     }
 
-    /// Whether there is no vector.
+    /// Whether there are no vectors.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
     }

@@ -1,4 +1,4 @@
-//! What goes into an encoder and what an encoder is.
+//! The input of an encoder (a document), and the encoder trait.
 
 use crate::Error;
 
@@ -21,7 +21,7 @@ pub struct Document<'a> {
 }
 
 impl Document<'_> {
-    /// The texts that are not empty, one a line: what an encoder of one text reads.
+    /// The texts that are not empty, one per line: what an encoder of one text reads.
     ///
     /// ```
     /// use semrank_embed::{Document, Field};
@@ -57,7 +57,7 @@ pub trait TextEncoder: Send + Sync {
         true
     }
 
-    /// Writes one vector a document into `out`, `[batch x width]`, which is zero at first.
+    /// Writes one vector per document into `out`, `[batch x width]`, which is zero at first.
     ///
     /// # Errors
     /// Whatever keeps the encoder from giving finite vectors; `out` is then of no use.

@@ -1,21 +1,21 @@
 //! Encoder and cache together: items in, vectors out, each distinct text encoded once.
 //!
 //! A chunk of items is looked up in the cache; what is missing is encoded in batches, and every batch is in the cache
-//! before the next begins. So a run that is killed, or whose endpoint goes down, goes on where it ended.
+//! before the next begins. So a run that is killed, or whose endpoint goes down, continues where it stopped.
 
 use crate::cache::CacheKey;
 use crate::{Cache, Document, Error, Source, TextEncoder};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// What was done so far.
+/// Counts so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EmbedStats {
     /// Items that got a vector.
     pub items: usize,
     /// Texts that the encoder saw.
     pub encoded: usize,
-    /// Items whose vector was at hand, in the cache or from an earlier item with the same texts.
+    /// Items whose vector came from the cache or from an earlier item with the same texts.
     pub cached: usize,
 }
 
@@ -42,7 +42,7 @@ impl Embedder {
         Self { encoder, cache: None, stats: EmbedStats::default() }
     }
 
-    /// With the cache below `root`, if this encoder's vectors are worth it.
+    /// With the cache below `root`, if this encoder's vectors are worth caching.
     ///
     /// # Errors
     /// A cache that cannot be opened.
@@ -59,7 +59,7 @@ impl Embedder {
         self.encoder.as_ref()
     }
 
-    /// What was done so far.
+    /// Counts so far.
     pub fn stats(&self) -> EmbedStats {
         self.stats
     }
@@ -178,7 +178,7 @@ pub fn side_by_side(parts: &[&[f32]], widths: &[usize]) -> Vec<f32> {
     out
 }
 
-/// One vector an item.
+/// One vector per item.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ItemFeatures {
     /// Width of a vector.

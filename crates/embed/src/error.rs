@@ -1,5 +1,4 @@
-//! Everything that can go wrong between a text and its vector; each message says what was found, what was expected and
-//! what to do.
+//! Errors of encoding; each message says what was found, what was expected and what to do.
 
 use crate::fetch;
 use crate::folder::WEIGHTS;
@@ -7,26 +6,26 @@ use crate::static_table::TOKENIZER;
 use semrank_nn::weights;
 use std::path::PathBuf;
 
-/// What went wrong.
+/// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A name that is no encoder, or an option that the encoder has not.
+    /// The name of an unknown encoder, or an unknown option.
     #[error("encoder `{given}`: {reason}")]
     Spec {
-        /// What the user wrote.
+        /// The name as written.
         given: String,
-        /// What is wrong with it and what would be right.
+        /// The mistake and the correct form.
         reason: String,
     },
     /// The system refused.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A model that is not there.
@@ -42,7 +41,7 @@ pub enum Error {
         path: PathBuf,
         /// The file.
         file: String,
-        /// What the folder should be.
+        /// The expected kind of folder.
         expected: &'static str,
     },
     /// A file that ends early or is not what its name says.
@@ -50,9 +49,9 @@ pub enum Error {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What it should be.
+        /// The expected kind of file.
         expected: &'static str,
-        /// What the reader found.
+        /// The defect found.
         reason: String,
     },
     /// More than a reader takes in, such as a small archive that unpacks to gigabytes.
@@ -72,11 +71,11 @@ pub enum Error {
     Mismatch {
         /// The file or folder.
         path: PathBuf,
-        /// What does not fit.
+        /// The quantity.
         what: String,
-        /// What was found.
+        /// Value found.
         got: String,
-        /// What would fit.
+        /// Valid values.
         expected: String,
     },
     /// A model of a kind that is not built in.
@@ -84,11 +83,11 @@ pub enum Error {
     Unsupported {
         /// The file or folder.
         path: PathBuf,
-        /// What is not supported.
+        /// The unsupported feature.
         what: String,
-        /// What was found.
+        /// Value found.
         got: String,
-        /// What there is.
+        /// Supported values.
         supported: String,
     },
     /// A file with another content than the one asked for.
@@ -98,7 +97,7 @@ pub enum Error {
         path: PathBuf,
         /// Of the file.
         got: String,
-        /// What it must be, or begin with.
+        /// The valid forms.
         expected: String,
     },
     /// A vector with NaN or infinity.
@@ -114,7 +113,7 @@ pub enum Error {
     Tokenize {
         /// The item's id.
         item: String,
-        /// What the tokenizer said.
+        /// The tokenizer's error.
         reason: String,
     },
     /// An endpoint that stays down or answers nonsense.
@@ -124,7 +123,7 @@ pub enum Error {
     Endpoint {
         /// The endpoint.
         url: String,
-        /// What went wrong the last time.
+        /// The last error.
         reason: String,
         /// Attempts made.
         attempts: usize,
@@ -134,7 +133,7 @@ pub enum Error {
     Command {
         /// The command line.
         command: String,
-        /// What it said.
+        /// Its output.
         reason: String,
     },
     /// An id that cannot be written in the wanted format.
@@ -150,7 +149,7 @@ pub enum Error {
     Diverged {
         /// `loss`, or a vector's value.
         what: &'static str,
-        /// What it is.
+        /// Description in a line.
         got: f64,
         /// Steps done.
         step: u64,
@@ -158,7 +157,7 @@ pub enum Error {
     /// The caller did not want to go on; what was encoded is in the cache.
     #[error("stopped")]
     Stopped,
-    /// Settings of the hashed features that make no sense.
+    /// Invalid settings of the hashed features.
     #[error(transparent)]
     Features(#[from] crate::hash::FeatureError),
     /// A data file.
@@ -181,7 +180,7 @@ impl From<weights::Error> for Error {
 }
 
 impl Error {
-    /// What to do about it, for the command line.
+    /// Help for the command line.
     pub fn help(&self) -> Option<String> {
         match self {
             Error::Spec { .. } => Some(

@@ -76,7 +76,7 @@ impl ModelFolder {
         self.path.join(self.inside.as_deref().unwrap_or("")).join(file)
     }
 
-    /// Whether there is such a file inside the folder.
+    /// Whether the folder has the file.
     pub fn has(&self, file: &str) -> bool {
         match &self.inside {
             _ if !stays_inside(file) => false,
@@ -106,7 +106,7 @@ impl ModelFolder {
     /// The names of the weight files: `model.safetensors`, or the parts that `model.safetensors.index.json` names.
     ///
     /// # Errors
-    /// An index that is no such JSON, or that names a file which is not beside it.
+    /// An index that is not valid JSON of this form, or names a file outside the folder.
     pub(crate) fn weight_files(&self) -> Result<BTreeSet<String>, Error> {
         #[derive(serde::Deserialize)]
         struct Index {
@@ -131,7 +131,7 @@ impl ModelFolder {
     /// A file of JSON.
     ///
     /// # Errors
-    /// As [`ModelFolder::read`], a file of more than 4 MiB, and a content that is no such JSON.
+    /// As [`ModelFolder::read`], a file of more than 4 MiB, and content that is not valid JSON of this form.
     pub fn read_json<T: serde::de::DeserializeOwned>(&self, file: &str) -> Result<T, Error> {
         self.parse_json(file, &self.read_at_most(file, LARGEST_JSON)?)
     }
@@ -139,7 +139,7 @@ impl ModelFolder {
     /// The JSON in the content of a file.
     ///
     /// # Errors
-    /// A content that is no such JSON.
+    /// Content that is not valid JSON of this form.
     pub(crate) fn parse_json<T: serde::de::DeserializeOwned>(
         &self,
         file: &str,
@@ -175,7 +175,7 @@ impl ModelFolder {
         std::fs::read(&path).map_err(Error::io("read", path))
     }
 
-    /// Checks that there is such a file.
+    /// Checks that the file exists.
     ///
     /// # Errors
     /// A missing file.
@@ -188,7 +188,7 @@ impl ModelFolder {
     }
 }
 
-/// Whether a name cannot lead out of a folder. Links are followed: caches of models consist of them.
+/// Whether a name stays inside a folder. Links are followed: model caches consist of them.
 fn stays_inside(file: &str) -> bool {
     !file.contains('\\') && Path::new(file).components().all(|part| matches!(part, Component::Normal(_)))
 }

@@ -4,7 +4,7 @@
 //! | name | encoder |
 //! |---|---|
 //! | `hash:` | words and runs of words, hashed, TF-IDF weighted, truncated SVD ([`hash`]) |
-//! | `static:PATH` | a table with one vector a token ([`static_table`]) |
+//! | `static:PATH` | a table with one vector per token ([`static_table`]) |
 //! | `bert:PATH` | a sentence encoder of the BERT family ([`bert`]) |
 //! | `llama:PATH` | a decoder of the Llama family, pooled ([`llama`]) |
 //! | `onnx:PATH` | an exported model, run by `rten` |

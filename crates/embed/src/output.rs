@@ -1,7 +1,7 @@
 //! Vectors out, chunk by chunk: a tab-separated text file or Parquet.
 //!
-//! - `.tsv`: `item<TAB>v v v …`, a line an item; the shortest decimals that read back as the same f32.
-//! - `.parquet`: `item_id` and one column of fixed-size lists of f32 an encoder (`vector`, or their given names).
+//! - `.tsv`: `item<TAB>v v v …`, one line per item; the shortest decimals that read back as the same f32.
+//! - `.parquet`: `item_id` and one column of fixed-size lists of f32 per encoder (`vector`, or their given names).
 
 use crate::{Document, Error};
 use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, StringArray};
@@ -29,7 +29,7 @@ enum Inner<W: Write + Send> {
 }
 
 impl<W: Write + Send> VectorWriter<W> {
-    /// Begins a file on `out`; `path` tells the format by its extension.
+    /// Begins a file on `out`; the extension of `path` gives the format.
     ///
     /// # Errors
     /// Another extension than `.tsv` and `.parquet`, or what the writer says.
@@ -127,7 +127,7 @@ fn line(document: &Document, row: usize, columns: &VectorColumns, parts: &[&[f32
     Ok(line)
 }
 
-/// Refuses an id that cannot stand in a line.
+/// Returns an error for an id that cannot be written in a line.
 ///
 /// # Errors
 /// An id with a tab or a line break.

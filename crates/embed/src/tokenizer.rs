@@ -1,4 +1,4 @@
-//! A text into token ids, by the `tokenizers` library and the model's own `tokenizer.json`.
+//! Tokenizes a text with the `tokenizers` library and the model's own `tokenizer.json`.
 
 use crate::{Error, ModelFolder};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -63,7 +63,7 @@ impl Tokenizer {
         &self.inner
     }
 
-    /// Refuses a tokenizer with ids beyond a table of `rows`.
+    /// Returns an error for a tokenizer with ids beyond a table of `rows`.
     ///
     /// # Errors
     /// Such a tokenizer: it belongs to another model.
@@ -106,12 +106,12 @@ impl Tokenizer {
     }
 }
 
-/// What the library gives, or why it does not: it panics at some tokenizers, such as a BPE model whose merged tokens are
+/// The result of a call of the library, which panics at some tokenizers, such as a BPE model whose merged tokens are
 /// shorter than the prefix that it cuts off.
 pub(crate) fn guarded<T>(call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
-    // What a panic leaves half done is dropped with the value.
+    // A half-made value is dropped with the panic.
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(result) => result.map_err(|error| error.to_string()),
-        Err(_) => Err("the tokenizer library gave up".into()),
+        Err(_) => Err("the tokenizer library panicked".into()),
     }
 }

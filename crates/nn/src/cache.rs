@@ -1,9 +1,9 @@
-//! Keys and values of the positions that a stack has passed, so that a sequence goes on without passing them again.
+//! A cache of keys and values: a sequence continues without computing its earlier positions again.
 
 use crate::{Attention, PastHeads, Scalar};
 use std::sync::Arc;
 
-/// What a stack remembers of a sequence: keys and values of every layer. A cache can go on from another one that several share: one
+/// Keys and values of every layer for a sequence. A cache can continue another one that several share: one
 /// history, many tails.
 ///
 /// ```
@@ -20,7 +20,7 @@ pub struct KvCache<T> {
 }
 
 impl<T: Scalar> KvCache<T> {
-    /// No positions yet, of a stack of so many layers.
+    /// Without positions, for a stack of `layers` layers.
     pub fn new(layers: usize) -> Self {
         Self { prefix: None, layers: vec![PastHeads::default(); layers] }
     }
@@ -35,7 +35,7 @@ impl<T: Scalar> KvCache<T> {
         self.before() + self.layers.first().map_or(0, PastHeads::len)
     }
 
-    /// Whether there is no position.
+    /// Whether there are no positions.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -1,4 +1,4 @@
-//! Inverted dropout whose mask is a pure function of (key, index): nothing is stored, the backward pass asks again.
+//! Inverted dropout whose mask is a pure function of (key, index): nothing is stored, the backward pass computes it again.
 //!
 //! The mask bits are a 32-bit integer hash (the "lowbias32" finaliser) of the index, which vectorises. The key is mixed first,
 //! and one half of it enters before the hash, the other between its rounds. So keys may differ in a bit only, as those of the

@@ -1,4 +1,4 @@
-//! Where each named tensor lives inside the one flat vector of parameters.
+//! The place of each named tensor in the flat vector of parameters.
 //!
 //! ```
 //! use semrank_core::Rng;

@@ -5,7 +5,7 @@
 //!   one slice. Large embedding tables live apart in a [`Table`], whose optimiser touches only the rows of a batch.
 //! - **Layers** hold slots and sizes: `forward(params, x, …) -> y`, `backward(params, …, dy, grads) -> dx`.
 //! - **One transformer**: a [`Block`] with six switches, a [`Stack`] of them to train, a [`PackedStack`] to run, in f32, bfloat16
-//!   or 8-bit integers, with a [`KvCache`] for sequences that go on.
+//!   or 8-bit integers, with a [`KvCache`] for sequences that continue.
 //! - **Sequences are packed**: `T` positions of a batch one after another, `offsets` mark where each begins. Nothing
 //!   is padded.
 //! - **Search** of the best among many rows is exact ([`scan`]); sparse matrices and factors are in [`linalg`], weights files in

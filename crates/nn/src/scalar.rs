@@ -1,4 +1,4 @@
-//! The number types a network can be computed in: `f32` to train, `f64` to check gradients of the same code.
+//! The number types of a network: `f32` to train, `f64` to check gradients of the same code.
 
 use std::fmt::{Debug, Display};
 use std::iter::Sum;

@@ -16,12 +16,12 @@ pub struct Stack {
     norm: Option<Norm>,
 }
 
-/// What one forward pass leaves. Reuse it: buffers keep their capacity.
+/// State of a forward pass. Reuse it: buffers keep their capacity.
 #[derive(Debug, Clone)]
 pub struct StackSaved<T> {
     keeps: bool,
     blocks: Vec<BlockSaved<T>>,
-    /// What the final norm read.
+    /// Input of the final norm.
     hidden: Vec<T>,
     norm: NormState<T>,
     dhidden: Vec<T>,
@@ -76,7 +76,7 @@ impl Stack {
     /// Some of the layers, with their places in the same parameters; the final norm stays behind the last one.
     ///
     /// # Panics
-    /// When the stack has not all of them.
+    /// When the stack does not have all of `layers`.
     pub fn part(&self, layers: Range<usize>) -> Self {
         let blocks = self.blocks[self.indices(&layers)].to_vec();
         let norm = self.norm.filter(|_| layers.end == self.layers.end);
@@ -107,7 +107,7 @@ impl Stack {
     /// follows.
     ///
     /// # Panics
-    /// When the stack has not all of them.
+    /// When the stack does not have all of `layers`.
     pub fn forward<T: Scalar>(
         &self,
         layers: Range<usize>,

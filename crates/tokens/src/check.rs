@@ -1,4 +1,4 @@
-//! Limits of the settings: what makes no sense is refused by name before any work begins.
+//! Validates the settings before any work begins; the error names the first invalid one.
 //!
 //! ```
 //! use semrank_tokens::TokenSettings;
@@ -16,7 +16,7 @@ const MOST_BALANCED: usize = 2048;
 /// No width is larger; products of two then fit, and tensors are compared with the widths before anything is allocated.
 const WIDEST: usize = 1 << 20;
 
-/// Refuses widths that nothing here has: the hash tells of an altered file, not of one that was made to do harm.
+/// Validates widths read from a file: the hash detects an altered file, not a malicious one.
 pub(crate) fn widths<const N: usize>(path: &Path, widths: [usize; N]) -> Result<(), Error> {
     if widths.iter().all(|width| (1..=WIDEST).contains(width)) {
         return Ok(());
@@ -25,10 +25,10 @@ pub(crate) fn widths<const N: usize>(path: &Path, widths: [usize; N]) -> Result<
 }
 
 impl TokenSettings {
-    /// Refuses settings that make no sense.
+    /// Validates the settings; returns an error for the first invalid value.
     ///
     /// # Errors
-    /// [`Error::Setting`] for the first nonsensical one.
+    /// [`Error::Setting`] for the first invalid one.
     pub fn check(&self) -> Result<(), Error> {
         self.check_ranges()?;
         if self.balanced && self.codes > MOST_BALANCED {
@@ -49,10 +49,10 @@ impl TokenSettings {
 }
 
 impl AlignSettings {
-    /// Refuses settings that make no sense.
+    /// Validates the settings; returns an error for the first invalid value.
     ///
     /// # Errors
-    /// [`Error::Setting`] for the first nonsensical one.
+    /// [`Error::Setting`] for the first invalid one.
     pub fn check(&self) -> Result<(), Error> {
         Ok(self.check_ranges()?)
     }

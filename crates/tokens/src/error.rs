@@ -1,11 +1,10 @@
-//! Everything that can go wrong between a content vector and its published semantic id; each message says what was found,
-//! what was expected and what to do.
+//! Errors of semantic ids; each message says what was found, what was expected and what to do.
 
 use semrank_core::counted;
 use semrank_core::settings::SettingError;
 use std::path::{Path, PathBuf};
 
-/// What went wrong.
+/// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -26,7 +25,7 @@ pub enum Error {
     },
     /// Fewer items than a level has codes.
     #[error(
-        "{} cannot be given {codes} codes a level: expected at least as many items as codes",
+        "{} cannot be given {codes} codes per level: expected at least as many items as codes",
         counted(*items, "item", "items")
     )]
     FewItems {
@@ -52,7 +51,7 @@ pub enum Error {
         what: &'static str,
         /// Found.
         got: String,
-        /// What would fit.
+        /// Valid values.
         expected: String,
     },
     /// A codebook fitted on the vectors of another encoder.
@@ -61,7 +60,7 @@ pub enum Error {
          their vectors cannot be compared"
     )]
     Fingerprint {
-        /// Of the features at hand.
+        /// Fingerprint of the features that were given.
         got: String,
         /// Of the features that the codebook was fitted on.
         expected: String,
@@ -71,9 +70,9 @@ pub enum Error {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What it should be.
+        /// The expected kind of file.
         expected: &'static str,
-        /// What the reader found.
+        /// The defect found.
         reason: String,
     },
     /// A file that another version or another codebook wrote.
@@ -81,11 +80,11 @@ pub enum Error {
     Mismatch {
         /// The file.
         path: PathBuf,
-        /// What does not fit.
+        /// The quantity.
         what: &'static str,
         /// Found.
         got: String,
-        /// What would fit.
+        /// Valid values.
         expected: String,
     },
     /// The same item twice in one call.
@@ -128,11 +127,11 @@ pub enum Error {
     /// The system refused.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The source of the vectors failed.
@@ -143,7 +142,7 @@ pub enum Error {
     Diverged {
         /// `loss`, or another number.
         what: &'static str,
-        /// What it is.
+        /// Description in a line.
         got: f64,
         /// `the alignment tower` or `the RQ-VAE`.
         of: &'static str,
@@ -163,7 +162,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What to do about it, for the command line.
+    /// Help for the command line.
     pub fn help(&self) -> Option<String> {
         let text = match self {
             Error::NotFinite { .. } => "encode the items again, or drop this one from the features",

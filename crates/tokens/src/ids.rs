@@ -1,4 +1,4 @@
-//! Semantic ids of a catalogue: `L` codes an item, coarse to fine.
+//! Semantic ids of a catalogue: `L` codes per item, coarse to fine.
 //!
 //! ```
 //! use semrank_tokens::SemanticIds;
@@ -17,7 +17,7 @@ pub struct SemanticIds {
 }
 
 impl SemanticIds {
-    /// `levels` codes an item, each below `codes`, item after item.
+    /// `levels` codes per item, each below `codes`, item after item.
     ///
     /// # Panics
     /// When `values` holds no whole number of items, or a code that is too large.
@@ -46,7 +46,7 @@ impl SemanticIds {
         self.values.len() / self.levels
     }
 
-    /// Whether there is no item.
+    /// Whether there are no items.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }

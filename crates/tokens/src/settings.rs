@@ -52,7 +52,7 @@ semrank_core::settings! {
         latent: usize = 64, in 1..=16_384,
         /// `rq-vae`: passes over the sample.
         epochs: usize = 20, in 1..=1_000_000,
-        /// `rq-vae`: items a step.
+        /// `rq-vae`: items per step.
         batch: usize = 1024, in 1..=1_000_000,
         /// `rq-vae`: peak learning rate.
         rate: f64 = 1e-3, in 1e-9..=1.0,

@@ -31,7 +31,7 @@ pub trait VectorSource: Sync {
     /// When they cannot be read; [`Error::Source`] wraps any error.
     fn rows(&self, range: Range<usize>) -> Result<Cow<'_, [f32]>, Error>;
 
-    /// Whether there is no vector.
+    /// Whether there are no vectors.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }

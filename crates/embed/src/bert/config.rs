@@ -1,14 +1,14 @@
-//! What a folder says about its encoder: `config.json` (sizes), `modules.json` and the files it points to (pooling,
+//! The configuration files of a model folder: `config.json` (sizes), `modules.json` and the files it points to (pooling,
 //! normalisation), `sentence_bert_config.json` (length and case).
 
-use super::model::BUCKETS;
+use super::distances::BUCKETS;
 use super::pooling::Pool;
 use super::{Activation, BertConfig, BertModel};
 use crate::{Error, ModelFolder};
 use serde::Deserialize;
 use std::path::PathBuf;
 
-/// Whose tensor names and position rule a model has.
+/// Tensor names and position rule of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Family {
     /// BERT, and RoBERTa with its relatives: one set of names.
@@ -79,7 +79,7 @@ struct SentenceBert {
     do_lower_case: bool,
 }
 
-/// What the libraries read from a tokenizer's settings.
+/// The tokenizer settings that the libraries read.
 #[derive(Deserialize, Default)]
 struct TokenizerConfig {
     /// Beyond 64 bits where it means "any".

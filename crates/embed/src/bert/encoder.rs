@@ -117,15 +117,9 @@ pub(super) fn tokens(
 
 impl Bert {
     fn run(&self, task: Task) {
-        let (mut buffers, mut hidden) = self.free_buffers().pop().unwrap_or_default();
-        let Task { tokens, offsets, out } = task;
-        self.engine.hidden(&tokens, &offsets, &mut buffers, &mut hidden);
-        self.settings.pool.forward(self.width(), &offsets, &hidden, out);
-        self.free_buffers().push((buffers, hidden));
-        if self.settings.is_normalised {
-            let raw = out.to_vec();
-            unit_rows(self.width(), &raw, &mut vec![0.0; offsets.len() - 1], out);
-        }
+        let mut buffers = self.free_buffers().pop().unwrap_or_default();
+        task.run(&self.engine, self.settings.pool, self.settings.is_normalised, &mut buffers);
+        self.free_buffers().push(buffers);
     }
 
     fn free_buffers(&self) -> std::sync::MutexGuard<'_, Vec<(Buffers, Vec<f32>)>> {
@@ -162,6 +156,34 @@ impl TextEncoder for Bert {
             }
         }
     }
+}
+
+impl Task<'_> {
+    fn run(self, engine: &Engine, pool: Pool, is_normalised: bool, buffers: &mut (Buffers, Vec<f32>)) {
+        let Task { tokens, offsets, out } = self;
+        let (buffers, hidden) = buffers;
+        let width = out.len() / (offsets.len() - 1);
+        engine.hidden(&tokens, &offsets, buffers, hidden);
+        pool.forward(width, &offsets, hidden, out);
+        if is_normalised {
+            let raw = out.to_vec();
+            unit_rows(width, &raw, &mut vec![0.0; offsets.len() - 1], out);
+        }
+    }
+}
+
+/// Vectors of texts given as token ids, `[texts x width]`.
+pub(super) fn vectors(
+    engine: &Engine,
+    (pool, is_normalised): (Pool, bool),
+    width: usize,
+    texts: &[Vec<u32>],
+) -> Vec<f32> {
+    let mut out = vec![0.0; texts.len() * width];
+    cut(texts, width, &mut out)
+        .into_par_iter()
+        .for_each_init(Default::default, |buffers, task| task.run(engine, pool, is_normalised, buffers));
+    out
 }
 
 /// Cuts texts, in their order, into tasks of about [`TASK_TOKENS`].

@@ -1,4 +1,4 @@
-//! [`BertModel`] for inference only: packed maps, nothing kept for a backward pass.
+//! A [`BertModel`] for inference: packed maps, nothing kept for a backward pass.
 //!
 //! A vector's bytes depend on its own tokens alone: every step works row by row or text by text.
 

@@ -1,4 +1,4 @@
-//! Sentence encoders of the BERT family: a Hugging Face folder in, one vector a text out.
+//! Sentence encoders of the BERT family: a Hugging Face folder in, one vector per text out.
 //!
 //! The folder holds `config.json`, `tokenizer.json`, `model.safetensors` (or the parts that `model.safetensors.index.json`
 //! names) and, from sentence-transformers, `modules.json` with pooling and normalisation and
@@ -11,9 +11,10 @@
 //! | `pool` | `mean`, `cls`, `max`, `mean_sqrt_len` | the folder's |
 //! | `prompt` | name of a prompt of the folder, or a text that stands before every text | the folder's default |
 //!
-//! [`BertModel`] is the same network with a backward pass, to train.
+//! [`TrainableBert`] is such a folder opened for training ([`crate::Trainable`]).
 
 mod config;
+mod distances;
 mod encoder;
 mod engine;
 mod model;
@@ -26,7 +27,7 @@ pub(crate) use config::read_pooling;
 pub(crate) use encoder::OPTIONS;
 pub use encoder::open;
 pub(crate) use engine::{Buffers, Engine};
-pub use model::{Activation, BertConfig, BertModel, BertSaved};
+pub use model::{Activation, BertConfig, BertModel};
 pub(crate) use model::{distances, longest};
 pub use pooling::Pool;
 pub use trainable::TrainableBert;

@@ -1,4 +1,4 @@
-//! Token vectors into one vector a text, and back: mean, first token, maximum, mean times the root of the length
+//! Token vectors into one vector per text, and back: mean, first token, maximum, mean times the root of the length
 //! (Reimers & Gurevych 2019, arXiv 1908.10084, section 3; the last is an option of sentence-transformers).
 
 use semrank_nn::{Scalar, kernel};

@@ -1,19 +1,15 @@
-//! A sentence encoder to train: parameters in one flat vector, and texts as token ids.
-//!
-//! The lower layers can run once with [`BertModel::forward_layers`] and their output be kept, while the layers above are
-//! trained; [`BertModel::tail`] tells which parameters those are.
+//! A sentence encoder to train: parameters in one flat vector, texts as token ids, and the model folder that is written.
 
 use super::config::{Family, Settings};
-use super::{BertModel, BertSaved, Pool, weights};
+use super::{BertModel, Engine, Pool, weights};
 use crate::folder::WEIGHTS;
 use crate::prompt::Prompt;
 use crate::{Document, Error, ModelFolder, Spec, Tokenizer};
-use rayon::prelude::*;
-use semrank_nn::unit_rows;
+use semrank_nn::Precision;
 use serde_json::{Map, Value};
 use std::path::Path;
+use std::sync::OnceLock;
 
-const TEXTS_PER_TASK: usize = 64;
 const CONFIG: &str = "config.json";
 
 /// An encoder with its parameters.
@@ -32,9 +28,11 @@ pub struct TrainableBert {
     is_lowered: bool,
     family: Family,
     folder: ModelFolder,
+    /// All layers, packed when they are first run.
+    packed: OnceLock<Engine>,
 }
 
-/// Files of a model folder, besides those of its modules, that say how it is used; those that there are, are copied.
+/// Files of a model folder, besides those of its modules, that say how it is used; the existing ones are copied.
 const COMPANIONS: [&str; 11] = [
     "tokenizer.json",
     "tokenizer_config.json",
@@ -64,7 +62,8 @@ impl TrainableBert {
         let model = settings.network();
         let (params, _) = weights::read(&weights::Files::open(&folder)?, settings.family, &model)?;
         let Settings { pool, is_normalised, is_lowered, family, .. } = settings;
-        Ok(Self { model, params, pool, is_normalised, tokenizer, prompt, is_lowered, family, folder })
+        let packed = OnceLock::new();
+        Ok(Self { model, params, pool, is_normalised, tokenizer, prompt, is_lowered, family, folder, packed })
     }
 
     /// Remarks for the user: which prompt stands before every text.
@@ -111,30 +110,11 @@ impl TrainableBert {
         super::encoder::tokens(&self.tokenizer, &self.prompt, self.is_lowered, document)
     }
 
-    /// Vectors of texts given as token ids, `[texts x D]`.
+    /// Vectors of texts given as token ids, `[texts x D]`, by the parameters that were read.
     pub fn vectors(&self, texts: &[Vec<u32>]) -> Vec<f32> {
-        let dim = self.model.config().dim;
-        let mut out = vec![0.0; texts.len() * dim];
-        out.par_chunks_mut(TEXTS_PER_TASK * dim)
-            .zip(texts.par_chunks(TEXTS_PER_TASK))
-            .for_each_init(BertSaved::default, |saved, (out, texts)| self.task(texts, saved, out));
-        out
-    }
-
-    fn task(&self, texts: &[Vec<u32>], saved: &mut BertSaved<f32>, out: &mut [f32]) {
-        let dim = self.model.config().dim;
-        let mut offsets = vec![0];
-        offsets.extend(texts.iter().scan(0, |end, text| {
-            *end += text.len();
-            Some(*end)
-        }));
-        let tokens = texts.concat();
-        let mut hidden = vec![0.0; tokens.len() * dim];
-        self.model.forward(&self.params, &tokens, &offsets, saved, &mut hidden);
-        self.pool.forward(dim, &offsets, &hidden, out);
-        if self.is_normalised {
-            let pooled = out.to_vec();
-            unit_rows(dim, &pooled, &mut vec![0.0; texts.len()], out);
-        }
+        let (model, layers) = (&self.model, self.model.stack.layers());
+        let packed = || Engine::new(model.clone(), self.params.clone(), layers, Precision::F32);
+        let engine = self.packed.get_or_init(packed);
+        super::encoder::vectors(engine, (self.pool, self.is_normalised), model.config().dim, texts)
     }
 }

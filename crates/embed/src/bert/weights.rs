@@ -138,7 +138,7 @@ pub(super) fn read(
     family: Family,
     model: &BertModel,
 ) -> Result<(Vec<f32>, blake3::Hash), Error> {
-    // Sizes are claims of config.json until the files have tensors of every one of them.
+    // Sizes of config.json are not trusted before the files prove them.
     let targets = targets(family, model);
     let assigned = files.assign(&targets)?;
     let mut params = vec![0.0; model.layout().len()];

@@ -33,7 +33,7 @@ use serde_json::json;
 use std::path::Path;
 use vocabulary::Vocabulary;
 
-/// Tokens that [`distill_ids`] hands over at once.
+/// Tokens of a batch of [`distill_ids`].
 const BATCH: usize = 1024;
 
 /// How to distill.
@@ -51,7 +51,7 @@ impl Default for DistillOptions {
     }
 }
 
-/// What came out.
+/// Result of a distillation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Distilled {
     /// Tokens with a vector.
@@ -93,7 +93,7 @@ pub fn distill(
 ///
 /// # Errors
 /// What `encode` refuses; a folder that is not empty; a vocabulary without ordinary tokens; a vector that is not finite;
-/// `dim` or `sif` that make no sense.
+/// `dim` or `sif` out of range.
 ///
 /// # Panics
 /// When `encode` returns vectors of different widths.

@@ -17,7 +17,7 @@ pub(super) struct Vocabulary {
     tokenizer: Tokenizer,
     /// Ordinary tokens by rising id; neither special nor unused.
     kept: Vec<u32>,
-    /// What marks a piece inside a word, `##` in WordPiece.
+    /// Prefix of a piece inside a word, `##` in WordPiece.
     prefix: String,
 }
 

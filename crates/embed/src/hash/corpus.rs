@@ -1,4 +1,4 @@
-//! What token counts are made of: items with texts, from a catalogue or from a part of a longer stream.
+//! The input of token counting: items with texts, from a catalogue or from a part of a longer stream.
 
 use crate::Document;
 use semrank_core::{Catalog, ItemId, narrow};
@@ -8,7 +8,7 @@ pub trait Corpus: Sync {
     /// Number of items.
     fn len(&self) -> usize;
 
-    /// Whether there is no item.
+    /// Whether there are no items.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }

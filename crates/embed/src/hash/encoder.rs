@@ -20,12 +20,12 @@ pub struct HashEncoder {
 }
 
 impl HashEncoder {
-    /// Fits vocabulary, idf and SVD on the known items of `source` (`known` has one entry an item; `None` = all).
+    /// Fits vocabulary, idf and SVD on the known items of `source` (`known` has one entry per item; `None` = all).
     ///
     /// The same source, settings and seed give the same bytes on any number of threads.
     ///
     /// # Errors
-    /// Settings that make no sense, and what keeps the source from being read.
+    /// Invalid settings, and a source that cannot be read.
     pub fn fit(
         source: &dyn Source,
         known: Option<&[bool]>,

@@ -1,7 +1,7 @@
-//! Item texts in, one dense vector an item out: text -> sparse TF-IDF -> truncated SVD -> unit length.
+//! Item texts in, one dense vector per item out: text -> sparse TF-IDF -> truncated SVD -> unit length.
 //!
 //! Latent semantic analysis (Deerwester et al. 1990): no download, seconds on a catalogue of thousands, and as good as a
-//! frozen sentence encoder in these rankers once item ids are in. Other encoders take this place behind
+//! frozen sentence encoder in these rankers once they use item ids. Other encoders take this place behind
 //! [`TextEncoder`](crate::TextEncoder).
 //!
 //! ```
@@ -68,7 +68,7 @@ pub(crate) const OPTIONS: [EncoderOption; 6] = [
     EncoderOption::new("buckets", "N", "hash buckets, a power of two [1048576]"),
 ];
 
-/// A setting that makes no sense.
+/// A setting out of its range.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FeatureError {
     /// Neither words nor characters are counted.
@@ -98,10 +98,10 @@ pub enum FeatureError {
 }
 
 impl FeatureSettings {
-    /// Refuses settings that make no sense.
+    /// Validates the settings; returns an error for the first invalid value.
     ///
     /// # Errors
-    /// The first nonsensical setting.
+    /// The first invalid setting.
     pub fn check(&self) -> Result<(), FeatureError> {
         self.check_ranges()?;
         let (min, max) = (self.char_min, self.char_max);
@@ -125,10 +125,10 @@ impl FeatureSettings {
     }
 }
 
-/// Vectors of all items, fitted on the `known` ones (one entry an item): the text of any other item is only read.
+/// Vectors of all items, fitted on the `known` ones (one entry per item): the text of any other item is only read.
 ///
 /// # Errors
-/// Settings that make no sense, see [`FeatureSettings::check`].
+/// Invalid settings, see [`FeatureSettings::check`].
 pub fn build(
     catalog: &Catalog,
     known: &[bool],

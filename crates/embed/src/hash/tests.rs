@@ -1,4 +1,4 @@
-//! What the features promise: scikit-learn's numbers, fit scope, the same bytes on any number of threads.
+//! Promises of the features: scikit-learn's numbers, fit scope, the same bytes on any number of threads.
 
 use super::*;
 use proptest::prelude::*;
@@ -103,7 +103,7 @@ fn a_catalogue_without_a_known_token_has_zero_vectors() {
 }
 
 #[test]
-fn nonsensical_settings_are_refused() {
+fn invalid_settings_are_refused() {
     let check = |change: fn(&mut FeatureSettings)| {
         let mut settings = settings(4);
         change(&mut settings);

@@ -57,7 +57,7 @@ impl TfIdfCounts {
     /// # Panics
     /// When `known` is not as long as the part.
     pub fn add(&mut self, part: &dyn Corpus, known: &[bool]) {
-        assert_eq!(known.len(), part.len(), "one entry an item");
+        assert_eq!(known.len(), part.len(), "one entry per item");
         self.items += known.iter().filter(|&&known| known).count();
         let (grams, mask) = (self.grams, self.frequencies.len() - 1);
         each_shard(
@@ -82,7 +82,7 @@ impl TfIdfCounts {
 }
 
 impl TfIdf {
-    /// Counts the tokens of the `known` items; `known` has one entry an item.
+    /// Counts the tokens of the `known` items; `known` has one entry per item.
     ///
     /// # Panics
     /// When `known` is not as long as the corpus, or the settings fail [`FeatureSettings::check`].

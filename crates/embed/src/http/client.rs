@@ -34,7 +34,7 @@ pub(super) struct Client {
     settings: Settings,
 }
 
-/// What came back, after how many attempts.
+/// The answer and the number of attempts.
 pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     pub(super) attempts: usize,
@@ -45,7 +45,7 @@ struct Failure {
     reason: String,
     /// Whether another attempt may succeed.
     passing: bool,
-    /// What the endpoint asked to wait.
+    /// The wait that the endpoint asked for.
     after: Option<Duration>,
 }
 
@@ -165,7 +165,7 @@ impl Client {
                 )
             }
             BodyExceedsLimit(limit) => {
-                format!("the answer is longer than {limit} bytes, so it is no vectors")
+                format!("the answer is longer than {limit} bytes, so it does not hold vectors")
             }
             Io(error) => format!("no connection or a broken one: {error}"),
             other => other.to_string(),

@@ -23,7 +23,7 @@
 //! ```no_run
 //! use semrank_embed::{Spec, http};
 //! let encoder = http::open(Spec::parse("http://127.0.0.1:8080/embed?batch=64&concurrency=2")?)?;
-//! println!("{} values a vector", encoder.width());
+//! println!("{} values per vector", encoder.width());
 //! # Ok::<(), semrank_embed::Error>(())
 //! ```
 

@@ -1,4 +1,4 @@
-//! What is sent to an endpoint and what comes back, as JSON.
+//! Requests to an endpoint and its responses, as JSON.
 
 use semrank_core::counted;
 use serde::de::DeserializeOwned;

@@ -91,7 +91,7 @@ impl LlamaConfig {
         self.positions.min(MOST_TURNS / self.rotary.width.max(1))
     }
 
-    /// Refuses sizes that make no model.
+    /// Validates the sizes.
     fn check(self, path: &Path) -> Result<LlamaConfig, Error> {
         let mismatch = |what: &str, got: String, expected: &str| Error::Mismatch {
             path: path.to_owned(),

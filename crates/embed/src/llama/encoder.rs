@@ -18,7 +18,7 @@ const CHUNK_POSITIONS: usize = 256;
 pub(crate) const OPTIONS: [EncoderOption; 5] = [
     EncoderOption::new("pool", "mean, last, weighted", "how token vectors become one [mean]"),
     EncoderOption::new("max_tokens", "N", "longest text; the rest is cut off [128]"),
-    EncoderOption::new("layers", "N", "only so many of the first layers; 0 for all [0]"),
+    EncoderOption::new("layers", "N", "number of layers from the first on; 0 for all [0]"),
     EncoderOption::new(
         "precision",
         "f32, bf16, int8",
@@ -54,7 +54,7 @@ pub fn open(mut spec: Spec) -> Result<Box<dyn TextEncoder>, Error> {
     // A GGUF file has no prompts of its own.
     let prompt = Prompt::take(&mut spec, ModelFolder::open(Path::new(&path)).ok().as_ref())?;
     spec.finish_with(&OPTIONS)?;
-    let options = LoadOptions { max_tokens, layers: (layers > 0).then_some(layers), head: false };
+    let options = LoadOptions { max_tokens, layers: (layers > 0).then_some(layers) };
     let model = LlamaModel::open(Path::new(&path), options)?;
     Ok(Box::new(LlamaEncoder::new(model, Pool::of(pool), precision).with_prompt(prompt)))
 }

@@ -1,4 +1,4 @@
-//! How numbers are stored in a GGUF file, and back to f32.
+//! Number formats of GGUF files, decoded to f32.
 //!
 //! The block formats are those of ggml (`ggml-common.h`, `ggml-quants.c`): a block of 32 or 256 weights of one row
 //! shares one or more half-precision scales. The tests compare every format with golden values of the `gguf` package.
@@ -25,50 +25,11 @@ pub(super) const SUPPORTED: &str = "F64, F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1,
 
 /// The name of a type by its number in a GGUF file (`ggml_type` in `ggml.h`), for messages: types that are not read too.
 pub(super) fn gguf_name(id: u32) -> String {
-    const NAMES: [&str; 40] = [
-        "F32",
-        "F16",
-        "Q4_0",
-        "Q4_1",
-        "Q4_2",
-        "Q4_3",
-        "Q5_0",
-        "Q5_1",
-        "Q8_0",
-        "Q8_1",
-        "Q2_K",
-        "Q3_K",
-        "Q4_K",
-        "Q5_K",
-        "Q6_K",
-        "Q8_K",
-        "IQ2_XXS",
-        "IQ2_XS",
-        "IQ3_XXS",
-        "IQ1_S",
-        "IQ4_NL",
-        "IQ3_S",
-        "IQ2_S",
-        "IQ4_XS",
-        "I8",
-        "I16",
-        "I32",
-        "I64",
-        "F64",
-        "IQ1_M",
-        "BF16",
-        "Q4_0_4_4",
-        "Q4_0_4_8",
-        "Q4_0_8_8",
-        "TQ1_0",
-        "TQ2_0",
-        "IQ4_NL_4_4",
-        "IQ4_NL_4_8",
-        "IQ4_NL_8_8",
-        "MXFP4",
-    ];
-    let name = usize::try_from(id).ok().and_then(|id| NAMES.get(id));
-    name.map_or_else(|| format!("number {id}, which has no name here"), |name| (*name).to_owned())
+    const NAMES: &str = "F32 F16 Q4_0 Q4_1 Q4_2 Q4_3 Q5_0 Q5_1 Q8_0 Q8_1 Q2_K Q3_K Q4_K Q5_K Q6_K Q8_K IQ2_XXS IQ2_XS \
+        IQ3_XXS IQ1_S IQ4_NL IQ3_S IQ2_S IQ4_XS I8 I16 I32 I64 F64 IQ1_M BF16 Q4_0_4_4 Q4_0_4_8 Q4_0_8_8 TQ1_0 TQ2_0 \
+        IQ4_NL_4_4 IQ4_NL_4_8 IQ4_NL_8_8 MXFP4";
+    let name = NAMES.split_whitespace().nth(id as usize);
+    name.map_or_else(|| format!("number {id}, which has no name here"), str::to_owned)
 }
 
 impl Encoding {

@@ -1,4 +1,4 @@
-//! What PATH may be, and what is read of it before the weights: sizes, tokenizer, tables of tensors.
+//! The forms of PATH, and what is read of it before the weights: sizes, tokenizer, tables of tensors.
 //!
 //! PATH is a GGUF file, a Hugging Face folder (`config.json`, `tokenizer.json`, `model.safetensors` or the shards that
 //! `model.safetensors.index.json` names), a folder with one GGUF file, or a wheel or zip file with one of these.

@@ -12,7 +12,7 @@ use semrank_nn::weights::{self, Stream};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// What the messages call such a file.
+/// Name of this kind of file in messages.
 pub(super) const EXPECTED: &str = "a GGUF file";
 
 /// The lists that are read; others, such as the scores of tokens, are passed over.
@@ -207,8 +207,9 @@ impl RawTensor {
                 ));
             }
         };
-        let at =
-            data.checked_add(self.offset).ok_or_else(|| stream.damaged(format!("{name} lies nowhere")))?;
+        let at = data
+            .checked_add(self.offset)
+            .ok_or_else(|| stream.damaged(format!("{name} has no valid place")))?;
         TensorInfo::check(stream, self.name, [rows, cols], encoding, at)
     }
 }

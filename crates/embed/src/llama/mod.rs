@@ -1,9 +1,9 @@
-//! `llama:PATH`: a decoder of the Llama family as a text encoder, and as a language model.
+//! `llama:PATH`: a decoder of the Llama family as a text encoder.
 //!
 //! In: a GGUF file (F32, F16, BF16 and the common quantised formats, turned into f32), a Hugging Face folder with
 //! safetensors, or a folder, wheel or zip file with one of them. Out: the last hidden states of a text, pooled and
-//! scaled to length 1. A language model of a hundred million weights knows more about rare words than a sentence
-//! encoder of a fifth of its size, and its top layers can be trained on ([`LlamaModel::top`]).
+//! scaled to length 1. A language model of a hundred million weights knows more rare words than a sentence
+//! encoder of a fifth of its size, and its top layers can be fine-tuned ([`LlamaModel::top`]).
 //!
 //! | option | values |
 //! |---|---|
@@ -11,7 +11,7 @@
 //! | `max_tokens` | longest text, 128; the rest is cut off |
 //! | `precision` | `f32` (default), `bf16`, `int8` ([`semrank_nn::Precision`]) |
 //! | `prompt` | a prompt's name or a text, before every text; the folder's default prompt |
-//! | `layers` | only so many of the first layers, then the final norm; 0 (default) = all |
+//! | `layers` | number of layers from the first on, then the final norm; 0 (default) = all |
 //!
 //! The architecture is that of Touvron et al. 2023 (arXiv 2302.13971) with grouped-query attention: RMS norms, rotary
 //! positions (unscaled or scaled linearly), SwiGLU, a tied or separate output head. A layer is a

@@ -1,37 +1,31 @@
-//! A decoder with its tokenizer: token ids in, hidden states or the next token's scores out.
+//! A decoder with its tokenizer: files in, layers to run or to train out.
 
 use super::LlamaConfig;
 use super::files::Files;
 use super::tensors::{Plan, Weights};
 use crate::{Error, Tokenizer};
-use semrank_nn::{
-    Block, Layout, Mat, PackedStack, Pass, PositionTable, Precision, Rotary, Stack, StackSaved, matmul,
-};
+use semrank_nn::{Block, Layout, PackedStack, Precision, Rotary, Stack};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// What of a model is loaded.
+/// Options of loading a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoadOptions {
-    /// Texts are cut after so many tokens, special tokens included.
+    /// Texts are truncated to this many tokens, special tokens included.
     pub max_tokens: usize,
     /// Only the first layers; `None` for all. The final norm stays.
     pub layers: Option<usize>,
-    /// Whether to load an output head of its own ([`LlamaModel::next_token_logits`]); one that is tied to the token
-    /// table costs nothing.
-    pub head: bool,
 }
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { max_tokens: 128, layers: None, head: false }
+        Self { max_tokens: 128, layers: None }
     }
 }
 
 /// A model of the Llama family in f32.
 #[derive(Debug, Clone)]
 pub struct LlamaModel {
-    path: PathBuf,
     config: LlamaConfig,
     tokenizer: Tokenizer,
     stack: Stack,
@@ -62,17 +56,17 @@ impl LlamaModel {
             ));
         }
         let (layout, stack) = stack(&config, 0..config.layers);
-        let plan = Plan::new(&config, file_layers, &stack, vocabulary, &files.naming, options.head);
+        let plan = Plan::new(&config, file_layers, &stack, vocabulary, &files.naming);
         plan.check(&files.path, &files.shards)?;
-        let mut weights = plan.zeros(layout.len(), &files.shards);
+        let mut weights = plan.zeros(layout.len());
         for shard in &files.shards {
             let hash = shard.read(|tensor, first, rows| plan.place(tensor, first, rows, &mut weights))?;
             files.hash.update(hash.as_bytes());
         }
         let rotary = Rotary::new(config.rotary, options.max_tokens);
         let hash = files.hash.finalize();
-        let Files { path, tokenizer, .. } = files;
-        Ok(LlamaModel { path, config, tokenizer, stack, weights, rotary, hash })
+        let tokenizer = files.tokenizer;
+        Ok(LlamaModel { config, tokenizer, stack, weights, rotary, hash })
     }
 
     /// Sizes; `layers` are those that were loaded.
@@ -114,27 +108,10 @@ impl LlamaModel {
         ids.iter().flat_map(|&id| &self.weights.tokens[id as usize * dim..][..dim]).copied().collect()
     }
 
-    /// Replaces `x` `[T x D]`, the input of layer `layers.start`, by the output of the last of `layers`; after the
-    /// model's last layer the final norm follows. No position sees another sequence.
-    ///
-    /// # Panics
-    /// When there are not so many layers, or a sequence is longer than `max_tokens`.
-    pub fn forward_layers(
-        &self,
-        layers: Range<usize>,
-        offsets: &[usize],
-        saved: &mut StackSaved<f32>,
-        x: &mut [f32],
-    ) {
-        let positions = PositionTable::Rotary(&self.rotary);
-        let pass = Pass { positions, ..Pass::new(&self.weights.params, offsets) };
-        self.stack.forward(layers, &pass, saved, x);
-    }
-
     /// The last `count` layers and the final norm, to be trained: their own stack and a copy of its parameters.
     ///
     /// # Panics
-    /// When there are not so many layers.
+    /// When the model has fewer layers.
     pub fn top(&self, count: usize) -> (Layout, Stack, Vec<f32>) {
         let (layout, stack) = stack(&self.config, self.config.layers - count..self.config.layers);
         let params = self.weights.params[self.weights.params.len() - layout.len()..].to_vec();
@@ -144,7 +121,7 @@ impl LlamaModel {
     /// Packs layers for inference; the final norm is with the last one.
     ///
     /// # Panics
-    /// When there are not so many layers.
+    /// When the model has fewer layers.
     pub fn packed(&self, layers: Range<usize>, precision: Precision) -> PackedStack {
         let end = self.stack.blocks().get(layers.end).map_or(self.weights.params.len(), Block::start);
         PackedStack::new(&self.stack.part(layers), &mut self.weights.params[..end].to_vec(), precision)
@@ -154,7 +131,6 @@ impl LlamaModel {
     /// copy is in memory at a time.
     pub(super) fn into_packed(mut self, precision: Precision) -> (Self, PackedStack) {
         let packed = PackedStack::new(&self.stack, &mut self.weights.params, precision);
-        self.weights.head = None;
         (self, packed)
     }
 
@@ -170,39 +146,6 @@ impl LlamaModel {
     /// What [`LlamaModel::write`] needs.
     pub(super) fn parts(&self) -> (&LlamaConfig, &Stack, &Weights) {
         (&self.config, &self.stack, &self.weights)
-    }
-
-    /// Scores of every token to come after `ids`, `[vocabulary]`; softmax makes them probabilities.
-    ///
-    /// # Errors
-    /// A model whose head is not loaded ([`LoadOptions::head`]), no ids, or an id that is not in the table.
-    pub fn next_token_logits(&self, ids: &[u32]) -> Result<Vec<f32>, Error> {
-        let tied = Some(&self.weights.tokens).filter(|_| self.config.is_tied);
-        let head =
-            self.weights.head.as_ref().or(tied).ok_or_else(|| self.unfit("the output head", "not loaded"))?;
-        let is_known = |&id: &u32| (id as usize) < self.vocabulary();
-        if ids.is_empty() || !ids.iter().all(is_known) {
-            return Err(self.unfit("the prompt", "empty, or it has ids beyond the token table"));
-        }
-        let mut x = self.embed(ids);
-        let (offsets, rotary) = ([0, ids.len()], Rotary::new(self.config.rotary, ids.len()));
-        let positions = PositionTable::Rotary(&rotary);
-        let pass = Pass { positions, ..Pass::new(&self.weights.params, &offsets) };
-        self.stack.forward(self.stack.layers(), &pass, &mut StackSaved::inference(), &mut x);
-        let (dim, rows) = (self.dim(), self.vocabulary());
-        let mut logits = vec![0.0; rows];
-        let last = Mat::new(&x[x.len() - dim..], 1, dim);
-        matmul(&mut logits, 0.0, last, Mat::new(head, rows, dim).t(), 1.0);
-        Ok(logits)
-    }
-
-    fn unfit(&self, what: &str, got: &str) -> Error {
-        Error::Mismatch {
-            path: self.path.clone(),
-            what: what.into(),
-            got: got.into(),
-            expected: "what next-token logits need".into(),
-        }
     }
 }
 

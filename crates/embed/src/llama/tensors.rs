@@ -1,4 +1,4 @@
-//! Which tensors a model consists of, by the names of either file format, and where each goes.
+//! The tensors of a model, by their names in either file format, and their places in the parameters.
 //!
 //! Queries, keys and values of a block are one matrix here, gates and factors another one, and all matrices are
 //! `[inputs x outputs]`: a file's `[outputs x inputs]` tensor becomes a range of columns.
@@ -92,11 +92,10 @@ impl Naming {
 #[derive(Debug, Clone, Copy)]
 enum Target {
     Tokens,
-    Head,
     Gain(Slot),
     /// Columns of a matrix, from this one on; `Some(width)` puts the rows of heads of that width back into order.
     Columns(Slot, usize, Option<usize>),
-    /// A layer that is left out, or a head that is not asked for.
+    /// A layer that is left out, or the output head.
     Skip,
 }
 
@@ -111,10 +110,10 @@ struct Expected {
 #[derive(Debug)]
 pub(super) struct Plan {
     tensors: BTreeMap<String, Expected>,
-    /// Shape of the token table and the head.
+    /// Shape of the token table.
     table: [usize; 2],
+    /// Name of the output head, which a file may lack.
     head: String,
-    with_head: bool,
 }
 
 /// A model's numbers.
@@ -122,8 +121,6 @@ pub(super) struct Plan {
 pub(super) struct Weights {
     /// `[vocabulary x D]`.
     pub(super) tokens: Vec<f32>,
-    /// `[vocabulary x D]`, where the model has one of its own and it is asked for.
-    pub(super) head: Option<Vec<f32>>,
     /// In the order of the stack's layout.
     pub(super) params: Vec<f32>,
 }
@@ -136,7 +133,6 @@ impl Plan {
         stack: &Stack,
         vocabulary: usize,
         naming: &Naming,
-        with_head: bool,
     ) -> Plan {
         let mut tensors = BTreeMap::new();
         let dim = config.block.dim;
@@ -144,7 +140,7 @@ impl Plan {
             tensors.insert(name, Expected { shape, target });
         };
         add(naming.tokens(), [vocabulary, dim], Target::Tokens);
-        add(naming.head(), [vocabulary, dim], if with_head { Target::Head } else { Target::Skip });
+        add(naming.head(), [vocabulary, dim], Target::Skip);
         let norm = stack.norm().map_or(Target::Skip, |norm| Target::Gain(norm.gain()));
         add(format!("{}{}.weight", naming.prefix, naming.norm), [1, dim], norm);
         for layer in 0..file_layers {
@@ -153,10 +149,10 @@ impl Plan {
                 add(format!("{}{}.{layer}.{part}.weight", naming.prefix, naming.layer), shape, target);
             }
         }
-        Plan { tensors, table: [vocabulary, dim], head: naming.head(), with_head }
+        Plan { tensors, table: [vocabulary, dim], head: naming.head() }
     }
 
-    /// Refuses files that lack a tensor, have one of another shape, or have one that this architecture does not know.
+    /// Checks that the files have every tensor in its shape, and none that this architecture does not know.
     pub(super) fn check(&self, path: &Path, shards: &[Shard]) -> Result<(), Error> {
         let mut found = BTreeMap::new();
         for tensor in shards.iter().flat_map(|shard| &shard.tensors) {
@@ -183,15 +179,8 @@ impl Plan {
     }
 
     /// Zeros, of the sizes of the checked files.
-    pub(super) fn zeros(&self, params: usize, shards: &[Shard]) -> Weights {
-        let mut names = shards.iter().flat_map(|shard| &shard.tensors).map(|tensor| &tensor.name);
-        let has_head = self.with_head && names.any(|name| *name == self.head);
-        let [rows, dim] = self.table;
-        Weights {
-            tokens: vec![0.0; rows * dim],
-            head: has_head.then(|| vec![0.0; rows * dim]),
-            params: vec![0.0; params],
-        }
+    pub(super) fn zeros(&self, params: usize) -> Weights {
+        Weights { tokens: vec![0.0; self.table[0] * self.table[1]], params: vec![0.0; params] }
     }
 
     /// Puts rows of a tensor, from row `first` on, where they belong.
@@ -200,10 +189,6 @@ impl Plan {
         let at = first * cols;
         match self.tensors.get(&tensor.name).map(|expected| expected.target) {
             Some(Target::Tokens) => weights.tokens[at..at + rows.len()].copy_from_slice(rows),
-            Some(Target::Head) => {
-                let head = weights.head.as_mut();
-                head.into_iter().for_each(|head| head[at..at + rows.len()].copy_from_slice(rows));
-            }
             Some(Target::Gain(slot)) => slot.of_mut(&mut weights.params).copy_from_slice(rows),
             Some(Target::Columns(slot, column, heads)) => {
                 let column_of = |row: usize| column + heads.map_or(row, |width| ordered_row(row, width));
@@ -231,7 +216,7 @@ impl Plan {
                     let rows = column..column + shape[0];
                     rows.flat_map(|row| matrix[row..].iter().step_by(slot.cols)).copied().collect()
                 }
-                Target::Head | Target::Skip => return None,
+                Target::Skip => return None,
             };
             // A matrix of one row stays a matrix: other tools refuse a vector in its place.
             let is_vector = matches!(target, Target::Gain(_));

@@ -171,7 +171,7 @@ pub(super) fn open_bytes(bytes: &[u8]) -> Result<LlamaModel, Error> {
 
 /// Options that suit the tiny model.
 pub(super) fn options() -> LoadOptions {
-    LoadOptions { max_tokens: 16, layers: None, head: true }
+    LoadOptions { max_tokens: 16, layers: None }
 }
 
 impl Meta {

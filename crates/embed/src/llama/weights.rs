@@ -14,7 +14,7 @@ pub(super) struct TensorInfo {
 }
 
 impl TensorInfo {
-    /// Refuses sizes that do not fit the file or the encoding, and tensors without values.
+    /// Checks the sizes against file and encoding; a tensor without values is an error.
     pub(super) fn check(
         stream: &Stream,
         name: String,
@@ -61,7 +61,7 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    /// Refuses tensors that share bytes: together they then are no larger than the file.
+    /// Returns an error for tensors that share bytes, so that together they are no larger than the file.
     pub(super) fn new(
         place: Place,
         expected: &'static str,

@@ -44,7 +44,7 @@ impl LlamaModel {
     /// Names, shapes and values as Hugging Face files have them.
     fn tensors(&self) -> impl Iterator<Item = (String, Vec<usize>, Vec<f32>)> {
         let (config, stack, weights) = self.parts();
-        let plan = Plan::new(config, config.layers, stack, self.vocabulary(), &HUGGING_FACE_BASE, false);
+        let plan = Plan::new(config, config.layers, stack, self.vocabulary(), &HUGGING_FACE_BASE);
         plan.into_values(weights)
     }
 

@@ -1,8 +1,8 @@
 //! An exported sentence encoder, run by `rten`: `onnx:PATH`.
 //!
 //! In: a folder in Hugging Face layout (or a wheel or zip file with one) with `tokenizer.json` and an ONNX graph. Out:
-//! an encoder. It covers the architectures that no other encoder of this crate knows, at the price of a general
-//! runtime; where `bert:` or `llama:` know the model, they are the faster way.
+//! an encoder. It covers the architectures that no other encoder of this crate knows, with a general
+//! runtime; `bert:` and `llama:` are faster for the models that they know.
 //!
 //! | option | meaning | default |
 //! |---|---|---|
@@ -23,7 +23,7 @@
 //! ```no_run
 //! use semrank_embed::{Spec, onnx};
 //! let encoder = onnx::open(Spec::parse("onnx:models/gte-small?max_tokens=128&pool=mean")?)?;
-//! println!("{} values a vector", encoder.width());
+//! println!("{} values per vector", encoder.width());
 //! # Ok::<(), semrank_embed::Error>(())
 //! ```
 
@@ -183,7 +183,7 @@ impl TextEncoder for Onnx {
                 let next = documents.lock().unwrap_or_else(PoisonError::into_inner).next();
                 let Some((document, out)) = next else { return };
                 if let Err(error) = self.write(thread, document, out) {
-                    // One failure ends the call; which of several is told does not matter.
+                    // One failure ends the call; which of several is reported does not matter.
                     let _ = failed.set(error);
                 }
             }

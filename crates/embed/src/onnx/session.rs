@@ -18,10 +18,10 @@ const EXPECTED: &str = "a text encoder in ONNX format";
 /// Files beside the graph that hold the weights of a large model.
 const EXTERNAL: [&str; 2] = [".data", "_data"];
 
-/// Outputs with one vector a text.
+/// Outputs with one vector per text.
 const SENTENCE: [&str; 1] = ["sentence_embedding"];
 
-/// Outputs with one vector a token.
+/// Outputs with one vector per token.
 const TOKENS: [&str; 2] = ["token_embeddings", "last_hidden_state"];
 
 /// A graph that is ready to run.
@@ -30,11 +30,11 @@ pub(super) struct Session {
     place: PathBuf,
     inputs: Vec<(NodeId, Input)>,
     output: (NodeId, String),
-    /// Whether the output is one vector a text, instead of one a token.
+    /// Whether the output is one vector per text, instead of one per token.
     pooled: bool,
 }
 
-/// What a graph may ask for, all `[1 x T]`.
+/// The inputs that a graph may have, all `[1 x T]`.
 #[derive(Clone, Copy)]
 enum Input {
     Ids,
@@ -99,7 +99,7 @@ impl Session {
             self.states(value, ids.len())
         };
         let result =
-            catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err("the runtime gave up".into()));
+            catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err("the runtime panicked".into()));
         result.map_err(|reason| self.damaged(item, reason))
     }
 
@@ -193,7 +193,7 @@ fn inputs(model: &Model, place: &Path) -> Result<Vec<(NodeId, Input)>, Error> {
     Ok(inputs)
 }
 
-/// The output to take, its name, and whether it is one vector a text.
+/// The output to take, its name, and whether it is one vector per text.
 fn output(model: &Model, place: &Path, tokens: bool) -> Result<(NodeId, String, bool), Error> {
     let names = names(model, model.output_ids());
     let first = |wanted: &[&str], pooled: bool| {
@@ -209,7 +209,7 @@ fn output(model: &Model, place: &Path, tokens: bool) -> Result<(NodeId, String, 
         what: "the list of outputs".into(),
         got: names.join(", "),
         supported: format!(
-            "{} (one vector a text, without pool), {} (one a token)",
+            "{} (one vector per text, without pool), {} (one per token)",
             SENTENCE.join(" or "),
             TOKENS.join(" or ")
         ),

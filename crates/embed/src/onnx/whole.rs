@@ -1,12 +1,12 @@
-//! Whether an ONNX file is all there, and every length in it is that of something.
+//! Checks that an ONNX file is complete and that every length in it is valid.
 //!
-//! The file is one Protocol Buffers message, which has no end mark, and the runtime takes a cut one for a graph with
+//! The file is one Protocol Buffers message, which has no end mark, and the runtime reads a truncated one as a graph with
 //! fewer outputs. Here the fields are walked: each must fit into the message it is in, and the graph and the versions of
 //! its operators, which stand last, must be among the outermost (`onnx.proto`, message `ModelProto`).
 //!
 //! The walk goes into the messages that the runtime reads. `rten-onnx` 0.27 adds a field's length to a position without
 //! a check and moves by it as a signed number (`protobuf/value.rs`, `LimitReader::check_has_bytes` and
-//! `ValueReader::skip`), so a length near 2^64 leads back to where it has been, for ever; and it reads messages within
+//! `ValueReader::skip`), so a length near 2^64 makes it loop forever; and it reads messages within
 //! messages by recursion, to any depth.
 
 const GRAPH: u64 = 7;
@@ -55,7 +55,7 @@ impl Message {
     }
 }
 
-/// What is wrong with the file.
+/// The defect of the file.
 pub(super) fn check(mut bytes: &[u8]) -> Result<(), &'static str> {
     check_message(bytes, Message::Model, DEEPEST)?;
     let (mut graph, mut versions) = (false, false);

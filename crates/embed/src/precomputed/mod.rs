@@ -57,7 +57,7 @@ struct Columns {
     vector: String,
 }
 
-/// What an item without a vector gets.
+/// The vector of an item that the file does not have.
 enum Fallback {
     Vector(Vec<f32>),
     Error,
@@ -73,7 +73,7 @@ struct Precomputed {
     seen: Mutex<Seen>,
 }
 
-/// What was asked for so far.
+/// Counts of the requests so far.
 #[derive(Default)]
 struct Seen {
     documents: usize,
@@ -124,7 +124,7 @@ impl Precomputed {
                 path: self.path.clone(),
                 what: format!("the vector of item `{}`", document.id),
                 got: "absent".into(),
-                expected: "one a item; missing=zero or missing=mean fills the gaps".into(),
+                expected: "one per item; missing=zero or missing=mean fills the gaps".into(),
             }),
         }
     }

@@ -1,4 +1,4 @@
-//! Vectors from text: `item<TAB>v v v …`, one item a line; a first line with the two column names is skipped.
+//! Vectors from text: `item<TAB>v v v …`, one item per line; a first line with the two column names is skipped.
 
 use super::Columns;
 use super::vectors::{Place, Vectors};

@@ -76,7 +76,7 @@ impl Vectors {
         Ok(())
     }
 
-    /// Takes the memory at once: growing in steps would need half as much again.
+    /// Allocates all memory at once: growing in steps would need half as much again.
     fn make_room(&mut self, place: Place, column: &str, width: usize) -> Result<(), Error> {
         if width == 0 {
             return Err(place.error(column, "an empty list", "at least one number"));
@@ -89,7 +89,7 @@ impl Vectors {
         })
     }
 
-    /// Refuses a file without a row.
+    /// Returns an error for a file without rows.
     pub(super) fn finish(self, path: &Path) -> Result<Vectors, Error> {
         if self.ids.is_empty() {
             let expected = "ids and vectors".into();

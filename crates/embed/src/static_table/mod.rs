@@ -1,4 +1,4 @@
-//! `static:PATH`: a table with one vector a token; a text is the mean of its tokens' vectors. No network is run, so
+//! `static:PATH`: a table with one vector per token; a text is the mean of its tokens' vectors. No network is run, so
 //! encoding costs little more than tokenizing, and a table distilled from a sentence encoder
 //! ([`distill`](crate::distill)) keeps most of its quality (Tulkens & van Dongen 2024, "Model2Vec").
 //!
@@ -7,7 +7,7 @@
 //! | file | content |
 //! |---|---|
 //! | `model.safetensors` | `embeddings` `[rows x width]`; maybe `mapping` `[tokens]`, each token's row, and `weights` `[tokens]` |
-//! | `tokenizer.json` | the tokenizer, one id a token of the table |
+//! | `tokenizer.json` | the tokenizer, one id per token of the table |
 //! | `config.json` | `normalize`: whether vectors get length 1; `max_length`: the default of `max_tokens` |
 //!
 //! Special tokens are not added, and the unknown token counts as no token. A text without tokens is the zero vector.

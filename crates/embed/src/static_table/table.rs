@@ -5,7 +5,7 @@ use semrank_nn::kernel::{axpy, scale};
 use semrank_nn::weights::{Dtype, Entry, Float, Safetensors};
 use std::path::Path;
 
-/// One vector a token, in f32.
+/// One vector per token, in f32.
 pub(super) struct Table {
     width: usize,
     /// `[rows x width]`.
@@ -126,7 +126,7 @@ impl File<'_> {
                 Err(self.mismatch(
                     &format!("the shape of `{name}`"),
                     &tensor.shape,
-                    &format!("[{length}], one value a token"),
+                    &format!("[{length}], one value per token"),
                 ))
             }
         }

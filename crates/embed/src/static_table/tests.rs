@@ -132,7 +132,7 @@ fn what_does_not_fit_is_refused_with_the_reason() {
     refused(&[("embeddings", U8, &[29, 4])], "F32, F16");
     refused(&[("embeddings", F32, &[28, 4])], "two models");
     refused(&[("embeddings", F32, &[30, 4])], "two models");
-    refused(&[("embeddings", F32, &[29, 4]), ("weights", F32, &[28])], "[29], one value a token");
+    refused(&[("embeddings", F32, &[29, 4]), ("weights", F32, &[28])], "[29], one value per token");
     refused(&[("embeddings", F32, &[2, 4]), ("mapping", I32, &[2])], "two models");
     refused(&[("embeddings", F32, &[2, 4]), ("mapping", F32, &[29])], "I32, I64");
 }

@@ -81,7 +81,7 @@ impl Kept {
         self.offsets.len() - 1
     }
 
-    /// Whether there is no item.
+    /// Whether there are no items.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -91,7 +91,7 @@ impl Kept {
         self.bytes
     }
 
-    /// What the trained layers read of some items: packed offsets, and `[tokens x D]`.
+    /// Input of the trained layers for some items: packed offsets, and `[tokens x D]`.
     ///
     /// # Errors
     /// A file that cannot be read any more.

@@ -1,7 +1,7 @@
 //! Low-rank adapters (Hu et al. 2021, arXiv 2106.09685): of every matrix W only a correction `s · A B` is trained, with A
 //! `[rows x rank]` and B `[rank x cols]`; everything else stays.
 //!
-//! The corrected matrices are written out before a forward pass, so an encoder needs to know nothing of it: the gradient of
+//! The corrected matrices are written out before a forward pass, so an encoder does not know about adapters: the gradient of
 //! a factor follows from that of the whole matrix, `dA = s · dW B^T` and `dB = s · A^T dW`.
 
 use super::Matrix;

@@ -1,6 +1,6 @@
 //! Encoders whose upper layers are trained: texts in, vectors and the gradients of their parameters out.
 //!
-//! `bert:PATH` and `llama:PATH` behind one face. The layers below the trained ones never change, so their output is made
+//! `bert:PATH` and `llama:PATH` behind one interface. The layers below the trained ones never change, so their output is made
 //! once for every item and kept ([`Kept`]); a training step runs the upper layers alone.
 //!
 //! ```no_run
@@ -22,6 +22,7 @@ mod kept;
 mod lora;
 pub(crate) mod tasks;
 pub mod testing;
+mod updates;
 
 pub use kept::Kept;
 pub use lora::Lora;
@@ -69,7 +70,7 @@ pub struct Matrix {
     pub cols: usize,
 }
 
-/// What a forward pass leaves for its backward pass. Reuse it: buffers keep their capacity.
+/// State of a forward pass for its backward pass. Reuse it: buffers keep their capacity.
 #[derive(Debug, Default)]
 pub struct UpperSaved {
     stack: StackSaved<f32>,
@@ -114,7 +115,7 @@ impl Trainable {
                 spec.choice("precision", &Precision::NAMES)?;
                 let used = spec.take("layers", 0usize)?;
                 let path = spec.path().to_owned();
-                let options = LoadOptions { max_tokens, layers: (used > 0).then_some(used), head: false };
+                let options = LoadOptions { max_tokens, layers: (used > 0).then_some(used) };
                 let model = LlamaModel::open(Path::new(&path), options)?;
                 let all = model.config().layers;
                 let trained = all - count(&spec, layers, all)?..all;
@@ -201,7 +202,7 @@ impl Trainable {
         }
     }
 
-    /// What the trained layers read of packed texts, `[tokens x D]`.
+    /// Input of the trained layers for packed texts, `[tokens x D]`.
     pub fn lower(&self, tokens: &[u32], offsets: &[usize]) -> Vec<f32> {
         let below = 0..self.layers.start;
         let precision = Precision::F32;

@@ -11,10 +11,10 @@ use std::fmt::Debug;
 pub const ITEMS_PER_TASK: usize = 16;
 /// Items whose forward passes are in memory at a time when nothing is carried back.
 const ITEMS_AT_A_TIME: usize = 64;
-/// What a forward pass leaves for the backward pass.
+/// State of a forward pass for its backward pass.
 pub type Saved = Box<dyn Any + Send>;
 
-/// What the forward pass of a task left, with its vectors or their gradients.
+/// State of a task's forward pass, with its vectors or their gradients.
 pub type TaskPass = (Saved, Vec<f32>);
 
 /// An encoder with trained parameters.
@@ -37,7 +37,7 @@ pub trait TrainedEncoder: Debug + Send + Sync {
     /// Writes the vectors of some items of the catalogue.
     ///
     /// # Errors
-    /// What keeps an item from being encoded.
+    /// An item that cannot be encoded.
     fn forward(&self, items: &[u32], out: &mut [f32]) -> Result<Saved, Error>;
 
     /// Adds the gradients of the parameters, given those of the vectors.
@@ -49,7 +49,7 @@ pub trait TrainedEncoder: Debug + Send + Sync {
 pub struct TextLayers {
     /// The encoder.
     pub encoder: Trainable,
-    /// What its trained layers read.
+    /// Input of its trained layers.
     pub kept: Kept,
 }
 
@@ -101,7 +101,7 @@ pub fn forward_in_tasks(encoder: &dyn TrainedEncoder, items: &[u32]) -> Result<V
 /// Vectors of items, `[items x D]`, when nothing is carried back.
 ///
 /// # Errors
-/// What keeps an item from being encoded.
+/// An item that cannot be encoded.
 pub fn vectors_of(encoder: &dyn TrainedEncoder, items: &[u32]) -> Result<Vec<f32>, Error> {
     let mut out = Vec::with_capacity(items.len() * encoder.width());
     for items in items.chunks(ITEMS_AT_A_TIME) {

@@ -1,4 +1,4 @@
-//! A tiny encoder, to test what trains encoders.
+//! A tiny encoder, to test the code that trains encoders.
 
 use super::Matrix;
 use super::tasks::{Saved, TrainedEncoder};

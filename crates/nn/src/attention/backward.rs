@@ -4,22 +4,12 @@
 //! `dQ = dS K`, `dK = dSᵀ Q`, `dV = (P ∘ F)ᵀ dY`.
 
 use super::Scratch;
-use super::forward::Sequence;
+use super::forward::{Sequence, drop_some, fold};
 use super::heads::{LANE, Padded, panels};
-use super::tile::{Product, ROWS, Tiles};
-use crate::Scalar;
+use super::tile::{Product, ROWS, Tiles, tile_height};
+use crate::{Dropout, Scalar};
 
-/// The matrices of a head, `[L x stride]`, zero where a query does not see a position.
-struct Weights<'a, T> {
-    /// `P ∘ F`.
-    kept: &'a [T],
-    kept_stride: usize,
-    /// `dS`.
-    dscores: &'a [T],
-    stride: usize,
-}
-
-/// Writes `dqkv` `[L x inputs]`, given that of the output and the weights `[H x L x L]`.
+/// Writes `dqkv` `[L x inputs]`, given that of the output and the weights `[H x L x padded L]`.
 ///
 /// # Safety
 /// The machine has the vector's instructions.
@@ -34,7 +24,8 @@ pub(super) unsafe fn backward<V: Tiles>(
     let Sequence { shape, qkv, dropout, .. } = *sequence;
     let (inputs, outputs, width) = (shape.inputs(), shape.outputs(), shape.width);
     let len = qkv.len() / inputs;
-    assert!(dqkv.len() == qkv.len() && dy.len() == len * outputs && weights.len() == shape.heads * len * len);
+    assert!(dqkv.len() == qkv.len() && dy.len() == len * outputs);
+    assert_eq!(weights.len(), shape.sequence_weights(len));
     let (stride, padded) = (len.next_multiple_of(LANE), width.next_multiple_of(LANE));
     let Scratch { keys, values, rows, queries, dy: dy_rows, kept, dscores, sums, .. } = scratch;
     rows.resize(ROWS * stride, V::Item::ZERO);
@@ -54,48 +45,40 @@ pub(super) unsafe fn backward<V: Tiles>(
         let (dk, dv) = dkv.split_at_mut(len * padded);
         for head in group * in_group..(group + 1) * in_group {
             let [q, ..] = shape.columns(head);
-            let weights = &weights[head * len * len..][..len * len];
+            let weights = &weights[head * len * stride..][..len * stride];
             let query_rows = Padded::new(qkv, inputs, q, width, queries);
             let dy_rows = Padded::new(dy, outputs, head * width, width, dy_rows);
-            let height = len.div_ceil(len.div_ceil(ROWS));
+            let height = tile_height(len);
             for first in (0..len).step_by(height) {
                 let count = height.min(len - first);
                 let seen = shape.visible(first + count - 1, len);
-                let mut product = Product {
+                let columns = seen.next_multiple_of(LANE);
+                let product = Product {
                     rows: count,
                     depth: width,
-                    columns: LANE,
+                    columns,
                     a: dy_rows.from(first),
                     a_rows: dy_rows.stride,
                     a_columns: 1,
                     b: value_panels,
                     b_stride: LANE,
+                    b_lane: width * LANE,
                     out: rows.as_mut_ptr(),
                     out_stride: stride,
                     keep: false,
                     scale: V::Item::ONE,
                 };
-                for panel in 0..seen.div_ceil(LANE) {
-                    product.b = value_panels.wrapping_add(panel * width * LANE);
-                    product.out = rows.as_mut_ptr().wrapping_add(panel * LANE);
-                    // SAFETY: `count` rows of `dy`, a panel that there is, and `ROWS` rows of `stride` columns.
-                    unsafe { V::multiply(&product) };
-                }
+                // SAFETY: `count` rows of `dy`, panels that there are, and `ROWS` rows of `stride` columns.
+                unsafe { V::multiply(&product) };
                 for (r, dweights) in rows.chunks_exact_mut(stride).take(count).enumerate() {
-                    let (query, seen) = (first + r, shape.visible(first + r, len));
-                    let weights = &weights[query * len..][..seen];
+                    let row = (first + r) * stride;
+                    let (weights, dweights) = (&weights[row..][..columns], &mut dweights[..columns]);
                     if !dropout.is_off() {
-                        let base = sequence.first_weight + (head * len + query) * len;
-                        let kept = &mut kept[query * stride..][..stride];
-                        for (j, (dweight, kept)) in dweights[..seen].iter_mut().zip(&mut *kept).enumerate() {
-                            let factor = dropout.factor(base + j);
-                            *dweight *= factor;
-                            *kept = weights[j] * factor;
-                        }
-                        kept[seen..].fill(V::Item::ZERO);
+                        let index = sequence.first_weight + head * len * stride + row;
+                        drop_some(dropout, index, weights, &mut kept[row..][..columns]);
+                        mask(dropout, index, dweights);
                     }
-                    let dscores = &mut dscores[query * stride..][..stride];
-                    softmax_backward(weights, &dweights[..seen], shape.scale(), dscores);
+                    softmax_backward(weights, dweights, shape.scale(), &mut dscores[row..][..columns]);
                 }
                 let product = Product {
                     depth: seen,
@@ -104,6 +87,7 @@ pub(super) unsafe fn backward<V: Tiles>(
                     a_rows: stride,
                     b: key_rows.at,
                     b_stride: key_rows.stride,
+                    b_lane: LANE,
                     out: dq[first * padded..].as_mut_ptr(),
                     out_stride: padded,
                     ..product
@@ -111,11 +95,12 @@ pub(super) unsafe fn backward<V: Tiles>(
                 // SAFETY: `count` rows of `dscores` and `dq`, and `seen` rows of keys.
                 unsafe { V::multiply(&product) };
             }
-            let (kept, kept_stride) =
-                if dropout.is_off() { (weights, len) } else { (kept.as_slice(), stride) };
-            let matrices = Weights { kept, kept_stride, dscores, stride };
+            let kept = if dropout.is_off() { weights } else { kept.as_slice() };
             // SAFETY: by the caller's promise.
-            unsafe { keys_and_values::<V>(sequence, &matrices, query_rows, dy_rows, [dk, dv]) };
+            unsafe {
+                add_to_positions::<V>(sequence, kept, dy_rows, dv);
+                add_to_positions::<V>(sequence, dscores, query_rows, dk);
+            }
             copy_columns(dq, padded, dqkv, inputs, q, width);
         }
         copy_columns(dk, padded, dqkv, inputs, k, width);
@@ -123,37 +108,49 @@ pub(super) unsafe fn backward<V: Tiles>(
     }
 }
 
-/// `dS` of a query; zero behind the positions that it sees.
+/// Multiplies by the dropout's factors; the first value has index `first`.
 #[inline(always)]
-fn softmax_backward<T: Scalar>(weights: &[T], dweights: &[T], scale: T, dscores: &mut [T]) {
-    let seen = weights.len();
-    for ((product, &weight), &dweight) in dscores.iter_mut().zip(weights).zip(dweights) {
-        *product = weight * dweight;
+fn mask<T: Scalar>(dropout: Dropout, first: usize, values: &mut [T]) {
+    for (at, value) in values.iter_mut().enumerate() {
+        *value *= dropout.factor(first.wrapping_add(at));
     }
-    let mut along = T::ZERO;
-    dscores[..seen].iter().for_each(|&product| along += product);
-    for ((dscore, &weight), &dweight) in dscores.iter_mut().zip(weights).zip(dweights) {
-        *dscore = weight * (dweight - along) * scale;
-    }
-    dscores[seen..].fill(T::ZERO);
 }
 
-/// Adds a head's share of `dK` and `dV`, some positions at a time.
+/// `dS` of a query, whole lanes. Where the weight is zero, as behind the positions that the query sees, `dP` may hold anything.
 #[inline(always)]
-unsafe fn keys_and_values<V: Tiles>(
+fn softmax_backward<T: Scalar>(weights: &[T], dweights: &[T], scale: T, dscores: &mut [T]) {
+    let lanes = || weights.as_chunks::<LANE>().0.iter().zip(dweights.as_chunks::<LANE>().0);
+    let mut sums = [T::ZERO; LANE];
+    for (weights, dweights) in lanes() {
+        for (sum, (&weight, &dweight)) in sums.iter_mut().zip(weights.iter().zip(dweights)) {
+            *sum += if weight == T::ZERO { T::ZERO } else { weight * dweight };
+        }
+    }
+    let along = fold(sums, |a, b| a + b);
+    for ((weights, dweights), dscores) in lanes().zip(dscores.as_chunks_mut::<LANE>().0) {
+        for (dscore, (&weight, &dweight)) in dscores.iter_mut().zip(weights.iter().zip(dweights)) {
+            *dscore = if weight == T::ZERO { T::ZERO } else { weight * (dweight - along) * scale };
+        }
+    }
+}
+
+/// Adds to every position's row of `out` those of the queries that see it, `rows`, times `matrix` `[L x padded L]`: a head's
+/// share of `dV` or `dK`.
+#[inline(always)]
+unsafe fn add_to_positions<V: Tiles>(
     sequence: &Sequence<V::Item>,
-    weights: &Weights<V::Item>,
-    queries: Padded<V::Item>,
-    dy: Padded<V::Item>,
-    [dk, dv]: [&mut [V::Item]; 2],
+    matrix: &[V::Item],
+    rows: Padded<V::Item>,
+    out: &mut [V::Item],
 ) {
     let shape = sequence.shape;
-    let (len, padded) = (sequence.qkv.len() / shape.inputs(), shape.width.next_multiple_of(LANE));
-    let height = len.div_ceil(len.div_ceil(ROWS));
+    let len = sequence.qkv.len() / shape.inputs();
+    let (stride, padded) = (len.next_multiple_of(LANE), shape.width.next_multiple_of(LANE));
+    let height = tile_height(len);
     for first in (0..len).step_by(height) {
         // Queries before the first position do not see it.
         let query = if shape.causal { first } else { 0 };
-        let of = |matrix: &[V::Item], stride: usize, rows: Padded<V::Item>, out: &mut [V::Item]| Product {
+        let product = Product {
             rows: height.min(len - first),
             depth: len - query,
             columns: padded,
@@ -162,16 +159,14 @@ unsafe fn keys_and_values<V: Tiles>(
             a_columns: stride,
             b: rows.from(query),
             b_stride: rows.stride,
+            b_lane: LANE,
             out: out[first * padded..].as_mut_ptr(),
             out_stride: padded,
             keep: true,
             scale: V::Item::ONE,
         };
-        // SAFETY: the matrices have `len` rows of at least `len` columns, `queries` and `dy` `len` rows, and so have the sums.
-        unsafe {
-            V::multiply(&of(weights.kept, weights.kept_stride, dy, dv));
-            V::multiply(&of(weights.dscores, weights.stride, queries, dk));
-        }
+        // SAFETY: the matrix has `len` rows of `stride` columns, and `rows` and `out` have `len` rows.
+        unsafe { V::multiply(&product) };
     }
 }
 

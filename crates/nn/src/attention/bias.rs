@@ -1,8 +1,8 @@
-//! Values that are added to attention scores for the distance of query and key.
+//! Biases of attention scores by the distance of query and key.
 
 use crate::Scalar;
 
-/// What is added to the score of a query and a key for their distance (Shaw et al. 2018, arXiv 1803.02155; Raffel et al.
+/// Bias of the score of a query and a key by their distance (Shaw et al. 2018, arXiv 1803.02155; Raffel et al.
 /// 2020, arXiv 1910.10683, section 2.1).
 ///
 /// ```
@@ -30,7 +30,7 @@ impl<T: Scalar> DistanceBias<T> {
         Self { values: values.map(|(head, distance)| value(head, distance)).collect(), positions }
     }
 
-    /// What is added to the scores of query `i` of a head with the keys `0..len`.
+    /// Biases of query `i` of a head with the keys `0..len`.
     ///
     /// # Panics
     /// When `i` or `len` is beyond the longest sequence.

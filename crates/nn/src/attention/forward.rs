@@ -1,7 +1,7 @@
 //! The forward pass of one sequence: scores, softmax and mixed values, some queries at a time.
 
 use super::heads::{LANE, Padded, PastHeads, panels};
-use super::tile::{Product, ROWS, Tiles};
+use super::tile::{Product, ROWS, Tiles, tile_height};
 use super::{Attention, DistanceBias, Scratch};
 use crate::{Dropout, Scalar};
 
@@ -20,7 +20,7 @@ pub struct Sequence<'a, T> {
     pub(super) first_query: usize,
 }
 
-/// Positions that stand one after another in a row of scores: their first column, keys and values.
+/// Positions that stand one after another in a row of scores: the first one's column, keys and values.
 #[derive(Clone, Copy)]
 struct Segment<T> {
     column: usize,
@@ -35,18 +35,22 @@ impl<T: Scalar> Sequence<'_, T> {
         self.qkv.len() / self.shape.inputs()
     }
 
-    /// Past positions.
-    fn before(&self) -> usize {
-        self.past.iter().map(|past| past.len()).sum()
-    }
-
-    /// Columns of a row of scores in front of the sequence's own.
-    fn past_columns(&self) -> usize {
-        self.past.iter().map(|past| past.len().next_multiple_of(LANE)).sum()
+    /// The past positions of a key head, then `own`. A position has the same column however the past is cut.
+    #[inline(always)]
+    fn segments(&self, group: usize, own: Segment<T>) -> impl Iterator<Item = Segment<T>> {
+        let mut column = 0;
+        let past = self.past.iter().map(move |past| {
+            let (keys, values) = past.of(group, self.shape.width);
+            let segment = Segment { column, len: past.len(), keys, values };
+            column += past.len();
+            segment
+        });
+        past.chain(std::iter::once(own))
     }
 }
 
-/// Writes `y` `[answered queries x outputs]`, and into `weights` `[H x L x L]`, where given, the attention weights before dropout.
+/// Writes `y` `[answered queries x outputs]`, and into `weights` `[H x L x padded L]`, where given, the attention weights before
+/// dropout. Without weights there is no dropout.
 ///
 /// # Safety
 /// The machine has the vector's instructions.
@@ -60,28 +64,22 @@ pub(super) unsafe fn forward<V: Tiles>(
     let Sequence { shape, qkv, .. } = *sequence;
     let (len, inputs, width) = (sequence.len(), shape.inputs(), shape.width);
     assert_eq!(y.len(), (len - sequence.first_query) * shape.outputs(), "a row per query");
-    assert!(weights.as_ref().is_none_or(|weights| weights.len() == shape.heads * len * len));
-    let columns = sequence.past_columns() + len.next_multiple_of(LANE);
+    let before = sequence.past.iter().map(|past| past.len()).sum::<usize>();
+    // The last panel of a segment may reach behind the columns in use, as far as a panel is wide.
+    let stride = (before + len).next_multiple_of(LANE) + if before > 0 { LANE } else { 0 };
     let Scratch { keys, values, rows, mixed, .. } = scratch;
-    rows.resize(ROWS * columns, V::Item::ZERO);
+    rows.resize(ROWS * stride, V::Item::ZERO);
     mixed.resize(ROWS * width.next_multiple_of(LANE), V::Item::ZERO);
-    let mut segments = Vec::with_capacity(sequence.past.len() + 1);
+    let in_group = shape.heads / shape.kv_heads;
     for group in 0..shape.kv_heads {
-        let in_group = shape.heads / shape.kv_heads;
         let [_, k, v] = shape.columns(group * in_group);
-        segments.clear();
-        let mut column = 0;
-        for past in sequence.past {
-            let (keys, values) = past.of(group, width);
-            segments.push(Segment { column, len: past.len(), keys, values });
-            column += past.len().next_multiple_of(LANE);
-        }
         let keys = panels(qkv, inputs, k, width, keys);
-        segments.push(Segment { column, len, keys, values: Padded::new(qkv, inputs, v, width, values) });
+        let own = Segment { column: before, len, keys, values: Padded::new(qkv, inputs, v, width, values) };
         for head in group * in_group..(group + 1) * in_group {
-            let weights = weights.as_deref_mut().map(|weights| &mut weights[head * len * len..][..len * len]);
+            let weights =
+                weights.as_deref_mut().map(|weights| &mut weights[head * len * stride..][..len * stride]);
             // SAFETY: by the caller's promise.
-            unsafe { forward_head::<V>(sequence, head, &segments, [rows, mixed], weights, y) };
+            unsafe { forward_head::<V>(sequence, [group, head], own, [rows, mixed], weights, y) };
         }
     }
 }
@@ -90,181 +88,154 @@ pub(super) unsafe fn forward<V: Tiles>(
 #[inline(always)]
 unsafe fn forward_head<V: Tiles>(
     sequence: &Sequence<V::Item>,
-    head: usize,
-    segments: &[Segment<V::Item>],
+    [group, head]: [usize; 2],
+    own: Segment<V::Item>,
     [rows, mixed]: [&mut [V::Item]; 2],
     mut weights: Option<&mut [V::Item]>,
     y: &mut [V::Item],
 ) {
     let Sequence { shape, bias, dropout, first_query, .. } = *sequence;
     let (len, outputs, width) = (sequence.len(), shape.outputs(), shape.width);
-    let (stride, before) = (rows.len() / ROWS, sequence.before());
-    let own = segments[segments.len() - 1].column;
-    let queries = len - first_query;
-    let height = queries.div_ceil(queries.div_ceil(ROWS).max(1));
-    for first in (first_query..len).step_by(height.max(1)) {
+    let (stride, before) = (rows.len() / ROWS, own.column);
+    let height = tile_height(len - first_query);
+    for first in (first_query..len).step_by(height) {
         let count = height.min(len - first);
         let seen = shape.visible(first + count - 1, len);
-        let columns = own + seen.next_multiple_of(LANE);
-        // SAFETY: the caller's promise; rows hold `ROWS` rows of that stride.
-        unsafe { scores::<V>(sequence, head, segments, [first, count, seen], rows) };
-        for (r, row) in rows.chunks_exact_mut(stride).take(count).enumerate() {
-            let seen = shape.visible(first + r, len);
+        let columns = (before + seen).next_multiple_of(LANE);
+        let segments = || sequence.segments(group, Segment { len: seen, ..own });
+        // Scores become weights in place; weights of which some are dropped are a copy.
+        let (scored, mut dropped) = match &mut weights {
+            Some(weights) => {
+                let dropped = (!dropout.is_off()).then_some(&mut rows[..count * stride]);
+                (&mut weights[first * stride..][..count * stride], dropped)
+            }
+            None => (&mut rows[..count * stride], None),
+        };
+        // SAFETY: the caller's promise; a row has columns for all segments, and for a panel more where there are several.
+        unsafe { scores::<V>(sequence, head, segments(), [first, count], scored) };
+        for (r, row) in scored.chunks_exact_mut(stride).enumerate() {
+            let seen = before + shape.visible(first + r, len);
             if let Some(bias) = bias {
-                add_bias(bias.of(head, before + first + r, before + seen), segments, row);
+                let bias = bias.of(head, before + first + r, seen);
+                row.iter_mut().zip(bias).for_each(|(score, &bias)| *score += bias);
             }
-            segments.iter().for_each(|segment| {
-                let end = segment.column + segment.len.next_multiple_of(LANE);
-                row[segment.column + segment.len..end].fill(V::Item::NEG_INFINITY);
-            });
-            row[own + seen..columns].fill(V::Item::NEG_INFINITY);
+            row[seen..columns].fill(V::Item::NEG_INFINITY);
             softmax(&mut row[..columns]);
-        }
-        let totals = totals(rows, columns);
-        for (r, row) in rows.chunks_exact_mut(stride).take(count).enumerate() {
-            divide(&mut row[..columns], totals[r]);
-            let (query, seen) = (first + r, shape.visible(first + r, len));
-            if let Some(weights) = &mut weights {
-                let weights = &mut weights[query * len..][..len];
-                weights[..seen].copy_from_slice(&row[own..own + seen]);
-                weights[seen..].fill(V::Item::ZERO);
-            }
-            if !dropout.is_off() {
-                let base = sequence.first_weight + (head * len + query) * len;
-                row[own..own + seen].iter_mut().enumerate().for_each(|(j, w)| *w *= dropout.factor(base + j));
+            if let Some(dropped) = &mut dropped {
+                let index = sequence.first_weight + (head * len + first + r) * stride;
+                drop_some(dropout, index, &row[..columns], &mut dropped[r * stride..][..columns]);
             }
         }
+        let rows = dropped.unwrap_or(scored);
         let y = &mut y[(first - first_query) * outputs..];
         // SAFETY: as above.
-        unsafe { mix::<V>([count, seen], segments, rows, mixed, (y, outputs, head * width), width) };
+        unsafe { mix::<V>(segments(), rows, count, mixed, (y, outputs, head * width), width) };
     }
 }
 
-/// Scores of some queries with all positions that one of them sees; behind the last one of a segment anything.
+/// Scores of some queries with the positions of all segments; a panel's columns behind its segment hold anything.
 #[inline(always)]
 unsafe fn scores<V: Tiles>(
     sequence: &Sequence<V::Item>,
     head: usize,
-    segments: &[Segment<V::Item>],
-    [first, count, seen]: [usize; 3],
+    segments: impl Iterator<Item = Segment<V::Item>>,
+    [first, count]: [usize; 2],
     rows: &mut [V::Item],
 ) {
-    let (shape, stride) = (sequence.shape, rows.len() / ROWS);
+    let (shape, stride) = (sequence.shape, rows.len() / count);
     let (inputs, width) = (shape.inputs(), shape.width);
     let [q, ..] = shape.columns(head);
     let queries = &sequence.qkv[first * inputs + q..][..(count - 1) * inputs + width];
-    for (index, segment) in segments.iter().enumerate() {
-        let len = if index + 1 == segments.len() { seen } else { segment.len };
-        assert!(segment.column + len.next_multiple_of(LANE) <= stride && rows.len() >= count * stride);
-        for panel in 0..len.div_ceil(LANE) {
-            let product = Product {
-                rows: count,
-                depth: width,
-                columns: LANE,
-                a: queries.as_ptr(),
-                a_rows: inputs,
-                a_columns: 1,
-                b: segment.keys.wrapping_add(panel * width * LANE),
-                b_stride: LANE,
-                out: rows.as_mut_ptr().wrapping_add(segment.column + panel * LANE),
-                out_stride: stride,
-                keep: false,
-                scale: shape.scale(),
-            };
-            // SAFETY: the queries are `count` rows of `width` values, the segment has that panel, and rows have its columns.
-            unsafe { V::multiply(&product) };
-        }
-    }
-}
-
-/// Adds the bias of the positions that a query sees.
-#[inline(always)]
-fn add_bias<T: Scalar>(bias: &[T], segments: &[Segment<T>], row: &mut [T]) {
-    let mut bias = bias;
     for segment in segments {
-        let (of_segment, rest) = bias.split_at(segment.len.min(bias.len()));
-        let scores = row[segment.column..].iter_mut();
-        scores.zip(of_segment).for_each(|(score, &bias)| *score += bias);
-        bias = rest;
+        let columns = segment.len.next_multiple_of(LANE);
+        assert!(segment.column + columns <= stride);
+        let product = Product {
+            rows: count,
+            depth: width,
+            columns,
+            a: queries.as_ptr(),
+            a_rows: inputs,
+            a_columns: 1,
+            b: segment.keys,
+            b_stride: LANE,
+            b_lane: width * LANE,
+            out: rows.as_mut_ptr().wrapping_add(segment.column),
+            out_stride: stride,
+            keep: false,
+            scale: shape.scale(),
+        };
+        // SAFETY: the queries are `count` rows of `width` values, the segment has these panels, and rows have the columns.
+        unsafe { V::multiply(&product) };
     }
 }
 
-/// Replaces scores by their exponentials, of the largest by 1; whole lanes.
+/// Replaces scores by their exponentials over the sum of these; whole lanes, which are added lane by lane.
 #[inline(always)]
 fn softmax<T: Scalar>(scores: &mut [T]) {
     let lanes = scores.as_chunks_mut::<LANE>().0;
     let mut tops = [T::NEG_INFINITY; LANE];
     for scores in &*lanes {
-        for (top, &score) in tops.iter_mut().zip(scores) {
-            *top = top.larger(score);
+        tops.iter_mut().zip(scores).for_each(|(top, &score)| *top = top.larger(score));
+    }
+    let (top, mut totals) = (fold(tops, T::larger), [T::ZERO; LANE]);
+    for scores in &mut *lanes {
+        for (score, total) in scores.iter_mut().zip(&mut totals) {
+            *score = (*score - top).exp();
+            *total += *score;
         }
     }
+    let factor = T::ONE / fold(totals, |a, b| a + b);
+    scores.iter_mut().for_each(|score| *score *= factor);
+}
+
+/// Joins lanes pairwise.
+#[inline(always)]
+pub(super) fn fold<T: Scalar>(mut lanes: [T; LANE], join: impl Fn(T, T) -> T) -> T {
     let mut width = LANE / 2;
     while width > 0 {
         for i in 0..width {
-            tops[i] = tops[i].larger(tops[i + width]);
+            lanes[i] = join(lanes[i], lanes[i + width]);
         }
         width /= 2;
     }
-    let top = tops[0];
-    for scores in lanes {
-        for score in scores {
-            *score = (*score - top).exp();
-        }
-    }
+    lanes[0]
 }
 
-/// The sums of the first columns of all rows, each in its order. Rows beyond the queries are added, too: six sums at once hide the
-/// latency of an addition.
+/// Writes the weights times the dropout's factors; the first weight has index `first`.
 #[inline(always)]
-fn totals<T: Scalar>(rows: &[T], columns: usize) -> [T; ROWS] {
-    let stride = rows.len() / ROWS;
-    let rows: [&[T]; ROWS] = std::array::from_fn(|r| &rows[r * stride..][..columns]);
-    let mut totals = [T::ZERO; ROWS];
-    for column in 0..columns {
-        for (total, row) in totals.iter_mut().zip(&rows) {
-            *total += row[column];
-        }
-    }
-    totals
-}
-
-#[inline(always)]
-fn divide<T: Scalar>(row: &mut [T], by: T) {
-    for values in row.as_chunks_mut::<LANE>().0 {
-        for value in values {
-            *value = *value / by;
-        }
+pub(super) fn drop_some<T: Scalar>(dropout: Dropout, first: usize, weights: &[T], kept: &mut [T]) {
+    for (at, (kept, &weight)) in kept.iter_mut().zip(weights).enumerate() {
+        *kept = weight * dropout.factor(first.wrapping_add(at));
     }
 }
 
 /// Mixes the values of the positions by the weights in `rows`, into columns `from..from + width` of `y`.
 #[inline(always)]
 unsafe fn mix<V: Tiles>(
-    [count, seen]: [usize; 2],
-    segments: &[Segment<V::Item>],
+    segments: impl Iterator<Item = Segment<V::Item>>,
     rows: &[V::Item],
+    count: usize,
     mixed: &mut [V::Item],
     (y, outputs, from): (&mut [V::Item], usize, usize),
     width: usize,
 ) {
-    let stride = rows.len() / ROWS;
+    let stride = rows.len() / count;
     let in_place = width.is_multiple_of(LANE);
     let padded = width.next_multiple_of(LANE);
     assert!(y.len() >= count * outputs && from + width <= outputs && mixed.len() >= ROWS * padded);
     let (out, out_stride) =
         if in_place { (y[from..].as_mut_ptr(), outputs) } else { (mixed.as_mut_ptr(), padded) };
-    for (index, segment) in segments.iter().enumerate() {
-        let len = if index + 1 == segments.len() { seen } else { segment.len };
+    for (index, segment) in segments.enumerate() {
         let product = Product {
             rows: count,
-            depth: len,
+            depth: segment.len,
             columns: padded,
-            a: rows.as_ptr().wrapping_add(segment.column),
+            a: rows[segment.column..].as_ptr(),
             a_rows: stride,
             a_columns: 1,
             b: segment.values.at,
             b_stride: segment.values.stride,
+            b_lane: LANE,
             out,
             out_stride,
             keep: index > 0,

@@ -2,7 +2,7 @@
 //!
 //! Keys come in panels of [`LANE`] positions, transposed: `[positions / 16 x W x 16]`, so that the scores of a query with the
 //! positions of a panel are computed at once. Values are rows of whole vectors: where the width of a head is a multiple of [`LANE`]
-//! they are read where they are, otherwise copied to rows of that width. What the padding holds goes nowhere.
+//! they are read where they are, otherwise copied to rows of that width. Values of the padding never reach a result.
 
 use super::Attention;
 use crate::Scalar;
@@ -104,7 +104,7 @@ impl<T: Scalar> PastHeads<T> {
         self.len
     }
 
-    /// Whether there is no position.
+    /// Whether there are no positions.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

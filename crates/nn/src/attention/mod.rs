@@ -18,6 +18,7 @@ pub use heads::PastHeads;
 use crate::kernel::{Level, level};
 use crate::{Dropout, Scalar, vector};
 use forward::Sequence;
+use heads::LANE;
 
 /// Self-attention without parameters of its own: queries, keys and values come in, mixed values go out.
 ///
@@ -36,7 +37,7 @@ pub struct Attention {
     pub causal: bool,
 }
 
-/// What attention reads.
+/// Input of attention.
 #[derive(Debug, Clone, Copy)]
 pub struct AttentionInput<'a, T> {
     /// Where each sequence begins, and at the end T.
@@ -85,9 +86,13 @@ impl Attention {
         Self { heads, kv_heads: heads, width: dim / heads, causal: true }
     }
 
-    /// Number of attention weights of sequences with these offsets: H · sum of L².
+    /// Room for the attention weights of sequences with these offsets: H · L rows each, of L values and some padding.
     pub fn weights_len(&self, offsets: &[usize]) -> usize {
-        self.heads * offsets.windows(2).map(|w| (w[1] - w[0]).pow(2)).sum::<usize>()
+        filled(offsets).map(|ends| self.sequence_weights(ends[1] - ends[0])).sum()
+    }
+
+    fn sequence_weights(&self, len: usize) -> usize {
+        self.heads * len * len.next_multiple_of(LANE)
     }
 
     /// Width of a row of `qkv`.
@@ -115,15 +120,15 @@ impl Attention {
         let (outputs, mut at) = (self.outputs(), 0);
         for ends in filled(input.offsets) {
             let sequence = self.sequence(input, ends, at);
-            let size = self.heads * (ends[1] - ends[0]).pow(2);
+            let size = self.sequence_weights(ends[1] - ends[0]);
             let y = &mut y[ends[0] * outputs..ends[1] * outputs];
             T::attend(&sequence, scratch, Some(&mut weights[at..at + size]), y);
             at += size;
         }
     }
 
-    /// Writes `y`, the bytes that [`Attention::forward`] writes, without keeping weights; with [`Queries::Last`] one row for each
-    /// sequence that has a position.
+    /// Writes `y`, the bytes that [`Attention::forward`] writes without dropout, and keeps no weights; with [`Queries::Last`] one
+    /// row for each sequence that has a position.
     ///
     /// # Panics
     /// When lengths do not fit.
@@ -177,7 +182,7 @@ impl Attention {
         let (inputs, outputs, mut at) = (self.inputs(), self.outputs(), 0);
         for ends in filled(input.offsets) {
             let sequence = self.sequence(input, ends, at);
-            let size = self.heads * (ends[1] - ends[0]).pow(2);
+            let size = self.sequence_weights(ends[1] - ends[0]);
             let dy = &dy[ends[0] * outputs..ends[1] * outputs];
             let dqkv = &mut dqkv[ends[0] * inputs..ends[1] * inputs];
             T::attend_backward(&sequence, scratch, &weights[at..at + size], dy, dqkv);
@@ -247,26 +252,26 @@ pub trait Attend: Sized {
 macro_rules! for_level {
     ($type:ty: $avx512:ident, $avx2:ident, $portable:ident; $module:ident::$function:ident, ($($arg:ident: $arg_type:ty),*)) => {{
         #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx2,avx512f,avx512vl,avx512bw,avx512dq")]
+        #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512bw,avx512dq")]
         fn avx512($($arg: $arg_type),*) {
             // SAFETY: the instructions are there.
             unsafe { $module::$function::<vector::x86::$avx512>($($arg),*) }
         }
 
         #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx2")]
+        #[target_feature(enable = "avx2,fma")]
         fn avx2($($arg: $arg_type),*) {
             // SAFETY: as above.
             unsafe { $module::$function::<vector::x86::$avx2>($($arg),*) }
         }
 
         match level() {
-            // SAFETY: `level` returns a level only where the machine has all its features.
+            // SAFETY: `level` returns a level only where the machine has all its features, and the FMA instructions are asked for.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { avx512($($arg),*) },
+            Level::Avx512 if is_x86_feature_detected!("fma") => unsafe { avx512($($arg),*) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => unsafe { avx2($($arg),*) },
+            Level::Avx2 if is_x86_feature_detected!("fma") => unsafe { avx2($($arg),*) },
             // SAFETY: arrays need no instructions.
             _ => unsafe { $module::$function::<vector::$portable>($($arg),*) },
         }

@@ -90,7 +90,8 @@ fn plain(shape: Attention, input: &AttentionInput<f32>) -> Vec<f32> {
             for i in 0..ends[1] - ends[0] {
                 let seen = shape.visible(i, ends[1] - ends[0]);
                 let score = |j: usize| {
-                    (0..width).fold(0.0, |sum, c| sum + at(i, q + c) * at(j, k + c)) * shape.scale::<f32>()
+                    (0..width).fold(0.0, |sum, c| at(i, q + c).mul_add(at(j, k + c), sum))
+                        * shape.scale::<f32>()
                 };
                 let mut scores: Vec<f32> = (0..seen).map(score).collect();
                 if let Some(bias) = input.bias {
@@ -98,9 +99,11 @@ fn plain(shape: Attention, input: &AttentionInput<f32>) -> Vec<f32> {
                 }
                 let top = scores.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
                 scores.iter_mut().for_each(|score| *score = Scalar::exp(*score - top));
-                let total = scores.iter().fold(0.0, |sum, &score| sum + score);
+                let mut totals = [0.0; LANE];
+                scores.iter().enumerate().for_each(|(j, &score)| totals[j % LANE] += score);
+                let factor = 1.0 / forward::fold(totals, |a, b| a + b);
                 for c in 0..width {
-                    let mixed = (0..seen).fold(0.0, |sum, j| sum + scores[j] / total * at(j, v + c));
+                    let mixed = (0..seen).fold(0.0, |sum, j| (scores[j] * factor).mul_add(at(j, v + c), sum));
                     y[(ends[0] + i) * outputs + head * width + c] = mixed;
                 }
             }

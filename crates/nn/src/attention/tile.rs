@@ -1,13 +1,21 @@
 //! Small products that stay in registers: up to 6 rows by some vectors of columns.
 //!
-//! Every value is one chain over the inputs in their order, each product rounded before it is added: the arithmetic of plain
-//! loops, so tiles of any size give the same bytes, at every level of instructions.
+//! Every value is one chain of fused multiply-adds over the inputs in their order, so tiles of any size give the same bytes, at
+//! every level of instructions.
 
+use super::heads::LANE;
 use crate::Scalar;
 use crate::vector::{self, Vector};
 
 /// Rows of a tile.
 pub(super) const ROWS: usize = 6;
+/// Inputs that a loop takes at once.
+const UNROLL: usize = 4;
+
+/// Height of all tiles but the last when `rows` are cut evenly.
+pub(super) fn tile_height(rows: usize) -> usize {
+    rows.div_ceil(rows.div_ceil(ROWS))
+}
 
 /// `out = (keep ? out : 0) + a b`, scaled at the end.
 #[derive(Clone, Copy)]
@@ -24,10 +32,20 @@ pub(super) struct Product<T> {
     pub(super) b: *const T,
     /// Distance of two inputs in `b`.
     pub(super) b_stride: usize,
+    /// Distance of [`LANE`] columns and the next ones in `b`.
+    pub(super) b_lane: usize,
     pub(super) out: *mut T,
     pub(super) out_stride: usize,
     pub(super) keep: bool,
     pub(super) scale: T,
+}
+
+impl<T> Product<T> {
+    /// Where a column of `b` begins.
+    #[inline(always)]
+    fn column(&self, column: usize) -> usize {
+        column / LANE * self.b_lane + column % LANE
+    }
 }
 
 /// A vector whose products are compiled once, not into every place where they are needed.
@@ -59,21 +77,24 @@ macro_rules! tiles {
 tiles!(vector::PortableF32);
 tiles!(vector::PortableF64);
 #[cfg(target_arch = "x86_64")]
-tiles!(vector::x86::F32x8, "avx2");
+tiles!(vector::x86::F32x8, "avx2,fma");
 #[cfg(target_arch = "x86_64")]
-tiles!(vector::x86::F64x4, "avx2");
+tiles!(vector::x86::F64x4, "avx2,fma");
 #[cfg(target_arch = "x86_64")]
-tiles!(vector::x86::F32x16, "avx2,avx512f,avx512vl,avx512bw,avx512dq");
+tiles!(vector::x86::F32x16, "avx2,fma,avx512f,avx512vl,avx512bw,avx512dq");
 #[cfg(target_arch = "x86_64")]
-tiles!(vector::x86::F64x8, "avx2,avx512f,avx512vl,avx512bw,avx512dq");
+tiles!(vector::x86::F64x8, "avx2,fma,avx512f,avx512vl,avx512bw,avx512dq");
 
 #[inline(always)]
 unsafe fn multiply<V: Vector>(product: &Product<V::Item>) {
     let width = V::LEN * V::COLUMNS;
     for start in (0..product.columns).step_by(width) {
         let vectors = width.min(product.columns - start) / V::LEN;
-        let part =
-            Product { b: product.b.wrapping_add(start), out: product.out.wrapping_add(start), ..*product };
+        let part = Product {
+            b: product.b.wrapping_add(product.column(start)),
+            out: product.out.wrapping_add(start),
+            ..*product
+        };
         // SAFETY: the columns lie within `b` and `out`, by the caller's promise.
         unsafe {
             match vectors {
@@ -103,7 +124,7 @@ unsafe fn rows<V: Vector, const C: usize>(product: &Product<V::Item>) {
 
 #[inline(always)]
 unsafe fn tile<V: Vector, const R: usize, const C: usize>(product: &Product<V::Item>) {
-    let Product { depth, a_rows, a_columns, b_stride, out, out_stride, keep, scale, .. } = *product;
+    let Product { depth, a_columns, b_stride, out, out_stride, keep, scale, .. } = *product;
     let (mut a, mut b) = (product.a, product.b);
     // SAFETY: by the promise of `Tiles::multiply`; the pointers may end one step behind the values.
     unsafe {
@@ -115,17 +136,16 @@ unsafe fn tile<V: Vector, const R: usize, const C: usize>(product: &Product<V::I
                 }
             }
         }
-        for _ in 0..depth {
-            let mut columns = [V::splat(V::Item::ZERO); C];
-            for (c, column) in columns.iter_mut().enumerate() {
-                *column = V::load(b.add(c * V::LEN));
+        for _ in 0..depth / UNROLL {
+            for input in 0..UNROLL {
+                let a = a.wrapping_add(input * a_columns);
+                step(product, a, b.wrapping_add(input * b_stride), &mut sums);
             }
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let value = V::splat(*a.add(r * a_rows));
-                for (sum, &column) in sums.iter_mut().zip(&columns) {
-                    *sum = sum.add(value.mul(column));
-                }
-            }
+            a = a.wrapping_add(UNROLL * a_columns);
+            b = b.wrapping_add(UNROLL * b_stride);
+        }
+        for _ in 0..depth % UNROLL {
+            step(product, a, b, &mut sums);
             a = a.wrapping_add(a_columns);
             b = b.wrapping_add(b_stride);
         }
@@ -133,6 +153,29 @@ unsafe fn tile<V: Vector, const R: usize, const C: usize>(product: &Product<V::I
         for (r, sums) in sums.iter().enumerate() {
             for (c, sum) in sums.iter().enumerate() {
                 sum.mul(scale).store(out.add(r * out_stride + c * V::LEN));
+            }
+        }
+    }
+}
+
+/// Adds the products of one input.
+#[inline(always)]
+unsafe fn step<V: Vector, const R: usize, const C: usize>(
+    product: &Product<V::Item>,
+    a: *const V::Item,
+    b: *const V::Item,
+    sums: &mut [[V; C]; R],
+) {
+    // SAFETY: by the promise of `Tiles::multiply`.
+    unsafe {
+        let mut columns = [V::splat(V::Item::ZERO); C];
+        for (c, column) in columns.iter_mut().enumerate() {
+            *column = V::load(b.add(product.column(c * V::LEN)));
+        }
+        for (r, sums) in sums.iter_mut().enumerate() {
+            let value = V::splat(*a.add(r * product.a_rows));
+            for (sum, &column) in sums.iter_mut().zip(&columns) {
+                *sum = value.mul_add(column, *sum);
             }
         }
     }

@@ -46,7 +46,7 @@ pub struct Block {
     pub down: Linear,
 }
 
-/// What one forward pass leaves for its backward pass; where none follows, one is enough for all blocks. Reuse it: buffers keep
+/// State of a forward pass for its backward pass; without a backward pass one serves all blocks. Reuse it: buffers keep
 /// their capacity.
 #[derive(Debug, Clone, Default)]
 pub struct BlockSaved<T> {

@@ -1,4 +1,4 @@
-//! What a pass through blocks reads besides its input.
+//! The inputs of a pass besides the positions' vectors: parameters, offsets, positional tables, dropout key.
 
 use super::Positions;
 use crate::{DistanceBias, Rotary};

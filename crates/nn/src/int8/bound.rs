@@ -1,4 +1,4 @@
-//! How far the values of a [`QuantLinear`](super::QuantLinear) can be from the exact map, row by row and column by column.
+//! A bound on the error of a [`QuantLinear`](super::QuantLinear) against the exact map, per row and column.
 //!
 //! With `x̂` and `ŵ` for what the integers stand for, `<x, w> - <x̂, ŵ> = <x - x̂, w> + <x̂, w - ŵ>`, so by Cauchy and
 //! Schwarz it is at most `|x - x̂| |w| + |x̂| |w - ŵ|`: a sum of two products of a row's and a column's numbers. The two

@@ -1,4 +1,4 @@
-//! `y = activation(x W + b)` with 8-bit integers: inputs are quantised row by row as they come, weights once, column by
+//! `y = activation(x W + b)` with 8-bit integers: inputs are quantised per row at run time, weights once per
 //! column (dynamic quantisation: Jacob et al. 2018, arXiv 1712.05877, section 2, and its supplement on zero points).
 //!
 //! Input row: `x ≈ s (q - z)`, `q` in 0..=255, the row's range (with 0 in it) over 254 steps. Weight column: `W ≈ t v`, `v` in

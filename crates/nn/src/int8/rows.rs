@@ -1,4 +1,4 @@
-//! Rows of f32 into 8-bit integers, each row with a step and a zero point of its own.
+//! Quantises rows of f32 to 8-bit integers; each row has its own step and zero point.
 
 use crate::Scalar;
 use crate::kernel::{Level, level};

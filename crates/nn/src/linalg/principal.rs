@@ -1,4 +1,4 @@
-//! Vectors in, their coordinates on the principal axes out.
+//! Principal components: the coordinates of vectors on their principal axes.
 
 use super::{gram, singular};
 use crate::{Mat, matmul};

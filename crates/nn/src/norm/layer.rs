@@ -18,7 +18,7 @@ pub struct LayerNorm {
     pub epsilon: f64,
 }
 
-/// What the backward pass needs: mean and 1 / standard deviation of each row.
+/// State for the backward pass: mean and 1 / standard deviation of each row.
 #[derive(Debug, Clone, Default)]
 pub struct NormSaved<T> {
     stats: Vec<[T; 2]>,

@@ -5,7 +5,7 @@
 //! A product of two bfloat16 is exact in f32, so each addition rounds once; numbers below the least normal one count as zero, as
 //! the instruction has it. The portable twin gives the same bytes.
 
-use super::{PANEL, ROWS, Rows, Tile, add_bias, padded, run_tiles};
+use super::tiles::{PANEL, ROWS, Rows, Tile, padded, run_tiles};
 use crate::kernel::{Level, level};
 use crate::weights::{bf16_to_f32, f32_to_bf16};
 use crate::{Gelu, Linear};
@@ -116,10 +116,6 @@ impl Bf16Linear {
         y: &mut [f32],
         tile: impl Fn(Rows<Pair>, &[PanelRow], &mut Tile),
     ) {
-        let tile = |rows: Rows<Pair>, panel: &[PanelRow], bias: &[f32; PANEL], sums: &mut Tile| {
-            tile(rows, panel, sums);
-            add_bias(bias, sums);
-        };
         run_tiles([self.pairs, self.outputs], &x.values, &self.panels, self.pairs, &self.bias, gelu, y, tile);
     }
 }
@@ -127,14 +123,15 @@ impl Bf16Linear {
 /// The portable twin of the kernel below.
 fn tile_portable(rows: Rows<Pair>, panel: &[PanelRow], sums: &mut Tile) {
     for (x, sums) in rows.x.chunks(rows.stride).zip(sums).take(rows.count) {
-        *sums = [0.0; PANEL];
+        let mut chain = [0.0; PANEL];
         for (x, weights) in x.iter().zip(panel) {
-            for (sum, weights) in sums.iter_mut().zip(weights.iter().flat_map(|line| &line.0)) {
+            for (sum, weights) in chain.iter_mut().zip(weights.iter().flat_map(|line| &line.0)) {
                 for i in [1, 0] {
                     *sum = flushed(*sum + bf16_to_f32(x[i]) * bf16_to_f32(weights[i]));
                 }
             }
         }
+        sums.iter_mut().zip(chain).for_each(|(sum, chain)| *sum += chain);
     }
 }
 
@@ -195,8 +192,9 @@ mod x86 {
         }
         for (acc, sums) in acc.iter().zip(sums) {
             for (acc, sums) in acc.iter().zip(sums.as_chunks_mut::<16>().0) {
+                let at = sums.as_mut_ptr();
                 // SAFETY: 16 values.
-                unsafe { _mm512_storeu_ps(sums.as_mut_ptr(), *acc) };
+                unsafe { _mm512_storeu_ps(at, _mm512_add_ps(_mm512_loadu_ps(at), *acc)) };
             }
         }
     }

@@ -1,4 +1,4 @@
-//! An affine map for inference at any precision, and the form of its input.
+//! An affine map for inference at any precision, and its input in that precision.
 
 use super::bf16::{Bf16Linear, Bf16Rows};
 use crate::{Gelu, Linear, PackedLinear, QuantLinear, QuantRows};

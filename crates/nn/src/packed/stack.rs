@@ -50,7 +50,7 @@ pub struct PackedBuffers {
     input: MapInput,
 }
 
-/// What sequences follow.
+/// The positions before the sequences.
 enum Past<'a> {
     Nothing,
     /// All of them the same.

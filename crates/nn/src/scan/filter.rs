@@ -1,4 +1,4 @@
-//! Which rows can have one of the largest scores, given scores that are off by at most a bound, and the exact scores of rows.
+//! Selects the rows that can still have one of the largest scores, given approximate scores with an error bound, and scores them exactly.
 //!
 //! With `off = error · |row| + length · |row - its integers| + rest` for a query's (error, length), a row whose score plus `off` is
 //! below a score that enough other rows reach is out.

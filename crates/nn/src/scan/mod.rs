@@ -6,7 +6,7 @@
 //!
 //! - A **score** is the f32 inner product as [`kernel::dot`](crate::kernel::dot()) adds it, plus the bias. Of equal scores the lower row is
 //!   first. A row whose score is NaN is never found.
-//! - **Rows** are appended and deleted, never moved: a row number is for good. A [`Bitmap`] says which rows a search may
+//! - **Rows** are appended and deleted, never moved: a row number never changes. A [`Bitmap`] says which rows a search may
 //!   return; the result depends on these rows only.
 //! - **Two plans**, by the share of rows that may be returned: few rows are gathered and scored exactly, otherwise all rows
 //!   pass by in integers.

@@ -35,9 +35,9 @@ pub enum Error {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What it should be.
+        /// The expected kind of file.
         expected: &'static str,
-        /// What the reader found.
+        /// The defect found.
         reason: String,
     },
     /// A format or number type that is not read.
@@ -45,11 +45,11 @@ pub enum Error {
     Unsupported {
         /// The file.
         path: PathBuf,
-        /// What is not supported.
+        /// The unsupported feature.
         what: String,
-        /// What was found.
+        /// Value found.
         got: String,
-        /// What there is.
+        /// Supported values.
         supported: String,
     },
 }

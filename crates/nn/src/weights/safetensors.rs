@@ -181,7 +181,7 @@ impl Raw {
     fn check(self, stream: &Stream, name: String) -> Result<Entry, Error> {
         let Self { dtype, shape, data_offsets: [start, end] } = self;
         let at = stream.at().checked_add(start);
-        let at = at.ok_or_else(|| stream.damaged(format!("tensor `{name}` lies nowhere")))?;
+        let at = at.ok_or_else(|| stream.damaged(format!("tensor `{name}` has no valid place")))?;
         let (cols, rows) = shape.split_last().map_or((1, &[][..]), |(&cols, rows)| (cols, rows));
         let rows = rows.iter().try_fold(1u64, |rows, &count| rows.checked_mul(count)).unwrap_or(u64::MAX);
         if rows == 0 || cols == 0 {

@@ -209,7 +209,7 @@ mod tests {
         }
     }
 
-    /// A hash keeps nobody from writing a header of their own.
+    /// A hash does not stop anyone from writing another header.
     #[test]
     fn a_header_that_claims_more_than_the_tensors_is_refused_before_anything_is_allocated() {
         let dir = tempfile::tempdir().unwrap();

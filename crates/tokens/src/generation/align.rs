@@ -1,5 +1,5 @@
-//! A new generation whose codes agree with the last one's as far as possible, so that what was learned about a code stays
-//! about right.
+//! A new generation whose codes agree with the last one's as far as possible, so that what a ranker learned about a code stays
+//! valid.
 //!
 //! A code's label is arbitrary: fitting again gives other labels even where the codes are the same. Level by level the new
 //! labels are the one-to-one matching that keeps most items' codes, first of those items whose codes of all levels before

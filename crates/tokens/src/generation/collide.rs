@@ -1,4 +1,4 @@
-//! Two items with one id: the nearest item keeps it, each other one moves to the free id that is next nearest to it.
+//! Resolves collisions, items with the same id: the nearest item keeps it, each other one moves to the free id that is next nearest to it.
 //!
 //! First all items ask for the id of their vector. Of those that ask for the same one, a published item keeps it; among new
 //! ones the item of least distance does, then the one whose name comes first. The others move, in the order of distance and

@@ -1,8 +1,8 @@
-//! The published ids on disk: one segment an append, never rewritten, and a head that says how much of the log counts.
+//! The published ids on disk: one segment per append, never rewritten, and a head that says how much of the log counts.
 //!
-//! A segment is the length of its rows in bytes (u64), then a row an item: length of the item's name (u32), the name, and L
+//! A segment is the length of its rows in bytes (u64), then one row per item: length of the item's name (u32), the name, and L
 //! codes (u16), all little-endian. The head holds the number of bytes that are published and the hash chain over their
-//! segments. It is replaced in one step after the segment has reached the disk, so an append is there whole or not at all:
+//! segments. It is replaced in one step after the segment has reached the disk, so an append is complete or absent:
 //! what a killed one left behind lies beyond the published bytes, is not read, and is cut off by the next append.
 
 use super::Table;

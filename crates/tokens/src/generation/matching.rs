@@ -1,4 +1,4 @@
-//! Which new code is which old one: the one-to-one matching of largest total weight.
+//! Matches new codes with old ones: the one-to-one matching of largest total weight.
 //!
 //! Up to 2,048 codes it is the optimum, by shortest augmenting paths in O(K³) (Jonker & Volgenant 1987; the form of
 //! Crouse 2016, "On implementing 2D rectangular assignment algorithms"). Beyond, where that would take minutes, the heaviest

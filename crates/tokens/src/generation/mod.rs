@@ -1,4 +1,4 @@
-//! A generation: a frozen codebook and the ids that were published with it. Ids are given, never moved.
+//! A generation: a frozen codebook and the ids that were published with it. Ids are assigned once and never change.
 //!
 //! [`Generation::create`] makes a folder with the codebook and an empty table; [`Generation::append`] gives ids to items that
 //! have none. What an append has published stays as it is, whatever is appended later, in whatever order, and wherever the

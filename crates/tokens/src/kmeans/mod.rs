@@ -1,13 +1,13 @@
 //! K-means: vectors in, K codes out (Lloyd 1982).
 //!
 //! A pass gives every vector its nearest code ([`NearestCode`](crate::nearest::NearestCode)) and moves each code to the mean
-//! of its vectors. Vectors come through a [`VectorSource`], so that a pass holds a block a thread and no more; sums are taken
-//! in a fixed number of shards that are added in order, so neither blocks nor threads change a bit. A code that nothing is
-//! nearest to is set beside the code that most vectors have, and both share them.
+//! of its vectors. Vectors come through a [`VectorSource`], so that a pass holds one block per thread and no more; sums are taken
+//! in a fixed number of shards that are added in order, so neither blocks nor threads change a bit. A code without
+//! vectors is moved next to the code with the most vectors, and both share them.
 //!
 //! There are two starts, and the one that explains more of a few vectors after some passes goes on: k-means++, and the same
 //! codes moved to an equal distance from their mean. Vectors of many dimensions without clear clusters, as residuals are, are
-//! nearly all nearer to the shortest drawn codes than to the others, and the passes hardly get away from there.
+//! nearly all nearer to the shortest drawn codes than to the others, and the passes rarely leave that state.
 
 mod balance;
 mod start;

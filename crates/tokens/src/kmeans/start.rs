@@ -1,4 +1,4 @@
-//! Where k-means starts: codes drawn from the vectors, each with a probability that grows with its squared distance to those
+//! Initial codes of k-means, drawn from the vectors, each with a probability that grows with its squared distance to those
 //! drawn before (k-means++, Arthur & Vassilvitskii 2007).
 
 use super::Options;

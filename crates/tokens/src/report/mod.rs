@@ -86,7 +86,7 @@ pub struct Bucket {
 /// Measures ids, as far as what is given allows. The same input gives the same measures.
 ///
 /// # Errors
-/// [`Error::Ids`] where ids are not one a vector or not the tokenizer's, [`Error::NotFinite`], and those of the source.
+/// [`Error::Ids`] where ids are not one per vector or not the tokenizer's, [`Error::NotFinite`], and those of the source.
 pub fn measures(
     ids: &SemanticIds,
     vectors: Option<&dyn VectorSource>,

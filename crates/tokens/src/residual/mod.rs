@@ -90,7 +90,7 @@ impl ResidualKmeans {
         next.nearest.distances(&left)
     }
 
-    /// The mean lengths of residuals, one a level, where they are normalised.
+    /// The mean lengths of residuals, one per level, where they are normalised.
     pub(crate) fn lengths(&self) -> Option<Vec<f32>> {
         self.levels.iter().map(|level| level.length).collect()
     }
