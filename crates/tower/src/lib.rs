@@ -5,7 +5,6 @@
 
 pub mod artefact;
 mod check;
-pub mod cholesky;
 mod content_map;
 mod gap;
 mod gradients;
