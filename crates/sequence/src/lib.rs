@@ -17,10 +17,11 @@ mod servable;
 mod settings;
 mod similar;
 mod trainer;
+mod training_data;
 mod work;
 
 pub(crate) use batch::push_history;
-pub use batch::{Batch, Batcher, SeenInTraining, Shard, TrainingData, Window};
+pub use batch::{Batch, Batcher, SeenInTraining, Shard};
 pub use blend::{BlendProgress, BlendTask, Chosen, choose};
 pub use fit::{
     Ended, EpochReport, Fit, FitError, Fitting, SAVE_EVERY, StepReport, Task, TrainedContent, Watch, fit,
@@ -36,3 +37,4 @@ pub use servable::{Arena, Blend, Eligible, ItemVectors, Parts, SeenPolicy, Serva
 pub use settings::BlendSettings;
 pub use similar::{ContentAlone, SimilarContent};
 pub use trainer::Trainer;
+pub use training_data::{TrainingData, Window};
