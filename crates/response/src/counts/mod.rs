@@ -224,7 +224,7 @@ impl CountState {
             self.push_conversions(members, out);
         }
         let slot = self.slot_rate(subject.slot);
-        let of = |gain: f32| sigmoid(log_odds(slot) + gain);
+        let of = |gain: f32| 1.0 / (1.0 + (-log_odds(slot) - gain).exp());
         Expected { slot, user: of(gains[0]), item: of(gains[1]), both: of(gains[0] + gains[1]) }
     }
 
@@ -322,8 +322,4 @@ impl CountState {
 fn log_odds(p: f32) -> f32 {
     let p = p.clamp(1e-5, 1.0 - 1e-5);
     (p / (1.0 - p)).ln()
-}
-
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
 }
