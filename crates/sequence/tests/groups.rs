@@ -5,7 +5,7 @@
 
 use semrank_core::{ActionId, Event, EventLog, EventLogBuilder, ItemId, Rng, UserId};
 use semrank_sequence::{Trainer, TrainingData};
-use semrank_tower::{ModelSettings, TrainSettings};
+use semrank_tower::{ModelSettings, RowKey, TrainSettings};
 
 const USERS: u32 = 12;
 const ITEMS: usize = 10;
@@ -41,8 +41,8 @@ fn trained(train: TrainSettings, epochs: u64) -> [Vec<f32>; 2] {
     for _ in 0..epochs * trainer.steps_per_epoch() {
         trainer.train_step().unwrap();
     }
-    let ids = trainer.network.ids.as_ref().unwrap().values.clone();
-    [ids, trainer.network.params.clone()]
+    let weights = &trainer.network.weights;
+    [weights.tower.table(RowKey::Item).unwrap().values.clone(), weights.params.clone()]
 }
 
 fn settings() -> TrainSettings {

@@ -38,7 +38,7 @@ fn factors(temperature: f64, rate: f64) -> ([f32; 2], bool) {
         let (loss, _) = trainer.train_step().expect("content is frozen");
         let scale = trainer.network.scale();
         (least, most) = (least.min(scale), most.max(scale));
-        finite &= loss.is_finite() && trainer.network.params.iter().all(|value| value.is_finite());
+        finite &= loss.is_finite() && trainer.network.weights.params.iter().all(|value| value.is_finite());
     }
     ([least, most], finite)
 }

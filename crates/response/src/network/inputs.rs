@@ -64,9 +64,9 @@ pub(crate) struct Drops {
     pub(crate) hidden: Dropout,
 }
 
-impl Drops {
+impl Default for Drops {
     /// Keeps everything.
-    pub(crate) fn off() -> Self {
+    fn default() -> Self {
         Self { rows: RowDropout::off(), hidden: Dropout::off() }
     }
 }

@@ -43,7 +43,7 @@ fn a_snapshot_knows_only_what_came_before_it() {
             let snapshot = |world: &World| {
                 world.with_trainer((&settings, &once(delay)), |mut trainer| {
                     trainer.train_to(cut).unwrap();
-                    trainer.network().params.clone()
+                    trainer.network().weights.params.clone()
                 })
             };
             assert_eq!(

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::artefact::TrainedFacts;
-use crate::{BlendSettings, ItemItem, Network, NewItems, Shape, TrainingData};
+use crate::{BlendSettings, ItemItem, KnownItems, Network, NewItems, Shape, TrainingData};
 use semrank_core::{ActionId, EventLog, EventLogBuilder, Rng, UserId};
-use semrank_tower::{KnownItems, ModelSettings};
+use semrank_tower::ModelSettings;
 
 pub(crate) const USERS: usize = 70;
 pub(crate) const ITEMS: usize = 1_000;
