@@ -29,7 +29,13 @@ pub struct TrainingData<'a> {
     pub active: &'a [(i64, i64)],
 }
 
-impl TrainingData<'_> {
+impl<'a> TrainingData<'a> {
+    /// Of events of one action, all of which are predicted, on items without content and ids.
+    pub fn new(events: &'a EventLog, train_ends: &'a [usize], counts: &'a [u32]) -> Self {
+        let (target, content, tokens, active) = (None, &[][..], None, &[][..]);
+        Self { events, train_ends, target, counts, content, tokens, actions: 1, active }
+    }
+
     /// Number of items.
     pub fn items(&self) -> usize {
         self.counts.len()

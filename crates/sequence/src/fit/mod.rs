@@ -16,10 +16,7 @@
 //! # let ends: Vec<usize> = (0..20).map(|user| log.range(UserId(user)).end).collect();
 //! struct Silent; // shows nothing, interrupts nothing, saves nothing
 //! impl Watch for Silent {}
-//! let data = TrainingData {
-//!     events: &log, train_ends: &ends, target: None, counts: &[17, 17, 17, 17, 16, 16],
-//!     content: &[], tokens: None, actions: 1, active: &[],
-//! };
+//! let data = TrainingData::new(&log, &ends, &[17, 17, 17, 17, 16, 16]);
 //! let model = ModelSettings { dim: 8, ..ModelSettings::default() };
 //! let train = TrainSettings { epochs: 2, min_steps: 0, ..TrainSettings::default() };
 //! let mut fitting = Fitting::new(&Task { model: &model, train: &train, data, validation: &[], seed: 1 });

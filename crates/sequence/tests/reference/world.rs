@@ -46,14 +46,10 @@ impl World {
 
     pub(crate) fn data(&self) -> TrainingData<'_> {
         TrainingData {
-            events: &self.events,
-            train_ends: &self.train_ends,
-            target: None,
-            counts: &self.counts,
             content: &self.content,
             tokens: Some(&self.tokens),
             actions: 2,
-            active: &[],
+            ..TrainingData::new(&self.events, &self.train_ends, &self.counts)
         }
     }
 
