@@ -8,7 +8,7 @@
 //! of a row is the sum of those of the vectors that it was added to.
 
 use crate::tables::ItemTable;
-use crate::{ContentMap, PrefixRows, RowDropout, RowGrads, RowKey, TableShape};
+use crate::{ContentMap, PrefixRows, RowDropout, RowGrads, TableShape};
 use rayon::prelude::*;
 use semrank_core::narrow;
 use semrank_nn::{Scalar, Table, kernel};
@@ -50,11 +50,6 @@ impl<T: Scalar> ItemTower<T> {
     /// Width D of a vector.
     pub fn dim(&self) -> usize {
         self.dim
-    }
-
-    /// The table of some owners, if the tower has it.
-    pub fn table(&self, key: RowKey) -> Option<&Table<T>> {
-        self.tables.iter().find(|table| table.shape.key == key).map(|table| &table.table)
     }
 
     /// The tables, by name.
@@ -132,7 +127,7 @@ impl<T: Scalar> ItemTower<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ContentConfig;
+    use crate::{ContentConfig, RowKey};
     use semrank_core::Rng;
     use semrank_nn::Layout;
     use semrank_tokens::SemanticIds;

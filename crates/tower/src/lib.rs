@@ -3,7 +3,6 @@
 //! | file | does |
 //! |---|---|
 //! | `item_tower`, `content_map`, `tables`, `prefixes` | item vectors ([`ItemTower`]): content, and rows of items, advertisers and prefixes |
-//! | `dropout` | which rows a training step leaves out |
 //! | `gradients`, `optimiser` | sums of gradients; one step of the optimiser ([`Optimiser`]) |
 //! | `weights` | all parameters of a ranker ([`Weights`]), in memory and in files |
 //! | `rounds` | passes over the data, and when they are validated |
@@ -13,7 +12,6 @@
 pub mod artefact;
 mod check;
 mod content_map;
-mod dropout;
 mod gap;
 mod gradients;
 mod item_tower;
@@ -26,7 +24,6 @@ mod weights;
 
 pub use check::SettingError;
 pub use content_map::{ContentConfig, ContentMap};
-pub use dropout::RowDropout;
 pub use gap::{GAP_BUCKETS, gap_bucket};
 pub use gradients::{RowGrads, gather};
 pub use item_tower::{ItemParts, ItemTower};
@@ -34,5 +31,5 @@ pub use optimiser::{Optimiser, StepRates};
 pub use prefixes::PrefixRows;
 pub use rounds::Rounds;
 pub use settings::{Auto, Delay, Loss, ModelSettings, Negatives, Stream, TrainSettings};
-pub use tables::{RowKey, TableShape};
+pub use tables::{RowDropout, RowKey, TableShape};
 pub use weights::{Snapshot, Weights};

@@ -38,18 +38,7 @@ impl Inputs {
     }
 
     pub(crate) fn clear(&mut self) {
-        self.items.clear();
-        self.event_items.clear();
-        self.event_parts.clear();
-        self.candidates.clear();
-        self.offsets.clear();
-        self.offsets.push(0);
-        self.reads.clear();
-        self.ages.clear();
-        self.features.clear();
-        self.contexts.clear();
-        self.related.clear();
-        self.slots.clear();
+        *self = Self { offsets: vec![0], ..Self::default() };
     }
 
     pub(super) fn reads(&self) -> Reads<'_> {
