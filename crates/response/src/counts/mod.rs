@@ -289,6 +289,11 @@ impl CountState {
         self.pending.remove(&impression);
     }
 
+    /// Forgets impressions that have all their labels, or none to come as `waits` says.
+    pub(crate) fn settle(&mut self, waits: impl Fn(u64) -> bool) {
+        self.pending.retain(|&impression, pending| waits(impression) && !pending.stage.is_settled());
+    }
+
     /// Counts a label; returns whether it was waited for. `learned` is told of every click label.
     pub(crate) fn observe(&mut self, event: LabelEvent, learned: impl FnMut(Learned)) -> bool {
         let Some(pending) = self.pending.get_mut(&event.impression) else { return false };

@@ -56,6 +56,30 @@ fn a_snapshot_knows_only_what_came_before_it() {
 }
 
 #[test]
+fn a_kept_state_is_the_same_bytes_whatever_came_after_it() {
+    for (known, logging, disordered) in
+        [(Known::Earlier, 0, true), (Known::Past, 6, true), (Known::Past, 0, false)]
+    {
+        let [world, mut other] = [(); 2].map(|()| {
+            let world = World::new(800, 9).logging_hours(logging);
+            if disordered { world.disordered(9) } else { world }
+        });
+        let first = world.examples.parts.iter().position(|&part| part == Part::Test).unwrap();
+        let now = world.examples.times[first];
+        (0..800).for_each(|row| other.turn_around(row, now));
+        let settings = PointwiseSettings { known, ..small() };
+        let kept = |world: &World| {
+            world.with_trainer((&settings, &once(Delay::Window)), |mut trainer| {
+                let dir = tempfile::tempdir().unwrap();
+                trainer.snapshot().save(dir.path()).unwrap();
+                std::fs::read(dir.path().join("features.safetensors")).unwrap()
+            })
+        };
+        assert!(kept(&world) == kept(&other), "{known:?}, logged {logging} hours later");
+    }
+}
+
+#[test]
 fn test_labels_leave_everything_as_it_is() {
     let (world, mut other) = (World::new(500, 7), World::new(500, 7));
     for row in 450..500 {
