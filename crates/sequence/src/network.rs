@@ -116,10 +116,10 @@ impl<T: Scalar> Network<T> {
         let prefixes = tokens.map(|tokens| PrefixRows::new(tokens, known.trained, settings.prefix_rows));
         let mut out = Self::planned(settings, shape, prefixes);
         // The cosine of a vector of zeros has no gradient: without other parts the rows start apart.
-        let alone = !settings.ids && !(settings.content && shape.content > 0);
+        let has_others = settings.ids || settings.content && shape.content > 0;
         out.weights.init(&Rng::new(seed, "network"), |shape| match shape.key {
             RowKey::Prefix => {
-                let deviation = if alone { DEVIATION } else { 0.0 };
+                let deviation = if has_others { 0.0 } else { DEVIATION };
                 Table::new(shape.rows, settings.dim, deviation, &Rng::new(seed, "prefixes"))
             }
             _ => id_table(shape, settings.dim, known.trained, seed),
