@@ -83,7 +83,11 @@ impl PointwiseTrainer<'_> {
         let facts: PointwiseFacts = read_json(&dir.join(FACTS))?;
         let mut trainer = PointwiseTrainer::new(task);
         same(&dir.join(FACTS), "the shape of the model", &facts.shape, &trainer.network().shape)?;
-        trainer.stepper.load(&Checkpoint::open(&dir.join(TENSORS))?, NAMES)?;
+        // A finished model is not trained any more: it has neither a running mean nor moments.
+        trainer.stepper.mean = None;
+        let weights = &mut trainer.stepper.network.weights;
+        weights.forget_moments();
+        weights.read(&Checkpoint::open(&dir.join(TENSORS))?, NAMES)?;
         trainer.score_only();
         Ok((trainer, facts))
     }

@@ -14,7 +14,6 @@ use super::shard::Numbering;
 use super::store::FeatureStore;
 use rayon::prelude::*;
 use semrank_core::Rng;
-use semrank_nn::checkpoint::{self, Checkpoint};
 use semrank_nn::{Adam, Dropout, Scalar, Schedule};
 use semrank_tower::{Optimiser, RowDropout, RowGrads, Snapshot, StepRates};
 
@@ -209,18 +208,6 @@ fn squared_length(d: &[f64], products: &[f64]) -> f64 {
     rows.filter(|(d, _)| **d != 0.0)
         .map(|(di, row)| di * d.iter().zip(row).map(|(dj, product)| dj * product).sum::<f64>())
         .sum()
-}
-
-impl Stepper<f32> {
-    /// Reads a finished model, which is not trained any more.
-    ///
-    /// # Errors
-    /// A missing tensor, or one of another shape.
-    pub(crate) fn load(&mut self, file: &Checkpoint, names: [&str; 2]) -> Result<(), checkpoint::Error> {
-        self.mean = None;
-        self.network.weights.forget_moments();
-        self.network.weights.read(file, names)
-    }
 }
 
 impl<T: Scalar> ShardSpace<T> {

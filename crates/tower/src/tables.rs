@@ -1,14 +1,6 @@
 //! Which rows of which table an item's vector has: its own, its advertiser's, those of the prefixes of its semantic ids.
 //!
 //! A table has a row for each of its owners up to a limit; beyond it, owners share rows by hash.
-//!
-//! ```
-//! use semrank_tower::{RowKey, TableShape};
-//! let own = TableShape::new("ids", RowKey::Item, 400, 1000);
-//! assert_eq!((own.rows, own.row(399), own.row(400)), (400, Some(399), None));
-//! let shared = TableShape::new("ids", RowKey::Item, 400, 10);
-//! assert!(shared.rows == 10 && shared.row(399).is_some_and(|row| row < 10));
-//! ```
 
 use crate::ItemParts;
 use semrank_nn::{Dropout, Table};
