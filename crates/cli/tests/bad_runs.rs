@@ -64,7 +64,7 @@ fn a_model_that_claims_more_than_its_tensors_hold_is_refused_before_anything_is_
     let [whole, of_whole] = [&facts, &manifest].map(|path| bytes(path));
     for (key, claim, said) in [
         ("dim", 1u64 << 40, "model.dim"),
-        ("dim", 16_384, "network.position"),
+        ("dim", 16_384, "network.content.weight"),
         ("history", 65_536, "network.position"),
         ("blocks", 64, "network.block."),
         ("expansion", 64, "up.weight"),

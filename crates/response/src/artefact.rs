@@ -10,12 +10,13 @@
 
 use super::items::Items;
 use super::model::{ResponseModel, Serving};
-use super::network::{PointwiseNetwork, PointwiseShape, Sizes};
+use super::network::{PointwiseNetwork, PointwiseShape};
 use super::progress::{DayReport, PassReport};
-use super::training::{PointwiseTask, PointwiseTrainer, network, sizes};
-use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
+use super::task::PointwiseTask;
+use super::training::PointwiseTrainer;
+use semrank_nn::checkpoint::Checkpoint;
 use semrank_store::{read_json, write_json};
-use semrank_tower::artefact::{Error, same};
+use semrank_tower::artefact::{Error, Tensors, same};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ use std::sync::Arc;
 const TENSORS: &str = "model.safetensors";
 const FACTS: &str = "model.json";
 const SERVING: &str = "serving.json";
+/// What names of dense tensors and of tables begin with.
+const NAMES: [&str; 2] = ["network", "rows"];
 
 /// What a training leaves beside its parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,9 +47,9 @@ impl PointwiseTrainer<'_> {
     pub fn facts(&self) -> PointwiseFacts {
         PointwiseFacts {
             shape: self.network().shape.clone(),
-            best_epoch: self.best_epoch(),
+            best_epoch: self.best_epoch,
             curve: self.curve().to_vec(),
-            days: self.days().to_vec(),
+            days: self.days.clone(),
             neutral_slot: self.neutral_effect(),
         }
     }
@@ -60,20 +63,9 @@ impl PointwiseTrainer<'_> {
     /// # Panics
     /// Of a loaded model that has scored test rows: it kept no state of before.
     pub fn save(&mut self, dir: &Path) -> Result<(), Error> {
-        let network = self.network();
-        let dense = network.layout.entries().iter().map(|entry| {
-            let shape = [entry.slot.rows, entry.slot.cols];
-            (format!("network.{}", entry.name), shape, entry.slot.of(&network.params))
-        });
-        let rows = network.tables().map(|(name, table)| {
-            (format!("rows.{name}"), [table.rows(), table.dim()], table.values.as_slice())
-        });
-        let all: Vec<_> = dense.chain(rows).collect();
-        let tensors: Vec<Tensor> = all
-            .iter()
-            .map(|(name, shape, values)| Tensor { name, shape: *shape, values: Values::F32(values) })
-            .collect();
-        checkpoint::save(&dir.join(TENSORS), &tensors)?;
+        let mut tensors = Tensors::default();
+        self.network().weights.save(NAMES, &mut tensors);
+        tensors.save(&dir.join(TENSORS))?;
         write_json(&dir.join(FACTS), &self.facts())?;
         write_json(&dir.join(SERVING), &self.serving())?;
         self.task.contexts.coder().save(dir)?;
@@ -89,13 +81,13 @@ impl PointwiseTrainer<'_> {
         dir: &Path,
     ) -> Result<(PointwiseTrainer<'a>, PointwiseFacts), Error> {
         let facts: PointwiseFacts = read_json(&dir.join(FACTS))?;
-        let file = Checkpoint::open(&dir.join(TENSORS))?;
-        check_sizes(&file, &facts.shape, sizes(task, &facts.shape))?;
         let mut trainer = PointwiseTrainer::new(task);
         same(&dir.join(FACTS), "the shape of the model", &facts.shape, &trainer.network().shape)?;
-        let mut network = network(task, facts.shape.clone());
-        read(&file, &mut network)?;
-        trainer.set_network(network);
+        // A finished model is not trained any more: it has neither a running mean nor moments.
+        trainer.stepper.mean = None;
+        let weights = &mut trainer.stepper.network.weights;
+        weights.forget_moments();
+        weights.read(&Checkpoint::open(&dir.join(TENSORS))?, NAMES)?;
         trainer.score_only();
         Ok((trainer, facts))
     }
@@ -112,36 +104,8 @@ impl ResponseModel {
         let path = dir.join(FACTS);
         same(&path, "the number of items", facts.shape.items, items.len())?;
         same(&path, "the width of contents", facts.shape.content, items.width())?;
-        let file = Checkpoint::open(&dir.join(TENSORS))?;
-        check_sizes(&file, &facts.shape, serving.sizes)?;
-        let tables =
-            PointwiseNetwork::<f32>::table_rows(&facts.shape, serving.sizes, items.prefixes.as_ref());
-        for (name, rows) in ["items", "advertisers", "prefixes"].into_iter().zip(tables) {
-            let Some(rows) = rows else { continue };
-            file.check_f32(&format!("rows.{name}"), [rows, serving.sizes.dim])?;
-        }
-        let mut network = PointwiseNetwork::new(facts.shape, serving.sizes, items.prefixes.as_ref(), 0);
-        read(&file, &mut network)?;
+        let mut network = PointwiseNetwork::planned(facts.shape, serving.sizes, items.prefixes.as_ref());
+        network.weights.read(&Checkpoint::open(&dir.join(TENSORS))?, NAMES)?;
         Ok(Self::new(network, items, serving, facts.neutral_slot as f32))
     }
-}
-
-/// Before anything is allocated that is as large as settings and shape claim.
-fn check_sizes(file: &Checkpoint, shape: &PointwiseShape, sizes: Sizes) -> Result<(), Error> {
-    for entry in PointwiseNetwork::<f32>::layout_of(shape, sizes).entries() {
-        file.check_f32(&format!("network.{}", entry.name), [entry.slot.rows, entry.slot.cols])?;
-    }
-    Ok(())
-}
-
-fn read(file: &Checkpoint, network: &mut PointwiseNetwork<f32>) -> Result<(), Error> {
-    for entry in network.layout.entries() {
-        let into = entry.slot.of_mut(&mut network.params);
-        file.read_f32(&format!("network.{}", entry.name), [entry.slot.rows, entry.slot.cols], into)?;
-    }
-    for (name, table) in network.tables_mut() {
-        let shape = [table.rows(), table.dim()];
-        file.read_f32(&format!("rows.{name}"), shape, &mut table.values)?;
-    }
-    Ok(())
 }

@@ -3,7 +3,7 @@
 //! Any `u32` names an item. One beyond the table is unknown: it has no content, no advertiser and no prefixes, and is organic.
 
 use semrank_core::{Kind, narrow};
-use semrank_tower::PrefixRows;
+use semrank_tower::{ItemParts, PrefixRows};
 
 /// No advertiser.
 pub(crate) const NO_ADVERTISER: u32 = u32::MAX;
@@ -66,9 +66,8 @@ impl Items {
         self.content.get(item as usize * width..).and_then(|rest| rest.get(..width)).unwrap_or(&[])
     }
 
-    /// The prefix rows of an item.
-    pub(crate) fn prefixes(&self, item: u32) -> &[u32] {
-        let rows = self.prefixes.as_ref().filter(|_| (item as usize) < self.len());
-        rows.map_or(&[], |rows| rows.of(item))
+    /// What the item tower reads.
+    pub(crate) fn parts(&self) -> ItemParts<'_> {
+        ItemParts { content: &self.content, advertisers: &self.advertisers, prefixes: self.prefixes.as_ref() }
     }
 }

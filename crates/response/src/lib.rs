@@ -17,7 +17,8 @@
 //! | `propensity` | weights of rows by how likely they were shown |
 //! | `diverged` | the error of a training whose numbers are none any more |
 //! | `start` | where the heads begin: at base rates |
-//! | `trainer`, `passes`, `training`, `progress` | a step; epochs or one pass; a training that can be asked at any time; what is told of it |
+//! | `task`, `training`, `progress` | what is trained on; a training that can be asked at any time; what is told of it |
+//! | `trainer`, `passes` | a step; epochs or one pass |
 //! | `score`, `model`, `artefact` | probabilities of rows; [`ResponseModel`]: of requests; the model in a folder |
 //! | `state` | a training under way in a folder, to go on with |
 //!
@@ -56,6 +57,7 @@ mod snapshot;
 mod start;
 mod state;
 mod store;
+mod task;
 mod tensors;
 #[cfg(test)]
 mod tests;
@@ -74,4 +76,5 @@ pub use progress::{DayReport, HeadReport, PassReport, Tally};
 pub use request::{Events, NO_SLOT, Request};
 pub use score::Score;
 pub use settings::{CalibrationKind, Hazard, Kinds, Known, PointwiseSettings};
-pub use training::{Choosing, Goal, PointwiseTask, PointwiseTrainer, Progress, Watch};
+pub use task::{Goal, PointwiseTask};
+pub use training::{Choosing, PointwiseTrainer, Progress, Watch};

@@ -25,7 +25,7 @@ impl Head {
 }
 
 /// Sums of one head over lessons.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct HeadSum {
     pub(crate) loss: f64,
     pub(crate) lessons: usize,

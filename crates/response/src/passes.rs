@@ -49,7 +49,7 @@ impl PointwiseTrainer<'_> {
         let mut lessons: Vec<Timed> = std::iter::from_fn(|| self.lessons.next_before(i64::MAX)).collect();
         let rounds = self.rounds(lessons.len());
         self.stepper.schedule.total_steps = self.steps_per_pass(lessons.len()) * rounds.passes;
-        if self.stepper.step == 0 {
+        if self.stepper.optimiser.step == 0 {
             self.stepper.start_at(&base_rates(&lessons, |row| self.data.weight(row)));
         }
         if let Some(last) = self.task.examples.len().checked_sub(1) {
@@ -70,8 +70,8 @@ impl PointwiseTrainer<'_> {
                 return Ok(false);
             }
         }
-        if let Some((_, network)) = self.best.take() {
-            self.stepper.replace(network);
+        if let Some((_, best)) = self.best.take() {
+            self.stepper.restore(best);
         }
         Ok(true)
     }
@@ -114,7 +114,7 @@ impl PointwiseTrainer<'_> {
         self.curve.push(report.clone());
         let loss = validation_loss.unwrap_or(0.0);
         if self.best.as_ref().is_none_or(|(least, _)| validation_loss.is_none() || loss < *least) {
-            self.best = Some((loss, self.stepper.scoring().clone()));
+            self.best = Some((loss, self.stepper.scoring().weights.snapshot()));
             self.best_epoch = epoch;
         }
         Ok(report)

@@ -2,13 +2,19 @@
 //!
 //! Whose labels are told is a setting ([`Known`]): a test label is never, unless all are. Those of validation rows wait until no
 //! row of training or validation follows, where they are for test rows only. The impression of a row has the row's number.
+//!
+//! A replay forgets an impression after its last label, which only the end of the log knows. A state that is kept must not know
+//! it, so it waits for every impression whose labels could still come by what is known at its moment ([`Replay::waits`]).
 
 use super::counts::{Label, LabelEvent};
 use super::settings::Known;
 use semrank_core::narrow;
-use semrank_data::{Labels, Part};
+use semrank_data::{DAY_MS, Labels, Part, Windows};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+
+/// A kept state waits for the labels of an impression so long after its windows: a log may have them late.
+const LATE_MS: i64 = 7 * DAY_MS;
 
 /// A label on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +52,8 @@ pub(crate) struct Replay<'a> {
     /// Labels of validation rows wait here until no row of training or validation follows.
     deferred: Vec<Arrival>,
     release_at: usize,
+    /// Impressions from this time on are waited for by the state that is kept at `release_at`.
+    waits_from: i64,
 }
 
 impl<'a> Replay<'a> {
@@ -53,12 +61,22 @@ impl<'a> Replay<'a> {
     pub(crate) fn new(labels: Labels<'a>, known: Known) -> Self {
         let fitted = labels.examples.parts.iter().rposition(|&part| part != Part::Test);
         let release_at = fitted.map_or(0, |at| at + 1);
-        Self { labels, known, arriving: BinaryHeap::new(), deferred: Vec::new(), release_at }
+        let times = &labels.examples.times;
+        let moment = times.get(release_at).or(times.last()).copied().unwrap_or(i64::MIN);
+        let Windows { click, conversion, logging } = labels.windows;
+        let waits_from = [click, conversion, logging, LATE_MS].into_iter().fold(moment, i64::saturating_sub);
+        let (arriving, deferred) = (BinaryHeap::new(), Vec::new());
+        Self { labels, known, arriving, deferred, release_at, waits_from }
     }
 
     /// The first row after those of training and validation, of which the labels of validation rows are known.
     pub(crate) fn release_at(&self) -> usize {
         self.release_at
+    }
+
+    /// Whether the state that is kept at [`Replay::release_at`] waits for labels of an impression, unless it has them all.
+    pub(crate) fn waits(&self, impression: u64) -> bool {
+        self.labels.examples.times[impression as usize] >= self.waits_from
     }
 
     /// A row is shown; returns its impression if its labels will be told.

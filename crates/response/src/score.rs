@@ -75,7 +75,7 @@ impl Scoring {
         order.extend(0..out.len());
         order.sort_by_cached_key(|&number| at(number).0.order_key());
         numbering.fill(reader, order.iter().map(|&number| at(number)), inputs);
-        network.forward(reader.items, inputs, Drops::off(), effect, saved);
+        network.forward(reader.items, inputs, Drops::default(), effect, saved);
         let columns = network.columns;
         for (&number, logits) in order.iter().zip(saved.logits.chunks_exact(columns.count)) {
             let logit = |column: usize| f64::from(logits[column]);

@@ -5,8 +5,8 @@
 //! | `features.safetensors` | counts, pairs of items, effects, the users shown something since the last look |
 //! | `features.json` | what is read, and how it is counted |
 //!
-//! A state of a training waits for the impressions that a later label of its log is about, and for no others: that list knows the
-//! log's end, but no feature reads it. A late click on an impression that the log has without one is not counted after loading.
+//! The state of a training waits for labels of the impressions of its last windows and a week, unless it knows them all: nothing in it
+//! depends on what came later. A label that comes later still is not counted after loading.
 
 use super::affinity::Neighbours;
 use super::counts::{CountState, Counting};

@@ -100,11 +100,20 @@ impl<'a> FeatureStore<'a> {
         if self.made == release_at && release_at < self.places.len() {
             self.begin(release_at);
         }
-        assert!(
-            self.snapshot.is_some() || self.made <= release_at || self.replay.is_none(),
-            "a finished model keeps no state of before its test rows"
-        );
+        if self.snapshot.is_none() && self.replay.is_some() {
+            assert!(self.made <= release_at, "a finished model keeps no state of before its test rows");
+            self.keep_snapshot();
+        }
         self.snapshot.as_deref().unwrap_or(&self.state)
+    }
+
+    /// Keeps the state as it is, without what only the rest of the log knows.
+    fn keep_snapshot(&mut self) {
+        let mut state = Box::new(self.state.clone());
+        if let (Some(counts), Some(replay)) = (&mut state.counts, &self.replay) {
+            counts.settle(|impression| replay.waits(impression));
+        }
+        self.snapshot = Some(state);
     }
 
     /// Keeps no training row from now on: a finished model scores others, and a long log's would fill the memory.
@@ -178,7 +187,7 @@ impl<'a> FeatureStore<'a> {
         let rows = self.made..self.chunk_end();
         self.begin(rows.start);
         if self.replay.as_ref().is_some_and(|replay| replay.release_at() == rows.start) && !self.scores_only {
-            self.snapshot = Some(Box::new(self.state.clone()));
+            self.keep_snapshot();
         }
         let requests: Vec<Request> = rows.clone().map(|row| self.data.request(row)).collect();
         let wide = self.state.counted_width();
@@ -233,7 +242,7 @@ impl<'a> FeatureStore<'a> {
         while let Some(arrived) = replay.next_before(row) {
             let waited = self.state.observe(arrived.event);
             debug_assert!(waited, "{arrived:?}");
-            if arrived.last {
+            if arrived.last && !replay.waits(arrived.event.impression) {
                 self.state.forget(arrived.event.impression);
             }
         }

@@ -1,63 +1,9 @@
-//! Named rows of numbers, to and from one safetensors file.
+//! Named rows of numbers from a safetensors file, as [`Tensors`] wrote them.
 
-use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
+use semrank_nn::checkpoint::Checkpoint;
+pub(crate) use semrank_tower::artefact::Tensors;
 use semrank_tower::artefact::{Error, same};
 use std::path::{Path, PathBuf};
-
-/// Numbers of one type.
-#[derive(Debug)]
-enum Numbers {
-    F32(Vec<f32>),
-    F64(Vec<f64>),
-    U32(Vec<u32>),
-    U64(Vec<u64>),
-}
-
-impl Numbers {
-    /// As one row.
-    fn tensor<'a>(&'a self, name: &'a str) -> Tensor<'a> {
-        let (values, len) = match self {
-            Numbers::F32(values) => (Values::F32(values), values.len()),
-            Numbers::F64(values) => (Values::F64(values), values.len()),
-            Numbers::U32(values) => (Values::U32(values), values.len()),
-            Numbers::U64(values) => (Values::U64(values), values.len()),
-        };
-        Tensor { name, shape: [1, len], values }
-    }
-}
-
-/// Rows to write, in their order.
-#[derive(Debug, Default)]
-pub(crate) struct Tensors {
-    rows: Vec<(String, Numbers)>,
-}
-
-impl Tensors {
-    pub(crate) fn f32s(&mut self, name: impl Into<String>, values: impl IntoIterator<Item = f32>) {
-        self.rows.push((name.into(), Numbers::F32(values.into_iter().collect())));
-    }
-
-    pub(crate) fn f64s(&mut self, name: impl Into<String>, values: impl IntoIterator<Item = f64>) {
-        self.rows.push((name.into(), Numbers::F64(values.into_iter().collect())));
-    }
-
-    pub(crate) fn u32s(&mut self, name: impl Into<String>, values: impl IntoIterator<Item = u32>) {
-        self.rows.push((name.into(), Numbers::U32(values.into_iter().collect())));
-    }
-
-    pub(crate) fn u64s(&mut self, name: impl Into<String>, values: impl IntoIterator<Item = u64>) {
-        self.rows.push((name.into(), Numbers::U64(values.into_iter().collect())));
-    }
-
-    /// Writes the file.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub(crate) fn save(&self, path: &Path) -> Result<(), Error> {
-        let tensors: Vec<Tensor> = self.rows.iter().map(|(name, numbers)| numbers.tensor(name)).collect();
-        Ok(checkpoint::save(path, &tensors)?)
-    }
-}
 
 /// Rows of a file. What is read has the length that the file has; nothing is allocated for a claim.
 #[derive(Debug)]

@@ -7,17 +7,15 @@ use super::diverged::Diverged;
 use super::lessons::{Plan, Timed};
 use super::loss::{HEADS, Head, HeadSum, Losses};
 use super::network::{Drops, HeadColumns, Inputs, PointwiseNetwork, Saved};
+use super::progress::add;
 use super::rows::RowData;
 use super::settings::PointwiseSettings;
 use super::shard::Numbering;
 use super::store::FeatureStore;
 use rayon::prelude::*;
-use semrank_core::{Rng, narrow};
-use semrank_nn::{Adam, AdamState, Dropout, Scalar, Schedule, clip_factor, kernel};
-use semrank_tower::{RowDropout, RowGrads, squared};
-
-/// Values of the dense gradient that one task adds up.
-const CHUNK: usize = 1 << 14;
+use semrank_core::Rng;
+use semrank_nn::{Adam, Dropout, Scalar, Schedule};
+use semrank_tower::{Optimiser, RowDropout, RowGrads, Snapshot, StepRates};
 
 /// Trains a [`PointwiseNetwork`].
 #[derive(Debug)]
@@ -29,11 +27,9 @@ pub(crate) struct Stepper<T> {
     window_days: f64,
     dropout: [f64; 3],
     pub(crate) schedule: Schedule,
-    pub(crate) moments: AdamState<T>,
+    pub(crate) optimiser: Optimiser<T>,
     rng: Rng,
-    pub(crate) step: u64,
     shards: Vec<ShardSpace<T>>,
-    grads: Vec<T>,
 }
 
 /// Buffers of one shard.
@@ -44,7 +40,7 @@ struct ShardSpace<T> {
     inputs: Inputs,
     saved: Saved<T>,
     grads: Vec<T>,
-    drops: Option<Drops>,
+    drops: Drops,
     heads: [HeadSum; HEADS],
     predictions: Vec<Prediction>,
 }
@@ -77,9 +73,11 @@ impl<T: Scalar> Stepper<T> {
     ) -> Self {
         let hidden = if plan.once { 0.0 } else { settings.dropout };
         let final_share = if plan.once { 1.0 } else { settings.final_share };
+        let mut mean = (settings.average > 0.0 && !plan.once).then(|| network.clone());
+        mean.iter_mut().for_each(|mean| mean.weights.forget_moments());
         Self {
-            moments: AdamState::new(network.params.len()),
-            mean: (settings.average > 0.0 && !plan.once).then(|| network.clone()),
+            optimiser: Optimiser::new(network.weights.params.len()),
+            mean,
             network,
             settings: settings.clone(),
             window_days: plan.window_days(),
@@ -91,9 +89,7 @@ impl<T: Scalar> Stepper<T> {
                 final_share,
             },
             rng: Rng::new(seed, "ranking training"),
-            step: 0,
             shards: Vec::new(),
-            grads: Vec::new(),
         }
     }
 
@@ -109,16 +105,13 @@ impl<T: Scalar> Stepper<T> {
     ) -> Result<Stepped, Diverged> {
         self.gradients(data, features, lessons);
         self.check_losses()?;
-        self.step += 1;
-        self.apply(data);
+        let rows = self.row_grads(data);
+        let rates = self.rates(self.optimiser.step + 1);
+        self.optimiser.apply(&mut self.network.weights, &rows, &rates);
         self.follow();
         let mut out = Stepped::default();
         for shard in &mut self.shards {
-            for (sum, part) in out.heads.iter_mut().zip(shard.heads) {
-                sum.loss += part.loss;
-                sum.lessons += part.lessons;
-                sum.squared += part.squared;
-            }
+            add(&mut out.heads, &shard.heads);
             out.predictions.append(&mut shard.predictions);
         }
         Ok(out)
@@ -138,7 +131,7 @@ impl<T: Scalar> Stepper<T> {
     /// The error of a number that is not finite.
     pub(crate) fn diverged(&self, what: &'static str, got: f64) -> Diverged {
         let PointwiseSettings { rate, table_rate, .. } = self.settings;
-        Diverged { what, got, steps: self.step, rate, table_rate }
+        Diverged { what, got, steps: self.optimiser.step, rate, table_rate }
     }
 
     /// The network to score with: the running mean, or the network itself.
@@ -146,21 +139,18 @@ impl<T: Scalar> Stepper<T> {
         self.mean.as_ref().unwrap_or(&self.network)
     }
 
-    /// Scores with this network from now on.
-    pub(crate) fn replace(&mut self, network: PointwiseNetwork<T>) {
+    /// Scores with these parameters from now on.
+    pub(crate) fn restore(&mut self, snapshot: Snapshot<T>) {
         self.mean = None;
-        self.network = network;
+        self.network.weights.restore(snapshot);
     }
 
     /// Moves the mean a little towards the parameters; early on, when the mean is of little, by more.
     fn follow(&mut self) {
         let Some(mean) = &mut self.mean else { return };
-        let decay = self.settings.average.min(self.step as f64 / (self.step as f64 + 10.0));
-        let towards = T::from_f64(1.0 - decay);
-        blend(towards, &self.network.params, &mut mean.params);
-        for ((_, from), (_, to)) in self.network.tables().zip(mean.tables_mut()) {
-            blend(towards, &from.values, &mut to.values);
-        }
+        let step = self.optimiser.step as f64;
+        let decay = self.settings.average.min(step / (step + 10.0));
+        mean.weights.follow(&self.network.weights, T::from_f64(1.0 - decay));
     }
 
     /// Leaves the gradient of the mean loss of `lessons` in the shards and in `grads`.
@@ -168,7 +158,7 @@ impl<T: Scalar> Stepper<T> {
         lessons.sort_by_key(|timed| (data.order_key(timed.row as usize), *timed));
         let parts = self.settings.shards;
         self.shards.resize_with(parts, ShardSpace::default);
-        let key = self.rng.fork(self.step).next_u64();
+        let key = self.rng.fork(self.optimiser.step).next_u64();
         let network = &self.network;
         let losses = Losses {
             columns: network.columns,
@@ -183,82 +173,33 @@ impl<T: Scalar> Stepper<T> {
             let part = &lessons[count * index / parts..count * (index + 1) / parts];
             let key = key.wrapping_add((index as u64 + 1) << 40);
             let drops = Drops {
-                rows: RowDropout {
-                    ids: Dropout::new(ids, key),
-                    prefixes: Dropout::new(prefixes, key.rotate_left(17)),
-                },
+                rows: RowDropout::new([ids, prefixes], key),
                 hidden: Dropout::new(hidden, key.rotate_left(31)),
             };
             shard.lessons.clear();
             shard.lessons.extend_from_slice(part);
             shard.run(network, (data, features), &losses, drops, scale);
         });
-        self.grads.clear();
-        self.grads.resize(self.network.params.len(), T::ZERO);
-        let shards = &self.shards;
-        self.grads.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, out)| {
-            let range = chunk * CHUNK..chunk * CHUNK + out.len();
-            shards.iter().for_each(|shard| kernel::add(&shard.grads[range.clone()], out));
-        });
+        let grads: Vec<&[T]> = self.shards.iter().map(|shard| shard.grads.as_slice()).collect();
+        self.optimiser.sum_shards(&grads);
     }
 
-    /// Clips, and moves all parameters.
-    fn apply(&mut self, data: &RowData) {
-        let rows = self.table_grads(data);
-        let tables = rows.iter().flatten().map(|grads| squared(&grads.grads)).sum::<f64>();
-        let factor = T::from_f64(clip_factor(squared(&self.grads) + tables, self.settings.clip));
-        let share = self.schedule.rate(self.step);
-        let adam = |rate: f64| Adam {
-            rate: rate * share,
-            weight_decay: self.settings.weight_decay,
-            ..Adam::default()
-        };
-        let dense = adam(self.settings.rate);
-        self.moments.update(&dense, self.step, factor, &self.grads, &mut self.network.params);
-        let (sparse, network) = (adam(self.settings.table_rate), &mut self.network);
-        let tables = [&mut network.ids, &mut network.advertisers, &mut network.prefixes];
-        for (table, grads) in tables.into_iter().zip(&rows) {
-            if let (Some(table), Some(grads)) = (table, grads) {
-                table.update(&sparse, self.step, factor, &grads.rows, &grads.grads);
-            }
-        }
+    /// How far step `step` (from 1) goes.
+    fn rates(&self, step: u64) -> StepRates {
+        let PointwiseSettings { rate, table_rate, weight_decay, clip, .. } = self.settings;
+        let share = self.schedule.rate(step);
+        let adam = |rate: f64| Adam { rate: rate * share, weight_decay, ..Adam::default() };
+        StepRates { dense: adam(rate), rows: adam(table_rate), clip }
     }
 
     /// Gradients of the rows of items, advertisers and prefixes.
-    fn table_grads(&self, data: &RowData) -> [Option<RowGrads<T>>; 3] {
-        let (network, dim) = (&self.network, self.network.sizes.dim);
-        let mut dvectors = Vec::new();
-        let mut pairs: [Vec<(u32, u32)>; 3] = Default::default();
-        for shard in &self.shards {
-            let first = dvectors.len() / dim;
-            dvectors.extend_from_slice(&shard.saved.dvectors);
-            let Some(drops) = shard.drops else { continue };
-            for (slot, &item) in shard.inputs.items.iter().enumerate() {
-                let place = narrow::index(first + slot);
-                if network.ids.is_some() && drops.rows.keeps_id(slot) {
-                    pairs[0].push((network.id_row(item), place));
-                }
-                if let (Some(_), Some(advertiser)) = (&network.advertisers, data.items.advertiser(item)) {
-                    pairs[1].push((network.advertiser_row(advertiser), place));
-                }
-                if network.prefixes.is_some() {
-                    let kept = drops.rows.kept_prefixes(slot, data.items.prefixes(item));
-                    pairs[2].extend(kept.map(|&row| (row, place)));
-                }
-            }
-        }
-        let used = [network.ids.is_some(), network.advertisers.is_some(), network.prefixes.is_some()];
-        let mut used = used.into_iter();
-        pairs.map(|pairs| used.next().unwrap_or(false).then(|| RowGrads::sum(pairs, &dvectors, dim)))
+    fn row_grads(&self, data: &RowData) -> Vec<RowGrads<T>> {
+        let dvectors: Vec<T> =
+            self.shards.iter().flat_map(|shard| shard.saved.dvectors.iter().copied()).collect();
+        let shards = self.shards.iter();
+        let shards = shards.map(|shard| (shard.inputs.items.as_slice(), shard.drops.rows));
+        self.network.weights.tower.row_grads(data.items.parts(), shards, &dvectors)
     }
-}
-
-/// `y += share (x - y)`.
-fn blend<T: Scalar>(share: T, x: &[T], y: &mut [T]) {
-    y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(y, x)| {
-        kernel::scale(T::ONE - share, y);
-        kernel::axpy(share, x, y);
-    });
 }
 
 /// Squared length of `Σ d_i w_i`, given the inner products of all `w`.
@@ -284,9 +225,9 @@ impl<T: Scalar> ShardSpace<T> {
         self.numbering.fill(data.reader(&network.shape), rows, &mut self.inputs);
         network.forward(data.items, &self.inputs, drops, None, &mut self.saved);
         self.grads.clear();
-        self.grads.resize(network.params.len(), T::ZERO);
+        self.grads.resize(network.weights.params.len(), T::ZERO);
         self.heads = [HeadSum::default(); HEADS];
-        self.drops = Some(drops);
+        self.drops = drops;
         let dlogits = self.losses(network, data, losses, scale);
         network.backward(data.items, &self.inputs, drops, (&dlogits, &mut self.saved), &mut self.grads);
     }

@@ -4,60 +4,22 @@
 //! at any time and asked ([`PointwiseTrainer::train_to`], [`PointwiseTrainer::score`]), as a daily snapshot is. A small set is
 //! read several times; after each epoch the validation loss decides whether to go on and which epoch to keep.
 
-use super::contexts::Contexts;
 use super::diverged::Diverged;
 use super::features::FeatureState;
 use super::hazard::STRETCHES;
-use super::items::Items;
 use super::lessons::{Lessons, Plan};
 use super::loss::{HEADS, HeadSum};
 use super::model::{ResponseModel, Serving};
-use super::network::{HeadColumns, PointwiseNetwork, PointwiseShape, Position, Sizes};
+use super::network::{PointwiseNetwork, Position};
 use super::progress::{DayReport, PassReport};
 use super::rows::RowData;
 use super::score::{Score, score};
-use super::settings::{Hazard, PointwiseSettings};
 use super::store::FeatureStore;
+use super::task::{Goal, PointwiseTask, network, shape, slot_shares};
 use super::trainer::Stepper;
-use semrank_data::{Dataset, Examples, FitScope, Labels, Part};
+use semrank_data::{Labels, Part};
 use semrank_measure::calibrate::Calibration;
-use semrank_tower::{Delay, ModelSettings, TrainSettings};
-use std::sync::Arc;
-
-/// What is predicted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Goal {
-    /// Clicks.
-    Ctr,
-    /// Clicks, and conversions given a click.
-    Oc,
-}
-
-/// What is to be trained.
-#[derive(Debug, Clone, Copy)]
-pub struct PointwiseTask<'a> {
-    /// Histories and items.
-    pub dataset: &'a Dataset,
-    /// Rows with labels.
-    pub examples: &'a Examples,
-    /// What may be fitted.
-    pub scope: &'a FitScope,
-    /// What is known of items.
-    pub items: &'a Arc<Items>,
-    /// What is known of rows.
-    pub contexts: &'a Contexts,
-    /// Length of histories, which rows items have.
-    pub model: &'a ModelSettings,
-    /// `delay` and `stream`.
-    pub train: &'a TrainSettings,
-    /// The rest.
-    pub settings: &'a PointwiseSettings,
-    /// What is predicted.
-    pub goal: Goal,
-    /// Of every random choice.
-    pub seed: u64,
-}
+use semrank_tower::Snapshot;
 
 /// Labels of a validation row, as far as they are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,18 +47,13 @@ pub struct PointwiseTrainer<'a> {
     pub(super) curve: Vec<PassReport>,
     pub(super) best_epoch: usize,
     /// The least validation loss and its parameters, until the last epoch is over.
-    pub(super) best: Option<(f64, PointwiseNetwork<f32>)>,
+    pub(super) best: Option<(f64, Snapshot<f32>)>,
     /// Of one pass: every lesson before this time (ms UTC) was learned.
     pub(super) until: i64,
 }
 
 /// Told of each epoch or day, when the state may be saved; returns whether to go on.
 pub type Watch<'w> = &'w mut dyn FnMut(&PointwiseTrainer, &Progress) -> bool;
-
-/// Log-odds that conversion heads start at: 5 % of clicks.
-const CONVERSION_START: f64 = -3.0;
-/// And the two heads of late conversions: few are late, most negatives are real.
-const LATE_START: [f64; 2] = [-3.0, 3.0];
 
 /// Rows whose features are kept at a time while they are scored for good.
 const SCORED: usize = 1 << 16;
@@ -166,7 +123,7 @@ impl<'a> PointwiseTrainer<'a> {
 
     /// Steps done.
     pub fn step(&self) -> u64 {
-        self.stepper.step
+        self.stepper.optimiser.step
     }
 
     /// Learns every lesson before a time (ms UTC), in time order.
@@ -301,24 +258,9 @@ impl<'a> PointwiseTrainer<'a> {
         self.stepper.scoring()
     }
 
-    /// Puts another network in the place of this one, e.g. one that was saved.
-    pub fn set_network(&mut self, network: PointwiseNetwork<f32>) {
-        self.stepper.replace(network);
-    }
-
-    /// What was predicted before it was learned, day by day.
-    pub fn days(&self) -> &[DayReport] {
-        &self.days
-    }
-
     /// The epochs so far, as far as they were validated.
     pub fn curve(&self) -> &[PassReport] {
         &self.curve
-    }
-
-    /// The epoch whose parameters were kept; 0 where the log was read once.
-    pub fn best_epoch(&self) -> usize {
-        self.best_epoch
     }
 }
 
@@ -331,69 +273,4 @@ pub enum Progress {
     Day(DayReport),
     /// After a day of such a log without a new click label, in which late conversions were learned at most.
     LateDay,
-}
-
-fn shape(
-    task: &PointwiseTask,
-    data: &RowData,
-    features: usize,
-    (conversions, hazards): (bool, usize),
-) -> PointwiseShape {
-    let examples = task.examples;
-    PointwiseShape {
-        items: task.dataset.catalog.len(),
-        content: task.items.width(),
-        advertisers: task.items.advertiser_count(),
-        actions: task.dataset.actions.len(),
-        features,
-        contexts: task.contexts.coder.small.iter().map(|column| column.values).collect(),
-        related: task.contexts.coder.related.len(),
-        slots: usize::from(data.slots) + 1,
-        conversions,
-        dwell: examples.rows(Part::Train).any(|row| examples.dwell_ms.get(row).is_some_and(|&ms| ms >= 0)),
-        hazards,
-    }
-}
-
-/// The sizes that the settings ask for.
-pub(crate) fn sizes(task: &PointwiseTask, shape: &PointwiseShape) -> Sizes {
-    let (model, settings) = (task.model, task.settings);
-    Sizes {
-        dim: settings.dim,
-        heads: settings.heads,
-        hidden: [settings.hidden, settings.hidden_2],
-        context: settings.context,
-        id_rows: model.id_rows,
-        ids: model.ids,
-        content: model.content,
-        weibull: shape.conversions
-            && task.train.delay == Delay::DelayModel
-            && settings.hazard == Hazard::Weibull,
-    }
-}
-
-/// A fresh network.
-pub(crate) fn network(task: &PointwiseTask, shape: PointwiseShape) -> PointwiseNetwork<f32> {
-    let sizes = sizes(task, &shape);
-    let mut network = PointwiseNetwork::new(shape, sizes, task.items.prefixes.as_ref(), task.seed);
-    if let Some(conversion) = network.columns.conversion {
-        network.set_bias(conversion, CONVERSION_START);
-        network.set_bias(conversion + 1, LATE_START[0]);
-        network.set_bias(conversion + 2, LATE_START[1]);
-        // Together the stretches begin at the same rate.
-        for stretch in 0..network.columns.hazards {
-            let column = HeadColumns::hazard(conversion, stretch as u8);
-            network.set_bias(column, -(network.columns.hazards as f64).ln());
-        }
-    }
-    network
-}
-
-/// Share of the training rows in each slot.
-fn slot_shares(data: &RowData, slots: usize) -> Vec<f64> {
-    let mut counts = vec![0.0; slots];
-    let rows = data.examples.rows(Part::Train);
-    rows.for_each(|row| counts[data.slot(row) as usize] += 1.0);
-    let all: f64 = counts.iter().sum();
-    counts.iter().map(|count| count / all.max(1.0)).collect()
 }

@@ -44,14 +44,8 @@ fn world(items: usize) -> World {
 impl World {
     fn trainer(&self) -> Trainer<'_, f32> {
         let data = TrainingData {
-            events: &self.events,
-            train_ends: &self.ends,
-            target: None,
-            counts: &self.counts,
             content: &self.content,
-            tokens: None,
-            actions: 1,
-            active: &[],
+            ..TrainingData::new(&self.events, &self.ends, &self.counts)
         };
         Trainer::new(&ModelSettings::default(), &TrainSettings::default(), data, 1)
     }

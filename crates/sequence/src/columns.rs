@@ -6,6 +6,7 @@
 //! let wanted = Columns::List(&[3, 70, 91_000]);    // [queries x 3] scores
 //! ```
 
+use semrank_tower::gather;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -49,7 +50,7 @@ impl Columns<'_> {
             Columns::Range(range) => matrix[range.start * width..range.end * width].into(),
             Columns::List(items) => {
                 let mut out = Vec::with_capacity(items.len() * width);
-                items.iter().for_each(|&item| out.extend(&matrix[item as usize * width..][..width]));
+                gather(matrix, items, width, &mut out);
                 out.into()
             }
         }

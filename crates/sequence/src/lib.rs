@@ -15,20 +15,22 @@ mod places;
 mod prior;
 mod servable;
 mod settings;
+mod shard_step;
 mod similar;
 mod trainer;
+mod training_data;
 mod work;
 
 pub(crate) use batch::push_history;
-pub use batch::{Batch, Batcher, SeenInTraining, Shard, TrainingData, Window};
+pub use batch::{Batch, Batcher, SeenInTraining, Shard};
 pub use blend::{BlendProgress, BlendTask, Chosen, choose};
 pub use fit::{
-    Ended, EpochReport, Fit, FitError, Fitting, SAVE_EVERY, StepReport, Task, TrainedContent, Watch, fit,
+    Ended, EpochReport, Fit, FitError, Fitting, SAVE_EVERY, StepReport, Task, TrainedContent, Watch,
 };
 pub use interests::{Interest, InterestRecall, Labels, UnitVectors, interest_recall};
 pub use item_item::ItemItem;
 pub use live::{Live, LiveReport, LiveSettings, Visits};
-pub use network::{Network, Sequences, Shape, TrunkSaved};
+pub use network::{KnownItems, Network, Sequences, Shape, TrunkSaved};
 pub use newcomers::NewItems;
 pub use places::keep_places;
 pub use prior::Prior;
@@ -36,3 +38,4 @@ pub use servable::{Arena, Blend, Eligible, ItemVectors, Parts, SeenPolicy, Serva
 pub use settings::BlendSettings;
 pub use similar::{ContentAlone, SimilarContent};
 pub use trainer::Trainer;
+pub use training_data::{TrainingData, Window};

@@ -1,21 +1,19 @@
-//! Item tower and sequence trunk: parameters, forward, backward.
+//! The network: item tower and sequence trunk, forward and backward.
 //!
-//! - **Item vector** (input and output share it): `v_i = id_row_i + content_i W + b + sum of the rows of the prefixes of i`
-//!   ([`PrefixRows`]); each part can be switched off, and the content may pass an adapter too.
+//! - **Item vector** (input and output share it): that of the [`ItemTower`], without advertisers.
 //! - **Event**: `x_t = v_item + action + time gap + position`; positions count from the newest event, so "last" is
 //!   always position 0.
 //! - **Trunk**: causal transformer blocks over packed histories, a final layer norm, `h_t`.
 //! - **Score**: `cos(h_t, v_i) · scale` (SASRec, Kang & McAuley 2018, with a learned temperature instead of a plain
 //!   product).
 
-use rayon::prelude::*;
-use semrank_core::Rng;
+use semrank_core::{Rng, narrow};
 use semrank_nn::{BlockConfig, Dropout, Init, Layout, Pass, Scalar, Slot, Stack, StackSaved, Table, kernel};
+use semrank_tokens::SemanticIds;
 use semrank_tower::{
-    ContentMap, GAP_BUCKETS, KnownItems, ModelSettings, PrefixRows, Prefixes, RowDropout, gather, id_row,
-    id_rows, id_table,
+    ContentConfig, ContentMap, GAP_BUCKETS, ItemParts, ItemTower, ModelSettings, PrefixRows, RowDropout,
+    RowKey, TableShape, Weights,
 };
-use std::ops::Range;
 
 /// The seen bias learns this many times faster than the other parameters: it must move by several units while
 /// weights move by hundredths.
@@ -24,7 +22,11 @@ const SEEN_RATE: f64 = 30.0;
 /// The largest factor of the cosine, and the largest temperature: f32 tells logits apart to a sixteenth there.
 pub(crate) const MAX_SCALE: f64 = 1e6;
 
-const ROWS_PER_TASK: usize = 256;
+/// Parts of the content map's backward pass: a step has all its items in one list.
+const CONTENT_PARTS: usize = 4;
+
+/// Standard deviation of what starts at random.
+const DEVIATION: f64 = 0.02;
 
 /// Packed histories: columns of one length `T`, one sequence after another.
 #[derive(Debug, Clone, Default)]
@@ -71,19 +73,23 @@ pub struct Shape {
     pub timed: bool,
 }
 
+/// What is known of the items when a network is made.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownItems<'a> {
+    /// Whether an item has training events.
+    pub trained: &'a [bool],
+    /// Semantic ids, if the items have them.
+    pub tokens: Option<&'a SemanticIds>,
+}
+
 /// The trainable model.
 #[derive(Debug, Clone)]
 pub struct Network<T> {
     settings: ModelSettings,
-    items: usize,
-    layout: Layout,
-    /// All dense parameters; see [`Network::layout`].
-    pub params: Vec<T>,
-    /// Id rows, when the model has them.
-    pub ids: Option<Table<T>>,
-    /// Rows of the prefixes of semantic ids, when the model has them.
-    pub prefixes: Option<Prefixes<T>>,
-    content: Option<ContentMap>,
+    /// All parameters.
+    pub weights: Weights<T>,
+    /// Which rows of the prefix table an item has, when the model has that table.
+    pub prefixes: Option<PrefixRows>,
     position: Slot,
     action: Slot,
     gap: Option<Slot>,
@@ -106,38 +112,34 @@ impl<T: Scalar> Network<T> {
     /// nobody has touched is its content and nothing random. Rows of prefixes start at zero where an item has
     /// other parts; a prefix that no trained item has gets none.
     pub fn new(settings: &ModelSettings, shape: Shape, known: KnownItems, seed: u64) -> Self {
-        let mut out = Self::assemble(settings, shape);
-        out.params = out.layout.init(&Rng::new(seed, "network"));
-        out.ids = settings.ids.then(|| id_table(settings, known.trained, seed));
-        out.prefixes = known.tokens.filter(|_| settings.prefixes).map(|tokens| {
-            let rows = PrefixRows::new(tokens, known.trained, settings.prefix_rows);
-            // The cosine of a vector of zeros has no gradient: without other parts the rows start apart.
-            let deviation = if out.ids.is_some() || out.content.is_some() { 0.0 } else { 0.02 };
-            let table = Table::new(rows.len(), settings.dim, deviation, &Rng::new(seed, "prefixes"));
-            Prefixes { rows, table }
+        let tokens = known.tokens.filter(|_| settings.prefixes);
+        let prefixes = tokens.map(|tokens| PrefixRows::new(tokens, known.trained, settings.prefix_rows));
+        let mut out = Self::planned(settings, shape, prefixes);
+        // The cosine of a vector of zeros has no gradient: without other parts the rows start apart.
+        let has_others = settings.ids || settings.content && shape.content > 0;
+        out.weights.init(&Rng::new(seed, "network"), |shape| match shape.key {
+            RowKey::Prefix => {
+                let deviation = if has_others { 0.0 } else { DEVIATION };
+                Table::new(shape.rows, settings.dim, deviation, &Rng::new(seed, "prefixes"))
+            }
+            _ => id_table(shape, settings.dim, known.trained, seed),
         });
         out
     }
 
-    /// A network of zeros to read a trained one into: nothing is drawn, and its tables have no moments. `prefixes` are those
-    /// of the trained one, if it has any.
-    pub(crate) fn blank(settings: &ModelSettings, shape: Shape, prefixes: Option<PrefixRows>) -> Self {
-        let mut out = Self::assemble(settings, shape);
-        out.params = vec![T::ZERO; out.layout.len()];
-        out.ids = settings.ids.then(|| Table::blank(id_rows(settings, shape.items), settings.dim));
-        out.prefixes = prefixes.map(|rows| {
-            let table = Table::blank(rows.len(), settings.dim);
-            Prefixes { rows, table }
-        });
-        out
-    }
-
-    /// Every part in its place, without a parameter.
-    fn assemble(settings: &ModelSettings, shape: Shape) -> Self {
-        let (dim, init) = (settings.dim, Init::Normal(0.02));
+    /// A network without parameters, to read a trained one into. `prefixes` are those of the trained one, if it has any.
+    pub(crate) fn planned(settings: &ModelSettings, shape: Shape, prefixes: Option<PrefixRows>) -> Self {
+        let (dim, init) = (settings.dim, Init::Normal(DEVIATION));
         let mut layout = Layout::new();
-        let content = (settings.content && shape.content > 0)
-            .then(|| ContentMap::new(&mut layout, shape.content, dim, settings.adapter));
+        let content = ContentConfig {
+            width: shape.content,
+            dim,
+            adapter: settings.adapter,
+            bias: true,
+            deviation: DEVIATION,
+            parts: CONTENT_PARTS,
+        };
+        let content = (settings.content && shape.content > 0).then(|| ContentMap::new(&mut layout, content));
         let position = layout.tensor("position", settings.history, dim, init);
         let action = layout.tensor("action", shape.actions.max(1), dim, init);
         let gap = shape.timed.then(|| layout.tensor("gap", GAP_BUCKETS, dim, init));
@@ -148,14 +150,14 @@ impl<T: Scalar> Network<T> {
         let stack = Stack::new(&mut layout, "block", config, 0..settings.blocks, Some("final_norm"));
         let log_scale = layout.tensor("log_scale", 1, 1, Init::Constant((1.0 / settings.temperature).ln()));
         let seen = layout.tensor("seen", 1, 1, Init::Constant(0.0));
+        let ids = settings.ids.then(|| TableShape::new("ids", RowKey::Item, shape.items, settings.id_rows));
+        let rows = prefixes.as_ref();
+        let rows = rows.map(|rows| TableShape::new("prefixes", RowKey::Prefix, rows.len(), usize::MAX));
+        let tower = ItemTower::new(dim, content, ids.into_iter().chain(rows));
         Self {
             settings: settings.clone(),
-            items: shape.items,
-            layout,
-            params: Vec::new(),
-            ids: None,
-            prefixes: None,
-            content,
+            weights: Weights::planned(layout, tower),
+            prefixes,
             position,
             action,
             gap,
@@ -175,44 +177,22 @@ impl<T: Scalar> Network<T> {
         self.settings.history
     }
 
-    /// Names and places of the dense parameters.
-    pub fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
-    /// The tables the network has, by name.
-    pub fn tables(&self) -> impl Iterator<Item = (&'static str, &Table<T>)> {
-        let ids = self.ids.iter().map(|table| ("ids", table));
-        ids.chain(self.prefixes.iter().map(|prefixes| ("prefixes", &prefixes.table)))
-    }
-
-    /// As [`Network::tables`], to write into.
-    pub fn tables_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut Table<T>)> {
-        let ids = self.ids.iter_mut().map(|table| ("ids", table));
-        ids.chain(self.prefixes.iter_mut().map(|prefixes| ("prefixes", &mut prefixes.table)))
-    }
-
     /// Factor of the cosine.
     pub fn scale(&self) -> T {
-        self.log_scale.of(&self.params)[0].exp()
+        self.log_scale.of(&self.weights.params)[0].exp()
     }
 
     /// Keeps the factor of the cosine within the temperatures that can be set; called after every step. Far beyond, logits
     /// overflow, or become 0 and stay so.
     pub(crate) fn hold_scale(&mut self) {
         let limit = MAX_SCALE.ln();
-        let log_scale = &mut self.log_scale.of_mut(&mut self.params)[0];
+        let log_scale = &mut self.log_scale.of_mut(&mut self.weights.params)[0];
         *log_scale = T::from_f64(log_scale.to_f64().clamp(-limit, limit));
     }
 
     /// What is added to the logit of an item that already is in the history.
     pub fn seen_bias(&self) -> T {
-        self.seen.of(&self.params)[0] * T::from_f64(SEEN_RATE)
-    }
-
-    /// The id row of an item.
-    pub fn id_row(&self, item: u32) -> u32 {
-        id_row(self.items, self.ids.as_ref().map_or(1, Table::rows), item)
+        self.seen.of(&self.weights.params)[0] * T::from_f64(SEEN_RATE)
     }
 
     /// Adds the gradients of scale and seen bias.
@@ -221,67 +201,23 @@ impl<T: Scalar> Network<T> {
         self.seen.of_mut(grads)[0] += dseen * T::from_f64(SEEN_RATE);
     }
 
+    /// What the tower reads of items with these contents.
+    pub(crate) fn parts<'a>(&'a self, content: &'a [f32]) -> ItemParts<'a> {
+        ItemParts { content, prefixes: self.prefixes.as_ref(), ..ItemParts::default() }
+    }
+
     /// Writes the vectors of `items`, `[items x D]`, given the whole catalogue's contents. An item whose index
     /// `dropout` drops goes without its id row.
     pub fn item_vectors(&self, items: &[u32], contents: &[f32], dropout: RowDropout, out: &mut [T]) {
-        let dim = self.dim();
-        out.par_chunks_mut(ROWS_PER_TASK * dim)
-            .zip(items.par_chunks(ROWS_PER_TASK))
-            .enumerate()
-            .for_each_init(Vec::new, |content, (task, (out, items))| {
-                let first = task * ROWS_PER_TASK;
-                match &self.content {
-                    Some(map) => {
-                        gather(contents, items, map.width(), content);
-                        map.forward(&self.params, content, out);
-                    }
-                    None => out.fill(T::ZERO),
-                }
-                for (i, (&item, out)) in items.iter().zip(out.chunks_exact_mut(dim)).enumerate() {
-                    if let Some(table) = &self.ids
-                        && dropout.keeps_id(first + i)
-                    {
-                        kernel::add(table.row(self.id_row(item)), out);
-                    }
-                    if let Some(prefixes) = &self.prefixes {
-                        for &row in dropout.kept_prefixes(first + i, prefixes.rows.of(item)) {
-                            kernel::add(prefixes.table.row(row), out);
-                        }
-                    }
-                }
-            });
-    }
-
-    /// Adds the gradient of the content projection. (The gradient of an id row is that of the vector, unless dropped,
-    /// and so is that of each prefix row.)
-    pub fn item_vectors_backward(&self, items: &[u32], contents: &[f32], dvectors: &[T], grads: &mut [T]) {
-        let Some(map) = &self.content else { return };
-        map.backward(&self.params, |items| self.gathered(map, items, contents), items, dvectors, grads);
-    }
-
-    /// The gradients of some columns of the items' contents, `[items x columns]`, given those of their vectors.
-    pub fn content_backward(
-        &self,
-        items: &[u32],
-        contents: &[f32],
-        dvectors: &[T],
-        columns: Range<usize>,
-    ) -> Vec<T> {
-        let Some(map) = &self.content else { return vec![T::ZERO; items.len() * columns.len()] };
-        map.backward_content(&self.params, columns, (|| self.gathered(map, items, contents), dvectors))
-    }
-
-    fn gathered(&self, map: &ContentMap, items: &[u32], contents: &[f32]) -> Vec<T> {
-        let mut out = Vec::with_capacity(items.len() * map.width());
-        gather(contents, items, map.width(), &mut out);
-        out
+        let Weights { params, tower, .. } = &self.weights;
+        tower.vectors(params, self.parts(contents), items, dropout, out);
     }
 
     /// Runs the trunk; `vectors` are the item vectors that `sequences.items` points into. `key` seeds dropout, `None`
     /// evaluates. The output is `saved.hidden`.
     pub fn trunk(&self, sequences: &Sequences, vectors: &[T], key: Option<u64>, saved: &mut TrunkSaved<T>) {
         self.embed(sequences, vectors, key, saved);
-        let pass = Pass { key, ..Pass::new(&self.params, &sequences.offsets) };
+        let pass = Pass { key, ..Pass::new(&self.weights.params, &sequences.offsets) };
         self.stack.forward(self.stack.layers(), &pass, &mut saved.stack, &mut saved.hidden);
     }
 
@@ -289,7 +225,7 @@ impl<T: Scalar> Network<T> {
     /// query needs.
     pub fn trunk_last(&self, sequences: &Sequences, vectors: &[T], saved: &mut TrunkSaved<T>) {
         self.embed(sequences, vectors, None, saved);
-        let pass = Pass::new(&self.params, &sequences.offsets);
+        let pass = Pass::new(&self.weights.params, &sequences.offsets);
         self.stack.forward_last(&pass, &mut saved.stack, &mut saved.hidden);
     }
 
@@ -300,7 +236,7 @@ impl<T: Scalar> Network<T> {
             let item = sequences.items[t] as usize;
             x.copy_from_slice(&vectors[item * dim..(item + 1) * dim]);
             self.each_embedding(sequences, t, |slot, row| {
-                kernel::add(&slot.of(&self.params)[row * dim..(row + 1) * dim], x);
+                kernel::add(&slot.of(&self.weights.params)[row * dim..(row + 1) * dim], x);
             });
         }
         self.input_dropout(key).apply(0, &mut saved.hidden);
@@ -320,7 +256,7 @@ impl<T: Scalar> Network<T> {
         let mut dx = std::mem::take(&mut saved.dx);
         dx.clear();
         dx.extend_from_slice(dhidden);
-        let pass = Pass { key, ..Pass::new(&self.params, &sequences.offsets) };
+        let pass = Pass { key, ..Pass::new(&self.weights.params, &sequences.offsets) };
         self.stack.backward(self.stack.layers(), &pass, &mut saved.stack, grads, &mut dx);
         self.input_dropout(key).apply(0, &mut dx);
         for (t, dx) in dx.chunks_exact(dim).enumerate() {
@@ -346,27 +282,15 @@ impl<T: Scalar> Network<T> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    /// Rows that 400 items use when there may be `limit` of them.
-    fn rows_in_use(limit: usize) -> usize {
-        let settings = ModelSettings { dim: 2, heads: 1, id_rows: limit, ..ModelSettings::default() };
-        let trained = [true; 400];
-        let shape = Shape { items: trained.len(), content: 0, actions: 1, timed: false };
-        let known = KnownItems { trained: &trained, tokens: None };
-        let network = Network::<f32>::new(&settings, shape, known, 1);
-        let rows: BTreeSet<u32> = (0..400).map(|item| network.id_row(item)).collect();
-        assert!(rows.iter().all(|&row| (row as usize) < limit.min(400)), "limit {limit}");
-        rows.len()
+/// Id rows at the start: normal where a trained item owns the row, zero elsewhere, `[rows x D]`.
+fn id_table<T: Scalar>(shape: TableShape, dim: usize, trained: &[bool], seed: u64) -> Table<T> {
+    let mut table = Table::new(shape.rows, dim, DEVIATION, &Rng::new(seed, "ids"));
+    let mut owned = vec![false; shape.rows];
+    for item in (0..trained.len()).filter(|&item| trained[item]) {
+        shape.row(narrow::index(item)).into_iter().for_each(|row| owned[row as usize] = true);
     }
-
-    #[test]
-    fn items_own_a_row_each_up_to_the_limit_and_share_rows_beyond_it() {
-        assert_eq!([400, 401, 1000].map(rows_in_use), [400; 3]);
-        assert!((200..399).contains(&rows_in_use(399)), "{} rows", rows_in_use(399));
-        assert_eq!(rows_in_use(1), 1);
+    for (row, _) in table.values.chunks_exact_mut(dim).zip(&owned).filter(|(_, owned)| !**owned) {
+        row.fill(T::ZERO);
     }
+    table
 }

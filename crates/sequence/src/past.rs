@@ -131,16 +131,7 @@ mod tests {
         let events = log(lengths);
         let train_ends: Vec<usize> =
             (0..lengths.len()).map(|user| events.range(UserId(user as u32)).end).collect();
-        test(TrainingData {
-            events: &events,
-            train_ends: &train_ends,
-            target: None,
-            counts: &[1; ITEMS],
-            content: &[],
-            tokens: None,
-            actions: 1,
-            active: &[],
-        });
+        test(TrainingData::new(&events, &train_ends, &[1; ITEMS]));
     }
 
     fn batches<'a>(

@@ -59,16 +59,7 @@ mod tests {
             log.push(UserId(0), event);
         }
         let events = log.finish(1, true);
-        let data = TrainingData {
-            events: &events,
-            train_ends: &[301],
-            target: None,
-            counts: &[150, 150, 1],
-            content: &[],
-            tokens: None,
-            actions: 1,
-            active: &[],
-        };
+        let data = TrainingData::new(&events, &[301], &[150, 150, 1]);
         let recent = Prior::Recent { half_life_days: 7.0 }.values(&data);
         assert!(recent[1] > recent[0] + 1.0 && recent[0] > 1.0, "{recent:?}");
         assert_eq!(recent[2], 2.0f32.ln(), "an event after the end weighs as one at the end");

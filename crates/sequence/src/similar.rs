@@ -12,6 +12,15 @@ use semrank_core::{History, ItemId};
 use semrank_measure::ranking::Scorer;
 use semrank_nn::{Mat, kernel, matmul, unit_rows};
 
+/// Vectors of length 1, or 0 where a vector is; `[rows x width]`.
+pub(crate) fn unit_vectors(vectors: &[f32], width: usize) -> Vec<f32> {
+    let (mut out, task) = (vec![0.0; vectors.len()], 1024 * width.max(1));
+    out.par_chunks_mut(task).zip(vectors.par_chunks(task)).for_each(|(unit, vectors)| {
+        unit_rows(width, vectors, &mut vec![0.0; vectors.len() / width], unit);
+    });
+    out
+}
+
 /// Unit vectors of all items.
 #[derive(Debug, Clone)]
 pub struct SimilarContent {
@@ -25,14 +34,7 @@ pub struct SimilarContent {
 impl SimilarContent {
     /// From `[items x width]` vectors.
     pub fn new(vectors: &[f32], width: usize, settings: &BlendSettings) -> Self {
-        let mut unit = vec![0.0; vectors.len()];
-        if width > 0 {
-            unit.par_chunks_mut(1024 * width).zip(vectors.par_chunks(1024 * width)).for_each(
-                |(unit, rows)| {
-                    unit_rows(width, rows, &mut vec![0.0; rows.len() / width], unit);
-                },
-            );
-        }
+        let unit = unit_vectors(vectors, width);
         let mut mean = vec![0.0; width];
         let share = width as f32 / vectors.len().max(1) as f32;
         unit.chunks_exact(width.max(1)).for_each(|row| kernel::axpy(share, row, &mut mean));

@@ -3,18 +3,17 @@
 //! A step is cut into a fixed number of shards that run in parallel and are added in order. All randomness is a
 //! function of (seed, step), so a trainer restored at step `n` continues with the same bytes.
 
-use crate::{Batch, Batcher, Live, Network, SeenInTraining, Shape, Shard, TrainingData, TrunkSaved, Window};
+use crate::shard_step::{ShardSpace, ShardStep};
+use crate::{Batch, Batcher, KnownItems, Live, Network, SeenInTraining, Shape, TrainingData, Window};
 use rayon::prelude::*;
 use semrank_core::{Rng, narrow};
 use semrank_embed::Error as EmbedError;
-use semrank_nn::{
-    Adam, AdamState, Candidates, Dropout, Scalar, Schedule, SoftmaxGrads, SoftmaxLoss, clip_factor, kernel,
-    unit_rows, unit_rows_backward,
+use semrank_nn::{Adam, Candidates, Scalar, Schedule, kernel, unit_rows, unit_rows_backward};
+use semrank_tower::{
+    Loss, ModelSettings, Optimiser, Rounds, RowDropout, RowGrads, StepRates, TrainSettings, Weights, gather,
 };
-use semrank_tower::{KnownItems, Loss, ModelSettings, Rounds, RowDropout, RowGrads, TrainSettings, squared};
 
 const ROWS_PER_TASK: usize = 256;
-const CHUNK: usize = 1 << 14;
 
 /// Trains a [`Network`].
 #[derive(Debug)]
@@ -28,10 +27,7 @@ pub struct Trainer<'a, T> {
     rng: Rng,
     /// The model.
     pub network: Network<T>,
-    /// Moments of the dense parameters.
-    pub moments: AdamState<T>,
-    /// Steps done.
-    pub step: u64,
+    pub(crate) optimiser: Optimiser<T>,
     /// Content that is trained too.
     pub live: Option<Live>,
     workspace: Workspace<T>,
@@ -53,26 +49,7 @@ struct Workspace<T> {
     inverse: Vec<T>,
     negatives: Vec<T>,
     dvectors: Vec<T>,
-    grads: Vec<T>,
     shards: Vec<ShardSpace<T>>,
-}
-
-/// Buffers of one shard.
-#[derive(Debug, Default)]
-struct ShardSpace<T> {
-    trunk: TrunkSaved<T>,
-    weights: Vec<T>,
-    hidden: Vec<T>,
-    queries: Vec<T>,
-    inverse: Vec<T>,
-    dqueries: Vec<T>,
-    dhidden: Vec<T>,
-    logits: Vec<T>,
-    grads: Vec<T>,
-    dvectors: Vec<T>,
-    dunit: Vec<T>,
-    dnegatives: Vec<T>,
-    loss: f64,
 }
 
 impl<'a, T: Scalar> Trainer<'a, T> {
@@ -99,12 +76,11 @@ impl<'a, T: Scalar> Trainer<'a, T> {
             dropout: [if rest { model.id_dropout } else { 0.0 }, model.prefix_dropout],
             windows: data.windows(model.history),
             order: EpochOrder::default(),
-            moments: AdamState::new(network.params.len()),
+            optimiser: Optimiser::new(network.weights.params.len()),
             rng: Rng::new(seed, "train"),
             data,
             batcher,
             network,
-            step: 0,
             live: None,
             workspace: Workspace::default(),
         }
@@ -124,6 +100,11 @@ impl<'a, T: Scalar> Trainer<'a, T> {
     /// Whether items of the history compete, as decided from the training events.
     pub fn seen(&self) -> SeenInTraining {
         self.batcher.seen()
+    }
+
+    /// Steps done.
+    pub fn step(&self) -> u64 {
+        self.optimiser.step
     }
 
     /// Steps of an epoch.
@@ -152,7 +133,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
             Loss::Full => trained,
         };
         let (dim, content) = (self.network.dim(), self.data.content_width() * self.network.dim());
-        let trunk = self.network.params.len().saturating_sub(content);
+        let trunk = self.network.weights.params.len().saturating_sub(content);
         let of_positions = positions * (competing * dim + trunk);
         let of_items = self.steps_per_epoch() as usize * (self.settings.batch + competing) * content;
         // A backward pass is twice a forward one.
@@ -175,8 +156,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
 
     /// The rows that step `step` (from 0) leaves out of the vectors of its batch's items.
     pub fn row_dropout(&self, step: u64) -> RowDropout {
-        let ([ids, prefixes], key) = (self.dropout, self.key(step));
-        RowDropout { ids: Dropout::new(ids, key), prefixes: Dropout::new(prefixes, key.rotate_left(17)) }
+        RowDropout::new(self.dropout, self.key(step))
     }
 
     /// What all dropout of a step is a function of.
@@ -208,32 +188,36 @@ impl<'a, T: Scalar> Trainer<'a, T> {
     /// # Errors
     /// What keeps an item from being encoded, where content is trained.
     pub fn train_step(&mut self) -> Result<(f64, usize), EmbedError> {
-        let batch = self.batch(self.step);
+        let step = self.step();
+        let batch = self.batch(step);
         if let Some(live) = &mut self.live {
-            live.visit(self.step, &batch.items)?;
+            live.visit(step, &batch.items)?;
         }
         let loss = self.gradients(&batch);
         self.train_content(&batch);
-        self.step += 1;
-        self.apply(&batch);
+        let rows = self.row_grads(&batch);
+        let rates = self.rates(step + 1);
+        self.optimiser.apply(&mut self.network.weights, &rows, &rates);
+        self.network.hold_scale();
         Ok((loss, batch.positions()))
     }
 
     /// Hands the content its gradients, and lets it learn.
     fn train_content(&mut self, batch: &Batch) {
         let Some(live) = &mut self.live else { return };
-        let dvectors = &self.workspace.dvectors;
-        let grads = self.network.content_backward(&batch.items, live.content(), dvectors, live.columns());
+        let (dvectors, Weights { params, tower, .. }) = (&self.workspace.dvectors, &self.network.weights);
+        let parts = self.network.parts(live.content());
+        let grads = tower.content_backward(params, parts, &batch.items, dvectors, live.columns());
         let grads: Vec<f32> = grads.iter().map(|grad| grad.to_f64() as f32).collect();
         live.add(&batch.items, &grads);
-        live.learn(self.step);
+        live.learn(self.optimiser.step);
     }
 
     /// Mean loss of a batch; leaves its gradients in the workspace.
     fn gradients(&mut self, batch: &Batch) -> f64 {
         let (dim, network) = (self.network.dim(), &self.network);
         let weight = T::from_f64(1.0 / batch.weight().max(1e-9));
-        let (key, dropout) = (self.key(self.step), self.row_dropout(self.step));
+        let (key, dropout) = (self.key(self.step()), self.row_dropout(self.step()));
         let contents = contents(&self.live, &self.data);
         let space = &mut self.workspace;
 
@@ -246,10 +230,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
             space.unit.par_chunks_mut(ROWS_PER_TASK * dim).zip(space.vectors.par_chunks(ROWS_PER_TASK * dim));
         rows.zip(space.inverse.par_chunks_mut(ROWS_PER_TASK))
             .for_each(|((unit, vectors), inverse)| unit_rows(dim, vectors, inverse, unit));
-        space.negatives.clear();
-        for &slot in &batch.negatives {
-            space.negatives.extend_from_slice(&space.unit[slot as usize * dim..][..dim]);
-        }
+        gather(&space.unit, &batch.negatives, dim, &mut space.negatives);
         let bias: Vec<T> = batch.negative_bias.iter().map(|&b| T::from_f64(f64::from(b))).collect();
 
         let Workspace { vectors, unit, negatives, shards, .. } = space;
@@ -274,7 +255,7 @@ impl<'a, T: Scalar> Trainer<'a, T> {
     /// Adds the shards in order and carries the gradient of unit vectors on to vectors and content.
     fn reduce(&mut self, batch: &Batch) {
         let dim = self.network.dim();
-        let Workspace { unit, inverse, dvectors, grads, shards, .. } = &mut self.workspace;
+        let Workspace { unit, inverse, dvectors, shards, .. } = &mut self.workspace;
         let mut negative_of = vec![None; batch.items.len()];
         batch.negatives.iter().enumerate().for_each(|(n, &slot)| negative_of[slot as usize] = Some(n));
         let row = |at: usize| at * dim..(at + 1) * dim;
@@ -294,159 +275,37 @@ impl<'a, T: Scalar> Trainer<'a, T> {
                 shards.iter().for_each(|shard| kernel::add(&shard.dvectors[row(slot)], out));
             }
         });
-        sum_grads(grads, shards);
-        let contents = contents(&self.live, &self.data);
-        self.network.item_vectors_backward(&batch.items, contents, dvectors, grads);
+        let grads: Vec<&[T]> = shards.iter().map(|shard| shard.grads.as_slice()).collect();
+        self.optimiser.sum_shards(&grads);
+        let Weights { params, tower, .. } = &self.network.weights;
+        let parts = self.network.parts(contents(&self.live, &self.data));
+        tower.backward(params, parts, &batch.items, dvectors, &mut self.optimiser.grads);
     }
 
-    /// Clips, and moves all parameters.
-    fn apply(&mut self, batch: &Batch) {
-        let dropout = self.row_dropout(self.step - 1);
-        let rows_learn = self.rows_learn();
-        let [ids, prefix_grads] = match rows_learn {
-            true => [self.id_grads(batch, dropout), self.prefix_grads(batch, dropout)],
-            false => [RowGrads::default(), RowGrads::default()],
-        };
-        let grads = &self.workspace.grads;
-        let squared = squared(grads) + squared(&ids.grads) + squared(&prefix_grads.grads);
-        let factor = T::from_f64(clip_factor(squared, self.settings.clip));
-        let schedule = Schedule {
-            peak: self.settings.rate,
-            warmup_steps: self.settings.warmup_steps,
-            total_steps: self.steps_per_epoch() * self.epochs(),
-            final_share: self.settings.final_share,
-        };
-        let adam = Adam {
-            rate: schedule.rate(self.step),
-            weight_decay: self.settings.weight_decay,
-            ..Adam::default()
-        };
-        self.moments.update(&adam, self.step, factor, grads, &mut self.network.params);
-        self.network.hold_scale();
+    /// How far step `step` (from 1) goes.
+    fn rates(&self, step: u64) -> StepRates {
+        let TrainSettings { rate, warmup_steps, final_share, weight_decay, clip, .. } = self.settings;
+        let total_steps = self.steps_per_epoch() * self.epochs();
+        let schedule = Schedule { peak: rate, warmup_steps, total_steps, final_share };
+        let dense = Adam { rate: schedule.rate(step), weight_decay, ..Adam::default() };
         let TrainSettings { id_rate, id_weight_decay, .. } = self.settings;
-        let adam = Adam { rate: adam.rate * id_rate, weight_decay: id_weight_decay, ..adam };
-        if let Some(table) = &mut self.network.ids {
-            table.update(&adam, self.step, factor, &ids.rows, &ids.grads);
-        }
-        if let Some(prefixes) = &mut self.network.prefixes {
-            prefixes.table.update(&adam, self.step, factor, &prefix_grads.rows, &prefix_grads.grads);
-        }
+        let rows = Adam { rate: dense.rate * id_rate, weight_decay: id_weight_decay, ..dense };
+        StepRates { dense, rows, clip }
     }
 
-    /// Whether id rows and prefix rows move in the step that was just counted.
-    fn rows_learn(&self) -> bool {
+    /// Gradients of the id rows and prefix rows of the batch; none once they stay as they are.
+    fn row_grads(&self, batch: &Batch) -> Vec<RowGrads<T>> {
         let epochs = self.settings.id_epochs as u64;
-        epochs == 0 || self.step <= epochs * self.steps_per_epoch()
-    }
-
-    /// Gradients of the id rows of the batch.
-    fn id_grads(&self, batch: &Batch, dropout: RowDropout) -> RowGrads<T> {
-        let items = batch.items.iter().enumerate();
-        let kept = items.filter(|(slot, _)| dropout.keeps_id(*slot));
-        let pairs = kept.map(|(slot, &item)| (self.network.id_row(item), narrow::index(slot)));
-        let pairs = if self.network.ids.is_some() { pairs.collect() } else { Vec::new() };
-        RowGrads::sum(pairs, &self.workspace.dvectors, self.network.dim())
-    }
-
-    /// Gradients of the prefix rows of the batch.
-    fn prefix_grads(&self, batch: &Batch, dropout: RowDropout) -> RowGrads<T> {
-        let Some(prefixes) = &self.network.prefixes else { return RowGrads::default() };
-        let items = batch.items.iter().enumerate();
-        let pairs = items
-            .flat_map(|(slot, &item)| {
-                dropout
-                    .kept_prefixes(slot, prefixes.rows.of(item))
-                    .map(move |&row| (row, narrow::index(slot)))
-            })
-            .collect();
-        RowGrads::sum(pairs, &self.workspace.dvectors, self.network.dim())
+        if epochs > 0 && self.step() >= epochs * self.steps_per_epoch() {
+            return Vec::new();
+        }
+        let shard = (batch.items.as_slice(), self.row_dropout(self.step()));
+        let parts = self.network.parts(self.content());
+        self.network.weights.tower.row_grads(parts, std::iter::once(shard), &self.workspace.dvectors)
     }
 }
 
 /// The content vectors as they are now: those under training, or the frozen ones.
 fn contents<'c>(live: &'c Option<Live>, data: &TrainingData<'c>) -> &'c [f32] {
     live.as_ref().map_or(data.content, Live::content)
-}
-
-/// `out` = the sum of all shards' dense gradients, in order.
-fn sum_grads<T: Scalar>(out: &mut Vec<T>, shards: &[ShardSpace<T>]) {
-    out.clear();
-    out.resize(shards.first().map_or(0, |shard| shard.grads.len()), T::ZERO);
-    out.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, out)| {
-        let range = chunk * CHUNK..chunk * CHUNK + out.len();
-        shards.iter().for_each(|shard| kernel::add(&shard.grads[range.clone()], out));
-    });
-}
-
-/// Everything a shard reads.
-struct ShardStep<'a, T> {
-    network: &'a Network<T>,
-    shard: &'a Shard,
-    vectors: &'a [T],
-    unit: &'a [T],
-    negatives: Candidates<'a, T>,
-    weight: T,
-    key: u64,
-}
-
-impl<T: Scalar> ShardStep<'_, T> {
-    fn run(&self, space: &mut ShardSpace<T>) {
-        let (dim, network, shard) = (self.network.dim(), self.network, self.shard);
-        for (buffer, len) in [
-            (&mut space.grads, network.params.len()),
-            (&mut space.dvectors, self.unit.len()),
-            (&mut space.dunit, self.unit.len()),
-            (&mut space.dnegatives, self.negatives.vectors.len()),
-        ] {
-            buffer.clear();
-            buffer.resize(len, T::ZERO);
-        }
-        network.trunk(&shard.sequences, self.vectors, Some(self.key), &mut space.trunk);
-
-        let positions = shard.targets.len();
-        gather(&space.trunk.hidden, &shard.with_target, dim, &mut space.hidden);
-        space.queries.resize(positions * dim, T::ZERO);
-        space.inverse.resize(positions, T::ZERO);
-        space.dqueries.resize(positions * dim, T::ZERO);
-        unit_rows(dim, &space.hidden, &mut space.inverse, &mut space.queries);
-        space.weights.clear();
-        space.weights.extend(shard.weights.iter().map(|&weight| T::from_f64(f64::from(weight))));
-        let loss = SoftmaxLoss {
-            dim,
-            queries: &space.queries,
-            targets: &shard.targets,
-            items: self.unit,
-            candidates: self.negatives,
-            masked: &shard.masked,
-            seen: &shard.seen,
-            target_seen: &shard.target_seen,
-            scale: network.scale(),
-            seen_bias: network.seen_bias(),
-            weight: self.weight,
-            weights: &space.weights,
-        };
-        let mut grads = SoftmaxGrads {
-            queries: &mut space.dqueries,
-            items: &mut space.dunit,
-            candidates: &mut space.dnegatives,
-            scale: T::ZERO,
-            seen_bias: T::ZERO,
-        };
-        space.loss = loss.forward_backward(&mut grads, &mut space.logits);
-        network.add_scalar_grads(grads.scale, grads.seen_bias, &mut space.grads);
-
-        unit_rows_backward(dim, &space.queries, &space.inverse, &mut space.dqueries);
-        space.dhidden.clear();
-        space.dhidden.resize(space.trunk.hidden.len(), T::ZERO);
-        for (from, &position) in space.dqueries.chunks_exact(dim).zip(&shard.with_target) {
-            space.dhidden[position as usize * dim..][..dim].copy_from_slice(from);
-        }
-        let ShardSpace { trunk, dhidden, grads, dvectors, .. } = space;
-        network.trunk_backward(&shard.sequences, Some(self.key), trunk, dhidden, grads, dvectors);
-    }
-}
-
-fn gather<T: Scalar>(from: &[T], rows: &[u32], dim: usize, to: &mut Vec<T>) {
-    to.clear();
-    rows.iter().for_each(|&row| to.extend_from_slice(&from[row as usize * dim..][..dim]));
 }

@@ -26,23 +26,15 @@ fn trained(train: TrainSettings, epochs: u64) -> [Vec<f32>; 2] {
     let events = log();
     let train_ends: Vec<usize> = (0..USERS).map(|user| events.range(UserId(user)).end).collect();
     let content: Vec<f32> = (0..ITEMS * 2).map(|at| (at as f32).sin()).collect();
-    let data = TrainingData {
-        events: &events,
-        train_ends: &train_ends,
-        target: None,
-        counts: &[1; ITEMS],
-        content: &content,
-        tokens: None,
-        actions: 1,
-        active: &[],
-    };
+    let data = TrainingData { content: &content, ..TrainingData::new(&events, &train_ends, &[1; ITEMS]) };
     let model = ModelSettings { dim: 8, history: 8, ..ModelSettings::default() };
     let mut trainer = Trainer::<f32>::new(&model, &train, data, 1);
     for _ in 0..epochs * trainer.steps_per_epoch() {
         trainer.train_step().unwrap();
     }
-    let ids = trainer.network.ids.as_ref().unwrap().values.clone();
-    [ids, trainer.network.params.clone()]
+    let weights = &trainer.network.weights;
+    let (_, ids) = weights.tower.tables().next().unwrap();
+    [ids.values.clone(), weights.params.clone()]
 }
 
 fn settings() -> TrainSettings {

@@ -20,16 +20,7 @@ fn factors(temperature: f64, rate: f64) -> ([f32; 2], bool) {
     }
     let events = log.finish(USERS, false);
     let ends: Vec<usize> = (0..USERS).map(|user| events.range(UserId(user as u32)).end).collect();
-    let data = TrainingData {
-        events: &events,
-        train_ends: &ends,
-        target: None,
-        counts: &[6; ITEMS],
-        content: &[],
-        tokens: None,
-        actions: 1,
-        active: &[],
-    };
+    let data = TrainingData::new(&events, &ends, &[6; ITEMS]);
     let model = ModelSettings { dim: 8, heads: 2, temperature, content: false, ..ModelSettings::default() };
     let train = TrainSettings { batch: 12, negatives: 7, warmup_steps: 0, rate, ..TrainSettings::default() };
     let mut trainer: Trainer<f32> = Trainer::new(&model, &train, data, 1);
@@ -38,7 +29,7 @@ fn factors(temperature: f64, rate: f64) -> ([f32; 2], bool) {
         let (loss, _) = trainer.train_step().expect("content is frozen");
         let scale = trainer.network.scale();
         (least, most) = (least.min(scale), most.max(scale));
-        finite &= loss.is_finite() && trainer.network.params.iter().all(|value| value.is_finite());
+        finite &= loss.is_finite() && trainer.network.weights.params.iter().all(|value| value.is_finite());
     }
     ([least, most], finite)
 }

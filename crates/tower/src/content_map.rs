@@ -3,12 +3,27 @@
 //! The adapter (Houlsby et al. 2019, arXiv 1902.00751, without the bottleneck's position inside an encoder) lets cached
 //! vectors be bent to what the ranker needs; W2 starts at zero, so that at first there is none.
 
+use crate::gather;
 use rayon::prelude::*;
 use semrank_nn::{Init, Layout, Linear, Mat, Scalar, gelu, gelu_backward, kernel, matmul};
 use std::ops::Range;
 
-/// Rows of one task of the backward pass: a fixed number of parts, added in order.
-const PARTS: usize = 4;
+/// How a map is made.
+#[derive(Debug, Clone, Copy)]
+pub struct ContentConfig {
+    /// Width of a content vector.
+    pub width: usize,
+    /// Width of an item vector.
+    pub dim: usize,
+    /// Units of the adapter; 0 = none.
+    pub adapter: usize,
+    /// Whether `b` is there.
+    pub bias: bool,
+    /// Standard deviation of W at the start.
+    pub deviation: f64,
+    /// Parts of a backward pass, which are added in order.
+    pub parts: usize,
+}
 
 /// The map. Its parameters are the first of the layout.
 #[derive(Debug, Clone)]
@@ -16,32 +31,50 @@ pub struct ContentMap {
     linear: Linear,
     adapter: Option<[Linear; 2]>,
     params: usize,
+    parts: usize,
 }
 
+/// All content vectors, and the items whose vectors are meant.
+type Contents<'a> = (&'a [f32], &'a [u32]);
+
 impl ContentMap {
-    /// From `width` to `dim`, with an adapter of `hidden` units unless that is 0.
+    /// Adds its tensors.
     ///
     /// # Panics
     /// When the layout has other tensors already.
-    pub fn new(layout: &mut Layout, width: usize, dim: usize, hidden: usize) -> Self {
+    pub fn new(layout: &mut Layout, config: ContentConfig) -> Self {
         assert!(layout.is_empty(), "gradients are made in a prefix of the parameters");
-        let init = Init::Normal(0.02);
-        let linear = Linear::new(layout, "content", width, dim, init);
+        let ContentConfig { width, dim, adapter: hidden, bias, deviation, parts } = config;
+        let linear = if bias { Linear::new } else { Linear::without_bias };
+        let linear = linear(layout, "content", width, dim, Init::Normal(deviation));
         let adapter = (hidden > 0).then(|| {
             let up =
                 Linear::new(layout, "adapter.up", width, hidden, Init::Normal((width as f64).sqrt().recip()));
             [up, Linear::without_bias(layout, "adapter.down", hidden, dim, Init::Constant(0.0))]
         });
-        Self { linear, adapter, params: layout.len() }
+        Self { linear, adapter, params: layout.len(), parts }
     }
 
     /// Width of a content vector.
-    pub fn width(&self) -> usize {
+    fn width(&self) -> usize {
         self.linear.weight.rows
     }
 
-    /// Writes `y` for contents `c`.
-    pub fn forward<T: Scalar>(&self, params: &[T], c: &[T], y: &mut [T]) {
+    fn gathered<T: Scalar>(&self, (contents, items): Contents) -> Vec<T> {
+        let mut out = Vec::with_capacity(items.len() * self.width());
+        gather(contents, items, self.width(), &mut out);
+        out
+    }
+
+    /// Writes `y` of some items; `c` is a buffer.
+    pub(crate) fn forward<T: Scalar>(
+        &self,
+        params: &[T],
+        (contents, items): Contents,
+        c: &mut Vec<T>,
+        y: &mut [T],
+    ) {
+        gather(contents, items, self.width(), c);
         self.linear.forward(params, c, y);
         if let Some([up, down]) = &self.adapter {
             let (_, active) = self.hidden(up, params, c);
@@ -59,21 +92,20 @@ impl ContentMap {
         (u, active)
     }
 
-    /// Adds the parameters' gradients, given the catalogue's contents and those of some items' `y`.
-    pub fn backward<T: Scalar>(
+    /// Adds the parameters' gradients, given those of some items' `y`.
+    pub(crate) fn backward<T: Scalar>(
         &self,
         params: &[T],
-        gathered: impl Fn(&[u32]) -> Vec<T> + Sync,
-        items: &[u32],
+        (contents, items): Contents,
         dy: &[T],
         grads: &mut [T],
     ) {
         let dim = self.linear.weight.cols;
-        let rows = items.len().div_ceil(PARTS).max(1);
+        let rows = items.len().div_ceil(self.parts).max(1);
         let parts: Vec<Vec<T>> = dy
             .par_chunks(rows * dim)
             .zip(items.par_chunks(rows))
-            .map(|(dy, items)| self.part(params, &gathered(items), dy))
+            .map(|(dy, items)| self.part(params, &self.gathered((contents, items)), dy))
             .collect();
         parts.iter().for_each(|part| kernel::add(part, &mut grads[..self.params]));
     }
@@ -91,12 +123,13 @@ impl ContentMap {
         grads
     }
 
-    /// The gradients of some columns of the contents, `[items x columns]`.
-    pub fn backward_content<T: Scalar>(
+    /// The gradients of some columns of the contents, `[items x columns]`, given those of some items' `y`.
+    pub(crate) fn backward_content<T: Scalar>(
         &self,
         params: &[T],
+        contents: Contents,
         columns: Range<usize>,
-        (c, dy): (impl Fn() -> Vec<T>, &[T]),
+        dy: &[T],
     ) -> Vec<T> {
         let (dim, width) = (self.linear.weight.cols, columns.len());
         let items = dy.len() / dim;
@@ -109,7 +142,7 @@ impl ContentMap {
         matmul(&mut out, T::ZERO, Mat::new(dy, items, dim), Mat::new(&linear, width, dim).t(), T::ONE);
         if let Some([up, down]) = &self.adapter {
             let hidden = up.weight.cols;
-            let (u, _) = self.hidden(up, params, &c());
+            let (u, _) = self.hidden(up, params, &self.gathered(contents));
             let mut du = vec![T::ZERO; u.len()];
             let map = Mat::new(down.weight.of(params), hidden, dim);
             matmul(&mut du, T::ZERO, Mat::new(dy, items, dim), map.t(), T::ONE);

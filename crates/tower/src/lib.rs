@@ -1,24 +1,35 @@
 //! Items to vectors, and what two rankers share of learning them: the tower of `sequence` and `response`.
 //!
-//! An item vector is `id row + content W + b + the rows of the prefixes of its semantic ids`; any part can be left out. A training
-//! step leaves out rows at random ([`RowDropout`]), so that content stands on its own.
+//! | file | does |
+//! |---|---|
+//! | `item_tower`, `content_map`, `tables`, `prefixes` | item vectors ([`ItemTower`]): content, and rows of items, advertisers and prefixes |
+//! | `gradients`, `optimiser` | sums of gradients; one step of the optimiser ([`Optimiser`]) |
+//! | `weights` | all parameters of a ranker ([`Weights`]), in memory and in files |
+//! | `rounds` | passes over the data, and when they are validated |
+//! | `settings`, `check` | settings of items, trunk and training |
+//! | `artefact` | features in a folder; tensors and errors of all artefacts |
 
 pub mod artefact;
 mod check;
-pub mod cholesky;
 mod content_map;
 mod gap;
 mod gradients;
+mod item_tower;
+mod optimiser;
 mod prefixes;
 mod rounds;
-mod rows;
 mod settings;
+mod tables;
+mod weights;
 
 pub use check::SettingError;
-pub use content_map::ContentMap;
+pub use content_map::{ContentConfig, ContentMap};
 pub use gap::{GAP_BUCKETS, gap_bucket};
-pub use gradients::{RowGrads, squared};
+pub use gradients::{RowGrads, gather};
+pub use item_tower::{ItemParts, ItemTower};
+pub use optimiser::{Optimiser, StepRates};
 pub use prefixes::PrefixRows;
 pub use rounds::Rounds;
-pub use rows::{KnownItems, Prefixes, RowDropout, gather, id_row, id_rows, id_table};
 pub use settings::{Auto, Delay, Loss, ModelSettings, Negatives, Stream, TrainSettings};
+pub use tables::{RowDropout, RowKey, TableShape};
+pub use weights::{Snapshot, Weights};

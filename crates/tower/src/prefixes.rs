@@ -66,9 +66,12 @@ impl PrefixRows {
         &self.keys
     }
 
-    /// Rows of an item.
+    /// Rows of an item; none of one that is not in the catalogue.
     pub fn of(&self, item: u32) -> &[u32] {
-        &self.rows[self.offsets[item as usize]..self.offsets[item as usize + 1]]
+        match self.offsets.get(item as usize..) {
+            Some(&[from, to, ..]) => &self.rows[from..to],
+            _ => &[],
+        }
     }
 
     fn row(&self, key: u64) -> Option<u32> {

@@ -129,7 +129,7 @@ impl<'a> Response<'a> {
             "model: {} training rows, {} of validation, {} parameters, {}, from step {}",
             count(Part::Train),
             count(Part::Valid),
-            trainer.network().parameters(),
+            trainer.network().weights.count(),
             if trainer.reads_once() { "one pass in time order" } else { "epochs" },
             trainer.step(),
         ));

@@ -224,7 +224,7 @@ impl CountState {
             self.push_conversions(members, out);
         }
         let slot = self.slot_rate(subject.slot);
-        let of = |gain: f32| sigmoid(log_odds(slot) + gain);
+        let of = |gain: f32| 1.0 / (1.0 + (-log_odds(slot) - gain).exp());
         Expected { slot, user: of(gains[0]), item: of(gains[1]), both: of(gains[0] + gains[1]) }
     }
 
@@ -289,6 +289,11 @@ impl CountState {
         self.pending.remove(&impression);
     }
 
+    /// Forgets impressions that have all their labels, or none to come as `waits` says.
+    pub(crate) fn settle(&mut self, waits: impl Fn(u64) -> bool) {
+        self.pending.retain(|&impression, pending| waits(impression) && !pending.stage.is_settled());
+    }
+
     /// Counts a label; returns whether it was waited for. `learned` is told of every click label.
     pub(crate) fn observe(&mut self, event: LabelEvent, learned: impl FnMut(Learned)) -> bool {
         let Some(pending) = self.pending.get_mut(&event.impression) else { return false };
@@ -322,8 +327,4 @@ impl CountState {
 fn log_odds(p: f32) -> f32 {
     let p = p.clamp(1e-5, 1.0 - 1e-5);
     (p / (1.0 - p)).ln()
-}
-
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
 }

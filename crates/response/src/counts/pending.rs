@@ -85,6 +85,11 @@ impl Stage {
         }
     }
 
+    /// Whether no label is to come any more.
+    pub(super) fn is_settled(self) -> bool {
+        self.clicked && (!self.convertible || self.converted && self.matured)
+    }
+
     /// As one number, for a file.
     pub(super) fn bits(self) -> u32 {
         let flags = [self.waited, self.clicked, self.convertible, self.converted, self.matured];

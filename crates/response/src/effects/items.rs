@@ -10,13 +10,13 @@
 //! of small-area estimation (Fay & Herriot 1979, JASA 74; Rao & Molina 2015, chapter 5).
 
 use super::super::items::Items;
+use super::cholesky::Cholesky;
 use super::contents::Contents;
 use semrank_nn::{
     Mat,
     kernel::{axpy, dot},
     matmul,
 };
-use semrank_tower::cholesky::Cholesky;
 
 /// Items that are fitted at most, those with the most labels.
 const MOST_ITEMS: usize = 1 << 15;

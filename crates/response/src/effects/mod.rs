@@ -19,8 +19,10 @@
 //! | `contents` | content vectors, centred, of unit length; their main directions |
 //! | `items` | [`ItemEffects`]: item effects as a linear function of content, plus a rest of the item's own |
 //! | `taste` | [`Taste`]: weights of a user's own on the main directions |
+//! | `cholesky` | the solver of both |
 //! | `tensors` | all of that to and from a file |
 
+mod cholesky;
 mod contents;
 mod items;
 mod taste;

@@ -11,9 +11,9 @@
 
 use super::super::items::Items;
 use super::Residuals;
+use super::cholesky::Cholesky;
 use super::contents::Contents;
 use semrank_nn::kernel;
-use semrank_tower::cholesky::Cholesky;
 
 /// Main directions of content `K`; where contents are narrower, the rest are zero.
 const DIRECTIONS: usize = 16;

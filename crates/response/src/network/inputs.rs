@@ -38,18 +38,7 @@ impl Inputs {
     }
 
     pub(crate) fn clear(&mut self) {
-        self.items.clear();
-        self.event_items.clear();
-        self.event_parts.clear();
-        self.candidates.clear();
-        self.offsets.clear();
-        self.offsets.push(0);
-        self.reads.clear();
-        self.ages.clear();
-        self.features.clear();
-        self.contexts.clear();
-        self.related.clear();
-        self.slots.clear();
+        *self = Self { offsets: vec![0], ..Self::default() };
     }
 
     pub(super) fn reads(&self) -> Reads<'_> {
@@ -64,9 +53,9 @@ pub(crate) struct Drops {
     pub(crate) hidden: Dropout,
 }
 
-impl Drops {
+impl Default for Drops {
     /// Keeps everything.
-    pub(crate) fn off() -> Self {
+    fn default() -> Self {
         Self { rows: RowDropout::off(), hidden: Dropout::off() }
     }
 }

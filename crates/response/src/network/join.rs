@@ -19,7 +19,7 @@ impl<T: Scalar> PointwiseNetwork<T> {
             saved.x.extend_from_slice(&saved.features[row * shape.features..][..shape.features]);
             for (column, slot) in self.parts.contexts.iter().enumerate() {
                 let value = inputs.contexts[row * shape.contexts.len() + column] as usize;
-                saved.x.extend_from_slice(&slot.of(&self.params)[value * small..][..small]);
+                saved.x.extend_from_slice(&slot.of(&self.weights.params)[value * small..][..small]);
             }
             for &related in &inputs.related[row * shape.related..][..shape.related] {
                 match related {

@@ -2,9 +2,10 @@
 
 use super::super::attention::resize;
 use super::super::items::Items;
-use super::vectors::{contents, gather, scatter};
+use super::events::scatter;
 use super::{Drops, HeadColumns, Inputs, Layer, PointwiseNetwork, Saved};
 use semrank_nn::{Dropout, Linear, Mat, Scalar, gelu, gelu_backward, matmul};
+use semrank_tower::{Weights, gather};
 
 /// Where the places of the second layer, and of the joined rows, begin in the dropout mask.
 const SECOND: usize = 1 << 28;
@@ -20,12 +21,14 @@ impl<T: Scalar> PointwiseNetwork<T> {
         slot_effect: Option<T>,
         saved: &mut Saved<T>,
     ) {
-        self.item_vectors(catalog, &inputs.items, drops.rows, &mut saved.vectors);
-        self.event_vectors(inputs, saved);
         let (dim, rows) = (self.sizes.dim, inputs.rows());
-        gather(dim, &saved.vectors, &inputs.candidates, &mut saved.candidates);
+        let Weights { params, tower, .. } = &self.weights;
+        resize(&mut saved.vectors, inputs.items.len() * dim);
+        tower.vectors(params, catalog.parts(), &inputs.items, drops.rows, &mut saved.vectors);
+        self.event_vectors(inputs, saved);
+        gather(&saved.vectors, &inputs.candidates, dim, &mut saved.candidates);
         resize(&mut saved.read, rows * dim);
-        let (attention, params) = (self.parts.attention, &self.params);
+        let attention = self.parts.attention;
         let from = (saved.candidates.as_slice(), saved.events.as_slice());
         attention.forward(params, from, inputs.reads(), &mut saved.attention, &mut saved.read);
         self.join(inputs, saved);
@@ -53,7 +56,8 @@ impl<T: Scalar> PointwiseNetwork<T> {
         (dlogits, saved): (&[T], &mut Saved<T>),
         grads: &mut [T],
     ) {
-        let (rows, dim, params) = (inputs.rows(), self.sizes.dim, &self.params);
+        let (rows, dim) = (inputs.rows(), self.sizes.dim);
+        let Weights { params, tower, .. } = &self.weights;
         let slots = self.parts.slots.of_mut(grads);
         for (dlogits, &slot) in dlogits.chunks_exact(self.columns.count).zip(&inputs.slots) {
             slots[slot as usize] += dlogits[HeadColumns::CLICK];
@@ -82,10 +86,7 @@ impl<T: Scalar> PointwiseNetwork<T> {
         attention.backward(params, from, inputs.reads(), &mut saved.attention, &dread, grads, into);
         scatter(dim, &dcandidates, &inputs.candidates, &mut saved.dvectors);
         self.event_vectors_backward(inputs, &devents, &mut saved.dvectors, grads);
-        if let Some(content) = self.parts.content {
-            let contents: Vec<T> = contents(catalog, &inputs.items, self.shape.content);
-            content.backward_params(&contents, &saved.dvectors, grads);
-        }
+        tower.backward(params, catalog.parts(), &inputs.items, &saved.dvectors, grads);
     }
 
     /// Drops values of the candidate, of what it read, and of their product, but no feature.

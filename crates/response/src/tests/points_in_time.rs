@@ -20,15 +20,22 @@ fn which_rows_are_measured_depends_on_their_times_only() {
     });
 }
 
+/// A world of so many rows, and one whose labels are others as far as they are not known at the time of row `at`.
+fn twins((rows, seed): (usize, u64), (logging, disordered): (i64, bool), at: usize) -> (World, World) {
+    let [world, mut other] = [(); 2].map(|()| {
+        let world = World::new(rows, seed).logging_hours(logging);
+        if disordered { world.disordered(seed) } else { world }
+    });
+    let now = world.examples.times[at];
+    (0..rows).for_each(|row| other.turn_around(row, now));
+    (world, other)
+}
+
 #[test]
 fn a_snapshot_knows_only_what_came_before_it() {
     for (logging, disordered) in [(0, false), (6, false), (0, true), (6, true)] {
-        let [world, mut other] = [(); 2].map(|()| {
-            let world = World::new(800, 6).logging_hours(logging);
-            if disordered { world.disordered(6) } else { world }
-        });
+        let (world, other) = twins((800, 6), (logging, disordered), 400);
         let cut = world.examples.times[400];
-        (0..800).for_each(|row| other.turn_around(row, cut));
         let settings = PointwiseSettings { known: Known::Past, ..small() };
         for (delay, hazard, keep_negatives) in [
             (Delay::Window, Hazard::Piecewise, 1.0),
@@ -43,7 +50,7 @@ fn a_snapshot_knows_only_what_came_before_it() {
             let snapshot = |world: &World| {
                 world.with_trainer((&settings, &once(delay)), |mut trainer| {
                     trainer.train_to(cut).unwrap();
-                    trainer.network().params.clone()
+                    trainer.network().weights.params.clone()
                 })
             };
             assert_eq!(
@@ -52,6 +59,25 @@ fn a_snapshot_knows_only_what_came_before_it() {
                 "{delay:?}, {hazard:?}, keeps {keep_negatives}, logged {logging} hours later, disordered {disordered}"
             );
         }
+    }
+}
+
+#[test]
+fn a_kept_state_is_the_same_bytes_whatever_came_after_it() {
+    for (known, logging, disordered) in
+        [(Known::Earlier, 0, true), (Known::Past, 6, true), (Known::Past, 0, false)]
+    {
+        // Row 720 is the first of the test.
+        let (world, other) = twins((800, 9), (logging, disordered), 720);
+        let settings = PointwiseSettings { known, ..small() };
+        let kept = |world: &World| {
+            world.with_trainer((&settings, &once(Delay::Window)), |mut trainer| {
+                let dir = tempfile::tempdir().unwrap();
+                trainer.snapshot().save(dir.path()).unwrap();
+                std::fs::read(dir.path().join("features.safetensors")).unwrap()
+            })
+        };
+        assert!(kept(&world) == kept(&other), "{known:?}, logged {logging} hours later");
     }
 }
 
@@ -118,12 +144,7 @@ proptest! {
 
     #[test]
     fn later_labels_change_no_earlier_count(seed in 0u64..1000, at in 0usize..200, logging in 0i64..12) {
-        let [world, mut other] = [(); 2].map(|()| {
-            let world = World::new(200, seed).logging_hours(logging);
-            if seed % 2 == 0 { world.disordered(seed) } else { world }
-        });
-        let now = world.examples.times[at];
-        (0..200).for_each(|row| other.turn_around(row, now));
+        let (world, other) = twins((200, seed), (logging, seed % 2 == 0), at);
         for known in [Known::Train, Known::Earlier, Known::Past] {
             let (a, b) = (counted(&world, known), counted(&other, known));
             prop_assert_eq!(&a[..=at], &b[..=at], "row {} of seed {}, {:?}", at, seed, known);
@@ -143,12 +164,7 @@ fn later_labels_change_no_earlier_feature() {
         })
     };
     for (at, disordered) in [(300, false), (700, true), (1050, false), (1050, true)] {
-        let [world, mut other] = [(); 2].map(|()| {
-            let world = World::new(1200, 8);
-            if disordered { world.disordered(8) } else { world }
-        });
-        let now = world.examples.times[at];
-        (0..1200).for_each(|row| other.turn_around(row, now));
+        let (world, other) = twins((1200, 8), (0, disordered), at);
         for known in [Known::Earlier, Known::Past] {
             let (a, b) = (features(&world, known), features(&other, known));
             assert_eq!(&a[..=at], &b[..=at], "row {at}, {known:?}");

@@ -93,9 +93,8 @@ fn thinned_negatives_are_made_up_for() {
 fn a_training_goes_on_from_its_state_to_the_same_bytes() {
     let world = World::new(900, 8);
     let bits = |trainer: &PointwiseTrainer| {
-        let network = trainer.network();
-        let tables = network.tables().flat_map(|(_, table)| table.values.iter().map(|value| value.to_bits()));
-        network.params.iter().map(|value| value.to_bits()).chain(tables).collect::<Vec<u32>>()
+        let values = trainer.network().weights.values();
+        values.flat_map(|(_, values)| values.iter().map(|value| value.to_bits())).collect::<Vec<u32>>()
     };
     for train in [once(Delay::Elapsed), TrainSettings::default()] {
         let settings = PointwiseSettings { rate: 3e-3, patience: 2, epochs: 5, ..small() };
@@ -245,14 +244,14 @@ fn one_pass_reports_each_day_and_every_delay_method_learns() {
                 if stream {
                     told.retain(|progress| *progress != Progress::LateDay);
                     assert!(told.windows(2).all(|pair| pair[0] != pair[1]), "a day is told once: {told:?}");
-                    let clicks: usize = trainer.days().iter().map(|day| day.clicks.rows).sum();
+                    let clicks: usize = trainer.days.iter().map(|day| day.clicks.rows).sum();
                     let labels = world.labels();
                     let known = |&row: &usize| match labels.click_known(row) {
                         (time, true) => time.max(labels.dwell_known(row)) < trainer.end(),
                         (time, false) => time < trainer.end(),
                     };
                     assert_eq!(clicks, world.examples.rows(Part::Train).filter(known).count(), "{delay:?}");
-                    assert!(trainer.days().iter().all(|day| day.clicks.normalised_entropy().is_some()));
+                    assert!(trainer.days.iter().all(|day| day.clicks.normalised_entropy().is_some()));
                 }
             });
         }
@@ -292,7 +291,7 @@ fn a_probability_that_rounds_to_1_costs_what_its_log_odds_say() {
     let settings = PointwiseSettings { rate: 1e-30, table_rate: 1e-30, epochs: 1, average: 0.0, ..small() };
     world.with_trainer((&settings, &TrainSettings::default()), |mut trainer| {
         // A training under way does not begin at its base rate again.
-        trainer.stepper.step = 1;
+        trainer.stepper.optimiser.step = 1;
         trainer.stepper.network.set_bias(HeadColumns::CLICK, 60.0);
         assert!(trainer.fit(&mut |_, _| true).unwrap());
         let rows: Vec<usize> = world.examples.rows(Part::Valid).collect();
@@ -327,7 +326,7 @@ fn where_no_validation_label_is_known_in_time_the_last_epoch_is_kept() {
         assert!(valid.into_iter().all(|row| trainer.choosing(row).click.is_none()));
         assert!(trainer.fit(&mut |_, _| true).unwrap());
         assert!(trainer.curve().iter().all(|pass| pass.validation_loss.is_none()));
-        assert_eq!(trainer.best_epoch(), small().epochs);
+        assert_eq!(trainer.best_epoch, small().epochs);
     });
 }
 

@@ -7,7 +7,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `model.safetensors`, `model.json` | network, item-item term, prior; shape, blend, training curve |
-//! | `state.safetensors` | a [`Fitting`](crate::Fitting) between two steps |
+//! | `state.safetensors`, `state.json` | a [`Fitting`](crate::Fitting) between two steps |
 
 mod state;
 mod trained;

@@ -1,61 +1,61 @@
-//! A training under way, complete: parameters, moments, the best epoch, the curve, the sums of the epoch at hand.
-//!
-//! Numbers that are not tensors are kept as their bits, so that nothing is rounded on the way.
+//! A training under way, complete: parameters, moments and the best epoch as tensors; the curve and the sums of the epoch at hand as
+//! JSON, which keeps every bit of a number.
 
 use crate::{EpochReport, Fitting};
-use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
-use semrank_tower::artefact::Error;
+use semrank_nn::checkpoint::Checkpoint;
+use semrank_store::{read_json, write_json};
+use semrank_tower::Snapshot;
+use semrank_tower::artefact::{Error, Tensors};
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-const STATE: &str = "state.safetensors";
-/// Numbers of one epoch in the tensor `curve`.
-const EPOCH_WIDTH: usize = 6;
+const TENSORS: &str = "state.safetensors";
+const PROGRESS: &str = "state.json";
+
+#[derive(Serialize, Deserialize)]
+struct Progress {
+    step: u64,
+    positions: u64,
+    loss_sum: f64,
+    seconds: f64,
+    curve: Vec<EpochReport>,
+    /// Of training and validation, for each entry of the curve.
+    curve_seconds: Vec<[f64; 2]>,
+    has_best: bool,
+    /// Of content under training: updates, items encoded, items carried back.
+    live: Option<[u64; 3]>,
+}
 
 impl Fitting<'_> {
     /// Writes the whole state into an existing folder.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// When a file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), Error> {
-        let counters = [
-            self.trainer.step,
-            self.curve.len() as u64,
-            self.positions,
-            self.loss_sum.to_bits(),
-            self.seconds.to_bits(),
-            u64::from(!self.best.params.is_empty()),
-        ];
-        let curve: Vec<u64> = self.curve.iter().flat_map(to_bits).collect();
-        let mut tensors = vec![
-            row("counters", Values::U64(&counters), counters.len()),
-            row("curve", Values::U64(&curve), curve.len()),
-        ];
-        let moments = &self.trainer.moments;
-        let mut floats: Vec<(String, &[f32])> = vec![
-            ("params".into(), &self.trainer.network.params),
-            ("params.first".into(), &moments.first),
-            ("params.second".into(), &moments.second),
-            ("best.params".into(), &self.best.params),
-        ];
-        for (name, table) in self.trainer.network.tables() {
-            let columns = [("", &table.values), (".first", &table.first), (".second", &table.second)];
-            floats.extend(columns.map(|(column, values)| (format!("{name}{column}"), values.as_slice())));
-        }
-        for ((name, _), values) in self.trainer.network.tables().zip(&self.best.tables) {
-            floats.push((format!("best.{name}"), values));
-        }
-        let counts = self.trainer.live.as_ref().map(|live| [live.updates, live.encoded, live.carried_back]);
-        if let (Some(live), Some(counts)) = (&self.trainer.live, &counts) {
-            let tensors_of = live.tensors().into_iter();
-            floats.extend(tensors_of.map(|(name, values)| (format!("live.{name}"), values)));
-            tensors.push(row("live.counts", Values::U64(counts), counts.len()));
+        let trainer = &self.trainer;
+        let mut tensors = Tensors::default();
+        trainer.optimiser.save("now", &trainer.network.weights, &mut tensors);
+        self.best.weights.save("best", &mut tensors);
+        for (name, values) in trainer.live.iter().flat_map(|live| live.tensors()) {
+            tensors.row(format!("live.{name}"), values);
         }
         if let Some([vectors, params]) = &self.best.content {
-            floats.push(("best.content".into(), vectors));
-            floats.push(("best.encoder".into(), params));
+            tensors.row("best.content", vectors);
+            tensors.row("best.encoder", params);
         }
-        tensors.extend(floats.iter().map(|(name, values)| row(name, Values::F32(values), values.len())));
-        Ok(checkpoint::save(&dir.join(STATE), &tensors)?)
+        tensors.save(&dir.join(TENSORS))?;
+        let seconds = |report: &EpochReport| [report.train_seconds, report.validation_seconds];
+        let progress = Progress {
+            step: trainer.step(),
+            positions: self.positions,
+            loss_sum: self.loss_sum,
+            seconds: self.seconds,
+            curve: self.curve.clone(),
+            curve_seconds: self.curve.iter().map(seconds).collect(),
+            has_best: !self.best.weights.is_empty(),
+            live: trainer.live.as_ref().map(|live| [live.updates, live.encoded, live.carried_back]),
+        };
+        Ok(write_json(&dir.join(PROGRESS), &progress)?)
     }
 
     /// Goes back to the state saved in a folder; the training must have been set up in the same way.
@@ -63,68 +63,28 @@ impl Fitting<'_> {
     /// # Errors
     /// A missing or damaged file, or the state of another network. Then start afresh: a part of it may have been read.
     pub fn restore(&mut self, dir: &Path) -> Result<(), Error> {
-        let file = Checkpoint::open(&dir.join(STATE))?;
-        let counters = file.read_u64("counters", 6)?;
-        let [step, epochs, positions, loss_sum, seconds, has_best] =
-            [0, 1, 2, 3, 4, 5].map(|at| counters[at]);
-        let bits = file.read_u64("curve", (epochs as usize).saturating_mul(EPOCH_WIDTH))?;
-        self.curve = bits.as_chunks().0.iter().map(from_bits).collect();
-        self.positions = positions;
-        (self.loss_sum, self.seconds) = (f64::from_bits(loss_sum), f64::from_bits(seconds));
+        let progress: Progress = read_json(&dir.join(PROGRESS))?;
+        let file = Checkpoint::open(&dir.join(TENSORS))?;
         let trainer = &mut self.trainer;
-        trainer.step = step;
-        let read = |name: &str, into: &mut Vec<f32>| file.read_f32(name, [1, into.len()], into);
-        if has_best != 0 {
-            self.best.params.resize(trainer.network.params.len(), 0.0);
-            read("best.params", &mut self.best.params)?;
-            self.best.tables.clear();
-            for (name, table) in trainer.network.tables() {
-                let mut values = vec![0.0; table.values.len()];
-                read(&format!("best.{name}"), &mut values)?;
-                self.best.tables.push(values);
-            }
+        trainer.optimiser.read(&file, "now", (progress.step, &mut trainer.network.weights))?;
+        if progress.has_best {
+            self.best.weights = Snapshot::read(&file, "best", &trainer.network.weights)?;
         }
-        if let Some(live) = &mut trainer.live {
-            let counts = file.read_u64("live.counts", 3)?;
-            [live.updates, live.encoded, live.carried_back] = [0, 1, 2].map(|at| counts[at]);
+        if let (Some(live), Some(counts)) = (&mut trainer.live, progress.live) {
+            [live.updates, live.encoded, live.carried_back] = counts;
             live.restore(|name, into| Ok(file.read_f32(&format!("live.{name}"), [1, into.len()], into)?))?;
-            if has_best != 0 {
-                let mut kept = [vec![0.0; live.content().len()], vec![0.0; live.params().len()]];
-                read("best.content", &mut kept[0])?;
-                read("best.encoder", &mut kept[1])?;
-                self.best.content = Some(kept);
+            if progress.has_best {
+                let read = |name: &str, len: usize| file.f32s(name, [1, len]);
+                let vectors = read("best.content", live.content().len())?;
+                self.best.content = Some([vectors, read("best.encoder", live.params().len())?]);
             }
         }
-        read("params", &mut trainer.network.params)?;
-        read("params.first", &mut trainer.moments.first)?;
-        read("params.second", &mut trainer.moments.second)?;
-        for (name, table) in trainer.network.tables_mut() {
-            read(name, &mut table.values)?;
-            read(&format!("{name}.first"), &mut table.first)?;
-            read(&format!("{name}.second"), &mut table.second)?;
+        self.curve = progress.curve;
+        for (report, seconds) in self.curve.iter_mut().zip(progress.curve_seconds) {
+            [report.train_seconds, report.validation_seconds] = seconds;
         }
+        (self.positions, self.loss_sum, self.seconds) =
+            (progress.positions, progress.loss_sum, progress.seconds);
         Ok(())
-    }
-}
-
-fn row<'a>(name: &'a str, values: Values<'a>, len: usize) -> Tensor<'a> {
-    Tensor { name, shape: [1, len], values }
-}
-
-fn to_bits(epoch: &EpochReport) -> [u64; EPOCH_WIDTH] {
-    let EpochReport { epoch, loss, ndcg_10, recall_10, train_seconds, validation_seconds } = *epoch;
-    let [a, b, c, d, e] = [loss, ndcg_10, recall_10, train_seconds, validation_seconds].map(f64::to_bits);
-    [epoch, a, b, c, d, e]
-}
-
-fn from_bits(bits: &[u64; EPOCH_WIDTH]) -> EpochReport {
-    let number = |at: usize| f64::from_bits(bits[at]);
-    EpochReport {
-        epoch: bits[0],
-        loss: number(1),
-        ndcg_10: number(2),
-        recall_10: number(3),
-        train_seconds: number(4),
-        validation_seconds: number(5),
     }
 }

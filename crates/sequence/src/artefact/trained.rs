@@ -1,18 +1,19 @@
 //! A trained model: everything that scores an item, given a history and the items' content vectors.
 
 use crate::{Blend, Chosen, EpochReport, ItemItem, LiveReport, Network, NewItems, Shape, TrainedContent};
-use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
+use semrank_nn::checkpoint::Checkpoint;
 use semrank_store::{read_json, write_json};
 use semrank_tokens::SemanticIds;
-use semrank_tower::{
-    ModelSettings, PrefixRows,
-    artefact::{Error, same},
-};
+use semrank_tower::artefact::{Error, Tensors, same};
+use semrank_tower::{ModelSettings, PrefixRows};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 const TENSORS: &str = "model.safetensors";
 const FACTS: &str = "model.json";
+/// What names of the network's tensors begin with.
+const NETWORK: &str = "network";
+const PREFIX_KEYS: &str = "network.prefixes.keys";
 
 /// A trained model with what was chosen on validation.
 #[derive(Debug, Clone)]
@@ -71,39 +72,22 @@ pub struct TrainedFacts {
 /// When a file cannot be written.
 pub fn save_trained(dir: &Path, trained: &Trained) -> Result<(), Error> {
     let Trained { network, item_item, prior, new_items, content, facts } = trained;
-    let names: Vec<String> =
-        network.layout().entries().iter().map(|entry| format!("network.{}", entry.name)).collect();
-    let mut tensors: Vec<Tensor> = Vec::new();
-    for (name, entry) in names.iter().zip(network.layout().entries()) {
-        let shape = [entry.slot.rows, entry.slot.cols];
-        tensors.push(Tensor { name, shape, values: Values::F32(entry.slot.of(&network.params)) });
-    }
-    let tables: Vec<(String, _)> =
-        network.tables().map(|(name, table)| (format!("network.{name}"), table)).collect();
-    for (name, table) in &tables {
-        let values = Values::F32(&table.values);
-        tensors.push(Tensor { name, shape: [table.rows(), table.dim()], values });
-    }
-    if let Some(prefixes) = &network.prefixes {
-        let keys = prefixes.rows.keys();
-        tensors.push(row("network.prefixes.keys", keys.len(), Values::U64(keys)));
-    }
-    let offsets: Vec<u64> = item_item.offsets.iter().map(|&offset| offset as u64).collect();
-    tensors.extend([
-        row("item_item.offsets", offsets.len(), Values::U64(&offsets)),
-        row("item_item.candidates", item_item.candidates.len(), Values::U32(&item_item.candidates)),
-        row("item_item.weights", item_item.weights.len(), Values::F32(&item_item.weights)),
-        row("prior", prior.len(), Values::F32(prior)),
-    ]);
+    let mut tensors = Tensors::default();
+    network.weights.save([NETWORK; 2], &mut tensors);
+    network.prefixes.iter().for_each(|rows| tensors.u64s(PREFIX_KEYS, rows.keys().iter().copied()));
+    tensors.u64s("item_item.offsets", item_item.offsets.iter().map(|&offset| offset as u64));
+    tensors.u32s("item_item.candidates", item_item.candidates.iter().copied());
+    tensors.row("item_item.weights", &item_item.weights);
+    tensors.row("prior", prior);
     if let Some(new) = new_items {
-        tensors.push(row("new_items.items", new.items.len(), Values::U32(&new.items)));
-        tensors.push(row("new_items.worth", new.worth.len(), Values::F32(&new.worth)));
+        tensors.u32s("new_items.items", new.items.iter().copied());
+        tensors.row("new_items.worth", &new.worth);
     }
     if let Some(content) = content {
-        tensors.push(row("content.vectors", content.vectors.len(), Values::F32(&content.vectors)));
-        tensors.push(row("content.encoder", content.params.len(), Values::F32(&content.params)));
+        tensors.row("content.vectors", &content.vectors);
+        tensors.row("content.encoder", &content.params);
     }
-    checkpoint::save(&dir.join(TENSORS), &tensors)?;
+    tensors.save(&dir.join(TENSORS))?;
     Ok(write_json(&dir.join(FACTS), &Facts::of(item_item, facts))?)
 }
 
@@ -128,8 +112,18 @@ pub fn load_trained(dir: &Path, shape: Shape, tokens: Option<&SemanticIds>) -> R
     let prior = file.f32s("prior", [1, shape.items])?;
     let new_items =
         (facts.blend.new_places > 0).then(|| load_new_items(&file, &path, shape.items)).transpose()?;
-    check_claims(&file, &path, (&facts.model, shape, tokens.is_some()))?;
-    let network = load_network(&file, &facts.model, shape, tokens)?;
+    facts.model.check().map_err(|error| Error::Foreign {
+        path,
+        what: error.key,
+        got: error.got,
+        expected: error.expected,
+    })?;
+    let prefixes = tokens.filter(|_| facts.model.prefixes).map(|tokens| -> Result<PrefixRows, Error> {
+        let keys = file.read_u64(PREFIX_KEYS, file.len_of(PREFIX_KEYS)?)?;
+        Ok(PrefixRows::with_keys(tokens, keys, facts.model.prefix_rows))
+    });
+    let mut network = Network::planned(&facts.model, shape, prefixes.transpose()?);
+    network.weights.read(&file, [NETWORK; 2])?;
     let item_item = ItemItem { offsets, candidates, weights, recent, decay };
     let content = facts.live.map(|report| load_content(&file, report, shape)).transpose()?;
     Ok(Trained { network, item_item, prior, new_items, content, facts })
@@ -153,64 +147,6 @@ fn load_new_items(file: &Checkpoint, path: &Path, count: usize) -> Result<NewIte
     Ok(NewItems { items, worth })
 }
 
-/// Refuses settings of a network that is not in the file, before anything of their sizes is allocated.
-fn check_claims(
-    file: &Checkpoint,
-    path: &Path,
-    (model, shape, has_tokens): (&ModelSettings, Shape, bool),
-) -> Result<(), Error> {
-    model.check().map_err(|error| Error::Foreign {
-        path: path.to_owned(),
-        what: error.key,
-        got: error.got,
-        expected: error.expected,
-    })?;
-    let dim = model.dim;
-    file.check_f32("network.position", [model.history, dim])?;
-    for block in 0..model.blocks {
-        let width = model.expansion.saturating_mul(dim);
-        file.check_f32(&format!("network.block.{block}.up.weight"), [dim, width])?;
-    }
-    if model.content && shape.content > 0 && model.adapter > 0 {
-        file.check_f32("network.adapter.up.weight", [shape.content, model.adapter])?;
-    }
-    if model.ids {
-        file.check_f32("network.ids", [shape.items.clamp(1, model.id_rows), dim])?;
-    }
-    if model.prefixes && has_tokens {
-        let rows = file.len_of("network.prefixes.keys")?.clamp(1, model.prefix_rows);
-        file.check_f32("network.prefixes", [rows, dim])?;
-    }
-    Ok(())
-}
-
-fn load_network(
-    file: &Checkpoint,
-    model: &ModelSettings,
-    shape: Shape,
-    tokens: Option<&SemanticIds>,
-) -> Result<Network<f32>, Error> {
-    let prefixes = tokens.filter(|_| model.prefixes).map(|tokens| -> Result<PrefixRows, Error> {
-        let keys = file.read_u64("network.prefixes.keys", file.len_of("network.prefixes.keys")?)?;
-        Ok(PrefixRows::with_keys(tokens, keys, model.prefix_rows))
-    });
-    let mut network = Network::blank(model, shape, prefixes.transpose()?);
-    let entries: Vec<_> = network.layout().entries().to_vec();
-    for entry in entries {
-        let into = entry.slot.of_mut(&mut network.params);
-        file.read_f32(&format!("network.{}", entry.name), [entry.slot.rows, entry.slot.cols], into)?;
-    }
-    for (name, table) in network.tables_mut() {
-        let shape = [table.rows(), table.dim()];
-        file.read_f32(&format!("network.{name}"), shape, &mut table.values)?;
-    }
-    Ok(network)
-}
-
-fn row<'a>(name: &'a str, len: usize, values: Values<'a>) -> Tensor<'a> {
-    Tensor { name, shape: [1, len], values }
-}
-
 /// `model.json`.
 #[derive(Serialize, Deserialize)]
 struct Facts {
@@ -231,8 +167,7 @@ impl Facts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Prior, SeenPolicy};
-    use semrank_tower::KnownItems;
+    use crate::{KnownItems, Prior, SeenPolicy};
 
     #[test]
     fn a_network_is_read_back_bit_by_bit_and_has_no_moments() {
@@ -249,14 +184,10 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             save_trained(dir.path(), &trained).unwrap();
             let read = load_trained(dir.path(), shape, Some(&tokens)).unwrap();
-            assert_eq!(read.network.params, trained.network.params);
-            assert_eq!(read.network.tables().count(), trained.network.tables().count());
-            for ((_, got), (name, table)) in read.network.tables().zip(trained.network.tables()) {
-                assert_eq!(got.values, table.values, "{name}");
-                assert!(
-                    got.first.is_empty() && got.second.is_empty(),
-                    "{name}: nothing is kept for training"
-                );
+            assert_eq!(read.network.weights.snapshot(), trained.network.weights.snapshot());
+            for (name, table) in read.network.weights.tower.tables() {
+                let moments = table.first.len() + table.second.len();
+                assert_eq!(moments, 0, "{name}: nothing is kept for training");
             }
             assert_eq!(read.facts, trained.facts);
         }
@@ -297,11 +228,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(TENSORS);
         let values = vec![0.5; vectors.max(encoder)];
-        let tensors = [
-            row("content.vectors", vectors, Values::F32(&values[..vectors])),
-            row("content.encoder", encoder, Values::F32(&values[..encoder])),
-        ];
-        checkpoint::save(&path, &tensors).unwrap();
+        let mut tensors = Tensors::default();
+        tensors.row("content.vectors", &values[..vectors]);
+        tensors.row("content.encoder", &values[..encoder]);
+        tensors.save(&path).unwrap();
         let report = LiveReport {
             encoder_passes: 1.0,
             backward_passes: 1.0,

@@ -253,20 +253,21 @@ mod tests {
         (values, vec![Prior::Popularity, Prior::Recent { half_life_days: 3.0 }])
     }
 
+    fn search<'w>(world: &'w World, priors: &'w [Vec<f32>], grid: &'w Grid, tile_items: usize) -> Search<'w> {
+        Search { servable: &world.servable, events: &world.events, priors, grid, tile_items }
+    }
+
     #[test]
     fn ranks_do_not_depend_on_tiles() {
         let world = World::new();
         let (cases, (priors, kinds)) = (cases(&world), priors());
         let grid = Grid::new(kinds, &BlendSettings::default(), &world.servable, true);
         let ranks = |tile_items: usize| {
-            let search = Search {
-                servable: &world.servable,
-                events: &world.events,
-                priors: &priors,
-                grid: &grid,
-                tile_items,
-            };
-            search.ranks(&grid.coarse(), &Ranked::Whole(cases.clone()), &mut |_| ())
+            search(&world, &priors, &grid, tile_items).ranks(
+                &grid.coarse(),
+                &Ranked::Whole(cases.clone()),
+                &mut |_| (),
+            )
         };
         let whole = ranks(TILE_ITEMS);
         assert!(whole.iter().flatten().all(|rank| (1..=ITEMS as u32).contains(rank)));
@@ -283,13 +284,7 @@ mod tests {
         let world = World::new();
         let (cases, (priors, kinds)) = (cases(&world), priors());
         let grid = Grid::new(kinds, &BlendSettings::default(), &world.servable, true);
-        let search = Search {
-            servable: &world.servable,
-            events: &world.events,
-            priors: &priors,
-            grid: &grid,
-            tile_items: 300,
-        };
+        let search = search(&world, &priors, &grid, 300);
         let effort = |whole| Effort { cases: cases.clone(), whole, places: Vec::new() };
         let ranks = |whole| {
             let ranked = search.ranked(&effort(whole), &mut |_| ());
@@ -310,13 +305,7 @@ mod tests {
         let world = World::new();
         let (cases, (priors, kinds)) = (cases(&world), priors());
         let grid = Grid::new(kinds, &BlendSettings::default(), &world.servable, true);
-        let search = Search {
-            servable: &world.servable,
-            events: &world.events,
-            priors: &priors,
-            grid: &grid,
-            tile_items: TILE_ITEMS,
-        };
+        let search = search(&world, &priors, &grid, TILE_ITEMS);
         let best = |cases: &[Case]| search.best(&Ranked::Whole(cases.to_vec()), &mut |_| ()).0;
         // A case that no combination ranks among the first ten says nothing, and two of random targets say next to nothing.
         assert_eq!(grid.distance_from_middle(grid.middle()), 0.0);

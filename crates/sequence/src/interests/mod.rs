@@ -20,6 +20,7 @@ mod recall;
 pub use labels::Labels;
 pub use recall::{InterestRecall, interest_recall};
 
+use crate::similar::unit_vectors;
 use semrank_core::{ItemId, Rng};
 use semrank_nn::{kernel, unit_rows};
 
@@ -47,11 +48,7 @@ pub struct Interest {
 impl UnitVectors {
     /// From `[items x width]` vectors of any length.
     pub fn new(vectors: &[f32], width: usize) -> Self {
-        let mut values = vec![0.0; vectors.len()];
-        if width > 0 {
-            unit_rows(width, vectors, &mut vec![0.0; vectors.len() / width], &mut values);
-        }
-        Self { values, width }
+        Self { values: unit_vectors(vectors, width), width }
     }
 
     /// Number of items.

@@ -50,16 +50,7 @@ fn train(tiny: &Tiny, live: Option<LiveSettings>, steps: usize, each: impl FnMut
     let mut each = each;
     let (log, ends, counts) = log();
     let content = content(tiny);
-    let data = TrainingData {
-        events: &log,
-        train_ends: &ends,
-        target: None,
-        counts: &counts,
-        content: &content,
-        tokens: None,
-        actions: 1,
-        active: &[],
-    };
+    let data = TrainingData { content: &content, ..TrainingData::new(&log, &ends, &counts) };
     let (model, train) = model();
     let mut trainer: Trainer<f64> = Trainer::new(&model, &train, data, 3);
     if let Some(settings) = live {

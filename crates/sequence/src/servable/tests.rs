@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::artefact::TrainedFacts;
-use crate::{BlendSettings, ItemItem, Network, NewItems, Shape, TrainingData};
+use crate::{BlendSettings, ItemItem, KnownItems, Network, NewItems, Shape, TrainingData};
 use semrank_core::{ActionId, EventLog, EventLogBuilder, Rng, UserId};
-use semrank_tower::{KnownItems, ModelSettings};
+use semrank_tower::ModelSettings;
 
 pub(crate) const USERS: usize = 70;
 pub(crate) const ITEMS: usize = 1_000;
@@ -45,16 +45,7 @@ impl World {
         let items: Vec<u32> = (0..ITEMS as u32).filter(|&item| counts[item as usize] == 0).collect();
         let worth = (0..3 * items.len()).map(|_| rng.normal() as f32).collect();
         let prior = (0..ITEMS).map(|_| rng.unit() as f32).collect();
-        let data = TrainingData {
-            events: &events,
-            train_ends: &train_ends,
-            target: None,
-            counts: &counts,
-            content: &[],
-            tokens: None,
-            actions: 1,
-            active: &[],
-        };
+        let data = TrainingData::new(&events, &train_ends, &counts);
         let item_item = ItemItem::fit(&data, &settings);
         let facts = TrainedFacts {
             model,

@@ -1,10 +1,10 @@
 //! The vectors of items, computed once: histories in, the trunk's output and logits of all items, or of some, out.
 
 use crate::columns::Columns;
+use crate::similar::unit_vectors;
 use crate::{Network, Sequences, TrunkSaved, push_history};
-use rayon::prelude::*;
 use semrank_core::{History, ItemId, narrow};
-use semrank_nn::{Mat, matmul, unit_rows};
+use semrank_nn::{Mat, matmul};
 use semrank_tower::RowDropout;
 
 /// Item vectors of a network, of all items or of some.
@@ -43,11 +43,7 @@ impl ItemVectors {
         let dim = network.dim();
         let mut vectors = vec![0.0; encoded.len() * dim];
         network.item_vectors(encoded, contents, RowDropout::off(), &mut vectors);
-        let mut unit = vec![0.0; vectors.len()];
-        unit.par_chunks_mut(1024 * dim).zip(vectors.par_chunks(1024 * dim)).for_each(|(unit, vectors)| {
-            unit_rows(dim, vectors, &mut vec![0.0; vectors.len() / dim], unit);
-        });
-        Self { items, some: None, vectors, unit }
+        Self { items, some: None, unit: unit_vectors(&vectors, dim), vectors }
     }
 
     /// Items of the catalogue.
@@ -82,9 +78,7 @@ impl ItemVectors {
         for ((at, _), hidden) in with_events.zip(saved.hidden.chunks_exact(dim)) {
             last[at * dim..(at + 1) * dim].copy_from_slice(hidden);
         }
-        let mut unit = vec![0.0; last.len()];
-        unit_rows(dim, &last, &mut vec![0.0; count], &mut unit);
-        unit
+        unit_vectors(&last, dim)
     }
 
     /// `scale · cos(h_u, v_j)` of some items, `[histories x columns]`, given [`ItemVectors::hidden`].

@@ -1,8 +1,8 @@
 //! One content vector an item, in `vectors.safetensors`; without content the file is absent and the width 0.
 
-use super::{Error, same};
+use super::{Error, Tensors, same};
 use semrank_embed::ItemFeatures;
-use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
+use semrank_nn::checkpoint::Checkpoint;
 use semrank_store::{read_json, write_json};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -25,8 +25,9 @@ pub fn save_features(dir: &Path, features: &ItemFeatures) -> Result<(), Error> {
     let dim = features.dim;
     let items = features.values.len().checked_div(dim).unwrap_or(0);
     if dim > 0 {
-        let values = Values::F32(&features.values);
-        checkpoint::save(&dir.join(VECTORS), &[Tensor { name: "vectors", shape: [items, dim], values }])?;
+        let mut tensors = Tensors::default();
+        tensors.matrix("vectors", [items, dim], &features.values);
+        tensors.save(&dir.join(VECTORS))?;
     }
     let facts = Facts { items, dim, fingerprint: features.fingerprint.clone() };
     Ok(write_json(&dir.join(FACTS), &facts)?)

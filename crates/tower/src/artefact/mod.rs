@@ -1,4 +1,5 @@
-//! Features to and from a folder, and what every artefact of a model needs: JSON, and errors that name the file.
+//! Features to and from a folder, and what every artefact of a model needs: tensors by name, and errors that name
+//! the file.
 //!
 //! Tensors are safetensors, the rest is JSON. Equal training gives equal bytes: no file holds a time, a path or a hash
 //! of the data. Files are written under their final names: write into a staged folder
@@ -21,8 +22,10 @@
 //! ```
 
 mod features;
+mod tensors;
 
 pub use features::{load_features, save_features};
+pub use tensors::Tensors;
 
 use semrank_nn::checkpoint;
 use std::path::{Path, PathBuf};

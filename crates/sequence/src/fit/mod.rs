@@ -16,10 +16,7 @@
 //! # let ends: Vec<usize> = (0..20).map(|user| log.range(UserId(user)).end).collect();
 //! struct Silent; // shows nothing, interrupts nothing, saves nothing
 //! impl Watch for Silent {}
-//! let data = TrainingData {
-//!     events: &log, train_ends: &ends, target: None, counts: &[17, 17, 17, 17, 16, 16],
-//!     content: &[], tokens: None, actions: 1, active: &[],
-//! };
+//! let data = TrainingData::new(&log, &ends, &[17, 17, 17, 17, 16, 16]);
 //! let model = ModelSettings { dim: 8, ..ModelSettings::default() };
 //! let train = TrainSettings { epochs: 2, min_steps: 0, ..TrainSettings::default() };
 //! let mut fitting = Fitting::new(&Task { model: &model, train: &train, data, validation: &[], seed: 1 });
@@ -28,18 +25,17 @@
 //! # Ok::<(), semrank_sequence::FitError>(())
 //! ```
 
-use crate::columns::Columns;
-use crate::work::{SHARE, affordable, spread};
-use crate::{ItemVectors, Live, LiveReport, Network, SeenInTraining, Trainer, TrainingData};
-use semrank_core::History;
+mod report;
+mod validation;
+
+pub use report::{Ended, EpochReport, FitError, SAVE_EVERY, StepReport, Watch};
+
+use crate::work::spread;
+use crate::{Live, LiveReport, Network, SeenInTraining, Trainer, TrainingData};
 use semrank_data::Case;
-use semrank_measure::{
-    RankMetrics, RankSummary,
-    ranking::{EvaluateError, RankOptions, Scorer, rank},
-};
-use semrank_tower::{ModelSettings, Rounds, TrainSettings};
-use serde::{Deserialize, Serialize};
-use std::time::{Duration, Instant};
+use semrank_tower::{ModelSettings, Rounds, Snapshot, TrainSettings};
+use std::time::Instant;
+use validation::{affordable_validation, metrics};
 
 /// What is to be trained.
 #[derive(Debug, Clone, Copy)]
@@ -56,110 +52,10 @@ pub struct Task<'a> {
     pub seed: u64,
 }
 
-/// One line of the training curve: an epoch that was validated.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct EpochReport {
-    /// From 1.
-    pub epoch: u64,
-    /// Mean training loss since the last validation, nats a position.
-    pub loss: f64,
-    /// Validation NDCG@10 of the network alone, strict, seen items masked where training masked them.
-    #[serde(rename = "ndcg@10")]
-    pub ndcg_10: f64,
-    /// Validation Recall@10.
-    #[serde(rename = "recall@10")]
-    pub recall_10: f64,
-    /// Seconds of training; never part of a saved model.
-    #[serde(skip)]
-    pub train_seconds: f64,
-    /// Seconds of validation; never part of a saved model.
-    #[serde(skip)]
-    pub validation_seconds: f64,
-}
-
-/// Where a training stands, after each step.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct StepReport {
-    /// The epoch under way, from 1.
-    pub epoch: u64,
-    /// Epochs at most.
-    pub epochs: u64,
-    /// Steps done in all epochs.
-    pub step: u64,
-    /// Steps of an epoch.
-    pub steps_per_epoch: u64,
-    /// Mean loss since the last validation, nats a position.
-    pub loss: f64,
-}
-
-/// Looks on while a model is trained; every method may be left as it is.
-pub trait Watch {
-    /// A step was done.
-    fn step(&mut self, _: &StepReport) {}
-
-    /// An epoch was validated; `best` tells whether it is the best so far.
-    fn epoch(&mut self, _: &EpochReport, _best: bool) {}
-
-    /// Whether to stop; asked before every step.
-    fn interrupted(&self) -> bool {
-        false
-    }
-
-    /// Called after each validation, every [`SAVE_EVERY`] within one, and on an interrupt: the moment to call
-    /// [`Fitting::save`].
-    ///
-    /// # Errors
-    /// End the training.
-    fn save(&mut self, _: &Fitting) -> Result<(), FitError> {
-        Ok(())
-    }
-}
-
-/// A long epoch is saved this often.
-pub const SAVE_EVERY: Duration = Duration::from_secs(60);
-
-/// What ends a training early.
-#[derive(Debug, thiserror::Error)]
-pub enum FitError {
-    /// The validation failed.
-    #[error(transparent)]
-    Evaluate(#[from] EvaluateError),
-    /// A text could not be encoded while content was trained.
-    #[error(transparent)]
-    Embed(#[from] semrank_embed::Error),
-    /// The state could not be saved or restored.
-    #[error(transparent)]
-    Artefact(#[from] semrank_tower::artefact::Error),
-    /// The watch could not keep the state.
-    #[error("cannot keep the state of the training: {0}")]
-    Watch(Box<dyn std::error::Error + Send + Sync>),
-    /// The loss is no number any more.
-    #[error("the training loss is {loss} in step {step} with train.rate={rate}: training has diverged")]
-    Diverged {
-        /// `train.rate`.
-        rate: f64,
-        /// What the loss is.
-        loss: f64,
-        /// Steps done.
-        step: u64,
-    },
-}
-
-/// Why [`Fitting::run`] returned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// All epochs are done, or patience is at its end.
-    Finished,
-    /// The watch said so; the state was handed to [`Watch::save`].
-    Interrupted,
-}
-
-/// Parameters of an epoch.
+/// The best epoch so far.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Snapshot {
-    pub(crate) params: Vec<f32>,
-    /// In the order of [`Network::tables`].
-    pub(crate) tables: Vec<Vec<f32>>,
+pub(crate) struct Best {
+    pub(crate) weights: Snapshot<f32>,
     /// Content vectors and encoder, where they are trained.
     pub(crate) content: Option<[Vec<f32>; 2]>,
 }
@@ -169,7 +65,7 @@ pub(crate) struct Snapshot {
 pub struct Fitting<'a> {
     pub(crate) trainer: Trainer<'a, f32>,
     pub(crate) curve: Vec<EpochReport>,
-    pub(crate) best: Snapshot,
+    pub(crate) best: Best,
     /// Sums of the epoch under way: loss over positions, positions, seconds.
     pub(crate) loss_sum: f64,
     pub(crate) positions: u64,
@@ -180,11 +76,6 @@ pub struct Fitting<'a> {
     cases: Vec<Case>,
     saved: Instant,
 }
-
-/// Validation cases below which an epoch is not chosen by fewer of them, though they take long, but less often.
-const FEWEST_CASES: usize = 500;
-/// Validations of a training, however long they take.
-const FEWEST_ROUNDS: u64 = 3;
 
 /// The result.
 #[derive(Debug)]
@@ -229,7 +120,7 @@ impl<'a> Fitting<'a> {
             rounds,
             cases: spread(task.validation, cases),
             curve: Vec::new(),
-            best: Snapshot::default(),
+            best: Best::default(),
             loss_sum: 0.0,
             positions: 0,
             seconds: 0.0,
@@ -240,7 +131,7 @@ impl<'a> Fitting<'a> {
 
     /// Steps done.
     pub fn step(&self) -> u64 {
-        self.trainer.step
+        self.trainer.step()
     }
 
     /// Epochs done, as far as they were validated.
@@ -298,16 +189,8 @@ impl<'a> Fitting<'a> {
             _ => None,
         };
         let mut network = self.trainer.network;
-        if best_epoch > 0 {
-            network.params = self.best.params;
-        }
-        let mut best = self.best.tables.into_iter();
-        for (_, table) in network.tables_mut() {
-            (table.first, table.second) = (Vec::new(), Vec::new());
-            if let Some(values) = best.next() {
-                table.values = values;
-            }
-        }
+        network.weights.forget_moments();
+        network.weights.restore(self.best.weights);
         Ok(Fit { network, curve: self.curve, best_epoch, content, work })
     }
 
@@ -335,7 +218,7 @@ impl<'a> Fitting<'a> {
     fn epoch(&mut self, watch: &mut dyn Watch) -> Result<bool, FitError> {
         let steps_per_epoch = self.trainer.steps_per_epoch();
         let (epochs, end) = (self.most_epochs(), self.rounds.next(self.epochs()) * steps_per_epoch);
-        while self.trainer.step < end {
+        while self.trainer.step() < end {
             if watch.interrupted() {
                 return Ok(false);
             }
@@ -344,14 +227,14 @@ impl<'a> Fitting<'a> {
             self.seconds += started.elapsed().as_secs_f64();
             if !loss.is_finite() {
                 let rate = self.task.train.rate;
-                return Err(FitError::Diverged { loss, step: self.trainer.step, rate });
+                return Err(FitError::Diverged { loss, step: self.trainer.step(), rate });
             }
             self.loss_sum += loss * positions as f64;
             self.positions += positions as u64;
             watch.step(&StepReport {
-                epoch: self.trainer.step.div_ceil(steps_per_epoch),
+                epoch: self.trainer.step().div_ceil(steps_per_epoch),
                 epochs,
-                step: self.trainer.step,
+                step: self.trainer.step(),
                 steps_per_epoch,
                 loss: self.mean_loss(),
             });
@@ -369,7 +252,7 @@ impl<'a> Fitting<'a> {
 
     fn validate(&mut self, watch: &mut dyn Watch) -> Result<(), FitError> {
         let started = Instant::now();
-        let metrics = self.metrics()?;
+        let metrics = metrics(&self.trainer, &self.task, &self.cases)?;
         let report = EpochReport {
             epoch: self.rounds.next(self.epochs()),
             loss: self.mean_loss(),
@@ -382,85 +265,11 @@ impl<'a> Fitting<'a> {
         self.curve.push(report);
         let best = self.best_epoch() == report.epoch;
         if best {
-            let network = &self.trainer.network;
-            self.best.params.clone_from(&network.params);
-            self.best.tables = network.tables().map(|(_, table)| table.values.clone()).collect();
+            self.best.weights = self.trainer.network.weights.snapshot();
             let content = self.trainer.live.as_ref();
             self.best.content = content.map(|live| [live.content().to_vec(), live.params().to_vec()]);
         }
         watch.epoch(&report, best);
         Ok(())
     }
-
-    fn metrics(&self) -> Result<RankSummary, EvaluateError> {
-        let data = &self.task.data;
-        let network = &self.trainer.network;
-        let vectors = ItemVectors::all(network, data.items(), self.trainer.content());
-        let scorer = NetworkAlone { network, vectors, masks: self.seen() == SeenInTraining::Masked };
-        let ranking = rank(&scorer, data.events, data.items(), &self.cases, RankOptions::default())?;
-        Ok(RankMetrics::from_ranks(ranking.strict.ranks.iter().map(|&rank| rank as usize)).summary())
-    }
-}
-
-/// After how many epochs each validation follows, and how many cases it has: as many as keep all validations below a share of the
-/// training's work.
-fn affordable_validation(trainer: &Trainer<f32>, task: &Task) -> (Rounds, usize) {
-    let (items, dim) = (task.data.items(), trainer.network.dim());
-    let encoded = (items * task.data.content_width() * dim) as f64;
-    let case = (items * dim) as f64;
-    let (all, an_epoch) = (task.validation.len(), SHARE * trainer.epoch_work());
-    let fewest = FEWEST_CASES.min(all);
-    let rounds = trainer.rounds();
-    let needed = ((encoded + fewest as f64 * case) / an_epoch.max(1.0)).ceil() as u64;
-    let each = rounds.each.max(needed.min(rounds.passes / FEWEST_ROUNDS));
-    let cases = affordable(an_epoch * each as f64, encoded, case, [fewest, all]);
-    (Rounds { each, ..rounds }, cases)
-}
-
-/// The network's logits, with the treatment of seen items that it was trained for.
-struct NetworkAlone<'a> {
-    network: &'a Network<f32>,
-    vectors: ItemVectors,
-    masks: bool,
-}
-
-impl Scorer for NetworkAlone<'_> {
-    fn name(&self) -> &str {
-        "network"
-    }
-
-    fn score(&self, histories: &[History], out: &mut [f32]) {
-        let hidden = self.vectors.hidden(self.network, histories.iter().copied());
-        let items = self.vectors.items();
-        self.vectors.logits_of(self.network, &hidden, &Columns::Range(0..items), out);
-        if !self.masks {
-            return;
-        }
-        for (history, scores) in histories.iter().zip(out.chunks_exact_mut(items)) {
-            history.items.iter().for_each(|item| scores[item.index()] = f32::NEG_INFINITY);
-        }
-    }
-}
-
-/// Trains to the end and calls `say` after every epoch: [`Fitting`] without interrupts and saved states.
-///
-/// # Errors
-/// A loss or score that is no number.
-pub fn fit(
-    model: &ModelSettings,
-    train: &TrainSettings,
-    data: TrainingData,
-    validation: &[Case],
-    seed: u64,
-    say: impl FnMut(&EpochReport),
-) -> Result<Fit, FitError> {
-    struct Say<F>(F);
-    impl<F: FnMut(&EpochReport)> Watch for Say<F> {
-        fn epoch(&mut self, report: &EpochReport, _: bool) {
-            (self.0)(report);
-        }
-    }
-    let mut fitting = Fitting::new(&Task { model, train, data, validation, seed });
-    fitting.run(&mut Say(say))?;
-    fitting.finish()
 }

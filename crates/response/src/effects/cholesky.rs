@@ -5,7 +5,7 @@ use semrank_nn::kernel::dot;
 
 /// `L` with `L Lᵀ = A`.
 #[derive(Debug, Clone)]
-pub struct Cholesky {
+pub(super) struct Cholesky {
     n: usize,
     /// Row by row; what is above the diagonal is not read.
     lower: Vec<f64>,
@@ -13,7 +13,7 @@ pub struct Cholesky {
 
 impl Cholesky {
     /// Of `[n x n]`, of which only the lower triangle is read; none if it is not positive definite.
-    pub fn new(mut matrix: Vec<f64>, n: usize) -> Option<Self> {
+    pub(super) fn new(mut matrix: Vec<f64>, n: usize) -> Option<Self> {
         for i in 0..n {
             let (above, row) = matrix.split_at_mut(i * n);
             for j in 0..i {
@@ -30,7 +30,7 @@ impl Cholesky {
     }
 
     /// `A⁻¹ right`, in place.
-    pub fn solve(&self, right: &mut [f64]) {
+    pub(super) fn solve(&self, right: &mut [f64]) {
         let n = self.n;
         for i in 0..n {
             let row = &self.lower[i * n..][..=i];
@@ -45,7 +45,7 @@ impl Cholesky {
     }
 
     /// `A⁻¹`.
-    pub fn inverse(&self) -> Vec<f64> {
+    pub(super) fn inverse(&self) -> Vec<f64> {
         let mut out = vec![0.0; self.n * self.n];
         for (i, row) in out.chunks_exact_mut(self.n).enumerate() {
             row[i] = 1.0;
