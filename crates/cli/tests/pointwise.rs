@@ -60,7 +60,7 @@ fn labelled_rows_become_probabilities() {
     assert!(refused(&["evaluate", "a", "--task", "oc"]).contains("task ctr"));
     assert!(refused(&["recommend", "a", "--user", "u1"]).contains("task ctr"));
     let wrong = refused(&["run", "--data", "data", "--out", "c", "--set", "task=clicks"]);
-    assert!(wrong.contains("`retrieval`") && wrong.contains("`oc`"), "{wrong}");
+    assert!(wrong.contains("`next-item`") && wrong.contains("`oc`"), "{wrong}");
 }
 
 #[test]

@@ -72,7 +72,7 @@ impl Data {
     pub fn open(path: &Path, config: &Config) -> Result<Data, Error> {
         let mut dataset = Dataset::open(path)?;
         let examples = match config.task {
-            Task::Retrieval => None,
+            Task::NextItem => None,
             Task::Ctr | Task::Oc if !Examples::exist(path) => {
                 return Err(Error::NoExamples { dataset: dataset.meta.name });
             }

@@ -90,7 +90,7 @@ impl Finetune<'_> {
     /// else; [`Error::Interrupted`].
     pub fn run(&self, mut config: Config, context: &Context) -> Result<Finetuned, Error> {
         self.check()?;
-        if config.task == Task::Retrieval && semrank_data::Examples::exist(self.data) {
+        if config.task == Task::NextItem && semrank_data::Examples::exist(self.data) {
             // The encoder may go into a model of clicks: it must not know more than that may.
             config.task = Task::Ctr;
             context.note("finetune: learns of events before the first labelled row that is not for training");

@@ -37,7 +37,7 @@ impl Declared {
     fn all(task: Task) -> [Declared; 4] {
         let (features, tokens) = (Declared::of::<Features>(), Declared::of::<Tokens>());
         match task {
-            Task::Retrieval => [features, tokens, Declared::of::<NextItem>(), Declared::of::<Report>()],
+            Task::NextItem => [features, tokens, Declared::of::<NextItem>(), Declared::of::<Report>()],
             Task::Ctr | Task::Oc => {
                 [features, tokens, Declared::of::<Response>(), Declared::of::<ResponseReport>()]
             }

@@ -35,8 +35,8 @@ const PAGE: &str = "compare.html";
 /// `semrank compare`.
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// Run folders, of one data set and one task; the reference is the first. Of retrieval runs it is the first whose
-    /// content.train is frozen, if one way has that.
+    /// Run folders, of one data set and one task; the reference is the first. Of next-item runs it is the first whose
+    /// content.train is frozen, if there is one.
     #[arg(value_name = "RUN", required = true, num_args = 2..)]
     runs: Vec<PathBuf>,
     /// Print one JSON object.
@@ -50,7 +50,7 @@ pub(crate) struct CompareArgs {
 /// Compares what the arguments say.
 pub(crate) fn compare(args: &CompareArgs) -> Result<(), Error> {
     match same_task(&args.runs)? {
-        Task::Retrieval => {
+        Task::NextItem => {
             let found = Comparison::read(&args.runs)?;
             args.print(&found, || table::tables(&found), || report::render_comparison(&found))
         }

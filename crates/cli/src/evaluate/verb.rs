@@ -81,7 +81,7 @@ struct Timed<'a> {
 /// Evaluates what the arguments say.
 pub(crate) fn evaluate(args: &EvaluateArgs, console: &Console) -> Result<(), Error> {
     let run = args.from.open()?;
-    if args.task.is_some() || run.task() != Task::Retrieval {
+    if args.task.is_some() || run.task() != Task::NextItem {
         return probabilities(args, run);
     }
     let (view, context) = (run.model()?, console.context());

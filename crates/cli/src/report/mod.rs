@@ -7,7 +7,7 @@
 //! | file | does |
 //! |---|---|
 //! | `tokens` | the page on semantic ids |
-//! | `comparison`, `probabilities` | the page on several runs, of retrieval and of ranking tasks |
+//! | `comparison`, `probabilities` | the page on several runs, of next-item and of ranking tasks |
 //! | `tables` | results, segments, training, facts |
 //! | `pointwise` | the page of a ranking task |
 //! | `people` | users' histories beside their recommendations |

@@ -57,7 +57,7 @@ fn make(args: &RunArgs, report: bool, console: &Console) -> Result<(), Error> {
     run.make_content(&context)?;
     context.check()?;
     match run.task() {
-        Task::Retrieval => next_item(&run, args, report, (started, console)),
+        Task::NextItem => next_item(&run, args, report, (started, console)),
         Task::Ctr | Task::Oc => response(run, args, report, (started, console)),
     }
 }

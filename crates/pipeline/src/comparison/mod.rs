@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `compared` | names of runs, and whether they can be compared |
 //! | `members` | which runs differ in the seed only |
-//! | `next_item` | [`Comparison`], of `task=retrieval` |
+//! | `next_item` | [`Comparison`], of `task=next-item` |
 //! | `figures`, `cost` | [`Figures`]: quality and cost of one run; their median |
 //! | `groups` | runs of one way of training, with their medians |
 //! | `gain` | the reference, and what others gain over it for a CPU minute |

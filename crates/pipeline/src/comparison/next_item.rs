@@ -1,4 +1,4 @@
-//! Comparing runs with `task=retrieval`: what each brings and what it costs, to see whether another way of training is worth its
+//! Comparing runs with `task=next-item`: what each brings and what it costs, to see whether another way of training is worth its
 //! CPU time.
 //!
 //! Quality is that of the model on the test cases, strict, as each run's own report has it. A run's cost is what making

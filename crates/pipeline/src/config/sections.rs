@@ -49,7 +49,8 @@ pub struct Config {
 pub enum Task {
     /// The next item of a history, among all.
     #[default]
-    Retrieval,
+    #[serde(alias = "retrieval")]
+    NextItem,
     /// Probabilities of clicks, of the rows of `examples.parquet`.
     Ctr,
     /// Of clicks, and of conversions given a click.
@@ -60,7 +61,7 @@ impl Task {
     /// As it is written.
     pub fn name(self) -> &'static str {
         match self {
-            Task::Retrieval => "retrieval",
+            Task::NextItem => "next-item",
             Task::Ctr => "ctr",
             Task::Oc => "oc",
         }
@@ -70,7 +71,7 @@ impl Task {
 /// The key outside of a section, and its comment.
 pub const TASK: &str = "task";
 /// Its comment.
-pub const TASK_DOC: &str = " `retrieval` (the next item of a history), `ctr` (clicks of impressions) or `oc` (and their conversions).";
+pub const TASK_DOC: &str = " `next-item` (the next item of a history), `ctr` (clicks of impressions) or `oc` (and their conversions).";
 
 /// Units of the adapter that `content.train=adapter` asks for.
 const ADAPTER: usize = 256;

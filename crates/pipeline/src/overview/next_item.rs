@@ -16,7 +16,7 @@ const USERS: usize = 6;
 const SHOWN_EVENTS: usize = 8;
 const SHOWN_ITEMS: usize = 8;
 
-/// Of a run of `task=retrieval`, with `extra` rows beside those of the evaluation.
+/// Of a run of `task=next-item`, with `extra` rows beside those of the evaluation.
 ///
 /// # Errors
 /// Scores that are no numbers.
