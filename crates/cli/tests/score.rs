@@ -1,4 +1,4 @@
-//! The promises of `semrank score`: a score a pair in the order of the pairs, the scores that recommendations have, and a bad
+//! The promises of `semrank score`: a score per pair in the order of the pairs, the scores that recommendations have, and a bad
 //! line named by its number.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -227,6 +227,6 @@ fn sessions_of_one_day_each_are_told_which_split_has_cases() {
     std::fs::write(folder.path().join("events.csv"), format!("user,item,timestamp\n{lines}")).unwrap();
     succeed_in(folder.path(), &words("import --events events.csv --out data"));
     let said = stderr(&call_in(folder.path(), &words("run --data data --out run")));
-    assert!(said.contains("nobody has events before and after the cut"), "{said}");
+    assert!(said.contains("no user has events before and after the cut"), "{said}");
     assert!(said.contains("--set data.split=leave-one-out has 40 test cases"), "{said}");
 }

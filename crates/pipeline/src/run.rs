@@ -236,7 +236,7 @@ impl Run {
     /// Makes the stage `model` of `task=next-item`, or reads it; `resume` goes on with a training that was interrupted.
     ///
     /// # Errors
-    /// Numbers that diverge, a full disk; [`Error::Interrupted`], with the state kept.
+    /// A training that diverges, a full disk; [`Error::Interrupted`], with the state kept.
     pub fn make_model(&self, resume: bool, context: &Context) -> Result<ModelView<'_>, Error> {
         let (data, content) = (self.data()?, self.content()?);
         let made = self.make(&self.model_stage(data, content, resume), context)?;
@@ -265,7 +265,7 @@ impl Run {
     /// Makes the stage `report` of `task=next-item`, or reads it; `extra` rows and `pages` are put beside the figures.
     ///
     /// # Errors
-    /// Scores that are no numbers; what `pages` refuses; [`Error::Interrupted`].
+    /// Scores that are not numbers; what `pages` refuses; [`Error::Interrupted`].
     pub fn make_report(
         &self,
         extra: &[Extra],

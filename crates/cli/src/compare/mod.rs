@@ -1,5 +1,4 @@
-//! `semrank compare`: several runs in, what each brings and what it costs out, to see whether another way of training
-//! is worth its CPU time.
+//! `semrank compare`: quality and cost of several runs, to see whether another way of training pays for its CPU time.
 //!
 //! ```text
 //! semrank compare frozen last2                                 tables
@@ -42,12 +41,12 @@ pub(crate) struct CompareArgs {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
-    /// Write a page with tables and pictures into this folder.
+    /// Write a page with tables and charts to this folder.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
-/// Compares what the arguments say.
+/// Runs the verb.
 pub(crate) fn compare(args: &CompareArgs) -> Result<(), Error> {
     match same_task(&args.runs)? {
         Task::NextItem => {

@@ -101,7 +101,7 @@ impl Config {
         self
     }
 
-    /// Refuses the first number outside of its range.
+    /// Returns an error for the first number outside its range.
     pub(crate) fn check_ranges(&self) -> Result<(), SettingError> {
         self.content.check_ranges()?;
         self.features.check_ranges()?;
@@ -116,8 +116,8 @@ impl Config {
         self.ads.check_ranges()
     }
 
-    /// Refuses what another program, or a hand, wrote into a file of settings: numbers outside of their ranges, and settings that do
-    /// not go together.
+    /// Validates a file of settings that another program or a person wrote: numbers outside their ranges, and settings
+    /// that contradict each other.
     ///
     /// # Errors
     /// The first such setting.
@@ -126,7 +126,7 @@ impl Config {
         self.check()
     }
 
-    /// Refuses settings that do not go together.
+    /// Validates settings that depend on each other.
     ///
     /// # Errors
     /// The first such setting.
