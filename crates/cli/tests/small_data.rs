@@ -59,9 +59,9 @@ fn probabilities_without_validation_rows_are_not_called_calibrated() {
         table.contains("was kept: the last one, as there are no validation rows to choose by"),
         "{table}"
     );
-    assert!(table.contains("warning: only 120 rows were measured"), "{table}");
+    assert!(table.contains("warning: only 120 rows measured"), "{table}");
     let page = std::fs::read_to_string(folder.path().join("run/report/report.html")).unwrap();
-    assert!(page.contains(why) && page.contains("only 120 rows were measured"));
+    assert!(page.contains(why) && page.contains("only 120 rows measured"));
     let found = json(&succeed_in(folder.path(), &["evaluate", "run", "--json"]));
     assert_eq!(found["calibrated"], why);
     let (table, _) = run_clicks(folder.path(), "--set pointwise.calibration=none");

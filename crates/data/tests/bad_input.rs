@@ -7,7 +7,7 @@ mod common;
 use common::{Folder, gzip, message};
 use proptest::prelude::*;
 use semrank_data::{
-    Dataset, Error,
+    Dataset,
     import::{Format, Mapping, Options, import},
 };
 use std::path::Path;

@@ -5,11 +5,11 @@
 mod common;
 
 use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{ArrayRef, Float32Array, Float64Array, Int64Array, ListArray, StringArray, UInt64Array};
+use arrow_array::{ArrayRef, Float32Array, Float64Array, Int64Array, ListArray, UInt64Array};
 use arrow_schema::TimeUnit;
 use common::{Folder, message, texts, write_parquet};
 use semrank_data::{
-    Dataset, Error,
+    Dataset,
     import::{Format, Options, PartFiles, TextColumns, import},
 };
 use std::path::PathBuf;

@@ -5,7 +5,7 @@
 
 mod common;
 
-use arrow_array::{ArrayRef, Int64Array, StringArray, TimestampSecondArray, UInt64Array};
+use arrow_array::{ArrayRef, Int64Array, TimestampSecondArray, UInt64Array};
 use common::{Folder, gzip, message, texts, write_parquet};
 use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataReader, ParquetMetaDataWriter};
 use semrank_data::{

@@ -5,10 +5,9 @@
 mod common;
 
 use arrow_array::{ArrayRef, Date32Array, Int64Array, StringArray};
-use common::{Folder, gzip, message, options, read, refused, texts, write_parquet};
-use semrank_data::import::{Mapping, Options, TextColumns, import};
-use semrank_data::{Dataset, Error, ImportReport};
-use std::path::{Path, PathBuf};
+use common::{Folder, gzip, options, read, refused, texts, write_parquet};
+use semrank_data::import::{Mapping, Options, TextColumns};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Every event as `user item time action`, in the order of users.

@@ -6,8 +6,8 @@ mod common;
 
 use arrow_array::{ArrayRef, Int64Array, StringArray};
 use common::{Folder, gzip, message, options, read, refused, write_parquet};
-use semrank_data::import::{Format, Mapping, Options, PairColumns, PartFiles, import};
-use semrank_data::{Dataset, Error, Examples, ImportReport};
+use semrank_data::Examples;
+use semrank_data::import::{Format, Mapping, Options, PairColumns, PartFiles};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -6,10 +6,10 @@
 mod common;
 
 use arrow_array::types::{Float32Type, Int64Type};
-use arrow_array::{ArrayRef, Float32Array, Int64Array, ListArray, StringArray};
+use arrow_array::{ArrayRef, Float32Array, Int64Array, ListArray};
 use common::{Folder, message, options, refused, texts, write_parquet};
 use semrank_data::{
-    Dataset, Error, ImportReport,
+    Dataset, ImportReport,
     import::{Format, Mapping, Options, PartFiles, UnknownItems, import},
 };
 use std::path::PathBuf;

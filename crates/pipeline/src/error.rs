@@ -49,7 +49,7 @@ pub enum Error {
     #[error("{} is not a run folder: it has no {missing}", path.display())]
     NotARun { path: PathBuf, missing: &'static str },
     /// An output folder that holds something else.
-    #[error("{} exists and is no {expected}", path.display())]
+    #[error("{} exists and is not a {expected}", path.display())]
     Occupied { path: PathBuf, expected: &'static str },
     /// Another process works on the run.
     #[error("another semrank is working on {}", path.display())]
