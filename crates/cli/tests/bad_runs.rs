@@ -124,7 +124,7 @@ fn folders_of_others_are_left_alone() {
         "{said}"
     );
     let said = fail(["quickstart", "--out", foreign.to_str().unwrap()]);
-    assert!(said.contains("no folder of an earlier quickstart"), "{said}");
+    assert!(said.contains("is not a folder of an earlier quickstart"), "{said}");
     let names: Vec<_> =
         std::fs::read_dir(&foreign).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["letter.txt"]);
