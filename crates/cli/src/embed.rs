@@ -15,7 +15,7 @@ use crate::output::{self, note};
 use crate::progress::Console;
 use clap::{Args, Subcommand};
 use semrank_console::shell;
-use semrank_core::Catalog;
+use semrank_core::{Catalog, counted};
 use semrank_data::{Dataset, import::TextColumns};
 use semrank_embed::{
     Fit, ModelFolder, Source, Spec, TextFile,
@@ -54,7 +54,7 @@ pub(crate) struct EmbedArgs {
     /// File to write, .tsv or .parquet; it appears only when complete.
     #[arg(long, value_name = "FILE", required = true)]
     out: Option<PathBuf>,
-    /// Parquet: one column an encoder instead of one for all.
+    /// Parquet: one column per encoder instead of one for all.
     #[arg(long)]
     separate: bool,
     /// Folder in which vectors are kept [default: the setting content.cache].
@@ -75,7 +75,7 @@ pub(crate) struct EmbedArgs {
 
 #[derive(Debug, Subcommand)]
 enum EmbedVerb {
-    /// Make a table with one vector a token, for `static:`, from a slower encoder.
+    /// Make a table with one vector per token, for `static:`, from a slower encoder.
     Distill(DistillArgs),
     /// Write the encoder that a run trained with its ranker, as a folder for `bert:` or `llama:`.
     Export(ExportArgs),
@@ -130,10 +130,10 @@ pub(crate) fn embed(args: &EmbedArgs, console: &Console) -> Result<(), Error> {
     }
     summary.notes.iter().for_each(|remark| note(remark));
     output::text(&format!(
-        "{}: {} items, {} texts encoded, {} from the cache, width {}\n{:.1} s, {:.0} texts per CPU second\n",
+        "{}: {}, {} encoded, {} from the cache, width {}\n{:.1} s, {:.0} texts per CPU-second\n",
         summary.out.display(),
-        summary.items,
-        summary.encoded,
+        counted(summary.items, "item", "items"),
+        counted(summary.encoded, "text", "texts"),
         summary.cached,
         summary.dim,
         summary.seconds,
@@ -168,9 +168,9 @@ fn distill_verb(args: &DistillArgs) -> Result<(), Error> {
         }));
     }
     output::text(&format!(
-        "{}: {} tokens, width {}, {:.0} % of the variance, {seconds:.1} s\nuse it as {}\n",
+        "{}: {}, width {}, {:.0} % of the variance, {seconds:.1} s\nuse it as {}\n",
         args.out.display(),
-        made.tokens,
+        counted(made.tokens, "token", "tokens"),
         made.dim,
         made.variance * 100.0,
         shell::quote(format!("static:{}", args.out.display()))

@@ -4,10 +4,10 @@
 
 use std::process::ExitCode;
 
-/// Everything that ends a command early.
+/// Errors of a command.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// Everything that a library refuses.
+    /// An error of a library.
     #[error(transparent)]
     Run(semrank_pipeline::Error),
     /// The program `semrank-prep` cannot be started.
@@ -47,7 +47,7 @@ impl Error {
         }
     }
 
-    /// What to do about it.
+    /// Advice.
     pub(crate) fn help(&self) -> Option<String> {
         match self {
             Error::Run(error) => error.help(),

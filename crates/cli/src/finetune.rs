@@ -1,21 +1,23 @@
-//! `semrank finetune`: a data set and an encoder in, an encoder that knows what people take together out.
+//! `semrank finetune`: fine-tunes an encoder on the co-engagement pairs or clicks of a data set.
 //!
 //! ```text
 //! semrank finetune --data shop --encoder bert:models/minilm --out models/shop
 //! semrank run --data shop --out run --set content.encoder=bert:models/shop
 //! ```
 //!
-//! It learns from training histories only, and one user in ten only measures: the loss before and after, and how often the
+//! Only training histories are used; one user in ten is held out to measure the loss before and after, and how often the
 //! next item (that of validation) is near to the user's interests. The folder has Hugging Face layout: other tools load it
-//! too (`docs/load_finetuned.py`); `finetune.json` in it tells what it was made from.
+//! too (`docs/load_finetuned.py`); `finetune.json` in it records its inputs.
 
 use crate::config::ConfigArgs;
 use crate::error::Error;
 use crate::output;
 use crate::progress::Console;
+use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use clap::{Args, ValueEnum};
+use semrank_console::options::{Named, named};
 use semrank_console::shell;
+use semrank_core::counted;
 use semrank_embed::{FinetuneSettings, Losses};
 use semrank_pipeline::{Finetune, Finetuned, Objective};
 use semrank_sequence::InterestRecall;
@@ -25,23 +27,15 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// `--objective`.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ObjectiveArg {
-    /// Items that people take soon after each other come near.
-    CoEngagement,
-    /// The next engaged item is told from the texts of the ones before.
-    Click,
-}
-
-impl From<ObjectiveArg> for Objective {
-    fn from(objective: ObjectiveArg) -> Objective {
-        match objective {
-            ObjectiveArg::CoEngagement => Objective::CoEngagement,
-            ObjectiveArg::Click => Objective::Click,
-        }
-    }
-}
+/// Values of `--objective`.
+const OBJECTIVES: &[Named<Objective>] = &[
+    (
+        "co-engagement",
+        Objective::CoEngagement,
+        "Contrastive: items engaged with soon after each other get near vectors",
+    ),
+    ("click", Objective::Click, "Logistic: predict the next engaged item from the texts of the ones before"),
+];
 
 /// `semrank finetune`.
 #[derive(Debug, Args)]
@@ -56,8 +50,8 @@ pub(crate) struct FinetuneArgs {
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
     /// What it is trained for.
-    #[arg(long, value_name = "NAME", value_enum, default_value_t = ObjectiveArg::CoEngagement)]
-    objective: ObjectiveArg,
+    #[arg(long, value_name = "NAME", value_parser = named(OBJECTIVES), default_value = "co-engagement")]
+    objective: Objective,
     /// Last layers that are trained.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = at_least(1))]
     layers: usize,
@@ -70,7 +64,7 @@ pub(crate) struct FinetuneArgs {
     /// Peak learning rate.
     #[arg(long, value_name = "RATE", default_value_t = FinetuneSettings::default().rate)]
     rate: f64,
-    /// Pairs or engagements a step.
+    /// Pairs or engagements per step.
     #[arg(long, value_name = "N", default_value_t = FinetuneSettings::default().batch)]
     batch: usize,
     /// Longest text in training, in tokens.
@@ -113,7 +107,7 @@ pub(crate) fn run(args: &FinetuneArgs, console: &Console) -> Result<(), Error> {
     let FinetuneArgs { epochs, rate, batch, steps: max_steps, layers, max_tokens, seed, .. } = *args;
     let settings = FinetuneSettings { epochs, rate, batch, max_steps, ..FinetuneSettings::default() };
     let (data, encoder, out) = (args.data.as_path(), args.encoder.as_str(), args.out.as_path());
-    let objective = args.objective.into();
+    let objective = args.objective;
     let asked = Finetune { data, encoder, out, objective, layers, max_tokens, settings, seed };
     let found = asked.run(config, &console.context())?;
     let wall_seconds = started.elapsed().as_secs_f64();
@@ -137,16 +131,17 @@ pub(crate) fn run(args: &FinetuneArgs, console: &Console) -> Result<(), Error> {
 
 fn text(found: &Finetuned) -> String {
     let Losses { before, after, steps } = found.losses;
+    let steps = counted(steps, "step", "steps");
     let loss = if found.objective == Objective::Click { "logistic" } else { "contrastive" };
     let mut out = match found.held_out {
-        0 => format!("{steps} steps; no user of those held out has anything to measure by\n"),
+        0 => format!("{steps}; no held-out user has enough events to measure by\n"),
         _ => {
-            format!("{loss} loss of held-out users: {before:.4} before, {after:.4} after {steps} steps\n")
+            format!("{loss} loss of held-out users: {before:.4} before, {after:.4} after {steps}\n")
         }
     };
     out += &format!(
-        "recall of the next new item of {} held-out users\n  {:<12} {:>17} {:>17}\n",
-        found.recall_after.first().map_or(0, |one| one.users),
+        "recall of the next new item of {}\n  {:<12} {:>17} {:>17}\n",
+        counted(found.recall_after.first().map_or(0, |one| one.users), "held-out user", "held-out users"),
         "",
         "before @10   @50",
         "after @10   @50"

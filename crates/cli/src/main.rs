@@ -1,4 +1,4 @@
-//! `semrank`: semantic ranking for ads and feeds in one program. One verb a stage; `semrank help` lists them.
+//! `semrank`: semantic ranking for ads and feeds in one program. One verb per stage; `semrank help` lists them.
 //!
 //! ```text
 //! semrank quickstart                                        everything, on a simulated market
@@ -19,9 +19,7 @@ mod evaluate;
 mod examples;
 mod export;
 mod finetune;
-#[allow(unreachable_pub, reason = "this program exports nothing")]
 mod import;
-mod import_summary;
 mod interrupt;
 mod model_fetch;
 mod output;
@@ -54,7 +52,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Everything on a simulated market: data, training, comparison with baselines, recommendations, report.
+    /// Run everything on a simulated market: data, training, comparison with baselines, recommendations, report.
     Quickstart(quickstart::QuickstartArgs),
     /// Turn a catalogue and an event log into a checked data set.
     #[command(after_help = examples::IMPORT)]
@@ -63,34 +61,34 @@ enum Verb {
     Prep(prep::PrepArgs),
     /// Turn texts into vectors.
     Embed(Box<embed::EmbedArgs>),
-    /// Train an encoder on what people take together.
+    /// Fine-tune an encoder on co-engagement pairs.
     Finetune(Box<finetune::FinetuneArgs>),
-    /// All stages: features, tokens, training, evaluation, report. Unchanged stages are skipped.
+    /// Run all stages: features, tokens, training, evaluation, report. Unchanged stages are skipped.
     #[command(after_help = examples::RUN)]
     Run(run::RunArgs),
-    /// The stages up to the semantic ids: features and tokens.
+    /// Run the stages up to the semantic ids: features and tokens.
     Tokenize(tokens::TokenizeArgs),
-    /// The stages up to the trained model.
+    /// Run the stages up to the trained model.
     Train(run::RunArgs),
-    /// Metrics of a run beside those of the baselines.
+    /// Evaluate a run: its metrics and those of the baselines.
     #[command(after_help = examples::EVALUATE)]
     Evaluate(evaluate::EvaluateArgs),
-    /// Runs beside each other: what each brings, and what it costs.
+    /// Compare runs: quality and cost.
     #[command(after_help = examples::COMPARE)]
     Compare(compare::CompareArgs),
-    /// Semantic ids of a run: report on them, publish them, carry them over.
+    /// Report, publish and align the semantic ids of a run.
     Tokens(tokens::TokensArgs),
-    /// Items for a user.
+    /// Recommend items to a user.
     #[command(after_help = examples::RECOMMEND)]
     Recommend(recommend::RecommendArgs),
-    /// Scores of given pairs of user and item.
+    /// Score pairs of users and items.
     #[command(after_help = examples::SCORE)]
     Score(score::ScoreArgs),
     /// Print all settings with their meaning, as TOML.
     Config(config::ConfigVerb),
-    /// Models for item texts: fetch one.
+    /// Download a text encoder.
     Model(model_fetch::ModelArgs),
-    /// Write the data set of a simulated market.
+    /// Simulate a market and write its data set.
     #[command(after_help = examples::SIMULATE)]
     Simulate(simulate::SimulateArgs),
 }
@@ -121,7 +119,7 @@ fn execute(cli: Cli) -> Result<(), Error> {
     let console = &Console::new(cli.threads);
     match cli.verb {
         Verb::Quickstart(args) => quickstart::quickstart(&args, console),
-        Verb::Import(args) => import_verb(&args),
+        Verb::Import(args) => import::import(*args),
         Verb::Prep(args) => prep::prep(&args, cli.threads),
         Verb::Embed(args) => embed::embed(&args, console),
         Verb::Finetune(args) => finetune::run(&args, console),
@@ -137,9 +135,4 @@ fn execute(cli: Cli) -> Result<(), Error> {
         Verb::Model(args) => model_fetch::model(&args),
         Verb::Simulate(args) => simulate::simulate(&args),
     }
-}
-
-fn import_verb(args: &import::ImportArgs) -> Result<(), Error> {
-    let report = import::import(args)?;
-    if args.json { output::json(&report) } else { output::text(&import_summary::summary(&report)) }
 }

@@ -48,7 +48,7 @@ struct Report {
     fetched: bool,
 }
 
-/// Does what the arguments say.
+/// Runs the verb.
 pub(crate) fn model(args: &ModelArgs) -> Result<(), Error> {
     let ModelVerb::Fetch(args) = &args.verb;
     let report = fetch(fetch::find(&args.name)?, args.out.clone().unwrap_or_else(fetch::default_dir))?;

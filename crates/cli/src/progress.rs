@@ -1,4 +1,4 @@
-//! How work goes on, on standard error: remarks as lines; a training as a bar on a terminal, as plain lines elsewhere (every two
+//! Progress, on standard error: remarks as lines; a training as a bar on a terminal, as plain lines elsewhere (every two
 //! seconds and after each epoch), both with rate and time left.
 
 use crate::{interrupt, output::note};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const LINE_EVERY: Duration = Duration::from_secs(2);
 const TEMPLATE: &str = "epoch {prefix} {wide_bar} {pos}/{len} steps  {per_sec}  {eta} left  {msg}";
 
-/// The person at the terminal: gets progress, can press Ctrl-C.
+/// The terminal: shows progress, reads Ctrl-C.
 #[derive(Default)]
 pub(crate) struct Console {
     threads: usize,
@@ -27,7 +27,7 @@ struct Shown {
 }
 
 impl Console {
-    /// With as many threads as were asked for.
+    /// With this many threads.
     pub(crate) fn new(threads: usize) -> Console {
         Console { threads, ..Console::default() }
     }
@@ -53,7 +53,7 @@ impl Progress for Console {
     }
 }
 
-/// Shows how the choice of a blend goes on: a line every two seconds.
+/// Shows the progress of the choice of a blend: a line every two seconds.
 fn blend_line(last: &mut Option<Instant>, at: BlendProgress) {
     if last.get_or_insert_with(Instant::now).elapsed() < LINE_EVERY {
         return;

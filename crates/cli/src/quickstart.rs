@@ -1,7 +1,7 @@
-//! `semrank quickstart`: the whole main job on a simulated market, with nothing beside this program.
+//! `semrank quickstart`: all stages on a simulated market, without any other file or program.
 //!
 //! Market -> data set -> features -> semantic ids -> training -> comparison with baselines -> recommendations with text -> report. The
-//! market knows its own truth, so the report also shows an oracle: the best that any ranker could do.
+//! true probabilities of the market are known, so the report also shows an oracle, the best possible ranker.
 
 use crate::error::Error;
 use crate::evaluate::tables;
@@ -11,6 +11,7 @@ use crate::recommend::list;
 use crate::run::Pages;
 use clap::Args;
 use semrank_console::shell;
+use semrank_core::counted;
 use semrank_pipeline::{
     Data, Error as RunError, Run,
     config::{Config, SplitChoice},
@@ -23,12 +24,12 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Tells a folder of ours from any other.
+/// Marks a folder that a quickstart made.
 const MARK: &str = "quickstart.json";
 /// Users whose recommendations are printed, and items of each.
 const USERS: usize = 3;
 const ITEMS: usize = 5;
-/// Passes over the market's 2,000 histories: about 1.5 s each on two cores, and more bring next to nothing.
+/// Passes over the market's 2,000 histories: about 1.5 s each on two cores; more hardly improve the metrics.
 const EPOCHS: usize = 12;
 
 /// `semrank quickstart`.
@@ -49,7 +50,7 @@ struct Mark {
     seed: u64,
 }
 
-/// Does everything.
+/// Runs all stages.
 pub(crate) fn quickstart(args: &QuickstartArgs, console: &Console) -> Result<(), Error> {
     let again = format!("semrank quickstart --out {} --seed {}", args.out.display(), args.seed);
     all_steps(args, console).map_err(|error| error.resumed_by(&again))
@@ -100,7 +101,7 @@ fn config() -> Config {
     config
 }
 
-/// Refuses a folder that holds something else; marks one that is new.
+/// Returns an error for a folder with other content; marks a new one.
 fn claim(out: &Path, seed: u64) -> Result<(), Error> {
     let mark = out.join(MARK);
     let ours = read_json::<Mark>(&mark).is_ok_and(|mark| mark.made_by == "semrank quickstart");
@@ -140,9 +141,9 @@ fn examples(view: ModelView) -> Result<String, Error> {
         let history = case.history(&dataset.events);
         let _ = writeln!(
             out,
-            "\nuser {}, {} events, the last of them",
+            "\nuser {}, {}, the last of them",
             dataset.users.name(case.user.0),
-            history.len()
+            counted(history.len(), "event", "events")
         );
         for &item in history.last(3).items {
             let _ = writeln!(out, "      - {}", dataset.catalog.label(item));

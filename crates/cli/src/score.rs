@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::output;
 use crate::run::OpenArgs;
 use clap::Args;
+use semrank_core::counted;
 use semrank_data::{ColumnType, TableFile, import::PairColumns};
 use semrank_pipeline::Pairs;
 use std::path::{Path, PathBuf};
@@ -46,7 +47,7 @@ pub(crate) struct ScoreArgs {
     from: OpenArgs,
 }
 
-/// Scores what the arguments say.
+/// Runs the verb.
 pub(crate) fn score(args: &ScoreArgs) -> Result<(), Error> {
     let run = args.from.open()?;
     let view = run.model()?;
@@ -59,7 +60,11 @@ pub(crate) fn score(args: &ScoreArgs) -> Result<(), Error> {
     let pairs = Pairs::read(view.data, &columns, args.skip_unknown)?;
     if let Some(first) = &pairs.first {
         let all = pairs.skipped + pairs.known.len();
-        output::note(&format!("{} of {all} pairs are left out; the first: {first}", pairs.skipped));
+        output::note(&format!(
+            "{} of {} left out; the first: {first}",
+            pairs.skipped,
+            counted(all, "pair", "pairs")
+        ));
     }
     let scores = view.scores(&pairs.known);
     let path = args.out.as_deref().unwrap_or(Path::new("standard output"));

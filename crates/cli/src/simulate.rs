@@ -7,8 +7,10 @@
 
 use crate::config::ConfigArgs;
 use crate::error::Error;
-use crate::{import_summary, interrupt, output};
-use clap::{Args, ValueEnum};
+use crate::{import, interrupt, output};
+use clap::Args;
+use semrank_console::options::{Named, named};
+use semrank_console::replace;
 use semrank_data::ImportReport;
 use semrank_sim::{AdMarket, AdMarketConfig, DelayFamily, Market};
 use std::path::PathBuf;
@@ -55,8 +57,8 @@ struct AdArgs {
     #[arg(long, value_name = "N", requires = "impressions")]
     advertisers: Option<usize>,
     /// Number of ads over the whole log [default: in proportion].
-    #[arg(long = "ads", value_name = "N", requires = "impressions")]
-    creatives: Option<usize>,
+    #[arg(long, value_name = "N", requires = "impressions")]
+    ads: Option<usize>,
     /// Organic views as a share of organic views and impressions [default: {ads.organic_share}].
     #[arg(long, value_name = "SHARE", requires = "impressions")]
     organic_share: Option<f64>,
@@ -70,8 +72,8 @@ struct AdArgs {
     #[arg(long, value_name = "RATE", requires = "impressions")]
     conversion_rate: Option<f64>,
     /// Family of the conversion delays [default: {ads.delays}].
-    #[arg(long, value_enum, requires = "impressions")]
-    delays: Option<DelayArg>,
+    #[arg(long, value_parser = named(DELAYS), value_name = "FAMILY", requires = "impressions")]
+    delays: Option<DelayFamily>,
     /// Median conversion delay in days [default: {ads.delay_days}].
     #[arg(long, value_name = "DAYS", requires = "impressions")]
     delay_days: Option<f64>,
@@ -92,42 +94,25 @@ struct AdArgs {
     skewed: Option<f64>,
 }
 
-/// `--delays`.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum DelayArg {
-    /// Log-normal, median and spread by advertiser.
-    Lognormal,
-    /// Some within hours, the others after days.
-    Mixture,
-    /// Weibull, with a falling hazard.
-    Weibull,
-}
+/// Values of `--delays`.
+const DELAYS: &[Named<DelayFamily>] = &[
+    ("lognormal", DelayFamily::LogNormal, "Log-normal, median and spread by advertiser"),
+    ("mixture", DelayFamily::Mixture, "Some within hours, the others after days"),
+    ("weibull", DelayFamily::Weibull, "Weibull, with a falling hazard"),
+];
 
-impl From<DelayArg> for DelayFamily {
-    fn from(delays: DelayArg) -> DelayFamily {
-        match delays {
-            DelayArg::Lognormal => DelayFamily::LogNormal,
-            DelayArg::Mixture => DelayFamily::Mixture,
-            DelayArg::Weibull => DelayFamily::Weibull,
-        }
-    }
-}
-
-/// Simulates what the arguments say.
+/// Runs the verb.
 pub(crate) fn simulate(args: &SimulateArgs) -> Result<(), Error> {
     let report = match args.ads.impressions {
         Some(impressions) => impression_log(args, impressions)?,
         None => choices(args)?,
     };
-    if args.json { output::json(&report) } else { output::text(&import_summary::summary(&report)) }
+    if args.json { output::json(&report) } else { output::text(&import::summary(&report)) }
 }
 
 fn choices(args: &SimulateArgs) -> Result<ImportReport, Error> {
     let mut config = args.settings.load()?.market;
-    set(&mut config.seed, args.seed);
-    set(&mut config.users, args.users);
-    set(&mut config.items, args.items);
-    set(&mut config.events_per_user, args.events_per_user);
+    replace!(config, args => seed, users, items, events_per_user);
     Ok(Market::new(config)?.write(&args.out)?)
 }
 
@@ -135,32 +120,14 @@ fn impression_log(args: &SimulateArgs, impressions: usize) -> Result<ImportRepor
     let (_, given) = args.settings.sources().load_given()?;
     let mut config = given.over("ads", AdMarketConfig::sized(impressions))?;
     config.impressions = impressions;
-    set(&mut config.seed, args.seed);
-    let ads = &args.ads;
-    set(&mut config.users, args.users);
-    set(&mut config.days, ads.days);
-    set(&mut config.advertisers, ads.advertisers);
-    set(&mut config.ads, ads.creatives);
-    set(&mut config.organic_share, ads.organic_share);
-    set(&mut config.late_share, ads.late_share);
-    set(&mut config.click_rate, ads.click_rate);
-    set(&mut config.conversion_rate, ads.conversion_rate);
-    set(&mut config.delays, ads.delays.map(DelayFamily::from));
-    set(&mut config.delay_days, ads.delay_days);
-    set(&mut config.conversion_days, ads.conversion_days);
-    set(&mut config.policy, ads.policy);
-    set(&mut config.duplicates, ads.duplicates);
-    set(&mut config.disordered, ads.disordered);
-    set(&mut config.skewed, ads.skewed);
+    replace!(config, args => seed, users);
+    replace!(
+        config,
+        args.ads => days, advertisers, ads, organic_share, late_share, click_rate, conversion_rate, delays,
+        delay_days, conversion_days, policy, duplicates, disordered, skewed
+    );
     AdMarket::write(config, &args.out, Some(interrupt::requested)).map_err(|error| match error {
         semrank_sim::Error::Data(error) => error.into(),
         other => other.into(),
     })
-}
-
-/// Replaces a default by what was given.
-pub(crate) fn set<T>(setting: &mut T, given: Option<T>) {
-    if let Some(given) = given {
-        *setting = given;
-    }
 }

@@ -119,9 +119,12 @@ fn folders_of_others_are_left_alone() {
     let said = fail(["evaluate", foreign.to_str().unwrap()]);
     assert!(said.contains("is not a run folder: it has no run.json"), "{said}");
     let said = fail(run_args(&fixture.data, &foreign, &[]));
-    assert!(said.contains("exists and is no run folder") && said.contains("will not be touched"), "{said}");
+    assert!(
+        said.contains("exists and is not a run folder") && said.contains("will not be touched"),
+        "{said}"
+    );
     let said = fail(["quickstart", "--out", foreign.to_str().unwrap()]);
-    assert!(said.contains("no folder of an earlier quickstart"), "{said}");
+    assert!(said.contains("is not a folder of an earlier quickstart"), "{said}");
     let names: Vec<_> =
         std::fs::read_dir(&foreign).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["letter.txt"]);

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{fail, json, semrank, succeed};
+use common::{call, fail, json, semrank, stderr, succeed};
 use std::io::Write;
 use std::process::Stdio;
 
@@ -53,6 +53,14 @@ fn an_import_ends_with_its_place_and_the_next_steps() {
     );
     let printed = json(&succeed(["import", "--events", &events, "--out", &dir.path("b"), "--json"]));
     assert!(printed["warnings"][0].as_str().unwrap().contains("--target-action"), "{printed}");
+}
+
+#[test]
+fn an_unknown_format_names_the_known_ones() {
+    let output = call(["import", "--format", "wikispeedia", "--events", "x", "--out", "y"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("wikispeedia") && said.contains("s3rec") && said.contains("pointwise"), "{said}");
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn options_win_over_the_windows_of_the_log() {
     let [raw, ads] = ["raw", "ads"].map(|name| path(folder.path(), name));
     succeed(["simulate", "--impressions", "500", "--conversion-days", "3", "--out", &raw]);
     let text = succeed(["prep", "--data", &raw, "--out", &ads, "--click-minutes", "5"]);
-    assert!(text.contains("clicks ") && text.contains("rows a second"), "{text}");
+    assert!(text.contains("clicks ") && text.contains("rows per second"), "{text}");
     let meta = std::fs::read_to_string(Path::new(&ads).join("dataset.toml")).expect("it was written");
     assert!(meta.contains("click_minutes = 5") && meta.contains("conversion_days = 3"), "{meta}");
     assert!(fail(["prep", "--data", &raw, "--out", &ads]).contains("exists"));

@@ -1,4 +1,4 @@
-//! The promises of `semrank score`: a score a pair in the order of the pairs, the scores that recommendations have, and a bad
+//! The promises of `semrank score`: a score per pair in the order of the pairs, the scores that recommendations have, and a bad
 //! line named by its number.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -175,7 +175,7 @@ fn unknown_pairs_are_left_out_on_request_and_counted() {
     assert_eq!(String::from_utf8(output.stdout.clone()).unwrap().lines().count(), 1);
     let said = common::stderr(&output);
     assert!(
-        said.contains("2 of 3 pairs are left out") && said.contains("line 2 has the unknown user `nobody`"),
+        said.contains("2 of 3 pairs left out") && said.contains("line 2 has the unknown user `nobody`"),
         "{said}"
     );
 }

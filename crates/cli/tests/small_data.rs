@@ -59,9 +59,9 @@ fn probabilities_without_validation_rows_are_not_called_calibrated() {
         table.contains("was kept: the last one, as there are no validation rows to choose by"),
         "{table}"
     );
-    assert!(table.contains("warning: only 120 rows were measured"), "{table}");
+    assert!(table.contains("warning: only 120 rows measured"), "{table}");
     let page = std::fs::read_to_string(folder.path().join("run/report/report.html")).unwrap();
-    assert!(page.contains(why) && page.contains("only 120 rows were measured"));
+    assert!(page.contains(why) && page.contains("only 120 rows measured"));
     let found = json(&succeed_in(folder.path(), &["evaluate", "run", "--json"]));
     assert_eq!(found["calibrated"], why);
     let (table, _) = run_clicks(folder.path(), "--set pointwise.calibration=none");
@@ -227,6 +227,6 @@ fn sessions_of_one_day_each_are_told_which_split_has_cases() {
     std::fs::write(folder.path().join("events.csv"), format!("user,item,timestamp\n{lines}")).unwrap();
     succeed_in(folder.path(), &words("import --events events.csv --out data"));
     let said = stderr(&call_in(folder.path(), &words("run --data data --out run")));
-    assert!(said.contains("nobody has events before and after the cut"), "{said}");
+    assert!(said.contains("no user has events before and after the cut"), "{said}");
     assert!(said.contains("--set data.split=leave-one-out has 40 test cases"), "{said}");
 }

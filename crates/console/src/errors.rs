@@ -1,4 +1,4 @@
-//! Errors for people: the message on one full line, so that it can be searched for, with the advice below.
+//! Errors for people: the message on one line, so that it can be searched for, and advice below it.
 
 use crate::output::printable;
 use miette::{Diagnostic, MietteHandlerOpts, Report};

@@ -1,5 +1,5 @@
 //! Standard output: results only, everything else goes to standard error. A reader that has closed the pipe (`head`)
-//! is no error.
+//! is not an error.
 //!
 //! Titles and ids come from data, and a terminal obeys control characters: a title could clear the screen or set the window's name.
 //! So text for people is made [`printable`]; JSON is exact, as a program reads it.
@@ -11,7 +11,7 @@ use std::io::{Error, ErrorKind, IsTerminal, Write};
 /// Prints text for people, made [`printable`].
 ///
 /// # Errors
-/// Standard output cannot be written to, for another reason than that nobody reads it any more.
+/// Standard output cannot be written to, for another reason than a closed pipe.
 pub fn text(text: &str) -> Result<(), Error> {
     write(&printable(text))
 }
@@ -32,7 +32,7 @@ pub fn json(value: &impl Serialize) -> Result<(), Error> {
     write(&(serde_json::to_string(value)? + "\n"))
 }
 
-/// A remark for people, on standard error; lost where nobody reads it.
+/// A remark for people, on standard error; ignored if standard error is closed.
 pub fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", printable(text));
 }

@@ -28,7 +28,7 @@ pub struct Catalog {
     pub ids: Dictionary,
     /// Text columns, in the order of `dataset.toml`.
     pub texts: Vec<TextColumn>,
-    /// Ad or organic, one an item.
+    /// Ad or organic, one per item.
     pub kinds: Vec<Kind>,
     /// First moment an item may be shown (ms UTC); `i64::MIN` where unknown.
     pub active_from: Vec<i64>,

@@ -29,7 +29,7 @@ mod top_k;
 pub use catalog::{Catalog, Kind, TextColumn};
 pub use counted::{counted, plural};
 pub use dictionary::Dictionary;
-pub use events::{Event, EventDetails, EventLog, EventLogBuilder, History};
+pub use events::{Event, EventDetails, EventLog, EventLogBuilder, History, PlacedLog, Places};
 pub use ids::{ActionId, ItemId, UserId};
 pub use nearest::nearest;
 pub use rng::Rng;

@@ -26,7 +26,7 @@ pub struct TooMany {
     pub got: u64,
 }
 
-/// Refuses more rows than can be numbered.
+/// Returns an error for more rows than can be numbered.
 ///
 /// # Errors
 /// [`TooMany`] above [`MOST`].

@@ -83,7 +83,7 @@ pub struct SettingError {
     pub key: &'static str,
     /// What was given.
     pub got: String,
-    /// What is possible.
+    /// What is allowed.
     pub expected: String,
 }
 
@@ -138,7 +138,7 @@ impl<T: Ranged> Ranged for Vec<T> {
     }
 }
 
-/// Refuses a value outside of a range.
+/// Returns an error for a value outside a range.
 ///
 /// # Errors
 /// [`SettingError`] names `key`, the value and the range.
@@ -184,7 +184,7 @@ macro_rules! settings {
                 },
             )+];
 
-            /// Refuses numbers outside of their ranges.
+            /// Returns an error for numbers outside their ranges.
             ///
             /// # Errors
             /// The first of them.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// What went wrong with files, rows or a data set.
+/// Errors of files, rows and data sets.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -69,9 +69,9 @@ pub enum Error {
     Schema {
         /// The file.
         path: PathBuf,
-        /// What stands there.
+        /// The value found.
         got: String,
-        /// What should.
+        /// The value expected.
         expected: String,
     },
     /// One bad row.
@@ -131,7 +131,7 @@ pub enum Error {
     /// Options that do not go together, or a writer used wrongly.
     #[error("{0}")]
     Options(String),
-    /// The caller asked for it.
+    /// The caller cancelled.
     #[error("stopped")]
     Stopped,
     /// A time split of a log that has only an order.
@@ -142,7 +142,7 @@ pub enum Error {
     },
 }
 
-/// One bad row: where, what stands there, what should.
+/// One bad row: where it is, what was found, what was expected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RowError {
     /// The file.
@@ -152,11 +152,11 @@ pub struct RowError {
     /// The column, where one is to blame.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
-    /// What stands there.
+    /// The value found.
     pub got: String,
-    /// What should stand there.
+    /// The value expected.
     pub expected: String,
-    /// What to do about it.
+    /// Advice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
 }
@@ -180,7 +180,7 @@ impl RowError {
 }
 
 impl Error {
-    /// What the user can do about it.
+    /// Advice for the user.
     pub fn help(&self) -> Option<String> {
         match self {
             Error::Io { source, .. } => semrank_store::io_help(source),
@@ -189,7 +189,7 @@ impl Error {
                 Some("copy or download the file again: it ends early or was altered".into())
             }
             Error::LineTooLong { .. } => Some(
-                "is it a text file of the format that its name says, with one row a line, and no quote left open?"
+                "is it a text file of the format that its name says, with one row per line, and no quote left open?"
                     .into(),
             ),
             Error::MissingColumn { column, existing, flag, .. } => {

@@ -1,4 +1,4 @@
-//! A further text column of `items.parquet`, such as `advertiser_id`, as one number an item.
+//! A further text column of `items.parquet`, such as `advertiser_id`, as one number per item.
 
 use crate::columns::Table;
 use crate::dataset::{ITEMS, VALID_FROM, counts_before};
@@ -21,7 +21,7 @@ impl ItemColumn {
     /// with several rows that counts which was valid at `time_ms` (UTC), as in [`Dataset::take_items_as_of`].
     ///
     /// # Errors
-    /// A missing or damaged file, a column that is no text.
+    /// A missing or damaged file, a column that is not text.
     pub fn open(
         dir: &Path,
         dataset: &Dataset,

@@ -54,7 +54,7 @@ impl Meta {
     /// Reads the description of the data set at `dir`.
     ///
     /// # Errors
-    /// No `dataset.toml`, one that cannot be read, or a window that is no number or out of its range: 0 to 36,500 days.
+    /// No `dataset.toml`, one that cannot be read, or a window that is not a number or out of its range: 0 to 36,500 days.
     pub fn read(dir: &Path) -> Result<Meta, Error> {
         semrank_store::settle(dir);
         let path = dir.join(FILE);

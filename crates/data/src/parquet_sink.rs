@@ -94,7 +94,7 @@ impl<W: Write + Send> ParquetSink<W> {
         Ok(ParquetSink { path: path.to_owned(), schema, columns, buffered: 0, buffered_bytes: 0, writer })
     }
 
-    /// Adds a row: one value a column.
+    /// Adds a row: one value per column.
     ///
     /// # Errors
     /// A value of another type than its column; the system's.

@@ -72,7 +72,7 @@ impl PrepSettings {
     /// The defaults, replaced by these windows.
     ///
     /// # Errors
-    /// A window that is no whole number.
+    /// A window that is not a whole number.
     pub fn with_windows(windows: &toml::Table) -> Result<PrepSettings, SettingError> {
         let mut settings = PrepSettings::default();
         for (key, value) in settings.windows() {

@@ -24,7 +24,7 @@ pub struct WriterOptions {
     pub event_extra: Vec<ExtraColumn>,
     /// Whether an item that only events mention is added without text; refused otherwise.
     pub add_unknown_items: bool,
-    /// Whether an existing data set is replaced.
+    /// Whether an existing data set may be replaced.
     pub overwrite: bool,
     /// Asked before every item and event whether to end early, with [`Error::Stopped`](crate::Error::Stopped).
     pub stop: Option<fn() -> bool>,

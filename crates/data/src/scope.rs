@@ -115,7 +115,7 @@ impl FitScope {
         FitScope { kind, ends, known, counts, texts_before, labels_before: None, chosen_before: None }
     }
 
-    /// The same without the texts of some items, one flag an item.
+    /// The same without the texts of some items, one flag per item.
     pub fn with_texts_of(mut self, written: &[bool]) -> FitScope {
         self.known.iter_mut().zip(written).for_each(|(known, &written)| *known &= written);
         self
@@ -136,7 +136,7 @@ impl FitScope {
         dataset.events.before(user, self.ends[user.index()])
     }
 
-    /// The items whose texts may be read, one flag an item.
+    /// The items whose texts may be read, one flag per item.
     pub fn known(&self) -> &[bool] {
         &self.known
     }

@@ -4,12 +4,10 @@
 
 mod common;
 
-use arrow_array::{ArrayRef, StringArray};
-use common::{Folder, write_parquet};
+use common::Folder;
 use semrank_data::ImportReport;
 use semrank_data::import::{Format, Mapping, Options, PartFiles, import};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 fn options(folder: &Folder, format: Format, events: PathBuf) -> Options {
     Options { format, events, out: folder.path("out"), overwrite: true, ..Options::default() }
@@ -97,29 +95,5 @@ fn labelled_rows_and_their_histories() {
     told(
         &Options { parts, ..options(&folder, Format::Pointwise, PathBuf::new()) },
         &["1 entry of column `user` is `null`", "3 entries of column `history` are `NA`"],
-    );
-}
-
-#[test]
-fn wikispeedia() {
-    let folder = Folder::new();
-    std::fs::create_dir(folder.path("wiki")).unwrap();
-    let write = |name: &str, columns: &[(&'static str, &[&str])]| {
-        let texts = |values: &[&str]| -> ArrayRef { Arc::new(StringArray::from(values.to_vec())) };
-        let columns = columns.iter().map(|(name, values)| (*name, texts(values))).collect();
-        write_parquet(&folder.path("wiki").join(name), columns);
-    };
-    write("items.parquet", &[("item", &["a", "b", "NA"]), ("title", &["A", "B", "C"])]);
-    write("links.parquet", &[("page", &["a", "b", "NA"]), ("link", &["b", "NA", "NA"])]);
-    write("paths.parquet", &[("kind", &["finished"]), ("path", &["a b NA"]), ("target", &["NA"])]);
-    told(
-        &options(&folder, Format::Wikispeedia, folder.path("wiki")),
-        &[
-            "1 entry of column `item` is `NA`",
-            "1 entry of column `page` is `NA`",
-            "2 entries of column `link` are `NA`",
-            "1 entry of column `path` is `NA`",
-            "1 entry of column `target` is `NA`",
-        ],
     );
 }

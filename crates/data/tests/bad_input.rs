@@ -4,21 +4,16 @@
 
 mod common;
 
-use common::{Folder, gzip};
+use common::{Folder, gzip, message};
 use proptest::prelude::*;
 use semrank_data::{
-    Dataset, Error,
+    Dataset,
     import::{Format, Mapping, Options, import},
 };
 use std::path::Path;
 
 const EVENTS: &str = "user,item,timestamp\nu,a,1700000000\n";
 const ITEMS: &str = "item,title\na,shoe\n";
-
-/// The error with its help in one line.
-fn message(error: &Error) -> String {
-    format!("{error} | {}", error.help().unwrap_or_default())
-}
 
 /// Imports and expects an error with all of `parts`, and an untouched folder.
 fn check_options(folder: &Folder, options: Options, parts: &[&str]) {

@@ -5,11 +5,11 @@
 mod common;
 
 use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{ArrayRef, Float32Array, Float64Array, Int64Array, ListArray, StringArray, UInt64Array};
+use arrow_array::{ArrayRef, Float32Array, Float64Array, Int64Array, ListArray, UInt64Array};
 use arrow_schema::TimeUnit;
-use common::{Folder, write_parquet};
+use common::{Folder, message, texts, write_parquet};
 use semrank_data::{
-    Dataset, Error,
+    Dataset,
     import::{Format, Options, PartFiles, TextColumns, import},
 };
 use std::path::PathBuf;
@@ -17,19 +17,11 @@ use std::sync::Arc;
 
 const RULE: &str = "text or a whole number that is kept exactly";
 
-fn texts(values: &[&str]) -> ArrayRef {
-    Arc::new(StringArray::from(values.to_vec()))
-}
-
 /// Imports events; the error with its help in one line, or the users.
 fn users(folder: &Folder, events: PathBuf) -> Result<Vec<String>, String> {
     let options = Options { events, out: folder.path("out"), overwrite: true, ..Options::default() };
     import(&options).map_err(|error| message(&error))?;
     Ok(Dataset::open(&options.out).unwrap().users.names().map(str::to_owned).collect())
-}
-
-fn message(error: &Error) -> String {
-    format!("{error} | {}", error.help().unwrap_or_default())
 }
 
 #[track_caller]

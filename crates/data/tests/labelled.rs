@@ -4,14 +4,12 @@
 
 mod common;
 
-use arrow_array::{ArrayRef, Int64Array, StringArray};
-use common::{Folder, data_folder, write_parquet};
+use common::{Folder, data_folder};
 use semrank_data::{
     Dataset, Examples, ImportReport, Part,
     import::{Format, Options, PartFiles, import},
 };
 use std::path::PathBuf;
-use std::sync::Arc;
 
 fn open(options: &Options) -> (ImportReport, Dataset, Examples) {
     let report = import(options).unwrap_or_else(|error| panic!("{error}"));
@@ -117,91 +115,4 @@ fn collm_movielens_is_as_published() {
     let of_4 = |row: &usize| examples.user_names.name(examples.users[*row].0) == "4";
     let row = examples.rows(Part::Test).find(of_4).unwrap();
     assert!(history(&dataset, &examples, row).starts_with("38 39 40 42 43 44"));
-}
-
-/// Ten pages in a ring, each with links to the next two and the one before; `paths` are (kind, path, target).
-fn ring(folder: &Folder, paths: &[(&str, &str, i64)]) -> PathBuf {
-    let dir = folder.path("wiki");
-    std::fs::create_dir(&dir).unwrap();
-    let ints = |values: Vec<i64>| -> ArrayRef { Arc::new(Int64Array::from(values)) };
-    let texts = |values: Vec<String>| -> ArrayRef { Arc::new(StringArray::from(values)) };
-    let titles = (0..10).map(|page| format!("page {page}")).collect();
-    write_parquet(
-        &dir.join("items.parquet"),
-        vec![("item", ints((0..10).collect())), ("title", texts(titles))],
-    );
-    let links: Vec<(i64, i64)> =
-        (0..10).flat_map(|page| [1, 2, 9].map(|step| (page, (page + step) % 10))).collect();
-    let (page, link) = links.into_iter().unzip();
-    write_parquet(&dir.join("links.parquet"), vec![("page", ints(page)), ("link", ints(link))]);
-    let column = |value: fn(&(&str, &str, i64)) -> String| texts(paths.iter().map(value).collect());
-    write_parquet(
-        &dir.join("paths.parquet"),
-        vec![
-            ("kind", column(|path| path.0.into())),
-            ("path", column(|path| path.1.into())),
-            ("target", ints(paths.iter().map(|path| path.2).collect())),
-        ],
-    );
-    dir
-}
-
-fn wikispeedia(events: PathBuf, out: PathBuf, conversions: bool) -> Options {
-    Options { format: Format::Wikispeedia, events, out, conversions, ..Options::default() }
-}
-
-#[test]
-fn links_shown_are_examples() {
-    let folder = Folder::new();
-    let paths = [("finished", "0 2 3 5", 5), ("finished", "4", 4), ("unfinished", "0 1 < 2", 7)];
-    let dir = ring(&folder, &paths);
-    let (report, dataset, examples) = open(&wikispeedia(dir, folder.path("set"), false));
-    assert_eq!((report.users, report.events, examples.len()), (1, 3, 9));
-    let clicked: Vec<usize> = (0..9).filter(|&row| examples.clicks[row]).collect();
-    let names = clicked.iter().map(|&row| dataset.catalog.name(examples.items[row]));
-    assert_eq!(names.collect::<Vec<_>>(), ["2", "3", "5"]);
-    assert_eq!(examples.requests, [0, 0, 0, 1, 1, 1, 2, 2, 2]);
-    assert_eq!(history(&dataset, &examples, 8), "0 2 3");
-    assert_eq!(examples.context("goal").unwrap().text(8), Some("5"));
-    assert!(examples.conversions.is_empty());
-}
-
-#[test]
-fn a_conversion_set_holds_nothing_but_the_first_clicks() {
-    let folder = Folder::new();
-    let paths = [
-        ("finished", "0 1 2 3 5 6", 6),
-        ("unfinished", "0 1 2 4 < 3 5", 8),
-        ("finished", "0 1 2 3", 3),       // there by the third click
-        ("unfinished", "0 1 2 4 <", 8),   // only two clicks are left
-        ("unfinished", "0 1 2 3 7 8", 9), // 3 -> 7 is no link
-        ("unfinished", "0 1 2 3 4", -1),  // no such goal
-    ];
-    let dir = ring(&folder, &paths);
-    let (report, dataset, examples) = open(&wikispeedia(dir, folder.path("set"), true));
-    assert_eq!((report.events, examples.len()), (6, 2));
-    for row in 0..2 {
-        assert_eq!(history(&dataset, &examples, row), "0 1 2");
-        assert_eq!(dataset.catalog.name(examples.items[row]), "3");
-        assert_eq!(examples.conversions[row], Some(examples.context("goal").unwrap().text(row) == Some("6")));
-    }
-    assert!(examples.clicks.iter().all(|&click| click));
-}
-
-#[test]
-#[ignore = "reads 16.5 million shown links: half a minute"]
-fn wikispeedia_is_as_published() {
-    let Some(data) = data_folder("wikispeedia") else { return };
-    let folder = Folder::new();
-    let (report, dataset, examples) = open(&wikispeedia(data.clone(), folder.path("clicks"), false));
-    assert_eq!((report.items, report.users), (4604, 51_301));
-    let clicks = examples.clicks.iter().filter(|&&click| click).count();
-    assert_eq!(clicks, 253_898);
-    assert!((examples.len() as f64 / 1e6 - 16.48).abs() < 0.01, "{}", examples.len());
-    assert!(examples.requests.last().is_some_and(|&request| request as usize + 1 == clicks));
-    assert_eq!(dataset.events.len(), clicks);
-    let (report, _, examples) = open(&wikispeedia(data, folder.path("conversions"), true));
-    let reached = examples.conversions.iter().filter(|&&reached| reached == Some(true)).count();
-    println!("{} paths, {reached} reached; {:?}", examples.len(), report.examples);
-    assert_eq!(reached, 37_224);
 }

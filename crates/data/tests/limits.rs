@@ -5,8 +5,8 @@
 
 mod common;
 
-use arrow_array::{ArrayRef, Int64Array, StringArray, TimestampSecondArray, UInt64Array};
-use common::{Folder, gzip, write_parquet};
+use arrow_array::{ArrayRef, Int64Array, TimestampSecondArray, UInt64Array};
+use common::{Folder, gzip, message, texts, write_parquet};
 use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataReader, ParquetMetaDataWriter};
 use semrank_data::{
     Dataset, DatasetWriter, Error, EventRow, Examples, ItemRow, When, WriterOptions,
@@ -21,20 +21,12 @@ const MIB: usize = 1 << 20;
 /// A moment in 2023.
 const NOW: i64 = 1_700_000_000_000;
 
-fn message(error: &Error) -> String {
-    format!("{error} | {}", error.help().unwrap_or_default())
-}
-
 #[track_caller]
 fn says(error: &Error, parts: &[&str]) {
     let message = message(error);
     for part in parts {
         assert!(message.contains(part), "expected `{part}` in: {message}");
     }
-}
-
-fn texts(values: &[&str]) -> ArrayRef {
-    Arc::new(StringArray::from(values.to_vec()))
 }
 
 fn integers(values: Vec<i64>) -> ArrayRef {
@@ -64,7 +56,7 @@ fn rows_of_text_that_do_not_end_are_refused() {
                 import(&Options { format, events, out, max_rejected, ..Options::default() }).unwrap_err();
             says(
                 &error,
-                &[&format!("{name}:{line}: got a row of more than {} bytes", 16 * MIB), "one row a line"],
+                &[&format!("{name}:{line}: got a row of more than {} bytes", 16 * MIB), "one row per line"],
             );
         }
         std::fs::remove_file(&events).unwrap();

@@ -5,31 +5,10 @@
 mod common;
 
 use arrow_array::{ArrayRef, Date32Array, Int64Array, StringArray};
-use common::{Folder, gzip, write_parquet};
-use semrank_data::import::{Mapping, Options, TextColumns, import};
-use semrank_data::{Dataset, Error, ImportReport};
-use std::path::{Path, PathBuf};
+use common::{Folder, gzip, options, read, refused, texts, write_parquet};
+use semrank_data::import::{Mapping, Options, TextColumns};
+use std::path::Path;
 use std::sync::Arc;
-
-fn options(folder: &Folder, events: PathBuf) -> Options {
-    Options { events, out: folder.path("out"), overwrite: true, ..Options::default() }
-}
-
-fn message(error: &Error) -> String {
-    format!("{error} | {}", error.help().unwrap_or_default())
-}
-
-#[track_caller]
-fn refused(options: &Options, parts: &[&str]) {
-    let message = message(&import(options).expect_err("it should be refused"));
-    parts.iter().for_each(|part| assert!(message.contains(part), "expected `{part}` in: {message}"));
-}
-
-#[track_caller]
-fn read(options: &Options) -> (ImportReport, Dataset) {
-    let report = import(options).unwrap_or_else(|error| panic!("{}", message(&error)));
-    (report, Dataset::open(&options.out).unwrap())
-}
 
 /// Every event as `user item time action`, in the order of users.
 #[track_caller]
@@ -51,10 +30,6 @@ fn events(options: &Options) -> Vec<String> {
 #[track_caller]
 fn is_log(options: &Options) {
     assert_eq!(events(options), ["u 1 a;7 1700000000000 view", "u2 b 1700000001000 view"]);
-}
-
-fn texts(values: &[&str]) -> ArrayRef {
-    Arc::new(StringArray::from(values.to_vec()))
 }
 
 fn parquet(path: &Path, users: &[&str], items: &[&str], time: i64) {

@@ -5,31 +5,11 @@
 mod common;
 
 use arrow_array::{ArrayRef, Int64Array, StringArray};
-use common::{Folder, gzip, write_parquet};
-use semrank_data::import::{Format, Mapping, Options, PairColumns, PartFiles, import};
-use semrank_data::{Dataset, Error, Examples, ImportReport};
+use common::{Folder, gzip, message, options, read, refused, write_parquet};
+use semrank_data::Examples;
+use semrank_data::import::{Format, Mapping, Options, PairColumns, PartFiles};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-fn options(folder: &Folder, events: PathBuf) -> Options {
-    Options { events, out: folder.path("out"), overwrite: true, ..Options::default() }
-}
-
-fn message(error: &Error) -> String {
-    format!("{error} | {}", error.help().unwrap_or_default())
-}
-
-#[track_caller]
-fn refused(options: &Options, parts: &[&str]) {
-    let message = message(&import(options).expect_err("it should be refused"));
-    parts.iter().for_each(|part| assert!(message.contains(part), "expected `{part}` in: {message}"));
-}
-
-#[track_caller]
-fn read(options: &Options) -> (ImportReport, Dataset) {
-    let report = import(options).unwrap_or_else(|error| panic!("{}", message(&error)));
-    (report, Dataset::open(&options.out).unwrap())
-}
 
 /// Two events at this time, of a 7 and b 8.
 #[track_caller]

@@ -6,20 +6,16 @@
 mod common;
 
 use arrow_array::types::{Float32Type, Int64Type};
-use arrow_array::{ArrayRef, Float32Array, Int64Array, ListArray, StringArray};
-use common::{Folder, write_parquet};
+use arrow_array::{ArrayRef, Float32Array, Int64Array, ListArray};
+use common::{Folder, message, options, refused, texts, write_parquet};
 use semrank_data::{
-    Dataset, Error, ImportReport,
+    Dataset, ImportReport,
     import::{Format, Mapping, Options, PartFiles, UnknownItems, import},
 };
 use std::path::PathBuf;
 use std::sync::Arc;
 
 const START: i64 = 1_700_000_000;
-
-fn texts(values: &[&str]) -> ArrayRef {
-    Arc::new(StringArray::from(values.to_vec()))
-}
 
 fn lists(values: &[&[&str]]) -> ArrayRef {
     let mut builder = arrow_array::builder::ListBuilder::new(arrow_array::builder::StringBuilder::new());
@@ -28,20 +24,6 @@ fn lists(values: &[&[&str]]) -> ArrayRef {
         builder.append(true);
     }
     Arc::new(builder.finish())
-}
-
-fn options(folder: &Folder, events: PathBuf) -> Options {
-    Options { events, out: folder.path("out"), overwrite: true, ..Options::default() }
-}
-
-fn message(error: &Error) -> String {
-    format!("{error} | {}", error.help().unwrap_or_default())
-}
-
-#[track_caller]
-fn refused(options: &Options, parts: &[&str]) {
-    let message = message(&import(options).expect_err("it should be refused"));
-    parts.iter().for_each(|part| assert!(message.contains(part), "expected `{part}` in: {message}"));
 }
 
 /// Imports, and expects a warning with each of `parts`; none at all where there are none.
@@ -236,7 +218,7 @@ fn targets_that_nobody_chose_are_told() {
     told(&options(&folder, same), &["all events have the same time", "--set data.split=leave-one-out"]);
 }
 
-/// Labelled rows of 8 users and 12 items, one a minute; the ids are written as `user` and `item` say.
+/// Labelled rows of 8 users and 12 items, one per minute; the ids are written as `user` and `item` say.
 fn rows_of(from: i64, count: i64, user: fn(i64) -> String, item: fn(i64) -> String) -> String {
     let row = |at: i64| {
         let (user, item, label) = (user(at % 8), item(at * 5 % 12), at % 3 % 2);

@@ -1,7 +1,7 @@
 //! A profile: many values as thin bars, largest first, to see at a glance how evenly something is used.
 
 use crate::frame::{Frame, axis, label};
-use crate::text::{count, escape};
+use crate::text::{count, counted, escape};
 
 /// A chart of counts.
 pub struct Profile<'a> {
@@ -56,10 +56,9 @@ fn tooltip(chart: &Profile, first: usize, counts: &[usize]) -> String {
         1 => format!("{} {}", chart.name, first + 1),
         len => format!("{}s {} to {}", chart.name, first + 1, first + len),
     };
-    let items: Vec<String> =
-        [counts.first(), counts.last()].into_iter().flatten().map(|&n| count(n)).collect();
-    let items = if items[0] == items[1] { items[0].clone() } else { items.join(" to ") };
-    escape(&format!("{place} of the most used: {items} items"))
+    let (most, least) = (counts.first().copied().unwrap_or(0), counts.last().copied().unwrap_or(0));
+    let range = if most == least { String::new() } else { format!("{} to ", count(most)) };
+    escape(&format!("{place} of the most used: {range}{}", counted(least, "item", "items")))
 }
 
 #[cfg(test)]

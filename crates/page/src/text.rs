@@ -1,5 +1,7 @@
 //! Text for HTML: escaping, and numbers as people read them.
 
+use semrank_core::plural;
+
 /// A placeholder for what is not known or not finite.
 pub const UNKNOWN: &str = "–";
 
@@ -57,6 +59,11 @@ pub fn count(value: usize) -> String {
     out
 }
 
+/// A whole number before the form of a word that goes with it: `1 item`, `22,363 items`.
+pub fn counted(value: usize, one: &str, many: &str) -> String {
+    format!("{} {}", count(value), plural(value, one, many))
+}
+
 /// A time span: `1 m 05 s`, `12.3 s`, `45 ms`.
 pub fn seconds(value: f64) -> String {
     match value {
@@ -86,6 +93,7 @@ mod tests {
             ["5", "999", "1,000", "22,363"],
             [5, 999, 1_000, 22_363].map(count).each_ref().map(String::as_str)
         );
+        assert_eq!([1, 1_000].map(|items| counted(items, "item", "items")), ["1 item", "1,000 items"]);
         assert_eq!(seconds(65.4), "1 m 05 s");
         assert_eq!((seconds(12.34), seconds(0.0451)), ("12.3 s".into(), "45 ms".into()));
         assert_eq!((signed_percent(0.12, 0.1), signed_percent(0.1, 0.0)), ("+20.0 %".into(), "–".into()));

@@ -1,4 +1,4 @@
-//! What a stage is given beside its inputs: where to report progress, whether to stop, and how many threads to use.
+//! The context of a stage: progress, cancellation and threads.
 
 use crate::Error;
 use semrank_sequence::{BlendProgress, EpochReport, StepReport};
@@ -25,9 +25,9 @@ pub enum Event<'a> {
     Blend(BlendProgress),
 }
 
-/// Gets told of progress, from any thread.
+/// Receives progress, from any thread.
 pub trait Progress: Sync {
-    /// Shows an event, or does not.
+    /// Handles an event.
     fn event(&self, event: Event<'_>);
 }
 
@@ -42,7 +42,7 @@ impl Progress for Silent {
 /// Passed into everything that takes long.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
-    /// Gets told of progress.
+    /// Receives progress.
     pub progress: &'a dyn Progress,
     /// Whether to stop at the next step; the state of a training is kept then.
     pub cancel: &'a (dyn Fn() -> bool + Sync),
@@ -57,12 +57,12 @@ impl Default for Context<'_> {
 }
 
 impl Context<'_> {
-    /// Tells a remark.
+    /// Reports a remark.
     pub fn note(&self, text: &str) {
         self.progress.event(Event::Note(text));
     }
 
-    /// Ends work that has no state to keep.
+    /// Returns an error if the work was cancelled; for work that has no state to keep.
     ///
     /// # Errors
     /// [`Error::Interrupted`] when it was cancelled.

@@ -68,11 +68,11 @@ impl Data {
     /// Opens and divides a data set.
     ///
     /// # Errors
-    /// A folder that is no data set; one without examples, where the task learns from them.
+    /// A folder that is not a data set; one without examples, where the task learns from them.
     pub fn open(path: &Path, config: &Config) -> Result<Data, Error> {
         let mut dataset = Dataset::open(path)?;
         let examples = match config.task {
-            Task::Retrieval => None,
+            Task::NextItem => None,
             Task::Ctr | Task::Oc if !Examples::exist(path) => {
                 return Err(Error::NoExamples { dataset: dataset.meta.name });
             }
@@ -106,7 +106,7 @@ impl Data {
         Ok(part.of(&Split::new(&self.dataset, kind)?).len())
     }
 
-    /// Refuses what cannot be trained and tested.
+    /// Checks that there is something to train on and to test on.
     ///
     /// # Errors
     /// [`Error::OneMoment`], [`Error::NoCasesInTime`], [`Error::TooSmall`].

@@ -1,9 +1,10 @@
-//! What can be wrong with a run, its data set or its settings, with the advice that goes with it.
+//! Errors of a run, its data set or its settings, with advice.
 
 use crate::config::{ALL_SETTINGS, ConfigError};
+use semrank_core::counted;
 use std::path::{Path, PathBuf};
 
-/// Everything that ends work on a run early.
+/// Errors of a run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the messages beside them say what the fields are")]
@@ -17,7 +18,7 @@ pub enum Error {
     /// Settings that cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A setting outside of its limits.
+    /// A setting outside its range.
     #[error(transparent)]
     Setting(#[from] semrank_tower::SettingError),
     /// Settings of hashed features.
@@ -44,11 +45,11 @@ pub enum Error {
     /// A market that cannot be simulated.
     #[error(transparent)]
     Simulate(#[from] semrank_sim::Error),
-    /// A folder that is none of ours.
+    /// A folder that is not a run.
     #[error("{} is not a run folder: it has no {missing}", path.display())]
     NotARun { path: PathBuf, missing: &'static str },
     /// An output folder that holds something else.
-    #[error("{} exists and is no {expected}", path.display())]
+    #[error("{} exists and is not a {expected}", path.display())]
     Occupied { path: PathBuf, expected: &'static str },
     /// Another process works on the run.
     #[error("another semrank is working on {}", path.display())]
@@ -68,12 +69,12 @@ pub enum Error {
     /// An item that is not in the catalogue.
     #[error("the data set has no item `{item}`")]
     UnknownItem { item: String, nearest: Option<String> },
-    /// A line that is no pair of a known user and a known item.
+    /// A line that is not a pair of a known user and a known item.
     #[error("{}: line {line} {what}", path.display())]
     BadPair { path: PathBuf, line: u64, what: String },
-    /// Nobody has a target after a cut and a history before it.
+    /// No user has a target after a cut and a history before it.
     #[error(
-        "divided by time, data set `{dataset}` has no validation or no test case: nobody has events before and after the cut"
+        "divided by time, data set `{dataset}` has no validation or no test case: no user has events before and after the cut"
     )]
     NoCasesInTime { dataset: String, others: usize },
     /// Nothing to train from, or nothing to test on.
@@ -88,10 +89,10 @@ pub enum Error {
     /// A folder that should hold ids.
     #[error("{} holds no published ids: it is neither a run nor a generation", path.display())]
     NoIds { path: PathBuf },
-    /// Generations of different catalogues.
+    /// Generations without common items.
     #[error("no item of run {} has an id in {}", run.display(), last.display())]
     NothingCommon { run: PathBuf, last: PathBuf },
-    /// A run whose encoder stayed as it was.
+    /// A run that did not train its encoder.
     #[error("run {} trained no layers of its encoder", run.display())]
     NothingTrained { run: PathBuf },
     /// Ids of others that cannot be read.
@@ -100,7 +101,7 @@ pub enum Error {
     /// Events that cannot be divided by time.
     #[error("data set `{dataset}` cannot be divided by time: all events have the same time")]
     OneMoment { dataset: String },
-    /// Runs whose figures are not about the same cases.
+    /// Runs with metrics of different cases.
     #[error("runs {first} and {other} cannot be compared: {first} {first_is}, {other} {other_is}")]
     NotComparable { first: String, first_is: String, other: String, other_is: String },
     /// A data set without labelled rows.
@@ -114,7 +115,7 @@ pub enum Error {
         "no clicked training row of data set `{dataset}` has a conversion label, which task=oc learns from"
     )]
     NoConversions { dataset: String },
-    /// Rows of which nothing is known in time.
+    /// Labels that become known too late for training.
     #[error(
         "no label of a training row of data set `{dataset}` is known before the first row that is not for training"
     )]
@@ -122,7 +123,7 @@ pub enum Error {
     /// A run of another task.
     #[error("run {} has the task {got}, this needs {expected}", run.display())]
     OtherTask { run: PathBuf, got: &'static str, expected: &'static str },
-    /// The caller asked for it.
+    /// The caller cancelled.
     #[error("interrupted")]
     Interrupted,
 }
@@ -137,13 +138,13 @@ impl From<semrank_data::Error> for Error {
 }
 
 impl Error {
-    /// For `map_err`: the system refused to do something with a path.
+    /// For `map_err`: a system error about a path.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
         let error = semrank_store::Error::io(action, path);
         move |source| error(source).into()
     }
 
-    /// What to do about it.
+    /// Advice.
     pub fn help(&self) -> Option<String> {
         match self {
             Error::Data(error) => error.help(),
@@ -171,7 +172,7 @@ impl Error {
             Error::Mismatch { help, .. } => Some((*help).to_owned()),
             Error::UnknownUser { nearest, .. } => {
                 let meant = nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`? "));
-                Some(meant.unwrap_or_default() + "a user whom nobody has seen: --new-user, or --history with their items")
+                Some(meant.unwrap_or_default() + "for an unknown user: --new-user, or --history with their items")
             }
             Error::UnknownItem { nearest, .. } => {
                 nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`?"))
@@ -180,7 +181,7 @@ impl Error {
                 "a pair is a user and an item by the ids of the data set; --skip-unknown leaves out pairs of others".into(),
             ),
             Error::NoCasesInTime { others, .. } => {
-                Some(format!("--set data.split=leave-one-out has {others} test cases"))
+                Some(format!("--set data.split=leave-one-out has {}", counted(*others, "test case", "test cases")))
             }
             Error::TooSmall { .. } => {
                 Some("a user needs at least three events for leave-one-out: history, validation, test".into())

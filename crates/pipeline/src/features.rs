@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::data::Data;
 use crate::stage::{Key, Stage, Timing};
 use crate::{Context, Error};
+use semrank_core::counted;
 use semrank_embed::{Embedder, Fit, ItemFeatures, Source, is_fitted, open};
 use semrank_tower::artefact::{load_features, save_features};
 use serde_json::{Value, json};
@@ -99,7 +100,8 @@ impl Features<'_> {
         let catalog = &data.dataset.catalog;
         let mut parts = Vec::new();
         for name in config.content.encoder.names() {
-            context.note(&format!("features: texts of {} items by {name}", catalog.len()));
+            context
+                .note(&format!("features: texts of {} by {name}", counted(catalog.len(), "item", "items")));
             parts.push(match opened.iter_mut().find(|(opened, _)| opened == name) {
                 Some((_, embedder)) => encode(data, embedder, context)?,
                 None => encode(data, &mut Embedder::new(open(name, &fit(data, config, seed))?), context)?,
@@ -138,7 +140,11 @@ fn encode(data: &Data, embedder: &mut Embedder, context: &Context) -> Result<Ite
     let features = ItemFeatures::encode(&data.dataset.catalog, embedder)?;
     let stats = embedder.stats();
     if stats.cached > 0 {
-        context.note(&format!("features: {} of {} texts came from the cache", stats.cached, stats.items));
+        context.note(&format!(
+            "features: {} of {} came from the cache",
+            stats.cached,
+            counted(stats.items, "text", "texts")
+        ));
     }
     embedder.encoder().notes().iter().for_each(|remark| context.note(&format!("features: {remark}")));
     Ok(features)

@@ -1,8 +1,8 @@
-//! A data set and an encoder in, an encoder that knows what is engaged with together out.
+//! Fine-tunes an encoder on the co-engagement pairs or clicks of a data set.
 //!
-//! It learns from training histories only, and one user in ten only measures: the loss before and after, and how often the
+//! Only training histories are used; one user in ten is held out to measure the loss before and after, and how often the
 //! next item (that of validation) is near to the user's interests. The folder has Hugging Face layout: other tools load it
-//! too (`docs/load_finetuned.py`); `finetune.json` in it tells what it was made from.
+//! too (`docs/load_finetuned.py`); `finetune.json` in it records its inputs.
 
 use crate::config::{Config, Task};
 use crate::{Context, Data, Error};
@@ -16,22 +16,22 @@ use semrank_store::{StagedDir, write_json};
 use serde::Serialize;
 use std::path::Path;
 
-/// One in so many users only measures.
+/// One in this many users is held out.
 const HELD_OUT: usize = 10;
 /// Steps between two remarks on progress.
 const SHOWN: u64 = 25;
 /// Numbers of interests whose recall is measured.
 const INTERESTS: [usize; 3] = [1, 3, 5];
-/// In a folder of ours.
+/// Marks a folder that a fine-tuning wrote.
 pub const FACTS: &str = "finetune.json";
 
 /// What an encoder is trained for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Objective {
-    /// Items that are engaged with soon after each other come near.
+    /// Items engaged with soon after each other get near vectors.
     CoEngagement,
-    /// The next engaged item is told from the texts of the ones before.
+    /// Predicts the next engaged item from the texts of the ones before.
     Click,
 }
 
@@ -56,7 +56,7 @@ pub struct Finetune<'a> {
     pub seed: u64,
 }
 
-/// What came of it; the content of `finetune.json`.
+/// The result; the content of `finetune.json`.
 #[derive(Debug, Serialize)]
 pub struct Finetuned {
     /// Name of the encoder that it began with.
@@ -90,10 +90,10 @@ impl Finetune<'_> {
     /// else; [`Error::Interrupted`].
     pub fn run(&self, mut config: Config, context: &Context) -> Result<Finetuned, Error> {
         self.check()?;
-        if config.task == Task::Retrieval && semrank_data::Examples::exist(self.data) {
+        if config.task == Task::NextItem && semrank_data::Examples::exist(self.data) {
             // The encoder may go into a model of clicks: it must not know more than that may.
             config.task = Task::Ctr;
-            context.note("finetune: learns of events before the first labelled row that is not for training");
+            context.note("finetune: uses events before the first labelled row that is not for training");
         }
         let data = Data::open(self.data, &config)?;
         let examples = self.examples(&data, &config)?;
@@ -155,7 +155,7 @@ impl Finetune<'_> {
     }
 }
 
-/// What is learned from, and that of held-out users.
+/// Training examples, and those of held-out users.
 enum Examples {
     Pairs([Vec<[u32; 2]>; 2]),
     Engagements([Vec<Engagement>; 2]),

@@ -1,4 +1,4 @@
-//! A run folder: `run.json` with everything that was asked for, and one sub-folder a stage.
+//! A run folder: `run.json` with everything that was asked for, and one sub-folder per stage.
 //!
 //! ```text
 //! beauty-run/

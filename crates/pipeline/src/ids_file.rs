@@ -1,4 +1,4 @@
-//! The file of a catalogue's semantic ids: L and K, and L codes an item.
+//! The file of a catalogue's semantic ids: L and K, and L codes per item.
 
 use semrank_nn::checkpoint::{self, Checkpoint, Tensor, Values};
 use semrank_tokens::SemanticIds;
@@ -19,7 +19,7 @@ pub(crate) fn save_ids(path: &Path, ids: &SemanticIds) -> Result<(), ArtefactErr
     Ok(checkpoint::save(path, &tensors)?)
 }
 
-/// Reads the ids of `items` items; the numbers in the file are believed only after a look at each.
+/// Reads the ids of `items` items; every number is checked.
 ///
 /// # Errors
 /// A file that is damaged or of another catalogue, a code that its level does not have.

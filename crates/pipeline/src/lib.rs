@@ -23,7 +23,7 @@
 //! | `folder` | the run folder and `run.json` |
 //! | `stage` | [`Stage`]; skip or make a stage; manifests and their checks |
 //! | `features`, `tokens` | the first two stages; `ids_file` is the file of semantic ids |
-//! | `next_item` | the stages `model` and `report` of `task=retrieval`, and recommendations |
+//! | `next_item` | the stages `model` and `report` of `task=next-item`, and recommendations |
 //! | `response` | the same of `task=ctr` and `task=oc` |
 //! | `live` | content that is trained with its ranker |
 //! | `partial` | the state of a training under way |

@@ -1,6 +1,6 @@
 //! `model.partial/`: the state of a training under way, and to which training it belongs.
 //!
-//! A state is used only by the training that it is of (`key.json`), and only where it is resumed; what is done with it is said.
+//! A state is used only by its own training (`key.json`), and only with `--resume`; a remark says what happens to it.
 
 use crate::{Context, Error};
 use semrank_store::{StagedDir, read_json, write_json};

@@ -20,7 +20,7 @@ const LISTED: usize = 1 << 16;
 /// Writes the best items of every case of a part.
 ///
 /// # Errors
-/// Scores that are no numbers, ids that the format cannot hold, a file that cannot be written.
+/// Scores that are not numbers, ids that the format cannot hold, a file that cannot be written.
 pub fn write_lists(
     (view, servable): (ModelView, &Servable),
     part: Part,

@@ -1,5 +1,4 @@
-//! What the files of a finished run tell without its data set and without its model: what was asked for, the test
-//! metrics, and the times and counts of every stage.
+//! A finished run as its files describe it, without data set and model: settings, test metrics, times and counts of every stage.
 //!
 //! The stages are checked against each other and against `run.json`, so that a run which is under way, or was made
 //! from something else, is refused. Nothing is computed again.
@@ -37,7 +36,7 @@ impl Declared {
     fn all(task: Task) -> [Declared; 4] {
         let (features, tokens) = (Declared::of::<Features>(), Declared::of::<Tokens>());
         match task {
-            Task::Retrieval => [features, tokens, Declared::of::<NextItem>(), Declared::of::<Report>()],
+            Task::NextItem => [features, tokens, Declared::of::<NextItem>(), Declared::of::<Report>()],
             Task::Ctr | Task::Oc => {
                 [features, tokens, Declared::of::<Response>(), Declared::of::<ResponseReport>()]
             }

@@ -233,10 +233,10 @@ impl Run {
         self.folder.partial()
     }
 
-    /// Makes the stage `model` of `task=retrieval`, or reads it; `resume` goes on with a training that was interrupted.
+    /// Makes the stage `model` of `task=next-item`, or reads it; `resume` goes on with a training that was interrupted.
     ///
     /// # Errors
-    /// Numbers that diverge, a full disk; [`Error::Interrupted`], with the state kept.
+    /// A training that diverges, a full disk; [`Error::Interrupted`], with the state kept.
     pub fn make_model(&self, resume: bool, context: &Context) -> Result<ModelView<'_>, Error> {
         let (data, content) = (self.data()?, self.content()?);
         let made = self.make(&self.model_stage(data, content, resume), context)?;
@@ -245,14 +245,14 @@ impl Run {
         self.model()
     }
 
-    /// The trained model of `task=retrieval`.
+    /// The trained model of `task=next-item`.
     ///
     /// # Errors
     /// A run of another task; a stage that is missing, damaged or of something else.
     pub fn model(&self) -> Result<ModelView<'_>, Error> {
         let (data, content, config) = (self.data()?, self.content()?, self.config());
-        if self.task() != Task::Retrieval {
-            let (got, expected) = (self.task().name(), Task::Retrieval.name());
+        if self.task() != Task::NextItem {
+            let (got, expected) = (self.task().name(), Task::NextItem.name());
             return Err(Error::OtherTask { run: self.path().to_owned(), got, expected });
         }
         let (model, _) = once(&self.model, || {
@@ -262,10 +262,10 @@ impl Run {
         Ok(ModelView { data, config, content, model })
     }
 
-    /// Makes the stage `report` of `task=retrieval`, or reads it; `extra` rows and `pages` are put beside the figures.
+    /// Makes the stage `report` of `task=next-item`, or reads it; `extra` rows and `pages` are put beside the figures.
     ///
     /// # Errors
-    /// Scores that are no numbers; what `pages` refuses; [`Error::Interrupted`].
+    /// Scores that are not numbers; what `pages` refuses; [`Error::Interrupted`].
     pub fn make_report(
         &self,
         extra: &[Extra],

@@ -5,14 +5,15 @@
 //! |---|---|
 //! | `tower.json`, `tower.safetensors` | the tower; absent where nothing was aligned |
 //! | `codebook.json`, `codebook.safetensors` | the frozen codebook |
-//! | `vectors.safetensors`, `features.json` | one aligned vector an item |
-//! | `ids.safetensors` | L codes an item |
+//! | `vectors.safetensors`, `features.json` | one aligned vector per item |
+//! | `ids.safetensors` | L codes per item |
 
 use crate::config::Config;
 use crate::data::Data;
 use crate::ids_file::{IDS, load_ids, save_ids};
 use crate::stage::{Key, Stage, Timing};
 use crate::{Context, Error};
+use semrank_core::counted;
 use semrank_embed::ItemFeatures;
 use semrank_sequence::{BlendSettings, SimilarContent};
 use semrank_tokens::{Codebook, Rows, SemanticIds, TokenSettings, Tower, encode_all, fit};
@@ -22,12 +23,12 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
-/// A level with fewer items than this a code would name single items instead of kinds of them.
+/// With fewer items per code, codes would name single items instead of groups.
 const ITEMS_PER_CODE: usize = 4;
 
-/// What the model knows of the items.
+/// Content vectors and ids of the items.
 pub struct Content {
-    /// One vector an item: what its texts say, and beside it what people do with such items.
+    /// One vector per item: content, followed by the part aligned with behaviour.
     pub features: ItemFeatures,
     /// Where the aligned part of a vector begins; its width where nothing was aligned.
     pub aligned: usize,
@@ -47,7 +48,7 @@ impl Content {
         self.aligned < self.features.dim
     }
 
-    /// What the texts alone say: vectors `[items x width]` and their width.
+    /// Content vectors `[items x width]` and their width.
     pub fn texts(&self) -> (Vec<f32>, usize) {
         self.columns(0..self.aligned)
     }
@@ -66,7 +67,7 @@ impl Content {
     }
 }
 
-/// The vectors to quantise of items that are not in the catalogue, given what their texts say.
+/// The vectors to quantise of items that are not in the catalogue, from their content vectors.
 ///
 /// # Errors
 /// Those of the tower: another encoder's features, a damaged file.
@@ -107,7 +108,7 @@ pub struct Made {
 }
 
 impl Made {
-    /// Beside what the texts alone say.
+    /// Next to the content vectors.
     pub fn content(self, features: ItemFeatures) -> Content {
         let Made { aligned, ids } = self;
         let at = features.dim;
@@ -171,7 +172,10 @@ impl Tokens<'_> {
         if features.dim == 0 || !settings.enabled || pairs.is_empty() {
             return Ok(None);
         }
-        context.note(&format!("tokens: aligning contents with behaviour, {} pairs of items", pairs.len()));
+        context.note(&format!(
+            "tokens: aligning contents with behaviour, {}",
+            counted(pairs.len(), "pair of items", "pairs of items")
+        ));
         let mut losses = Vec::new();
         let say = |loss: f64| losses.push(loss);
         let tower = Tower::fit(&features.values, features.dim, &pairs, settings, self.seed, say)?;
@@ -216,7 +220,8 @@ impl Tokens<'_> {
         }
         if codes < wanted {
             context.note(&format!(
-                "tokens: {codes} codes a level instead of {wanted}: there are only {items} items"
+                "tokens: {} per level instead of {wanted}: too few items ({items})",
+                counted(codes, "code", "codes")
             ));
         }
         Some(TokenSettings { codes, ..self.config.tokens.clone() })

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::{Context, Error};
+use semrank_core::counted;
 use semrank_embed::{
     Document, EmbedStats, Embedder, Fit, Source, Spec, VectorColumns, VectorWriter, check_id,
     hash::fit_tfidf, hash_settings, open, side_by_side,
@@ -241,7 +242,7 @@ impl Clock {
         if self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
             let rate = self.items as f64 / self.started.elapsed().as_secs_f64();
-            context.note(&format!("  {} items, {rate:.0} a second", self.items));
+            context.note(&format!("  {}, {rate:.0} per second", counted(self.items, "item", "items")));
         }
     }
 

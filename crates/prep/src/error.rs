@@ -6,7 +6,7 @@ use semrank_core::counted;
 use semrank_core::settings::SettingError;
 use std::path::PathBuf;
 
-/// Everything that ends a preparation early; nothing is left behind then.
+/// Errors of a preparation; nothing is left behind.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -41,9 +41,9 @@ pub enum Error {
         path: PathBuf,
         /// The column.
         column: &'static str,
-        /// What stands there.
+        /// The value found.
         got: String,
-        /// What should.
+        /// The value expected.
         expected: String,
     },
     /// A log without an impression.
@@ -111,7 +111,7 @@ pub enum Error {
         /// The item.
         item: String,
     },
-    /// The caller asked for it.
+    /// The caller cancelled.
     #[error("stopped")]
     Stopped,
     /// The memory does not suffice even with the disk's help.
@@ -150,7 +150,7 @@ impl From<SettingError> for Error {
 }
 
 impl Error {
-    /// What the user can do about it.
+    /// Advice for the user.
     pub fn help(&self) -> Option<String> {
         match self {
             Error::Data(error) => error.help(),

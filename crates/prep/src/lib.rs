@@ -2,7 +2,7 @@
 //!
 //! [`prepare`] reads a data set folder whose `events.parquet` holds impressions, clicks, conversions and whatever else users did,
 //! and makes another one: `items.parquet` as it is, `events.parquet` with the histories, `examples.parquet` with one row an
-//! impression. The work is plain SQL (`src/sql/`, a file a step) on DataFusion, whose sorts spill to disk: a log may be larger
+//! impression. The work is plain SQL (`src/sql/`, a file per step) on DataFusion, whose sorts spill to disk: a log may be larger
 //! than memory, as long as its repeated rows, its clicks and its conversions are not, which joins hold. The output does not depend on
 //! the number of threads or on the memory limit.
 //!

@@ -12,7 +12,7 @@ pub(crate) const DAY_MS: i64 = 86_400_000;
 /// `prep.key=value`.
 ///
 /// # Errors
-/// No data set, a `dataset.toml` that cannot be read, a window that is no whole number, a setting that does not exist.
+/// No data set, a `dataset.toml` that cannot be read, a window that is not a whole number, a setting that does not exist.
 pub fn settings_of(raw: &Path, set: &[String]) -> Result<PrepSettings, Error> {
     let settings = PrepSettings::with_windows(&Meta::read(raw)?.windows)?;
     if set.is_empty() {
@@ -30,7 +30,7 @@ pub fn settings_of(raw: &Path, set: &[String]) -> Result<PrepSettings, Error> {
     PrepSettings::deserialize(whole).map_err(|error| refused("prep", error.message()))
 }
 
-/// A TOML value; what is none is a string.
+/// A TOML value; anything else is a string.
 fn parse(text: &str) -> toml::Value {
     let table = format!("value = {text}").parse::<toml::Table>();
     let value = table.ok().and_then(|mut table| table.remove("value"));

@@ -41,13 +41,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// For `map_err`: the system refused to do something with a path.
+    /// For `map_err`: a system error about a path.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
         let path = path.to_owned();
         move |source| Error::Io { action, path, source }
     }
 
-    /// What the user can do about it.
+    /// Advice for the user.
     pub fn help(&self) -> Option<String> {
         match self {
             Error::Io { source, .. } => io_help(source),

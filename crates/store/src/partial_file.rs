@@ -30,7 +30,7 @@ const TRIES: usize = 100;
 #[derive(Debug)]
 pub(crate) struct PartialFile {
     file: NamedTempFile,
-    // None where the file system has no locks; then nobody's files are ever removed.
+    // None where the file system has no locks; then no files are ever removed.
     _lock: Option<LockedFile>,
 }
 

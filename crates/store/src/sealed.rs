@@ -32,7 +32,7 @@ pub fn write(path: &Path, content: &impl Serialize) -> Result<String, Error> {
 /// [`Error::Sealed`] where it was cut short or altered.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<(T, String), Error> {
     let file = std::fs::read_to_string(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::InvalidData => damaged(path, "it is no text".into()),
+        std::io::ErrorKind::InvalidData => damaged(path, "it is not text".into()),
         _ => Error::io("read", path)(error),
     })?;
     let parts = file

@@ -1,5 +1,4 @@
-//! `semrank compare`: several runs in, what each brings and what it costs out, to see whether another way of training
-//! is worth its CPU time.
+//! `semrank compare`: quality and cost of several runs, to see whether another way of training pays for its CPU time.
 //!
 //! ```text
 //! semrank compare frozen last2                                 tables
@@ -35,22 +34,22 @@ const PAGE: &str = "compare.html";
 /// `semrank compare`.
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// Run folders, of one data set and one task; the reference is the first. Of retrieval runs it is the first whose
-    /// content.train is frozen, if one way has that.
+    /// Run folders, of one data set and one task; the reference is the first. Of next-item runs it is the first whose
+    /// content.train is frozen, if there is one.
     #[arg(value_name = "RUN", required = true, num_args = 2..)]
     runs: Vec<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
-    /// Write a page with tables and pictures into this folder.
+    /// Write a page with tables and charts to this folder.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
-/// Compares what the arguments say.
+/// Runs the verb.
 pub(crate) fn compare(args: &CompareArgs) -> Result<(), Error> {
     match same_task(&args.runs)? {
-        Task::Retrieval => {
+        Task::NextItem => {
             let found = Comparison::read(&args.runs)?;
             args.print(&found, || table::tables(&found), || report::render_comparison(&found))
         }

@@ -1,6 +1,8 @@
-//! A comparison of probabilities for people: worth and cost, then differences with their intervals.
+//! A comparison of probabilities for people: quality and cost, then differences with their intervals.
 
-use semrank_pipeline::comparison::{Difference, Differences, Probabilities, ProbabilityComparison, Worth};
+use semrank_pipeline::comparison::{
+    Difference, Differences, Probabilities, ProbabilityComparison, ProbabilityMetrics,
+};
 use std::fmt::Write;
 
 /// Names with their figures.
@@ -15,31 +17,29 @@ pub(super) fn tables(comparison: &ProbabilityComparison) -> String {
         out += &of(&comparison.shown(), comparison.base());
         let _ = writeln!(out, "\nruns");
     }
-    let runs: Vec<(String, &Probabilities)> =
-        comparison.runs.iter().map(|run| (run.name.clone(), &run.figures)).collect();
-    out + &of(&runs, &comparison.reference)
+    out + &of(&comparison.single(), &comparison.reference)
 }
 
 fn of(shown: &Shown, base: &str) -> String {
     let all = |figures: &Probabilities| Some(figures.all);
-    let mut out = worths(shown, &all) + &costs(shown) + &differences(shown, base, &all);
+    let mut out = metrics(shown, &all) + &costs(shown) + &differences(shown, base, &all);
     if shown.iter().any(|(_, figures)| figures.given_click.is_some()) {
         let given = |figures: &Probabilities| figures.given_click;
         let _ = writeln!(out, "\nconversions given a click");
-        out += &(worths(shown, &given) + &differences(shown, base, &given));
+        out += &(metrics(shown, &given) + &differences(shown, base, &given));
     }
     out
 }
 
-fn worths(shown: &Shown, of: &dyn Fn(&Probabilities) -> Option<Worth>) -> String {
+fn metrics(shown: &Shown, of: &dyn Fn(&Probabilities) -> Option<ProbabilityMetrics>) -> String {
     let names = ["rows", "AUC", "UAUC", "by req", "PR-AUC", "NE", "calib", "ECE"];
     let mut out = line(shown, "", &names.map(str::to_owned));
     for (name, figures) in shown {
-        let Some(worth) = of(figures) else { continue };
-        let Worth { auc, uauc, request_auc, pr_auc, ne, calibration, ece, .. } = worth;
+        let Some(found) = of(figures) else { continue };
+        let ProbabilityMetrics { auc, uauc, request_auc, pr_auc, ne, calibration, ece, .. } = found;
         let cells = [auc, uauc, request_auc, pr_auc, ne, calibration, ece];
         let cells = cells.map(|value| known(value, |value| format!("{value:.4}")));
-        let cells: Vec<String> = std::iter::once(worth.rows.to_string()).chain(cells).collect();
+        let cells: Vec<String> = std::iter::once(found.rows.to_string()).chain(cells).collect();
         out += &line(shown, name, &cells);
     }
     out
@@ -59,11 +59,15 @@ fn costs(shown: &Shown) -> String {
     out
 }
 
-fn differences(shown: &Shown, base: &str, of: &dyn Fn(&Probabilities) -> Option<Worth>) -> String {
+fn differences(
+    shown: &Shown,
+    base: &str,
+    of: &dyn Fn(&Probabilities) -> Option<ProbabilityMetrics>,
+) -> String {
     let mut out = format!("less that of {base}, 95 % paired intervals over users; * = 0 is outside\n");
     out += "of these trained models: how far another seed would be from them is not in the intervals\n";
     for (name, figures) in shown {
-        let found = of(figures).and_then(|worth| worth.difference);
+        let found = of(figures).and_then(|metrics| metrics.difference);
         let Some(Differences { ne, auc, uauc }) = found else { continue };
         for (metric, found) in [("NE", ne), ("AUC", auc), ("UAUC", uauc)] {
             out += &line(shown, name, &[format!("{metric:<4} {}", known(found, difference))]);

@@ -12,10 +12,8 @@ pub(super) fn tables(comparison: &Comparison) -> String {
         let _ = writeln!(out, "\nmedians over seeds; gains are over {}", group.name);
         out += &costs(&comparison.shown(), &comparison.groups);
     }
-    let runs: Vec<(String, &Figures)> =
-        comparison.runs.iter().map(|run| (run.name.clone(), &run.figures)).collect();
     let _ = writeln!(out, "\nruns; gains are over {over}");
-    out += &costs(&runs, &[]);
+    out += &costs(&comparison.single(), &[]);
     for (metric, of) in METRICS {
         out += &segments(&comparison.shown(), metric, of);
     }
@@ -30,7 +28,7 @@ type Metric = (&'static str, fn(&Quality) -> f64);
 
 const METRICS: [Metric; 2] = [("ndcg@10", |q| q.ndcg_10), ("recall@10", |q| q.recall_10)];
 
-/// Quality and cost; with `groups`, one a row, also their least and greatest NDCG@10.
+/// Quality and cost; with `groups`, one per row, also their least and greatest NDCG@10.
 fn costs(rows: &[(String, &Figures)], groups: &[Group]) -> String {
     let width = width(rows);
     let mut out = format!("  {:width$} {:>9} {:>9}", "", "ndcg@10", "recall@10");
@@ -66,7 +64,7 @@ fn costs(rows: &[(String, &Figures)], groups: &[Group]) -> String {
 }
 
 const COSTS: &str = "  passes: texts through the encoder in training; cached: MiB of kept lower layers;\n  \
-    gain/min: NDCG@10 above the reference per CPU minute above its\n";
+    gain/min: NDCG@10 above the reference per additional CPU minute\n";
 const MIB: f64 = 1024.0 * 1024.0;
 
 fn segments(rows: &[(String, &Figures)], metric: &str, of: fn(&Quality) -> f64) -> String {

@@ -1,5 +1,6 @@
 //! An evaluation of probabilities as a table for people.
 
+use semrank_core::{counted, plural};
 use semrank_measure::probabilities::Scores;
 use semrank_pipeline::response::{Measured, PointwiseEvaluation};
 
@@ -40,12 +41,18 @@ fn left_out(evaluation: &PointwiseEvaluation) -> String {
     }
     if *immature > 0 {
         out += &format!(
-            "{immature} rows of {split} are left out: their labels can still change, as click and attribution window are not \
-             over at the end of the log\n"
+            "{} of {split} {} left out: a label can still change while the click or attribution window is open at the end of \
+             the log\n",
+            counted(*immature, "row", "rows"),
+            plural(*immature, "is", "are")
         );
     }
     if *unlabelled > 0 {
-        out += &format!("{unlabelled} clicks of {split} are left out: they have no conversion label\n");
+        out += &format!(
+            "{} of {split} without a conversion label {} left out\n",
+            counted(*unlabelled, "click", "clicks"),
+            plural(*unlabelled, "is", "are")
+        );
     }
     out
 }

@@ -1,6 +1,6 @@
-//! An evaluation for people: one table a protocol, one by segment, and what was chosen on validation.
+//! An evaluation for people: one table per protocol, one by segment, and what was chosen on validation.
 
-use semrank_core::Segment;
+use semrank_core::{Segment, counted};
 use semrank_data::SplitKind;
 use semrank_measure::{RankSummary, ranking::Protocol};
 use semrank_pipeline::{next_item::Evaluation, overview::policy};
@@ -9,15 +9,17 @@ use std::fmt::Write;
 /// All tables.
 pub(crate) fn tables(evaluation: &Evaluation) -> String {
     let mut out = format!(
-        "{}, {} ({}): {} users, {} items\n",
+        "{}, {} ({}): {}, {}\n",
         evaluation.dataset,
         evaluation.split,
         split(evaluation.split_by),
-        evaluation.users,
-        evaluation.items
+        counted(evaluation.users, "user", "users"),
+        counted(evaluation.items, "item", "items")
     );
     if evaluation.without_history > 0 {
-        let _ = writeln!(out, "{} targets have no history and are left out", evaluation.without_history);
+        let without =
+            counted(evaluation.without_history, "target without history is", "targets without history are");
+        let _ = writeln!(out, "{without} left out");
     }
     for warning in &evaluation.warnings {
         let _ = writeln!(out, "warning: {warning}");

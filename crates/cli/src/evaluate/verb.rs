@@ -5,7 +5,8 @@ use crate::error::Error;
 use crate::output;
 use crate::progress::Console;
 use crate::run::OpenArgs;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use semrank_console::options::{Named, named};
 use semrank_data::Part as ExamplePart;
 use semrank_measure::ranking::Protocol;
 use semrank_pipeline::{
@@ -23,8 +24,8 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 pub(crate) struct EvaluateArgs {
     /// Which cases.
-    #[arg(long, value_enum, default_value = "test")]
-    split: PartArg,
+    #[arg(long, value_parser = named(PARTS), default_value = "test")]
+    split: Part,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -36,39 +37,29 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, requires = "predictions")]
     filtered: bool,
     /// Of a run with `task=ctr` or `task=oc`: the probabilities to measure [default: the run's task].
-    #[arg(long, value_enum)]
-    task: Option<TaskArg>,
-    /// Whether a row's slot counts: as it was logged, or its mean effect, as at serving.
-    #[arg(long, value_enum, default_value = "logged")]
-    position: PositionArg,
+    #[arg(long, value_parser = named(TASKS))]
+    task: Option<Task>,
+    /// Which effect a row's slot has.
+    #[arg(long, value_parser = named(POSITIONS), default_value = "logged")]
+    position: Position,
     #[command(flatten)]
     from: OpenArgs,
 }
 
-/// `--split`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum PartArg {
-    /// Used once, to report.
-    Test,
-    /// Used to choose the epoch and the blend: its figures flatter the model.
-    Validation,
-}
+/// Values of `--split`.
+const PARTS: &[Named<Part>] = &[
+    ("test", Part::Test, "Used once, to report"),
+    ("validation", Part::Validation, "Used to choose the epoch and the blend: its figures flatter the model"),
+];
 
-/// `--task`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum TaskArg {
-    /// Clicks.
-    Ctr,
-    /// Conversions.
-    Oc,
-}
+/// Values of `--task`.
+const TASKS: &[Named<Task>] = &[("ctr", Task::Ctr, "Clicks"), ("oc", Task::Oc, "Conversions")];
 
-/// `--position`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum PositionArg {
-    Logged,
-    Neutral,
-}
+/// Values of `--position`.
+const POSITIONS: &[Named<Position>] = &[
+    ("logged", Position::Logged, "The slot's effect counts, as it was logged"),
+    ("neutral", Position::Neutral, "The mean effect of all slots, as at serving"),
+];
 
 /// An evaluation as `--json` prints it: with the times that no artefact holds.
 #[derive(Serialize)]
@@ -78,17 +69,14 @@ struct Timed<'a> {
     train_seconds: f64,
 }
 
-/// Evaluates what the arguments say.
+/// Runs the verb.
 pub(crate) fn evaluate(args: &EvaluateArgs, console: &Console) -> Result<(), Error> {
     let run = args.from.open()?;
-    if args.task.is_some() || run.task() != Task::Retrieval {
+    if args.task.is_some() || run.task() != Task::NextItem {
         return probabilities(args, run);
     }
     let (view, context) = (run.model()?, console.context());
-    let part = match args.split {
-        PartArg::Test => Part::Test,
-        PartArg::Validation => Part::Validation,
-    };
+    let part = args.split;
     let servable = view.servable();
     if let Some(path) = &args.predictions {
         let protocol = if args.filtered { Protocol::Filtered } else { Protocol::Strict };
@@ -105,25 +93,17 @@ pub(crate) fn evaluate(args: &EvaluateArgs, console: &Console) -> Result<(), Err
 fn probabilities(args: &EvaluateArgs, mut run: Run) -> Result<(), Error> {
     let inputs = Inputs::new(&mut run)?;
     let own = inputs.config().task;
-    let task = match args.task {
-        Some(TaskArg::Ctr) => Task::Ctr,
-        Some(TaskArg::Oc) => Task::Oc,
-        None => own,
-    };
+    let task = args.task.unwrap_or(own);
     if task == Task::Oc && own != Task::Oc {
         let (run, got, expected) = (args.from.run.clone(), Task::Ctr.name(), Task::Oc.name());
         return Err(semrank_pipeline::Error::OtherTask { run, got, expected }.into());
     }
     let mut model = inputs.model()?;
     let part = match args.split {
-        PartArg::Test => ExamplePart::Test,
-        PartArg::Validation => ExamplePart::Valid,
+        Part::Test => ExamplePart::Test,
+        Part::Validation => ExamplePart::Valid,
     };
-    let position = match args.position {
-        PositionArg::Logged => Position::Logged,
-        PositionArg::Neutral => Position::Neutral,
-    };
-    let mut found = find(&inputs, &mut model, (part, task), position)?;
+    let mut found = find(&inputs, &mut model, (part, task), args.position)?;
     found.take_baselines(&inputs)?;
     if let Some(path) = &args.predictions {
         write_rows(&inputs, &found.scores.all, path)?;

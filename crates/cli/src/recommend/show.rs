@@ -1,6 +1,6 @@
 //! Recommendations and histories for people.
 
-use semrank_core::History;
+use semrank_core::{History, counted};
 use semrank_data::Dataset;
 use semrank_pipeline::{
     next_item::{Interest, Recommendation, Source, kind},
@@ -53,8 +53,9 @@ pub(crate) fn interests(interests: &[Interest]) -> String {
     let mut out = String::from("interests\n");
     for Interest { label, share, events, ads, items } in interests {
         let ads = if *ads > 0 { format!(", {ads} of ads") } else { String::new() };
+        let events = counted(*events, "event", "events");
         let (percent, label, items) = (share * 100.0, label.join(", "), items.join(", "));
-        let _ = writeln!(out, "  {percent:>3.0} %  {label}  ({events} events{ads}; nearest: {items})");
+        let _ = writeln!(out, "  {percent:>3.0} %  {label}  ({events}{ads}; nearest: {items})");
     }
     if interests.is_empty() {
         out += "  none: no item engaged with has a text\n";

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::output;
 use crate::run::OpenArgs;
 use clap::Args;
+use semrank_core::counted;
 use semrank_pipeline::next_item::{Asked, Interest, Recommendation, Recommender, interests};
 use serde::Serialize;
 
@@ -29,7 +30,7 @@ pub(crate) struct RecommendArgs {
     from: OpenArgs,
 }
 
-/// For whom.
+/// The user.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Whom {
@@ -39,7 +40,7 @@ struct Whom {
     /// Ids of the items of a history, oldest first, separated by commas; or one id each, with the option repeated.
     #[arg(long, value_name = "I,I,…")]
     history: Vec<String>,
-    /// Someone of whom nothing is known.
+    /// A user without history.
     #[arg(long)]
     new_user: bool,
 }
@@ -61,7 +62,7 @@ struct Answer<'a> {
     items: Vec<Recommendation>,
 }
 
-/// Recommends what the arguments say.
+/// Runs the verb.
 pub(crate) fn recommend(args: &RecommendArgs) -> Result<(), Error> {
     let run = args.from.open()?;
     let view = run.model()?;
@@ -91,6 +92,6 @@ pub(crate) fn recommend(args: &RecommendArgs) -> Result<(), Error> {
 }
 
 fn title(asked: &Asked) -> String {
-    let what = asked.name.map_or("someone else".to_owned(), |name| format!("user {name}"));
-    format!("{what}: {} events; {}\n", asked.events().len(), asked.note)
+    let what = asked.name.map_or("a given history".to_owned(), |name| format!("user {name}"));
+    format!("{what}: {}; {}\n", counted(asked.events().len(), "event", "events"), asked.note)
 }

@@ -1,9 +1,9 @@
-//! `compare.html`: what runs bring beside what they cost.
+//! `compare.html`: quality against cost of several runs.
 
 use semrank_core::Segment;
 use semrank_page::{
-    Bars, Labelled, Point, Row, Scatter, Series, UNKNOWN, WIDE, bars, card_list, count, escape, fixed, heads,
-    metric, notes, page, scatter, seconds, section, swatch, table,
+    Bars, Labelled, Point, Row, Scatter, Series, UNKNOWN, WIDE, bars, card_list, count, counted, escape,
+    fixed, heads, metric, notes, page, scatter, seconds, section, swatch, table,
 };
 use semrank_pipeline::comparison::{Comparison, Figures, Group, Quality};
 
@@ -19,7 +19,7 @@ pub(crate) fn render(comparison: &Comparison) -> String {
     let shown = comparison.shown();
     let body = [
         cards(comparison, &shown),
-        section("costs", "What it brings and what it costs", &costs(comparison, &shown)),
+        section("costs", "Quality and cost", &costs(comparison, &shown)),
         section("segments", "Head, torso, tail and new items", &segments(&shown)),
         section("runs", "Runs", &runs(comparison)),
         notes(&comparison.notes),
@@ -43,7 +43,7 @@ fn cards(comparison: &Comparison, shown: &Shown) -> String {
     }
     let gains = shown.iter().filter_map(|(name, figures)| Some((name, figures.gain_per_cpu_minute?)));
     if let Some((name, gain)) = gains.max_by(|a, b| a.1.total_cmp(&b.1)) {
-        let note = format!("NDCG@10 a CPU minute above {}: {name}", reference_name(comparison));
+        let note = format!("NDCG@10 per additional CPU minute over {}: {name}", reference_name(comparison));
         cards.push(("Largest gain", signed(gain), note));
     }
     let targets = shown.first().map_or(0, |(_, figures)| figures.all.targets);
@@ -98,7 +98,7 @@ fn points<'a>(comparison: &'a Comparison, shown: &'a Shown) -> Vec<Point<'a>> {
     out
 }
 
-/// With `groups`, one a row, also the range of NDCG@10; `coloured` names carry the colour of their point.
+/// With `groups`, one per row, also the range of NDCG@10; `coloured` names carry the colour of their point.
 fn cost_table(caption: &str, rows: &Shown, groups: &[Group], coloured: bool) -> String {
     let best = rows.iter().map(|(_, figures)| figures.all.ndcg_10).fold(f64::NEG_INFINITY, f64::max);
     let range = |at: usize| match groups.get(at).filter(|group| group.runs.len() > 1) {
@@ -125,13 +125,13 @@ fn cost_table(caption: &str, rows: &Shown, groups: &[Group], coloured: bool) -> 
     let names = [
         "run",
         "ndcg@10",
-        "gained a CPU minute",
+        "gain per CPU minute",
         "recall@10",
         "CPU time",
         "wall time",
         "peak memory",
         "encoder passes",
-        "kept of lower layers",
+        "cached lower layers",
     ];
     let lines: Vec<Row> = rows.iter().enumerate().map(line).collect();
     table("numbers narrow", caption, &heads(&names), &lines)
@@ -161,8 +161,9 @@ fn segments(shown: &Shown) -> String {
         groups: groups.iter().map(|(name, _)| (*name).to_owned()).collect(),
         series: drawn.iter().map(|row| Series { name: &row.0, values: series(row.1) }).collect(),
     });
-    let head =
-        |(name, targets): &(&str, usize)| format!("{name}<br><small>{} targets</small>", count(*targets));
+    let head = |(name, targets): &(&str, usize)| {
+        format!("{name}<br><small>{}</small>", counted(*targets, "target", "targets"))
+    };
     let heads: Vec<String> = std::iter::once("run".to_owned()).chain(groups.iter().map(head)).collect();
     let cell = |quality: Quality| match quality.targets {
         0 => UNKNOWN.to_owned(),
@@ -182,10 +183,8 @@ fn runs(comparison: &Comparison) -> String {
     if comparison.groups.is_empty() {
         return String::new();
     }
-    let rows: Vec<(String, &Figures)> =
-        comparison.runs.iter().map(|run| (run.name.clone(), &run.figures)).collect();
     let caption = format!("Gains are over {}.", escape(&comparison.reference));
-    cost_table(&caption, &rows, &[], false)
+    cost_table(&caption, &comparison.single(), &[], false)
 }
 
 fn span(time: Option<f64>) -> String {

@@ -7,7 +7,7 @@
 //! | file | does |
 //! |---|---|
 //! | `tokens` | the page on semantic ids |
-//! | `comparison`, `probabilities` | the page on several runs, of retrieval and of ranking tasks |
+//! | `comparison`, `probabilities` | the page on several runs, of next-item and of ranking tasks |
 //! | `tables` | results, segments, training, facts |
 //! | `pointwise` | the page of a ranking task |
 //! | `people` | users' histories beside their recommendations |
@@ -32,8 +32,8 @@ pub(crate) use tokens::render as render_tokens;
 
 use semrank_measure::RankSummary;
 use semrank_page::{
-    Bars, Labelled, Lines, Series, WIDE, bars, card_list, count, escape, lines, metric, notes, page, pairs,
-    seconds, section, signed_percent,
+    Bars, Labelled, Lines, Series, WIDE, bars, card_list, count, counted, escape, lines, metric, notes, page,
+    pairs, seconds, section, signed_percent,
 };
 use semrank_pipeline::overview::{Epoch, MODEL, Report, ResultRow, TokensLink};
 use tables::PROTOCOL;
@@ -73,7 +73,7 @@ fn cards(report: &Report) -> String {
         cards.push((
             "Training",
             seconds(total),
-            format!("{} epochs", report.curve.last().map_or(0, |epoch| epoch.epoch)),
+            counted(report.curve.last().map_or(0, |epoch| epoch.epoch), "epoch", "epochs"),
         ));
     }
     card_list(&cards)

@@ -3,7 +3,7 @@
 use semrank_page::{escape, fixed, isolate};
 use semrank_pipeline::overview::{Past, Recommended, UserExample};
 
-/// One card a user.
+/// One card per user.
 pub(super) fn cards(users: &[UserExample]) -> String {
     users.iter().map(card).collect()
 }

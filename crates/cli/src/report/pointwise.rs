@@ -1,10 +1,10 @@
-//! `report.html` of a ranking task: what the probabilities are worth, how reliable they are, how training went.
+//! `report.html` of a ranking task: quality of the probabilities, reliability, training.
 
 use super::tables::timings;
 use semrank_measure::probabilities::Scores;
 use semrank_page::{
-    Lines, Row, Series, card_list, count, escape, fixed, heads, isolate, lines, metric, notes, page, pairs,
-    section, table,
+    Lines, Row, Series, card_list, count, counted, escape, fixed, heads, isolate, lines, metric, notes, page,
+    pairs, section, table,
 };
 use semrank_pipeline::{
     overview::{Example, PointwiseReport},
@@ -39,13 +39,12 @@ pub(crate) fn render(report: &PointwiseReport) -> String {
     .concat();
     let what = if evaluation.task == "oc" { "Clicks that convert" } else { "Clicks" };
     let lead = format!(
-        "{what}: probabilities of {} {} rows, {}; {} more have labels that can still change, {} clicks have no conversion \
-         label: these are left out.",
-        measured.scores.rows,
+        "{what}: probabilities of {} in {}, {}. Left out: {} whose labels can still change, {} without a conversion label.",
+        counted(measured.scores.rows, "row", "rows"),
         evaluation.split,
         evaluation.calibrated,
-        evaluation.immature,
-        evaluation.unlabelled
+        counted(evaluation.immature, "row", "rows"),
+        counted(evaluation.unlabelled, "click", "clicks")
     );
     let title = format!("{}: {}", evaluation.dataset, evaluation.task);
     page(&title, &lead, &body, &format!("semrank {}", env!("CARGO_PKG_VERSION")))

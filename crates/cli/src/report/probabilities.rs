@@ -1,7 +1,9 @@
-//! `compare.html` of ranking runs: what their probabilities are worth, and which differences are real.
+//! `compare.html` of ranking runs: quality of their probabilities, and which differences are real.
 
 use semrank_page::{Row, UNKNOWN, count, escape, fixed, heads, metric, page, seconds, section, table};
-use semrank_pipeline::comparison::{Difference, Differences, Probabilities, ProbabilityComparison, Worth};
+use semrank_pipeline::comparison::{
+    Difference, Differences, Probabilities, ProbabilityComparison, ProbabilityMetrics,
+};
 
 /// Names with their figures.
 type Shown<'a> = [(String, &'a Probabilities)];
@@ -11,17 +13,16 @@ pub(crate) fn render(comparison: &ProbabilityComparison) -> String {
     let (shown, base) = (comparison.shown(), comparison.base());
     let all = |figures: &Probabilities| Some(figures.all);
     let given = |figures: &Probabilities| figures.given_click;
-    let runs: Vec<(String, &Probabilities)> =
-        comparison.runs.iter().map(|run| (run.name.clone(), &run.figures)).collect();
-    let single = if comparison.groups.is_empty() { String::new() } else { worths(&runs, &all) };
+    let single =
+        if comparison.groups.is_empty() { String::new() } else { metrics(&comparison.single(), &all) };
     let body = [
-        section("results", "What it brings", &(worths(&shown, &all) + &differences(&shown, base, &all))),
+        section("results", "Quality", &(metrics(&shown, &all) + &differences(&shown, base, &all))),
         section(
             "given-click",
             "Conversion given a click",
-            &(worths(&shown, &given) + &differences(&shown, base, &given)),
+            &(metrics(&shown, &given) + &differences(&shown, base, &given)),
         ),
-        section("costs", "What it costs", &costs(&shown)),
+        section("costs", "Cost", &costs(&shown)),
         section("runs", "Runs", &single),
     ];
     let title =
@@ -34,22 +35,22 @@ fn number(value: Option<f64>) -> String {
     value.map_or(UNKNOWN.into(), metric)
 }
 
-fn worths(shown: &Shown, of: &dyn Fn(&Probabilities) -> Option<Worth>) -> String {
-    let worths = || shown.iter().filter_map(|(name, figures)| Some((name, of(figures)?)));
-    let least = worths().filter_map(|(_, worth)| worth.ne).fold(f64::INFINITY, f64::min);
-    let line = |(name, worth): (&String, Worth)| Row {
+fn metrics(shown: &Shown, of: &dyn Fn(&Probabilities) -> Option<ProbabilityMetrics>) -> String {
+    let found = || shown.iter().filter_map(|(name, figures)| Some((name, of(figures)?)));
+    let least = found().filter_map(|(_, metrics)| metrics.ne).fold(f64::INFINITY, f64::min);
+    let line = |(name, metrics): (&String, ProbabilityMetrics)| Row {
         cells: vec![
             escape(name),
-            count(worth.rows),
-            number(worth.auc),
-            number(worth.uauc),
-            number(worth.request_auc),
-            number(worth.pr_auc),
-            number(worth.ne),
-            number(worth.calibration),
-            number(worth.ece),
+            count(metrics.rows),
+            number(metrics.auc),
+            number(metrics.uauc),
+            number(metrics.request_auc),
+            number(metrics.pr_auc),
+            number(metrics.ne),
+            number(metrics.calibration),
+            number(metrics.ece),
         ],
-        best: worth.ne.is_some_and(|ne| ne <= least),
+        best: metrics.ne.is_some_and(|ne| ne <= least),
     };
     let names = [
         "run",
@@ -62,10 +63,14 @@ fn worths(shown: &Shown, of: &dyn Fn(&Probabilities) -> Option<Worth>) -> String
         "Predicted / observed",
         "ECE",
     ];
-    table("numbers", "", &heads(&names), &worths().map(line).collect::<Vec<Row>>())
+    table("numbers", "", &heads(&names), &found().map(line).collect::<Vec<Row>>())
 }
 
-fn differences(shown: &Shown, base: &str, of: &dyn Fn(&Probabilities) -> Option<Worth>) -> String {
+fn differences(
+    shown: &Shown,
+    base: &str,
+    of: &dyn Fn(&Probabilities) -> Option<ProbabilityMetrics>,
+) -> String {
     let found = shown.iter().filter_map(|(name, figures)| Some((name, of(figures)?.difference?)));
     let line = |(name, Differences { ne, auc, uauc }): (&String, Differences)| Row {
         cells: std::iter::once(escape(name)).chain([ne, auc, uauc].map(difference)).collect(),

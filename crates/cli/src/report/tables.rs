@@ -1,7 +1,9 @@
 //! The page's tables: rows of numbers in, HTML with captions and header cells out.
 
 use semrank_measure::{NamedMetric, RankSummary};
-use semrank_page::{Row, UNKNOWN, count, escape, fixed, heads, metric, pairs, seconds, signed, table};
+use semrank_page::{
+    Row, UNKNOWN, count, counted, escape, fixed, heads, metric, pairs, seconds, signed, table,
+};
 use semrank_pipeline::overview::{DatasetFacts, Epoch, MODEL, Report, ResultRow};
 
 /// The protocol that headlines and charts show.
@@ -29,7 +31,7 @@ fn best<'a>(summaries: impl Iterator<Item = &'a RankSummary>, of: fn(&RankSummar
     summaries.map(of).filter(|v| v.is_finite()).fold(f64::NEG_INFINITY, f64::max)
 }
 
-/// Model and baselines, one table a protocol.
+/// Model and baselines, one table per protocol.
 pub(super) fn results(report: &Report) -> String {
     let mut protocols: Vec<&str> = report.rows.iter().map(|row| row.protocol.as_str()).collect();
     protocols.sort_by_key(|protocol| *protocol != PROTOCOL);
@@ -83,7 +85,7 @@ pub(super) fn segments(rows: &[&ResultRow], names: &[&str]) -> String {
     let of: [fn(&RankSummary) -> f64; 2] = [|m| m.ndcg_10, |m| m.recall_10];
     let head = |name: &&str| {
         let users = rows.iter().find_map(|row| row.segment(name)).map_or(0, |metrics| metrics.users);
-        format!("{}<br><small>{} targets</small>", escape(name), count(users))
+        format!("{}<br><small>{}</small>", escape(name), counted(users, "target", "targets"))
     };
     let heads: Vec<String> = std::iter::once("ranker".to_owned()).chain(names.iter().map(head)).collect();
     let cell = |row: &ResultRow, name: &str| match row.segment(name) {
@@ -104,7 +106,7 @@ pub(super) fn segments(rows: &[&ResultRow], names: &[&str]) -> String {
     table("numbers", caption, &heads, &lines)
 }
 
-/// One row an epoch, folded away.
+/// One row per epoch, folded.
 pub(super) fn training(curve: &[Epoch], kept: Option<usize>) -> String {
     let lines: Vec<Row> = curve
         .iter()
@@ -133,7 +135,8 @@ pub(super) fn dataset(facts: &DatasetFacts) -> String {
         return String::new();
     }
     let organic = facts.items.saturating_sub(facts.ads);
-    let items = format!("{} ({} ads, {} organic)", count(facts.items), count(facts.ads), count(organic));
+    let items =
+        format!("{} ({}, {} organic)", count(facts.items), counted(facts.ads, "ad", "ads"), count(organic));
     let sizes = [
         ("name", facts.name.clone()),
         ("users", count(facts.users)),
@@ -142,7 +145,11 @@ pub(super) fn dataset(facts: &DatasetFacts) -> String {
         ("split", facts.split.clone()),
     ];
     let segments = facts.segments.iter().map(|segment| {
-        let text = format!("{} items, {} test targets", count(segment.items), count(segment.targets));
+        let text = [
+            counted(segment.items, "item", "items"),
+            counted(segment.targets, "test target", "test targets"),
+        ]
+        .join(", ");
         (segment.name.clone(), text)
     });
     let rows: Vec<(String, String)> =
@@ -150,7 +157,7 @@ pub(super) fn dataset(facts: &DatasetFacts) -> String {
     pairs("Data set", "fact", "value", &rows)
 }
 
-/// Wall time a stage and in total.
+/// Wall time per stage and in total.
 pub(super) fn timings(timings: &[(String, f64)]) -> String {
     if timings.is_empty() {
         return String::new();

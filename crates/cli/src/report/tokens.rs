@@ -1,8 +1,8 @@
 //! `tokens.html`: how semantic ids use their codes, which items share an id, and what codes mean.
 
 use semrank_page::{
-    Bars, HALF, Labelled, Profile, Row, Series, UNKNOWN, bars, card_list, count, escape, fixed, heads,
-    isolate, page, profile, section, table,
+    Bars, HALF, Labelled, Profile, Row, Series, UNKNOWN, bars, card_list, count, counted, escape, fixed,
+    heads, isolate, page, profile, section, table,
 };
 use semrank_pipeline::ids::{Branch, Bucket, Neighbourhoods, TokenReport};
 use semrank_tokens::{LevelMeasures, Neighbours};
@@ -18,9 +18,9 @@ pub(crate) fn render(report: &TokenReport) -> String {
     ]
     .concat();
     let lead = format!(
-        "Each of {} items is a list of {} codes, coarse to fine ({}).",
-        count(report.items),
-        report.levels.len(),
+        "The id of each of {} is a list of {}, coarse to fine ({}).",
+        counted(report.items, "item", "items"),
+        counted(report.levels.len(), "code", "codes"),
         report.ids
     );
     let title = format!("{}: semantic ids", report.dataset);
@@ -80,16 +80,17 @@ fn branch(found: &Branch) -> String {
         false => found.children.iter().map(branch).collect(),
     };
     format!(
-        "<li>{} <small>{} items</small>\n<ul>\n{below}</ul></li>\n",
+        "<li>{} <small>{}</small>\n<ul>\n{below}</ul></li>\n",
         prefix(&found.prefix),
-        count(found.items)
+        counted(found.items, "item", "items")
     )
 }
 
 fn codes(report: &TokenReport) -> String {
     let draw = |(at, counts): (usize, &Vec<usize>)| {
         let level = &report.levels[at];
-        let title = format!("Level {}: {} of {} codes have items", at + 1, level.used, level.codes);
+        let title =
+            format!("Level {}: {} of {} used", at + 1, level.used, counted(level.codes, "code", "codes"));
         let id = format!("chart-level-{}", at + 1);
         let (name, even) = ("code", "all codes used alike");
         profile(&Profile { id: &id, title: &title, counts, name, even })

@@ -27,7 +27,7 @@ impl MakeArgs {
     pub(crate) fn run(&self, trains: bool) -> Result<Run, Error> {
         let config = self.settings.load()?;
         let data = Data::open(&self.data, &config)?;
-        if trains && config.task == Task::Retrieval {
+        if trains && config.task == Task::NextItem {
             data.check_size()?;
         }
         Ok(Run::create(&self.out, data, config, self.seed)?)

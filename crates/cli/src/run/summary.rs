@@ -12,7 +12,7 @@ use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
 
-/// What a run of `task=retrieval` did, as `--json` prints it.
+/// What a run of `task=next-item` did, as `--json` prints it.
 #[derive(Serialize)]
 pub(super) struct Summary<'a> {
     run: &'a Path,

@@ -42,7 +42,7 @@ pub(crate) fn train(args: &RunArgs, console: &Console) -> Result<(), Error> {
     make(args, false, console).map_err(|error| error.resumed_by(&resume_command()))
 }
 
-/// The command at hand with `--resume`, quoted for a shell.
+/// The current command with `--resume`, quoted for a shell.
 fn resume_command() -> String {
     let mut words: Vec<OsString> = std::env::args_os().skip(1).collect();
     if !words.iter().any(|word| word == "--resume") {
@@ -57,7 +57,7 @@ fn make(args: &RunArgs, report: bool, console: &Console) -> Result<(), Error> {
     run.make_content(&context)?;
     context.check()?;
     match run.task() {
-        Task::Retrieval => next_item(&run, args, report, (started, console)),
+        Task::NextItem => next_item(&run, args, report, (started, console)),
         Task::Ctr | Task::Oc => response(run, args, report, (started, console)),
     }
 }

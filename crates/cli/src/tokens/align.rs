@@ -5,6 +5,7 @@ use crate::output;
 use crate::progress::Console;
 use crate::run::OpenArgs;
 use clap::Args;
+use semrank_core::counted;
 use semrank_pipeline::ids::{open_last, publish};
 use semrank_tokens::{Codebook, Rows};
 use serde::Serialize;
@@ -39,7 +40,7 @@ struct Summary<'a> {
     changed: &'a [f64],
 }
 
-/// Aligns what the arguments say.
+/// Runs the verb.
 pub(crate) fn align(args: &AlignArgs, console: &Console) -> Result<(), Error> {
     let run = args.from.open()?;
     run.ids()?;
@@ -66,8 +67,10 @@ pub(crate) fn align(args: &AlignArgs, console: &Console) -> Result<(), Error> {
 
 impl Summary<'_> {
     fn text(&self) -> String {
-        let mut out =
-            format!("share of the {} items of both generations whose first codes change\n", self.items);
+        let mut out = format!(
+            "{} in both generations; share of them whose first codes change\n",
+            counted(self.items, "item", "items")
+        );
         out += &format!("  {:<6} {:>16} {:>16}\n", "codes", "before alignment", "after alignment");
         for (level, (before, after)) in self.changed_before.iter().zip(self.changed).enumerate() {
             out += &format!("  {:<6} {:>14.1} % {:>14.1} %\n", level + 1, before * 100.0, after * 100.0);

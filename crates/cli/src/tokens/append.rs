@@ -8,6 +8,7 @@ use crate::output::{self, note};
 use crate::progress::Console;
 use crate::run::OpenArgs;
 use clap::Args;
+use semrank_core::counted;
 use semrank_data::import::TextColumns;
 use semrank_embed::TextFile;
 use semrank_pipeline::{
@@ -57,7 +58,7 @@ struct Summary<'a> {
     seconds: f64,
 }
 
-/// Appends what the arguments say.
+/// Runs the verb.
 pub(crate) fn append(args: &AppendArgs, console: &Console) -> Result<(), Error> {
     let started = Instant::now();
     let run = args.from.open()?;
@@ -102,10 +103,9 @@ impl Summary<'_> {
             moved => format!(" ({moved} moved to a free id nearby)"),
         };
         format!(
-            "{new} of {} items got an id{moved}, {known} had one and keep it; {} items have one now\n{:.1} s\nids: {}, \
-             generation {}\n",
-            self.items,
-            self.published,
+            "{} read: {new} got an id{moved}, {known} had one already; now {} an id\n{:.1} s\nids: {}, generation {}\n",
+            counted(self.items, "item", "items"),
+            counted(self.published, "item has", "items have"),
             self.seconds,
             self.ids.display(),
             self.generation

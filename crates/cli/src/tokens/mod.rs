@@ -1,4 +1,4 @@
-//! `semrank tokenize` and `semrank tokens`: semantic ids made, looked at, published and carried over to the next generation.
+//! `semrank tokenize` and `semrank tokens`: make, report, publish and align semantic ids.
 //!
 //! ```text
 //! semrank tokenize --data beauty --out beauty-run
@@ -35,15 +35,15 @@ pub(crate) struct TokensArgs {
 
 #[derive(Debug, Subcommand)]
 enum TokensVerb {
-    /// How good a run's ids are, and what their codes mean.
+    /// Report the quality of a run's ids and the meaning of their codes.
     Report(report::ReportArgs),
-    /// Give ids to new items with the run's frozen codebook, and publish them; ids that were published stay.
+    /// Assign ids to new items with the run's frozen codebook and publish them; published ids do not change.
     Append(append::AppendArgs),
-    /// Publish a run's ids as the generation after another, codes named such that few items change.
+    /// Publish a run's ids as the next generation, with codes named so that few items change.
     Align(align::AlignArgs),
 }
 
-/// Does what the arguments say.
+/// Runs the verb.
 pub(crate) fn tokens(args: &TokensArgs, console: &Console) -> Result<(), Error> {
     match &args.verb {
         TokensVerb::Report(args) => report::report(args, console),

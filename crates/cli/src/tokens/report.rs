@@ -40,7 +40,7 @@ pub(crate) struct ReportArgs {
     from: OpenArgs,
 }
 
-/// Reports what the arguments say.
+/// Runs the verb.
 pub(crate) fn report(args: &ReportArgs, console: &Console) -> Result<(), Error> {
     let run = args.from.open()?;
     let (own, content) = (run.ids()?, run.content()?);

@@ -1,5 +1,6 @@
-//! A report on ids for people, as text.
+//! A report on semantic ids as text.
 
+use semrank_core::counted;
 use semrank_pipeline::ids::{Branch, HeldBack, Neighbourhoods, TokenReport};
 use semrank_tokens::Neighbours;
 use std::fmt::Write;
@@ -22,13 +23,14 @@ pub(super) fn text(report: &TokenReport) -> String {
     out
 }
 
-/// The least to know, in a sentence.
+/// The main figures, in a sentence.
 pub(crate) fn sentence(report: &TokenReport) -> String {
     let codes = report.levels.first().map_or(0, |level| level.codes);
     format!(
-        "{} items, {} levels of {codes} codes: {:.1} % of the items have their id alone, {:.1} % share it",
-        report.items,
-        report.levels.len(),
+        "{}, {} of {}: {:.1} % of the items have their id alone, {:.1} % share it",
+        counted(report.items, "item", "items"),
+        counted(report.levels.len(), "level", "levels"),
+        counted(codes, "code", "codes"),
         report.unique_share * 100.0,
         report.collision_share * 100.0
     )
@@ -37,8 +39,8 @@ pub(crate) fn sentence(report: &TokenReport) -> String {
 fn held_back(held: &HeldBack) -> String {
     let percent = |share: Option<f64>| share.map_or("no".into(), |share| format!("{:.1} %", share * 100.0));
     format!(
-        "held back from fitting: {} items, {} of the variance lost, {} of the 10 nearest stay nearest\n",
-        held.items,
+        "held back from fitting: {}, {} of the variance lost, {} of the 10 nearest stay nearest\n",
+        counted(held.items, "item", "items"),
         percent(held.reconstruction_error),
         percent(held.neighbours.as_ref().and_then(|found| found.agreement)),
     )
@@ -91,7 +93,7 @@ fn neighbours(found: &Neighbourhoods) -> String {
 fn largest(report: &TokenReport) -> String {
     let mut out = String::new();
     for bucket in &report.largest {
-        let _ = writeln!(out, "  {}: {} items", codes(&bucket.prefix), bucket.items);
+        let _ = writeln!(out, "  {}: {}", codes(&bucket.prefix), counted(bucket.items, "item", "items"));
         bucket.texts.iter().for_each(|text| out += &format!("      - {text}\n"));
     }
     if out.is_empty() { out } else { format!("\nids that most items share\n{out}") }
@@ -99,7 +101,7 @@ fn largest(report: &TokenReport) -> String {
 
 fn branch(out: &mut String, found: &Branch, depth: usize) {
     let indent = "  ".repeat(depth);
-    let _ = writeln!(out, "{indent}{}: {} items", codes(&found.prefix), found.items);
+    let _ = writeln!(out, "{indent}{}: {}", codes(&found.prefix), counted(found.items, "item", "items"));
     if found.children.is_empty() {
         found.texts.iter().for_each(|text| *out += &format!("{indent}    - {text}\n"));
     }

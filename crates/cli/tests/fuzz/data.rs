@@ -2,7 +2,7 @@
 
 use crate::harness::{Subject, said};
 use semrank_data::{
-    ColumnType, Dataset, DatasetWriter, Examples, ExtraColumn, Value, WriterOptions,
+    Dataset, Examples,
     import::{Format, Mapping, Options, PairColumns, PartFiles, TextColumns, UnknownItems, import},
 };
 use std::io::Write;
@@ -29,10 +29,8 @@ pub(crate) const FOREIGN: &[Subject] = &[
     Subject { name: "mind", make: mind, read: |folder| foreign(folder, Format::Mind, "") },
 ];
 
-pub(crate) const LABELLED: &[Subject] = &[
-    Subject { name: "pointwise", make: pointwise, read: read_pointwise },
-    Subject { name: "wikispeedia", make: wikispeedia, read: read_wikispeedia },
-];
+pub(crate) const LABELLED: &[Subject] =
+    &[Subject { name: "pointwise", make: pointwise, read: read_pointwise }];
 
 pub(crate) const SETS: &[Subject] = &[
     Subject { name: "log", make: log_set, read: open_set },
@@ -241,61 +239,6 @@ fn read_pointwise(folder: &Path) -> Result<(), String> {
         mapping: Mapping { history: None, ..options.mapping.clone() },
         ..options.clone()
     });
-    import_once(&options)
-}
-
-/// A file's name, its columns and its rows.
-type TableFile<'a> = (&'a str, &'a [(&'a str, ColumnType)], Vec<Vec<Value<'a>>>);
-
-/// Writes tables of texts and numbers as Parquet.
-fn tables(folder: &Path, files: &[TableFile<'_>]) {
-    let scratch = folder.join("scratch");
-    let writer = DatasetWriter::create(&scratch, WriterOptions::default()).expect("a writer");
-    for (name, columns, rows) in files {
-        let columns =
-            columns.iter().map(|&(name, kind)| ExtraColumn { name: name.to_owned(), kind }).collect();
-        let side = format!("side-{name}");
-        let mut sink = writer.side_file(&side, columns).expect("a file");
-        rows.iter().for_each(|row| sink.push(row.iter().copied()).expect("a row"));
-        sink.close().expect("a file");
-        std::fs::copy(writer.folder().join(side), folder.join(name)).expect("a copy");
-    }
-}
-
-fn wikispeedia(folder: &Path) -> Vec<String> {
-    let titles: Vec<String> = (0..10).map(|page| format!("page {page}")).collect();
-    let items = (0..10).map(|page| vec![Value::Integer(page), Value::Text(&titles[page as usize])]).collect();
-    let link = |page: i64, step: i64| vec![Value::Integer(page), Value::Integer((page + step) % 10)];
-    let links = (0..10).flat_map(|page| [1, 2, 9].map(|step| link(page, step))).collect();
-    let paths = [
-        ("finished", "0 1 2 3 5 6", 6),
-        ("unfinished", "0 1 2 4 < 3 5", 8),
-        ("finished", "0 1 2 3", 3),
-        ("unfinished", "0 1 2 3 4", -1),
-    ];
-    let paths =
-        paths.map(|(kind, path, goal)| vec![Value::Text(kind), Value::Text(path), Value::Integer(goal)]);
-    let (int, text) = (ColumnType::Integer, ColumnType::Text);
-    tables(
-        folder,
-        &[
-            ("items.parquet", &[("item", int), ("title", text)], items),
-            ("links.parquet", &[("page", int), ("link", int)], links),
-            ("paths.parquet", &[("kind", text), ("path", text), ("target", int)], paths.into()),
-        ],
-    );
-    ["items.parquet", "links.parquet", "paths.parquet"].map(String::from).into()
-}
-
-fn read_wikispeedia(folder: &Path) -> Result<(), String> {
-    let options = Options {
-        format: Format::Wikispeedia,
-        events: folder.to_owned(),
-        out: folder.with_extension("out"),
-        overwrite: true,
-        ..Options::default()
-    };
-    let _ = import_once(&Options { conversions: true, ..options.clone() });
     import_once(&options)
 }
 

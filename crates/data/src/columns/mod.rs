@@ -24,7 +24,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// An opened Parquet file whose columns are not chosen yet.
+/// An opened Parquet file, of which columns can be read any number of times.
+#[derive(Clone)]
 pub struct Table {
     pub(crate) path: PathBuf,
     file: Arc<File>,
@@ -85,7 +86,7 @@ impl Table {
         usize::try_from(self.rows().min(self.bytes)).unwrap_or(0)
     }
 
-    /// Refuses more rows than can be numbered; rows are counted by the footer.
+    /// Returns an error for more rows than can be numbered; rows are counted by the footer.
     pub(crate) fn check_rows(&self, what: &'static str) -> Result<(), Error> {
         narrow::check(what, self.rows()).map_err(|error| Error::Schema {
             path: self.path.clone(),
@@ -136,10 +137,10 @@ impl Table {
     ///
     /// # Errors
     /// A file that cannot be read.
-    pub fn read(self, columns: &[&str]) -> Result<Batches, Error> {
+    pub fn read(&self, columns: &[&str]) -> Result<Batches, Error> {
         let roots: Vec<usize> = columns.iter().filter_map(|name| self.schema().index_of(name).ok()).collect();
         let mask = ProjectionMask::roots(self.metadata().file_metadata().schema_descr(), roots);
-        Batches::new(self, mask)
+        Batches::new(self.clone(), mask)
     }
 
     /// Looks at all pages, without decoding them, for what they unfold to, before another reader takes the file. What it reads at a

@@ -1,4 +1,4 @@
-//! `examples.parquet`: one row an impression, with its labels and the point up to which its user's history counts.
+//! `examples.parquet`: one row per impression, with its labels and the point up to which its user's history counts.
 //!
 //! In: a data set folder whose `events.parquet` holds history events only, and beside it `examples.parquet`, sorted by
 //! (`timestamp`, `seq`). Out: [`Examples`], columns of one length in file order. [`ExamplesWriter`] writes the file.

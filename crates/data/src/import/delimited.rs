@@ -3,7 +3,7 @@
 //! The delimiter is the one that is given, or else the one that divides the first lines into equally many fields: a comma, a
 //! tab, a semicolon or a bar.
 
-use super::rows::{Column, Heading, Row, Rows};
+use super::rows::{Column, Heading, Reader, Row, Rows};
 use super::source::{self, Place, Ration, Rationed, Source, label};
 use crate::Error;
 use crate::limits::{MOST_COLUMNS, MOST_LINE_BYTES};
@@ -32,6 +32,12 @@ impl Dialect {
     pub(crate) fn found_in(source: &mut Source, path: &Path) -> Result<Dialect, Error> {
         let start = source.fill_buf().map_err(source::read_error(path))?;
         Ok(Dialect { delimiter: sniffed(start), quotes: true })
+    }
+
+    /// That the delimiter was found, not given, unless it is a comma.
+    pub(crate) fn remark(self, path: &Path) -> Option<String> {
+        let remark = || format!("{}: columns are divided by {}", label(path).display(), name(self.delimiter));
+        (self.delimiter != b',').then(remark)
     }
 
     fn builder(self) -> csv::ReaderBuilder {
@@ -68,7 +74,6 @@ fn name(delimiter: u8) -> String {
 
 /// A delimited text file.
 pub(crate) struct Delimited {
-    heading: Heading,
     reader: csv::Reader<Rationed>,
     ration: Ration,
     record: csv::ByteRecord,
@@ -77,24 +82,25 @@ pub(crate) struct Delimited {
 }
 
 impl Delimited {
-    pub(crate) fn csv(path: &Path) -> Result<Delimited, Error> {
+    pub(crate) fn csv(path: &Path) -> Result<Rows, Error> {
         Self::open(label(path), source::open(path)?, Dialect::CSV)
     }
 
-    pub(crate) fn tsv(path: &Path) -> Result<Delimited, Error> {
+    pub(crate) fn tsv(path: &Path) -> Result<Rows, Error> {
         Self::open(label(path), source::open(path)?, Dialect::TSV)
     }
 
     /// A TSV file without a header line.
-    pub(crate) fn headless_tsv(path: &Path, columns: &[&str]) -> Result<Delimited, Error> {
+    pub(crate) fn headless_tsv(path: &Path, columns: &[&str]) -> Result<Rows, Error> {
         let (file, ration) = Rationed::new(source::open(path)?);
         let reader = Dialect::TSV.builder().has_headers(false).from_reader(file);
         let columns = columns.iter().map(|&name| Column::text(name)).collect();
-        Ok(Self::new(label(path), reader, ration, columns))
+        let record = csv::ByteRecord::new();
+        Ok(Rows::new(Heading::new(label(path), columns), Delimited { reader, ration, record, first: false }))
     }
 
     /// An opened file with a header line; `path` is for messages.
-    pub(crate) fn open(path: &Path, source: Source, dialect: Dialect) -> Result<Delimited, Error> {
+    pub(crate) fn open(path: &Path, source: Source, dialect: Dialect) -> Result<Rows, Error> {
         Self::with_names(path, source, dialect, |_| None)
     }
 
@@ -104,7 +110,7 @@ impl Delimited {
         source: Source,
         dialect: Dialect,
         names: impl FnOnce(&[&str]) -> Option<Vec<String>>,
-    ) -> Result<Delimited, Error> {
+    ) -> Result<Rows, Error> {
         let (file, ration) = Rationed::new(source);
         let mut reader = dialect.builder().has_headers(false).from_reader(file);
         let mut header = csv::ByteRecord::new();
@@ -122,63 +128,31 @@ impl Delimited {
         let first = given.is_some();
         let columns = given.unwrap_or_else(|| cells.iter().map(|name| name.trim().to_owned()).collect());
         let columns = columns.into_iter().map(Column::text).collect();
-        let mut out = Self::new(path, reader, ration, columns);
-        (out.record, out.first) = (header, first);
-        Ok(out)
-    }
-
-    /// Remarks that the delimiter was found, not given.
-    pub(crate) fn found(mut self, dialect: Dialect) -> Delimited {
-        if dialect.delimiter != b',' {
-            let remark =
-                format!("{}: columns are divided by {}", self.path().display(), name(dialect.delimiter));
-            self.heading.remarks.push(remark);
-        }
-        self
-    }
-
-    fn new(path: &Path, reader: csv::Reader<Rationed>, ration: Ration, columns: Vec<Column>) -> Delimited {
-        let heading = Heading::new(path, columns);
-        Delimited { heading, reader, ration, record: csv::ByteRecord::new(), first: false }
-    }
-
-    /// Renames the columns, e.g. to drop the types of a header.
-    pub(crate) fn rename(&mut self, names: impl Iterator<Item = String>) {
-        self.heading.columns = names.map(Column::text).collect();
+        Ok(Rows::new(Heading::new(path, columns), Delimited { reader, ration, record: header, first }))
     }
 
     /// Reads the next record; the line it starts on, or none at the end.
-    fn read(&mut self) -> Result<Option<u64>, Error> {
+    fn read(&mut self, path: &Path) -> Result<Option<u64>, Error> {
         self.ration.renew();
         let before = self.ration.line();
         let more = std::mem::take(&mut self.first)
-            || self
-                .reader
-                .read_byte_record(&mut self.record)
-                .map_err(|error| failed(&self.heading.path, error))?;
+            || self.reader.read_byte_record(&mut self.record).map_err(|error| failed(path, error))?;
         let last = self.ration.line();
         let inside = if last - before.min(last) == 1 { 0 } else { line_ends(&self.record) };
         let line = last.saturating_sub(inside).max(1);
         if self.ration.is_used_up() {
-            return Err(too_long(&self.heading.path, line));
+            return Err(too_long(path, line));
         }
         Ok(more.then_some(line))
     }
 }
 
-impl Rows for Delimited {
-    fn heading(&self) -> &Heading {
-        &self.heading
-    }
-
-    fn heading_mut(&mut self) -> &mut Heading {
-        &mut self.heading
-    }
-
-    fn next(&mut self, row: &mut Row) -> Result<bool, Error> {
-        let Some(line) = self.read()? else { return Ok(false) };
+impl Reader for Delimited {
+    fn next(&mut self, heading: &mut Heading, row: &mut Row) -> Result<bool, Error> {
+        let heading = &*heading;
+        let Heading { path, columns, .. } = heading;
+        let Some(line) = self.read(path)? else { return Ok(false) };
         row.start(line);
-        let Heading { path, columns, .. } = &self.heading;
         let place = row.place(path);
         if self.record.len() != columns.len() {
             let (got, expected) = (self.record.len(), columns.len());
@@ -190,7 +164,7 @@ impl Rows for Delimited {
         for (column, bytes) in columns.iter().zip(&self.record) {
             place.utf8(&column.name, bytes)?;
         }
-        for (at, column) in self.heading.selection() {
+        for (at, column) in heading.selection() {
             row.push(place.utf8(&column.name, &self.record[at])?, true);
         }
         Ok(true)

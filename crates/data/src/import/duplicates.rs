@@ -1,4 +1,4 @@
-//! Rows that occur more than once, found by their hashes: 8 bytes a row, and one pair in 10^19 mistaken.
+//! Rows that occur more than once, found by their hashes: 8 bytes per row, and one pair in 10^19 mistaken.
 
 use crate::{EventRow, Value, When};
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -32,7 +32,7 @@ const KNOWN: [Known; 9] = [
 
 /// How to read an events file.
 pub(crate) struct EventsPlan {
-    rows: Box<dyn Rows>,
+    rows: Rows,
     user: Cell,
     item: Cell,
     action: Result<Cell, String>,
@@ -88,9 +88,9 @@ pub(crate) enum Order {
 
 impl EventsPlan {
     /// Finds the columns of `rows`; `action` is the one of logs without an action column.
-    pub(crate) fn new(mut rows: Box<dyn Rows>, options: &Options, action: &str) -> Result<EventsPlan, Error> {
+    pub(crate) fn new(mut rows: Rows, options: &Options, action: &str) -> Result<EventsPlan, Error> {
         let mapping = &options.mapping;
-        let mut header = Header::new(rows.as_mut());
+        let mut header = Header::new(&mut rows);
         let user =
             header.require(&Wanted { given: mapping.user.as_deref(), usual: &USERS, flag: "--user" })?;
         let mut usual: Vec<&str> = mapping.item_id.iter().map(String::as_str).collect();
@@ -198,7 +198,7 @@ impl EventsPlan {
     }
 
     fn describe(self, session: &mut Session) {
-        session.remark(self.rows.as_ref());
+        session.remark(&self.rows);
         match &self.order {
             Order::Time(_, clock) => session.time_unit(clock.describe()),
             Order::Position(cell) => session.note(format!("no times: `{}` orders the events", cell.name)),

@@ -13,7 +13,7 @@ pub(crate) struct Known {
     pub(crate) time: bool,
 }
 
-/// A known column that is no time.
+/// A known column that is not a time.
 pub(crate) const fn known(name: &'static str, kind: ColumnType) -> Known {
     Known { name, kind, time: false }
 }

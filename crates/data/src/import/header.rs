@@ -29,12 +29,12 @@ pub(crate) struct Wanted<'a> {
 
 /// Collects the columns that an import reads.
 pub(crate) struct Header<'r> {
-    rows: &'r mut dyn Rows,
+    rows: &'r mut Rows,
     selected: Vec<usize>,
 }
 
 impl<'r> Header<'r> {
-    pub(crate) fn new(rows: &'r mut dyn Rows) -> Header<'r> {
+    pub(crate) fn new(rows: &'r mut Rows) -> Header<'r> {
         Header { rows, selected: Vec::new() }
     }
 
@@ -172,7 +172,7 @@ impl Cell {
         Ok(ids)
     }
 
-    /// The cell's text, which is no list.
+    /// The cell's text, which is not a list.
     pub(crate) fn single<'r>(&self, row: &'r Row, file: &Path) -> Result<&'r str, RowError> {
         if row.is_list(self.index) { Err(self.list_error(row, file)) } else { Ok(self.of(row)) }
     }

@@ -35,7 +35,7 @@ const KNOWN: [Known; 4] = [
 
 /// How to read an items file.
 pub(crate) struct ItemsPlan {
-    rows: Box<dyn Rows>,
+    rows: Rows,
     id: Cell,
     kind: Option<KindCell>,
     valid_from: Option<TimeCell>,
@@ -56,9 +56,9 @@ impl ItemsPlan {
     }
 
     /// Finds the columns of `rows`.
-    pub(crate) fn new(mut rows: Box<dyn Rows>, options: &Options) -> Result<ItemsPlan, Error> {
+    pub(crate) fn new(mut rows: Rows, options: &Options) -> Result<ItemsPlan, Error> {
         let mapping = &options.mapping;
-        let mut header = Header::new(rows.as_mut());
+        let mut header = Header::new(&mut rows);
         let id = header.require(&Wanted {
             given: mapping.item_id.as_deref(),
             usual: &ITEM_IDS,
@@ -131,7 +131,7 @@ impl ItemsPlan {
             }
         }
         session.require_rows(written, self.rows.path(), "a row for each item")?;
-        session.remark(self.rows.as_ref());
+        session.remark(&self.rows);
         self.absent.warn(session, &self.id.name);
         let open =
             [(&self.active_from, "1970 or before: no start"), (&self.active_to, "2100 or later: no end")];

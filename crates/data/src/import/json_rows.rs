@@ -1,10 +1,10 @@
-//! JSON objects as rows: one a line, or the elements of arrays over any lines. The columns are the keys of the first 100 objects.
+//! JSON objects as rows: one per line, or the elements of arrays over any lines. The columns are the keys of the first 100 objects.
 //!
 //! A value becomes the text of a cell while the object is read: nothing else is kept of it, so an object costs memory as long as it
 //! is. JSON readers turn integers beyond 64 bits into floats, which no longer are what stood there: such a cell is marked.
 
 use super::json_values::JsonValues;
-use super::rows::{CellKind, Column, Heading, MOST_EXACT_F64, Row, Rows, float_text, is_exact};
+use super::rows::{CellKind, Column, Heading, MOST_EXACT_F64, Reader, Row, Rows, float_text, is_exact};
 use super::source::{Lines, Place, Source};
 use crate::limits::{MOST_COLUMNS, MOST_PEEKED_BYTES};
 use crate::{Error, RowError};
@@ -22,7 +22,6 @@ const PEEKED_LINES: usize = 100;
 pub(crate) struct JsonRows {
     texts: Texts,
     peeked: VecDeque<Line>,
-    heading: Heading,
 }
 
 /// Where the text of the next object comes from.
@@ -59,30 +58,30 @@ impl Texts {
 
 impl JsonRows {
     /// One object a line; `path` is for messages.
-    pub(crate) fn lines(path: &Path, source: Source) -> Result<JsonRows, Error> {
+    pub(crate) fn lines(path: &Path, source: Source) -> Result<Rows, Error> {
         Self::open(Texts::Lines(Lines::of(path, source)))
     }
 
     /// Objects one after the other, or in arrays, over any lines.
-    pub(crate) fn values(path: &Path, source: Source) -> Result<JsonRows, Error> {
+    pub(crate) fn values(path: &Path, source: Source) -> Result<Rows, Error> {
         Self::open(Texts::Values(JsonValues::of(path, source)))
     }
 
-    fn open(texts: Texts) -> Result<JsonRows, Error> {
-        let heading = Heading::new(texts.path(), Vec::new());
-        let mut rows = JsonRows { texts, peeked: VecDeque::new(), heading };
+    fn open(texts: Texts) -> Result<Rows, Error> {
+        let mut heading = Heading::new(texts.path(), Vec::new());
+        let mut rows = JsonRows { texts, peeked: VecDeque::new() };
         let mut places = HashMap::new();
         while rows.peeked.len() < PEEKED_LINES
             && rows.texts.bytes() < MOST_PEEKED_BYTES
             && let Some(line) = rows.read()?
         {
             if let (_, Ok(object)) = &line {
-                let columns = &mut rows.heading.columns;
+                let columns = &mut heading.columns;
                 object.0.iter().for_each(|(name, value)| learn(columns, &mut places, name, value));
             }
             rows.peeked.push_back(line);
         }
-        let (path, columns) = (rows.heading.path.clone(), rows.heading.columns.len());
+        let (path, columns) = (heading.path.clone(), heading.columns.len());
         if columns > MOST_COLUMNS {
             let (got, expected) = (format!("{columns} different keys"), format!("{MOST_COLUMNS} at most"));
             return Err(Error::Schema { path, got, expected });
@@ -92,13 +91,13 @@ impl JsonRows {
                 Err(Error::Empty { path, expected: "one JSON object a line, or an array of them".into() })
             }
             Some((_, Err(error))) if columns == 0 => Err(error.clone().into()),
-            Some(_) => Ok(rows),
+            Some(_) => Ok(Rows::new(heading, rows)),
         }
     }
 
     fn read(&mut self) -> Result<Option<Line>, Error> {
         let Some((line, bytes)) = self.texts.next()? else { return Ok(None) };
-        let place = Place { file: &self.heading.path, line };
+        let place = Place { file: self.texts.path(), line };
         let object = place.utf8("", &bytes).and_then(|text| {
             serde_json::from_str(text).map_err(|error| place.error("", error.to_string(), "a JSON object"))
         });
@@ -106,16 +105,8 @@ impl JsonRows {
     }
 }
 
-impl Rows for JsonRows {
-    fn heading(&self) -> &Heading {
-        &self.heading
-    }
-
-    fn heading_mut(&mut self) -> &mut Heading {
-        &mut self.heading
-    }
-
-    fn next(&mut self, row: &mut Row) -> Result<bool, Error> {
+impl Reader for JsonRows {
+    fn next(&mut self, heading: &mut Heading, row: &mut Row) -> Result<bool, Error> {
         let next = match self.peeked.pop_front() {
             Some(next) => Some(next),
             None => self.read()?,
@@ -123,13 +114,13 @@ impl Rows for JsonRows {
         let Some((line, object)) = next else { return Ok(false) };
         row.start(line);
         let object = object?;
-        for (_, Column { name, .. }) in self.heading.selection() {
+        for (_, Column { name, .. }) in heading.selection() {
             match object.0.get(name) {
                 None => row.push("", true),
                 Some(Json { text: Some(_), exact, list: Some(list), .. }) => row.push_list(list, *exact),
                 Some(Json { text: Some(text), exact, .. }) => row.push(text, *exact),
                 Some(Json { text: None, .. }) => {
-                    let place = row.place(&self.heading.path);
+                    let place = row.place(&heading.path);
                     return Err(place.error(name, "an object", "text, a number or a list of them").into());
                 }
             }

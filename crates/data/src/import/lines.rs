@@ -1,6 +1,6 @@
 //! Lines whose fields are separated by `::`, `|` or a tab, without a header: MovieLens' `.dat`, `u.item`, `u.data`.
 
-use super::rows::{Column, Heading, Row, Rows};
+use super::rows::{Column, Heading, Reader, Row, Rows};
 use super::source::{Lines, Place};
 use crate::limits::MOST_COLUMNS;
 use crate::{Error, RowError};
@@ -23,33 +23,24 @@ pub(crate) struct Cut {
 pub(crate) struct CutLines {
     lines: Lines,
     cut: Cut,
-    heading: Heading,
 }
 
 impl CutLines {
-    pub(crate) fn open(path: &Path, cut: Cut) -> Result<CutLines, Error> {
+    pub(crate) fn open(path: &Path, cut: Cut) -> Result<Rows, Error> {
         let lines = Lines::open(path)?;
         let columns = cut.names.iter().map(|&name| Column::text(name)).collect();
-        Ok(CutLines { heading: Heading::new(&lines.path, columns), lines, cut })
+        Ok(Rows::new(Heading::new(&lines.path, columns), CutLines { lines, cut }))
     }
 }
 
-impl Rows for CutLines {
-    fn heading(&self) -> &Heading {
-        &self.heading
-    }
-
-    fn heading_mut(&mut self) -> &mut Heading {
-        &mut self.heading
-    }
-
-    fn next(&mut self, row: &mut Row) -> Result<bool, Error> {
+impl Reader for CutLines {
+    fn next(&mut self, heading: &mut Heading, row: &mut Row) -> Result<bool, Error> {
         let Some(line) = self.lines.next()?.map(<[u8]>::to_vec) else { return Ok(false) };
         row.start(self.lines.line);
-        let place = row.place(&self.heading.path);
+        let place = row.place(&heading.path);
         let text = decoded(place, &line, self.cut.latin1)?;
         let fields = self.cut.fields(place, &text)?;
-        self.heading.selected.iter().for_each(|&column| row.push(&fields[column], true));
+        heading.selected.iter().for_each(|&column| row.push(&fields[column], true));
         Ok(true)
     }
 }

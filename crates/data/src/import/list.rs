@@ -25,7 +25,7 @@ pub(crate) fn separator(text: &str, known: impl Fn(&str) -> bool) -> Option<&'st
     USUAL_SEPARATORS.iter().find(divides).copied()
 }
 
-/// Advice on a list whose entry is no id.
+/// Advice on a list whose entry is not an id.
 pub(crate) fn advice(separator: Option<&str>) -> String {
     match separator {
         Some(separator) => format!("--history-separator '{separator}' divides it into known items"),

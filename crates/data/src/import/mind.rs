@@ -1,4 +1,4 @@
-//! MIND (Wu et al. 2020): `behaviors.tsv`, one line an impression, and `news.tsv`.
+//! MIND (Wu et al. 2020): `behaviors.tsv`, one line per impression, and `news.tsv`.
 //!
 //! Every shown article is an `impression`, every clicked one also a `click`, at the line's time (UTC);
 //! `request_id` is the impression's id, `slot` the place from 0, and a click's `parent_event_id` its impression.
@@ -11,9 +11,9 @@ use super::absent::Absent;
 use super::delimited::Delimited;
 use super::items::ItemsPlan;
 use super::options::{Mapping, Options};
-use super::rows::{Row, Rows};
+use super::rows::Row;
 use super::session::{Layout, Session};
-use super::source::Place;
+use super::source::{self, Place};
 use super::time::utc_ms;
 use crate::{ColumnType, Error, EventRow, ExtraColumn, ImportReport, RowError, Value, When};
 use jiff::civil::DateTime;
@@ -205,7 +205,7 @@ fn news_plan(path: &Path, options: &Options) -> Result<ItemsPlan, Error> {
     let rows = Delimited::headless_tsv(path, &NEWS)?;
     let text = options.mapping.text.clone().unwrap_or_else(|| TEXT.map(str::to_owned).to_vec());
     let mapping = Mapping { item_id: Some(NEWS[0].into()), text: Some(text), ..options.mapping.clone() };
-    ItemsPlan::new(Box::new(rows), &Options { mapping, ..options.clone() })
+    ItemsPlan::new(rows, &Options { mapping, ..options.clone() })
 }
 
 fn files(options: &Options) -> Result<(PathBuf, Option<PathBuf>), Error> {
@@ -213,9 +213,7 @@ fn files(options: &Options) -> Result<(PathBuf, Option<PathBuf>), Error> {
     if !folder.is_dir() {
         return Ok((folder.clone(), options.items.clone()));
     }
-    let find = |name: &str| {
-        [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|path| path.is_file())
-    };
+    let find = |name| source::in_folder(folder, name);
     let events = find("behaviors.tsv").ok_or_else(|| Error::Schema {
         path: folder.clone(),
         got: "a folder without events".into(),

@@ -49,7 +49,6 @@ mod time;
 mod time_format;
 mod unfold;
 mod warnings;
-mod wikispeedia;
 
 pub use options::{Format, Mapping, Options, PartFiles, UnknownItems};
 pub use pairs::{PairColumns, PairReader, PairRow};
@@ -71,6 +70,5 @@ pub fn import(options: &Options) -> Result<ImportReport, Error> {
         Format::Atomic => recbole::import(options),
         Format::Mind => mind::import(options),
         Format::Pointwise => pointwise::import(options),
-        Format::Wikispeedia => wikispeedia::import(options),
     }
 }

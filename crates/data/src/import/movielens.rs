@@ -6,8 +6,8 @@ use super::events::EventsPlan;
 use super::items::ItemsPlan;
 use super::lines::{Cut, CutLines};
 use super::options::{Mapping, Options};
-use super::rows::{Column, Heading, Row, Rows};
-use super::source::plain_name;
+use super::rows::{Column, Heading, Reader, Row, Rows};
+use super::source::{self, plain_name};
 use super::table;
 use crate::{Error, ImportReport};
 use std::path::{Path, PathBuf};
@@ -61,9 +61,7 @@ fn files(options: &Options) -> Result<(PathBuf, Option<PathBuf>), Error> {
     if !folder.is_dir() {
         return Ok((folder.clone(), options.items.clone()));
     }
-    let find = |name: &str| {
-        [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|path| path.is_file())
-    };
+    let find = |name| source::in_folder(folder, name);
     PAIRS
         .iter()
         .find_map(|(ratings, movies)| Some((find(ratings)?, options.items.clone().or_else(|| find(movies)))))
@@ -74,7 +72,7 @@ fn files(options: &Options) -> Result<(PathBuf, Option<PathBuf>), Error> {
         })
 }
 
-fn ratings(path: &Path) -> Result<Box<dyn Rows>, Error> {
+fn ratings(path: &Path) -> Result<Rows, Error> {
     let cut = |separator| Cut {
         separator,
         names: &["userId", "movieId", "rating", "timestamp"],
@@ -83,22 +81,22 @@ fn ratings(path: &Path) -> Result<Box<dyn Rows>, Error> {
     };
     let name = plain_name(path);
     match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
-        "csv" => Ok(Box::new(Delimited::csv(path)?)),
-        "dat" => Ok(Box::new(CutLines::open(path, cut("::"))?)),
-        "data" => Ok(Box::new(CutLines::open(path, cut("\t"))?)),
+        "csv" => Delimited::csv(path),
+        "dat" => CutLines::open(path, cut("::")),
+        "data" => CutLines::open(path, cut("\t")),
         _ => Err(unknown(path, "a file ratings.csv, ratings.dat or u.data (also .gz)")),
     }
 }
 
-fn movies(path: &Path) -> Result<Box<dyn Rows>, Error> {
+fn movies(path: &Path) -> Result<Rows, Error> {
     let name = plain_name(path);
     match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
-        "csv" => Ok(Box::new(Delimited::csv(path)?)),
+        "csv" => Delimited::csv(path),
         "dat" => {
             let names = &["movieId", "title", "genres"];
-            Ok(Box::new(CutLines::open(path, Cut { separator: "::", names, free: Some(1), latin1: true })?))
+            CutLines::open(path, Cut { separator: "::", names, free: Some(1), latin1: true })
         }
-        "item" => Ok(Box::new(GenreFlags::open(path)?)),
+        "item" => GenreFlags::open(path),
         _ => Err(unknown(path, "a file movies.csv, movies.dat or u.item (also .gz)")),
     }
 }
@@ -109,13 +107,12 @@ fn unknown(path: &Path, expected: &str) -> Error {
 
 /// `u.item`: id, title and dates, then one 0 or 1 a genre.
 struct GenreFlags {
-    lines: CutLines,
-    heading: Heading,
+    lines: Rows,
     whole: Row,
 }
 
 impl GenreFlags {
-    fn open(path: &Path) -> Result<GenreFlags, Error> {
+    fn open(path: &Path) -> Result<Rows, Error> {
         let names = &[
             "movieId", "title", "released", "video", "url", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9",
             "10", "11", "12", "13", "14", "15", "16", "17", "18",
@@ -123,20 +120,12 @@ impl GenreFlags {
         let mut lines = CutLines::open(path, Cut { separator: "|", names, free: Some(1), latin1: true })?;
         lines.select(&(0..names.len()).collect::<Vec<_>>())?;
         let columns = ["movieId", "title", "genres"].map(Column::text).to_vec();
-        Ok(GenreFlags { heading: Heading::new(lines.path(), columns), lines, whole: Row::default() })
+        Ok(Rows::new(Heading::new(lines.path(), columns), GenreFlags { lines, whole: Row::default() }))
     }
 }
 
-impl Rows for GenreFlags {
-    fn heading(&self) -> &Heading {
-        &self.heading
-    }
-
-    fn heading_mut(&mut self) -> &mut Heading {
-        &mut self.heading
-    }
-
-    fn next(&mut self, row: &mut Row) -> Result<bool, Error> {
+impl Reader for GenreFlags {
+    fn next(&mut self, heading: &mut Heading, row: &mut Row) -> Result<bool, Error> {
         let more = self.lines.next(&mut self.whole);
         row.start(self.whole.line);
         if !more? {
@@ -145,7 +134,7 @@ impl Rows for GenreFlags {
         let set = |&genre: &usize| self.whole.cell(5 + genre) == "1";
         let genres: Vec<&str> = (1..GENRES.len()).filter(set).map(|genre| GENRES[genre]).collect();
         let fields = [self.whole.cell(0), self.whole.cell(1), &genres.join("|")];
-        self.heading.selected.iter().for_each(|&column| row.push(fields[column], true));
+        heading.selected.iter().for_each(|&column| row.push(fields[column], true));
         Ok(true)
     }
 }

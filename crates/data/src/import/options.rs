@@ -24,11 +24,9 @@ pub enum Format {
     Mind,
     /// Labelled rows, already divided: user, item, label, time and perhaps the history before each.
     Pointwise,
-    /// Paths through Wikipedia and the links of its pages: a folder.
-    Wikispeedia,
 }
 
-/// What to do with an event whose item no item row describes.
+/// What to do with an event of an item that has no item row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UnknownItems {
@@ -122,8 +120,6 @@ pub struct Options {
     pub events: PathBuf,
     /// Labelled rows to fit, to choose by and to report on, for the pointwise format.
     pub parts: PartFiles,
-    /// One example a path, labelled by whether it reached its goal, for the Wikispeedia format.
-    pub conversions: bool,
     /// The items file.
     pub items: Option<PathBuf>,
     /// The data set folder to make.
@@ -142,11 +138,11 @@ pub struct Options {
     pub target_action: Option<String>,
     /// Events rated below this are left out.
     pub min_rating: Option<f64>,
-    /// Bad rows that are counted and left out before the import fails.
+    /// Number of bad rows to leave out before the import fails.
     pub max_rejected: u64,
     /// Events of undescribed items.
     pub unknown_items: UnknownItems,
-    /// Whether an existing data set is replaced.
+    /// Whether an existing data set may be replaced.
     pub overwrite: bool,
     /// The data set's name; that of its folder when absent.
     pub name: Option<String>,
@@ -154,7 +150,7 @@ pub struct Options {
     pub source: Option<String>,
     /// The data's licence, for `dataset.toml`.
     pub licence: Option<String>,
-    /// Asked before every row whether to end early; then nothing is left.
+    /// Called before every row: whether to stop; nothing is left behind then.
     pub stop: Option<fn() -> bool>,
 }
 
@@ -164,7 +160,7 @@ impl Options {
         TimeRules { unit: self.timestamp_unit, format: self.time_format.as_deref().map(TimeFormat::new) }
     }
 
-    /// Refuses options that do not go together.
+    /// Validates options that depend on each other.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let files = [Some(self.events.as_path()), self.items.as_deref()];
         let files = files.into_iter().flatten().chain(self.parts.given().into_iter().map(|(_, file)| file));

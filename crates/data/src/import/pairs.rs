@@ -46,7 +46,7 @@ pub struct PairRow {
 
 /// A file being read.
 pub struct PairReader {
-    rows: Box<dyn Rows>,
+    rows: Rows,
     user: Cell,
     item: Cell,
     header: bool,
@@ -71,7 +71,7 @@ impl PairColumns {
             headless.set(!header);
             headless.get().then(|| vec![USERS[0].to_owned(), ITEM_IDS[0].to_owned()])
         })?;
-        let mut header = Header::new(rows.as_mut());
+        let mut header = Header::new(&mut rows);
         let (user, item) = (header.require(&user)?, header.require(&item)?);
         header.finish()?;
         Ok(PairReader { rows, user, item, header: !headless.get(), row: Row::default() })

@@ -1,6 +1,6 @@
 //! Parquet files as rows of text cells; only the selected columns are read.
 
-use super::rows::{CellKind, Column, Heading, MOST_EXACT_F64, Row, Rows, float_text, is_exact};
+use super::rows::{CellKind, Column, Heading, MOST_EXACT_F64, Reader, Row, Rows, float_text, is_exact};
 use super::source::{self, Source, is_standard_input, label};
 use crate::Error;
 use crate::columns::{Batch, Batches, Table, lost};
@@ -18,8 +18,7 @@ use std::sync::Arc;
 
 /// A Parquet file.
 pub(crate) struct ParquetRows {
-    heading: Heading,
-    table: Option<Table>,
+    table: Table,
     batches: Option<Batches>,
     cells: Vec<Cells>,
     rows: usize,
@@ -28,7 +27,7 @@ pub(crate) struct ParquetRows {
 }
 
 impl ParquetRows {
-    pub(crate) fn open(path: &Path) -> Result<ParquetRows, Error> {
+    pub(crate) fn open(path: &Path) -> Result<Rows, Error> {
         let packed = ["gz", "zst", "zstd"];
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         match extension.is_some_and(|extension| packed.contains(&extension.as_str())) {
@@ -38,34 +37,27 @@ impl ParquetRows {
     }
 
     /// The same of a file that is packed, or comes through standard input.
-    pub(crate) fn unpacked(path: &Path, source: Source) -> Result<ParquetRows, Error> {
+    pub(crate) fn unpacked(path: &Path, source: Source) -> Result<Rows, Error> {
         Ok(Self::of(label(path), unpacked(path, source)?))
     }
 
-    fn of(path: &Path, table: Table) -> ParquetRows {
+    fn of(path: &Path, table: Table) -> Rows {
         let columns = table
             .schema()
             .fields()
             .iter()
             .map(|field| Column { name: field.name().clone(), kind: kind(field.data_type()) })
             .collect();
-        ParquetRows {
-            heading: Heading::new(path, columns),
-            table: Some(table),
-            batches: None,
-            cells: Vec::new(),
-            rows: 0,
-            at: 0,
-            first_row: 1,
-        }
+        let reader = ParquetRows { table, batches: None, cells: Vec::new(), rows: 0, at: 0, first_row: 1 };
+        Rows::new(Heading::new(path, columns), reader)
     }
 
-    fn load(&mut self, batch: &Batch) -> Result<(), Error> {
+    fn load(&mut self, heading: &Heading, batch: &Batch) -> Result<(), Error> {
         self.cells.clear();
-        for (_, Column { name, .. }) in self.heading.selection() {
+        for (_, Column { name, .. }) in heading.selection() {
             let column = batch.column(name);
             let cells = column.and_then(Cells::new).ok_or_else(|| Error::Schema {
-                path: self.heading.path.clone(),
+                path: heading.path.clone(),
                 got: format!("column `{name}` of a type that cannot be read as text"),
                 expected: "strings, numbers, times or lists of strings".into(),
             })?;
@@ -79,34 +71,23 @@ impl ParquetRows {
     }
 }
 
-impl Rows for ParquetRows {
-    fn heading(&self) -> &Heading {
-        &self.heading
-    }
-
-    fn heading_mut(&mut self) -> &mut Heading {
-        &mut self.heading
-    }
-
-    fn select(&mut self, columns: &[usize]) -> Result<(), Error> {
-        self.heading.selected = columns.to_vec();
-        let names: Vec<&str> = self.heading.selection().map(|(_, column)| column.name.as_str()).collect();
-        if let Some(table) = self.table.take() {
-            self.batches = Some(table.read(&names)?);
-        }
+impl Reader for ParquetRows {
+    fn select(&mut self, heading: &Heading) -> Result<(), Error> {
+        let names: Vec<&str> = heading.selection().map(|(_, column)| column.name.as_str()).collect();
+        self.batches = Some(self.table.read(&names)?);
         Ok(())
     }
 
-    fn next(&mut self, row: &mut Row) -> Result<bool, Error> {
+    fn next(&mut self, heading: &mut Heading, row: &mut Row) -> Result<bool, Error> {
         while self.at == self.rows {
             let Some(batch) = self.batches.as_mut().map(Batches::next_batch).transpose()?.flatten() else {
                 return Ok(false);
             };
-            self.load(&batch)?;
+            self.load(heading, &batch)?;
         }
         let line = self.first_row + self.at as u64;
         if self.cells.iter().map(|cells| cells.bytes(self.at)).sum::<usize>() > MOST_LINE_BYTES {
-            return Err(Error::LineTooLong { path: self.heading.path.clone(), line, most: MOST_LINE_BYTES });
+            return Err(Error::LineTooLong { path: heading.path.clone(), line, most: MOST_LINE_BYTES });
         }
         row.start(line);
         self.cells.iter().for_each(|cells| cells.push(self.at, row));

@@ -54,7 +54,7 @@ pub(super) fn of(part: &Path, root: &Path) -> Result<Vec<Partition>, Error> {
     Ok(found)
 }
 
-/// A text in which `%` and two hexadecimal digits stand for a byte; none where that is no UTF-8.
+/// A text in which `%` and two hexadecimal digits stand for a byte; none where that is not UTF-8.
 fn decoded(text: &str) -> Option<String> {
     let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
     while let [first, after @ ..] = rest {

@@ -5,7 +5,7 @@
 //! The first part says which columns there are. The others have the same, in any order, in the file or as a folder's name.
 
 use super::partitions::{self, Partition};
-use super::rows::{self, CellKind, Column, Heading, Row, Rows};
+use super::rows::{self, CellKind, Column, Heading, Reader, Row, Rows};
 use crate::Error;
 use semrank_core::counted;
 use std::collections::VecDeque;
@@ -19,7 +19,6 @@ pub(crate) struct Parts {
     root: PathBuf,
     left: VecDeque<PathBuf>,
     delimiter: Option<u8>,
-    heading: Heading,
     part: Part,
     /// Of the part's file.
     row: Row,
@@ -27,7 +26,7 @@ pub(crate) struct Parts {
 
 /// A part file being read.
 struct Part {
-    rows: Box<dyn Rows>,
+    rows: Rows,
     partitions: Vec<Partition>,
     /// Where each selected column is found.
     sources: Vec<Source>,
@@ -42,7 +41,7 @@ enum Source {
 }
 
 impl Parts {
-    pub(crate) fn open(root: &Path, delimiter: Option<u8>) -> Result<Parts, Error> {
+    pub(crate) fn open(root: &Path, delimiter: Option<u8>) -> Result<Rows, Error> {
         let mut files = Vec::new();
         collect(root, &mut files)?;
         let count = counted(files.len(), "part file", "part files");
@@ -53,15 +52,15 @@ impl Parts {
         let part = Part::open(&first, root, delimiter)?;
         let mut heading = Heading::new(part.rows.path(), part.columns());
         heading.remarks.push(format!("{}: {count}, by their names", root.display()));
-        heading.remarks.extend_from_slice(part.rows.remarks());
-        Ok(Parts { root: root.to_owned(), left, delimiter, heading, part, row: Row::default() })
+        heading.remarks.extend_from_slice(&part.rows.heading.remarks);
+        Ok(Rows::new(heading, Parts { root: root.to_owned(), left, delimiter, part, row: Row::default() }))
     }
 
-    fn next_part(&mut self) -> Result<bool, Error> {
+    fn next_part(&mut self, heading: &mut Heading) -> Result<bool, Error> {
         let Some(path) = self.left.pop_front() else { return Ok(false) };
         self.part = Part::open(&path, &self.root, self.delimiter)?;
-        self.heading.path = self.part.rows.path().to_owned();
-        self.part.select(&self.heading)?;
+        heading.path = self.part.rows.path().to_owned();
+        self.part.select(heading)?;
         Ok(true)
     }
 }
@@ -89,7 +88,7 @@ impl Part {
         self.sources.clear();
         for (_, column) in table.selection() {
             let folder = self.partitions.iter().position(|partition| partition.column == column.name);
-            let source = match (place(self.rows.as_ref(), column)?, folder) {
+            let source = match (place(&self.rows, column)?, folder) {
                 (Some(place), _) => {
                     wanted.push(place);
                     Source::Cell(wanted.len() - 1, folder)
@@ -133,7 +132,7 @@ impl Part {
 }
 
 /// Where the file of a part has a column.
-fn place(part: &dyn Rows, column: &Column) -> Result<Option<usize>, Error> {
+fn place(part: &Rows, column: &Column) -> Result<Option<usize>, Error> {
     let Some(at) = part.columns().iter().position(|other| other.name == column.name) else { return Ok(None) };
     let kind = &part.columns()[at].kind;
     let fixed =
@@ -171,27 +170,18 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
     Ok(())
 }
 
-impl Rows for Parts {
-    fn heading(&self) -> &Heading {
-        &self.heading
+impl Reader for Parts {
+    fn select(&mut self, heading: &Heading) -> Result<(), Error> {
+        self.part.select(heading)
     }
 
-    fn heading_mut(&mut self) -> &mut Heading {
-        &mut self.heading
-    }
-
-    fn select(&mut self, columns: &[usize]) -> Result<(), Error> {
-        self.heading.selected = columns.to_vec();
-        self.part.select(&self.heading)
-    }
-
-    fn next(&mut self, row: &mut Row) -> Result<bool, Error> {
+    fn next(&mut self, heading: &mut Heading, row: &mut Row) -> Result<bool, Error> {
         while !self.part.rows.next(&mut self.row)? {
-            if !self.next_part()? {
+            if !self.next_part(heading)? {
                 return Ok(false);
             }
         }
-        self.part.fill(&self.row, row, &self.heading)?;
+        self.part.fill(&self.row, row, heading)?;
         Ok(true)
     }
 }

@@ -7,7 +7,7 @@ use super::delimited::Delimited;
 use super::events::EventsPlan;
 use super::items::ItemsPlan;
 use super::options::{Mapping, Options};
-use super::rows::Rows;
+use super::rows::{Column, Rows};
 use super::source::plain_name;
 use super::table;
 use crate::{Error, ImportReport};
@@ -21,7 +21,7 @@ pub(crate) fn import(options: &Options) -> Result<ImportReport, Error> {
     let options = Options { events, items, ..options.clone() };
     let items = options.items.as_deref().map(|path| items_plan(path, &options)).transpose()?;
     let (events, _) = typed(&options.events)?;
-    let events = EventsPlan::new(Box::new(events), &options, "rate")?;
+    let events = EventsPlan::new(events, &options, "rate")?;
     table::run(&options, items, events)?.finish()
 }
 
@@ -32,11 +32,11 @@ fn items_plan(path: &Path, options: &Options) -> Result<ItemsPlan, Error> {
     let tokens = tokens.map(|(column, _)| column.name.clone()).filter(|name| name != item_id).collect();
     let text = options.mapping.text.clone().or(Some(tokens));
     let options = &Options { mapping: Mapping { text, ..options.mapping.clone() }, ..options.clone() };
-    ItemsPlan::new(Box::new(rows), options)
+    ItemsPlan::new(rows, options)
 }
 
 /// An atomic file whose columns have lost their types, and the types.
-fn typed(path: &Path) -> Result<(Delimited, Vec<String>), Error> {
+fn typed(path: &Path) -> Result<(Rows, Vec<String>), Error> {
     let mut rows = Delimited::tsv(path)?;
     let mut names = Vec::new();
     let mut types = Vec::new();
@@ -55,7 +55,7 @@ fn typed(path: &Path) -> Result<(Delimited, Vec<String>), Error> {
             }
         }
     }
-    rows.rename(names.into_iter());
+    rows.heading.columns = names.into_iter().map(Column::text).collect();
     Ok((rows, types))
 }
 

@@ -165,37 +165,56 @@ impl Heading {
     }
 }
 
-/// A table being read.
-pub(crate) trait Rows {
-    fn heading(&self) -> &Heading;
+/// Reads the rows of one format.
+pub(crate) trait Reader {
+    /// Reads the selected columns of the next row into `row`; `false` at the end. After an [`Error::Row`] the following row can be
+    /// read.
+    fn next(&mut self, heading: &mut Heading, row: &mut Row) -> Result<bool, Error>;
 
-    fn heading_mut(&mut self) -> &mut Heading;
-
-    /// Reads the next row into `row`; `false` at the end. After an [`Error::Row`] the following row can be read.
-    fn next(&mut self, row: &mut Row) -> Result<bool, Error>;
-
-    /// Rows hold these columns from now on, in this order. Called once, before the first row.
-    fn select(&mut self, columns: &[usize]) -> Result<(), Error> {
-        self.heading_mut().selected = columns.to_vec();
+    /// Prepares for the columns that are now selected. Called once, before the first row.
+    fn select(&mut self, _heading: &Heading) -> Result<(), Error> {
         Ok(())
-    }
-
-    fn path(&self) -> &Path {
-        &self.heading().path
-    }
-
-    fn columns(&self) -> &[Column] {
-        &self.heading().columns
-    }
-
-    /// What was found out about the file without being told.
-    fn remarks(&self) -> &[String] {
-        &self.heading().remarks
     }
 
     /// Whether a column that a part of the table lacks is empty there, as a key of JSON objects is.
     fn may_lack_columns(&self) -> bool {
         false
+    }
+}
+
+/// A table being read.
+pub(crate) struct Rows {
+    pub(crate) heading: Heading,
+    reader: Box<dyn Reader>,
+}
+
+impl Rows {
+    pub(crate) fn new(heading: Heading, reader: impl Reader + 'static) -> Rows {
+        Rows { heading, reader: Box::new(reader) }
+    }
+
+    /// As [`Reader::next`].
+    pub(crate) fn next(&mut self, row: &mut Row) -> Result<bool, Error> {
+        self.reader.next(&mut self.heading, row)
+    }
+
+    /// Rows hold these columns from now on, in this order. Called once, before the first row.
+    pub(crate) fn select(&mut self, columns: &[usize]) -> Result<(), Error> {
+        self.heading.selected = columns.to_vec();
+        self.reader.select(&self.heading)
+    }
+
+    /// As [`Reader::may_lack_columns`].
+    pub(crate) fn may_lack_columns(&self) -> bool {
+        self.reader.may_lack_columns()
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.heading.path
+    }
+
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.heading.columns
     }
 }
 
@@ -238,7 +257,7 @@ impl Named {
 
 /// Opens a table: a file by its extension, or by its content where it has none; a folder of part files; or standard input.
 /// Delimited text has the `delimiter` that is given, or the one that its first lines show.
-pub(crate) fn open(path: &Path, delimiter: Option<u8>) -> Result<Box<dyn Rows>, Error> {
+pub(crate) fn open(path: &Path, delimiter: Option<u8>) -> Result<Rows, Error> {
     if Named::of(path) == Named::Unknown && delimiter.is_none() && path.is_file() {
         return Err(Error::Schema {
             path: path.to_owned(),
@@ -255,30 +274,33 @@ pub(crate) fn open_perhaps_headless(
     path: &Path,
     delimiter: Option<u8>,
     names: impl FnOnce(&[&str]) -> Option<Vec<String>>,
-) -> Result<Box<dyn Rows>, Error> {
+) -> Result<Rows, Error> {
     if path.is_dir() {
-        return Ok(Box::new(Parts::open(path, delimiter)?));
+        return Parts::open(path, delimiter);
     }
     let named = Named::of(path);
     if named == Named::Parquet {
-        return Ok(Box::new(ParquetRows::open(path)?));
+        return ParquetRows::open(path);
     }
     let mut source = source::open(path)?;
     let start = source.fill_buf().map_err(source::read_error(label(path)))?;
     let content = start.trim_ascii_start().first();
-    Ok(match (named, content) {
-        (Named::Nothing, _) if start.starts_with(b"PAR1") => Box::new(ParquetRows::unpacked(path, source)?),
+    match (named, content) {
+        (Named::Nothing, _) if start.starts_with(b"PAR1") => ParquetRows::unpacked(path, source),
         (Named::Json, _) | (Named::Nothing, Some(b'{' | b'[')) | (Named::JsonLines, Some(b'[')) => {
-            Box::new(JsonRows::values(label(path), source)?)
+            JsonRows::values(label(path), source)
         }
-        (Named::JsonLines, _) => Box::new(JsonRows::lines(label(path), source)?),
+        (Named::JsonLines, _) => JsonRows::lines(label(path), source),
         _ => {
             let found = delimiter.is_none() && named != Named::Tsv;
             let (source, dialect) = dialect(path, source, named, delimiter)?;
-            let rows = Delimited::with_names(label(path), source, dialect, names)?;
-            Box::new(if found { rows.found(dialect) } else { rows })
+            let mut rows = Delimited::with_names(label(path), source, dialect, names)?;
+            if found {
+                rows.heading.remarks.extend(dialect.remark(path));
+            }
+            Ok(rows)
         }
-    })
+    }
 }
 
 /// How a text file is divided. Quotes enclose fields, but not of tab-separated text that is not called .csv.

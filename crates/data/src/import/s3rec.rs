@@ -1,4 +1,4 @@
-//! Sequence files of S3-Rec and its descendants: one line a user, "user item item …", oldest first.
+//! Sequence files of S3-Rec and its descendants: one line per user, "user item item …", oldest first.
 
 use super::absent::Absent;
 use super::items::ItemsPlan;
@@ -55,7 +55,7 @@ impl Sequences<'_> {
         }
         if let Some(first) = self.users.get(user) {
             let got = format!("user `{user}` again, who has line {first}");
-            return Err(place.error("", got, "one line a user").into());
+            return Err(place.error("", got, "one line per user").into());
         }
         words.clone().try_for_each(|item| session.check_item(place, "", item))?;
         self.users.insert(user.to_owned(), place.line);

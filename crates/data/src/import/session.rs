@@ -89,8 +89,8 @@ impl Session {
     }
 
     /// Records what was found out about a table.
-    pub(crate) fn remark(&mut self, rows: &dyn Rows) {
-        rows.remarks().iter().for_each(|remark| self.note(remark));
+    pub(crate) fn remark(&mut self, rows: &Rows) {
+        rows.heading.remarks.iter().for_each(|remark| self.note(remark));
     }
 
     /// Records the unit of the event times.

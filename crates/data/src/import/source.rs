@@ -77,6 +77,11 @@ impl<R: BufRead> Read for Zstd<R> {
     }
 }
 
+/// A file in a folder, compressed by gzip or not, if it is there.
+pub(crate) fn in_folder(folder: &Path, name: &str) -> Option<PathBuf> {
+    [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|path| path.is_file())
+}
+
 /// The name in lower case without `.gz` or `.zst`, for finding the format.
 pub(crate) fn plain_name(path: &Path) -> String {
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();

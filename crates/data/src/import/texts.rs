@@ -39,17 +39,17 @@ pub struct TextColumns {
 pub struct TextRow {
     /// Its id.
     pub id: String,
-    /// Its texts, one a column; empty where there is none.
+    /// Its texts, one per column; empty where there is none.
     pub texts: Vec<String>,
 }
 
 /// A file being read.
 pub struct TextReader {
-    rows: Box<dyn Rows>,
+    rows: Rows,
     id: Cell,
     texts: Vec<Cell>,
     names: Vec<String>,
-    /// Hashes of all ids so far: 16 bytes an item.
+    /// Hashes of all ids so far: 16 bytes per item.
     seen: HashSet<u128>,
 }
 
@@ -60,7 +60,7 @@ impl TextColumns {
     /// No such file, an unknown format, a missing column, or no text column at all.
     pub fn open(&self) -> Result<TextReader, Error> {
         let mut rows = rows::open(&self.path, None)?;
-        let mut header = Header::new(rows.as_mut());
+        let mut header = Header::new(&mut rows);
         let id = header.require(&Wanted {
             given: self.item_id.as_deref(),
             usual: &ITEM_IDS,

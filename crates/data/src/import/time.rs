@@ -122,7 +122,7 @@ pub(crate) struct TimeRules {
     pub(crate) format: Option<TimeFormat>,
 }
 
-/// Why a text is no time.
+/// Why a text is not a time.
 #[derive(Debug, PartialEq)]
 pub(crate) struct NoTime {
     pub(crate) expected: String,

@@ -39,7 +39,7 @@ impl TimeFormat {
         }
     }
 
-    /// What to say of a text that is no time as usually written.
+    /// What to say of a text that is not a time as usually written.
     pub(crate) fn advice(text: &str) -> Option<String> {
         let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
         let format = match shape.get(..10).unwrap_or(&shape) {

@@ -31,7 +31,7 @@ impl ActiveTimes {
     }
 }
 
-/// Tells of everything that was written; `undescribed` events have items that the items file lacks.
+/// Reports everything that was written; `undescribed` events have items that the items file lacks.
 pub(crate) fn of_set(set: &DatasetWriter, active: &ActiveTimes, undescribed: u64) -> Vec<String> {
     let mut out = alike::warnings(set.items(), "items");
     // Labelled rows have users without events: they are told there.
@@ -81,7 +81,7 @@ fn shown_targets(set: &DatasetWriter) -> Option<String> {
     let shown = actions.keys().find(|action| SHOWN.iter().any(|shown| shown.eq_ignore_ascii_case(action)))?;
     let other = actions.keys().find(|action| *action != shown).map_or("click", String::as_str);
     Some(format!(
-        "every `{shown}` is a target of the next-item task, though nobody chose it: --target-action, e.g. {other}, says what to \
+        "every `{shown}` is a target of the next-item task, although none was chosen: --target-action, e.g. {other}, says what to \
          predict (`semrank prep` reads the log as it is)"
     ))
 }

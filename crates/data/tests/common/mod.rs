@@ -1,7 +1,11 @@
 //! Shared by the tests: temporary folders and the optional public data.
 #![allow(dead_code)] // Each test file uses a part.
 
+use arrow_array::{ArrayRef, StringArray};
+use semrank_data::import::{Options, import};
+use semrank_data::{Dataset, Error, ImportReport};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A temporary folder.
 pub(crate) struct Folder(tempfile::TempDir);
@@ -47,6 +51,35 @@ pub(crate) fn data_folder(name: &str) -> Option<PathBuf> {
     None
 }
 
+/// An import into `out` of the folder.
+pub(crate) fn options(folder: &Folder, events: PathBuf) -> Options {
+    Options { events, out: folder.path("out"), overwrite: true, ..Options::default() }
+}
+
+/// The error with its help in one line.
+pub(crate) fn message(error: &Error) -> String {
+    format!("{error} | {}", error.help().unwrap_or_default())
+}
+
+/// Imports and expects an error with all of `parts`.
+#[track_caller]
+pub(crate) fn refused(options: &Options, parts: &[&str]) {
+    let message = message(&import(options).expect_err("it should be refused"));
+    parts.iter().for_each(|part| assert!(message.contains(part), "expected `{part}` in: {message}"));
+}
+
+/// Imports and opens.
+#[track_caller]
+pub(crate) fn read(options: &Options) -> (ImportReport, Dataset) {
+    let report = import(options).unwrap_or_else(|error| panic!("{}", message(&error)));
+    (report, Dataset::open(&options.out).unwrap())
+}
+
+/// A column of texts.
+pub(crate) fn texts(values: &[&str]) -> ArrayRef {
+    Arc::new(StringArray::from(values.to_vec()))
+}
+
 /// gzip of `bytes`.
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     use std::io::Write;
@@ -56,7 +89,7 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A Parquet file of these columns.
-pub(crate) fn write_parquet(path: &Path, columns: Vec<(&str, arrow_array::ArrayRef)>) {
+pub(crate) fn write_parquet(path: &Path, columns: Vec<(&str, ArrayRef)>) {
     let batch = arrow_array::RecordBatch::try_from_iter(columns).unwrap();
     let file = std::fs::File::create(path).unwrap();
     let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();

@@ -14,26 +14,18 @@
 //! | `item_user_mean` | log odds of the item's and the user's rate, added |
 //! | `item_user_residual` | the item's rate, and by how much the user's labels exceed their items' rates |
 //! | `history_length` | the length of the history alone: what the form of the data gives away |
-//! | `page_link` | the item's rate after the last item of the history |
-//! | `tfidf` | the cosine of the item's text to that of the item in the context column `goal` |
-//! | `page_link_tfidf` | both in one logistic model |
 
-mod goal;
 mod means;
-mod page_link;
 #[cfg(test)]
 mod published;
 #[cfg(test)]
 mod tests;
 
-pub use goal::GoalSimilarity;
 pub use means::{SmoothedMeans, Smoothing};
-pub use page_link::PageLink;
 
-use crate::calibrate::{Logistic, logit};
+use crate::calibrate::Logistic;
 use semrank_core::narrow;
 use semrank_data::{Dataset, Examples, FitScope, Labels, Part};
-use semrank_embed::hash::FeatureSettings;
 
 /// Which label is to be predicted. One that can still change is no label ([`Examples::matured`]), except of clicks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +53,7 @@ pub struct LabelledRows<'a> {
 pub struct Baseline {
     /// See the [module](self).
     pub name: String,
-    /// One probability a row, in the order of [`LabelledRows::rows`].
+    /// One probability per row, in the order of [`LabelledRows::rows`].
     pub scores: Vec<f64>,
 }
 
@@ -137,10 +129,7 @@ impl LabelledRows<'_> {
 }
 
 /// Every baseline that the data has columns for, as probabilities of `rows`. A log of millions of rows takes a few seconds.
-///
-/// # Panics
-/// When the settings fail [`FeatureSettings::check`].
-pub fn baselines(data: LabelledRows<'_>, rows: &[u32], settings: &FeatureSettings) -> Vec<Baseline> {
+pub fn baselines(data: LabelledRows<'_>, rows: &[u32]) -> Vec<Baseline> {
     let train = SmoothedMeans::fit(data, &[Part::Train], Smoothing::default());
     let mut means = vec![(train.clone(), "")];
     if data.examples.rows(Part::Valid).next().is_some() {
@@ -151,7 +140,7 @@ pub fn baselines(data: LabelledRows<'_>, rows: &[u32], settings: &FeatureSetting
     let popularity = |rows: &[u32]| train.popularity(rows);
     let mut out = vec![
         column("base_rate", rows.iter().map(|_| train.base_rate()).collect()),
-        column("popularity", fitted.apply(rows, &[&popularity])),
+        column("popularity", fitted.apply(rows, popularity)),
     ];
     for (means, suffix) in &means {
         let all = |score: &dyn Fn(usize) -> f64| rows.iter().map(|&row| score(row as usize)).collect();
@@ -159,20 +148,9 @@ pub fn baselines(data: LabelledRows<'_>, rows: &[u32], settings: &FeatureSetting
         out.push(column(&format!("item_user_mean{suffix}"), all(&|row| means.item_and_user(row))));
         out.push(column(&format!("item_user_residual{suffix}"), all(&|row| means.item_and_residual(row))));
     }
-    // Without histories these would be the base rate and the item's mean again.
-    let histories = data.examples.history_ends.iter().any(|&end| end > 0);
-    if histories {
-        out.push(column("history_length", fitted.apply(rows, &[&|rows| lengths(data, rows)])));
-    }
-    let page_link = histories.then(|| PageLink::fit(data, &train));
-    out.extend(page_link.iter().map(|link| column("page_link", link.scores(rows))));
-    if let Some(similarity) = GoalSimilarity::fit(data, settings) {
-        let cosine = |rows: &[u32]| similarity.scores(rows);
-        out.push(column("tfidf", fitted.apply(rows, &[&cosine])));
-        if let Some(link) = &page_link {
-            let odds = |rows: &[u32]| link.scores(rows).into_iter().map(logit).collect();
-            out.push(column("page_link_tfidf", fitted.apply(rows, &[&odds, &cosine])));
-        }
+    // Without histories this would be the base rate again.
+    if data.examples.history_ends.iter().any(|&end| end > 0) {
+        out.push(column("history_length", fitted.apply(rows, |rows| lengths(data, rows))));
     }
     out
 }
@@ -186,10 +164,7 @@ fn column(name: &str, scores: Vec<f64>) -> Baseline {
     Baseline { name: name.to_owned(), scores }
 }
 
-/// One number a row, for some rows.
-type Feature<'a> = &'a dyn Fn(&[u32]) -> Vec<f64>;
-
-/// The rows on which features become probabilities.
+/// The rows on which a feature becomes a probability.
 struct Fitted {
     known: Known,
     base_rate: f64,
@@ -207,15 +182,12 @@ impl Fitted {
         Fitted { known, base_rate }
     }
 
-    /// Fits the features on these rows and gives the probabilities of `rows`; the base rate where only one label occurs.
-    fn apply(&self, rows: &[u32], features: &[Feature<'_>]) -> Vec<f64> {
-        let columns: Vec<Vec<f64>> = features.iter().map(|feature| feature(&self.known.rows)).collect();
-        let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
-        let Ok(model) = Logistic::fit(&columns, &self.known.labels) else {
-            return vec![self.base_rate; rows.len()];
-        };
-        let columns: Vec<Vec<f64>> = features.iter().map(|feature| feature(rows)).collect();
-        let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
-        model.apply_columns(&columns)
+    /// Fits a feature (one number per row) on these rows and returns the probabilities of `rows`; the base rate where only one
+    /// label occurs.
+    fn apply(&self, rows: &[u32], feature: impl Fn(&[u32]) -> Vec<f64>) -> Vec<f64> {
+        match Logistic::fit(&[&feature(&self.known.rows)], &self.known.labels) {
+            Ok(model) => model.apply_columns(&[&feature(rows)]),
+            Err(_) => vec![self.base_rate; rows.len()],
+        }
     }
 }

@@ -53,7 +53,7 @@ fn table(data: LabelledRows<'_>, groups: &[u32]) -> Vec<(String, [f64; 3])> {
     let rows = data.rows(&[Part::Test]);
     let labels = data.labels(&rows);
     let groups: Vec<u32> = rows.iter().map(|&row| groups[row as usize]).collect();
-    let all = baselines(data, &data.rows(&[Part::Test]), &FeatureSettings::default());
+    let all = baselines(data, &data.rows(&[Part::Test]));
     let print = |baseline: &Baseline| {
         let of = Scores::of(&baseline.scores, &labels);
         let group = grouped_auc(&groups, &baseline.scores, &labels);
@@ -94,7 +94,7 @@ fn the_users_bootstrap_tells_the_means_apart() {
     let data = LabelledRows::new(&dataset, &examples, &scope, Label::Click);
     let rows = data.rows(&[Part::Test]);
     let users: Vec<u32> = rows.iter().map(|&row| examples.users[row as usize].0).collect();
-    let all = baselines(data, &data.rows(&[Part::Test]), &FeatureSettings::default());
+    let all = baselines(data, &data.rows(&[Part::Test]));
     let of = |name: &str| &all.iter().find(|baseline| baseline.name == name).unwrap().scores[..];
     let columns = [of("item_user_mean+valid"), of("item_user_mean"), of("item_mean")];
     let bootstrap = Bootstrap::new(&columns, &data.labels(&rows), &users, BootstrapSettings::default());
@@ -105,29 +105,4 @@ fn the_users_bootstrap_tells_the_means_apart() {
     }
     assert!(bootstrap.difference(Measure::Auc, 1, 2).unwrap().low > 0.0);
     assert!(bootstrap.difference(Measure::Ne, 1, 2).unwrap().high < 0.0);
-}
-
-#[test]
-#[ignore = "16.5 million shown links: about two minutes"]
-fn wikispeedia_clicks() {
-    let Some(events) = data_folder("wikispeedia") else { return };
-    let (dataset, examples) = open(Options { format: Format::Wikispeedia, events, ..Options::default() });
-    let scope = FitScope::of_examples(&dataset, &examples);
-    let data = LabelledRows::new(&dataset, &examples, &scope, Label::Click);
-    let table = table(data, &examples.requests);
-    let [pages, text, both] = ["page_link", "tfidf", "page_link_tfidf"].map(|name| value(&table, name));
-    assert!(both[1] > pages[1].max(text[1]) && both[2] < pages[2].min(text[2]), "{table:?}");
-}
-
-#[test]
-fn wikispeedia_conversions() {
-    let Some(events) = data_folder("wikispeedia") else { return };
-    let options = Options { format: Format::Wikispeedia, events, conversions: true, ..Options::default() };
-    let (dataset, examples) = open(options);
-    let scope = FitScope::of_examples(&dataset, &examples);
-    let data = LabelledRows::new(&dataset, &examples, &scope, Label::Conversion);
-    let none = vec![u32::MAX; examples.len()];
-    let table = table(data, &none);
-    assert!(value(&table, "tfidf")[0] > 0.55, "{table:?}");
-    assert_eq!(value(&table, "history_length")[0], 0.5, "every path is cut at the same click");
 }

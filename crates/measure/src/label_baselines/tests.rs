@@ -1,10 +1,7 @@
 use super::*;
-use semrank_data::{
-    ColumnType, DatasetWriter, EventRow, ExampleRow, ExamplesWriter, ExtraColumn, ItemRow, Meta, Value, When,
-    WriterOptions,
-};
+use semrank_data::{DatasetWriter, EventRow, ExampleRow, ExamplesWriter, ItemRow, Meta, When, WriterOptions};
 
-/// Ann saw `shoe` before every row; rows are (part, user, item, label), with the goal `boot`.
+/// Ann saw `shoe` before every row; rows are (part, user, item, label).
 fn open(rows: &[(Part, &str, &str, bool)]) -> (Dataset, Examples) {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("set");
@@ -16,22 +13,12 @@ fn open(rows: &[(Part, &str, &str, bool)]) -> (Dataset, Examples) {
     writer
         .event(&EventRow { user: "ann", item: "shoe", time: When::Time(1), ..EventRow::default() })
         .unwrap();
-    let goal = [ExtraColumn { name: "goal".into(), kind: ColumnType::Text }];
-    let mut out = ExamplesWriter::create(writer.folder(), &[], &goal).unwrap();
+    let mut out = ExamplesWriter::create(writer.folder(), &[], &[]).unwrap();
     for (seq, &(part, user, item, click)) in rows.iter().enumerate() {
         let history_end = u32::from(user == "ann");
-        let (seq, context) = (seq as i64, &[Value::Text("boot")]);
-        let row = ExampleRow {
-            part,
-            user,
-            item,
-            timestamp: 9,
-            seq,
-            history_end,
-            click,
-            context,
-            ..ExampleRow::default()
-        };
+        let (seq, timestamp) = (seq as i64, 9);
+        let row =
+            ExampleRow { part, user, item, timestamp, seq, history_end, click, ..ExampleRow::default() };
         out.push(&row).unwrap();
     }
     out.close().unwrap();
@@ -56,8 +43,7 @@ fn every_baseline_is_a_column_of_probabilities() {
     let (dataset, examples) = open(&ROWS);
     let scope = FitScope::of_examples(&dataset, &examples);
     let data = LabelledRows::new(&dataset, &examples, &scope, Label::Click);
-    let settings = FeatureSettings { min_df: 1, ..FeatureSettings::default() };
-    let all = baselines(data, &data.rows(&[Part::Test]), &settings);
+    let all = baselines(data, &data.rows(&[Part::Test]));
     let names: Vec<&str> = all.iter().map(|baseline| baseline.name.as_str()).collect();
     assert_eq!(
         names,
@@ -71,9 +57,6 @@ fn every_baseline_is_a_column_of_probabilities() {
             "item_user_mean+valid",
             "item_user_residual+valid",
             "history_length",
-            "page_link",
-            "tfidf",
-            "page_link_tfidf"
         ]
     );
     assert!(all.iter().all(|baseline| baseline.scores.len() == 2));
@@ -87,8 +70,6 @@ fn every_baseline_is_a_column_of_probabilities() {
     assert!(of("item_user_mean")[0] > of("item_mean")[0], "ann likes everything");
     // Of the validation rows the one with a history has label 0.
     assert!(of("history_length")[0] < 0.1 && of("history_length")[1] > 0.9);
-    // After the shoe the hat was clicked once of once.
-    assert!((of("page_link")[0] - (1.0 + 10.0 * of("item_mean")[0]) / 11.0).abs() < 1e-12);
 }
 
 #[test]
@@ -110,29 +91,9 @@ fn test_labels_change_no_score() {
     let score = |examples| {
         let scope = FitScope::of_examples(&dataset, examples);
         let data = LabelledRows::new(&dataset, examples, &scope, Label::Click);
-        baselines(
-            data,
-            &data.rows(&[Part::Test]),
-            &FeatureSettings { min_df: 1, ..FeatureSettings::default() },
-        )
+        baselines(data, &data.rows(&[Part::Test]))
     };
     assert_eq!(score(&examples), score(&others));
-}
-
-#[test]
-fn similarity_is_the_cosine_to_the_goal() {
-    let (dataset, examples) = open(&ROWS);
-    let scope = FitScope::of_examples(&dataset, &examples);
-    let data = LabelledRows::new(&dataset, &examples, &scope, Label::Click);
-    let settings = FeatureSettings { min_df: 1, word_grams: 1, ..FeatureSettings::default() };
-    let cosines = GoalSimilarity::fit(data, &settings).unwrap().scores(&[2, 0, 3]);
-    // idf: red 1.693, leather and black 1.288. boot·boot = 1, boot·hat = 1 / sqrt 2, boot·shoe = idf² / (|boot| |shoe|).
-    let (rare, common) = (2.0f64.ln() + 1.0, (4.0f64 / 3.0).ln() + 1.0);
-    let expected = [1.0, 0.5f64.sqrt(), common / 2.0f64.sqrt() / (rare * rare + common * common).sqrt()];
-    cosines
-        .iter()
-        .zip(expected)
-        .for_each(|(got, expected)| assert!((got - expected).abs() < 1e-6, "{got} {expected}"));
 }
 
 #[test]
@@ -176,31 +137,14 @@ fn what_is_known_too_late_is_not_fitted() {
         }
         examples
     };
-    let settings = FeatureSettings { min_df: 1, ..FeatureSettings::default() };
     let scores = |examples: &Examples, label| {
         let scope = FitScope::of_examples(&dataset, examples);
         let data = LabelledRows::new(&dataset, examples, &scope, label);
-        baselines(data, &[5, 6], &settings)
+        baselines(data, &[5, 6])
     };
     for label in [Label::Click, Label::ClickAndConversion, Label::Conversion] {
         let late = scores(&with([day(6), day(6)], true), label);
         assert_eq!(late, scores(&with([day(6), day(6)], false), label), "{label:?}");
         assert_ne!(late, scores(&with([day(2), day(4)], true), label), "{label:?}: known in time, it counts");
     }
-}
-
-#[test]
-fn texts_of_items_that_come_later_are_not_fitted() {
-    let (mut dataset, examples) = open(&ROWS);
-    let settings = FeatureSettings { min_df: 1, ..FeatureSettings::default() };
-    let hat = dataset.catalog.ids.get("hat").unwrap() as usize;
-    let cosines = |dataset: &Dataset, known: [bool; 3]| {
-        let scope = FitScope::of_examples(dataset, &examples).with_texts_of(&known);
-        let data = LabelledRows::new(dataset, &examples, &scope, Label::Click);
-        GoalSimilarity::fit(data, &settings).unwrap().scores(&[2, 3])
-    };
-    let [all, known] = [[true; 3], [true, true, false]].map(|known| cosines(&dataset, known));
-    dataset.catalog.texts[0].values[hat] = "red red red".into();
-    assert_eq!(cosines(&dataset, [true, true, false]), known);
-    assert_ne!(cosines(&dataset, [true; 3]), all);
 }

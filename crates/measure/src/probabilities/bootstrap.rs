@@ -79,7 +79,7 @@ const FEWEST_USERS: usize = 2;
 pub struct Bootstrap {
     /// Users, and those of them that have an AUC of their own in every column.
     users: [usize; 2],
-    /// One entry a column.
+    /// One entry per column.
     whole: Vec<Measures>,
     /// `[draws][columns]`.
     draws: Vec<Vec<Measures>>,

@@ -1,6 +1,6 @@
 //! How good click and conversion probabilities are: order (AUC), sharpness (log loss, NE) and calibration.
 //!
-//! In: one score and one label a row, and for grouped measures one key a row. Out: [`Scores`], tables by segment,
+//! In: one score and one label per row, and for grouped measures one key per row. Out: [`Scores`], tables by segment,
 //! reliability bins, and a [`Bootstrap`] over users that says which differences are real. Everything is computed in
 //! `f64` and in a fixed order, so that a file of predictions read by another program gives the same digits.
 //!
@@ -35,7 +35,7 @@ pub const BINS: usize = 10;
 /// The key of a row that belongs to no group.
 pub const NO_GROUP: u32 = u32::MAX;
 
-/// What a set of scores is worth. A measure that the labels do not define (one class only, no row) is `None`.
+/// Quality of a set of scores. A measure that the labels do not define (one class only, no row) is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Scores {
     /// Number of rows.
@@ -50,7 +50,7 @@ pub struct Scores {
     pub pr_auc: Option<f64>,
     /// Mean negative log likelihood in nats, scores clipped by [`CLIP`].
     pub log_loss: Option<f64>,
-    /// Normalised entropy: log loss over the entropy of the base rate (He et al. 2014, §3). 1 is worth nothing.
+    /// Normalised entropy: log loss over the entropy of the base rate (He et al. 2014, §3). 1 is the base rate.
     pub ne: Option<f64>,
     /// Sum of scores over sum of labels; 1 is right on average.
     pub calibration: Option<f64>,

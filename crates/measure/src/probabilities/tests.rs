@@ -182,7 +182,7 @@ fn a_draw_counts_all_rows_of_a_user_as_often_as_it_was_drawn() {
     }
 }
 
-/// With one row a user the standard error of a mean loss is known.
+/// With one row per user the standard error of a mean loss is known.
 #[test]
 fn the_interval_has_the_width_of_the_normal_approximation() {
     let (_, scores, labels) = simulated(2000, 1, 5);

@@ -42,7 +42,7 @@ pub struct SummaryIntervals {
     pub ndcg_10: [f64; 2],
 }
 
-/// Intervals of the mean figures of `ranks`, one a case; none for a single case.
+/// Intervals of the mean figures of `ranks`, one per case; none for a single case.
 ///
 /// ```
 /// let found = semrank_measure::ranking::summary_intervals(&[1; 50], 0).unwrap();

@@ -105,7 +105,7 @@ struct Worker<'a> {
     items: usize,
     options: RankOptions,
     scores: Vec<f32>,
-    /// One entry an item: whether the case at hand has it in its history, the target excepted.
+    /// One entry per item: whether the current case has it in its history, the target excepted.
     seen: Vec<bool>,
     best: Best,
 }

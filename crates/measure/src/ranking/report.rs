@@ -34,7 +34,7 @@ pub struct SegmentSummaries {
 }
 
 impl ResultRow {
-    /// Averages `ranks`, one a case; `segments` has one entry an item of the catalogue.
+    /// Averages `ranks`, one per case; `segments` has one entry per item of the catalogue.
     ///
     /// # Panics
     /// When there are not as many ranks as cases, or a target has no segment.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use semrank_core::{ActionId, Dictionary, Event, EventLog, EventLogBuilder, History, ItemId, UserId};
 use semrank_data::Case;
 
-/// Scores read from a table, one row a user.
+/// Scores read from a table, one row per user.
 struct Table {
     items: usize,
     scores: Vec<f32>,
@@ -30,7 +30,7 @@ fn user_of(history: &History) -> usize {
     (history.times[0] / USER_TIME) as usize
 }
 
-/// One sequence of items a user; the last item is the target.
+/// One sequence of items per user; the last item is the target.
 fn world(sequences: &[Vec<u32>]) -> (EventLog, Vec<Case>) {
     let mut log = EventLogBuilder::default();
     for (user, items) in sequences.iter().enumerate() {

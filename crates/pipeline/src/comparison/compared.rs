@@ -2,8 +2,9 @@
 
 use crate::config::Task;
 use crate::folder::RunFile;
-use crate::{Error, task};
+use crate::{Error, Record, task};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 
 /// One run.
@@ -13,20 +14,47 @@ pub struct ComparedRun<F> {
     pub name: String,
     /// Of every random choice.
     pub seed: u64,
-    /// What it brings and costs.
+    /// Its quality and cost.
     #[serde(flatten)]
     pub figures: F,
 }
 
+impl<F> ComparedRun<F> {
+    /// As tables list it.
+    pub(crate) fn shown(&self) -> (String, &F) {
+        (self.name.clone(), &self.figures)
+    }
+}
+
+/// The names and records of finished runs of one data set.
+pub(crate) fn read<E: DeserializeOwned>(paths: &[PathBuf]) -> Result<(Vec<String>, Vec<Record<E>>), Error> {
+    let records = paths.iter().map(|path| Record::read(path)).collect::<Result<Vec<Record<E>>, Error>>()?;
+    let names = names(paths);
+    for (name, record) in names.iter().zip(&records).skip(1) {
+        same_dataset((&names[0], &records[0].run), (name, &record.run))?;
+    }
+    Ok((names, records))
+}
+
+/// Runs with their figures.
+pub(crate) fn compared<E, F>(
+    names: Vec<String>,
+    records: &[Record<E>],
+    figures: impl IntoIterator<Item = F>,
+) -> Vec<ComparedRun<F>> {
+    let runs = names.into_iter().zip(records).zip(figures);
+    runs.map(|((name, record), figures)| ComparedRun { name, seed: record.run.seed, figures }).collect()
+}
+
 /// Folder names; where they are not enough to tell runs apart, the paths.
-pub(crate) fn names(paths: &[PathBuf]) -> Vec<String> {
+fn names(paths: &[PathBuf]) -> Vec<String> {
     let short = |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned());
     let alone = |name: &String| paths.iter().filter(|path| short(path).as_ref() == Some(name)).count() == 1;
     paths.iter().map(|path| short(path).filter(alone).unwrap_or_else(|| path.display().to_string())).collect()
 }
 
-/// Refuses runs of different data.
-pub(crate) fn same_dataset((first, a): (&str, &RunFile), (other, b): (&str, &RunFile)) -> Result<(), Error> {
+/// Returns an error for runs of different data sets.
+fn same_dataset((first, a): (&str, &RunFile), (other, b): (&str, &RunFile)) -> Result<(), Error> {
     if a.dataset.hash == b.dataset.hash {
         return Ok(());
     }

@@ -1,6 +1,6 @@
 //! Which differences between trained models are real: one bootstrap over users for all runs, so that every pair is drawn alike.
 //!
-//! An interval says how the models at hand would differ on other users. It does not say how two ways of training differ: another
+//! An interval says how these models would differ on other users. It does not say how two ways of training differ: another
 //! seed gives another model, which only runs of several seeds show.
 
 use crate::response::ScoredRows;

@@ -33,7 +33,7 @@ pub struct Segments {
     new: Quality,
 }
 
-/// What a run brings, and what making all of it costs.
+/// Quality of a run, and the cost of making all its stages.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Figures {
     /// Over all targets.

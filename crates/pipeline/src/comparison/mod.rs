@@ -1,15 +1,15 @@
-//! Several runs in, what each brings and what it costs out.
+//! Comparison of several runs: quality and cost.
 //!
 //! | file | does |
 //! |---|---|
 //! | `compared` | names of runs, and whether they can be compared |
 //! | `members` | which runs differ in the seed only |
-//! | `next_item` | [`Comparison`], of `task=retrieval` |
+//! | `next_item` | [`Comparison`], of `task=next-item` |
 //! | `figures`, `cost` | [`Figures`]: quality and cost of one run; their median |
 //! | `groups` | runs of one way of training, with their medians |
-//! | `gain` | the reference, and what others gain over it for a CPU minute |
+//! | `gain` | the reference, and the gain of the others per additional CPU minute |
 //! | `probabilities` | [`ProbabilityComparison`], of `task=ctr` and `task=oc`, with intervals of their differences |
-//! | `worth` | [`Probabilities`]: quality and cost of one such run |
+//! | `probability_metrics` | [`Probabilities`]: quality and cost of one such run |
 //! | `differences` | the paired bootstrap |
 
 mod compared;
@@ -21,7 +21,7 @@ mod groups;
 mod members;
 mod next_item;
 mod probabilities;
-mod worth;
+mod probability_metrics;
 
 pub use compared::{ComparedRun, same_task};
 pub use cost::Cost;
@@ -30,4 +30,4 @@ pub use figures::{Figures, Quality, Segments};
 pub use groups::Group;
 pub use next_item::Comparison;
 pub use probabilities::{ProbabilityComparison, ProbabilityGroup};
-pub use worth::{Probabilities, Worth};
+pub use probability_metrics::{Probabilities, ProbabilityMetrics};

@@ -1,15 +1,16 @@
-//! Comparing runs with `task=retrieval`: what each brings and what it costs, to see whether another way of training is worth its
-//! CPU time.
+//! Comparing runs with `task=next-item`: quality and cost of each, to see whether another way of training pays
+//! for its CPU time.
 //!
 //! Quality is that of the model on the test cases, strict, as each run's own report has it. A run's cost is what making
 //! all of its stages took, whether or not they were skipped since.
 
-use super::compared::{ComparedRun, names, refuse, same_dataset};
+use super::compared::{ComparedRun, compared, read, refuse};
 use super::figures::Figures;
 use super::groups::{self, Group};
 use super::{gain, members};
 use crate::next_item::Evaluation;
 use crate::{CACHED, ENCODED, Error};
+use semrank_core::counted;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -36,21 +37,15 @@ impl Comparison {
     /// Reads and compares runs.
     ///
     /// # Errors
-    /// A folder that is no finished run, and runs that were not tested on the same cases.
+    /// A folder without a finished run, and runs that were not tested on the same cases.
     pub fn read(paths: &[PathBuf]) -> Result<Comparison, Error> {
-        let records = paths.iter().map(|path| Record::read(path)).collect::<Result<Vec<Record>, Error>>()?;
-        let names = names(paths);
+        let (names, records) = read(paths)?;
         for (name, record) in names.iter().zip(&records).skip(1) {
             same_cases((&names[0], &records[0]), (name, record))?;
         }
         let figures = |(path, record): (&PathBuf, &Record)| Figures::of(path, record);
         let figures = paths.iter().zip(&records).map(figures).collect::<Result<Vec<Figures>, Error>>()?;
-        let mut runs: Vec<Run> = names
-            .into_iter()
-            .zip(&records)
-            .zip(figures)
-            .map(|((name, record), figures)| Run { name, seed: record.run.seed, figures })
-            .collect();
+        let mut runs = compared(names, &records, figures);
         let members = members::members(&runs, |at| &records[at].run.config);
         let reference = gain::reference(&members, |at| &records[at].run.config);
         gain::of_runs(&mut runs, &members, reference);
@@ -69,15 +64,19 @@ impl Comparison {
     pub fn shown(&self) -> Vec<(String, &Figures)> {
         let title = |group: &Group| members::title(&group.name, group.runs.len());
         match self.groups.is_empty() {
-            true => self.runs.iter().map(|run| (run.name.clone(), &run.figures)).collect(),
+            true => self.single(),
             false => self.groups.iter().map(|group| (title(group), &group.medians)).collect(),
         }
     }
+
+    /// The single runs.
+    pub fn single(&self) -> Vec<(String, &Figures)> {
+        self.runs.iter().map(Run::shown).collect()
+    }
 }
 
-/// Refuses runs whose metrics are about different things.
+/// Returns an error for runs that were tested on different cases.
 fn same_cases((first, a): (&str, &Record), (other, b): (&str, &Record)) -> Result<(), Error> {
-    same_dataset((first, &a.run), (other, &b.run))?;
     if a.evaluation.split_by == b.evaluation.split_by {
         return Ok(());
     }
@@ -103,9 +102,9 @@ fn notes(runs: &[Run], records: &[Record]) -> Vec<String> {
         let (encoded, cached) = (count(ENCODED), count(CACHED));
         if cached > encoded {
             notes.push(format!(
-                "{}: {cached} of {} vectors of texts came from the cache, so its cost leaves encoding them out",
+                "{}: {cached} of {} came from the cache, so its cost leaves encoding them out",
                 run.name,
-                cached + encoded
+                counted(cached + encoded, "text vector", "text vectors")
             ));
         }
     }

@@ -1,4 +1,4 @@
-//! Comparing runs with `task=ctr` or `task=oc`: what their probabilities are worth on the same test rows, what they cost, and
+//! Comparing runs with `task=ctr` or `task=oc`: quality of their probabilities on the same test rows, what they cost, and
 //! which differences are real.
 //!
 //! The reference is the first run. Differences are the run's less the reference's, with 95 % intervals of a paired bootstrap over
@@ -6,13 +6,14 @@
 //! models, not of the ways they were trained in: seeds are not drawn. Runs that differ in the seed only are one group; its
 //! difference is that of the mean over its seeds. Of `oc` runs the same is told of conversions given a click.
 
-use super::compared::{ComparedRun as Run, names, refuse, same_dataset};
+use super::compared::{ComparedRun as Run, compared, read, refuse};
 use super::differences::Paired;
 use super::members::{members, name, title};
-use super::worth::Probabilities;
+use super::probability_metrics::Probabilities;
 use crate::config::Task;
 use crate::response::{PointwiseEvaluation, ScoredRows, TestScores};
 use crate::{Error, REPORT, Record};
+use semrank_core::counted;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -52,26 +53,14 @@ impl ProbabilityComparison {
     /// Reads and compares runs.
     ///
     /// # Errors
-    /// A folder that is no finished run, and runs that were not tested on the same rows.
+    /// A folder without a finished run, and runs that were not tested on the same rows.
     pub fn read(paths: &[PathBuf]) -> Result<ProbabilityComparison, Error> {
-        let records =
-            paths.iter().map(|path| Record::read(path)).collect::<Result<Vec<RankingRecord>, _>>()?;
-        let names = names(paths);
-        for (name, record) in names.iter().zip(&records).skip(1) {
-            same_dataset((&names[0], &records[0].run), (name, &record.run))?;
-        }
+        let (names, records) = read(paths)?;
         let scores = scores(paths, &records)?;
         for (name, scored) in names.iter().zip(&scores).skip(1) {
             same_rows((&names[0], &scores[0]), (name, scored))?;
         }
-        let seeds = records.iter().map(|record| record.run.seed);
-        let figures = records.iter().map(Probabilities::of);
-        let mut runs: Vec<Run<Probabilities>> = names
-            .into_iter()
-            .zip(seeds)
-            .zip(figures)
-            .map(|((name, seed), figures)| Run { name, seed, figures })
-            .collect();
+        let mut runs = compared(names, &records, records.iter().map(Probabilities::of));
         let members = members(&runs, |at| &records[at].run.config);
         let groups = compare(&mut runs, &members, &scores);
         let first = &records[0].evaluation;
@@ -89,9 +78,14 @@ impl ProbabilityComparison {
     pub fn shown(&self) -> Vec<(String, &Probabilities)> {
         let title = |group: &ProbabilityGroup| title(&group.name, group.runs.len());
         match self.groups.is_empty() {
-            true => self.runs.iter().map(|run| (run.name.clone(), &run.figures)).collect(),
+            true => self.single(),
             false => self.groups.iter().map(|group| (title(group), &group.medians)).collect(),
         }
+    }
+
+    /// The single runs.
+    pub fn single(&self) -> Vec<(String, &Probabilities)> {
+        self.runs.iter().map(Run::shown).collect()
     }
 
     /// The name of what differences of [`ProbabilityComparison::shown`] are from.
@@ -119,8 +113,8 @@ fn compare(
     let (all, given) = (Paired::new(&all), given.map(|given| Paired::new(&given)));
     let from = |a: &[usize], b: &[usize], figures: &mut Probabilities| {
         figures.all.difference = Some(all.differences(a, b));
-        if let (Some(worth), Some(given)) = (&mut figures.given_click, &given) {
-            worth.difference = Some(given.differences(a, b));
+        if let (Some(metrics), Some(given)) = (&mut figures.given_click, &given) {
+            metrics.difference = Some(given.differences(a, b));
         }
     };
     (1..runs.len()).for_each(|at| from(&[at], &[0], &mut runs[at].figures));
@@ -139,13 +133,17 @@ fn compare(
     members.iter().enumerate().map(group).collect()
 }
 
-/// Refuses runs that measured other rows, such as those of another click window.
+/// Returns an error for runs with different test rows, e.g. of another click window.
 fn same_rows((first, a): (&str, &TestScores), (other, b): (&str, &TestScores)) -> Result<(), Error> {
     let same = |a: &ScoredRows, b: &ScoredRows| a.users == b.users && a.labels == b.labels;
     if same(&a.all, &b.all) {
         return Ok(());
     }
-    let is =
-        |scores: &TestScores| format!("has {} test rows with labels of its own", scores.all.labels.len());
+    let is = |scores: &TestScores| {
+        format!(
+            "has {} of its own",
+            counted(scores.all.labels.len(), "labelled test row", "labelled test rows")
+        )
+    };
     refuse((first, is(a)), (other, is(b)))
 }

@@ -42,8 +42,8 @@ semrank_core::settings! {
         passes: f64 = 3.0, in 1e-3..=1e6,
         /// Items that are encoded anew, and learned from, at a time.
         block: usize = 256, in 1..=1_000_000,
-        /// Which items a step encodes anew: `turn` (each in its turn, within the budget of passes) or `batch` (all items of
-        /// the batch: exact, and dear).
+        /// Which items a step encodes again: `turn` (each in its turn, within the budget of passes) or `batch` (all items of
+        /// the batch: exact, and expensive).
         visits: Visits = Visits::Turn,
         /// Peak learning rate of the encoder.
         rate: f64 = 1e-4, in 1e-9..=1.0,
@@ -61,10 +61,10 @@ semrank_core::settings! {
 }
 
 impl ContentSettings {
-    /// Refuses settings that make no sense.
+    /// Validates the settings; returns an error for the first invalid value.
     ///
     /// # Errors
-    /// The first nonsensical setting.
+    /// The first invalid value.
     pub fn check(&self) -> Result<(), SettingError> {
         self.check_ranges()?;
         let first = self.encoder.names().first().map_or("", String::as_str);

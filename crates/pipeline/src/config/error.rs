@@ -1,4 +1,4 @@
-//! What can be wrong with settings: the key, what stands there, what is possible, and where it comes from.
+//! Errors of settings: key, given value, allowed values and source.
 
 use semrank_core::settings::SettingError;
 use std::fmt;
@@ -36,10 +36,10 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A file that is no TOML.
+    /// A file that is not valid TOML.
     #[error("{}:{line}: {reason}", path.display())]
     Syntax {
         /// The file.
@@ -62,7 +62,7 @@ pub enum ConfigError {
         /// The most similar key.
         nearest: Option<String>,
     },
-    /// A section that does not go with what it is put over.
+    /// A section that does not fit its base.
     #[error("[{section}] {reason}")]
     Section {
         /// The section.
@@ -70,13 +70,13 @@ pub enum ConfigError {
         /// What is wrong.
         reason: String,
     },
-    /// A number outside of its range, or settings that do not go together.
+    /// A number outside its range, or settings that contradict each other.
     #[error(transparent)]
     Setting(#[from] SettingError),
-    /// Settings of hashed features that do not go together.
+    /// Settings of hashed features that contradict each other.
     #[error(transparent)]
     Features(#[from] semrank_embed::hash::FeatureError),
-    /// Settings of semantic ids that do not go together.
+    /// Settings of semantic ids that contradict each other.
     #[error(transparent)]
     Tokens(#[from] semrank_tokens::Error),
     /// A value that does not fit.
@@ -86,15 +86,15 @@ pub enum ConfigError {
         key: String,
         /// Where.
         origin: Origin,
-        /// What stands there.
+        /// The value found.
         got: String,
-        /// What is possible.
+        /// What is allowed.
         expected: String,
     },
 }
 
 impl ConfigError {
-    /// What to do about it.
+    /// Advice.
     pub fn help(&self) -> Option<String> {
         match self {
             ConfigError::Unknown { nearest, .. } => Some(match nearest {

@@ -1,5 +1,5 @@
-//! One source of settings over the other. A value that does not fit is refused with its key, what stands there, what
-//! is possible, and where it comes from.
+//! Layers of settings: file over defaults, environment over file, `--set` over environment. An invalid value is an error with its
+//! key, the given value, the allowed values and its source.
 
 use super::{Config, ConfigError, Origin, SECTIONS, TASK, keys};
 use serde::de::DeserializeOwned;
@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
-/// Where settings come from, beside the environment.
+/// Sources of settings, besides the environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sources {
     /// A TOML file.
@@ -46,7 +46,7 @@ impl Given {
     /// The settings of a section that were given, over `base` instead of over the defaults.
     ///
     /// # Errors
-    /// A value that does not go with `base`.
+    /// A value that does not fit `base`.
     pub fn over<S: Serialize + DeserializeOwned>(&self, section: &str, base: S) -> Result<S, ConfigError> {
         let Some(Value::Table(given)) = self.0.get(section) else { return Ok(base) };
         let refused = |reason: String| ConfigError::Section { section: section.to_owned(), reason };
@@ -82,7 +82,7 @@ pub(super) fn load(
     Ok((layers.config, Given(layers.given)))
 }
 
-/// What is known so far: the values given, and the settings that follow from them.
+/// The values given so far, and the resulting settings.
 #[derive(Default)]
 struct Layers {
     given: Table,
@@ -119,7 +119,7 @@ impl Layers {
         Ok(())
     }
 
-    /// `SEMRANK_TRAIN_EPOCHS=8`; a name that begins with no section is left alone.
+    /// `SEMRANK_TRAIN_EPOCHS=8`; other names are ignored.
     fn add_environment(
         &mut self,
         variables: impl Iterator<Item = (OsString, OsString)>,
@@ -188,7 +188,7 @@ fn refused(key: &str, value: &Value, origin: Origin, reason: &str) -> ConfigErro
     ConfigError::Value { key: key.to_owned(), origin, got: value.to_string(), expected: expected.to_owned() }
 }
 
-/// A TOML value; what is none is a string.
+/// A TOML value; anything else is a string.
 fn parse(text: &str) -> Value {
     let text = text.trim();
     toml::from_str::<Table>(&format!("value = {text}"))

@@ -49,7 +49,8 @@ pub struct Config {
 pub enum Task {
     /// The next item of a history, among all.
     #[default]
-    Retrieval,
+    #[serde(alias = "retrieval")]
+    NextItem,
     /// Probabilities of clicks, of the rows of `examples.parquet`.
     Ctr,
     /// Of clicks, and of conversions given a click.
@@ -60,7 +61,7 @@ impl Task {
     /// As it is written.
     pub fn name(self) -> &'static str {
         match self {
-            Task::Retrieval => "retrieval",
+            Task::NextItem => "next-item",
             Task::Ctr => "ctr",
             Task::Oc => "oc",
         }
@@ -70,7 +71,7 @@ impl Task {
 /// The key outside of a section, and its comment.
 pub const TASK: &str = "task";
 /// Its comment.
-pub const TASK_DOC: &str = " `retrieval` (the next item of a history), `ctr` (clicks of impressions) or `oc` (and their conversions).";
+pub const TASK_DOC: &str = " `next-item` (the next item of a history), `ctr` (clicks of impressions) or `oc` (and their conversions).";
 
 /// Units of the adapter that `content.train=adapter` asks for.
 const ADAPTER: usize = 256;
@@ -100,7 +101,7 @@ impl Config {
         self
     }
 
-    /// Refuses the first number outside of its range.
+    /// Returns an error for the first number outside its range.
     pub(crate) fn check_ranges(&self) -> Result<(), SettingError> {
         self.content.check_ranges()?;
         self.features.check_ranges()?;
@@ -115,8 +116,8 @@ impl Config {
         self.ads.check_ranges()
     }
 
-    /// Refuses what another program, or a hand, wrote into a file of settings: numbers outside of their ranges, and settings that do
-    /// not go together.
+    /// Validates a file of settings that another program or a person wrote: numbers outside their ranges, and settings
+    /// that contradict each other.
     ///
     /// # Errors
     /// The first such setting.
@@ -125,7 +126,7 @@ impl Config {
         self.check()
     }
 
-    /// Refuses settings that do not go together.
+    /// Validates settings that depend on each other.
     ///
     /// # Errors
     /// The first such setting.

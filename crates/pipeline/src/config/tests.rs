@@ -64,6 +64,16 @@ fn values_are_toml_or_else_strings() {
 }
 
 #[test]
+fn the_next_item_task_has_an_older_name() {
+    let older = with_set(&["task=retrieval"]).unwrap();
+    assert_eq!(older, with_set(&["task=next-item"]).unwrap());
+    assert_eq!(older.task, Task::NextItem);
+    assert!(to_toml(&older).contains("\ntask = \"next-item\"\n"), "the new name is written");
+    let run = serde_json::json!({ "task": "retrieval" });
+    assert_eq!(serde_json::from_value::<Config>(run).unwrap().task, Task::NextItem);
+}
+
+#[test]
 fn unknown_keys_name_the_nearest() {
     assert!(said("trian.epochs=3").contains("no setting `trian.epochs` | did you mean `train.epochs`?"));
     assert!(said("negatives=3").contains("did you mean `train.negatives`?"));

@@ -3,7 +3,7 @@
 //! Any table will do (Parquet, CSV, TSV, NDJSON). Items are found by their ids; the catalogue decides the order.
 
 use crate::{Context, Error};
-use semrank_core::{Catalog, narrow};
+use semrank_core::{Catalog, counted, narrow};
 use semrank_data::import::TextColumns;
 use semrank_tokens::SemanticIds;
 use std::path::{Path, PathBuf};
@@ -25,19 +25,20 @@ impl Foreign {
     /// The ids of all items of the catalogue.
     ///
     /// # Errors
-    /// A file without the columns, an id that is no list of codes or has another number of them, an item without an id.
+    /// A file without the columns, an id that is not a list of codes or has another number of them, an item without an id.
     pub fn read(&self, catalog: &Catalog, context: &Context) -> Result<SemanticIds, Error> {
         let (found, others) = self.rows(catalog)?;
         if others > 0 {
             context.note(&format!(
-                "{}: {others} items are not in the catalogue, and left out",
-                self.path.display()
+                "{}: left out {} not in the catalogue",
+                self.path.display(),
+                counted(others, "item", "items")
             ));
         }
         if let Some(row) = found.iter().position(Vec::is_empty) {
             let missing = found.iter().filter(|codes| codes.is_empty()).count();
             let name = catalog.ids.name(narrow::index(row));
-            let got = format!("absent, as those of {missing} of {} items", found.len());
+            let got = format!("absent, as those of {missing} of {}", counted(found.len(), "item", "items"));
             return Err(error(&self.path, format!("the id of item `{name}`"), got, "one for each item"));
         }
         let levels = found.first().map_or(1, Vec::len);

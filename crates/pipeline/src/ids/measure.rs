@@ -77,7 +77,7 @@ pub struct HeldBack {
 /// Fits the run's tokenizer again without every `one_in`-th item, and measures those.
 ///
 /// # Errors
-/// A damaged codebook; vectors that are no numbers.
+/// A damaged codebook; vectors that are not numbers.
 pub fn held_back(content: &Content, codebook: &Path, one_in: usize, seed: u64) -> Result<HeldBack, Error> {
     let (codebook, _) = Codebook::open(codebook)?;
     let (vectors, dim) = content.quantised();
@@ -111,7 +111,7 @@ pub struct Bucket {
 /// The report on a run's own ids; `codebook` is the folder with the frozen codebook.
 ///
 /// # Errors
-/// A damaged codebook; vectors that are no numbers.
+/// A damaged codebook; vectors that are not numbers.
 pub fn of_run(
     dataset: &Dataset,
     content: &Content,
@@ -134,7 +134,7 @@ pub fn of_run(
 /// The report on ids that were made elsewhere; `name` says where.
 ///
 /// # Errors
-/// A damaged codebook; vectors that are no numbers.
+/// A damaged codebook; vectors that are not numbers.
 pub fn of_others(
     dataset: &Dataset,
     content: &Content,

@@ -31,7 +31,7 @@ pub struct Evaluation {
     pub dataset: String,
     /// `test` or `validation`.
     pub split: String,
-    /// Cases, one a user.
+    /// Cases, one per user.
     pub users: usize,
     /// Items of the catalogue: every one is ranked.
     pub items: usize,
@@ -89,7 +89,7 @@ impl Evaluation {
 /// Ranks the cases of a part with the model and with every baseline.
 ///
 /// # Errors
-/// Scores that are no numbers; an interruption.
+/// Scores that are not numbers; an interruption.
 pub fn evaluate(
     view: ModelView,
     servable: &Servable,

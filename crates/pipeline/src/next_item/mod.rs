@@ -1,4 +1,4 @@
-//! `task=retrieval`: the next item of a history, among all.
+//! `task=next-item`: the next item of a history, among all.
 //!
 //! | file | does |
 //! |---|---|

@@ -81,7 +81,7 @@ impl<'a> Recommender<'a> {
     /// never among them.
     ///
     /// # Errors
-    /// Scores that are no numbers.
+    /// Scores that are not numbers.
     pub fn best(
         &self,
         (user, history): (UserId, History),

@@ -21,7 +21,7 @@ pub struct Report {
     pub footer: String,
     /// The data set and its split.
     pub dataset: DatasetFacts,
-    /// Settings worth knowing: name and value.
+    /// The main settings: name and value.
     pub settings: Vec<(String, String)>,
     /// One entry an epoch, in order.
     pub curve: Vec<Epoch>,

@@ -16,10 +16,10 @@ const USERS: usize = 6;
 const SHOWN_EVENTS: usize = 8;
 const SHOWN_ITEMS: usize = 8;
 
-/// Of a run of `task=retrieval`, with `extra` rows beside those of the evaluation.
+/// Of a run of `task=next-item`, with `extra` rows beside those of the evaluation.
 ///
 /// # Errors
-/// Scores that are no numbers.
+/// Scores that are not numbers.
 pub fn of_next_item(run: &Run, evaluation: &Evaluation, extra: &[Extra]) -> Result<Report, Error> {
     let (view, stages) = (run.model()?, run.stages());
     let facts = &view.model.facts;

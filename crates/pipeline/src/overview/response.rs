@@ -4,6 +4,7 @@ use super::ranking::{Example, Facts, PointwiseReport};
 use super::words::{shown_settings, when};
 use crate::Done;
 use crate::response::{Found, Inputs, ScoredRows};
+use semrank_core::counted;
 use semrank_data::Part;
 use semrank_response::PointwiseFacts;
 
@@ -43,7 +44,7 @@ fn data(inputs: &Inputs) -> Vec<(String, String)> {
         let rows: Vec<usize> = examples.rows(part).collect();
         let Some((&first, &last)) = rows.first().zip(rows.last()) else { continue };
         let clicks = rows.iter().filter(|&&row| examples.clicks[row]).count();
-        let mut value = format!("{} rows, {clicks} positive", rows.len());
+        let mut value = format!("{}, {clicks} positive", counted(rows.len(), "row", "rows"));
         if dataset.events.timed() {
             value += &format!(", {} to {}", when(examples.times[first]), when(examples.times[last]));
         }

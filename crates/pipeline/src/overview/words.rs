@@ -1,6 +1,7 @@
 //! Settings, times and what was chosen on validation, in words.
 
 use crate::config::Config;
+use semrank_core::counted;
 use semrank_sequence::{Blend, Prior, SeenPolicy};
 use std::fmt::Write;
 
@@ -30,7 +31,8 @@ pub fn policy(blend: &Blend) -> String {
         let _ = match blend.prior {
             Prior::Popularity => write!(out, " + {} x popularity", blend.beta),
             Prior::Recent { half_life_days } => {
-                write!(out, " + {} x recent popularity (half-life {half_life_days} days)", blend.beta)
+                let days = counted(half_life_days, "day", "days");
+                write!(out, " + {} x recent popularity (half-life {days})", blend.beta)
             }
         };
     }

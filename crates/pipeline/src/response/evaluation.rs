@@ -1,4 +1,4 @@
-//! What probabilities are worth: figures of the rows of a part.
+//! Quality of the predicted probabilities: figures of the rows of a part.
 //!
 //! `ctr` compares P(click) with the click label of every row. `oc` compares P(click) · P(conversion | click) with the conversion
 //! label of every row whose labels can no longer change, and, apart, P(conversion | click) among its clicks. A click without a
@@ -10,14 +10,14 @@ use super::model::Trained;
 use super::scores::{ScoredRows, TestScores};
 use crate::config::Task;
 use crate::{EVALUATION, Error, REPORT};
-use semrank_core::narrow;
+use semrank_core::{counted, narrow};
 use semrank_data::Part;
 use semrank_measure::label_baselines::Label;
 use semrank_response::Position;
 use semrank_store::read_json;
 use serde::{Deserialize, Serialize};
 
-/// What a model's probabilities are worth.
+/// Quality of a model's probabilities.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PointwiseEvaluation {
     /// `ctr` or `oc`.
@@ -128,7 +128,7 @@ impl Found {
     }
 }
 
-/// What scores are worth; each row comes with its label and score.
+/// Quality of scores; each row comes with its label and score.
 fn measured(inputs: &Inputs, each: impl Iterator<Item = (usize, bool, f64)>) -> (Measured, ScoredRows) {
     let mut out = ScoredRows::default();
     for (row, label, score) in each {
@@ -151,8 +151,8 @@ fn warnings(all: &Measured, given_click: Option<&Measured>) -> Vec<String> {
         let scores = &measured.scores;
         if (1..ENOUGH_ROWS).contains(&scores.rows) {
             out.push(format!(
-                "only {} rows{of} were measured: small differences between models are mostly chance",
-                scores.rows
+                "only {} measured{of}: small differences between models are mostly chance",
+                counted(scores.rows, "row", "rows")
             ));
         }
         if let Some(ne) = scores.ne.filter(|&ne| ne > 1.0) {

@@ -1,4 +1,4 @@
-//! What probabilities are worth: over all rows, within users and requests, by segment, and beside baselines.
+//! Quality of the predicted probabilities: over all rows, within users and requests, by segment, and beside baselines.
 
 use super::inputs::Inputs;
 use super::scores::ScoredRows;
@@ -45,7 +45,7 @@ pub struct Measured {
     pub baselines: Vec<BaselineScores>,
 }
 
-/// What a baseline's probabilities are worth.
+/// Quality of a baseline's probabilities.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BaselineScores {
     /// Of the baseline.
@@ -91,7 +91,7 @@ pub(crate) fn measure(inputs: &Inputs, scored: &ScoredRows) -> Measured {
 pub(crate) fn of_baselines(inputs: &Inputs, label: Label, rows: &ScoredRows) -> Vec<BaselineScores> {
     let Data { dataset, scope, .. } = inputs.data;
     let data = LabelledRows::new(dataset, inputs.examples, scope, label);
-    let found = baselines(data, &rows.rows, &inputs.config().features);
+    let found = baselines(data, &rows.rows);
     found
         .into_iter()
         .map(|Baseline { name, scores }| BaselineScores {

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `inputs` | [`Inputs`]: what training and scoring read |
 //! | `model` | the stage `model`: training, calibration |
-//! | `measure` | what probabilities are worth, by segment |
+//! | `measure` | quality of the predicted probabilities, by segment |
 //! | `evaluation` | [`PointwiseEvaluation`], of any part |
 //! | `report` | the stage `report` |
 //! | `scores` | what was predicted of each test row, for a comparison of runs |
@@ -33,7 +33,7 @@ impl Inputs<'_> {
     /// Makes the stage `model`, or reads it; `resume` goes on with a training that was interrupted.
     ///
     /// # Errors
-    /// Numbers that diverge, a full disk; [`Error::Interrupted`], with the state kept.
+    /// A training that diverges, a full disk; [`Error::Interrupted`], with the state kept.
     pub fn make_model(&self, resume: bool, context: &Context) -> Result<(Trained<'_>, Done), Error> {
         let made = self.run.make(&Response { inputs: self, resume }, context)?;
         Partial::remove(&self.run.partial());

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::partial::Partial;
 use crate::stage::{Key, Stage, Timing};
 use crate::{Context, Error};
+use semrank_core::counted;
 use semrank_data::Part;
 use semrank_measure::calibrate::{Calibration, Isotonic, Platt, Sample};
 use semrank_response::{
@@ -135,10 +136,10 @@ impl<'a> Response<'a> {
         ));
         if trainer.lacks_neighbours() {
             context.note(&format!(
-            "model: {} rows are as many as pointwise.neighbour_rows={} or more: items are not compared by the labels they share",
-            examples.len(),
-            inputs.config().pointwise.neighbour_rows,
-        ));
+                "model: {}, not below pointwise.neighbour_rows={}: items are not compared by the labels they share",
+                counted(examples.len(), "row", "rows"),
+                inputs.config().pointwise.neighbour_rows,
+            ));
         }
         fit(&mut trainer, &partial, context)?;
         if trainer.step() == 0 {
@@ -187,12 +188,12 @@ fn line(progress: &Progress) -> Option<String> {
         Progress::Day(day) => {
             let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.4}"));
             Some(format!(
-                "  day {}  {} rows  NE {}  calibration {}  conversions of {} clicks: NE {}  calibration {}",
+                "  day {}  {}  NE {}  calibration {}  conversions of {}: NE {}  calibration {}",
                 day.day,
-                day.clicks.rows,
+                counted(day.clicks.rows, "row", "rows"),
                 number(day.clicks.normalised_entropy()),
                 number(day.clicks.calibration()),
-                day.conversions.rows,
+                counted(day.conversions.rows, "click", "clicks"),
                 number(day.conversions.normalised_entropy()),
                 number(day.conversions.calibration()),
             ))

@@ -29,7 +29,7 @@ impl Stage for ResponseReport<'_, '_> {
     /// The scores are those of when it was made, and empty where it is read.
     type Output = Found;
     const ID: &'static str = REPORT;
-    const VERSION: u32 = 5;
+    const VERSION: u32 = 6;
 
     fn settings(config: &Config) -> Value {
         json!({ "task": config.task })

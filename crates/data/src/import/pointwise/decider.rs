@@ -26,7 +26,7 @@ pub(super) struct Deciders {
 struct Decider {
     /// The label of each value; none once there are too many, or one has both.
     values: Option<HashMap<u64, bool>>,
-    /// The least and the greatest number of each label; none once a value is no number.
+    /// The least and the greatest number of each label; none once a value is not a number.
     ranges: Option<[Option<[f64; 2]>; 2]>,
 }
 

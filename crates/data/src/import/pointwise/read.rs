@@ -37,7 +37,7 @@ pub(super) struct Labelled {
 /// How to read a file.
 pub(super) struct PartPlan {
     part: Part,
-    rows: Box<dyn Rows>,
+    rows: Rows,
     user: Cell,
     item: Cell,
     label: Cell,
@@ -54,12 +54,12 @@ impl PartPlan {
     /// Finds the columns of `rows`; what is not one of the five is added to `context`.
     pub(super) fn new(
         part: Part,
-        mut rows: Box<dyn Rows>,
+        mut rows: Rows,
         options: &Options,
         context: &mut Context,
     ) -> Result<PartPlan, Error> {
         let mapping = &options.mapping;
-        let mut header = Header::new(rows.as_mut());
+        let mut header = Header::new(&mut rows);
         let mut items: Vec<&str> = mapping.item_id.iter().map(String::as_str).collect();
         items.extend(ITEM_IDS);
         let mut require = |given: &Option<String>, usual: &[&str], flag| {
@@ -113,7 +113,7 @@ impl PartPlan {
         }
         let read = (table.rows.len() - before) as u64;
         session.require_rows(read, self.rows.path(), "a row for each labelled example")?;
-        session.remark(self.rows.as_ref());
+        session.remark(&self.rows);
         self.absent[0].warn(session, &self.user.name);
         self.absent[1].warn(session, &self.item.name);
         match &self.history {
@@ -182,7 +182,7 @@ impl PartPlan {
     }
 }
 
-/// Advice where an entry of a history is no item, but a separator divides it into items.
+/// Advice where an entry of a history is not an item, but a separator divides it into items.
 fn divided(error: RowError, entry: &str, session: &Session) -> RowError {
     match list::separator(entry, |id| session.describes(id)) {
         Some(separator) => error.with_help(list::advice(Some(separator))),

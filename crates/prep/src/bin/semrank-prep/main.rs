@@ -9,8 +9,9 @@
 
 mod summary;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
-use semrank_console::{defaults, interrupt, output};
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use semrank_console::options::{Named, named};
+use semrank_console::{defaults, interrupt, output, replace};
 use semrank_prep::{Attribution, PrepReport, PrepSettings, settings_of};
 use semrank_store::resources;
 use serde::Serialize;
@@ -66,8 +67,8 @@ struct PrepArgs {
     #[arg(long)]
     json: bool,
     /// Threads to work with [default: all cores]; results do not depend on it.
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    threads: usize,
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
 }
 
 /// Windows and clocks; the first four stand in `[windows]` of `dataset.toml` too.
@@ -87,8 +88,8 @@ struct WindowArgs {
     #[arg(long, value_name = "N")]
     logging_delay_seconds: Option<i64>,
     /// The click that a conversion without `parent_event_id` belongs to [default: {prep.attribution}].
-    #[arg(long, value_enum)]
-    attribution: Option<AttributionArg>,
+    #[arg(long, value_parser = named(ATTRIBUTIONS), value_name = "CLICK")]
+    attribution: Option<Attribution>,
     /// Attribute clicks and conversions by user, item and time alone, whatever event `parent_event_id` names.
     #[arg(long)]
     ignore_parents: bool,
@@ -121,23 +122,11 @@ struct PartArgs {
     test_days: Option<i64>,
 }
 
-/// `--attribution`.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum AttributionArg {
-    /// The last click before it.
-    LastTouch,
-    /// The first click within the attribution window.
-    FirstTouch,
-}
-
-impl From<AttributionArg> for Attribution {
-    fn from(attribution: AttributionArg) -> Attribution {
-        match attribution {
-            AttributionArg::LastTouch => Attribution::LastTouch,
-            AttributionArg::FirstTouch => Attribution::FirstTouch,
-        }
-    }
-}
+/// Values of `--attribution`.
+const ATTRIBUTIONS: &[Named<Attribution>] = &[
+    ("last-touch", Attribution::LastTouch, "The last click before it"),
+    ("first-touch", Attribution::FirstTouch, "The first click within the attribution window"),
+];
 
 /// The report with what it cost.
 #[derive(Serialize)]
@@ -148,7 +137,7 @@ struct Printed<'a> {
     peak_rss_mb: Option<f64>,
 }
 
-/// What ends the program early.
+/// Errors of the program.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
@@ -176,7 +165,7 @@ fn parse() -> PrepArgs {
     PrepArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
-/// Prepares what the arguments say.
+/// Runs the program.
 fn prep(args: &PrepArgs) -> Result<(), Failure> {
     let settings = settings(args)?;
     let report = match semrank_prep::prepare(&args.data, &args.out, &settings, &interrupt::requested) {
@@ -195,28 +184,13 @@ fn prep(args: &PrepArgs) -> Result<(), Failure> {
 
 fn settings(args: &PrepArgs) -> Result<PrepSettings, semrank_prep::Error> {
     let mut settings = settings_of(&args.data, &args.set)?;
-    let (windows, parts) = (&args.windows, &args.parts);
-    set(&mut settings.click_minutes, windows.click_minutes);
-    set(&mut settings.conversion_days, windows.conversion_days);
-    set(&mut settings.view_through_days, windows.view_through_days);
-    set(&mut settings.logging_delay_seconds, windows.logging_delay_seconds);
-    set(&mut settings.attribution, windows.attribution.map(Attribution::from));
-    settings.ignore_parents |= windows.ignore_parents;
-    set(&mut settings.clock_tolerance_seconds, windows.clock_tolerance_seconds);
-    set(&mut settings.late_seconds, windows.late_seconds);
-    set(&mut settings.first_slot, windows.first_slot);
-    set(&mut settings.valid_share, parts.valid_share);
-    set(&mut settings.test_share, parts.test_share);
-    set(&mut settings.valid_days, parts.valid_days);
-    set(&mut settings.test_days, parts.test_days);
-    set(&mut settings.memory_mb, args.memory_mb);
-    set(&mut settings.threads, (args.threads > 0).then_some(args.threads));
+    replace!(settings, args => memory_mb, threads);
+    replace!(
+        settings,
+        args.windows => click_minutes, conversion_days, view_through_days, logging_delay_seconds, attribution,
+        clock_tolerance_seconds, late_seconds, first_slot
+    );
+    replace!(settings, args.parts => valid_share, test_share, valid_days, test_days);
+    settings.ignore_parents |= args.windows.ignore_parents;
     Ok(settings)
-}
-
-/// Replaces a default by what was given.
-fn set<T>(setting: &mut T, given: Option<T>) {
-    if let Some(given) = given {
-        *setting = given;
-    }
 }

@@ -10,7 +10,7 @@ pub(crate) fn summary(report: &PrepReport, peak_rss_mb: Option<f64>) -> String {
     let parts: Vec<String> = report.examples.iter().map(|(part, rows)| format!("{part} {rows}")).collect();
     let memory = peak_rss_mb.map_or(String::new(), |mb| format!(", {mb:.0} MiB at most"));
     let mut out = format!(
-        "{}: {}, {} of {} in {:.2} s, {:.0} rows a second{memory}\n",
+        "{}: {}, {} of {} in {:.2} s, {:.0} rows per second{memory}\n",
         report.dataset.display(),
         counted(report.impressions, "impression", "impressions"),
         counted(report.history_events, "other event", "other events"),

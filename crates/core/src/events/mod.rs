@@ -14,15 +14,15 @@
 //! assert_eq!(items, [3, 7]); // by time
 //! ```
 
-use crate::narrow;
+mod build;
+
+pub use build::{EventLogBuilder, PlacedLog, Places};
+
 use crate::span::{DayCounts, span};
 use crate::{ActionId, ItemId, UserId};
 use std::ops::Range;
 
 const DAY_MS: i64 = 86_400_000;
-
-/// The dwell time of an event that has none.
-const UNKNOWN: i32 = -1;
 
 /// One event of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub struct EventLog {
     times: Vec<i64>,
     /// Empty where no event has a dwell time.
     dwells: Vec<i32>,
-    /// Empty where every event is known at its time.
+    /// Empty where every event is known at its time; earlier than the event where nothing is told of it.
     known: Vec<i64>,
     timed: bool,
 }
@@ -146,7 +146,7 @@ impl EventLog {
 
     /// When a ranker knows of the event at a global index, at its time or later: events are received late.
     pub fn known_at(&self, at: usize) -> i64 {
-        self.known.get(at).copied().unwrap_or(self.times[at])
+        self.known.get(at).map_or(self.times[at], |&known| known.max(self.times[at]))
     }
 
     /// Time of the last event on the days that the log covers: events of clocks that are wrong by days or years are left out
@@ -183,89 +183,13 @@ impl EventLog {
     }
 }
 
-/// What a log may tell of an event beside user, item, action and time.
+/// What a log may tell of an event besides user, item, action and time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct EventDetails {
     /// How long the user stayed (ms).
     pub dwell_ms: Option<i32>,
     /// When a ranker knows of the event, in the unit of [`Event::time`]; at its time where nothing is told.
     pub known_at: Option<i64>,
-}
-
-/// Collects events in their original row order and sorts them once.
-#[derive(Debug, Default)]
-pub struct EventLogBuilder {
-    users: Vec<UserId>,
-    events: Vec<Event>,
-    /// Shorter than `events` while the last ones have none.
-    dwells: Vec<i32>,
-    known: Vec<i64>,
-}
-
-impl EventLogBuilder {
-    /// Adds the next row. Rows of one user at one time keep this order.
-    pub fn push(&mut self, user: UserId, event: Event) {
-        self.users.push(user);
-        self.events.push(event);
-    }
-
-    /// Adds the next row with what else is told of it.
-    pub fn push_with(&mut self, user: UserId, event: Event, details: EventDetails) {
-        if let Some(dwell_ms) = details.dwell_ms {
-            self.dwells.resize(self.events.len(), UNKNOWN);
-            self.dwells.push(dwell_ms);
-        }
-        if let Some(known_at) = details.known_at.filter(|&known_at| known_at > event.time) {
-            self.known.extend(self.events[self.known.len()..].iter().map(|event| event.time));
-            self.known.push(known_at);
-        }
-        self.push(user, event);
-    }
-
-    /// Sorts by user, time and row order.
-    ///
-    /// # Panics
-    /// When an event's user is not below `users`.
-    pub fn finish(self, users: usize, timed: bool) -> EventLog {
-        let mut offsets = vec![0usize; users + 1];
-        self.users.iter().for_each(|user| offsets[user.index() + 1] += 1);
-        (0..users).for_each(|user| offsets[user + 1] += offsets[user]);
-        let mut next = offsets.clone();
-        let mut order = vec![0u32; self.events.len()];
-        for (row, user) in self.users.iter().enumerate() {
-            order[next[user.index()]] = narrow::index(row);
-            next[user.index()] += 1;
-        }
-        for user in 0..users {
-            // A stable sort: equal times keep the original row order.
-            order[offsets[user]..offsets[user + 1]].sort_by_key(|&row| self.events[row as usize].time);
-        }
-        let dwells = match self.dwells.is_empty() {
-            true => Vec::new(),
-            false => {
-                let dwell = |&row: &u32| self.dwells.get(row as usize).copied().unwrap_or(UNKNOWN);
-                order.iter().map(dwell).collect()
-            }
-        };
-        let known = match self.known.is_empty() {
-            true => Vec::new(),
-            false => {
-                let time = |row: usize| self.events[row].time;
-                let known = |&row: &u32| self.known.get(row as usize).copied().unwrap_or(time(row as usize));
-                order.iter().map(known).collect()
-            }
-        };
-        let column = || order.iter().map(|&row| self.events[row as usize]);
-        EventLog {
-            items: column().map(|event| event.item).collect(),
-            actions: column().map(|event| event.action).collect(),
-            times: column().map(|event| event.time).collect(),
-            offsets,
-            dwells,
-            known,
-            timed,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -282,31 +206,5 @@ mod tests {
         let log = log.finish(1, true);
         assert_eq!(log.end(), Some(DAY_MS * 20_000 + 499 * 3_600_000));
         assert_eq!(EventLogBuilder::default().finish(1, true).end(), None);
-    }
-
-    #[test]
-    fn details_follow_their_events() {
-        let mut log = EventLogBuilder::default();
-        let event = |time| Event { item: ItemId(0), action: ActionId(0), time };
-        log.push(UserId(0), event(3));
-        log.push_with(UserId(0), event(1), EventDetails { dwell_ms: Some(500), known_at: Some(9) });
-        log.push(UserId(0), event(2));
-        let log = log.finish(1, true);
-        assert_eq!(log.dwells(), [500, -1, -1]);
-        assert_eq!([0, 1, 2].map(|at| log.known_at(at)), [9, 2, 3]);
-        assert!(EventLogBuilder::default().finish(1, true).dwells().is_empty());
-    }
-
-    #[test]
-    fn ties_keep_the_row_order_and_users_without_events_are_empty() {
-        let mut log = EventLogBuilder::default();
-        for (user, item) in [(2, 9), (0, 4), (2, 1), (2, 5)] {
-            log.push(UserId(user), Event { item: ItemId(item), action: ActionId(0), time: 100 });
-        }
-        let log = log.finish(3, true);
-        assert_eq!(log.of(UserId(2)).items, [ItemId(9), ItemId(1), ItemId(5)]);
-        assert!(log.of(UserId(1)).is_empty());
-        assert_eq!(log.before(UserId(2), log.range(UserId(2)).start + 1).items, [ItemId(9)]);
-        assert_eq!(log.of(UserId(2)).last(2).items, [ItemId(1), ItemId(5)]);
     }
 }

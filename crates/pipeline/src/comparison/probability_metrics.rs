@@ -1,4 +1,4 @@
-//! What the probabilities of a run are worth, and what the run cost.
+//! Quality of the probabilities of a run, and what the run cost.
 
 use super::cost::{Cost, median_of_known};
 use super::differences::Differences;
@@ -11,10 +11,10 @@ use serde::Serialize;
 pub struct Probabilities {
     /// Of the task's own probability.
     #[serde(flatten)]
-    pub all: Worth,
+    pub all: ProbabilityMetrics,
     /// Of conversions: P(conversion | click) among clicks.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub given_click: Option<Worth>,
+    pub given_click: Option<ProbabilityMetrics>,
     /// Of making all stages.
     #[serde(flatten)]
     pub cost: Cost,
@@ -22,7 +22,7 @@ pub struct Probabilities {
 
 /// Measures on the test rows; none where the labels do not define one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Worth {
+pub struct ProbabilityMetrics {
     /// Measured.
     pub rows: usize,
     /// Area under the ROC curve.
@@ -50,30 +50,27 @@ impl Probabilities {
     pub(crate) fn of(record: &Record<PointwiseEvaluation>) -> Probabilities {
         let evaluation = &record.evaluation;
         Probabilities {
-            all: Worth::of(&evaluation.measured),
-            given_click: evaluation.given_click.as_ref().map(Worth::of),
+            all: ProbabilityMetrics::of(&evaluation.measured),
+            given_click: evaluation.given_click.as_ref().map(ProbabilityMetrics::of),
             cost: Cost::of(&record.timings),
         }
     }
 
     /// Every figure in its median, without differences.
     pub(crate) fn median(all: &[Probabilities]) -> Probabilities {
-        let worth = |of: &dyn Fn(&Probabilities) -> Option<Worth>| {
-            let worths: Option<Vec<Worth>> = all.iter().map(of).collect();
-            worths.map(|worths| Worth::median(&worths))
-        };
+        let given: Option<Vec<ProbabilityMetrics>> = all.iter().map(|figures| figures.given_click).collect();
         Probabilities {
-            all: Worth::median(&all.iter().map(|figures| figures.all).collect::<Vec<Worth>>()),
-            given_click: worth(&|figures| figures.given_click),
-            cost: Cost::median(&all.iter().map(|figures| figures.cost).collect::<Vec<Cost>>()),
+            all: ProbabilityMetrics::median(&all.iter().map(|figures| figures.all).collect::<Vec<_>>()),
+            given_click: given.map(|given| ProbabilityMetrics::median(&given)),
+            cost: Cost::median(&all.iter().map(|figures| figures.cost).collect::<Vec<_>>()),
         }
     }
 }
 
-impl Worth {
-    fn of(measured: &Measured) -> Worth {
+impl ProbabilityMetrics {
+    fn of(measured: &Measured) -> ProbabilityMetrics {
         let scores = &measured.scores;
-        Worth {
+        ProbabilityMetrics {
             rows: scores.rows,
             auc: scores.auc,
             uauc: measured.uauc,
@@ -88,18 +85,18 @@ impl Worth {
     }
 
     /// Rows are the same in all runs of a data set.
-    fn median(all: &[Worth]) -> Worth {
-        let known = |of: fn(&Worth) -> Option<f64>| median_of_known(all.iter().map(of));
-        Worth {
-            rows: all.first().map_or(0, |worth| worth.rows),
-            auc: known(|worth| worth.auc),
-            uauc: known(|worth| worth.uauc),
-            request_auc: known(|worth| worth.request_auc),
-            pr_auc: known(|worth| worth.pr_auc),
-            log_loss: known(|worth| worth.log_loss),
-            ne: known(|worth| worth.ne),
-            calibration: known(|worth| worth.calibration),
-            ece: known(|worth| worth.ece),
+    fn median(all: &[ProbabilityMetrics]) -> ProbabilityMetrics {
+        let known = |of: fn(&ProbabilityMetrics) -> Option<f64>| median_of_known(all.iter().map(of));
+        ProbabilityMetrics {
+            rows: all.first().map_or(0, |metrics| metrics.rows),
+            auc: known(|metrics| metrics.auc),
+            uauc: known(|metrics| metrics.uauc),
+            request_auc: known(|metrics| metrics.request_auc),
+            pr_auc: known(|metrics| metrics.pr_auc),
+            log_loss: known(|metrics| metrics.log_loss),
+            ne: known(|metrics| metrics.ne),
+            calibration: known(|metrics| metrics.calibration),
+            ece: known(|metrics| metrics.ece),
             difference: None,
         }
     }

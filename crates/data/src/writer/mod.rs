@@ -1,4 +1,4 @@
-//! Rows in, a data set folder out: streamed to Parquet in a staged folder that appears whole on
+//! Writes rows as a data set folder: streamed to Parquet in a staged folder that appears whole on
 //! [`finish`](DatasetWriter::finish).
 //!
 //! All items come first, then the events in their original order. The items that only events mention are either
@@ -21,14 +21,19 @@
 //! # }
 //! ```
 
+mod checks;
+mod columns;
+
 use crate::columns::Table;
 use crate::dataset::{EVENTS, ITEMS};
-use crate::limits::{self, POSITIONS, POSITIONS_EXPECTED, TIMES_EXPECTED, TIMES_MS};
-use crate::parquet_sink::{ColumnType, ParquetSink, Value};
+use crate::limits;
+use crate::parquet_sink::{ParquetSink, Value};
 use crate::row::{EventRow, ExtraColumn, ItemRow, When, WriterOptions};
 use crate::{Error, ImportReport, Meta, Part, examples, hash, hash_dataset, meta};
 use arrow_array::Array;
-use semrank_core::{Dictionary, Kind, counted};
+use checks::{check_free, check_texts, misuse};
+use columns::{event_columns, item_columns};
+use semrank_core::{Dictionary, Kind};
 use semrank_store::StagedDir;
 use std::collections::BTreeMap;
 use std::fs;
@@ -294,56 +299,6 @@ impl DatasetWriter {
         })
     }
 
-    fn check_stop(&self) -> Result<(), Error> {
-        if self.options.stop.is_some_and(|stop| stop()) { Err(Error::Stopped) } else { Ok(()) }
-    }
-
-    fn check_item(&self, row: &ItemRow<'_>) -> Result<(), Error> {
-        self.check_stop()?;
-        let (texts, extra) = (self.options.meta.text.len(), self.options.item_extra.len());
-        if row.texts.len() != texts || row.extra.len() != extra {
-            let (texts, extra) =
-                (counted(texts, "text", "texts"), counted(extra, "extra value", "extra values"));
-            return misuse(format!("item `{}`: expected {texts} and {extra}", row.id));
-        }
-        if row.id.is_empty() || (row.valid_from.is_none() && self.catalog.get(row.id).is_some()) {
-            return misuse(format!("item id `{}` is empty or occurs twice", row.id));
-        }
-        let times = [row.valid_from, row.active_from, row.active_to];
-        if let Some(time) = times.into_iter().flatten().find(|time| !TIMES_MS.contains(time)) {
-            return misuse(format!("item `{}`: the time {time}, expected {TIMES_EXPECTED}", row.id));
-        }
-        if self.copied_items.is_some() {
-            return misuse("a catalogue is copied whole: without further items".into());
-        }
-        if self.events.is_some() {
-            return misuse("items come before the first event".into());
-        }
-        Ok(())
-    }
-
-    fn check_event(&self, row: &EventRow<'_>) -> Result<(), Error> {
-        self.check_stop()?;
-        if row.extra.len() != self.options.event_extra.len() {
-            let extra = counted(self.options.event_extra.len(), "extra value", "extra values");
-            return misuse(format!("an event needs {extra}"));
-        }
-        if row.user.is_empty() || row.item.is_empty() || row.action.is_empty() {
-            return misuse("an event needs a user, an item and an action".into());
-        }
-        let (time, range, expected) = match row.time {
-            When::Time(ms) => (ms, TIMES_MS, TIMES_EXPECTED),
-            When::Position(position) => (position, POSITIONS, POSITIONS_EXPECTED),
-        };
-        if !range.contains(&time) {
-            return misuse(format!("event of user `{}`: got {time}, expected {expected}", row.user));
-        }
-        if !self.options.add_unknown_items && self.catalog.get(row.item).is_none() {
-            return misuse(format!("event of user `{}`: item `{}` is unknown", row.user, row.item));
-        }
-        Ok(())
-    }
-
     fn count(&mut self, row: &EventRow<'_>, time: i64) {
         self.event_rows += 1;
         self.users.insert(row.user);
@@ -370,85 +325,4 @@ impl DatasetWriter {
         }
         Ok(())
     }
-
-    fn check_complete(&self) -> Result<(), Error> {
-        let existing = || self.actions.keys().cloned().collect::<Vec<_>>();
-        if self.event_rows == 0 {
-            return misuse("there is no event: a data set needs at least one".into());
-        }
-        if self.actions.len() > 256 {
-            return misuse(format!(
-                "there are {} different actions: at most 256 are possible",
-                self.actions.len()
-            ));
-        }
-        match &self.options.meta.target_action {
-            Some(action) if !self.actions.contains_key(action) => {
-                Err(Error::UnknownAction { action: action.clone(), existing: existing() })
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-fn misuse<T>(message: String) -> Result<T, Error> {
-    Err(Error::Options(message))
-}
-
-/// Refuses texts that would not be read again.
-fn check_texts(bytes: u64, file: u64) -> Result<(), Error> {
-    let most = limits::most_text_bytes(file);
-    if bytes <= most {
-        return Ok(());
-    }
-    misuse(format!(
-        "the items' texts have more than {most} bytes and take {file} in the file: is it one long text in all rows? Leave that \
-         column out of the texts"
-    ))
-}
-
-fn check_free(out: &Path, overwrite: bool) -> Result<(), Error> {
-    semrank_store::settle(out);
-    if !out.exists() {
-        return Ok(());
-    }
-    let empty = out.is_dir() && fs::read_dir(out).map_err(Error::io("read", out))?.next().is_none();
-    let replaceable = out.join(meta::FILE).is_file();
-    if empty || (overwrite && replaceable) {
-        return Ok(());
-    }
-    Err(Error::Exists { path: out.to_owned(), replaceable })
-}
-
-fn item_columns(options: &WriterOptions) -> Vec<ExtraColumn> {
-    let standard = [
-        ("item_id", ColumnType::Text),
-        ("kind", ColumnType::Text),
-        ("valid_from", ColumnType::Integer),
-        ("active_from", ColumnType::Integer),
-        ("active_to", ColumnType::Integer),
-    ];
-    let texts = options.meta.text.iter().map(|name| (name.as_str(), ColumnType::Text));
-    with_extra(standard.into_iter().chain(texts), &options.item_extra)
-}
-
-fn event_columns(options: &WriterOptions, timed: bool) -> Vec<ExtraColumn> {
-    let standard = [
-        ("user_id", ColumnType::Text),
-        ("item_id", ColumnType::Text),
-        ("action", ColumnType::Text),
-        (if timed { "timestamp" } else { "position" }, ColumnType::Integer),
-        ("seq", ColumnType::Integer),
-    ];
-    with_extra(standard.into_iter(), &options.event_extra)
-}
-
-fn with_extra<'a>(
-    columns: impl Iterator<Item = (&'a str, ColumnType)>,
-    extra: &[ExtraColumn],
-) -> Vec<ExtraColumn> {
-    columns
-        .map(|(name, kind)| ExtraColumn { name: name.to_owned(), kind })
-        .chain(extra.iter().cloned())
-        .collect()
 }

@@ -1,17 +1,18 @@
 //! What an import found, for people, and what to do next.
 
 use semrank_console::shell;
+use semrank_core::counted;
 use semrank_data::ImportReport;
 use std::path::Path;
 
 /// The report for people.
 pub(crate) fn summary(report: &ImportReport) -> String {
     let mut out = format!(
-        "{}: {} users, {} items, {} events in {:.2} s\n",
+        "{}: {}, {}, {} in {:.2} s\n",
         report.dataset.display(),
-        report.users,
-        report.items,
-        report.events,
+        counted(report.users, "user", "users"),
+        counted(report.items, "item", "items"),
+        counted(report.events, "event", "events"),
         report.seconds
     );
     let actions: Vec<String> = report.actions.iter().map(|(action, n)| format!("{action} {n}")).collect();
@@ -34,7 +35,7 @@ pub(crate) fn summary(report: &ImportReport) -> String {
     }
     report.notes.iter().for_each(|note| out += &format!("  note      {note}\n"));
     if report.rejected > 0 {
-        out += &format!("  rejected  {} rows, the first:\n", report.rejected);
+        out += &format!("  rejected  {}, the first:\n", counted(report.rejected, "row", "rows"));
         report.rejected_rows.iter().for_each(|row| out += &format!("    {row}\n"));
     }
     report.warnings.iter().for_each(|warning| out += &format!("  warning   {warning}\n"));
