@@ -123,7 +123,7 @@ impl Spec {
         match self.options.keys().next() {
             None => Ok(()),
             Some(key) if known.is_empty() => Err(self.error(format!("`{key}`: this encoder has no options"))),
-            Some(key) => Err(self.error(format!("unknown option `{key}`; known: {}", known.join(", ")))),
+            Some(key) => Err(self.error(format!("no option `{key}`; known: {}", known.join(", ")))),
         }
     }
 
@@ -170,7 +170,7 @@ mod tests {
         refused("bert:x?pool", "pool=VALUE");
         refused("bert:x?pool=max", "mean, last");
         refused("bert:x?max_tokens=many", "not a valid value");
-        refused("bert:x?depth=2", "unknown option `depth`");
+        refused("bert:x?depth=2", "no option `depth`");
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn the_default_prompt_is_honoured_and_another_can_be_given() {
     assert!(named == default && same == fingerprint && note.contains("model's prompt `query`"), "{note}");
     let (text, same, note) = of("?prompt=tea: ", &texts);
     assert!(text == default && same == fingerprint, "a prompt is its text");
-    assert!(note.contains("no name of a prompt") && note.contains("document, query"), "{note}");
+    assert!(note.contains("not the name of a prompt") && note.contains("document, query"), "{note}");
     let (other, different, _) = of("?prompt=blue %26 ", &texts);
     assert!(other != default && different != fingerprint && different.contains("blue & "), "{different}");
     assert_eq!(of("?prompt=document", &texts).0, none);

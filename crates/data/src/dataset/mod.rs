@@ -33,7 +33,7 @@ pub const KNOWN_AT: &str = "known_at";
 pub struct Dataset {
     /// Name, text columns, target action.
     pub meta: Meta,
-    /// User ids; row `u` is [`UserId`]`(u)`.
+    /// User ids; row `u` is [`UserId`](semrank_core::UserId)`(u)`.
     pub users: Dictionary,
     /// Action names; row `a` is [`ActionId`]`(a)`.
     pub actions: Dictionary,

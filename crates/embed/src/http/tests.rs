@@ -220,7 +220,7 @@ fn no_more_requests_than_allowed_run_at_a_time() {
 }
 
 #[test]
-fn names_that_make_no_sense_are_refused_before_any_request() {
+fn invalid_names_are_refused_before_any_request() {
     let refused = |name: &str, part: &str| {
         let message = open(Spec::parse(name).expect("a name")).err().expect(name).to_string();
         assert!(message.contains(part), "{message}");

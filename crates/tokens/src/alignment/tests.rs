@@ -1,10 +1,12 @@
 //! Gradients, training, determinism and damaged files of the alignment tower.
 
-use super::files::{FACTS, Facts};
+use super::files::FACTS;
 use super::loss::Step;
 use super::*;
 use crate::Error;
+use semrank_nn::kernel;
 use semrank_store::sealed;
+use serde_json::{Value, json};
 
 const PAIRS: [[u32; 2]; 5] = [[0, 1], [2, 3], [4, 5], [1, 0], [5, 2]];
 
@@ -80,17 +82,17 @@ fn facts_that_claim_more_than_the_tensors_are_refused_before_anything_is_allocat
     let dir = tempfile::tempdir().unwrap();
     let settings = AlignSettings { hidden: 8, width: 4, ..AlignSettings::default() };
     let tower = Tower::<f32>::new(6, &settings, 1);
-    type Claim = fn(&mut Facts);
+    type Claim = fn(&mut Value);
     let claims: [Claim; 4] = [
-        |facts| facts.inputs = 1 << 62,
-        |facts| (facts.inputs, facts.settings.hidden) = (1 << 20, 1 << 20),
-        |facts| facts.settings.width = 0,
-        |facts| facts.settings.hidden = 9,
+        |facts| facts["inputs"] = json!(1u64 << 62),
+        |facts| (facts["inputs"], facts["settings"]["hidden"]) = (json!(1 << 20), json!(1 << 20)),
+        |facts| facts["settings"]["width"] = json!(0),
+        |facts| facts["settings"]["hidden"] = json!(9),
     ];
     for claim in claims {
         tower.write(dir.path(), &settings, "features").unwrap();
         assert_eq!(Tower::open(dir.path(), "features").unwrap().params, tower.params);
-        let (mut facts, _): (Facts, String) = sealed::read(&dir.path().join(FACTS)).unwrap();
+        let (mut facts, _): (Value, String) = sealed::read(&dir.path().join(FACTS)).unwrap();
         claim(&mut facts);
         sealed::write(&dir.path().join(FACTS), &facts).unwrap();
         let error = Tower::open(dir.path(), "features").unwrap_err();
