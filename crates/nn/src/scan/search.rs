@@ -118,6 +118,11 @@ impl Search<'_> {
             let words = (first / 64..rows.end.div_ceil(64)).map(|index| self.word(index));
             arena.masks.clear();
             arena.masks.extend(words.flat_map(|word| [word as u32, (word >> 32) as u32]));
+            // Rows without a bound are scored already.
+            let unbounded = &scan.unbounded[scan.unbounded.partition_point(|&row| (row as usize) < first)..];
+            for at in unbounded.iter().map(|&row| row as usize).take_while(|&row| row < rows.end) {
+                arena.masks[(at - first) / 32] &= !(1 << ((at - first) % 32));
+            }
             if arena.masks.iter().all(|&mask| mask == 0) {
                 continue;
             }

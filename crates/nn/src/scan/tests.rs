@@ -91,6 +91,14 @@ proptest! {
 }
 
 #[test]
+fn a_row_without_a_bound_is_found_once() {
+    let scan = Scan::from_rows(1, Precision::Int8, &[1.0, 1e30, 2.0], &[0.0; 3]);
+    let mut arena = Arena::default();
+    let rows: Vec<u32> = scan.search(&[1.0], 3, None, &mut arena).iter().map(|hit| hit.row).collect();
+    assert_eq!(rows, [1, 2, 0]);
+}
+
+#[test]
 fn near_ties_of_wide_vectors_are_told_apart_as_the_plain_search_does() {
     let mut rng = Rng::new(1, "test");
     let centre: Vec<f32> = (0..384).map(|_| rng.normal() as f32).collect();
