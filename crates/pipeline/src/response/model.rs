@@ -83,7 +83,7 @@ pub struct Response<'a> {
 impl<'a> Stage for Response<'a> {
     type Output = Trained<'a>;
     const ID: &'static str = "model";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 
     fn settings(config: &Config) -> Value {
         json!({
