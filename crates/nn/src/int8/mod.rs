@@ -95,12 +95,29 @@ impl QuantLinear {
     /// # Panics
     /// When the column has another width.
     pub fn push_column(&mut self, values: &[f32], bias: f32) {
-        assert_eq!(values.len().div_ceil(4), self.groups, "a column of {} weights", values.len());
-        let (panel, column) = (self.outputs / PANEL, self.outputs % PANEL);
-        if column == 0 {
+        if self.outputs.is_multiple_of(PANEL) {
             self.weights.extend(std::iter::repeat_n([Line([[0; 4]; 16]); 3], self.groups));
             self.columns.push(Columns { step: [0.0; PANEL], sum: [0.0; PANEL], bias: [0.0; PANEL] });
         }
+        self.outputs += 1;
+        self.set_column(self.outputs - 1, values, bias);
+    }
+
+    /// Makes room for so many outputs more.
+    pub fn reserve(&mut self, outputs: usize) {
+        let panels = outputs.div_ceil(PANEL);
+        self.weights.reserve_exact(panels * self.groups);
+        self.columns.reserve_exact(panels);
+    }
+
+    /// Puts another column of weights and its bias in the place of an output.
+    ///
+    /// # Panics
+    /// When there is no such output, or the column has another width.
+    pub fn set_column(&mut self, output: usize, values: &[f32], bias: f32) {
+        assert_eq!(values.len().div_ceil(4), self.groups, "a column of {} weights", values.len());
+        assert!(output < self.outputs, "output {output} of {}", self.outputs);
+        let (panel, column) = (output / PANEL, output % PANEL);
         let step = column_step(values);
         let mut sum = 0;
         for (input, &value) in values.iter().enumerate() {
@@ -112,7 +129,6 @@ impl QuantLinear {
         let columns = &mut self.columns[panel];
         (columns.step[column], columns.sum[column]) = (step, step * sum as f32);
         columns.bias[column] = bias;
-        self.outputs += 1;
     }
 
     /// Width of a row of `y`.

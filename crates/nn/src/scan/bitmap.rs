@@ -21,6 +21,57 @@ impl Bitmap {
         Self { words: vec![0; len.div_ceil(64)], len, count: 0 }
     }
 
+    /// All rows `0..len`.
+    pub fn full(len: usize) -> Self {
+        let mut out = Self { words: vec![u64::MAX; len.div_ceil(64)], len, count: len };
+        out.trim();
+        out
+    }
+
+    /// Takes out the bits beyond the length, which no operation may see.
+    fn trim(&mut self) {
+        if let Some(last) = self.words.last_mut().filter(|_| !self.len.is_multiple_of(64)) {
+            *last &= (1 << (self.len % 64)) - 1;
+        }
+    }
+
+    fn combine(&mut self, other: &Self, of: impl Fn(u64, u64) -> u64) {
+        assert_eq!(self.len, other.len, "sets of the same rows");
+        self.words.iter_mut().zip(&other.words).for_each(|(a, &b)| *a = of(*a, b));
+        self.count = self.words.iter().map(|word| word.count_ones() as usize).sum();
+    }
+
+    /// Keeps the rows that are in `other` too.
+    ///
+    /// # Panics
+    /// When the sets have different lengths; so do the next two.
+    pub fn intersect(&mut self, other: &Self) {
+        self.combine(other, |a, b| a & b);
+    }
+
+    /// Puts in the rows of `other`.
+    pub fn unite(&mut self, other: &Self) {
+        self.combine(other, |a, b| a | b);
+    }
+
+    /// Takes out the rows of `other`.
+    pub fn subtract(&mut self, other: &Self) {
+        self.combine(other, |a, b| a & !b);
+    }
+
+    /// Swaps rows that are in and rows that are not.
+    pub fn invert(&mut self) {
+        self.words.iter_mut().for_each(|word| *word = !*word);
+        self.trim();
+        self.count = self.len - self.count;
+    }
+
+    /// Becomes a copy of `other`, in the memory it has.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.words.clone_from(&other.words);
+        (self.len, self.count) = (other.len, other.count);
+    }
+
     /// Rows that could be in the set.
     pub fn len(&self) -> usize {
         self.len

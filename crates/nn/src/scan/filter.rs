@@ -11,7 +11,7 @@ pub(super) const TINY: f32 = 1e-30;
 /// Rows whose values are fetched before they are needed: enough to hide the latency of memory behind the products between.
 const AHEAD: usize = 8;
 /// Rows of a cheap test; few of their groups have a row that passes.
-const GROUP: usize = 32;
+pub(super) const GROUP: usize = 32;
 
 kernel! {
     /// Turns scores into the most they can be; returns the least that the largest can be. `rest` is what any score may be off.
@@ -90,6 +90,15 @@ kernel! {
                 prefetch(&values[ahead as usize * dim..][..dim]);
             }
             out.push(dot_inline(query, &values[row as usize * dim..][..dim]) + bias[row as usize]);
+        }
+    }
+}
+
+kernel! {
+    /// Exact scores of rows that lie one after the other.
+    pub(super) fn scores_of_all<T: Scalar>(query: &[T], values: &[T], bias: &[T], out: &mut [T]) {
+        for ((row, &bias), out) in values.chunks_exact(query.len()).zip(bias).zip(out) {
+            *out = dot_inline(query, row) + bias;
         }
     }
 }

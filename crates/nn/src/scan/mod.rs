@@ -9,7 +9,9 @@
 //! - **Rows** are appended and deleted, never moved: a row number never changes. A [`Bitmap`] says which rows a search may
 //!   return; the result depends on these rows only.
 //! - **Two plans**, by the share of rows that may be returned: few rows are gathered and scored exactly, otherwise all rows
-//!   pass by in integers.
+//!   pass by, in integers or in f32.
+//! - **Segments**: [`Arena::begin`], [`Scan::search_into`] for each of several sets of rows, [`Arena::finish`] search all of them with
+//!   one threshold.
 //!
 //! ```
 //! use semrank_nn::scan::{Arena, Bitmap, Hit, Precision, Scan};
@@ -88,14 +90,29 @@ impl Scan {
         Self { dim, values, bias, largest_bias: 0.0, alive, lengths, errors, unbounded, quant }
     }
 
+    /// The same, with room for so many rows: appending them moves none.
+    ///
+    /// # Panics
+    /// When `dim` is 0.
+    pub fn with_capacity(dim: usize, precision: Precision, rows: usize) -> Self {
+        let mut out = Self::new(dim, precision);
+        out.values.reserve_exact(rows * dim);
+        for column in [&mut out.bias, &mut out.lengths, &mut out.errors] {
+            column.reserve_exact(rows);
+        }
+        if let Some(quant) = &mut out.quant {
+            quant.reserve(rows);
+        }
+        out
+    }
+
     /// Rows `[N x dim]` with their biases.
     ///
     /// # Panics
     /// When there is not one bias per row.
     pub fn from_rows(dim: usize, precision: Precision, rows: &[f32], bias: &[f32]) -> Self {
         assert_eq!(rows.len(), bias.len() * dim, "{} biases for rows of {dim}", bias.len());
-        let mut out = Self::new(dim, precision);
-        out.values.reserve_exact(rows.len());
+        let mut out = Self::with_capacity(dim, precision, bias.len());
         rows.chunks_exact(dim).zip(bias).for_each(|(row, &bias)| _ = out.push(row, bias));
         out
     }
@@ -108,24 +125,45 @@ impl Scan {
         assert_eq!(row.len(), self.dim, "the width of a row");
         let number = u32::try_from(self.len()).ok().filter(|&number| number < u32::MAX);
         let number = number.expect("at most 2^32 - 1 rows");
-        let mut bound = Bound::of_column(row);
+        self.lengths.push(0.0);
+        self.errors.push(0.0);
+        self.values.resize(self.values.len() + self.dim, 0.0);
+        self.bias.push(0.0);
+        self.alive.push(false);
+        if let Some(quant) = &mut self.quant {
+            quant.push_column(&self.values[self.values.len() - self.dim..], 0.0);
+        }
+        self.set(number, row, bias);
+        number
+    }
+
+    /// Puts other values in the place of a row, which is found again if it was deleted.
+    ///
+    /// # Panics
+    /// When there is no such row, or it has another width.
+    pub fn set(&mut self, row: u32, values: &[f32], bias: f32) {
+        let at = row as usize;
+        self.values[at * self.dim..][..self.dim].copy_from_slice(values);
+        self.bias[at] = bias;
+        self.alive.set(row, true);
+        let bound = Bound::of_column(values);
         let is_bounded = bound.length < LONGEST && bound.error < LONGEST && bias.abs() < LONGEST;
+        match (self.unbounded.binary_search(&row), is_bounded) {
+            (Ok(place), true) => _ = self.unbounded.remove(place),
+            (Err(place), false) => self.unbounded.insert(place, row),
+            _ => {}
+        }
+        let bound = if is_bounded { bound } else { Bound::default() };
+        (self.lengths[at], self.errors[at]) = (bound.length, bound.error);
         if is_bounded {
             self.largest_bias = self.largest_bias.max(bias.abs());
-        } else {
-            self.unbounded.push(number);
-            bound = Bound::default();
         }
         if let Some(quant) = &mut self.quant {
-            let zeros = vec![0.0; if is_bounded { 0 } else { self.dim }];
-            quant.push_column(if is_bounded { row } else { &zeros }, if is_bounded { bias } else { 0.0 });
+            match is_bounded {
+                true => quant.set_column(at, values, bias),
+                false => quant.set_column(at, &vec![0.0; self.dim], 0.0),
+            }
         }
-        self.lengths.push(bound.length);
-        self.errors.push(bound.error);
-        self.values.extend_from_slice(row);
-        self.bias.push(bias);
-        self.alive.push(true);
-        number
     }
 
     /// Deletes a row: it is not found any more, and its number stays taken. Returns whether it was there.
