@@ -17,6 +17,8 @@ mod servable;
 mod settings;
 mod shard_step;
 mod similar;
+#[doc(hidden)]
+pub mod testing;
 mod trainer;
 mod training_data;
 mod work;
@@ -34,7 +36,7 @@ pub use network::{KnownItems, Network, Sequences, Shape, TrunkSaved};
 pub use newcomers::NewItems;
 pub use places::keep_places;
 pub use prior::Prior;
-pub use servable::{Arena, Blend, Eligible, ItemVectors, Parts, SeenPolicy, Servable, UserState};
+pub use servable::{Arena, Blend, Eligible, FusedQuery, ItemVectors, Parts, SeenPolicy, Servable, UserState};
 pub use settings::BlendSettings;
 pub use similar::{ContentAlone, SimilarContent};
 pub use trainer::Trainer;

@@ -51,8 +51,13 @@ impl Others {
     pub(crate) fn new(kept: usize) -> Self {
         assert!((1..TEN).contains(&kept), "some places are left for other items");
         let mut best = Best::default();
-        best.begin(TENS * (TEN - kept) + 1);
+        best.begin(Self::most(kept));
         Self { kept, best }
+    }
+
+    /// Items that the places lie between.
+    pub(crate) fn most(kept: usize) -> usize {
+        TENS * (TEN - kept) + 1
     }
 
     /// Looks at the scores of the next items, from `first` on.

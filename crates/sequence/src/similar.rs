@@ -51,6 +51,11 @@ impl SimilarContent {
         self.width
     }
 
+    /// An item's vector, of length 1.
+    pub(crate) fn unit_row(&self, item: ItemId) -> &[f32] {
+        &self.unit[item.index() * self.width..][..self.width]
+    }
+
     /// The weighted sum of a history's newest vectors (oldest event first).
     fn profile(&self, history: &[ItemId], out: &mut [f32]) {
         let mut factor = 1.0;

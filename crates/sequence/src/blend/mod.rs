@@ -237,7 +237,7 @@ impl Search<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::servable::tests::{ITEMS, USERS, World};
+    use crate::testing::{ITEMS, USERS, World};
     use semrank_core::UserId;
 
     fn cases(world: &World) -> Vec<Case> {

@@ -10,21 +10,24 @@
 //! | `user` | what is kept of a user |
 //! | `lists` | scores of a few items, without whole rows |
 //! | `top` | the best items of a user |
+//! | `fused` | a score as one inner product and a sparse correction, for exact search |
 //! | `explain` | what a score is made of |
 //!
 //! Events of items or actions that the model does not know are left out of a history.
 
 mod blend;
 mod explain;
+mod fused;
 mod lists;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod top;
 mod user;
 mod vectors;
 
 pub use blend::{Blend, SeenPolicy};
 pub use explain::Parts;
+pub use fused::FusedQuery;
 pub use top::{Arena, Eligible};
 pub use user::UserState;
 pub use vectors::ItemVectors;

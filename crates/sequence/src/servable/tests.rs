@@ -1,79 +1,8 @@
 //! What a servable says of users and items, on a small random market.
 
 use super::*;
-use crate::artefact::TrainedFacts;
-use crate::{BlendSettings, ItemItem, KnownItems, Network, NewItems, Shape, TrainingData};
-use semrank_core::{ActionId, EventLog, EventLogBuilder, Rng, UserId};
-use semrank_tower::ModelSettings;
-
-pub(crate) const USERS: usize = 70;
-pub(crate) const ITEMS: usize = 1_000;
-/// The last items have no training event.
-const NEW: usize = 100;
-const CONTENT: usize = 8;
-
-/// Random histories of 12 events, of which 10 are for training, over items with random contents.
-pub(crate) struct World {
-    pub(crate) events: EventLog,
-    content: Vec<f32>,
-    pub(crate) servable: Servable,
-}
-
-impl World {
-    pub(crate) fn new() -> Self {
-        let (mut log, mut rng) = (EventLogBuilder::default(), Rng::new(8, "world"));
-        let mut counts = vec![0; ITEMS];
-        for user in 0..USERS as u32 {
-            for time in 0..12 {
-                // The newest events may be of new items.
-                let item = rng.below(if time < 10 { ITEMS - NEW } else { ITEMS });
-                counts[item] += u32::from(time < 10);
-                log.push(UserId(user), Event { item: ItemId(item as u32), action: ActionId(0), time });
-            }
-        }
-        let events = log.finish(USERS, true);
-        let train_ends: Vec<usize> =
-            (0..USERS).map(|user| events.range(UserId(user as u32)).end - 2).collect();
-        let content: Vec<f32> = (0..ITEMS * CONTENT).map(|_| rng.normal() as f32).collect();
-        let model = ModelSettings { dim: 16, history: 8, ..ModelSettings::default() };
-        let shape = Shape { items: ITEMS, content: CONTENT, actions: 1, timed: true };
-        let trained: Vec<bool> = counts.iter().map(|&count| count > 0).collect();
-        let known = KnownItems { trained: &trained, tokens: None };
-        let network = Network::new(&model, shape, known, 5);
-        let settings = BlendSettings::default();
-        let similar = SimilarContent::new(&content, CONTENT, &settings);
-        let items: Vec<u32> = (0..ITEMS as u32).filter(|&item| counts[item as usize] == 0).collect();
-        let worth = (0..3 * items.len()).map(|_| rng.normal() as f32).collect();
-        let prior = (0..ITEMS).map(|_| rng.unit() as f32).collect();
-        let data = TrainingData::new(&events, &train_ends, &counts);
-        let item_item = ItemItem::fit(&data, &settings);
-        let facts = TrainedFacts {
-            model,
-            shape,
-            blend: Blend { alpha: 8.0, content: 4.0, beta: 0.4, ..Blend::network_alone() },
-            validation_ndcg_10: 0.0,
-            masks_seen_in_training: false,
-            best_epoch: 1,
-            live: None,
-            curve: Vec::new(),
-        };
-        let new_items = Some(NewItems { items, worth });
-        let trained = Trained { network, item_item, prior, new_items, content: None, facts };
-        let servable = Servable::new(Arc::new(trained), &content, similar);
-        Self { events, content, servable }
-    }
-
-    /// The same with another policy and another number of kept places.
-    fn with(mut self, seen: SeenPolicy, new_places: u32) -> Self {
-        let blend = &mut Arc::make_mut(&mut self.servable.model).facts.blend;
-        (blend.seen, blend.new_places) = (seen, new_places);
-        self
-    }
-
-    fn histories(&self) -> Vec<History<'_>> {
-        (0..USERS).map(|user| self.events.of(UserId(user as u32))).collect()
-    }
-}
+use crate::testing::{ITEMS, USERS, World};
+use semrank_core::{ActionId, EventLogBuilder, Rng, UserId};
 
 const BLENDS: [(SeenPolicy, u32); 4] =
     [(SeenPolicy::Mask, 0), (SeenPolicy::Mask, 3), (SeenPolicy::Learned, 2), (SeenPolicy::None, 1)];

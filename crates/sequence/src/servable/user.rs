@@ -25,6 +25,11 @@ impl UserState {
         self.recent.view()
     }
 
+    /// Items with an item-item term, ascending, and the terms.
+    pub fn terms(&self) -> &[(u32, f32)] {
+        &self.terms
+    }
+
     /// Takes in an event; what follows from the events is to be made anew.
     pub(crate) fn add(&mut self, event: Event, most: usize) {
         self.first.get_or_insert(event.item);

@@ -59,6 +59,12 @@ impl ItemVectors {
         row.unwrap_or(0) as u32
     }
 
+    /// An item's vector, of length 1.
+    pub(crate) fn unit_row(&self, item: ItemId) -> &[f32] {
+        let dim = self.unit.len() / self.some.as_ref().map_or(self.items, Vec::len).max(1);
+        &self.unit[self.row(item.0) as usize * dim..][..dim]
+    }
+
     /// `h_u` of length 1, `[histories x D]`; zero for an empty history, so that the prior alone ranks.
     pub(crate) fn hidden<'h>(
         &self,
