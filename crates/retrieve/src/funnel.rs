@@ -1,0 +1,235 @@
+//! Several sources, each with a quota and a deadline; their candidates merged by reciprocal ranks, each with all sources that found it.
+//!
+//! `score(item) = sum over the sources that found it of 1 / (60 + rank)`, rank from 1 (reciprocal rank fusion: Cormack, Clarke & Buettcher
+//! 2009, whose constant is 60). A source that fails or is late is named in the answer, and the others answer without it. Where all
+//! together find fewer items than are asked for, the first source fills up, so that a filter never leaves a list short that it need
+//! not.
+
+use crate::{Error, Request, Scored, Sourcer};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const FUSION: f32 = 60.0;
+
+/// A source's part of a funnel.
+#[derive(Clone)]
+pub struct Quota {
+    /// The source.
+    pub source: Arc<dyn Sourcer>,
+    /// Its candidates at most.
+    pub items: usize,
+    /// From when on its answer is late: it is left out, and the answer says so.
+    pub deadline: Duration,
+}
+
+/// One source that found an item.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Provenance {
+    /// The source.
+    pub name: &'static str,
+    /// From 1.
+    pub rank: u32,
+    /// The source's own score.
+    pub score: f32,
+}
+
+/// A merged candidate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// The item.
+    pub item: u32,
+    /// Of the fusion.
+    pub score: f32,
+    /// Every source that found it, in the funnel's order.
+    pub sources: Vec<Provenance>,
+}
+
+/// What a source did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SourceReport {
+    /// The source.
+    pub name: &'static str,
+    /// Candidates that it found.
+    pub items: usize,
+    /// Microseconds that it took.
+    pub micros: u64,
+    /// Why it has no candidates, if something went wrong.
+    pub error: Option<String>,
+}
+
+/// One source's candidates, as it gave them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Best first; empty where the source failed.
+    pub candidates: Vec<Scored>,
+    /// What it did.
+    pub report: SourceReport,
+}
+
+/// Merged candidates, best first, and what each source did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The candidates.
+    pub items: Vec<Candidate>,
+    /// The sources, in the funnel's order.
+    pub sources: Vec<SourceReport>,
+}
+
+/// The first stage: sources in a fixed order.
+#[derive(Clone, Default)]
+pub struct Funnel {
+    quotas: Vec<Quota>,
+}
+
+impl Funnel {
+    /// Of these sources; the first one fills up short answers.
+    pub fn new(quotas: Vec<Quota>) -> Self {
+        Self { quotas }
+    }
+
+    /// The sources and their quotas.
+    pub fn quotas(&self) -> &[Quota] {
+        &self.quotas
+    }
+
+    /// What each source finds, in the funnel's order.
+    pub fn find(&self, request: &Request) -> Vec<Found> {
+        self.quotas.iter().map(|quota| quota.ask(request, quota.items)).collect()
+    }
+
+    /// The best `k` merged candidates; min(k, eligible) where the first source knows every item.
+    pub fn retrieve(&self, request: &Request, k: usize) -> Answer {
+        let mut found = self.find(request);
+        let mut items = fuse(&found);
+        if items.len() < k.min(request.eligible.count())
+            && let (Some(first), Some(quota)) = (found.first_mut(), self.quotas.first())
+        {
+            let again = quota.ask(request, k);
+            let micros = first.report.micros + again.report.micros;
+            *first = again;
+            first.report.micros = micros;
+            items = fuse(&found);
+        }
+        items.truncate(k);
+        Answer { items, sources: found.into_iter().map(|found| found.report).collect() }
+    }
+}
+
+impl Quota {
+    fn ask(&self, request: &Request, items: usize) -> Found {
+        let (begin, mut candidates) = (Instant::now(), Vec::new());
+        let done = self.source.candidates(request, items, &mut candidates);
+        let took = begin.elapsed();
+        let done = done.and_then(|()| match took > self.deadline {
+            true => Err(Error::Late { deadline_ms: self.deadline.as_millis() as u64 }),
+            false => Ok(()),
+        });
+        if done.is_err() {
+            candidates.clear();
+        }
+        // A source of the user's own may say anything.
+        candidates.retain(|scored| request.eligible.contains(scored.item) && !scored.score.is_nan());
+        candidates.truncate(items);
+        let report = SourceReport {
+            name: self.source.name(),
+            items: candidates.len(),
+            micros: took.as_micros() as u64,
+            error: done.err().map(|error| error.to_string()),
+        };
+        Found { candidates, report }
+    }
+}
+
+/// Merges the candidates of sources, best first, of equal scores the lower item.
+pub(crate) fn fuse(found: &[Found]) -> Vec<Candidate> {
+    let mut places: HashMap<u32, usize> = HashMap::new();
+    let mut out: Vec<Candidate> = Vec::new();
+    for Found { candidates, report } in found {
+        for (rank, scored) in (1..).zip(candidates) {
+            let place = *places.entry(scored.item).or_insert(out.len());
+            if place == out.len() {
+                out.push(Candidate { item: scored.item, score: 0.0, sources: Vec::new() });
+            }
+            let candidate = &mut out[place];
+            // Named twice by one source: the better rank counts.
+            if candidate.sources.last().is_none_or(|last| last.name != report.name) {
+                candidate.score += 1.0 / (FUSION + rank as f32);
+                candidate.sources.push(Provenance { name: report.name, rank, score: scored.score });
+            }
+        }
+    }
+    out.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.item.cmp(&b.item)));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use semrank_nn::scan::Bitmap;
+    use semrank_sequence::UserState;
+
+    struct Fixed(&'static str, Result<Vec<u32>, u32>, Duration);
+
+    impl Sourcer for Fixed {
+        fn name(&self) -> &'static str {
+            self.0
+        }
+
+        fn candidates(&self, _: &Request, n: usize, out: &mut Vec<Scored>) -> Result<(), Error> {
+            std::thread::sleep(self.2);
+            let items = self.1.as_ref().map_err(|&row| Error::NotFinite(row))?;
+            out.extend(items.iter().take(n).map(|&item| Scored { item, score: 1.0 }));
+            Ok(())
+        }
+    }
+
+    fn funnel(sources: Vec<Fixed>, deadline: Duration) -> Funnel {
+        let quota = |source| Quota { source: Arc::new(source) as Arc<dyn Sourcer>, items: 3, deadline };
+        Funnel::new(sources.into_iter().map(quota).collect())
+    }
+
+    #[test]
+    fn what_two_sources_find_comes_first_and_failures_are_named() {
+        let none = Duration::ZERO;
+        let sources = vec![
+            Fixed("a", Ok(vec![1, 2, 3, 4]), none),
+            Fixed("b", Ok(vec![2, 9, 2]), none),
+            Fixed("c", Err(7), none),
+        ];
+        let (user, mut eligible) = (UserState::default(), Bitmap::full(9));
+        let request = Request { user: &user, user_id: None, eligible: &eligible };
+        let answer = funnel(sources, Duration::from_secs(60)).retrieve(&request, 3);
+        assert_eq!(
+            answer.items.iter().map(|item| item.item).collect::<Vec<_>>(),
+            [2, 1, 3],
+            "9 is not eligible"
+        );
+        let sources: Vec<_> =
+            answer.items[0].sources.iter().map(|source| (source.name, source.rank)).collect();
+        assert_eq!(sources, [("a", 2), ("b", 1)]);
+        assert_eq!(answer.items[0].score, 1.0 / 62.0 + 1.0 / 61.0);
+        let error = answer.sources[2].error.as_deref().unwrap();
+        assert!(error.contains("item row 7"), "{error}");
+        // Four items are asked for and the quotas give three: the first source fills up.
+        let more = funnel(vec![Fixed("a", Ok(vec![1, 2, 3, 4]), none)], Duration::from_secs(60));
+        assert_eq!(more.retrieve(&request, 4).items.len(), 4);
+        eligible.set(2, false);
+        let request = Request { user: &user, user_id: None, eligible: &eligible };
+        assert_eq!(
+            more.retrieve(&request, 9).items.iter().map(|item| item.item).collect::<Vec<_>>(),
+            [1, 3, 4]
+        );
+    }
+
+    #[test]
+    fn a_late_source_is_named_and_left_out() {
+        let slow = Fixed("slow", Ok(vec![1]), Duration::from_millis(20));
+        let (user, eligible) = (UserState::default(), Bitmap::full(9));
+        let request = Request { user: &user, user_id: None, eligible: &eligible };
+        let answer = funnel(vec![slow], Duration::from_millis(1)).retrieve(&request, 3);
+        assert!(answer.items.is_empty());
+        assert_eq!(answer.sources[0].error.as_deref(), Some("no answer within 1 ms"));
+    }
+}

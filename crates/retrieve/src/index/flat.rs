@@ -1,0 +1,112 @@
+//! `flat://`: every vector is looked at, in integers with a proved bound where the machine is fast at that. Exact.
+//!
+//! Rows lie in segments of a fixed size, a row at its item's number, each segment behind its own lock. So a change writes one row while
+//! searches go on in the other segments, nothing is ever rebuilt, and no row moves when the catalogue grows.
+
+use super::Index;
+use crate::Error;
+use semrank_nn::scan::{Arena, Bitmap, Hit, Precision, Scan};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// Rows of a segment: 64 MiB of width 64.
+const SEGMENT: usize = 1 << 18;
+
+/// The flat index.
+pub struct Flat {
+    width: usize,
+    precision: Precision,
+    segments: RwLock<Vec<Arc<RwLock<Scan>>>>,
+    arenas: Mutex<Vec<Arena>>,
+}
+
+impl Flat {
+    /// An empty one for vectors of a width.
+    ///
+    /// # Panics
+    /// When the width is 0.
+    pub fn new(width: usize, precision: Precision) -> Self {
+        assert!(width > 0, "vectors have a width");
+        Self { width, precision, segments: RwLock::default(), arenas: Mutex::default() }
+    }
+
+    fn segments(&self) -> Vec<Arc<RwLock<Scan>>> {
+        self.segments.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The segment of an item, made if need be.
+    fn segment(&self, item: u32) -> Arc<RwLock<Scan>> {
+        let number = item as usize / SEGMENT;
+        if let Some(segment) = self.segments().get(number) {
+            return segment.clone();
+        }
+        let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
+        while segments.len() <= number {
+            segments.push(Arc::new(RwLock::new(Scan::with_capacity(self.width, self.precision, SEGMENT))));
+        }
+        segments[number].clone()
+    }
+}
+
+impl Index for Flat {
+    fn name(&self) -> &'static str {
+        "flat"
+    }
+
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn is_exact(&self) -> bool {
+        true
+    }
+
+    fn put(&self, item: u32, vector: &[f32], bias: f32) -> Result<(), Error> {
+        if vector.len() != self.width {
+            return Err(Error::Width { got: vector.len(), expected: self.width });
+        }
+        if !bias.is_finite() || vector.iter().any(|value| !value.is_finite()) {
+            return Err(Error::NotFinite(item));
+        }
+        let segment = self.segment(item);
+        let mut segment = segment.write().unwrap_or_else(PoisonError::into_inner);
+        let row = item % SEGMENT as u32;
+        while segment.len() < row as usize {
+            let empty = segment.push(&vec![0.0; self.width], 0.0);
+            segment.delete(empty);
+        }
+        if segment.len() == row as usize {
+            segment.push(vector, bias);
+        } else {
+            segment.set(row, vector, bias);
+        }
+        Ok(())
+    }
+
+    fn delete(&self, item: u32) -> Result<bool, Error> {
+        let segments = self.segments();
+        let Some(segment) = segments.get(item as usize / SEGMENT) else { return Ok(false) };
+        Ok(segment.write().unwrap_or_else(PoisonError::into_inner).delete(item % SEGMENT as u32))
+    }
+
+    fn search(
+        &self,
+        query: &[f32],
+        k: usize,
+        slack: Option<f32>,
+        eligible: Option<&Bitmap>,
+    ) -> Result<Vec<Hit>, Error> {
+        if query.len() != self.width {
+            return Err(Error::Width { got: query.len(), expected: self.width });
+        }
+        let arenas = || self.arenas.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut arena = arenas().pop().unwrap_or_default();
+        arena.begin(k, slack);
+        for (number, segment) in self.segments().into_iter().enumerate() {
+            let segment = segment.read().unwrap_or_else(PoisonError::into_inner);
+            segment.search_into(query, (number * SEGMENT) as u32, eligible, &mut arena);
+        }
+        let found = arena.finish().to_vec();
+        arenas().push(arena);
+        Ok(found)
+    }
+}

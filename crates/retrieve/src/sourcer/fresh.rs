@@ -1,0 +1,54 @@
+//! Items without events. A model that predicts what new items gather orders them, each user by one of its members; without one, or beyond its
+//! items, they come in an order drawn for the user: everything new is tried on somebody.
+
+use super::{Request, Scored, Sourcer};
+use crate::Error;
+use semrank_core::Rng;
+use semrank_nn::scan::Bitmap;
+use semrank_sequence::Servable;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// New items as a source.
+pub struct Fresh {
+    servable: Arc<Servable>,
+    new: RwLock<Bitmap>,
+}
+
+impl Fresh {
+    /// Of the items without training events.
+    pub fn new(servable: Arc<Servable>, new: Bitmap) -> Self {
+        Self { servable, new: RwLock::new(new) }
+    }
+
+    /// An item is new, or no longer.
+    pub fn set(&self, item: u32, is_new: bool) {
+        let mut new = self.new.write().unwrap_or_else(PoisonError::into_inner);
+        while new.len() <= item as usize {
+            new.push(false);
+        }
+        new.set(item, is_new);
+    }
+}
+
+impl Sourcer for Fresh {
+    fn name(&self) -> &'static str {
+        "fresh"
+    }
+
+    fn candidates(&self, request: &Request, n: usize, out: &mut Vec<Scored>) -> Result<(), Error> {
+        let new = self.new.read().unwrap_or_else(PoisonError::into_inner);
+        let allowed = |item: u32| new.contains(item) && request.eligible.contains(item);
+        let mut items = self.servable.new_items_for(request.user, n, allowed);
+        if items.len() < n {
+            let known: std::collections::BTreeSet<u32> = items.iter().copied().collect();
+            let mut others: Vec<u32> =
+                new.iter().filter(|&item| allowed(item) && !known.contains(&item)).collect();
+            let seed = request.user.recent().items.first().map_or(0, |item| u64::from(item.0));
+            Rng::new(seed, "fresh").shuffle(&mut others);
+            items.extend(others.into_iter().take(n - items.len()));
+        }
+        // A place in an order is all there is.
+        out.extend(items.iter().enumerate().map(|(rank, &item)| Scored { item, score: -(rank as f32) }));
+        Ok(())
+    }
+}

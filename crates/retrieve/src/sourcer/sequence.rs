@@ -1,0 +1,71 @@
+//! The next-item ranker's own best items, exactly: a search of fused rows, and the few items with terms of their own
+//! ([`semrank_sequence::FusedQuery`]).
+
+use super::{Request, Scored, Sourcer};
+use crate::{Error, Flat, Index};
+use semrank_core::{ItemId, narrow};
+use semrank_nn::scan::{Bitmap, Precision};
+use semrank_sequence::Servable;
+use std::sync::Arc;
+
+/// The ranker as a source.
+pub struct Sequence {
+    servable: Arc<Servable>,
+    index: Flat,
+    largest_bias: f32,
+    new: Bitmap,
+}
+
+impl Sequence {
+    /// Of a trained model.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] for the first item whose vector is not of finite numbers.
+    pub fn new(servable: Arc<Servable>, precision: Precision) -> Result<Self, Error> {
+        let index = Flat::new(servable.fused_width(), precision);
+        let (mut row, mut largest_bias) = (vec![0.0; servable.fused_width()], 0f32);
+        for item in narrow::indices(servable.items()) {
+            let bias = servable.fused_row(ItemId(item), &mut row);
+            largest_bias = largest_bias.max(bias.abs());
+            index.put(item, &row, bias)?;
+        }
+        let mut new = Bitmap::new(servable.items());
+        servable.new_items().iter().for_each(|&item| _ = new.set(item, true));
+        Ok(Self { servable, index, largest_bias, new })
+    }
+
+    /// The best `k` eligible items with the scores of [`Servable::top_k`], best first.
+    ///
+    /// # Errors
+    /// [`Error::Score`] where a score is not a number.
+    pub fn top_k(&self, request: &Request, k: usize) -> Result<Vec<(f32, u32)>, Error> {
+        let query = self.servable.fused_query(request.user, self.largest_bias);
+        let mut rest = request.eligible.clone();
+        query.corrected.iter().for_each(|&item| _ = rest.set(item, false));
+        let [all, old] = self.servable.wanted(k);
+        let mut found = query.corrected;
+        let mut search = |k: usize, rest: &Bitmap| {
+            let hits = self.index.search(&query.values, k, Some(query.slack), Some(rest))?;
+            found.extend(hits.iter().map(|hit| hit.row));
+            Ok::<(), Error>(())
+        };
+        search(all, &rest)?;
+        if old > 0 {
+            rest.subtract(&self.new);
+            search(old, &rest)?;
+        }
+        let allows = |item| request.eligible.contains(item);
+        self.servable.best_of(request.user, k, &found, allows).map_err(Error::Score)
+    }
+}
+
+impl Sourcer for Sequence {
+    fn name(&self) -> &'static str {
+        "sequence"
+    }
+
+    fn candidates(&self, request: &Request, n: usize, out: &mut Vec<Scored>) -> Result<(), Error> {
+        out.extend(self.top_k(request, n)?.into_iter().map(|(score, item)| Scored { item, score }));
+        Ok(())
+    }
+}

@@ -1,0 +1,128 @@
+//! What every source promises: eligible items only, at most as many as asked for, each once, best first; and what each one is for.
+
+use semrank_core::{ActionId, Event, History, ItemId, Rng};
+use semrank_retrieve::sourcer::{
+    Cached, CoEngagement, Content, ContentSettings, Fresh, Popular, SemanticId, Sequence, Sourcer,
+};
+use semrank_retrieve::{Bitmap, Flat, Index, Precision, Request, Scored};
+use semrank_sequence::testing::{CONTENT, ITEMS, NEW, World};
+use semrank_sequence::{Servable, UserState};
+use semrank_tokens::SemanticIds;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+struct Setting {
+    servable: Arc<Servable>,
+    users: Vec<UserState>,
+    sources: Vec<Arc<dyn Sourcer>>,
+}
+
+fn setting() -> Setting {
+    let world = World::new();
+    let users = world.servable.users(&world.histories());
+    let (servable, content) = (Arc::new(world.servable), world.content);
+    let index = Arc::new(Flat::new(CONTENT, Precision::fastest()));
+    let unit = |item: usize| {
+        let row = &content[item * CONTENT..][..CONTENT];
+        let length = row.iter().map(|value| value * value).sum::<f32>().sqrt();
+        row.iter().map(|value| value / length).collect::<Vec<f32>>()
+    };
+    let rows: Vec<Vec<f32>> = (0..ITEMS).map(unit).collect();
+    (0..).zip(&rows).for_each(|(item, row)| index.put(item, row, 0.0).expect("a row"));
+    let vectors = Arc::new(move |item: ItemId| rows.get(item.index()).cloned());
+    let mut rng = Rng::new(4, "ids");
+    let ids = SemanticIds::new(3, 4, (0..3 * ITEMS).map(|_| rng.below(4) as u16).collect());
+    let popularity: Vec<f32> = (0..ITEMS).map(|item| (item % 50) as f32).collect();
+    let new = (0..ITEMS).map(|item| item >= ITEMS - NEW).collect();
+    let sources: Vec<Arc<dyn Sourcer>> = vec![
+        Arc::new(Sequence::new(servable.clone(), Precision::fastest()).expect("finite rows")),
+        Arc::new(Content::new(index, vectors, ContentSettings::default())),
+        Arc::new(SemanticId::new(Arc::new(ids))),
+        Arc::new(CoEngagement),
+        Arc::new(Popular::new(&popularity)),
+        Arc::new(Fresh::new(servable.clone(), new)),
+    ];
+    Setting { servable, users, sources }
+}
+
+fn ask(source: &dyn Sourcer, user: &UserState, eligible: &Bitmap, n: usize) -> Vec<Scored> {
+    let mut out = Vec::new();
+    source.candidates(&Request { user, user_id: Some("u"), eligible }, n, &mut out).expect("candidates");
+    out
+}
+
+#[test]
+fn every_source_keeps_to_the_eligible_items() {
+    let Setting { users, sources, .. } = setting();
+    let mut rng = Rng::new(9, "eligible");
+    for chance in [1, 2, 10, 200] {
+        let eligible: Bitmap = (0..ITEMS).map(|_| rng.below(chance) == 0).collect();
+        for source in &sources {
+            for (user, n) in users.iter().zip([0, 1, 7, 100, 2 * ITEMS]) {
+                let found = ask(&**source, user, &eligible, n);
+                let distinct: BTreeSet<u32> = found.iter().map(|scored| scored.item).collect();
+                assert_eq!(distinct.len(), found.len(), "{}: each once", source.name());
+                assert!(found.len() <= n, "{}", source.name());
+                assert!(distinct.iter().all(|&item| eligible.contains(item)), "{}", source.name());
+                assert!(found.is_sorted_by(|a, b| a.score >= b.score), "{}: best first", source.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn sources_that_know_every_item_find_as_many_as_there_are() {
+    let Setting { users, sources, .. } = setting();
+    let eligible: Bitmap = (0..ITEMS).map(|item| item % 3 == 0 || item >= ITEMS - NEW).collect();
+    let [sequence, fresh] = [&sources[0], &sources[5]];
+    assert_eq!(ask(&**sequence, &users[0], &eligible, ITEMS).len(), eligible.count());
+    assert_eq!(ask(&**fresh, &users[0], &eligible, ITEMS).len(), NEW);
+    let [a, b] = [0, 1].map(|user| ask(&**fresh, &users[user], &eligible, 10));
+    assert_ne!(a, b, "another user tries other new items");
+}
+
+/// Someone who has only seen items without training events is known by content alone; what is found is what is near.
+#[test]
+fn the_content_source_finds_neighbours_of_items_that_nobody_took() {
+    let Setting { servable, sources, .. } = setting();
+    let seen = ItemId(ITEMS as u32 - 1);
+    let user = servable.user(History { items: &[seen], actions: &[ActionId(0)], times: &[0] });
+    let found = ask(&*sources[1], &user, &Bitmap::full(ITEMS), 5);
+    assert_eq!((found[0].item, found.len()), (seen.0, 5), "nothing is nearer to an item than itself");
+    assert!((found[0].score - 1.0).abs() < 1e-5);
+}
+
+#[test]
+fn items_that_share_a_longer_prefix_come_first() {
+    let ids = SemanticIds::new(2, 3, vec![0, 0, 0, 0, 0, 1, 1, 0, 2, 2]);
+    let source = SemanticId::new(Arc::new(ids));
+    assert_eq!(
+        (source.cell(&[0]), source.cell(&[0, 1]), source.cell(&[2, 1])),
+        (&[0, 1, 2][..], &[2][..], &[][..])
+    );
+    let Setting { servable, .. } = setting();
+    let mut user = UserState::default();
+    servable.push(&mut user, Event { item: ItemId(0), action: ActionId(0), time: 0 });
+    let found = ask(&source, &user, &Bitmap::full(5), 10);
+    assert_eq!(found.iter().map(|scored| scored.item).collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(found[2].score, 0.5);
+}
+
+#[test]
+fn a_cache_of_rankings_forgets_whoever_came_first() {
+    let cached = Cached::new(2);
+    let ranking = |item| vec![Scored { item, score: 1.0 }];
+    let (user, eligible) = (UserState::default(), Bitmap::full(9));
+    let found = |id: &str| {
+        let mut out = Vec::new();
+        let request = Request { user: &user, user_id: Some(id), eligible: &eligible };
+        cached.candidates(&request, 5, &mut out).expect("candidates");
+        out.first().map(|scored| scored.item)
+    };
+    for (id, item) in [("a", 1), ("b", 2), ("a", 3), ("c", 4)] {
+        cached.remember(id, ranking(item));
+    }
+    assert_eq!(["a", "b", "c"].map(found), [Some(3), None, Some(4)]);
+    cached.forget("a");
+    assert_eq!(found("a"), None);
+}
