@@ -20,6 +20,7 @@ mod examples;
 mod export;
 mod finetune;
 mod import;
+mod index;
 mod interrupt;
 mod model_fetch;
 mod output;
@@ -28,6 +29,7 @@ mod progress;
 mod quickstart;
 mod recommend;
 mod report;
+mod retrieve;
 mod run;
 mod score;
 mod simulate;
@@ -81,6 +83,10 @@ enum Verb {
     /// Recommend items to a user.
     #[command(after_help = examples::RECOMMEND)]
     Recommend(recommend::RecommendArgs),
+    /// The first stage of a run: how many candidates each source gives, chosen on validation; `bench` times searches.
+    Index(index::IndexArgs),
+    /// Candidates for a user from all sources, or from one.
+    Retrieve(retrieve::RetrieveArgs),
     /// Score pairs of users and items.
     #[command(after_help = examples::SCORE)]
     Score(score::ScoreArgs),
@@ -130,6 +136,8 @@ fn execute(cli: Cli) -> Result<(), Error> {
         Verb::Evaluate(args) => evaluate::evaluate(&args, console),
         Verb::Compare(args) => compare::compare(&args),
         Verb::Recommend(args) => recommend::recommend(&args),
+        Verb::Index(args) => index::index(&args, console),
+        Verb::Retrieve(args) => retrieve::retrieve(&args),
         Verb::Score(args) => score::score(&args),
         Verb::Config(args) => config::config(&args),
         Verb::Model(args) => model_fetch::model(&args),

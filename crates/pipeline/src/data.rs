@@ -219,6 +219,11 @@ impl Data {
         segments(self.scope.counts(), |item| self.dataset.catalog.name(ItemId(narrow::index(item))))
     }
 
+    /// Time of the last event (ms UTC), wrong clocks left out; none where the log has no times.
+    pub fn now(&self) -> Option<i64> {
+        self.dataset.events.timed().then_some(self.now)
+    }
+
     /// Whether an item may be shown after the last event of the log.
     pub fn active_now(&self, item: ItemId) -> bool {
         self.active.get(item.index()).is_none_or(|&(from, to)| from <= self.now && self.now < to)

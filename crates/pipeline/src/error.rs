@@ -45,6 +45,12 @@ pub enum Error {
     /// A market that cannot be simulated.
     #[error(transparent)]
     Simulate(#[from] semrank_sim::Error),
+    /// A search, a filter or a source of candidates.
+    #[error(transparent)]
+    Retrieve(#[from] semrank_retrieve::Error),
+    /// An item column that a filter could not read.
+    #[error(transparent)]
+    Filter(#[from] semrank_retrieve::FilterError),
     /// A folder that is not a run.
     #[error("{} is not a run folder: it has no {missing}", path.display())]
     NotARun { path: PathBuf, missing: &'static str },
@@ -160,6 +166,7 @@ impl Error {
             Error::Diverged(_) => {
                 Some("try a lower pointwise.rate and pointwise.table_rate, 1e-3 by default, or pointwise.clip=5".into())
             }
+            Error::Retrieve(_) | Error::Filter(_) => None,
             Error::Artefact(_) => Some("repeat `semrank run`: it makes damaged stages again".into()),
             Error::Store(semrank_store::Error::Json { .. }) | Error::Version { .. } | Error::MissingStage { .. } => {
                 Some("`semrank run --data DATASET --out RUN` finishes or repeats the run".into())

@@ -53,6 +53,7 @@ mod partial;
 mod predictions;
 mod record;
 pub mod response;
+pub mod retrieval;
 mod run;
 mod stage;
 mod tokens;

@@ -9,12 +9,14 @@
 //! | file | does |
 //! |---|---|
 //! | `verb` | the verb, of both kinds of runs |
-//! | `table`, `probabilities` | an evaluation for people |
+//! | `table`, `probabilities`, `funnel` | an evaluation for people |
 
+mod funnel;
 mod probabilities;
 mod table;
 mod verb;
 
+pub(crate) use funnel::table as funnel_table;
 pub(crate) use probabilities::text as probability_table;
 pub(crate) use table::tables;
 pub(crate) use verb::{EvaluateArgs, evaluate};

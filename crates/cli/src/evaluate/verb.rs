@@ -1,6 +1,6 @@
 //! The verb `evaluate`.
 
-use super::{probability_table, tables};
+use super::{funnel_table, probability_table, tables};
 use crate::error::Error;
 use crate::output;
 use crate::progress::Console;
@@ -10,10 +10,11 @@ use semrank_console::options::{Named, named};
 use semrank_data::Part as ExamplePart;
 use semrank_measure::ranking::Protocol;
 use semrank_pipeline::{
-    Part, Run,
+    Context, Part, Run,
     config::Task,
     next_item::{self, Evaluation},
     response::{Inputs, find},
+    retrieval::measure,
     write_lists, write_rows,
 };
 use semrank_response::Position;
@@ -39,6 +40,9 @@ pub(crate) struct EvaluateArgs {
     /// Of a run with `task=ctr` or `task=oc`: the probabilities to measure [default: the run's task].
     #[arg(long, value_parser = named(TASKS))]
     task: Option<Task>,
+    /// Measure the sources of candidates, the funnel, and what the ranker makes of it.
+    #[arg(long, conflicts_with_all = ["predictions", "task"])]
+    funnel: bool,
     /// Which effect a row's slot has.
     #[arg(long, value_parser = named(POSITIONS), default_value = "logged")]
     position: Position,
@@ -76,6 +80,9 @@ pub(crate) fn evaluate(args: &EvaluateArgs, console: &Console) -> Result<(), Err
         return probabilities(args, run);
     }
     let (view, context) = (run.model()?, console.context());
+    if args.funnel {
+        return funnel(args, &run, &context);
+    }
     let part = args.split;
     let servable = view.servable();
     if let Some(path) = &args.predictions {
@@ -87,6 +94,14 @@ pub(crate) fn evaluate(args: &EvaluateArgs, console: &Console) -> Result<(), Err
         return output::json(&Timed { evaluation: &evaluation, train_seconds: run.train_seconds() });
     }
     output::text(&tables(&evaluation))
+}
+
+/// Sources of candidates and what the ranker makes of them.
+fn funnel(args: &EvaluateArgs, run: &Run, context: &Context) -> Result<(), Error> {
+    let retrieval = run.retrieval()?;
+    let quotas = run.quotas(&retrieval)?;
+    let found = measure((&retrieval, &quotas), run.data()?, (args.split, usize::MAX), context)?;
+    if args.json { output::json(&found) } else { output::text(&funnel_table(&found)) }
 }
 
 /// Of a run whose model gives probabilities.

@@ -1,0 +1,17 @@
+//! The first stage of a run: what may be shown, the sources of candidates, and how many each may give.
+//!
+//! | file | does |
+//! |---|---|
+//! | `items` | columns of the data set -> what filters and time windows read |
+//! | `sources` | a trained model -> its sources |
+//! | `quotas` | the stage `index`: quotas chosen on validation |
+//! | `measure` | cases -> figures of every source, of the funnel, and of what the ranker makes of it |
+
+mod items;
+mod measure;
+mod quotas;
+mod sources;
+
+pub use measure::{FunnelEvaluation, RankedFigures, measure};
+pub use quotas::{IndexStage, Quotas};
+pub use sources::{Retrieval, Retrieved};

@@ -1,0 +1,109 @@
+//! The stage `index`: how many candidates each source may give, chosen on validation at a constant total.
+
+use super::Retrieval;
+use super::measure::each_case;
+use crate::config::Config;
+use crate::data::{Data, Part};
+use crate::stage::{Key, Stage, Timing};
+use crate::{Context, Error};
+use semrank_retrieve::report::{Case, DEEP, Gatherer};
+use semrank_store::{read_json, write_json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const FILE: &str = "quotas.json";
+/// Candidates per request, the ranker's own first ones among them.
+const TOTAL: usize = 1000;
+const STEP: usize = 25;
+/// Of every funnel: what the ranker would show, so that its list never suffers.
+const OF_THE_RANKER: usize = 100;
+/// Validation cases that are looked at.
+const CASES: usize = 2000;
+
+/// Candidates per request of each source.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Quotas {
+    /// By the source's name.
+    pub sources: BTreeMap<String, usize>,
+    /// Validation cases that they were chosen by.
+    pub cases: usize,
+}
+
+impl Quotas {
+    /// The quota of a source; none where it got nothing.
+    pub fn of(&self, name: &str) -> usize {
+        self.sources.get(name).copied().unwrap_or(0)
+    }
+
+    /// Half for the ranker's own first items, and the rest divided evenly.
+    pub fn even(names: &[&str]) -> Self {
+        let (mut sources, others) = (BTreeMap::new(), names.len().saturating_sub(1).max(1));
+        for (at, &name) in names.iter().enumerate() {
+            sources.insert(name.to_owned(), if at == 0 { TOTAL / 2 } else { TOTAL / 2 / others });
+        }
+        Self { sources, cases: 0 }
+    }
+
+    /// Chooses quotas: each step of candidates goes to the source that then finds most next items that none finds yet.
+    ///
+    /// # Errors
+    /// An interruption.
+    pub fn choose(retrieval: &Retrieval, data: &Data, context: &Context) -> Result<Self, Error> {
+        let (segments, funnel) = (data.segments(), retrieval.funnel(|_| Some(DEEP)));
+        let sources: Vec<(&'static str, usize)> =
+            retrieval.names().into_iter().map(|name| (name, 0)).collect();
+        let mut gatherer = Gatherer::new(&sources, &segments);
+        let mut cases = 0;
+        each_case(retrieval, data, (Part::Validation, CASES), context, |case, request| {
+            cases += 1;
+            gatherer.add(&Case { target: case.target.0, found: &funnel.find(request), ranked: &[] });
+            Ok(())
+        })?;
+        let chosen = gatherer.greedy(TOTAL - OF_THE_RANKER, STEP);
+        let named = sources.iter().zip(chosen).enumerate().map(|(at, (source, quota))| {
+            (source.0.to_owned(), if at == 0 { quota + OF_THE_RANKER } else { quota })
+        });
+        Ok(Self { sources: named.collect(), cases })
+    }
+}
+
+/// The stage.
+pub struct IndexStage<'a> {
+    /// The sources.
+    pub retrieval: &'a Retrieval,
+    /// The cases.
+    pub data: &'a Data,
+    /// All settings.
+    pub config: &'a Config,
+    /// Of the run.
+    pub seed: u64,
+    /// Hash of the stage `model`.
+    pub model: &'a str,
+}
+
+impl Stage for IndexStage<'_> {
+    type Output = Quotas;
+    const ID: &'static str = "index";
+    const VERSION: u32 = 1;
+
+    fn settings(_: &Config) -> Value {
+        json!({})
+    }
+
+    fn key(&self) -> Key {
+        let inputs = [("dataset", self.data.hash.as_str()), ("model", self.model)];
+        Key::new::<Self>((self.config, self.seed), json!({}), &inputs)
+    }
+
+    fn make(&self, dir: &Path, context: &Context, _: &mut Timing) -> Result<Quotas, Error> {
+        let quotas = Quotas::choose(self.retrieval, self.data, context)?;
+        write_json(&dir.join(FILE), &quotas)?;
+        Ok(quotas)
+    }
+
+    fn read(&self, dir: &Path) -> Result<Quotas, Error> {
+        Ok(read_json(&dir.join(FILE))?)
+    }
+}
