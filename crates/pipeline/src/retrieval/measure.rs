@@ -1,8 +1,8 @@
 //! What the first stage finds of the next items, and what the ranker makes of it.
 
+use super::cases::each_case;
 use super::{Quotas, Retrieval};
 use crate::{Context, Data, Error, Part};
-use semrank_data::Case;
 use semrank_measure::RankMetrics;
 use semrank_retrieve::report::{self, DEEP, FunnelFigures, Gatherer, SourceFigures};
 use semrank_retrieve::{Bitmap, Request};
@@ -80,23 +80,4 @@ pub fn measure(
         RankedFigures { ndcg_10: summary.ndcg_10, recall_10: summary.recall_10 }
     });
     Ok(FunnelEvaluation { users: whole.len(), sources, funnel, ranker, funnel_ranked })
-}
-
-/// Calls `take` with the cases of a part, at most `most`, spread evenly, and what is asked for.
-pub(super) fn each_case(
-    retrieval: &Retrieval,
-    data: &Data,
-    (part, most): (Part, usize),
-    context: &Context,
-    mut take: impl FnMut(&Case, &Request) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let cases = part.cases(data);
-    let eligible = Bitmap::full(data.dataset.catalog.len());
-    let step = cases.len().div_ceil(most.max(1)).max(1);
-    for case in cases.iter().step_by(step) {
-        context.check()?;
-        let user = retrieval.servable.user(data.dataset.events.before(case.user, case.end));
-        take(case, &Request { user: &user, user_id: None, eligible: &eligible })?;
-    }
-    Ok(())
 }

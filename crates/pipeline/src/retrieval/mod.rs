@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `items` | columns of the data set -> what filters and time windows read |
 //! | `sources` | a trained model -> its sources |
+//! | `cases` | held-out cases as requests |
 //! | `quotas` | the stage `index`: quotas chosen on validation |
 //! | `measure` | cases -> figures of every source, of the funnel, and of what the ranker makes of it |
 
+mod cases;
 mod items;
 mod measure;
 mod quotas;

@@ -1,7 +1,7 @@
 //! The stage `index`: how many candidates each source may give, chosen on validation at a constant total.
 
 use super::Retrieval;
-use super::measure::each_case;
+use super::cases::each_case;
 use crate::config::Config;
 use crate::data::{Data, Part};
 use crate::stage::{Key, Stage, Timing};
