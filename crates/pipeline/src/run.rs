@@ -272,6 +272,7 @@ impl Run {
     }
 
     fn index_stage<'a>(&'a self, retrieval: &'a Retrieval) -> Result<IndexStage<'a>, Error> {
+        self.model()?;
         let ((config, seed), data) = (self.asked(), self.data()?);
         let model = self.model.get().map_or("", |(_, done)| done.hash.as_str());
         Ok(IndexStage { retrieval, data, config, seed, model })

@@ -42,7 +42,10 @@ pub struct Row {
 /// The timings of both precisions and all shares, on one thread; `progress` is told of each.
 ///
 /// # Errors
-/// Never, with a width above 0.
+/// Never.
+///
+/// # Panics
+/// When the width or the number of searches is 0.
 pub fn run(setup: &Setup, mut progress: impl FnMut(&Row)) -> Result<Vec<Row>, Error> {
     let mut rng = Rng::new(setup.seed, "index bench");
     let mut draw = |rows: usize| -> Vec<f32> { (0..rows * setup.dim).map(|_| rng.normal() as f32).collect() };

@@ -1,4 +1,4 @@
-//! Which items may be shown: those that exist, are not paused, are within their time window, have budget left, and pass a filter.
+//! Which items may be shown: those that exist, are not paused, are within their time window, and pass a filter.
 
 use crate::schedule::Schedule;
 use crate::{Filter, FilterError, ItemTable, Value};
@@ -72,6 +72,9 @@ impl Items {
     ///
     /// # Errors
     /// A value that the column cannot hold.
+    ///
+    /// # Panics
+    /// When there is no such item; so do [`Items::set_window`] and [`Items::window`].
     pub fn set(&mut self, item: u32, column: &str, value: Value) -> Result<(), FilterError> {
         self.filtered.clear();
         self.table.set(item as usize, column, value)

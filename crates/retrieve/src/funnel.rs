@@ -1,7 +1,8 @@
 //! Several sources, each with a quota and a deadline; their candidates merged by reciprocal ranks, each with all sources that found it.
 //!
 //! `score(item) = sum over the sources that found it of 1 / (60 + rank)`, rank from 1 (reciprocal rank fusion: Cormack, Clarke & Buettcher
-//! 2009, whose constant is 60). A source that fails or is late is named in the answer, and the others answer without it. Where all
+//! 2009, whose constant is 60). Sources are asked one after the other; one that fails, or took longer than its deadline, is left out and
+//! named in the answer. Where all
 //! together find fewer items than are asked for, the first source fills up, so that a filter never leaves a list short that it need
 //! not.
 
@@ -105,10 +106,14 @@ impl Funnel {
         let mut items = fuse(&found);
         if items.len() < k.min(request.eligible.count())
             && let (Some(first), Some(quota)) = (found.first_mut(), self.quotas.first())
+            && first.report.error.is_none()
+            && quota.items < k
         {
             let again = quota.ask(request, k);
             let micros = first.report.micros + again.report.micros;
-            *first = again;
+            if again.report.error.is_none() {
+                *first = again;
+            }
             first.report.micros = micros;
             items = fuse(&found);
         }
@@ -146,15 +151,18 @@ impl Quota {
 pub(crate) fn fuse(found: &[Found]) -> Vec<Candidate> {
     let mut places: HashMap<u32, usize> = HashMap::new();
     let mut out: Vec<Candidate> = Vec::new();
-    for Found { candidates, report } in found {
+    // The last source that named each candidate.
+    let mut named: Vec<usize> = Vec::new();
+    for (source, Found { candidates, report }) in found.iter().enumerate() {
         for (rank, scored) in (1..).zip(candidates) {
             let place = *places.entry(scored.item).or_insert(out.len());
             if place == out.len() {
                 out.push(Candidate { item: scored.item, score: 0.0, sources: Vec::new() });
+                named.push(usize::MAX);
             }
             let candidate = &mut out[place];
             // Named twice by one source: the better rank counts.
-            if candidate.sources.last().is_none_or(|last| last.name != report.name) {
+            if std::mem::replace(&mut named[place], source) != source {
                 candidate.score += 1.0 / (FUSION + rank as f32);
                 candidate.sources.push(Provenance { name: report.name, rank, score: scored.score });
             }
@@ -221,6 +229,29 @@ mod tests {
             more.retrieve(&request, 9).items.iter().map(|item| item.item).collect::<Vec<_>>(),
             [1, 3, 4]
         );
+    }
+
+    /// Answers small questions only.
+    struct Tired;
+
+    impl Sourcer for Tired {
+        fn name(&self) -> &'static str {
+            "tired"
+        }
+
+        fn candidates(&self, _: &Request, n: usize, out: &mut Vec<Scored>) -> Result<(), Error> {
+            out.extend((0..n as u32).map(|item| Scored { item, score: 0.0 }));
+            if n > 3 { Err(Error::NotFinite(0)) } else { Ok(()) }
+        }
+    }
+
+    #[test]
+    fn what_was_found_stays_when_filling_up_fails() {
+        let quota = Quota { source: Arc::new(Tired), items: 3, deadline: Duration::MAX };
+        let (user, eligible) = (UserState::default(), Bitmap::full(9));
+        let answer = Funnel::new(vec![quota])
+            .retrieve(&Request { user: &user, user_id: None, eligible: &eligible }, 5);
+        assert_eq!((answer.items.len(), answer.sources[0].items), (3, 3));
     }
 
     #[test]

@@ -3,12 +3,12 @@
 //! | module | does |
 //! |---|---|
 //! | [`Filter`], [`ItemTable`] | an expression over item columns -> the items that pass |
-//! | [`Eligibility`] | which items may be shown now: time window, status, budget, filter |
+//! | [`Eligibility`] | which items may be shown now: neither deleted nor paused, within their time window, passing a filter |
 //! | [`Index`], [`Flat`] | vectors -> the best eligible items by inner product; the flat index is exact |
 //! | [`Sourcer`] | one way to find candidates: by the ranker's own score, by content, by semantic ids, by co-engagement, by popularity … |
 //! | [`Funnel`] | quotas, merging, provenance |
 //! | [`report`] | recall, unique recall, survivors and marginal recall of every source |
-//! | [`bench`] | searches of random vectors, timed |
+//! | [`mod@bench`] | searches of random vectors, timed |
 //!
 //! **A result depends on the eligible set only**: min(k, eligible) items, whatever was deleted, blocked or changed before
 //! (`tests/conformance.rs`). **The `sequence` source is the next-item ranker itself**: the same items with the same scores, bit by bit, as

@@ -224,12 +224,12 @@ impl<'a> Gatherer<'a> {
         ranks.rows().map(|row| both.each_ref().map(|quotas| is_covered(row, quotas))).collect()
     }
 
-    /// Quotas of `total` candidates, chosen greedily in steps of `step`: each step goes to the source that finds most targets that are not
-    /// found yet per candidate; where none finds any more, the rest goes to the first source.
-    pub fn greedy(&self, total: usize, step: usize) -> Vec<usize> {
+    /// Quotas of `total` candidates from `start` on, chosen greedily in steps of `step`: each step goes to the source that finds most
+    /// targets that are not found yet; where none finds any more, to the first source.
+    pub fn greedy(&self, start: Vec<usize>, total: usize, step: usize) -> Vec<usize> {
         let ranks = Ranks { ranks: &self.ranks, sources: self.names.len() };
-        let mut quotas = vec![0; self.names.len()];
-        for _ in 0..total / step.max(1) {
+        let mut quotas = start;
+        while quotas.iter().sum::<usize>() + step.max(1) <= total {
             let gain = |source: usize| {
                 let deeper = quotas[source] + step;
                 let gains = |row: &&[u32]| !is_covered(row, &quotas) && is_within(row[source], deeper);
@@ -237,7 +237,7 @@ impl<'a> Gatherer<'a> {
             };
             let best = (0..quotas.len()).map(|source| (gain(source), source));
             let best = best.max_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
-            quotas[best.map_or(0, |best| best.1)] += step;
+            quotas[best.map_or(0, |best| best.1)] += step.max(1);
         }
         quotas
     }
@@ -327,6 +327,7 @@ mod tests {
         assert_eq!((b.new_share, a.overlap[1], a.micros), (0.5, 0.4, 7.0));
         assert_eq!((funnel.recall, funnel.new_recall, funnel.candidates), (1.0, 1.0, 3.0));
         assert_eq!(gatherer.pairs(1), [[true, true], [true, false]]);
-        assert_eq!(gatherer.greedy(4, 1), [3, 1], "one of each, then nothing is left to find");
+        assert_eq!(gatherer.greedy(vec![0, 0], 4, 1), [3, 1], "one of each, then nothing is left to find");
+        assert_eq!(gatherer.greedy(vec![1, 0], 3, 1), [2, 1], "what the first place finds counts as found");
     }
 }

@@ -77,6 +77,14 @@ fn sources_that_know_every_item_find_as_many_as_there_are() {
     let [sequence, fresh] = [&sources[0], &sources[5]];
     assert_eq!(ask(&**sequence, &users[0], &eligible, ITEMS).len(), eligible.count());
     assert_eq!(ask(&**fresh, &users[0], &eligible, ITEMS).len(), NEW);
+    // Items that were put in since are eligible and not known to the ranker yet.
+    assert_eq!(ask(&**sequence, &users[0], &Bitmap::full(ITEMS + 70), 10).len(), 10);
+    let content = &sources[1];
+    assert_eq!(
+        ask(&**content, &users[0], &eligible, 100).len(),
+        100,
+        "interests that find the same look further"
+    );
     let [a, b] = [0, 1].map(|user| ask(&**fresh, &users[user], &eligible, 10));
     assert_ne!(a, b, "another user tries other new items");
 }

@@ -36,9 +36,10 @@ pub(crate) fn table(found: &FunnelEvaluation) -> String {
     }
     let _ = writeln!(
         out,
-        "rec: recall of the next item; uniq500: found by no other source; margin: recall that the funnel loses\n\
-         without the source, at 500 candidates in all; surv@10: share of the final ten places; new rec: recall@500\n\
-         over items without training events"
+        "rec: recall of the next item; uniq500: found by no other source; margin: recall\n\
+         that the funnel loses without the source, at 500 candidates in all; surv@10:\n\
+         share of the final ten places; new rec: recall@500 over items without training\n\
+         events"
     );
     let ranked = |figures: RankedFigures| {
         format!("ndcg@10 {:.4}, recall@10 {:.4}", figures.ndcg_10, figures.recall_10)

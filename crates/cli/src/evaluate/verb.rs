@@ -76,7 +76,7 @@ struct Timed<'a> {
 /// Runs the verb.
 pub(crate) fn evaluate(args: &EvaluateArgs, console: &Console) -> Result<(), Error> {
     let run = args.from.open()?;
-    if args.task.is_some() || run.task() != Task::NextItem {
+    if !args.funnel && (args.task.is_some() || run.task() != Task::NextItem) {
         return probabilities(args, run);
     }
     let (view, context) = (run.model()?, console.context());

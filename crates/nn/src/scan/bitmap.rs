@@ -44,7 +44,7 @@ impl Bitmap {
     /// Keeps the rows that are in `other` too.
     ///
     /// # Panics
-    /// When the sets have different lengths; so do the next two.
+    /// When the sets have different lengths; so does [`Bitmap::unite`].
     pub fn intersect(&mut self, other: &Self) {
         self.combine(other, |a, b| a & b);
     }
@@ -54,22 +54,11 @@ impl Bitmap {
         self.combine(other, |a, b| a | b);
     }
 
-    /// Takes out the rows of `other`.
-    pub fn subtract(&mut self, other: &Self) {
-        self.combine(other, |a, b| a & !b);
-    }
-
     /// Swaps rows that are in and rows that are not.
     pub fn invert(&mut self) {
         self.words.iter_mut().for_each(|word| *word = !*word);
         self.trim();
         self.count = self.len - self.count;
-    }
-
-    /// Becomes a copy of `other`, in the memory it has.
-    pub fn copy_from(&mut self, other: &Self) {
-        self.words.clone_from(&other.words);
-        (self.len, self.count) = (other.len, other.count);
     }
 
     /// Rows that could be in the set.

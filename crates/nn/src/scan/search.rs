@@ -37,6 +37,8 @@ pub struct Arena {
     best: Vec<Hit>,
     k: usize,
     slack: Option<f32>,
+    /// Rows that were left when the worse ones were last dropped.
+    kept: usize,
     /// Scores below this are out.
     least: f32,
 }
@@ -51,7 +53,7 @@ impl Hit {
 impl Arena {
     /// Begins a search of the `k` best rows; with a `slack`, of all rows whose score is at most that much below the k-th best.
     pub fn begin(&mut self, k: usize, slack: Option<f32>) {
-        (self.k, self.slack, self.least) = (k, slack, f32::NEG_INFINITY);
+        (self.k, self.slack, self.kept, self.least) = (k, slack, 0, f32::NEG_INFINITY);
         self.best.clear();
     }
 
@@ -60,6 +62,14 @@ impl Arena {
         self.keep();
         self.best.sort_unstable_by(Hit::order);
         &self.best
+    }
+
+    /// Drops what is not among the best once there are twice as many rows as were left the last time: with a slack equal scores all stay,
+    /// and looking at them again for every few rows would take the square of their number.
+    fn keep_if_many(&mut self) {
+        if self.best.len() >= self.kept.max(self.k).saturating_mul(2).max(GATHERED) || self.kept < self.k {
+            self.keep();
+        }
     }
 
     /// Drops what is not among the best, and raises the threshold.
@@ -82,6 +92,7 @@ impl Arena {
                 self.best.retain(|hit| hit.score >= self.least);
             }
         }
+        self.kept = self.best.len();
     }
 }
 
@@ -175,11 +186,8 @@ impl Search<'_> {
                     best.push(Hit { score: scores[row as usize], row: number });
                 }
             }
-            if arena.best.len() >= 2 * arena.k.max(GATHERED) {
-                arena.keep();
-            }
+            arena.keep_if_many();
         }
-        arena.keep();
     }
 
     /// Which of some rows may be returned, 32 rows in a mask.
@@ -240,6 +248,6 @@ impl Search<'_> {
             }
         }
         pending.clear();
-        arena.keep();
+        arena.keep_if_many();
     }
 }

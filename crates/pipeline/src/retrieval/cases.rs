@@ -14,11 +14,13 @@ pub(super) fn each_case(
     mut take: impl FnMut(&Case, &Request) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let cases = part.cases(data);
-    let eligible = Bitmap::full(data.dataset.catalog.len());
-    let step = cases.len().div_ceil(most.max(1)).max(1);
-    for case in cases.iter().step_by(step) {
+    let all = Bitmap::full(data.dataset.catalog.len());
+    let count = cases.len().min(most);
+    for case in (0..count).map(|at| &cases[at * cases.len() / count]) {
         context.check()?;
         let user = retrieval.servable.user(data.dataset.events.before(case.user, case.end));
+        let mut eligible = all.clone();
+        retrieval.servable.masked(&user).iter().for_each(|item| _ = eligible.set(item.0, false));
         take(case, &Request { user: &user, user_id: None, eligible: &eligible })?;
     }
     Ok(())

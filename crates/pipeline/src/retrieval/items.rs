@@ -4,7 +4,7 @@ use crate::{Data, Error};
 use semrank_core::{ItemId, Kind, narrow};
 use semrank_retrieve::{Items, Value};
 
-/// Every item, with `kind`, its texts' and numbers' columns, and its time window.
+/// Every item, with `kind`, the columns of texts that data sets of ads have, and its time window.
 pub(super) fn items(data: &Data) -> Result<Items, Error> {
     let catalog = &data.dataset.catalog;
     let mut out = Items::new(catalog.len());

@@ -4,7 +4,7 @@ use super::cases::each_case;
 use super::{Quotas, Retrieval};
 use crate::{Context, Data, Error, Part};
 use semrank_measure::RankMetrics;
-use semrank_retrieve::report::{self, DEEP, FunnelFigures, Gatherer, SourceFigures};
+use semrank_retrieve::report::{self, FunnelFigures, Gatherer, SourceFigures};
 use semrank_retrieve::{Bitmap, Request};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -53,8 +53,9 @@ pub fn measure(
         retrieval.names().into_iter().map(|name| (name, quotas.of(name))).collect();
     let mut gatherer = Gatherer::new(&sources, &segments);
     let [mut whole, mut narrowed] = [Vec::new(), Vec::new()];
+    let deep = retrieval.deep();
     each_case(retrieval, data, (part, most), context, |case, request| {
-        let found = retrieval.funnel(|_| Some(DEEP)).find(request);
+        let found = deep.find(request);
         let within = found
             .iter()
             .zip(&sources)

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::data::{Data, Part};
 use crate::stage::{Key, Stage, Timing};
 use crate::{Context, Error};
-use semrank_retrieve::report::{Case, DEEP, Gatherer};
+use semrank_retrieve::report::{Case, Gatherer};
 use semrank_store::{read_json, write_json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -49,22 +49,29 @@ impl Quotas {
     /// Chooses quotas: each step of candidates goes to the source that then finds most next items that none finds yet.
     ///
     /// # Errors
-    /// An interruption.
+    /// A source that fails; an interruption.
     pub fn choose(retrieval: &Retrieval, data: &Data, context: &Context) -> Result<Self, Error> {
-        let (segments, funnel) = (data.segments(), retrieval.funnel(|_| Some(DEEP)));
+        let (segments, funnel) = (data.segments(), retrieval.deep());
         let sources: Vec<(&'static str, usize)> =
             retrieval.names().into_iter().map(|name| (name, 0)).collect();
         let mut gatherer = Gatherer::new(&sources, &segments);
         let mut cases = 0;
         each_case(retrieval, data, (Part::Validation, CASES), context, |case, request| {
+            let found = funnel.find(request);
+            for report in found.iter().map(|found| &found.report) {
+                if let Some(message) = &report.error {
+                    let (backend, message) = (format!("source {}", report.name), message.clone());
+                    return Err(semrank_retrieve::Error::Backend { backend, message }.into());
+                }
+            }
             cases += 1;
-            gatherer.add(&Case { target: case.target.0, found: &funnel.find(request), ranked: &[] });
+            gatherer.add(&Case { target: case.target.0, found: &found, ranked: &[] });
             Ok(())
         })?;
-        let chosen = gatherer.greedy(TOTAL - OF_THE_RANKER, STEP);
-        let named = sources.iter().zip(chosen).enumerate().map(|(at, (source, quota))| {
-            (source.0.to_owned(), if at == 0 { quota + OF_THE_RANKER } else { quota })
-        });
+        let mut start = vec![0; sources.len()];
+        start[0] = OF_THE_RANKER;
+        let chosen = gatherer.greedy(start, TOTAL, STEP);
+        let named = sources.iter().zip(chosen).map(|(source, quota)| (source.0.to_owned(), quota));
         Ok(Self { sources: named.collect(), cases })
     }
 }
@@ -86,7 +93,7 @@ pub struct IndexStage<'a> {
 impl Stage for IndexStage<'_> {
     type Output = Quotas;
     const ID: &'static str = "index";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn settings(_: &Config) -> Value {
         json!({})

@@ -4,6 +4,7 @@ use super::items::items;
 use crate::next_item::ModelView;
 use crate::{Data, Error};
 use semrank_core::{Dictionary, ItemId, narrow};
+use semrank_retrieve::report::DEEP;
 use semrank_retrieve::sourcer::{
     CoEngagement, Content, ContentSettings, Fresh, Popular, SemanticId, Sequence,
 };
@@ -73,9 +74,18 @@ impl Retrieval {
 
     /// A funnel of the sources with these quotas; a source without one is left out.
     pub fn funnel(&self, quota: impl Fn(&str) -> Option<usize>) -> Funnel {
+        self.with_deadline(DEADLINE, quota)
+    }
+
+    /// Every source, as deep as figures look, however long it takes.
+    pub(super) fn deep(&self) -> Funnel {
+        self.with_deadline(Duration::MAX, |_| Some(DEEP))
+    }
+
+    fn with_deadline(&self, deadline: Duration, quota: impl Fn(&str) -> Option<usize>) -> Funnel {
         let with_quota = |source: &Arc<dyn Sourcer>| {
             let items = quota(source.name())?;
-            Some(Quota { source: source.clone(), items, deadline: DEADLINE })
+            Some(Quota { source: source.clone(), items, deadline })
         };
         Funnel::new(self.sources.iter().filter_map(with_quota).collect())
     }
@@ -107,7 +117,8 @@ impl Retrieval {
         k: usize,
         ids: &Dictionary,
     ) -> Result<(Vec<Retrieved>, Vec<semrank_retrieve::SourceReport>), Error> {
-        let eligible = self.items.which(asked)?;
+        let mut eligible = self.items.which(asked)?;
+        self.servable.masked(user).iter().for_each(|item| _ = eligible.set(item.0, false));
         let answer = funnel.retrieve(&Request { user, user_id: None, eligible: &eligible }, k);
         let items = answer.items.into_iter().map(|found| Retrieved {
             item: ids.name(found.item).to_owned(),
@@ -128,11 +139,16 @@ fn content(view: ModelView) -> Result<Option<Arc<dyn Sourcer>>, Error> {
     let mut unit = vec![0.0; values.len()];
     let mut lengths = vec![0.0; values.len() / width];
     semrank_nn::unit_rows(width, &values, &mut lengths, &mut unit);
+    // An item without texts has no direction: it is near nothing.
+    let has_texts = |row: &[f32]| row.iter().any(|value| *value != 0.0);
     for (item, row) in narrow::indices(lengths.len()).zip(unit.chunks_exact(width)) {
-        index.put(item, row, 0.0)?;
+        if has_texts(row) {
+            index.put(item, row, 0.0)?;
+        }
     }
     let vectors = Arc::new(move |item: ItemId| {
-        unit.get(item.index() * width..(item.index() + 1) * width).map(<[f32]>::to_vec)
+        let row = unit.get(item.index() * width..(item.index() + 1) * width)?;
+        has_texts(row).then(|| row.to_vec())
     });
     Ok(Some(Arc::new(Content::new(index, vectors, ContentSettings::default()))))
 }

@@ -8,7 +8,7 @@ use crate::Error;
 use semrank_nn::scan::{Arena, Bitmap, Hit, Precision, Scan};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-/// Rows of a segment: 64 MiB of width 64.
+/// Rows of a segment: room for 64 MiB in f32 and 16 MiB in integers at width 64, which the system gives as it is written.
 const SEGMENT: usize = 1 << 18;
 
 /// The flat index.
@@ -70,8 +70,9 @@ impl Index for Flat {
         let segment = self.segment(item);
         let mut segment = segment.write().unwrap_or_else(PoisonError::into_inner);
         let row = item % SEGMENT as u32;
+        let zeros = vec![0.0; self.width];
         while segment.len() < row as usize {
-            let empty = segment.push(&vec![0.0; self.width], 0.0);
+            let empty = segment.push(&zeros, 0.0);
             segment.delete(empty);
         }
         if segment.len() == row as usize {

@@ -7,8 +7,8 @@ pub use flat::Flat;
 use crate::Error;
 use semrank_nn::scan::{Bitmap, Hit};
 
-/// Vectors of items. An item is found or gone in the next search after [`Index::put`] or [`Index::delete`] returns, and
-/// neither blocks searches for longer than it takes to write one row.
+/// Vectors of items. An item is found or gone in the next search after [`Index::put`] or [`Index::delete`] returns; searches wait for
+/// the writing of rows, never for a rebuilding.
 pub trait Index: Send + Sync {
     /// Its name in answers and reports.
     fn name(&self) -> &'static str;

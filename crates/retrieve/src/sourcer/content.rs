@@ -6,13 +6,13 @@
 //! weighing [`ContentSettings::decay`] times the one after it. So a rare interest is not averaged away by a frequent one (multiple
 //! embeddings per user: Pal et al. 2020, PinnerSage, arXiv 2007.03634, with a one-pass clustering in place of Ward's).
 //!
-//! **Quotas.** Every interest gets candidates in proportion to the weight of its events, and at least one.
+//! **Quotas.** Every interest gets candidates in proportion to the weight of its events; what a weightier one took is not taken again.
 
 use super::{Request, Scored, Sourcer, keep_best};
 use crate::{Error, Index};
 use semrank_core::ItemId;
 use semrank_nn::kernel::{axpy, dot};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How interests are made.
@@ -94,6 +94,19 @@ impl Content {
     }
 }
 
+/// `n` candidates divided among interests in proportion to their weights, the larger remainders first.
+fn quotas(interests: &[Interest], n: usize) -> Vec<usize> {
+    let total: f32 = interests.iter().map(|interest| interest.weight).sum();
+    let share = |interest: &Interest| interest.weight / total.max(f32::MIN_POSITIVE) * n as f32;
+    let mut out: Vec<usize> = interests.iter().map(|interest| share(interest) as usize).collect();
+    let mut by_rest: Vec<usize> = (0..out.len()).collect();
+    let rest = |at: usize| share(&interests[at]).fract();
+    by_rest.sort_by(|&a, &b| rest(b).total_cmp(&rest(a)).then(a.cmp(&b)));
+    let left = n.saturating_sub(out.iter().sum());
+    by_rest.into_iter().take(left).for_each(|at| out[at] += 1);
+    out
+}
+
 impl Sourcer for Content {
     fn name(&self) -> &'static str {
         "content"
@@ -101,17 +114,13 @@ impl Sourcer for Content {
 
     fn candidates(&self, request: &Request, n: usize, out: &mut Vec<Scored>) -> Result<(), Error> {
         let interests = self.interests(request.user.recent().items);
-        let total: f32 = interests.iter().map(|interest| interest.weight).sum();
-        let mut best: BTreeMap<u32, f32> = BTreeMap::new();
-        for interest in &interests {
-            let share = interest.weight / total.max(f32::MIN_POSITIVE);
-            let quota = ((share * n as f32).ceil() as usize).max(1).min(n);
-            for hit in self.index.search(&interest.sum, quota, None, Some(request.eligible))? {
-                let score = best.entry(hit.row).or_insert(f32::NEG_INFINITY);
-                *score = score.max(hit.score);
-            }
+        let mut taken = BTreeSet::new();
+        for (interest, quota) in interests.iter().zip(quotas(&interests, n)) {
+            // Others may have taken the nearest ones before.
+            let hits = self.index.search(&interest.sum, quota + taken.len(), None, Some(request.eligible))?;
+            let fresh = hits.into_iter().filter(|hit| taken.insert(hit.row)).take(quota);
+            out.extend(fresh.map(|hit| Scored { item: hit.row, score: hit.score }));
         }
-        out.extend(best.into_iter().map(|(item, score)| Scored { item, score }));
         keep_best(n, out);
         Ok(())
     }

@@ -43,9 +43,14 @@ impl Sourcer for Fresh {
             let known: std::collections::BTreeSet<u32> = items.iter().copied().collect();
             let mut others: Vec<u32> =
                 new.iter().filter(|&item| allowed(item) && !known.contains(&item)).collect();
-            let seed = request.user.recent().items.first().map_or(0, |item| u64::from(item.0));
-            Rng::new(seed, "fresh").shuffle(&mut others);
-            items.extend(others.into_iter().take(n - items.len()));
+            let user = request.user.first().map_or(0, |item| u64::from(item.0));
+            let mut rng = Rng::new(user, request.user_id.unwrap_or("fresh"));
+            let left = (n - items.len()).min(others.len());
+            for at in 0..left {
+                let other = at + rng.below(others.len() - at);
+                others.swap(at, other);
+            }
+            items.extend(&others[..left]);
         }
         // A place in an order is all there is.
         out.extend(items.iter().enumerate().map(|(rank, &item)| Scored { item, score: -(rank as f32) }));

@@ -13,7 +13,6 @@ pub struct Sequence {
     servable: Arc<Servable>,
     index: Flat,
     largest_bias: f32,
-    new: Bitmap,
 }
 
 impl Sequence {
@@ -29,9 +28,7 @@ impl Sequence {
             largest_bias = largest_bias.max(bias.abs());
             index.put(item, &row, bias)?;
         }
-        let mut new = Bitmap::new(servable.items());
-        servable.new_items().iter().for_each(|&item| _ = new.set(item, true));
-        Ok(Self { servable, index, largest_bias, new })
+        Ok(Self { servable, index, largest_bias })
     }
 
     /// The best `k` eligible items with the scores of [`Servable::top_k`], best first.
@@ -40,6 +37,10 @@ impl Sequence {
     /// [`Error::Score`] where a score is not a number.
     pub fn top_k(&self, request: &Request, k: usize) -> Result<Vec<(f32, u32)>, Error> {
         let query = self.servable.fused_query(request.user, self.largest_bias);
+        if query.values.iter().any(|value| !value.is_finite()) {
+            let first = request.eligible.iter().next();
+            return first.map_or(Ok(Vec::new()), |item| Err(Error::Score(ItemId(item))));
+        }
         let mut rest = request.eligible.clone();
         query.corrected.iter().for_each(|&item| _ = rest.set(item, false));
         let [all, old] = self.servable.wanted(k);
@@ -51,7 +52,7 @@ impl Sequence {
         };
         search(all, &rest)?;
         if old > 0 {
-            rest.subtract(&self.new);
+            self.servable.new_items().iter().for_each(|&item| _ = rest.set(item, false));
             search(old, &rest)?;
         }
         let allows = |item| request.eligible.contains(item);

@@ -11,7 +11,7 @@
 //! [`FusedQuery::slack`], and [`Servable::best_of`] scores that as the evaluation does: the same items with the same scores, bit by
 //! bit.
 
-use super::{Servable, Sides, UserState};
+use super::{SeenPolicy, Servable, Sides, UserState};
 use crate::columns::Columns;
 use crate::places::{Others, most_kept};
 use semrank_core::{Best, ItemId};
@@ -125,6 +125,11 @@ impl Servable {
         let places = self.model.facts.blend.new_places as usize;
         let has_places = places > 0 && self.model.new_items.is_some();
         [k, if has_places { Others::most(places) } else { 0 }]
+    }
+
+    /// Items of the history, where the seen policy never recommends them again.
+    pub fn masked<'u>(&self, user: &'u UserState) -> &'u [ItemId] {
+        if self.model.facts.blend.seen == SeenPolicy::Mask { &user.seen } else { &[] }
     }
 
     /// Items without training events that places are kept for, ascending; none where no place is.

@@ -25,6 +25,11 @@ impl UserState {
         self.recent.view()
     }
 
+    /// The oldest item of the history.
+    pub fn first(&self) -> Option<ItemId> {
+        self.first
+    }
+
     /// Items with an item-item term, ascending, and the terms.
     pub fn terms(&self) -> &[(u32, f32)] {
         &self.terms
