@@ -224,22 +224,29 @@ impl<'a> Gatherer<'a> {
         ranks.rows().map(|row| both.each_ref().map(|quotas| is_covered(row, quotas))).collect()
     }
 
-    /// Quotas of `total` candidates from `start` on, chosen greedily in steps of `step`: each step goes to the source that finds most
-    /// targets that are not found yet; where none finds any more, to the first source.
+    /// Quotas of `total` candidates from `start` on, chosen greedily: the next candidates go to the source that finds most targets per
+    /// candidate that are not found yet, where it may go 1, 2, 4 or 8 `step`s deeper, as its first ones are often found already. Where
+    /// none finds any more, they go to the first source.
     pub fn greedy(&self, start: Vec<usize>, total: usize, step: usize) -> Vec<usize> {
         let ranks = Ranks { ranks: &self.ranks, sources: self.names.len() };
-        let mut quotas = start;
-        while quotas.iter().sum::<usize>() + step.max(1) <= total {
-            let gain = |source: usize| {
-                let deeper = quotas[source] + step;
-                let gains = |row: &&[u32]| !is_covered(row, &quotas) && is_within(row[source], deeper);
-                ranks.rows().filter(gains).count()
+        let (mut quotas, step) = (start, step.max(1));
+        loop {
+            let left = total.saturating_sub(quotas.iter().sum());
+            let found = |source: usize, depth: usize| {
+                let gains = |row: &&[u32]| {
+                    !is_covered(row, &quotas) && is_within(row[source], quotas[source] + depth)
+                };
+                ranks.rows().filter(gains).count() as f64 / depth as f64
             };
-            let best = (0..quotas.len()).map(|source| (gain(source), source));
-            let best = best.max_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
-            quotas[best.map_or(0, |best| best.1)] += step.max(1);
+            let depths = [1, 2, 4, 8].map(|steps| steps * step).into_iter().filter(|depth| *depth <= left);
+            let moves = depths.flat_map(|depth| (0..quotas.len()).map(move |source| (source, depth)));
+            let moves = moves.map(|(source, depth)| (found(source, depth), source, depth));
+            let better = |a: &(f64, usize, usize), b: &(f64, usize, usize)| {
+                a.0.total_cmp(&b.0).then(b.2.cmp(&a.2)).then(b.1.cmp(&a.1))
+            };
+            let Some((_, source, depth)) = moves.max_by(better) else { return quotas };
+            quotas[source] += depth;
         }
-        quotas
     }
 }
 
