@@ -108,8 +108,8 @@ pub struct TrunkSaved<T> {
 }
 
 impl<T: Scalar> Network<T> {
-    /// A fresh network. Id rows start at N(0, .02) where `trained` is true and at zero elsewhere, so that an item
-    /// nobody has touched is its content and nothing random. Rows of prefixes start at zero where an item has
+    /// A fresh network. Id rows start at N(0, .02) where `trained` is true and at zero elsewhere, so that a cold
+    /// item is its content and nothing random. Rows of prefixes start at zero where an item has
     /// other parts; a prefix that no trained item has gets none.
     pub fn new(settings: &ModelSettings, shape: Shape, known: KnownItems, seed: u64) -> Self {
         let tokens = known.tokens.filter(|_| settings.prefixes);

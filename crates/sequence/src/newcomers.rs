@@ -1,4 +1,4 @@
-//! Items that nobody has touched: which of them to show first.
+//! Items without interactions (cold items): which of them to show first.
 //!
 //! Clicks say nothing of a new item, so its worth is predicted from its words by ridge regression (Hoerl & Kennard 1970)
 //! on *newcomers*: items whose first event lies in the last part of the training events. What they gathered in their first

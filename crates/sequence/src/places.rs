@@ -1,4 +1,4 @@
-//! Places kept for items that nobody has touched yet: without them an item that has no event gets none.
+//! Places kept for items without interactions (cold items), which would get none by their score.
 //!
 //! Of every ten places the last few go to the best such items, unless they stand higher by their own score. What that
 //! costs is bounded, whatever the scores are: the first places stay as they are.
@@ -6,7 +6,7 @@
 //! ```
 //! use semrank_sequence::keep_places;
 //! let mut scores: Vec<f32> = (0..30).map(|item| 100.0 - item as f32).collect();
-//! keep_places(2, &[29, 28, 27, 26], &[26, 27, 28, 29], &mut scores); // nobody has touched the last four
+//! keep_places(2, &[29, 28, 27, 26], &[26, 27, 28, 29], &mut scores); // the last four are cold
 //! let mut order: Vec<usize> = (0..30).collect();
 //! order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
 //! assert_eq!(order[..12], [0, 1, 2, 3, 4, 5, 6, 7, 29, 28, 8, 9]);

@@ -2,8 +2,8 @@
 //!
 //! `s(u, j) = sum over the newest events of decay^age · <z_event, z_j - mean of all z>`, with `z` the behaviour-aligned content vectors of
 //! length 1 (or the plain ones, without alignment); the mean moves all of a user's scores alike, so that their level does not
-//! hang on the weight of this term. It needs no event of the candidate, so it also finds items that nobody
-//! has touched. Content-based profiles: Pazzani & Billsus 2007, section 3.
+//! hang on the weight of this term. It needs no event of the candidate, so it also finds items without
+//! interactions. Content-based profiles: Pazzani & Billsus 2007, section 3.
 
 use crate::BlendSettings;
 use crate::columns::Columns;

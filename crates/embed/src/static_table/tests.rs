@@ -213,6 +213,6 @@ fn encoding_runs_at_the_tokenizers_own_rate() {
     let (tokens, whole) = rounds[20..].iter().fold((0, 0), |(a, b), round| (a + round.0, b + round.1));
     let rate = |ns: u64| 380.0 * 180.0 / (ns as f64 / 1e9);
     let share = tokens as f64 / whole as f64;
-    println!("tokenizer {:.0}, encoder {:.0} texts a CPU second: {share:.3}", rate(tokens), rate(whole));
+    println!("tokenizer {:.0}, encoder {:.0} texts per CPU-second: {share:.3}", rate(tokens), rate(whole));
     assert!(share > 0.8);
 }
