@@ -22,7 +22,7 @@ pub struct Eligibility {
 pub struct Items {
     table: ItemTable,
     schedule: Schedule,
-    /// Neither deleted nor paused nor without budget.
+    /// Neither deleted nor paused.
     live: Bitmap,
     deleted: Bitmap,
     paused: Bitmap,
@@ -74,7 +74,7 @@ impl Items {
     /// A value that the column cannot hold.
     ///
     /// # Panics
-    /// When there is no such item; so do [`Items::set_window`] and [`Items::window`].
+    /// When there is no such item; so does [`Items::set_window`].
     pub fn set(&mut self, item: u32, column: &str, value: Value) -> Result<(), FilterError> {
         self.filtered.clear();
         self.table.set(item as usize, column, value)
@@ -83,11 +83,6 @@ impl Items {
     /// Shows an item from one moment on and until before another (ms UTC); `i64::MIN` and `i64::MAX` where there is none.
     pub fn set_window(&mut self, item: u32, from_ms: i64, to_ms: i64) {
         self.schedule.set(item, from_ms, to_ms);
-    }
-
-    /// The time window of an item.
-    pub fn window(&self, item: u32) -> (i64, i64) {
-        self.schedule.window(item)
     }
 
     /// Pauses an item, by its owner or because its budget is spent, or lets it go on.
@@ -100,11 +95,6 @@ impl Items {
     pub fn delete(&mut self, item: u32) -> bool {
         self.live.set(item, false);
         (item as usize) < self.len() && !self.deleted.set(item, true)
-    }
-
-    /// Whether an item was deleted.
-    pub fn is_deleted(&self, item: u32) -> bool {
-        self.deleted.contains(item)
     }
 
     /// The items that may be shown at a moment.

@@ -2,9 +2,8 @@
 //!
 //! `score(item) = sum over the sources that found it of 1 / (60 + rank)`, rank from 1 (reciprocal rank fusion: Cormack, Clarke & Buettcher
 //! 2009, whose constant is 60). Sources are asked one after the other; one that fails, or took longer than its deadline, is left out and
-//! named in the answer. Where all
-//! together find fewer items than are asked for, the first source fills up, so that a filter never leaves a list short that it need
-//! not.
+//! named in the answer. Where all together find fewer items than are asked for, the first source fills up, so that a filter
+//! never leaves a list short that it need not.
 
 use crate::{Error, Request, Scored, Sourcer};
 use serde::Serialize;
@@ -88,11 +87,6 @@ impl Funnel {
     /// Of these sources; the first one fills up short answers.
     pub fn new(quotas: Vec<Quota>) -> Self {
         Self { quotas }
-    }
-
-    /// The sources and their quotas.
-    pub fn quotas(&self) -> &[Quota] {
-        &self.quotas
     }
 
     /// What each source finds, in the funnel's order.

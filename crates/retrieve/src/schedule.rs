@@ -50,10 +50,6 @@ impl Schedule {
         self.look(item);
     }
 
-    pub(crate) fn window(&self, item: u32) -> (i64, i64) {
-        self.windows[item as usize]
-    }
-
     /// Items whose window is open at a moment.
     pub(crate) fn at(&mut self, now: i64) -> &Bitmap {
         let (from, to) = (self.now.min(now), self.now.max(now));

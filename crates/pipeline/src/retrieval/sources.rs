@@ -49,7 +49,7 @@ impl Retrieval {
         let (data, servable) = (view.data, Arc::new(view.servable()));
         let sequence = Arc::new(Sequence::new(servable.clone(), Precision::fastest())?);
         let mut sources: Vec<Arc<dyn Sourcer>> = vec![sequence.clone()];
-        sources.extend(content(view)?);
+        sources.extend(content(&servable)?);
         if let Some(ids) = &view.content.tokens {
             sources.push(Arc::new(SemanticId::new(Arc::new(ids.clone()))));
         }
@@ -129,27 +129,18 @@ impl Retrieval {
     }
 }
 
-/// The content source, where items have contents.
-fn content(view: ModelView) -> Result<Option<Arc<dyn Sourcer>>, Error> {
-    let (values, width) = view.content.quantised();
-    if width == 0 || values.is_empty() {
-        return Ok(None);
+/// The content source, where items have contents. An item without any has no direction: it is near nothing.
+fn content(servable: &Arc<Servable>) -> Result<Option<Arc<dyn Sourcer>>, Error> {
+    let rows = || {
+        narrow::indices(servable.items()).filter_map(|item| Some((item, servable.content_row(ItemId(item))?)))
+    };
+    let Some((_, first)) = rows().next() else { return Ok(None) };
+    let index = Arc::new(Flat::new(first.len(), Precision::fastest()));
+    for (item, row) in rows() {
+        index.put(item, row, 0.0)?;
     }
-    let index = Arc::new(Flat::new(width, Precision::fastest()));
-    let mut unit = vec![0.0; values.len()];
-    let mut lengths = vec![0.0; values.len() / width];
-    semrank_nn::unit_rows(width, &values, &mut lengths, &mut unit);
-    // An item without texts has no direction: it is near nothing.
-    let has_texts = |row: &[f32]| row.iter().any(|value| *value != 0.0);
-    for (item, row) in narrow::indices(lengths.len()).zip(unit.chunks_exact(width)) {
-        if has_texts(row) {
-            index.put(item, row, 0.0)?;
-        }
-    }
-    let vectors = Arc::new(move |item: ItemId| {
-        let row = unit.get(item.index() * width..(item.index() + 1) * width)?;
-        has_texts(row).then(|| row.to_vec())
-    });
+    let servable = servable.clone();
+    let vectors = Arc::new(move |item: ItemId| servable.content_row(item).map(<[f32]>::to_vec));
     Ok(Some(Arc::new(Content::new(index, vectors, ContentSettings::default()))))
 }
 

@@ -6,27 +6,18 @@ use crate::Error;
 use semrank_core::Rng;
 use semrank_nn::scan::Bitmap;
 use semrank_sequence::Servable;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 /// New items as a source.
 pub struct Fresh {
     servable: Arc<Servable>,
-    new: RwLock<Bitmap>,
+    new: Bitmap,
 }
 
 impl Fresh {
     /// Of the items without training events.
     pub fn new(servable: Arc<Servable>, new: Bitmap) -> Self {
-        Self { servable, new: RwLock::new(new) }
-    }
-
-    /// An item is new, or no longer.
-    pub fn set(&self, item: u32, is_new: bool) {
-        let mut new = self.new.write().unwrap_or_else(PoisonError::into_inner);
-        while new.len() <= item as usize {
-            new.push(false);
-        }
-        new.set(item, is_new);
+        Self { servable, new }
     }
 }
 
@@ -36,13 +27,12 @@ impl Sourcer for Fresh {
     }
 
     fn candidates(&self, request: &Request, n: usize, out: &mut Vec<Scored>) -> Result<(), Error> {
-        let new = self.new.read().unwrap_or_else(PoisonError::into_inner);
-        let allowed = |item: u32| new.contains(item) && request.eligible.contains(item);
+        let allowed = |item: u32| self.new.contains(item) && request.eligible.contains(item);
         let mut items = self.servable.new_items_for(request.user, n, allowed);
         if items.len() < n {
             let known: std::collections::BTreeSet<u32> = items.iter().copied().collect();
             let mut others: Vec<u32> =
-                new.iter().filter(|&item| allowed(item) && !known.contains(&item)).collect();
+                self.new.iter().filter(|&item| allowed(item) && !known.contains(&item)).collect();
             let user = request.user.first().map_or(0, |item| u64::from(item.0));
             let mut rng = Rng::new(user, request.user_id.unwrap_or("fresh"));
             let left = (n - items.len()).min(others.len());

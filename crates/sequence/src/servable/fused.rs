@@ -59,6 +59,13 @@ impl Servable {
         self.model.prior[item.index()]
     }
 
+    /// An item's content vector, of length 1; none where it has no content.
+    pub fn content_row(&self, item: ItemId) -> Option<&[f32]> {
+        let is_known = !self.similar.is_empty() && item.index() < self.items();
+        let row = is_known.then(|| self.similar.unit_row(item));
+        row.filter(|row| row.iter().any(|value| *value != 0.0))
+    }
+
     /// What a user's items are searched by; `largest_bias` is the largest of [`Servable::fused_row`], without its sign.
     pub fn fused_query(&self, user: &UserState, largest_bias: f32) -> FusedQuery {
         let (blend, scale) = (self.model.facts.blend, self.model.network.scale());
