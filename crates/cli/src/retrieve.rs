@@ -50,7 +50,7 @@ pub(crate) fn retrieve(args: &RetrieveArgs) -> Result<(), Error> {
     let run = args.from.open()?;
     let data = run.data()?;
     let asked = Asked::new(data, args.user.as_deref(), &args.history)?;
-    let (mut retrieval, k) = (run.retrieval()?, args.k as usize);
+    let (retrieval, k) = (run.retrieval()?, args.k as usize);
     let funnel = match &args.source {
         Some(name) => retrieval.only(name, k)?,
         None => {
@@ -58,10 +58,8 @@ pub(crate) fn retrieve(args: &RetrieveArgs) -> Result<(), Error> {
             retrieval.funnel(|name| Some(quotas.of(name)).filter(|&quota| quota > 0))
         }
     };
-    let user = retrieval.servable.user(asked.events());
     let eligibility = Eligibility { now_ms: data.now(), filter };
-    let (items, sources) =
-        retrieval.retrieve((&user, &funnel), &eligibility, k, &data.dataset.catalog.ids)?;
+    let (items, sources) = retrieval.retrieve((asked.events(), &funnel), &eligibility, k)?;
     let answer = Answer { items, sources };
     if args.json { output::json(&answer) } else { output::text(&table(&answer)) }
 }

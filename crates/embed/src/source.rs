@@ -37,6 +37,12 @@ impl Source for Catalog {
     }
 }
 
+impl Source for &[Document<'_>] {
+    fn each_chunk(&self, visit: &mut dyn FnMut(&[Document]) -> Result<(), Error>) -> Result<(), Error> {
+        self.chunks(CHUNK).try_for_each(visit)
+    }
+}
+
 /// Items of a table with an id column and text columns: Parquet, CSV, TSV or NDJSON, by extension.
 #[derive(Debug, Clone)]
 pub struct TextFile {

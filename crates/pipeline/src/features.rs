@@ -111,24 +111,40 @@ impl Features<'_> {
     }
 }
 
-/// What the run's encoders make of other items, one vector each: the same texts give the same vectors as in the catalogue.
-///
-/// # Errors
-/// An encoder that cannot be opened, a text that it refuses.
-pub(crate) fn features_of_others(
-    data: &Data,
-    (config, seed): (&Config, u64),
-    items: &dyn Source,
-    context: &Context,
-) -> Result<ItemFeatures, Error> {
-    let mut parts = Vec::new();
-    for name in config.content.encoder.names() {
-        let encoder = open(name, &fit(data, config, seed))?;
-        let mut embedder = Embedder::cached(encoder, &config.content.cache_dir())?;
-        parts.push(ItemFeatures::encode(items, &mut embedder)?);
-        embedder.encoder().notes().iter().for_each(|remark| context.note(&format!("features: {remark}")));
+/// A run's encoders, for items that are not in its catalogue: the same texts give the same vectors as there.
+pub(crate) struct Encoders(Vec<Embedder>);
+
+impl Encoders {
+    /// Opens them; those that are fitted are fitted on the catalogue again.
+    ///
+    /// # Errors
+    /// An encoder that cannot be opened.
+    pub(crate) fn open(data: &Data, (config, seed): (&Config, u64)) -> Result<Self, Error> {
+        let open = |name: &String| {
+            let encoder = open(name, &fit(data, config, seed))?;
+            Ok(Embedder::cached(encoder, &config.content.cache_dir())?)
+        };
+        config.content.encoder.names().iter().map(open).collect::<Result<_, Error>>().map(Self)
     }
-    Ok(ItemFeatures::concatenate(&parts))
+
+    /// Of the vectors.
+    pub(crate) fn fingerprint(&self) -> String {
+        let names: Vec<&str> = self.0.iter().map(|embedder| embedder.encoder().fingerprint()).collect();
+        names.join(" + ")
+    }
+
+    /// One vector for each item.
+    ///
+    /// # Errors
+    /// A text that an encoder refuses.
+    pub(crate) fn encode(&mut self, items: &dyn Source, context: &Context) -> Result<ItemFeatures, Error> {
+        let mut parts = Vec::new();
+        for embedder in &mut self.0 {
+            parts.push(ItemFeatures::encode(items, embedder)?);
+            embedder.encoder().notes().iter().for_each(|remark| context.note(&format!("features: {remark}")));
+        }
+        Ok(ItemFeatures::concatenate(&parts))
+    }
 }
 
 fn fit<'a>(data: &'a Data, config: &'a Config, seed: u64) -> Fit<'a> {

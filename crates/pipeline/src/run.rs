@@ -2,10 +2,10 @@
 
 use crate::config::{Config, Task};
 use crate::data::Data;
-use crate::features::{Features, features_of_others};
+use crate::features::{Encoders, Features};
 use crate::folder::{DatasetRef, FORMAT, Lock, RunFile, RunFolder};
 use crate::live::trained_encoder;
-use crate::next_item::{Evaluation, Extra, ModelView, NextItem, Report};
+use crate::next_item::{Evaluation, Extra, ItemEncoder, ModelView, NextItem, Report};
 use crate::partial::Partial;
 use crate::retrieval::{IndexStage, Quotas, Retrieval};
 use crate::stage::{self, Done, Pages, Stage, Timing};
@@ -336,6 +336,19 @@ impl Run {
         trained_encoder(self.path(), self.config(), self.model()?.model)
     }
 
+    /// What encodes the texts of items that come after training.
+    ///
+    /// # Errors
+    /// As for [`Run::model`]; an encoder that cannot be opened, or has changed since.
+    pub fn item_encoder(&self) -> Result<ItemEncoder, Error> {
+        let view = self.model()?;
+        let encoders = match view.content.features.dim {
+            0 => None,
+            _ => Some(Encoders::open(view.data, self.asked())?),
+        };
+        ItemEncoder::open((encoders, self.trained_encoder()?), view, &self.codebook())
+    }
+
     /// The ids of the catalogue.
     ///
     /// # Errors
@@ -349,7 +362,7 @@ impl Run {
     /// # Errors
     /// What an encoder refuses.
     pub fn vectors_of(&self, items: &dyn Source, context: &Context) -> Result<ItemFeatures, Error> {
-        let features = features_of_others(self.data()?, self.asked(), items, context)?;
+        let features = Encoders::open(self.data()?, self.asked())?.encode(items, context)?;
         quantised(&self.codebook(), self.content()?, features)
     }
 

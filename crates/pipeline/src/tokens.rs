@@ -79,11 +79,7 @@ pub(crate) fn quantised(
     if !content.is_aligned() {
         return Ok(features);
     }
-    let tower = Tower::open(dir, &features.fingerprint)?;
-    let dim = tower.width();
-    let mut values = vec![0.0; features.values.len() / features.dim * dim];
-    tower.forward(&features.values, &mut values);
-    Ok(ItemFeatures { dim, values, fingerprint: aligned_fingerprint(&tower, &features) })
+    Ok(aligned(&Tower::open(dir, &features.fingerprint)?, &features))
 }
 
 /// The stage.
@@ -185,10 +181,7 @@ impl Tokens<'_> {
             ));
         }
         tower.write(dir, settings, &features.fingerprint)?;
-        let dim = tower.width();
-        let mut values = vec![0.0; self.data.dataset.catalog.len() * dim];
-        tower.forward(&features.values, &mut values);
-        Ok(Some(ItemFeatures { dim, values, fingerprint: aligned_fingerprint(&tower, features) }))
+        Ok(Some(aligned(&tower, features)))
     }
 
     /// Fits a codebook on the items that were known at the cut, writes it, and encodes all items.
@@ -228,11 +221,19 @@ impl Tokens<'_> {
     }
 }
 
+/// Content vectors, aligned with behaviour.
+pub(crate) fn aligned(tower: &Tower<f32>, features: &ItemFeatures) -> ItemFeatures {
+    let dim = tower.width();
+    let mut values = vec![0.0; features.values.len() / features.dim.max(1) * dim];
+    tower.forward(&features.values, &mut values);
+    ItemFeatures { dim, values, fingerprint: aligned_fingerprint(tower, &features.fingerprint) }
+}
+
 /// Of aligned vectors: they depend on the features and on every parameter of the tower.
-fn aligned_fingerprint(tower: &Tower<f32>, features: &ItemFeatures) -> String {
+pub(crate) fn aligned_fingerprint(tower: &Tower<f32>, features: &str) -> String {
     let mut hasher = blake3::Hasher::new();
     tower.params.iter().for_each(|value| {
         hasher.update(&value.to_le_bytes());
     });
-    format!("aligned-1:{}:{}", &hasher.finalize().to_hex()[..16], features.fingerprint)
+    format!("aligned-1:{}:{features}", &hasher.finalize().to_hex()[..16])
 }

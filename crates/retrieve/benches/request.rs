@@ -7,7 +7,6 @@ use semrank_core::{ItemId, Rng};
 use semrank_retrieve::{Bitmap, Precision, Request, sourcer::Sequence};
 use semrank_sequence::SeenPolicy;
 use semrank_sequence::testing::{Sizes, World};
-use std::sync::Arc;
 use std::time::Instant;
 
 const CANDIDATES: usize = 1_000;
@@ -36,15 +35,15 @@ fn report(sizes: Sizes) {
     let items: Vec<ItemId> = (0..CANDIDATES).map(|_| ItemId(rng.below(sizes.items) as u32)).collect();
     let mut scores = vec![0.0; CANDIDATES];
     timed("1,000 candidates", users.iter(), |user| world.servable.score_items(user, &items, &mut scores));
-    let servable = Arc::new(world.servable);
+    let servable = &world.servable;
     for (precision, name) in [(Precision::F32, "f32"), (Precision::Int8, "int8")] {
         let begin = Instant::now();
-        let source = Sequence::new(servable.clone(), precision).expect("finite rows");
+        let source = Sequence::new(servable, precision).expect("finite rows");
         println!("  index in {name}: built in {:.2} s", begin.elapsed().as_secs_f64());
         for percent in [1, 10, 100] {
             let eligible: Bitmap = (0..sizes.items).map(|_| rng.below(100) < percent).collect();
             timed(&format!("best {BEST} of {percent} %, {name}"), users.iter(), |user| {
-                source.top_k(&Request { user, user_id: None, eligible: &eligible }, BEST).expect("scores")
+                source.top_k(&Request { servable, user, user_id: None, eligible: &eligible }, BEST).expect("scores")
             });
         }
     }

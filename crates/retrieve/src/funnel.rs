@@ -171,6 +171,7 @@ mod tests {
     use super::*;
     use semrank_nn::scan::Bitmap;
     use semrank_sequence::UserState;
+    use semrank_sequence::testing::World;
 
     struct Fixed(&'static str, Result<Vec<u32>, u32>, Duration);
 
@@ -200,8 +201,8 @@ mod tests {
             Fixed("b", Ok(vec![2, 9, 2]), none),
             Fixed("c", Err(7), none),
         ];
-        let (user, mut eligible) = (UserState::default(), Bitmap::full(9));
-        let request = Request { user: &user, user_id: None, eligible: &eligible };
+        let (servable, user, mut eligible) = (World::new().servable, UserState::default(), Bitmap::full(9));
+        let request = Request { servable: &servable, user: &user, user_id: None, eligible: &eligible };
         let answer = funnel(sources, Duration::from_secs(60)).retrieve(&request, 3);
         assert_eq!(
             answer.items.iter().map(|item| item.item).collect::<Vec<_>>(),
@@ -218,7 +219,7 @@ mod tests {
         let more = funnel(vec![Fixed("a", Ok(vec![1, 2, 3, 4]), none)], Duration::from_secs(60));
         assert_eq!(more.retrieve(&request, 4).items.len(), 4);
         eligible.set(2, false);
-        let request = Request { user: &user, user_id: None, eligible: &eligible };
+        let request = Request { servable: &servable, user: &user, user_id: None, eligible: &eligible };
         assert_eq!(
             more.retrieve(&request, 9).items.iter().map(|item| item.item).collect::<Vec<_>>(),
             [1, 3, 4]
@@ -242,17 +243,17 @@ mod tests {
     #[test]
     fn what_was_found_stays_when_filling_up_fails() {
         let quota = Quota { source: Arc::new(Tired), items: 3, deadline: Duration::MAX };
-        let (user, eligible) = (UserState::default(), Bitmap::full(9));
+        let (servable, user, eligible) = (World::new().servable, UserState::default(), Bitmap::full(9));
         let answer = Funnel::new(vec![quota])
-            .retrieve(&Request { user: &user, user_id: None, eligible: &eligible }, 5);
+            .retrieve(&Request { servable: &servable, user: &user, user_id: None, eligible: &eligible }, 5);
         assert_eq!((answer.items.len(), answer.sources[0].items), (3, 3));
     }
 
     #[test]
     fn a_late_source_is_named_and_left_out() {
         let slow = Fixed("slow", Ok(vec![1]), Duration::from_millis(20));
-        let (user, eligible) = (UserState::default(), Bitmap::full(9));
-        let request = Request { user: &user, user_id: None, eligible: &eligible };
+        let (servable, user, eligible) = (World::new().servable, UserState::default(), Bitmap::full(9));
+        let request = Request { servable: &servable, user: &user, user_id: None, eligible: &eligible };
         let answer = funnel(vec![slow], Duration::from_millis(1)).retrieve(&request, 3);
         assert!(answer.items.is_empty());
         assert_eq!(answer.sources[0].error.as_deref(), Some("no answer within 1 ms"));

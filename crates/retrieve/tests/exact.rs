@@ -6,19 +6,17 @@ use semrank_core::{ItemId, Rng};
 use semrank_retrieve::{Bitmap, Precision, Request, sourcer::Sequence};
 use semrank_sequence::testing::{ITEMS, NEW, USERS, World};
 use semrank_sequence::{Arena, SeenPolicy, Servable};
-use std::sync::Arc;
 
 const BLENDS: [(SeenPolicy, u32); 4] =
     [(SeenPolicy::Mask, 0), (SeenPolicy::Mask, 3), (SeenPolicy::Learned, 2), (SeenPolicy::None, 1)];
 
 /// A servable of each policy, and its sources.
-fn sources() -> Vec<(Arc<Servable>, Vec<Sequence>, Vec<semrank_sequence::UserState>)> {
+fn sources() -> Vec<(Servable, Vec<Sequence>, Vec<semrank_sequence::UserState>)> {
     let build = |(seen, places)| {
         let world = World::new().with(seen, places);
         let users = world.servable.users(&world.histories());
-        let servable = Arc::new(world.servable);
-        let sources =
-            [Precision::F32, Precision::Int8].map(|precision| Sequence::new(servable.clone(), precision));
+        let servable = world.servable;
+        let sources = [Precision::F32, Precision::Int8].map(|precision| Sequence::new(&servable, precision));
         (servable, sources.into_iter().map(|source| source.expect("finite rows")).collect(), users)
     };
     BLENDS.into_iter().map(build).collect()
@@ -44,7 +42,7 @@ fn the_sequence_source_is_the_ranker() {
     let done = runner.run(&cases, |(blend, precision, user, k, share, seed)| {
         let (servable, sources, users) = &sources[blend];
         let eligible = eligible(&mut Rng::new(seed, "eligible"), share);
-        let request = Request { user: &users[user], user_id: None, eligible: &eligible };
+        let request = Request { servable, user: &users[user], user_id: None, eligible: &eligible };
         let got = sources[precision].top_k(&request, k).expect("scores");
         let (allows, mut arena) = (|item: ItemId| eligible.contains(item.0), Arena::default());
         let want = servable.top_k(&users[user], k, &allows, &mut arena).expect("scores");

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 struct Setting {
-    servable: Arc<Servable>,
+    servable: Servable,
     users: Vec<UserState>,
     sources: Vec<Arc<dyn Sourcer>>,
 }
@@ -20,46 +20,46 @@ struct Setting {
 fn setting() -> Setting {
     let world = World::new();
     let users = world.servable.users(&world.histories());
-    let (servable, content) = (Arc::new(world.servable), world.content);
-    let index = Arc::new(Flat::new(CONTENT, Precision::fastest()));
-    let unit = |item: usize| {
-        let row = &content[item * CONTENT..][..CONTENT];
-        let length = row.iter().map(|value| value * value).sum::<f32>().sqrt();
-        row.iter().map(|value| value / length).collect::<Vec<f32>>()
-    };
-    let rows: Vec<Vec<f32>> = (0..ITEMS).map(unit).collect();
-    (0..).zip(&rows).for_each(|(item, row)| index.put(item, row, 0.0).expect("a row"));
-    let vectors = Arc::new(move |item: ItemId| rows.get(item.index()).cloned());
+    let servable = world.servable;
+    let index = Box::new(Flat::new(CONTENT, Precision::fastest()));
+    let content = Content::new(index, ContentSettings::default());
+    (0..ITEMS as u32).for_each(|item| content.put(&servable, item).expect("a row"));
     let mut rng = Rng::new(4, "ids");
     let ids = SemanticIds::new(3, 4, (0..3 * ITEMS).map(|_| rng.below(4) as u16).collect());
     let popularity: Vec<f32> = (0..ITEMS).map(|item| (item % 50) as f32).collect();
     let new = (0..ITEMS).map(|item| item >= ITEMS - NEW).collect();
     let sources: Vec<Arc<dyn Sourcer>> = vec![
-        Arc::new(Sequence::new(servable.clone(), Precision::fastest()).expect("finite rows")),
-        Arc::new(Content::new(index, vectors, ContentSettings::default())),
-        Arc::new(SemanticId::new(Arc::new(ids))),
+        Arc::new(Sequence::new(&servable, Precision::fastest()).expect("finite rows")),
+        Arc::new(content),
+        Arc::new(SemanticId::new(ids)),
         Arc::new(CoEngagement),
         Arc::new(Popular::new(&popularity)),
-        Arc::new(Fresh::new(servable.clone(), new)),
+        Arc::new(Fresh::new(new)),
     ];
     Setting { servable, users, sources }
 }
 
-fn ask(source: &dyn Sourcer, user: &UserState, eligible: &Bitmap, n: usize) -> Vec<Scored> {
+fn ask(
+    servable: &Servable,
+    source: &dyn Sourcer,
+    user: &UserState,
+    eligible: &Bitmap,
+    n: usize,
+) -> Vec<Scored> {
     let mut out = Vec::new();
-    source.candidates(&Request { user, user_id: Some("u"), eligible }, n, &mut out).expect("candidates");
+    source.candidates(&Request { servable, user, user_id: Some("u"), eligible }, n, &mut out).expect("candidates");
     out
 }
 
 #[test]
 fn every_source_keeps_to_the_eligible_items() {
-    let Setting { users, sources, .. } = setting();
+    let Setting { servable, users, sources } = setting();
     let mut rng = Rng::new(9, "eligible");
     for chance in [1, 2, 10, 200] {
         let eligible: Bitmap = (0..ITEMS).map(|_| rng.below(chance) == 0).collect();
         for source in &sources {
             for (user, n) in users.iter().zip([0, 1, 7, 100, 2 * ITEMS]) {
-                let found = ask(&**source, user, &eligible, n);
+                let found = ask(&servable, &**source, user, &eligible, n);
                 let distinct: BTreeSet<u32> = found.iter().map(|scored| scored.item).collect();
                 assert_eq!(distinct.len(), found.len(), "{}: each once", source.name());
                 assert!(found.len() <= n, "{}", source.name());
@@ -72,20 +72,20 @@ fn every_source_keeps_to_the_eligible_items() {
 
 #[test]
 fn sources_that_know_every_item_find_as_many_as_there_are() {
-    let Setting { users, sources, .. } = setting();
+    let Setting { servable, users, sources } = setting();
     let eligible: Bitmap = (0..ITEMS).map(|item| item % 3 == 0 || item >= ITEMS - NEW).collect();
     let [sequence, fresh] = [&sources[0], &sources[5]];
-    assert_eq!(ask(&**sequence, &users[0], &eligible, ITEMS).len(), eligible.count());
-    assert_eq!(ask(&**fresh, &users[0], &eligible, ITEMS).len(), NEW);
+    assert_eq!(ask(&servable, &**sequence, &users[0], &eligible, ITEMS).len(), eligible.count());
+    assert_eq!(ask(&servable, &**fresh, &users[0], &eligible, ITEMS).len(), NEW);
     // Items that were put in since are eligible and not known to the ranker yet.
-    assert_eq!(ask(&**sequence, &users[0], &Bitmap::full(ITEMS + 70), 10).len(), 10);
+    assert_eq!(ask(&servable, &**sequence, &users[0], &Bitmap::full(ITEMS + 70), 10).len(), 10);
     let content = &sources[1];
     assert_eq!(
-        ask(&**content, &users[0], &eligible, 100).len(),
+        ask(&servable, &**content, &users[0], &eligible, 100).len(),
         100,
         "interests that find the same look further"
     );
-    let [a, b] = [0, 1].map(|user| ask(&**fresh, &users[user], &eligible, 10));
+    let [a, b] = [0, 1].map(|user| ask(&servable, &**fresh, &users[user], &eligible, 10));
     assert_ne!(a, b, "another user tries other new items");
 }
 
@@ -95,7 +95,7 @@ fn the_content_source_finds_neighbours_of_items_that_nobody_took() {
     let Setting { servable, sources, .. } = setting();
     let seen = ItemId(ITEMS as u32 - 1);
     let user = servable.user(History { items: &[seen], actions: &[ActionId(0)], times: &[0] });
-    let found = ask(&*sources[1], &user, &Bitmap::full(ITEMS), 5);
+    let found = ask(&servable, &*sources[1], &user, &Bitmap::full(ITEMS), 5);
     assert_eq!((found[0].item, found.len()), (seen.0, 5), "nothing is nearer to an item than itself");
     assert!((found[0].score - 1.0).abs() < 1e-5);
 }
@@ -103,15 +103,11 @@ fn the_content_source_finds_neighbours_of_items_that_nobody_took() {
 #[test]
 fn items_that_share_a_longer_prefix_come_first() {
     let ids = SemanticIds::new(2, 3, vec![0, 0, 0, 0, 0, 1, 1, 0, 2, 2]);
-    let source = SemanticId::new(Arc::new(ids));
-    assert_eq!(
-        (source.cell(&[0]), source.cell(&[0, 1]), source.cell(&[2, 1])),
-        (&[0, 1, 2][..], &[2][..], &[][..])
-    );
+    let source = SemanticId::new(ids);
     let Setting { servable, .. } = setting();
     let mut user = UserState::default();
     servable.push(&mut user, Event { item: ItemId(0), action: ActionId(0), time: 0 });
-    let found = ask(&source, &user, &Bitmap::full(5), 10);
+    let found = ask(&servable, &source, &user, &Bitmap::full(5), 10);
     assert_eq!(found.iter().map(|scored| scored.item).collect::<Vec<_>>(), [0, 1, 2]);
     assert_eq!(found[2].score, 0.5);
 }
@@ -120,10 +116,10 @@ fn items_that_share_a_longer_prefix_come_first() {
 fn a_cache_of_rankings_forgets_whoever_came_first() {
     let cached = Cached::new(2);
     let ranking = |item| vec![Scored { item, score: 1.0 }];
-    let (user, eligible) = (UserState::default(), Bitmap::full(9));
+    let (servable, user, eligible) = (World::new().servable, UserState::default(), Bitmap::full(9));
     let found = |id: &str| {
         let mut out = Vec::new();
-        let request = Request { user: &user, user_id: Some(id), eligible: &eligible };
+        let request = Request { servable: &servable, user: &user, user_id: Some(id), eligible: &eligible };
         cached.candidates(&request, 5, &mut out).expect("candidates");
         out.first().map(|scored| scored.item)
     };

@@ -50,9 +50,12 @@ impl ItemItem {
         out
     }
 
-    /// Candidates of an item, strongest first, with their weights.
+    /// Candidates of an item, strongest first, with their weights; none of one that came after training.
     pub fn of(&self, item: ItemId) -> impl Iterator<Item = (u32, f32)> {
-        let range = self.offsets[item.index()]..self.offsets[item.index() + 1];
+        let range = match self.offsets.get(item.index()..) {
+            Some(&[from, to, ..]) => from..to,
+            _ => 0..0,
+        };
         self.candidates[range.clone()].iter().copied().zip(self.weights[range].iter().copied())
     }
 

@@ -33,10 +33,12 @@ pub use interests::{Interest, InterestRecall, Labels, UnitVectors, interest_reca
 pub use item_item::ItemItem;
 pub use live::{Live, LiveReport, LiveSettings, Visits};
 pub use network::{KnownItems, Network, Sequences, Shape, TrunkSaved};
-pub use newcomers::NewItems;
+pub use newcomers::{NewItems, Words};
 pub use places::keep_places;
 pub use prior::Prior;
-pub use servable::{Arena, Blend, Eligible, FusedQuery, ItemVectors, Parts, SeenPolicy, Servable, UserState};
+pub use servable::{
+    Arena, Blend, Eligible, FusedQuery, ItemInput, ItemVectors, Parts, SeenPolicy, Servable, UserState,
+};
 pub use settings::BlendSettings;
 pub use similar::{ContentAlone, SimilarContent};
 pub use trainer::Trainer;

@@ -11,8 +11,8 @@ use semrank_core::{Rng, narrow};
 use semrank_nn::{BlockConfig, Dropout, Init, Layout, Pass, Scalar, Slot, Stack, StackSaved, Table, kernel};
 use semrank_tokens::SemanticIds;
 use semrank_tower::{
-    ContentConfig, ContentMap, GAP_BUCKETS, ItemParts, ItemTower, ModelSettings, PrefixRows, RowDropout,
-    RowKey, TableShape, Weights,
+    ContentConfig, ContentMap, GAP_BUCKETS, ItemParts, ItemRows, ItemTower, ModelSettings, PrefixRows,
+    RowDropout, RowKey, TableShape, Weights,
 };
 
 /// The seen bias learns this many times faster than the other parameters: it must move by several units while
@@ -211,6 +211,14 @@ impl<T: Scalar> Network<T> {
     pub fn item_vectors(&self, items: &[u32], contents: &[f32], dropout: RowDropout, out: &mut [T]) {
         let Weights { params, tower, .. } = &self.weights;
         tower.vectors(params, self.parts(contents), items, dropout, out);
+    }
+
+    /// Writes the vector of one item, `[D]`, from its content and its codes, each empty where it has none; its own row where the network
+    /// was trained with this item.
+    pub(crate) fn item_vector(&self, item: u32, content: &[f32], codes: &[u16], out: &mut [T]) {
+        let Weights { params, tower, .. } = &self.weights;
+        let prefixes = self.prefixes.as_ref().map_or(Vec::new(), |rows| rows.rows_of(codes));
+        tower.vector(params, content, ItemRows { item, advertiser: u32::MAX, prefixes: &prefixes }, out);
     }
 
     /// Runs the trunk; `vectors` are the item vectors that `sequences.items` points into. `key` seeds dropout, `None`

@@ -41,6 +41,17 @@ impl SimilarContent {
         Self { unit, mean, width, recent: settings.content_recent, decay: settings.content_decay as f32 }
     }
 
+    /// Gives an item another vector, or the next item its first. The mean stays that of the catalogue, so that no other item's `s` moves.
+    ///
+    /// # Panics
+    /// When the vector has another width, or there is no such item and it is not the next.
+    pub(crate) fn put(&mut self, item: u32, vector: &[f32]) {
+        assert_eq!(vector.len(), self.width, "the width of a content vector");
+        let (at, unit) = (item as usize * self.width, unit_vectors(vector, self.width));
+        self.unit.resize(self.unit.len().max(at + self.width), 0.0);
+        self.unit[at..at + self.width].copy_from_slice(&unit);
+    }
+
     /// Whether items have no content.
     pub fn is_empty(&self) -> bool {
         self.unit.is_empty()

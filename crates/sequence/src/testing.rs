@@ -1,6 +1,7 @@
 //! A small random market with a model of it, for tests of this crate and of those above it.
 
 use crate::artefact::{Trained, TrainedFacts};
+use crate::newcomers::WordWeights;
 use crate::{
     Blend, BlendSettings, ItemItem, KnownItems, Network, NewItems, SeenPolicy, Servable, Shape,
     SimilarContent, TrainingData,
@@ -35,6 +36,11 @@ pub struct Sizes {
     pub dim: usize,
     /// Events that the network reads.
     pub history: usize,
+}
+
+/// Hash buckets of an item's words.
+pub fn words_of(item: u32) -> Vec<u32> {
+    (0..24).filter(|bucket| (item * 7 + bucket * bucket) % 5 == 0).collect()
 }
 
 /// Random histories over items with random contents.
@@ -87,7 +93,6 @@ impl World {
         let settings = BlendSettings::default();
         let similar = SimilarContent::new(&content, sizes.content, &settings);
         let items: Vec<u32> = (0..sizes.items as u32).filter(|&item| counts[item as usize] == 0).collect();
-        let worth = (0..3 * items.len()).map(|_| rng.normal() as f32).collect();
         let prior = (0..sizes.items).map(|_| rng.unit() as f32).collect();
         let data = TrainingData::new(&events, &train_ends, &counts);
         let item_item = ItemItem::fit(&data, &settings);
@@ -101,8 +106,15 @@ impl World {
             live: None,
             curve: Vec::new(),
         };
-        let new_items = Some(NewItems { items, worth });
-        let trained = Trained { network, item_item, prior, new_items, content: None, facts };
+        let words = WordWeights {
+            buckets: (0..20).collect(),
+            weights: (0..3 * 21).map(|_| rng.normal() as f32).collect(),
+            scales: vec![0.1, 0.9, 0.0, 1.0, -0.2, 1.1],
+        };
+        let mut new_items = NewItems { in_catalogue: 0, items: Vec::new(), predicted: Vec::new(), words };
+        items.iter().for_each(|&item| new_items.put(item, &words_of(item)));
+        new_items.in_catalogue = items.len();
+        let trained = Trained { network, item_item, prior, new_items: Some(new_items), content: None, facts };
         let servable = Servable::new(Arc::new(trained), &content, similar);
         Self { events, content, servable }
     }

@@ -56,6 +56,16 @@ impl SemanticIds {
         &self.values[item * self.levels..(item + 1) * self.levels]
     }
 
+    /// Adds the next item.
+    ///
+    /// # Panics
+    /// When `id` has another number of levels, or a code that is too large.
+    pub fn push(&mut self, id: &[u16]) {
+        assert_eq!(id.len(), self.levels, "the levels of an id");
+        assert!(id.iter().all(|&code| usize::from(code) < self.codes), "codes below {}", self.codes);
+        self.values.extend_from_slice(id);
+    }
+
     /// All codes, item after item.
     pub fn values(&self) -> &[u16] {
         &self.values

@@ -28,6 +28,27 @@ pub struct ItemParts<'a> {
     pub prefixes: Option<&'a PrefixRows>,
 }
 
+/// Whose rows an item's vector has.
+#[derive(Debug, Clone, Copy)]
+pub struct ItemRows<'a> {
+    /// The item; `u32::MAX` for one that came after training.
+    pub item: u32,
+    /// Its advertiser; `u32::MAX` where none is known.
+    pub advertiser: u32,
+    /// The rows of the prefixes of its semantic id.
+    pub prefixes: &'a [u32],
+}
+
+impl<'a> ItemParts<'a> {
+    fn rows(&self, item: u32) -> ItemRows<'a> {
+        ItemRows {
+            item,
+            advertiser: self.advertisers.get(item as usize).copied().unwrap_or(u32::MAX),
+            prefixes: self.prefixes.map_or(&[], |prefixes| prefixes.of(item)),
+        }
+    }
+}
+
 /// The item tower.
 #[derive(Debug, Clone)]
 pub struct ItemTower<T> {
@@ -71,12 +92,25 @@ impl<T: Scalar> ItemTower<T> {
                 None => out.fill(T::ZERO),
             }
             for (at, (&item, out)) in items.iter().zip(out.chunks_exact_mut(self.dim)).enumerate() {
-                for table in &self.tables {
-                    let at = (task * ROWS_PER_TASK + at, item);
-                    table.each_row(parts, at, dropout, |row| kernel::add(table.table.row(row), out));
-                }
+                self.add_rows(task * ROWS_PER_TASK + at, parts.rows(item), dropout, out);
             }
         });
+    }
+
+    /// Writes the vector of one item from its content (empty: none) and its rows: what [`ItemTower::vectors`] gives for an item of a
+    /// catalogue with these.
+    pub fn vector(&self, params: &[T], content: &[f32], rows: ItemRows, out: &mut [T]) {
+        match &self.content {
+            Some(map) => map.forward(params, (content, &[0]), &mut Vec::new(), out),
+            None => out.fill(T::ZERO),
+        }
+        self.add_rows(0, rows, RowDropout::off(), out);
+    }
+
+    fn add_rows(&self, at: usize, rows: ItemRows, dropout: RowDropout, out: &mut [T]) {
+        for table in &self.tables {
+            table.each_row(at, rows, dropout, |row| kernel::add(table.table.row(row), out));
+        }
     }
 
     /// Adds the gradients of the content map, given those of the vectors of `items`.
@@ -114,7 +148,7 @@ impl<T: Scalar> ItemTower<T> {
             for (items, dropout) in shards.clone() {
                 for (at, &item) in items.iter().enumerate() {
                     let vector = narrow::index(first + at);
-                    table.each_row(parts, (at, item), dropout, |row| pairs.push((row, vector)));
+                    table.each_row(at, parts.rows(item), dropout, |row| pairs.push((row, vector)));
                 }
                 first += items.len();
             }
@@ -187,6 +221,19 @@ mod tests {
         let moved = vectors(&tower).into_iter().zip(before).map(|(after, before)| after - before);
         let got: f64 = moved.zip(&dvectors).map(|(moved, d)| moved * d).sum();
         assert!((got - expected).abs() < 1e-9 && expected.abs() > 0.1, "{got} and {expected}");
+    }
+
+    #[test]
+    fn a_vector_alone_is_that_of_the_catalogue() {
+        let (tower, params, prefixes, content) = tower();
+        let advertisers = [0, 1, u32::MAX, 0, 1];
+        let parts = ItemParts { content: &content, advertisers: &advertisers, prefixes: Some(&prefixes) };
+        let (mut all, mut alone) = (vec![0.0; 5 * DIM], vec![0.0; DIM]);
+        tower.vectors(&params, parts, &[0, 1, 2, 3, 4], RowDropout::off(), &mut all);
+        for (item, expected) in all.chunks(DIM).enumerate() {
+            tower.vector(&params, &content[2 * item..][..2], parts.rows(item as u32), &mut alone);
+            assert_eq!(alone, expected, "item {item}");
+        }
     }
 
     #[test]

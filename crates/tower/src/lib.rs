@@ -26,7 +26,7 @@ pub use check::SettingError;
 pub use content_map::{ContentConfig, ContentMap};
 pub use gap::{GAP_BUCKETS, gap_bucket};
 pub use gradients::{RowGrads, gather};
-pub use item_tower::{ItemParts, ItemTower};
+pub use item_tower::{ItemParts, ItemRows, ItemTower};
 pub use optimiser::{Optimiser, StepRates};
 pub use prefixes::PrefixRows;
 pub use rounds::Rounds;

@@ -42,10 +42,8 @@ impl PrefixRows {
     pub fn with_keys(ids: &SemanticIds, known: Vec<u64>, most_rows: usize) -> Self {
         let mut out = Self { keys: known, most_rows, offsets: vec![0], rows: Vec::new() };
         for item in 0..ids.len() {
-            for key in keys(ids.of(item)) {
-                let row = out.row(key);
-                out.rows.extend(row);
-            }
+            let rows = out.rows_of(ids.of(item));
+            out.rows.extend(rows);
             out.offsets.push(out.rows.len());
         }
         out
@@ -72,6 +70,11 @@ impl PrefixRows {
             Some(&[from, to, ..]) => &self.rows[from..to],
             _ => &[],
         }
+    }
+
+    /// Rows of any item with these codes.
+    pub fn rows_of(&self, codes: &[u16]) -> Vec<u32> {
+        keys(codes).filter_map(|key| self.row(key)).collect()
     }
 
     fn row(&self, key: u64) -> Option<u32> {

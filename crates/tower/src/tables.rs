@@ -2,7 +2,7 @@
 //!
 //! A table has a row for each of its owners up to a limit; beyond it, owners share rows by hash.
 
-use crate::ItemParts;
+use crate::ItemRows;
 use semrank_nn::{Dropout, Table};
 
 /// Whose rows a table has.
@@ -57,23 +57,17 @@ impl<T> ItemTable<T> {
     /// Visits the rows of an item that a step keeps; `at` is the item's place in the step.
     pub(crate) fn each_row(
         &self,
-        parts: ItemParts,
-        (at, item): (usize, u32),
+        at: usize,
+        rows: ItemRows,
         dropout: RowDropout,
         visit: impl FnMut(u32),
     ) {
         match self.shape.key {
             RowKey::Item => {
-                self.shape.row(item).filter(|_| dropout.keeps_id(at)).into_iter().for_each(visit);
+                self.shape.row(rows.item).filter(|_| dropout.keeps_id(at)).into_iter().for_each(visit);
             }
-            RowKey::Advertiser => {
-                let advertiser = parts.advertisers.get(item as usize);
-                advertiser.and_then(|&advertiser| self.shape.row(advertiser)).into_iter().for_each(visit);
-            }
-            RowKey::Prefix => {
-                let rows = parts.prefixes.map_or(&[][..], |prefixes| prefixes.of(item));
-                dropout.kept_prefixes(at, rows).copied().for_each(visit);
-            }
+            RowKey::Advertiser => self.shape.row(rows.advertiser).into_iter().for_each(visit),
+            RowKey::Prefix => dropout.kept_prefixes(at, rows.prefixes).copied().for_each(visit),
         }
     }
 }

@@ -27,7 +27,7 @@ mod tokens;
 
 pub use corpus::Corpus;
 pub use encoder::{HashEncoder, fit_tfidf};
-pub use tfidf::{TfIdf, TfIdfCounts};
+pub use tfidf::{TfIdf, TfIdfCounts, buckets_of};
 pub use tokens::{Grams, each_token, words};
 
 use crate::spec::EncoderOption;

@@ -97,6 +97,11 @@ impl TfIdf {
         self.kept.len()
     }
 
+    /// The hash bucket of each column, ascending.
+    pub fn buckets(&self) -> &[u32] {
+        &self.kept
+    }
+
     /// Adds the vocabulary to a fingerprint.
     pub(super) fn hash(&self, hash: &mut blake3::Hasher) {
         self.kept.iter().for_each(|bucket| _ = hash.update(&bucket.to_le_bytes()));
@@ -127,6 +132,14 @@ impl TfIdf {
             Some((narrow::index(col), run.len(), self.idf[col]))
         }))
     }
+}
+
+/// The hash buckets of an item's tokens, ascending, each once: those that [`TfIdf::buckets`] names the columns of its row by.
+pub fn buckets_of(corpus: &dyn Corpus, item: usize, settings: &FeatureSettings) -> Vec<u32> {
+    let mut buckets = Vec::new();
+    sorted_buckets(corpus, item, settings.grams(), settings.buckets - 1, &mut buckets);
+    buckets.dedup();
+    buckets
 }
 
 fn sorted_buckets(corpus: &dyn Corpus, item: usize, grams: Grams, mask: usize, out: &mut Vec<u32>) {

@@ -14,7 +14,7 @@ use semrank_data::Case;
 use semrank_embed::hash::TfIdf;
 use semrank_sequence::{
     Blend, BlendTask, Ended, EpochReport, Fit, FitError, Fitting, ItemItem, NewItems, SeenInTraining,
-    Servable, StepReport, Task, TrainingData, Watch,
+    Servable, StepReport, Task, TrainingData, Watch, Words,
     artefact::{Trained, TrainedFacts, load_trained, save_trained},
     choose,
 };
@@ -57,7 +57,7 @@ fn content_settings(settings: &ContentSettings) -> Option<ContentSettings> {
 impl Stage for NextItem<'_> {
     type Output = Trained;
     const ID: &'static str = "model";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn settings(config: &Config) -> Value {
         json!({
@@ -185,9 +185,10 @@ impl NextItem<'_> {
             return None;
         }
         context.note("model: learning from words what items without events can expect");
-        let words = TfIdf::fit(&dataset.catalog, self.data.scope.known(), &self.config.features)
-            .transform(&dataset.catalog);
-        NewItems::fit(training, &words, (settings.newcomers, settings.newcomer_days), self.seed)
+        let vocabulary = TfIdf::fit(&dataset.catalog, self.data.scope.known(), &self.config.features);
+        let rows = vocabulary.transform(&dataset.catalog);
+        let words = Words { rows: &rows, buckets: vocabulary.buckets() };
+        NewItems::fit(training, words, (settings.newcomers, settings.newcomer_days), self.seed)
     }
 }
 

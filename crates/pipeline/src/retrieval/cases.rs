@@ -14,14 +14,14 @@ pub(super) fn each_case(
     mut take: impl FnMut(&Case, &Request) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let cases = part.cases(data);
-    let all = Bitmap::full(data.dataset.catalog.len());
+    let (live, all) = (retrieval.live(), Bitmap::full(data.dataset.catalog.len()));
     let count = cases.len().min(most);
     for case in (0..count).map(|at| &cases[at * cases.len() / count]) {
         context.check()?;
-        let user = retrieval.servable.user(data.dataset.events.before(case.user, case.end));
+        let user = live.servable.user(data.dataset.events.before(case.user, case.end));
         let mut eligible = all.clone();
-        retrieval.servable.masked(&user).iter().for_each(|item| _ = eligible.set(item.0, false));
-        take(case, &Request { user: &user, user_id: None, eligible: &eligible })?;
+        live.servable.masked(&user).iter().for_each(|item| _ = eligible.set(item.0, false));
+        take(case, &Request { servable: &live.servable, user: &user, user_id: None, eligible: &eligible })?;
     }
     Ok(())
 }

@@ -16,4 +16,4 @@ mod sources;
 
 pub use measure::{FunnelEvaluation, RankedFigures, measure};
 pub use quotas::{IndexStage, Quotas};
-pub use sources::{Retrieval, Retrieved};
+pub use sources::{Live, Retrieval, Retrieved};

@@ -1,17 +1,17 @@
 //! The sources of a trained next-item model.
 
 use super::items::items;
-use crate::next_item::ModelView;
+use crate::next_item::{EncodedItem, ModelView};
 use crate::{Data, Error};
-use semrank_core::{Dictionary, ItemId, narrow};
+use semrank_core::{Dictionary, History, ItemId, narrow};
 use semrank_retrieve::report::DEEP;
 use semrank_retrieve::sourcer::{
     CoEngagement, Content, ContentSettings, Fresh, Popular, SemanticId, Sequence,
 };
-use semrank_retrieve::{Bitmap, Eligibility, Flat, Funnel, Index, Items, Precision, Quota, Request, Sourcer};
-use semrank_sequence::{Prior, Servable, UserState};
+use semrank_retrieve::{Bitmap, Eligibility, Flat, Funnel, Items, Precision, Quota, Request, Sourcer};
+use semrank_sequence::{ItemInput, Prior, Servable};
 use serde::Serialize;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 /// From when on a source is late: far above what any takes in memory.
@@ -19,14 +19,24 @@ const DEADLINE: Duration = Duration::from_millis(500);
 /// Half-life of what counts as popular.
 const POPULAR_DAYS: f64 = 7.0;
 
-/// A run's first stage.
+/// A run's first stage. Items may be put in, changed, paused and deleted while requests go on: a change is seen by every request that
+/// begins after it has returned, and by none in part.
 pub struct Retrieval {
+    live: RwLock<Live>,
+    sequence: Arc<Sequence>,
+    content: Option<Arc<Content>>,
+    ids: Option<Arc<SemanticId>>,
+    sources: Vec<Arc<dyn Sourcer>>,
+}
+
+/// What changes.
+pub struct Live {
+    /// The ranker.
+    pub servable: Servable,
     /// What may be shown.
     pub items: Items,
-    /// The ranker.
-    pub servable: Arc<Servable>,
-    sequence: Arc<Sequence>,
-    sources: Vec<Arc<dyn Sourcer>>,
+    /// Ids of the items.
+    pub names: Dictionary,
 }
 
 /// A candidate with its id.
@@ -46,20 +56,67 @@ impl Retrieval {
     /// # Errors
     /// Vectors that are no numbers; item columns that cannot be read.
     pub fn new(view: ModelView) -> Result<Self, Error> {
-        let (data, servable) = (view.data, Arc::new(view.servable()));
-        let sequence = Arc::new(Sequence::new(servable.clone(), Precision::fastest())?);
+        let (data, servable) = (view.data, view.servable());
+        let sequence = Arc::new(Sequence::new(&servable, Precision::fastest())?);
+        let content = content(&servable)?.map(Arc::new);
+        let ids = view.content.tokens.clone().map(|ids| Arc::new(SemanticId::new(ids)));
         let mut sources: Vec<Arc<dyn Sourcer>> = vec![sequence.clone()];
-        sources.extend(content(&servable)?);
-        if let Some(ids) = &view.content.tokens {
-            sources.push(Arc::new(SemanticId::new(Arc::new(ids.clone()))));
-        }
+        sources.extend(content.clone().map(|source| source as Arc<dyn Sourcer>));
+        sources.extend(ids.clone().map(|source| source as Arc<dyn Sourcer>));
         sources.push(Arc::new(CoEngagement));
         sources.push(Arc::new(Popular::new(&popularity(data))));
         let new: Bitmap = data.scope.counts().iter().map(|&count| count == 0).collect();
         if new.count() > 0 {
-            sources.push(Arc::new(Fresh::new(servable.clone(), new)));
+            sources.push(Arc::new(Fresh::new(new)));
         }
-        Ok(Self { items: items(data)?, servable, sequence, sources })
+        let live = Live { servable, items: items(data)?, names: data.dataset.catalog.ids.clone() };
+        Ok(Self { live: RwLock::new(live), sequence, content, ids, sources })
+    }
+
+    /// The ranker and the items, as they stay until the guard is dropped.
+    pub fn live(&self) -> RwLockReadGuard<'_, Live> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self) -> RwLockWriteGuard<'_, Live> {
+        self.live.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts in an item, or replaces what is known of its content: every source finds it from now on.
+    ///
+    /// # Errors
+    /// A vector that is not of finite numbers: then nothing has changed.
+    pub fn put(&self, id: &str, item: &EncodedItem) -> Result<ItemId, Error> {
+        let mut live = self.change();
+        let Live { servable, items, names } = &mut *live;
+        let row = names.get(id).unwrap_or(narrow::index(items.len()));
+        if item.content.iter().chain(&item.similar).any(|value| !value.is_finite()) {
+            return Err(semrank_retrieve::Error::NotFinite(row).into());
+        }
+        // An id that was given never changes, whatever the text says later.
+        let codes = self.ids.as_ref().and_then(|ids| ids.of(row));
+        let codes = codes.as_ref().unwrap_or(&item.codes);
+        servable.put(ItemId(row), &ItemInput { codes, ..item.input() });
+        self.sequence.put(servable, row)?;
+        if let Some(content) = &self.content {
+            content.put(servable, row)?;
+        }
+        if row as usize == items.len() {
+            if let Some(ids) = &self.ids {
+                ids.push(&item.codes);
+            }
+            names.insert(id);
+            items.push();
+        }
+        Ok(ItemId(row))
+    }
+
+    /// Changes what decides whether an item may be shown; returns whether there is such an item.
+    pub fn set(&self, id: &str, set: impl FnOnce(&mut Items, u32)) -> bool {
+        let mut live = self.change();
+        let item = live.names.get(id);
+        item.into_iter().for_each(|item| set(&mut live.items, item));
+        item.is_some()
     }
 
     /// Names of the sources.
@@ -111,17 +168,19 @@ impl Retrieval {
     /// # Errors
     /// A filter that does not fit the columns.
     pub fn retrieve(
-        &mut self,
-        (user, funnel): (&UserState, &Funnel),
+        &self,
+        (history, funnel): (History, &Funnel),
         asked: &Eligibility,
         k: usize,
-        ids: &Dictionary,
     ) -> Result<(Vec<Retrieved>, Vec<semrank_retrieve::SourceReport>), Error> {
-        let mut eligible = self.items.which(asked)?;
-        self.servable.masked(user).iter().for_each(|item| _ = eligible.set(item.0, false));
-        let answer = funnel.retrieve(&Request { user, user_id: None, eligible: &eligible }, k);
+        let mut eligible = self.change().items.which(asked)?;
+        let live = self.live();
+        let user = &live.servable.user(history);
+        live.servable.masked(user).iter().for_each(|item| _ = eligible.set(item.0, false));
+        let request = Request { servable: &live.servable, user, user_id: None, eligible: &eligible };
+        let answer = funnel.retrieve(&request, k);
         let items = answer.items.into_iter().map(|found| Retrieved {
-            item: ids.name(found.item).to_owned(),
+            item: live.names.name(found.item).to_owned(),
             score: found.score,
             sources: found.sources,
         });
@@ -129,19 +188,14 @@ impl Retrieval {
     }
 }
 
-/// The content source, where items have contents. An item without any has no direction: it is near nothing.
-fn content(servable: &Arc<Servable>) -> Result<Option<Arc<dyn Sourcer>>, Error> {
-    let rows = || {
-        narrow::indices(servable.items()).filter_map(|item| Some((item, servable.content_row(ItemId(item))?)))
-    };
-    let Some((_, first)) = rows().next() else { return Ok(None) };
-    let index = Arc::new(Flat::new(first.len(), Precision::fastest()));
-    for (item, row) in rows() {
-        index.put(item, row, 0.0)?;
-    }
-    let servable = servable.clone();
-    let vectors = Arc::new(move |item: ItemId| servable.content_row(item).map(<[f32]>::to_vec));
-    Ok(Some(Arc::new(Content::new(index, vectors, ContentSettings::default()))))
+/// The content source, where items have contents.
+fn content(servable: &Servable) -> Result<Option<Content>, Error> {
+    let mut rows = narrow::indices(servable.items()).filter_map(|item| servable.content_row(ItemId(item)));
+    let Some(first) = rows.next() else { return Ok(None) };
+    let index = Box::new(Flat::new(first.len(), Precision::fastest()));
+    let out = Content::new(index, ContentSettings::default());
+    narrow::indices(servable.items()).try_for_each(|item| out.put(servable, item))?;
+    Ok(Some(out))
 }
 
 /// How popular items were at the end of the training events.

@@ -12,8 +12,8 @@ use super::{Request, Scored, Sourcer, keep_best};
 use crate::{Error, Index};
 use semrank_core::ItemId;
 use semrank_nn::kernel::{axpy, dot};
+use semrank_sequence::Servable;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// How interests are made.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,13 +34,9 @@ impl Default for ContentSettings {
     }
 }
 
-/// Content vectors of length 1 by item, `[items x width]`; zero rows say nothing.
-pub type Vectors = Arc<dyn Fn(ItemId) -> Option<Vec<f32>> + Send + Sync>;
-
 /// Nearest items by content.
 pub struct Content {
-    index: Arc<dyn Index>,
-    vectors: Vectors,
+    index: Box<dyn Index>,
     settings: ContentSettings,
 }
 
@@ -58,28 +54,40 @@ impl Interest {
 }
 
 impl Content {
-    /// Over an index of content vectors; `vectors` gives those of the items of histories.
-    pub fn new(index: Arc<dyn Index>, vectors: Vectors, settings: ContentSettings) -> Self {
-        Self { index, vectors, settings }
+    /// Over an index of content vectors: those of a servable are to be put in.
+    pub fn new(index: Box<dyn Index>, settings: ContentSettings) -> Self {
+        Self { index, settings }
+    }
+
+    /// Takes in an item that was put into the servable, or whose content has changed there. An item without content has no direction and
+    /// is near nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`]; those of the index.
+    pub fn put(&self, servable: &Servable, item: u32) -> Result<(), Error> {
+        match servable.content_row(ItemId(item)) {
+            Some(row) => self.index.put(item, row, 0.0),
+            None => self.index.delete(item).map(|_| ()),
+        }
     }
 
     /// The interests of a history, oldest event first: the weightiest first.
-    pub(crate) fn interests(&self, history: &[ItemId]) -> Vec<Interest> {
+    pub(crate) fn interests(&self, servable: &Servable, history: &[ItemId]) -> Vec<Interest> {
         let ContentSettings { interests: most, events, decay, same } = self.settings;
         let (mut out, mut weight): (Vec<Interest>, f32) = (Vec::new(), 1.0);
         for &item in history.iter().rev().take(events) {
-            let Some(vector) = (self.vectors)(item) else { continue };
+            let Some(vector) = servable.content_row(item) else { continue };
             let nearest = (0..out.len())
-                .map(|at| (out[at].nearness(&vector), at))
+                .map(|at| (out[at].nearness(vector), at))
                 .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
             match nearest.filter(|(nearness, _)| *nearness >= same || out.len() >= most) {
                 Some((_, at)) => {
-                    axpy(weight, &vector, &mut out[at].sum);
+                    axpy(weight, vector, &mut out[at].sum);
                     out[at].weight += weight;
                 }
                 None => {
                     let mut sum = vec![0.0; vector.len()];
-                    axpy(weight, &vector, &mut sum);
+                    axpy(weight, vector, &mut sum);
                     out.push(Interest { sum, weight });
                 }
             }
@@ -113,7 +121,7 @@ impl Sourcer for Content {
     }
 
     fn candidates(&self, request: &Request, n: usize, out: &mut Vec<Scored>) -> Result<(), Error> {
-        let interests = self.interests(request.user.recent().items);
+        let interests = self.interests(request.servable, request.user.recent().items);
         let mut taken = BTreeSet::new();
         for (interest, quota) in interests.iter().zip(quotas(&interests, n)) {
             // Others may have taken the nearest ones before.

@@ -3,21 +3,19 @@
 
 use super::{Request, Scored, Sourcer};
 use crate::Error;
-use semrank_core::Rng;
+use semrank_core::{Rng, narrow};
 use semrank_nn::scan::Bitmap;
-use semrank_sequence::Servable;
-use std::sync::Arc;
 
 /// New items as a source.
 pub struct Fresh {
-    servable: Arc<Servable>,
+    /// Of the catalogue; every item that came later is new.
     new: Bitmap,
 }
 
 impl Fresh {
-    /// Of the items without training events.
-    pub fn new(servable: Arc<Servable>, new: Bitmap) -> Self {
-        Self { servable, new }
+    /// Of the catalogue's items: those without training events.
+    pub fn new(new: Bitmap) -> Self {
+        Self { new }
     }
 }
 
@@ -27,12 +25,14 @@ impl Sourcer for Fresh {
     }
 
     fn candidates(&self, request: &Request, n: usize, out: &mut Vec<Scored>) -> Result<(), Error> {
-        let allowed = |item: u32| self.new.contains(item) && request.eligible.contains(item);
-        let mut items = self.servable.new_items_for(request.user, n, allowed);
+        let catalogue = narrow::index(self.new.len());
+        let allowed =
+            |item: u32| (item >= catalogue || self.new.contains(item)) && request.eligible.contains(item);
+        let mut items = request.servable.new_items_for(request.user, n, allowed);
         if items.len() < n {
             let known: std::collections::BTreeSet<u32> = items.iter().copied().collect();
-            let mut others: Vec<u32> =
-                self.new.iter().filter(|&item| allowed(item) && !known.contains(&item)).collect();
+            let new = self.new.iter().chain(catalogue..narrow::index(request.servable.items()));
+            let mut others: Vec<u32> = new.filter(|item| allowed(*item) && !known.contains(item)).collect();
             let user = request.user.first().map_or(0, |item| u64::from(item.0));
             let mut rng = Rng::new(user, request.user_id.unwrap_or("fresh"));
             let left = (n - items.len()).min(others.len());

@@ -20,7 +20,7 @@ mod sequence;
 
 pub use cached::Cached;
 pub use co_engagement::CoEngagement;
-pub use content::{Content, ContentSettings, Vectors};
+pub use content::{Content, ContentSettings};
 pub use fresh::Fresh;
 pub use popular::Popular;
 pub use semantic_id::SemanticId;
@@ -28,11 +28,13 @@ pub use sequence::Sequence;
 
 use crate::Error;
 use semrank_nn::scan::Bitmap;
-use semrank_sequence::UserState;
+use semrank_sequence::{Servable, UserState};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
+    /// The ranker, with all items that are there now.
+    pub servable: &'a Servable,
     /// The user's state.
     pub user: &'a UserState,
     /// The user's id, if they have one.

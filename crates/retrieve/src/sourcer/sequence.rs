@@ -6,12 +6,11 @@ use crate::{Error, Flat, Index};
 use semrank_core::{ItemId, narrow};
 use semrank_nn::scan::{Bitmap, Precision};
 use semrank_sequence::Servable;
-use std::sync::Arc;
 
 /// The ranker as a source.
 pub struct Sequence {
-    servable: Arc<Servable>,
     index: Flat,
+    /// Of the catalogue; items that are put in later have none.
     largest_bias: f32,
 }
 
@@ -20,15 +19,25 @@ impl Sequence {
     ///
     /// # Errors
     /// [`Error::NotFinite`] for the first item whose vector is not of finite numbers.
-    pub fn new(servable: Arc<Servable>, precision: Precision) -> Result<Self, Error> {
+    pub fn new(servable: &Servable, precision: Precision) -> Result<Self, Error> {
         let index = Flat::new(servable.fused_width(), precision);
-        let (mut row, mut largest_bias) = (vec![0.0; servable.fused_width()], 0f32);
+        let mut out = Self { index, largest_bias: 0.0 };
         for item in narrow::indices(servable.items()) {
-            let bias = servable.fused_row(ItemId(item), &mut row);
-            largest_bias = largest_bias.max(bias.abs());
-            index.put(item, &row, bias)?;
+            let bias = out.put(servable, item)?;
+            out.largest_bias = out.largest_bias.max(bias.abs());
         }
-        Ok(Self { servable, index, largest_bias })
+        Ok(out)
+    }
+
+    /// Takes in an item that was put into the servable, or whose parts have changed there; returns its bias.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`].
+    pub fn put(&self, servable: &Servable, item: u32) -> Result<f32, Error> {
+        let mut row = vec![0.0; servable.fused_width()];
+        let bias = servable.fused_row(ItemId(item), &mut row);
+        self.index.put(item, &row, bias)?;
+        Ok(bias)
     }
 
     /// The best `k` eligible items with the scores of [`Servable::top_k`], best first.
@@ -36,14 +45,14 @@ impl Sequence {
     /// # Errors
     /// [`Error::Score`] where a score is not a number.
     pub fn top_k(&self, request: &Request, k: usize) -> Result<Vec<(f32, u32)>, Error> {
-        let query = self.servable.fused_query(request.user, self.largest_bias);
+        let query = request.servable.fused_query(request.user, self.largest_bias);
         if query.values.iter().any(|value| !value.is_finite()) {
             let first = request.eligible.iter().next();
             return first.map_or(Ok(Vec::new()), |item| Err(Error::Score(ItemId(item))));
         }
         let mut rest = request.eligible.clone();
         query.corrected.iter().for_each(|&item| _ = rest.set(item, false));
-        let [all, old] = self.servable.wanted(k);
+        let [all, old] = request.servable.wanted(k);
         let mut found = query.corrected;
         let mut search = |k: usize, rest: &Bitmap| {
             let hits = self.index.search(&query.values, k, Some(query.slack), Some(rest))?;
@@ -52,11 +61,11 @@ impl Sequence {
         };
         search(all, &rest)?;
         if old > 0 {
-            self.servable.new_items().iter().for_each(|&item| _ = rest.set(item, false));
+            request.servable.new_items().iter().for_each(|&item| _ = rest.set(item, false));
             search(old, &rest)?;
         }
         let allows = |item| request.eligible.contains(item);
-        self.servable.best_of(request.user, k, &found, allows).map_err(Error::Score)
+        request.servable.best_of(request.user, k, &found, allows).map_err(Error::Score)
     }
 }
 

@@ -1,5 +1,6 @@
 //! A trained model: everything that scores an item, given a history and the items' content vectors.
 
+use crate::newcomers::WordWeights;
 use crate::{Blend, Chosen, EpochReport, ItemItem, LiveReport, Network, NewItems, Shape, TrainedContent};
 use semrank_nn::checkpoint::Checkpoint;
 use semrank_store::{read_json, write_json};
@@ -81,7 +82,10 @@ pub fn save_trained(dir: &Path, trained: &Trained) -> Result<(), Error> {
     tensors.row("prior", prior);
     if let Some(new) = new_items {
         tensors.u32s("new_items.items", new.items.iter().copied());
-        tensors.row("new_items.worth", &new.worth);
+        tensors.row("new_items.predicted", &new.predicted);
+        tensors.u32s("new_items.words", new.words.buckets.iter().copied());
+        tensors.row("new_items.weights", &new.words.weights);
+        tensors.row("new_items.scales", &new.words.scales);
     }
     if let Some(content) = content {
         tensors.row("content.vectors", &content.vectors);
@@ -138,13 +142,20 @@ fn load_content(file: &Checkpoint, report: LiveReport, shape: Shape) -> Result<T
 
 fn load_new_items(file: &Checkpoint, path: &Path, count: usize) -> Result<NewItems, Error> {
     let items = file.read_u32("new_items.items", file.len_of("new_items.items")?)?;
-    let worth = file.f32s("new_items.worth", [1, file.len_of("new_items.worth")?])?;
-    let sound = items.is_sorted()
+    let buckets = file.read_u32("new_items.words", file.len_of("new_items.words")?)?;
+    let scales = file.f32s("new_items.scales", [1, file.len_of("new_items.scales")?])?;
+    let members = scales.len() / 2;
+    let predicted = file.f32s("new_items.predicted", [1, items.len() * members])?;
+    let weights = file.f32s("new_items.weights", [1, members * (buckets.len() + 1)])?;
+    let ascends = |values: &[u32]| values.is_sorted_by(|a, b| a < b);
+    let sound = ascends(&items)
+        && ascends(&buckets)
         && items.iter().all(|&item| (item as usize) < count)
-        && !worth.is_empty()
-        && worth.len().is_multiple_of(items.len());
+        && members > 0
+        && scales.len().is_multiple_of(2);
     same(path, "whether the list of new items is sound", sound, true)?;
-    Ok(NewItems { items, worth })
+    let words = WordWeights { buckets, weights, scales };
+    Ok(NewItems { in_catalogue: items.len(), items, predicted, words })
 }
 
 /// `model.json`.

@@ -54,7 +54,7 @@ pub(super) struct Tile {
 
 impl Tile {
     pub(super) fn fill(&mut self, servable: &Servable, sides: &Sides, columns: &Columns) {
-        let Servable { model, vectors, similar } = servable;
+        let Servable { model, vectors, similar, .. } = servable;
         let scores = sides.hidden.len() / model.network.dim() * columns.len();
         self.logits.resize(scores, 0.0);
         vectors.logits_of(&model.network, &sides.hidden, columns, &mut self.logits);

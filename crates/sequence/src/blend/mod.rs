@@ -100,7 +100,7 @@ pub fn choose(
     let grid = Grid::new(kinds, settings, servable, task.learned_seen);
     let sizes = Sizes {
         items: servable.items(),
-        new_items: servable.model.new_items.as_ref().map_or(0, |new| new.items.len()),
+        new_items: servable.new_items.as_ref().map_or(0, |new| new.items.len()),
         widths: [servable.model.network.dim(), servable.similar.width()],
         points: grid.coarse().len(),
     };

@@ -26,7 +26,7 @@ pub(super) fn keep(
     let is_new: Vec<bool> = cases.iter().map(|case| data.counts[case.target.index()] == 0).collect();
     let new_share = is_new.iter().filter(|new| **new).count() as f64 / cases.len().max(1) as f64;
     let may_lose = settings.place_price * new_share;
-    let new_items = servable.model.new_items.as_ref().filter(|_| may_lose > 0.0);
+    let new_items = servable.new_items.as_ref().filter(|_| may_lose > 0.0);
     let Some(new_items) = new_items else { return Ok(chosen) };
     let blend = Blend { new_places: 0, ..chosen.blend };
     let blended = Blended { servable, prior: &chosen.prior, blend };

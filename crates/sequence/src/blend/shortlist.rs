@@ -118,7 +118,7 @@ impl Shortlist {
         let seen = user.seen.iter().map(|ItemId(item)| narrow::index(place(*item))).collect();
         let target = place(case.target.0);
         let (mut logits, mut contents) = (vec![0.0; items.len()], vec![0.0; items.len()]);
-        let Servable { model, vectors, similar } = servable;
+        let Servable { model, vectors, similar, .. } = servable;
         vectors.logits_of(&model.network, &user.hidden, &Columns::List(&items), &mut logits);
         similar.add_of(&user.profile, 1.0, &Columns::List(&items), &mut contents);
         Self { items, logits, contents, terms: of_items, seen, target }

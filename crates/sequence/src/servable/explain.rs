@@ -55,12 +55,11 @@ impl Servable {
                 network: logits[at],
                 item_item: blend.alpha * term.map_or(0.0, |at| user.terms[at].1),
                 content: contents[at],
-                popularity: self.model.prior[item as usize],
+                popularity: self.prior[item as usize],
                 seen: if is_seen { seen_bias } else { 0.0 },
                 kept_place: 0.0,
             };
-            let is_new =
-                self.model.new_items.as_ref().is_some_and(|new| new.items.binary_search(&item).is_ok());
+            let is_new = self.new_items.as_ref().is_some_and(|new| new.items.binary_search(&item).is_ok());
             Parts { kept_place: if is_new { (score - own.sum()).max(0.0) } else { 0.0 }, ..own }
         };
         ranked.iter().map(parts).collect()

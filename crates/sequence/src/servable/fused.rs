@@ -56,7 +56,7 @@ impl Servable {
         if self.has_content() {
             content.copy_from_slice(self.similar.unit_row(item));
         }
-        self.model.prior[item.index()]
+        self.prior[item.index()]
     }
 
     /// An item's content vector, of length 1; none where it has no content.
@@ -96,7 +96,7 @@ impl Servable {
     ) -> Result<Vec<(f32, u32)>, ItemId> {
         let blended = self.blended();
         let places = blended.blend.new_places as usize;
-        let new = self.model.new_items.as_ref().filter(|_| places > 0);
+        let new = self.new_items.as_ref().filter(|_| places > 0);
         let favoured = match new {
             Some(_) => self.favoured(user, blended.blend.seen, most_kept(places), &allows),
             None => Vec::new(),
@@ -130,7 +130,7 @@ impl Servable {
     /// The latter, where places are kept for new items, lie between them.
     pub fn wanted(&self, k: usize) -> [usize; 2] {
         let places = self.model.facts.blend.new_places as usize;
-        let has_places = places > 0 && self.model.new_items.is_some();
+        let has_places = places > 0 && self.new_items.is_some();
         [k, if has_places { Others::most(places) } else { 0 }]
     }
 
@@ -141,7 +141,7 @@ impl Servable {
 
     /// Items without training events that places are kept for, ascending; none where no place is.
     pub fn new_items(&self) -> &[u32] {
-        let new = self.model.new_items.as_ref().filter(|_| self.model.facts.blend.new_places > 0);
+        let new = self.new_items.as_ref().filter(|_| self.model.facts.blend.new_places > 0);
         new.map_or(&[], |new| &new.items)
     }
 

@@ -78,7 +78,7 @@ impl Blended<'_> {
 
     /// Raises the scores of items that a place is kept for.
     fn lift(&self, users: &[UserState], wanted: &[&[ItemId]], out: &mut [&mut [f32]]) {
-        let Some(new) = &self.servable.model.new_items else { return };
+        let Some(new) = &self.servable.new_items else { return };
         let (items, places) = (self.servable.items(), self.blend.new_places as usize);
         for ((user, wanted), out) in users.iter().zip(wanted).zip(out) {
             let favoured = self.servable.favoured(user, self.blend.seen, most_kept(places), |_| true);

@@ -35,7 +35,7 @@ pub use vectors::ItemVectors;
 use crate::artefact::Trained;
 use crate::columns::Columns;
 use crate::places::most_kept;
-use crate::{SimilarContent, TrainedContent, keep_places};
+use crate::{NewItems, SimilarContent, TrainedContent, keep_places};
 use semrank_core::{Event, History, ItemId};
 use semrank_measure::ranking::Scorer;
 use semrank_nn::kernel;
@@ -48,6 +48,22 @@ pub struct Servable {
     pub(crate) model: Arc<Trained>,
     pub(crate) vectors: ItemVectors,
     pub(crate) similar: SimilarContent,
+    /// The model's; 0 for items that were put in since.
+    pub(crate) prior: Vec<f32>,
+    pub(crate) new_items: Option<NewItems>,
+}
+
+/// What is known of an item that is put in.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ItemInput<'a> {
+    /// The content vector that the network reads; empty where it reads none.
+    pub content: &'a [f32],
+    /// The content vector that neighbours are found by; empty where there are none.
+    pub similar: &'a [f32],
+    /// The semantic id; empty where items have none.
+    pub codes: &'a [u16],
+    /// Hash buckets of the words, ascending, each once.
+    pub words: &'a [u32],
 }
 
 impl Servable {
@@ -55,12 +71,37 @@ impl Servable {
     pub fn new(model: Arc<Trained>, contents: &[f32], similar: SimilarContent) -> Self {
         let contents = TrainedContent::vectors_or(model.content.as_ref(), contents);
         let vectors = ItemVectors::all(&model.network, model.prior.len(), contents);
-        Self { model, vectors, similar }
+        Self::with_vectors(model, vectors, similar)
     }
 
     /// With vectors that were made before, of all items or of those that will be asked for.
     pub fn with_vectors(model: Arc<Trained>, vectors: ItemVectors, similar: SimilarContent) -> Self {
-        Self { model, vectors, similar }
+        let (prior, new_items) = (model.prior.clone(), model.new_items.clone());
+        Self { model, vectors, similar, prior, new_items }
+    }
+
+    /// Puts in the next item, or replaces what is known of one: from then on it is scored as an item of the catalogue with the same
+    /// parts and without training events would be, and events of it count in histories. No score of another item changes. States of
+    /// users whose history has a replaced item are to be made anew.
+    ///
+    /// # Panics
+    /// When there is no such item and it is not the next one, or a vector has another width than those of the catalogue.
+    pub fn put(&mut self, item: ItemId, input: &ItemInput) {
+        let is_next = item.index() == self.items();
+        let mut vector = vec![0.0; self.model.network.dim()];
+        self.model.network.item_vector(item.0, input.content, input.codes, &mut vector);
+        self.vectors.put(item.0, &vector);
+        if !self.similar.is_empty() {
+            self.similar.put(item.0, input.similar);
+        }
+        if is_next {
+            self.prior.push(0.0);
+        }
+        if let Some(new) = &mut self.new_items
+            && (is_next || new.items.binary_search(&item.0).is_ok())
+        {
+            new.put(item.0, input.words);
+        }
     }
 
     /// The model.
@@ -145,7 +186,7 @@ impl Servable {
     }
 
     fn blended(&self) -> Blended<'_> {
-        Blended { servable: self, prior: &self.model.prior, blend: self.model.facts.blend }
+        Blended { servable: self, prior: &self.prior, blend: self.model.facts.blend }
     }
 }
 
@@ -201,7 +242,7 @@ impl Blended<'_> {
 
     /// Scores of some items, `[users x columns]`, before places are kept.
     fn scores(&self, users: &[UserState], sides: &Sides, columns: &Columns, out: &mut [f32]) {
-        let Servable { model, vectors, similar } = self.servable;
+        let Servable { model, vectors, similar, .. } = self.servable;
         vectors.logits_of(&model.network, &sides.hidden, columns, out);
         similar.add_of(&sides.profiles, self.blend.content, columns, out);
         let prior = columns.rows(self.prior, 1);
@@ -229,7 +270,7 @@ impl Blended<'_> {
 
     /// Raises the scores of a whole row to the places that are kept for new items; only what is allowed counts.
     fn keep_places(&self, user: &UserState, scores: &mut [f32], allowed: impl Fn(u32) -> bool) {
-        let Some(new) = self.servable.model.new_items.as_ref().filter(|_| self.blend.new_places > 0) else {
+        let Some(new) = self.servable.new_items.as_ref().filter(|_| self.blend.new_places > 0) else {
             return;
         };
         let places = self.blend.new_places as usize;
@@ -257,15 +298,11 @@ impl Servable {
         most: usize,
         allowed: impl Fn(u32) -> bool,
     ) -> Vec<u32> {
-        let Some(new) = &self.model.new_items else { return Vec::new() };
-        let mut near = self.similar.near(&user.profile, &new.items);
-        if seen == SeenPolicy::Mask {
-            let places = user.seen.iter().filter_map(|item| new.items.binary_search(&item.0).ok());
-            places.for_each(|at| near[at] = f32::NEG_INFINITY);
-        }
-        let refused = new.items.iter().zip(&mut near).filter(|(item, _)| !allowed(**item));
-        refused.for_each(|(_, near)| *near = f32::NEG_INFINITY);
-        new.order(user.first, near, most)
+        let Some(new) = &self.new_items else { return Vec::new() };
+        let near = self.similar.near(&user.profile, &new.items);
+        let is_masked = |item| seen == SeenPolicy::Mask && user.seen.binary_search(&ItemId(item)).is_ok();
+        let left_out = |at: usize| !allowed(new.items[at]) || is_masked(new.items[at]);
+        new.order(user.first, near, left_out, most)
     }
 }
 

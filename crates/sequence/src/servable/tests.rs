@@ -1,7 +1,7 @@
 //! What a servable says of users and items, on a small random market.
 
 use super::*;
-use crate::testing::{ITEMS, USERS, World};
+use crate::testing::{CONTENT, ITEMS, NEW, USERS, World, words_of};
 use semrank_core::{ActionId, EventLogBuilder, Rng, UserId};
 
 const BLENDS: [(SeenPolicy, u32); 4] =
@@ -82,7 +82,7 @@ fn the_best_depend_on_what_is_eligible_only() {
     assert_eq!(top.len(), ITEMS / 2 - seen, "all that are eligible and not masked");
     assert!(top.iter().all(|&(_, item)| even(ItemId(item))));
     // Seven of the first ten are no new items, and three are.
-    let new = servable.model.new_items.as_ref().unwrap();
+    let new = servable.new_items.as_ref().unwrap();
     assert!(top[..10].iter().filter(|one| new.items.contains(&one.1)).count() >= 3);
     assert!(servable.top_k(&user, 5, &|_: ItemId| false, &mut arena).unwrap().is_empty());
 }
@@ -130,4 +130,58 @@ fn a_pair_costs_its_items_and_not_the_catalogue() {
     assert!(found[0].len() == 10 && found == expected, "{found:?} {expected:?}");
     assert!(few.score_lists(&[]).is_empty());
     assert_eq!(few.score_lists(&[(two, Vec::new())]), [Vec::<f32>::new()]);
+}
+
+/// An item that is put in with the parts of one without training events is scored as that one, in every way there is.
+#[test]
+fn an_item_put_in_later_is_scored_as_an_item_of_the_catalogue() {
+    for (seen, new_places) in BLENDS {
+        let world = World::new().with(seen, new_places);
+        let (mut servable, mut arena) = (world.servable, Arena::default());
+        let (twin, later) = (ItemId(ITEMS as u32 - 3), ItemId(ITEMS as u32));
+        let content = &world.content[twin.index() * CONTENT..][..CONTENT];
+        let words = words_of(twin.0);
+        let before: Vec<Vec<f32>> = histories_of(&world.events)
+            .map(|history| scores(&servable, &servable.user(history), ITEMS as u32))
+            .collect();
+        Arc::make_mut(&mut servable.model).prior[twin.index()] = 0.0;
+        servable.prior[twin.index()] = 0.0;
+        servable.put(later, &ItemInput { content, similar: content, codes: &[], words: &words });
+        let without_twin = |item: ItemId| item != twin;
+        for (history, before) in histories_of(&world.events).zip(before) {
+            let user = servable.user(history);
+            let all = scores(&servable, &user, later.0 + 1);
+            for item in 0..ITEMS {
+                let may_move = item == twin.index() || new_places > 0 && item >= ITEMS - NEW;
+                assert!(may_move || all[item] == before[item], "item {item}: no other score moves");
+            }
+            if new_places > 0 || user.seen.contains(&twin) {
+                continue;
+            }
+            assert_eq!(all[later.index()], all[twin.index()]);
+            let top = servable.top_k(&user, ITEMS + 1, &without_twin, &mut arena).unwrap();
+            assert!(top.contains(&(all[later.index()], later.0)));
+        }
+        // Who has taken it is near what it is near to.
+        let event = |item| Event { item, action: ActionId(0), time: 7 };
+        let [mut of_later, mut of_twin] = [UserState::default(), UserState::default()];
+        servable.push(&mut of_later, event(later));
+        servable.push(&mut of_twin, event(twin));
+        assert_eq!((of_later.hidden, of_later.profile), (of_twin.hidden, of_twin.profile));
+        // What is known of it can be replaced.
+        servable.put(later, &ItemInput { content: &[0.5; CONTENT], similar: &[0.5; CONTENT], codes: &[], words: &[] });
+        assert_eq!(servable.items(), ITEMS + 1);
+        assert_ne!(servable.content_row(later), servable.content_row(twin));
+    }
+}
+
+fn histories_of(events: &semrank_core::EventLog) -> impl Iterator<Item = History<'_>> {
+    (0..20).map(|user| events.of(UserId(user)))
+}
+
+fn scores(servable: &Servable, user: &UserState, items: u32) -> Vec<f32> {
+    let items: Vec<ItemId> = (0..items).map(ItemId).collect();
+    let mut out = vec![0.0; items.len()];
+    servable.score_items(user, &items, &mut out);
+    out
 }

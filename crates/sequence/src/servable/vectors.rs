@@ -46,7 +46,24 @@ impl ItemVectors {
         Self { items, some: None, unit: unit_vectors(&vectors, dim), vectors }
     }
 
-    /// Items of the catalogue.
+    /// Gives an item another vector, or the next item its first.
+    ///
+    /// # Panics
+    /// When only some items have a vector, or there is no such item and it is not the next.
+    pub(crate) fn put(&mut self, item: u32, vector: &[f32]) {
+        assert!(self.some.is_none() && item as usize <= self.items, "an item of all, or the next one");
+        let (at, unit) = (item as usize * vector.len(), unit_vectors(vector, vector.len()));
+        if item as usize == self.items {
+            self.items += 1;
+            self.vectors.extend_from_slice(vector);
+            self.unit.extend(unit);
+        } else {
+            self.vectors[at..at + vector.len()].copy_from_slice(vector);
+            self.unit[at..at + unit.len()].copy_from_slice(&unit);
+        }
+    }
+
+    /// Items of the catalogue, and those that were put in since.
     pub fn items(&self) -> usize {
         self.items
     }
