@@ -3,10 +3,13 @@
 //! The file's bytes depend only on the tensors (no metadata, tensors in a fixed order), so equal training gives equal
 //! files. Files are written under the given name at once: give a temporary name and rename it.
 
-use crate::weights::{self, Dtype, Safetensors};
+use crate::weights::{self, Dtype, Safetensors, Stream};
 use safetensors::View;
 use std::borrow::Cow;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Why a checkpoint could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -145,41 +148,47 @@ fn allow_reading(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A checkpoint file held in memory.
+/// Bytes that are in memory at a time while a tensor is read.
+const BLOCK: usize = 1 << 18;
+
+/// A checkpoint file whose table was read; tensors are read when they are asked for, so that none is in memory twice.
 #[derive(Debug)]
 pub struct Checkpoint {
     path: PathBuf,
-    bytes: Vec<u8>,
+    file: Mutex<File>,
     table: Safetensors,
 }
 
 impl Checkpoint {
-    /// Reads a file.
+    /// Opens a file and reads its table.
     ///
     /// # Errors
     /// When it cannot be read or is not whole.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let bytes = std::fs::read(path).map_err(|source| Error::Io { path: path.to_path_buf(), source })?;
-        let table = Safetensors::parse(&bytes, path).map_err(|error| {
+        let io = |source| Error::Io { path: path.to_path_buf(), source };
+        let mut file = File::open(path).map_err(io)?;
+        let len = file.metadata().map_err(io)?.len();
+        let mut stream = Stream::new(&mut file, len, path.to_owned(), weights::EXPECTED);
+        let table = Safetensors::read(&mut stream).map_err(|error| {
             let reason = match error {
                 weights::Error::Damaged { reason, .. } => reason,
                 other => other.to_string(),
             };
             Error::Format { path: path.to_path_buf(), source: reason.into() }
         })?;
-        Ok(Self { path: path.to_path_buf(), bytes, table })
+        Ok(Self { path: path.to_path_buf(), file: Mutex::new(file), table })
     }
 
     /// Copies a float tensor into `into`.
     ///
     /// # Errors
-    /// When it is missing or has another shape or type.
+    /// When it is missing or has another shape or type, or cannot be read.
     pub fn read_f32(&self, name: &str, shape: [usize; 2], into: &mut [f32]) -> Result<(), Error> {
-        let data = self.bytes_of(name, Dtype::F32, shape)?;
-        for (value, bytes) in into.iter_mut().zip(data.as_chunks::<4>().0) {
-            *value = f32::from_le_bytes(*bytes);
-        }
-        Ok(())
+        let mut values = into.iter_mut();
+        self.each_block(name, Dtype::F32, shape, |block| {
+            let (block, _) = block.as_chunks();
+            values.by_ref().zip(block).for_each(|(value, bytes)| *value = f32::from_le_bytes(*bytes));
+        })
     }
 
     /// Whether there is a float tensor of this shape: settings that another file claims are compared with it before anything
@@ -188,25 +197,23 @@ impl Checkpoint {
     /// # Errors
     /// When it is missing or has another shape or type.
     pub fn check_f32(&self, name: &str, shape: [usize; 2]) -> Result<(), Error> {
-        self.bytes_of(name, Dtype::F32, shape).map(drop)
+        self.place(name, Dtype::F32, shape).map(drop)
     }
 
     /// A float tensor. Nothing is allocated for a shape that the file does not have, so it may be a claim of another file.
     ///
     /// # Errors
-    /// When it is missing or has another shape or type.
+    /// As [`Checkpoint::read_f32`].
     pub fn f32s(&self, name: &str, shape: [usize; 2]) -> Result<Vec<f32>, Error> {
-        let data = self.bytes_of(name, Dtype::F32, shape)?;
-        Ok(data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+        self.values(name, Dtype::F32, shape, f32::from_le_bytes)
     }
 
     /// A tensor of 32-bit integers, `[1 x len]`.
     ///
     /// # Errors
-    /// When it is missing or has another shape or type.
+    /// As [`Checkpoint::read_f32`].
     pub fn read_u32(&self, name: &str, len: usize) -> Result<Vec<u32>, Error> {
-        let data = self.bytes_of(name, Dtype::U32, [1, len])?;
-        Ok(data.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect())
+        self.values(name, Dtype::U32, [1, len], u32::from_le_bytes)
     }
 
     /// The columns of a tensor `[1 x len]`.
@@ -223,28 +230,63 @@ impl Checkpoint {
     /// A tensor of 64-bit integers, `[1 x len]`.
     ///
     /// # Errors
-    /// When it is missing or has another shape or type.
+    /// As [`Checkpoint::read_f32`].
     pub fn read_u64(&self, name: &str, len: usize) -> Result<Vec<u64>, Error> {
-        let data = self.bytes_of(name, Dtype::U64, [1, len])?;
-        Ok(data.as_chunks::<8>().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect())
+        self.values(name, Dtype::U64, [1, len], u64::from_le_bytes)
     }
 
     /// A tensor of 64-bit floats, `[1 x len]`.
     ///
     /// # Errors
-    /// When it is missing or has another shape or type.
+    /// As [`Checkpoint::read_f32`].
     pub fn read_f64(&self, name: &str, len: usize) -> Result<Vec<f64>, Error> {
-        let data = self.bytes_of(name, Dtype::F64, [1, len])?;
-        Ok(data.as_chunks::<8>().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect())
+        self.values(name, Dtype::F64, [1, len], f64::from_le_bytes)
     }
 
-    fn bytes_of(&self, name: &str, dtype: Dtype, shape: [usize; 2]) -> Result<&[u8], Error> {
+    fn values<const N: usize, T>(
+        &self,
+        name: &str,
+        dtype: Dtype,
+        shape: [usize; 2],
+        of: impl Fn([u8; N]) -> T,
+    ) -> Result<Vec<T>, Error> {
+        let place = self.place(name, dtype, shape)?;
+        let mut out = Vec::with_capacity((place.end() - place.start()) as usize / N);
+        let take = |block: &[u8]| out.extend(block.as_chunks().0.iter().map(|&bytes| of(bytes)));
+        self.each_block(name, dtype, shape, take)?;
+        Ok(out)
+    }
+
+    /// Calls `take` with the bytes of a tensor, block by block; blocks hold whole values.
+    fn each_block(
+        &self,
+        name: &str,
+        dtype: Dtype,
+        shape: [usize; 2],
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<(), Error> {
+        let place = self.place(name, dtype, shape)?;
+        let io = |source| Error::Io { path: self.path.clone(), source };
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(place.start())).map_err(io)?;
+        let mut left = (place.end() - place.start()) as usize;
+        let mut block = vec![0; left.min(BLOCK)];
+        while left > 0 {
+            let block = &mut block[..left.min(BLOCK)];
+            file.read_exact(block).map_err(io)?;
+            take(block);
+            left -= block.len();
+        }
+        Ok(())
+    }
+
+    fn place(&self, name: &str, dtype: Dtype, shape: [usize; 2]) -> Result<weights::Rows, Error> {
         let tensor = self.tensor(name)?;
         if tensor.dtype != dtype || tensor.shape != shape {
             let got = format!("{:?} {:?}", tensor.dtype, tensor.shape);
             return Err(self.mismatch(name, got, format!("{dtype:?} {shape:?}")));
         }
-        Ok(tensor.data(&self.bytes))
+        Ok(tensor.place)
     }
 
     fn tensor(&self, name: &str) -> Result<&weights::Entry, Error> {

@@ -12,6 +12,30 @@ pub enum Error {
     /// A data set.
     #[error(transparent)]
     Data(semrank_data::Error),
+    /// A value that a column of items cannot hold.
+    #[error("item `{item}`: `{column}` must be {expected}")]
+    Field {
+        /// The item.
+        item: String,
+        /// The column.
+        column: String,
+        /// What it holds.
+        expected: &'static str,
+    },
+    /// An item that is to be changed or deleted and is not there.
+    #[error("there is no item `{item}`: put it in first")]
+    NoItem {
+        /// The item.
+        item: String,
+    },
+    /// A record of a journal of items that cannot be read or written.
+    #[error("record {sequence} of the journal of items: {reason}")]
+    Change {
+        /// Its number.
+        sequence: u64,
+        /// What is wrong.
+        reason: String,
+    },
     /// A file or folder.
     #[error(transparent)]
     Store(#[from] semrank_store::Error),
@@ -166,7 +190,9 @@ impl Error {
             Error::Diverged(_) => {
                 Some("try a lower pointwise.rate and pointwise.table_rate, 1e-3 by default, or pointwise.clip=5".into())
             }
-            Error::Retrieve(_) | Error::Filter(_) => None,
+            Error::Retrieve(_) | Error::Filter(_) | Error::Field { .. } | Error::NoItem { .. } | Error::Change { .. } => {
+                None
+            }
             Error::Artefact(_) => Some("repeat `semrank run`: it makes damaged stages again".into()),
             Error::Store(semrank_store::Error::Json { .. }) | Error::Version { .. } | Error::MissingStage { .. } => {
                 Some("`semrank run --data DATASET --out RUN` finishes or repeats the run".into())

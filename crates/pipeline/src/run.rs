@@ -202,8 +202,11 @@ impl Run {
     /// # Errors
     /// A stage that is missing, damaged or of something else.
     pub fn read<S: Stage>(&self, stage: &S) -> Result<(S::Output, Done), Error> {
-        let done = stage::check(&self.folder, stage)?;
-        Ok((stage.read(&self.folder.stage(S::ID))?, done))
+        let dir = self.folder.stage(S::ID);
+        // Hashing takes as long as reading; a reader bears any bytes, and what it made of damaged ones is dropped.
+        let (done, output) = rayon::join(|| stage::check(&self.folder, stage), || stage.read(&dir));
+        let done = done?;
+        Ok((output?, done))
     }
 
     /// Makes a stage, or reads it where it is unchanged.

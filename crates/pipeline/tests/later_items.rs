@@ -2,26 +2,14 @@
 
 #![allow(clippy::unwrap_used)] // Helpers of tests may panic.
 
+mod common;
+
+use common::trained as run;
 use semrank_core::{History, ItemId};
 use semrank_embed::{Document, Source};
-use semrank_pipeline::config::Sources;
 use semrank_pipeline::next_item::EncodedItem;
-use semrank_pipeline::{Context, Data, Run};
-use semrank_retrieve::{Eligibility, Value};
-use semrank_sim::{Market, MarketConfig};
-
-fn run(dir: &std::path::Path) -> Run {
-    let config = MarketConfig { users: 120, items: 100, events_per_user: 10.0, ..MarketConfig::default() };
-    Market::new(config).unwrap().write(&dir.join("market")).unwrap();
-    let set = ["train.epochs=1", "train.min_steps=0", "train.negatives=16", "train.batch=64", "model.dim=8"];
-    let more = ["features.dim=8", "features.buckets=16384", "blend.alphas=[0, 8]", "tokens.codes=8"];
-    let set = set.iter().chain(&more).map(|set| (*set).to_owned()).collect();
-    let config = Sources { file: None, set }.load().unwrap();
-    let run = Run::create(&dir.join("run"), Data::open(&dir.join("market"), &config).unwrap(), config, 1).unwrap();
-    run.make_content(&Context::default()).unwrap();
-    run.make_model(false, &Context::default()).unwrap();
-    run
-}
+use semrank_pipeline::{Context, Run};
+use semrank_retrieve::{Eligibility, Items, Value};
 
 /// What the run's encoder makes of the texts of its own catalogue.
 fn encoded(run: &Run) -> Vec<EncodedItem> {
@@ -69,8 +57,8 @@ fn an_item_is_found_when_it_has_been_put_in_and_not_when_it_is_paused() {
         assert!(found(source).is_empty());
     }
     // The text of what was liked, by another advertiser.
-    assert_eq!(retrieval.put("late ad", &items[liked.index()]).unwrap().index(), count);
-    assert!(retrieval.set("late ad", |items, item| items.set(item, "advertiser_id", Value::Text("late")).unwrap()));
+    let late = |items: &mut Items, item| items.set(item, "advertiser_id", Value::Text("late")).unwrap();
+    assert_eq!(retrieval.put("late ad", &items[liked.index()], late).unwrap().index(), count);
     for source in by_text {
         assert_eq!(found(source), ["late ad"], "{source}");
     }
@@ -78,10 +66,10 @@ fn an_item_is_found_when_it_has_been_put_in_and_not_when_it_is_paused() {
     assert!(found("sequence").is_empty() && found("content").is_empty());
     retrieval.set("late ad", |items, item| items.set_paused(item, false));
     // Put in again: the same row, another content, and the id that it was given.
-    assert_eq!(retrieval.put("late ad", &items[40]).unwrap().index(), count);
+    assert_eq!(retrieval.put("late ad", &items[40], |_, _| ()).unwrap().index(), count);
     assert_eq!(found("sequence"), ["late ad"]);
     let broken = EncodedItem { content: vec![f32::NAN; items[0].content.len()], ..items[0].clone() };
-    assert!(retrieval.put("broken", &broken).is_err());
+    assert!(retrieval.put("broken", &broken, |_, _| ()).is_err());
     assert_eq!(retrieval.live().names.get("broken"), None);
     assert!(!retrieval.set("nobody", |_, _| panic!("there is no such item")));
 }

@@ -2,35 +2,14 @@
 
 #![allow(clippy::unwrap_used)] // Helpers of tests may panic.
 
-use semrank_pipeline::config::{Config, Sources};
+mod common;
+
+use common::{create, market, quick};
 use semrank_pipeline::next_item::Evaluation;
-use semrank_pipeline::{Context, Data, Error, Event, Progress, Run};
-use semrank_sim::{Market, MarketConfig};
-use std::path::{Path, PathBuf};
+use semrank_pipeline::{Context, Error, Event, Progress, Run};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// A small market's data set.
-fn market(dir: &Path) -> PathBuf {
-    let config = MarketConfig { users: 120, items: 100, events_per_user: 10.0, ..MarketConfig::default() };
-    let out = dir.join("market");
-    Market::new(config).unwrap().write(&out).unwrap();
-    out
-}
-
-/// Settings of a quick training.
-fn quick() -> Config {
-    let set = ["train.epochs=2", "train.min_steps=0", "train.negatives=16", "train.batch=64", "model.dim=8"];
-    let more = ["features.dim=8", "features.buckets=16384", "blend.alphas=[0, 8]", "tokens.codes=8"];
-    Sources { file: None, set: set.iter().chain(&more).map(|set| (*set).to_owned()).collect() }
-        .load()
-        .unwrap()
-}
-
-fn create(data: &Path, out: &Path) -> Run {
-    let config = quick();
-    Run::create(out, Data::open(data, &config).unwrap(), config, 1).unwrap()
-}
 
 /// Notes what is told.
 #[derive(Default)]

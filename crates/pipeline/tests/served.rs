@@ -1,11 +1,13 @@
-//! Offline is online: on Amazon Beauty, the state of each of 1,000 users, built event by event, has the scores that the evaluation gives,
-//! to the bit. Takes minutes and reads `../shared/data`: `cargo test --release --workspace --test served -- --ignored`.
+//! Offline is online: on Amazon Beauty and on a simulated ad market, the state of each of 1,000 users, built event by event, has the scores
+//! that the evaluation gives, to the bit. Takes minutes, and Beauty reads `../shared/data`:
+//! `cargo test --release --workspace --test served -- --ignored`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use semrank_core::{ItemId, UserId, narrow};
 use semrank_measure::ranking::Scorer;
 use semrank_pipeline::config::Config;
 use semrank_pipeline::{Context, Data, Run};
+use semrank_sim::{Market, MarketConfig};
 use std::path::Path;
 use std::process::Command;
 
@@ -32,10 +34,25 @@ fn a_state_built_event_by_event_scores_as_the_evaluation_does() {
         .status()
         .unwrap();
     assert!(done.success(), "build the program first: cargo build --release");
+    check(dir.path(), &data);
+}
+
+/// Ads and organic items, views, clicks and conversions, with times.
+#[test]
+#[ignore = "trains a market of 1,500 items"]
+fn so_does_one_of_an_ad_market() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = MarketConfig { users: USERS as usize + 200, items: 1_500, ..MarketConfig::default() };
+    let data = dir.path().join("data");
+    Market::new(config).unwrap().write(&data).unwrap();
+    check(dir.path(), &data);
+}
+
+fn check(dir: &Path, data: &Path) {
     let mut config = Config::default();
     config.train.epochs = 2;
-    let data = Data::open(&data, &config).unwrap();
-    let run = Run::create(&dir.path().join("run"), data, config, 1).unwrap();
+    let data = Data::open(data, &config).unwrap();
+    let run = Run::create(&dir.join("run"), data, config, 1).unwrap();
     let context = Context::default();
     run.make_content(&context).unwrap();
     let view = run.make_model(false, &context).unwrap();

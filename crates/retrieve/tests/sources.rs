@@ -47,7 +47,9 @@ fn ask(
     n: usize,
 ) -> Vec<Scored> {
     let mut out = Vec::new();
-    source.candidates(&Request { servable, user, user_id: Some("u"), eligible }, n, &mut out).expect("candidates");
+    source
+        .candidates(&Request { servable, user, user_id: Some("u"), eligible }, n, &mut out)
+        .expect("candidates");
     out
 }
 

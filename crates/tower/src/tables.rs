@@ -55,13 +55,7 @@ pub(crate) struct ItemTable<T> {
 
 impl<T> ItemTable<T> {
     /// Visits the rows of an item that a step keeps; `at` is the item's place in the step.
-    pub(crate) fn each_row(
-        &self,
-        at: usize,
-        rows: ItemRows,
-        dropout: RowDropout,
-        visit: impl FnMut(u32),
-    ) {
+    pub(crate) fn each_row(&self, at: usize, rows: ItemRows, dropout: RowDropout, visit: impl FnMut(u32)) {
         match self.shape.key {
             RowKey::Item => {
                 self.shape.row(rows.item).filter(|_| dropout.keeps_id(at)).into_iter().for_each(visit);

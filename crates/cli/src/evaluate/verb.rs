@@ -4,7 +4,8 @@ use super::{funnel_table, probability_table, tables};
 use crate::error::Error;
 use crate::output;
 use crate::progress::Console;
-use crate::run::OpenArgs;
+use crate::report::render_sources;
+use crate::run::{OpenArgs, SOURCES_PAGE, write_page};
 use clap::Args;
 use semrank_console::options::{Named, named};
 use semrank_data::Part as ExamplePart;
@@ -101,7 +102,13 @@ fn funnel(args: &EvaluateArgs, run: &Run, context: &Context) -> Result<(), Error
     let retrieval = run.retrieval()?;
     let quotas = run.quotas(&retrieval)?;
     let found = measure((&retrieval, &quotas), run.data()?, (args.split, usize::MAX), context)?;
-    if args.json { output::json(&found) } else { output::text(&funnel_table(&found)) }
+    let page = run.path().join(SOURCES_PAGE);
+    let split = if args.split == Part::Test { "test" } else { "validation" };
+    write_page(&page, &render_sources(&run.data()?.dataset.meta.name, split, &found))?;
+    if args.json {
+        return output::json(&found);
+    }
+    output::text(&format!("{}page: {}\n", funnel_table(&found), page.display()))
 }
 
 /// Of a run whose model gives probabilities.

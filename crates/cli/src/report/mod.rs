@@ -1,4 +1,4 @@
-//! `report.html`, `tokens.html` and `compare.html`: what runs found, in; self-contained pages out.
+//! `report.html`, `tokens.html`, `sources.html` and `compare.html`: what runs found, in; self-contained pages out.
 //!
 //! A page loads nothing: style and pictures stand inside it, there is no script, and it follows the
 //! reader's light or dark scheme, on a phone as on a desk. Every text is escaped; a number that is not finite
@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `tokens` | the page on semantic ids |
 //! | `comparison`, `probabilities` | the page on several runs, of next-item and of ranking tasks |
+//! | `sources` | the page on sources of candidates |
 //! | `tables` | results, segments, training, facts |
 //! | `pointwise` | the page of a ranking task |
 //! | `people` | users' histories beside their recommendations |
@@ -20,6 +21,7 @@ mod comparison;
 mod people;
 mod pointwise;
 mod probabilities;
+mod sources;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,7 @@ mod tokens;
 pub(crate) use comparison::render as render_comparison;
 pub(crate) use pointwise::render as render_pointwise;
 pub(crate) use probabilities::render as render_probabilities;
+pub(crate) use sources::render as render_sources;
 pub(crate) use tokens::render as render_tokens;
 
 use semrank_measure::RankSummary;

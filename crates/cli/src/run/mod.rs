@@ -19,5 +19,5 @@ mod summary;
 mod verbs;
 
 pub(crate) use args::{MakeArgs, OpenArgs};
-pub(crate) use pages::{Pages, TOKENS_PAGE, write_page};
+pub(crate) use pages::{Pages, SOURCES_PAGE, TOKENS_PAGE, write_page};
 pub(crate) use verbs::{RunArgs, run, train};

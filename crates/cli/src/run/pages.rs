@@ -15,6 +15,9 @@ pub(crate) const REPORT_PAGE: &str = "report.html";
 /// The file of the page on semantic ids.
 pub(crate) const TOKENS_PAGE: &str = "tokens.html";
 
+/// The file of the page on sources of candidates, beside the stages.
+pub(crate) const SOURCES_PAGE: &str = "sources.html";
+
 /// What the pages are of.
 pub(crate) struct Pages<'a> {
     pub(crate) run: &'a Run,

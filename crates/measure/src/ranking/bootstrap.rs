@@ -1,7 +1,7 @@
 //! Rankings in, confidence intervals over their cases out: of a ranking's own figures, and of the difference of two in NDCG@10.
 //!
-//! The bootstrap: cases are drawn with replacement, as often as there are cases, and averaged. For a difference it is paired: cases are drawn with replacement and both rankings are averaged over the same draw, so what the
-//! cases have in common cancels (Efron & Tibshirani 1993, percentile method; Sakai 2006 for retrieval metrics).
+//! The bootstrap: cases are drawn with replacement, as often as there are cases, and averaged. For a difference it is paired: both
+//! rankings are averaged over the same draw, so what the cases have in common cancels (Efron & Tibshirani 1993, percentile method; Sakai 2006 for retrieval metrics).
 //!
 //! ```
 //! use semrank_measure::ranking::ndcg_difference;
@@ -68,6 +68,12 @@ pub fn ndcg_difference(a: &[u32], b: &[u32], seed: u64) -> Option<Interval> {
     let [[low, high]] = intervals(&gains, seed)?;
     let difference = gains.iter().map(|[gain]| gain).sum::<f64>() / gains.len() as f64;
     Some(Interval { difference, low, high })
+}
+
+/// Lower and upper end of the 95 % interval of a mean over cases; none for a single case.
+pub fn mean_interval(values: &[f64], seed: u64) -> Option<[f64; 2]> {
+    let cases: Vec<[f64; 1]> = values.iter().map(|&value| [value]).collect();
+    intervals(&cases, seed).map(|[interval]| interval)
 }
 
 /// Percentile intervals of the means of several figures of cases, all from the same draws.

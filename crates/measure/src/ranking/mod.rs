@@ -35,7 +35,7 @@ mod predictions;
 mod rank;
 mod report;
 
-pub use bootstrap::{Interval, SummaryIntervals, ndcg_difference, summary_intervals};
+pub use bootstrap::{Interval, SummaryIntervals, mean_interval, ndcg_difference, summary_intervals};
 pub use predictions::write_predictions;
 pub use rank::{Ranked, Ranking, histories_of_a_tile, rank};
 pub use report::{ResultRow, SegmentSummaries};

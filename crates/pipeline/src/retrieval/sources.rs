@@ -82,11 +82,16 @@ impl Retrieval {
         self.live.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts in an item, or replaces what is known of its content: every source finds it from now on.
+    /// Puts in an item, or replaces what is known of its content, and does what `set` does besides: every source finds it from now on.
     ///
     /// # Errors
     /// A vector that is not of finite numbers: then nothing has changed.
-    pub fn put(&self, id: &str, item: &EncodedItem) -> Result<ItemId, Error> {
+    pub fn put(
+        &self,
+        id: &str,
+        item: &EncodedItem,
+        set: impl FnOnce(&mut Items, u32),
+    ) -> Result<ItemId, Error> {
         let mut live = self.change();
         let Live { servable, items, names } = &mut *live;
         let row = names.get(id).unwrap_or(narrow::index(items.len()));
@@ -108,15 +113,16 @@ impl Retrieval {
             names.insert(id);
             items.push();
         }
+        set(items, row);
         Ok(ItemId(row))
     }
 
     /// Changes what decides whether an item may be shown; returns whether there is such an item.
     pub fn set(&self, id: &str, set: impl FnOnce(&mut Items, u32)) -> bool {
         let mut live = self.change();
-        let item = live.names.get(id);
-        item.into_iter().for_each(|item| set(&mut live.items, item));
-        item.is_some()
+        let Some(item) = live.names.get(id) else { return false };
+        set(&mut live.items, item);
+        true
     }
 
     /// Names of the sources.

@@ -258,8 +258,10 @@ mod tests {
         items.put(20, &[]);
         assert_eq!(items.predicted[6..], [1.0, 0.5, 0.0, 0.0]);
         let near = vec![0.1, -0.3, 0.7, 5.0, 9.0];
-        let (before, after) =
-            (self::items().order(None, near[..3].to_vec(), |_| false, 9), items.order(None, near, |_| false, 9));
+        let (before, after) = (
+            self::items().order(None, near[..3].to_vec(), |_| false, 9),
+            items.order(None, near, |_| false, 9),
+        );
         let kept: Vec<u32> = after.into_iter().filter(|item| *item < 11).collect();
         assert_eq!(kept, before);
     }

@@ -169,7 +169,10 @@ fn an_item_put_in_later_is_scored_as_an_item_of_the_catalogue() {
         servable.push(&mut of_twin, event(twin));
         assert_eq!((of_later.hidden, of_later.profile), (of_twin.hidden, of_twin.profile));
         // What is known of it can be replaced.
-        servable.put(later, &ItemInput { content: &[0.5; CONTENT], similar: &[0.5; CONTENT], codes: &[], words: &[] });
+        servable.put(
+            later,
+            &ItemInput { content: &[0.5; CONTENT], similar: &[0.5; CONTENT], codes: &[], words: &[] },
+        );
         assert_eq!(servable.items(), ITEMS + 1);
         assert_ne!(servable.content_row(later), servable.content_row(twin));
     }

@@ -11,7 +11,10 @@
 //!
 //! A source with recall and without survivors finds what the ranker does not want.
 
+mod ranks;
+
 use crate::{Found, Scored};
+use ranks::{Ranks, is_covered, is_within, scaled};
 use semrank_core::Segment;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -30,6 +33,34 @@ pub struct Case<'a> {
     pub found: &'a [Found],
     /// The ranker's order of what the funnel found, the best first, at least 10 where there are so many.
     pub ranked: &'a [u32],
+}
+
+/// A mean over cases.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Mean {
+    /// Over the cases as they are.
+    pub value: f64,
+    /// The ends of its 95 % interval (bootstrap over cases); none for fewer than two cases.
+    pub interval: Option<[f64; 2]>,
+}
+
+/// What a source adds over the targets of one segment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Added {
+    /// Cases whose target is of the segment.
+    pub cases: usize,
+    /// Found by no other source's first 100.
+    #[serde(rename = "unique@100")]
+    pub unique_100: Mean,
+    /// Found by no other source's first 500.
+    #[serde(rename = "unique@500")]
+    pub unique_500: Mean,
+    /// What the funnel loses without it, at 100 candidates in all.
+    #[serde(rename = "marginal@100")]
+    pub marginal_100: Mean,
+    /// The same at 500.
+    #[serde(rename = "marginal@500")]
+    pub marginal_500: Mean,
 }
 
 /// Figures of one source.
@@ -69,6 +100,10 @@ pub struct SourceFigures {
     /// The marginal recall over targets without training events.
     #[serde(rename = "new_marginal@500")]
     pub new_marginal_500: f64,
+    /// What it adds over targets without training events.
+    pub new: Added,
+    /// What it adds over targets of the tail.
+    pub tail: Added,
     /// Share of its first 500 without training events.
     pub new_share: f64,
     /// Share of its first 500 in the tail.
@@ -181,12 +216,12 @@ impl<'a> Gatherer<'a> {
             self.targets.iter().map(is).collect::<Vec<bool>>()
         };
         let (new, tail, all) = (of(Segment::New), of(Segment::Tail), vec![true; self.targets.len()]);
-        let scaled = ranks.scaled(&self.quotas, None);
+        let with = scaled(&self.quotas, COMPARED, None);
         let figure = |at: usize| {
             let sums = &self.sums[at];
             let [recall_100, recall_500, recall_1000] = DEPTHS.map(|depth| ranks.recall(at, depth, &all));
-            let without = ranks.scaled(&self.quotas, Some(at));
-            let marginal = |which: &[bool]| ranks.covered(&scaled, which) - ranks.covered(&without, which);
+            let without = scaled(&self.quotas, COMPARED, Some(at));
+            let marginal = |which: &[bool]| ranks.covered(&with, which) - ranks.covered(&without, which);
             let share = |count: usize, of: usize| count as f64 / of.max(1) as f64;
             SourceFigures {
                 name: self.names[at].to_owned(),
@@ -196,11 +231,13 @@ impl<'a> Gatherer<'a> {
                 recall_1000,
                 new_recall_500: ranks.recall(at, COMPARED, &new),
                 tail_recall_500: ranks.recall(at, COMPARED, &tail),
-                unique_500: ranks.unique(at, COMPARED),
+                unique_500: ranks.share(&all, |row| Ranks::is_unique(row, at, COMPARED)),
                 survivors_10: share(sums.survivors, self.places),
                 unique_survivors_10: share(sums.unique_survivors, self.places),
                 marginal_500: marginal(&all),
                 new_marginal_500: marginal(&new),
+                new: ranks.added(at, &self.quotas, &new),
+                tail: ranks.added(at, &self.quotas, &tail),
                 new_share: share(sums.new, sums.listed),
                 tail_share: share(sums.tail, sums.listed),
                 overlap: sums.overlap.iter().map(|&both| share(both, sums.listed)).collect(),
@@ -214,14 +251,6 @@ impl<'a> Gatherer<'a> {
             candidates: self.candidates as f64 / self.targets.len().max(1) as f64,
         };
         ((0..self.names.len()).map(figure).collect(), funnel)
-    }
-
-    /// Of every case, whether the funnel finds its target with these quotas of 500 in all, with and without a source: the pairs that a
-    /// bootstrap draws.
-    pub fn pairs(&self, source: usize) -> Vec<[bool; 2]> {
-        let ranks = Ranks { ranks: &self.ranks, sources: self.names.len() };
-        let both = [ranks.scaled(&self.quotas, None), ranks.scaled(&self.quotas, Some(source))];
-        ranks.rows().map(|row| both.each_ref().map(|quotas| is_covered(row, quotas))).collect()
     }
 
     /// Quotas of `total` candidates from `start` on, chosen greedily: the next candidates go to the source that finds most targets per
@@ -247,54 +276,6 @@ impl<'a> Gatherer<'a> {
             let Some((_, source, depth)) = moves.max_by(better) else { return quotas };
             quotas[source] += depth;
         }
-    }
-}
-
-fn is_within(rank: u32, quota: usize) -> bool {
-    rank > 0 && rank as usize <= quota
-}
-
-fn is_covered(row: &[u32], quotas: &[usize]) -> bool {
-    row.iter().zip(quotas).any(|(&rank, &quota)| is_within(rank, quota))
-}
-
-/// Ranks of targets, `[cases x sources]`.
-struct Ranks<'a> {
-    ranks: &'a [u32],
-    sources: usize,
-}
-
-impl Ranks<'_> {
-    fn rows(&self) -> impl Iterator<Item = &[u32]> {
-        self.ranks.chunks_exact(self.sources.max(1))
-    }
-
-    fn share(&self, which: &[bool], holds: impl Fn(&[u32]) -> bool) -> f64 {
-        let rows = || self.rows().zip(which).filter(|(_, which)| **which);
-        rows().filter(|(row, _)| holds(row)).count() as f64 / rows().count().max(1) as f64
-    }
-
-    fn recall(&self, source: usize, depth: usize, which: &[bool]) -> f64 {
-        self.share(which, |row| is_within(row[source], depth))
-    }
-
-    fn covered(&self, quotas: &[usize], which: &[bool]) -> f64 {
-        self.share(which, |row| is_covered(row, quotas))
-    }
-
-    fn unique(&self, source: usize, depth: usize) -> f64 {
-        let all = vec![true; self.ranks.len() / self.sources.max(1)];
-        self.share(&all, |row| {
-            let others = (0..row.len()).filter(|&other| other != source);
-            is_within(row[source], depth) && others.into_iter().all(|other| !is_within(row[other], depth))
-        })
-    }
-
-    /// Quotas in the same proportions that add up to [`COMPARED`], without one source if need be.
-    fn scaled(&self, quotas: &[usize], without: Option<usize>) -> Vec<usize> {
-        let kept = |at: usize| if Some(at) == without { 0 } else { quotas[at] };
-        let total: usize = (0..quotas.len()).map(kept).sum();
-        (0..quotas.len()).map(|at| kept(at) * COMPARED / total.max(1)).collect()
     }
 }
 
@@ -333,7 +314,8 @@ mod tests {
         assert_eq!((a.marginal_500, b.marginal_500, b.new_marginal_500), (0.5, 0.5, 1.0));
         assert_eq!((b.new_share, a.overlap[1], a.micros), (0.5, 0.4, 7.0));
         assert_eq!((funnel.recall, funnel.new_recall, funnel.candidates), (1.0, 1.0, 3.0));
-        assert_eq!(gatherer.pairs(1), [[true, true], [true, false]]);
+        assert_eq!((b.new.cases, b.new.unique_500.value, b.new.marginal_500.value), (1, 1.0, 1.0));
+        assert_eq!((b.new.unique_500.interval, a.tail.cases), (None, 0), "one case has no interval");
         assert_eq!(gatherer.greedy(vec![0, 0], 4, 1), [3, 1], "one of each, then nothing is left to find");
         assert_eq!(gatherer.greedy(vec![1, 0], 3, 1), [2, 1], "what the first place finds counts as found");
     }

@@ -1,0 +1,305 @@
+//! The items of a running program: those of the run, and what was put in, changed and deleted since, kept by a journal.
+//!
+//! A change is durable before anybody sees it: it is checked, its texts are encoded, it is appended and synced, and then every source has it
+//! at once. Opening replays the journal, where the last record of an item counts: a deleted item comes back only where a later change put
+//! it in again. Records hold texts, columns and the semantic id that was given, never filters or row numbers, so they outlive the model.
+
+use super::Retrieval;
+use super::fields::{FieldValue, Fields, NewColumns, WINDOW, apply, check};
+use crate::next_item::{EncodedItem, ItemEncoder};
+use crate::{Context, Error, Run};
+use semrank_core::{Catalog, Dictionary, TextColumn};
+use semrank_embed::{Document, Field, check_id};
+use semrank_retrieve::Items;
+use semrank_store::journal::Journal;
+use serde::{Deserialize, Serialize};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Records that are encoded and applied together while a journal is replayed.
+const REPLAYED: usize = 256;
+
+/// One change of an item.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// The item is this, whatever it was: texts and columns that are not named are absent.
+    Put(String, Fields),
+    /// What is named changes, the rest stays.
+    Patch(String, Fields),
+    /// It is shown no more.
+    Delete(String),
+}
+
+/// The last state of an item that has changed, as the journal has it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Record {
+    item: String,
+    /// Of an item of the run's catalogue only what has changed; `None` where the item was deleted.
+    fields: Option<Fields>,
+    /// The semantic id that an item was given when it was put in, and the codebook it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<GivenId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct GivenId {
+    codebook: String,
+    codes: Vec<u16>,
+}
+
+/// What a change makes of an item.
+struct Pending {
+    record: Record,
+    /// Whether its texts are to be encoded.
+    encodes: bool,
+    encoded: Option<EncodedItem>,
+}
+
+impl Change {
+    /// The id of the item.
+    pub fn item(&self) -> &str {
+        let (Change::Put(item, _) | Change::Patch(item, _) | Change::Delete(item)) = self;
+        item
+    }
+}
+
+/// What the writer of changes holds.
+struct Writer {
+    encoder: ItemEncoder,
+    /// Items that have changed since the run was made, in the order of their first change, and their records.
+    names: Dictionary,
+    records: Vec<Record>,
+}
+
+/// A run's first stage with a journal of changes.
+pub struct Catalogue {
+    run: Run,
+    retrieval: Retrieval,
+    journal: Journal,
+    writer: Mutex<Writer>,
+}
+
+impl Catalogue {
+    /// Opens the first stage of a run, and the changes that a journal holds.
+    ///
+    /// # Errors
+    /// As for [`Run::retrieval`] and [`Run::item_encoder`]; a damaged journal.
+    pub fn open(run: Run, journal: Journal, context: &Context) -> Result<Self, Error> {
+        let (retrieval, encoder) = (run.retrieval()?, run.item_encoder()?);
+        let (mut names, mut records) = (Dictionary::new(), Vec::new());
+        journal.for_each(0, |sequence, bytes| {
+            let changed: Vec<Record> = serde_json::from_slice(bytes)
+                .map_err(|error| Error::Change { sequence, reason: error.to_string() })?;
+            changed.into_iter().for_each(|record| keep(&mut names, &mut records, record));
+            Ok::<(), Error>(())
+        })?;
+        let out = Self { run, retrieval, journal, writer: Mutex::new(Writer { encoder, names, records }) };
+        out.replay(context)?;
+        Ok(out)
+    }
+
+    /// The run.
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// The sources and the items, as they are now.
+    pub fn retrieval(&self) -> &Retrieval {
+        &self.retrieval
+    }
+
+    /// Makes changes, in their order, all or none: when this returns they are durable, and the next request sees them.
+    ///
+    /// # Errors
+    /// A value that its column cannot hold, a patch of an item that is not there, a text that an encoder refuses, a full disk: then nothing
+    /// has changed.
+    pub fn apply(&self, changes: &[Change], context: &Context) -> Result<(), Error> {
+        let mut writer = self.writer();
+        let (mut after, mut new_columns): (Vec<Pending>, _) = (Vec::new(), NewColumns::default());
+        for change in changes {
+            let id = change.item();
+            let before = after.iter().rev().map(|one| &one.record).find(|record| record.item == id);
+            let before = before.or_else(|| writer.names.get(id).map(|at| &writer.records[at as usize]));
+            let next = self.after(change, before, &mut new_columns)?;
+            after.push(next);
+        }
+        self.encode(&mut writer.encoder, &mut after, context)?;
+        // One entry for all, so that a crash leaves all or none.
+        let sequence = self.journal.append(&bytes_of(after.iter().map(|one| &one.record))?)?;
+        self.journal.commit(sequence)?;
+        for one in after {
+            self.show(&one)?;
+            let Writer { names, records, .. } = &mut *writer;
+            keep(names, records, one.record);
+        }
+        Ok(())
+    }
+
+    /// Rewrites the journal as one record for each item that has changed.
+    ///
+    /// # Errors
+    /// A full disk: then the journal is as it was.
+    pub fn compact(&self) -> Result<(), Error> {
+        let writer = self.writer();
+        let entries: Result<Vec<_>, Error> = writer.records.chunks(REPLAYED).map(bytes_of).collect();
+        let kept = self.journal.append_batch(&entries?)?;
+        self.journal.commit_all()?;
+        Ok(self.journal.remove_before(kept.start)?)
+    }
+
+    /// What changes have made of an item, its texts and columns; `None` where it is not there. Of an item of the run's catalogue that has
+    /// not changed, its texts.
+    pub fn fields(&self, item: &str) -> Option<Fields> {
+        let writer = self.writer();
+        let record = writer.names.get(item).map(|at| &writer.records[at as usize]);
+        let catalog = &self.run.data().ok()?.dataset.catalog;
+        let mut out = Fields::new();
+        if let Some(row) = catalog.ids.get(item) {
+            let text = |column: &TextColumn| (column.name.clone(), FieldValue::Text(column.values[row as usize].clone()));
+            out.extend(catalog.texts.iter().map(text));
+        } else {
+            record?;
+        }
+        if let Some(record) = record {
+            out.extend(record.fields.clone()?);
+        }
+        out.retain(|_, value| *value != FieldValue::Absent);
+        Some(out)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn replay(&self, context: &Context) -> Result<(), Error> {
+        let mut writer = self.writer();
+        for first in (0..writer.records.len()).step_by(REPLAYED) {
+            context.check()?;
+            let Writer { encoder, records, .. } = &mut *writer;
+            let block = &records[first..records.len().min(first + REPLAYED)];
+            let pending = |record: &Record| -> Result<Pending, Error> {
+                let fields = record.fields.iter().flat_map(Fields::keys);
+                let encodes = !self.in_catalogue(&record.item)? || self.any_text(fields)?;
+                let encodes = encodes && record.fields.is_some();
+                Ok(Pending { record: record.clone(), encodes, encoded: None })
+            };
+            let mut block: Vec<Pending> = block.iter().map(pending).collect::<Result<_, _>>()?;
+            self.encode(encoder, &mut block, context)?;
+            block.iter().try_for_each(|one| self.show(one))?;
+        }
+        Ok(())
+    }
+
+    fn in_catalogue(&self, item: &str) -> Result<bool, Error> {
+        Ok(self.run.data()?.dataset.catalog.ids.get(item).is_some())
+    }
+
+    fn any_text<'n>(&self, mut names: impl Iterator<Item = &'n String>) -> Result<bool, Error> {
+        let texts = &self.run.data()?.dataset.catalog.texts;
+        Ok(names.any(|name| texts.iter().any(|column| column.name == *name)))
+    }
+
+    /// What a change makes of an item.
+    fn after(
+        &self,
+        change: &Change,
+        before: Option<&Record>,
+        new_columns: &mut NewColumns,
+    ) -> Result<Pending, Error> {
+        let texts = &self.run.data()?.dataset.catalog.texts;
+        let item = change.item().to_owned();
+        check_id(&item)?;
+        let is_there = before.map_or(self.in_catalogue(&item)?, |record| record.fields.is_some());
+        let id = before.and_then(|record| record.id.clone());
+        let mut fields = before.and_then(|record| record.fields.clone()).unwrap_or_default();
+        let named = match change {
+            Change::Patch(..) | Change::Delete(_) if !is_there => return Err(Error::NoItem { item }),
+            Change::Delete(_) => {
+                return Ok(Pending { record: Record { item, fields: None, id }, encodes: false, encoded: None });
+            }
+            Change::Put(_, named) => {
+                let live = self.retrieval.live();
+                let columns = live.items.table().names().chain(WINDOW).filter(|name| *name != "kind");
+                let known = columns.chain(texts.iter().map(|column| column.name.as_str()));
+                fields.extend(known.map(|name| (name.to_owned(), FieldValue::Absent)));
+                named
+            }
+            Change::Patch(_, named) => named,
+        };
+        check(&self.retrieval.live().items, texts, &item, named, new_columns)?;
+        fields.extend(named.clone());
+        let encodes = matches!(change, Change::Put(..)) || self.any_text(named.keys())?;
+        Ok(Pending { record: Record { item, fields: Some(fields), id }, encodes, encoded: None })
+    }
+
+    /// Encodes the texts of those that are to be, and gives an id to those that have none.
+    fn encode(
+        &self,
+        encoder: &mut ItemEncoder,
+        pending: &mut [Pending],
+        context: &Context,
+    ) -> Result<(), Error> {
+        let catalog = &self.run.data()?.dataset.catalog;
+        let codebook = self.run.content_hashes()[1];
+        let to_encode: Vec<usize> = (0..pending.len()).filter(|&at| pending[at].encodes).collect();
+        let encoded = {
+            let fields: Vec<Vec<Field>> = to_encode
+                .iter()
+                .map(|&at| catalog.texts.iter().map(|column| text_of(&pending[at].record, catalog, column)).collect())
+                .collect();
+            let document = |(&at, fields): (&usize, &'_ Vec<Field>)| Document { id: &pending[at].record.item, fields };
+            let documents: Vec<Document> = to_encode.iter().zip(&fields).map(document).collect();
+            encoder.encode(&documents, context)?
+        };
+        for (at, mut encoded) in to_encode.into_iter().zip(encoded) {
+            let record = &mut pending[at].record;
+            match &record.id {
+                Some(given) if given.codebook == codebook => encoded.codes.clone_from(&given.codes),
+                _ => record.id = Some(GivenId { codebook: codebook.to_owned(), codes: encoded.codes.clone() }),
+            }
+            pending[at].encoded = Some(encoded);
+        }
+        Ok(())
+    }
+
+    /// Lets every source have what has become of an item.
+    fn show(&self, one: &Pending) -> Result<(), Error> {
+        let (texts, mut done) = (&self.run.data()?.dataset.catalog.texts, Ok(()));
+        let id = one.record.item.as_str();
+        let set = |items: &mut Items, item: u32| match &one.record.fields {
+            None => _ = items.delete(item),
+            Some(fields) => {
+                items.restore(item);
+                done = apply(items, texts, item, fields);
+            }
+        };
+        match &one.encoded {
+            Some(encoded) => _ = self.retrieval.put(id, encoded, set)?,
+            None => _ = self.retrieval.set(id, set),
+        }
+        Ok(done?)
+    }
+}
+
+/// Takes in the last record of an item.
+fn keep(names: &mut Dictionary, records: &mut Vec<Record>, record: Record) {
+    let at = names.insert(&record.item) as usize;
+    if at == records.len() {
+        records.push(record);
+    } else {
+        records[at] = record;
+    }
+}
+
+/// An entry of the journal.
+fn bytes_of<'r>(records: impl IntoIterator<Item = &'r Record>) -> Result<Vec<u8>, Error> {
+    let records: Vec<&Record> = records.into_iter().collect();
+    serde_json::to_vec(&records).map_err(|error| Error::Change { sequence: 0, reason: error.to_string() })
+}
+
+/// An item's text: what a change says, else that of the catalogue.
+fn text_of<'a>(record: &'a Record, catalog: &'a Catalog, column: &'a TextColumn) -> Field<'a> {
+    let changed = record.fields.as_ref().and_then(|fields| fields.get(&column.name));
+    let base = || catalog.ids.get(&record.item).map(|row| column.values[row as usize].as_str());
+    let text = changed.and_then(FieldValue::text).or_else(base).unwrap_or_default();
+    Field { name: &column.name, text }
+}
