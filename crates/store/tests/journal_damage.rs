@@ -121,15 +121,35 @@ fn a_payload_that_is_a_journal_is_not_taken_for_one() {
     let disk = Disk::default();
     let options = Options { segment_bytes: 1 << 16 };
     let journal = Journal::open_in(disk.shared(), options).unwrap();
-    for bytes in files.values() {
-        journal.append(bytes).unwrap();
-    }
+    // Frames are looked for at multiples of 8 bytes, and a payload begins 4 bytes beside one.
+    let payload: Vec<u8> = [0; 4].into_iter().chain(files.into_values().flatten()).collect();
+    journal.append(&payload).unwrap();
     disk.state().fault = disk::Fault::Write;
     assert!(journal.commit_all().is_err());
     drop(journal);
     let journal = Journal::open_in(disk.shared(), options).unwrap();
     assert_eq!(journal.recovered().next, 0);
     assert!(journal.recovered().cut.is_some());
+}
+
+#[test]
+fn a_mark_is_found_wherever_blocks_of_reading_end() {
+    // Behind a frame of so many bytes a mark lies across two blocks of 2^18 bytes.
+    for frame_bytes in (0..32).step_by(8).map(|less| (1 << 18) - less) {
+        let disk = Disk::default();
+        let options = Options { segment_bytes: 1 << 20 };
+        let journal = Journal::open_in(disk.shared(), options).unwrap();
+        journal.append(&vec![1; frame_bytes - 28]).unwrap();
+        journal.commit_all().unwrap();
+        drop(journal);
+        let mut files = disk.files();
+        let bytes = files.values_mut().next().unwrap();
+        let end = 4096 + frame_bytes;
+        assert!(bytes[end - 1] == 1 && bytes[end..end + 24].iter().any(|byte| *byte != 0));
+        bytes[5000] ^= 1;
+        let error = Journal::open_in(Disk::with_files(&files).shared(), options).err();
+        assert!(matches!(error, Some(Error::Journal { offset: 4096, .. })), "{frame_bytes}: {error:?}");
+    }
 }
 
 #[test]

@@ -96,8 +96,7 @@ impl Folder {
     /// # Errors
     /// [`Error::Locked`] where another writer has it; the system's.
     pub fn lock(path: &Path) -> Result<Folder, Error> {
-        fs::create_dir_all(path).map_err(Error::io("create", path))?;
-        sync_dir(parent(path))?;
+        make(path)?;
         let name = path.join(LOCK);
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&name);
         let file = file.map_err(Error::io("create", &name))?;
@@ -112,6 +111,22 @@ impl Folder {
     pub fn read(path: &Path) -> Folder {
         Folder { path: path.to_owned(), lock: None }
     }
+}
+
+/// Makes a folder, and those above it, durable.
+fn make(path: &Path) -> Result<(), Error> {
+    let named = path.ancestors().filter(|folder| !folder.as_os_str().is_empty());
+    let missing: Vec<&Path> = named.take_while(|folder| !folder.exists()).collect();
+    fs::create_dir_all(path).map_err(Error::io("create", path))?;
+    missing.iter().try_for_each(|folder| sync_dir(parent(folder)))?;
+    if missing.is_empty() {
+        // A program may have been killed after making it. Who may not read the folder above did not make this one.
+        match sync_dir(parent(path)) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {}
+            done => return done,
+        }
+    }
+    Ok(())
 }
 
 impl Storage for Folder {
