@@ -104,7 +104,7 @@ impl StagedDir {
     }
 }
 
-fn parent(path: &Path) -> &Path {
+pub(crate) fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -226,12 +226,12 @@ fn sync_tree(dir: &Path) -> Result<(), Error> {
 }
 
 #[cfg(unix)]
-fn sync_dir(dir: &Path) -> Result<(), Error> {
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), Error> {
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io("sync", dir))
 }
 
 #[cfg(not(unix))]
-fn sync_dir(_: &Path) -> Result<(), Error> {
+pub(crate) fn sync_dir(_: &Path) -> Result<(), Error> {
     Ok(())
 }
 

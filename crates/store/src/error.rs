@@ -38,6 +38,58 @@ pub enum Error {
         /// The path.
         path: PathBuf,
     },
+    /// A journal that another program writes.
+    #[error("{} is in use: another program writes this journal", path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A segment of a journal that is altered, cut or incomplete in a way that no crash explains.
+    #[error("{} is damaged at byte {offset}: {reason}", path.display())]
+    Journal {
+        /// The file.
+        path: PathBuf,
+        /// Where, in bytes from its start.
+        offset: u64,
+        /// What the reader found.
+        reason: String,
+    },
+    /// A segment of a journal in a format that this program does not know.
+    #[error("{} is in version {version} of the journal's format; this program reads version 1", path.display())]
+    JournalVersion {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
+    },
+    /// A journal that could not write or sync once, and takes nothing until it is opened again.
+    #[error("the journal takes no more records since it could not write: {reason}")]
+    JournalStopped {
+        /// What failed first.
+        reason: String,
+        /// The kind of the system's error.
+        kind: std::io::ErrorKind,
+    },
+    /// A record that a journal does not hold.
+    #[error("record {asked} was asked for; the journal {} holds {first} up to before {next}", path.display())]
+    JournalRange {
+        /// The folder.
+        path: PathBuf,
+        /// What was asked for.
+        asked: u64,
+        /// Its first record.
+        first: u64,
+        /// One beyond its last record.
+        next: u64,
+    },
+    /// Records that are too large to be written together.
+    #[error("{bytes} bytes of records are to be written together; {most} are allowed")]
+    RecordTooLarge {
+        /// Their size, with 4 bytes for each.
+        bytes: usize,
+        /// The limit.
+        most: usize,
+    },
 }
 
 impl Error {
@@ -51,6 +103,26 @@ impl Error {
     pub fn help(&self) -> Option<String> {
         match self {
             Error::Io { source, .. } => io_help(source),
+            Error::Locked { .. } => Some("stop the other program, or give this one a folder of its own".into()),
+            Error::Journal { .. } => Some(
+                "nothing was changed. Put this file back from a backup; without one, copy the folder, then move this file and the \
+                 later ones away: the journal ends before it then, and what they hold is lost"
+                    .into(),
+            ),
+            Error::JournalVersion { .. } => Some("open it with the program that wrote it, or a newer one".into()),
+            Error::JournalStopped { kind, .. } => Some(match kind {
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                    "the disk is full: free some space, then start again; every record that was confirmed is kept".into()
+                }
+                _ => "check the disk, then start again; every record that was confirmed is kept".into(),
+            }),
+            Error::JournalRange { asked, next, .. } if asked > next => Some(
+                "the journal is older than what was made of it: put its latest files back, or start anew from both".into(),
+            ),
+            Error::JournalRange { .. } => {
+                Some("what came before was removed after a snapshot: start from that snapshot".into())
+            }
+            Error::RecordTooLarge { .. } => Some("write them in several parts".into()),
             Error::Json { .. } | Error::Sealed { .. } | Error::NoName { .. } => None,
         }
     }

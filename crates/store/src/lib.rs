@@ -4,6 +4,7 @@
 //! - [`LockedFile`] holds a lock until it is dropped or its process ends.
 //! - [`hash_file`] and [`hash_tree`] are content hashes (BLAKE3, hex).
 //! - [`read_json`] and [`write_json`] are for files that people may look into, [`sealed`] for those that know their own hash.
+//! - [`journal`] is a log of records that are durable once they are confirmed.
 //! - [`resources`] tells what the process has used.
 //!
 //! This crate knows nothing of events and models.
@@ -11,6 +12,7 @@
 mod atomic;
 mod error;
 mod hash;
+pub mod journal;
 mod json;
 mod lock;
 mod partial_file;
