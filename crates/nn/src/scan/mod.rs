@@ -27,16 +27,19 @@
 //! assert_eq!(scan.search(&[1.0, 0.0], 1, Some(&eligible), &mut arena)[0].row, 2);
 //! ```
 
+mod arena;
 mod bitmap;
 mod filter;
 mod nearest;
 mod search;
+mod sieve;
 
+pub use arena::{Arena, Hit};
 pub use bitmap::Bitmap;
-pub use search::{Arena, Hit};
 
 use crate::kernel::dot;
-use crate::{Bound, QuantLinear};
+use crate::{Bound, QuantLinear, huge};
+use sieve::Sieve;
 
 /// Half the distance of 1 from the next larger f32.
 const ROUNDING: f32 = 1.0 / (1 << 24) as f32;
@@ -73,6 +76,7 @@ pub struct Scan {
     errors: Vec<f32>,
     /// Rows that have no bound, because a value is not finite or enormous; ascending.
     unbounded: Vec<u32>,
+    sieve: Sieve,
     /// Rows as columns, whose inner products with a query come all at once.
     quant: Option<QuantLinear>,
 }
@@ -87,7 +91,18 @@ impl Scan {
         let quant = (precision == Precision::Int8).then(|| QuantLinear::from_columns(dim, &[], &[]));
         let (values, bias, lengths, errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (alive, unbounded) = (Bitmap::default(), Vec::new());
-        Self { dim, values, bias, largest_bias: 0.0, alive, lengths, errors, unbounded, quant }
+        Self {
+            dim,
+            values,
+            bias,
+            largest_bias: 0.0,
+            alive,
+            lengths,
+            errors,
+            unbounded,
+            sieve: Sieve::new(dim),
+            quant,
+        }
     }
 
     /// The same, with room for so many rows: appending them moves none.
@@ -96,10 +111,11 @@ impl Scan {
     /// When `dim` is 0.
     pub fn with_capacity(dim: usize, precision: Precision, rows: usize) -> Self {
         let mut out = Self::new(dim, precision);
-        out.values.reserve_exact(rows * dim);
+        huge::reserve(&mut out.values, rows * dim);
         for column in [&mut out.bias, &mut out.lengths, &mut out.errors] {
-            column.reserve_exact(rows);
+            huge::reserve(column, rows);
         }
+        out.sieve.reserve(rows);
         if let Some(quant) = &mut out.quant {
             quant.reserve(rows);
         }
@@ -125,10 +141,11 @@ impl Scan {
         assert_eq!(row.len(), self.dim, "the width of a row");
         let number = u32::try_from(self.len()).ok().filter(|&number| number < u32::MAX);
         let number = number.expect("at most 2^32 - 1 rows");
-        self.lengths.push(0.0);
-        self.errors.push(0.0);
+        huge::reserve(&mut self.values, self.dim);
         self.values.resize(self.values.len() + self.dim, 0.0);
-        self.bias.push(0.0);
+        for column in [&mut self.bias, &mut self.lengths, &mut self.errors] {
+            huge::push(column, 0.0);
+        }
         self.alive.push(false);
         if let Some(quant) = &mut self.quant {
             quant.push_column(&self.values[self.values.len() - self.dim..], 0.0);
@@ -158,11 +175,11 @@ impl Scan {
         if is_bounded {
             self.largest_bias = self.largest_bias.max(bias.abs());
         }
+        let zeros = if is_bounded { Vec::new() } else { vec![0.0; self.dim] };
+        let (values, bias) = if is_bounded { (values, bias) } else { (&*zeros, 0.0) };
+        self.sieve.set(at, values, bound.length, bias);
         if let Some(quant) = &mut self.quant {
-            match is_bounded {
-                true => quant.set_column(at, values, bias),
-                false => quant.set_column(at, &vec![0.0; self.dim], 0.0),
-            }
+            quant.set_column(at, values, bias);
         }
     }
 
