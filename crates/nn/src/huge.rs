@@ -47,6 +47,49 @@ fn advise<T>(_: &mut Vec<T>) {
     let _ = LEAST;
 }
 
+/// Sixteen numbers: one cache line.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+/// Numbers that begin at a cache line: a row of 64 is 4 lines and not 5.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Numbers {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+impl Numbers {
+    /// Makes room for `more` numbers, as [`reserve`] does.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        let lines = (self.len + more).div_ceil(16) - self.lines.len();
+        reserve(&mut self.lines, lines);
+    }
+
+    /// Appends zeros.
+    pub(crate) fn extend_zeros(&mut self, more: usize) {
+        self.reserve(more);
+        self.len += more;
+        self.lines.resize(self.len.div_ceil(16), Line([0.0; 16]));
+    }
+}
+
+impl std::ops::Deref for Numbers {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        // SAFETY: `len` is at most 16 times the lines, each of which is 16 numbers and nothing else.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+    }
+}
+
+impl std::ops::DerefMut for Numbers {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as above, and borrowed alone.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,5 +101,16 @@ mod tests {
         assert_eq!(values.capacity(), 3);
         (0..(1u64 << 20) + 1).for_each(|value| push(&mut values, value));
         assert!(values.iter().copied().eq(0..(1 << 20) + 1) && values.capacity() == 3 << 19);
+    }
+
+    #[test]
+    fn numbers_begin_at_a_cache_line_and_are_those_that_were_written() {
+        let mut numbers = Numbers::default();
+        for row in 0..100 {
+            numbers.extend_zeros(7);
+            numbers[row * 7..][..7].fill(row as f32);
+        }
+        assert!(numbers.iter().copied().eq((0..700).map(|at| (at / 7) as f32)));
+        assert!(numbers.as_ptr().addr().is_multiple_of(64) && Numbers::default().is_empty());
     }
 }

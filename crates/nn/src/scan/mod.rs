@@ -29,8 +29,10 @@
 
 mod arena;
 mod bitmap;
+mod exact;
 mod filter;
 mod nearest;
+mod refine;
 mod search;
 mod sieve;
 
@@ -67,7 +69,7 @@ impl Precision {
 pub struct Scan {
     dim: usize,
     /// `[N x D]`.
-    values: Vec<f32>,
+    values: huge::Numbers,
     bias: Vec<f32>,
     largest_bias: f32,
     alive: Bitmap,
@@ -89,8 +91,8 @@ impl Scan {
     pub fn new(dim: usize, precision: Precision) -> Self {
         assert!(dim > 0, "rows have a width");
         let quant = (precision == Precision::Int8).then(|| QuantLinear::from_columns(dim, &[], &[]));
-        let (values, bias, lengths, errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (alive, unbounded) = (Bitmap::default(), Vec::new());
+        let (values, alive) = (huge::Numbers::default(), Bitmap::default());
+        let (bias, lengths, errors, unbounded) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self {
             dim,
             values,
@@ -111,7 +113,7 @@ impl Scan {
     /// When `dim` is 0.
     pub fn with_capacity(dim: usize, precision: Precision, rows: usize) -> Self {
         let mut out = Self::new(dim, precision);
-        huge::reserve(&mut out.values, rows * dim);
+        out.values.reserve(rows * dim);
         for column in [&mut out.bias, &mut out.lengths, &mut out.errors] {
             huge::reserve(column, rows);
         }
@@ -141,8 +143,7 @@ impl Scan {
         assert_eq!(row.len(), self.dim, "the width of a row");
         let number = u32::try_from(self.len()).ok().filter(|&number| number < u32::MAX);
         let number = number.expect("at most 2^32 - 1 rows");
-        huge::reserve(&mut self.values, self.dim);
-        self.values.resize(self.values.len() + self.dim, 0.0);
+        self.values.extend_zeros(self.dim);
         for column in [&mut self.bias, &mut self.lengths, &mut self.errors] {
             huge::push(column, 0.0);
         }

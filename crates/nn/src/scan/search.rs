@@ -2,12 +2,14 @@
 //!
 //! - **Gather**: few rows may be returned. Each is scored exactly, fetched from memory ahead of its turn.
 //! - **Sieve**: all rows pass by in 4-bit integers ([`Sieve`](super::sieve::Sieve)), a block at a time. The most promising rows of the
-//!   block are scored exactly first, which raises the threshold to nearly its last value; then those that can still reach it.
+//!   block are scored exactly first, which raises the threshold to nearly its last value; then those that can still reach it. Where
+//!   these are many and there are 8-bit integers too, a pass of those comes between, and instead in the blocks that follow.
 //! - **Pass**: all rows are scored exactly, one after the other, where the machine has no instructions for small integers.
 
 use super::arena::{Arena, GATHERED, Hit};
 use super::bitmap::ones;
-use super::filter::{exact_scores, scores_of_all};
+use super::exact::Rows;
+use super::filter::scores_of_all;
 use super::sieve::GROUP;
 use super::{Bitmap, LONGEST, Scan};
 use crate::kernel::{Level, level};
@@ -19,12 +21,12 @@ const GROUPS: usize = 4096;
 const STEP: usize = 16;
 /// A row is gathered instead of sieved where fewer than one of so many may be returned: it reads seven times the bytes, and not one after
 /// the other.
-const ROWS_PER_GATHERED: usize = 24;
+const ROWS_PER_GATHERED: usize = 14;
 
 /// The query of a search, and the rows that it may return.
-struct Search<'a> {
-    scan: &'a Scan,
-    query: &'a [f32],
+pub(super) struct Search<'a> {
+    pub(super) scan: &'a Scan,
+    pub(super) query: &'a [f32],
     /// Number of the scan's first row, a multiple of 64.
     first: u32,
     eligible: Option<&'a Bitmap>,
@@ -126,6 +128,7 @@ impl Search<'_> {
     fn sieve(&self, arena: &mut Arena) {
         let scan = self.scan;
         arena.query.set(self.query, scan.largest_bias);
+        arena.rows.quantize(scan.dim, self.query);
         arena.pending.clear();
         let unbounded = scan.unbounded.iter();
         arena.pending.extend(unbounded.filter(|&&row| self.word(row as usize / 64) >> (row % 64) & 1 == 1));
@@ -139,12 +142,24 @@ impl Search<'_> {
             for at in unbounded.iter().take_while(|&&row| row < rows.end).map(|row| row - rows.start) {
                 arena.masks[at as usize / 64] &= !(1 << (at % 64));
             }
-            let Arena { query, masks, most, pending, k, least, .. } = &mut *arena;
-            scan.sieve.most(query, groups.clone(), masks, most);
+            let loose = scan.quant.as_ref().filter(|_| arena.is_loose);
+            let Arena { query, masks, most, .. } = &mut *arena;
+            if let Some(quant) = loose {
+                most.unknown(masks);
+                self.refine(quant, groups.clone(), arena);
+            } else {
+                scan.sieve.most(query, groups.clone(), masks, most);
+            }
+            let Arena { most, pending, k, least, .. } = &mut *arena;
             // Scores that have a bound are finite; rows that may not be returned have negative infinity.
             most.take_tops(*k, least.max(f32::MIN), pending);
             pending.iter_mut().for_each(|row| *row += rows.start);
             self.settle(arena);
+            if let Some(quant) = scan.quant.as_ref().filter(|_| loose.is_none() && arena.lets_many_through())
+            {
+                arena.is_loose = true;
+                self.refine(quant, groups.clone(), arena);
+            }
             for group in 0..groups.len() {
                 let least = arena.least.max(f32::MIN);
                 arena.pending.extend(arena.most.reaching(least, group).map(|row| rows.start + row));
@@ -159,7 +174,8 @@ impl Search<'_> {
     /// Scores the pending rows exactly and keeps the best so far.
     fn settle(&self, arena: &mut Arena) {
         let Arena { pending, exact, best, least, .. } = arena;
-        exact_scores(self.query, &self.scan.values, &self.scan.bias, pending, exact);
+        let rows = Rows { query: self.query, values: &self.scan.values, bias: &self.scan.bias };
+        rows.scores(pending, exact);
         for (&row, &score) in pending.iter().zip(&*exact) {
             // False for NaN.
             if score >= *least {

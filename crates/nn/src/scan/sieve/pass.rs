@@ -2,8 +2,8 @@
 
 use super::quantize::of_bits;
 use super::{GROUP, Line, Lines, Numbers, Query};
-use crate::Scalar;
 use crate::kernel::{Level, level};
+use crate::{Scalar, kernel};
 
 /// Groups to pass.
 pub(super) struct Part<'a> {
@@ -44,9 +44,10 @@ impl Part<'_> {
         let groups =
             self.lines.chunks_exact(query.values.len()).zip(self.numbers).zip(self.longest).zip(self.masks);
         for ((((lines, numbers), longest), &mask), (scores, top)) in groups.zip(scores.iter_mut().zip(tops)) {
-            // Its scores are not looked at.
-            *top = f32::NEG_INFINITY;
-            if mask != 0 {
+            if mask == 0 {
+                scores.fill(f32::NEG_INFINITY);
+                *top = f32::NEG_INFINITY;
+            } else {
                 sums_of(query, lines, &mut sums);
                 *top = finish(query, &sums, numbers, query.error * longest + query.rest, mask, scores);
             }
@@ -77,12 +78,24 @@ fn finish(
             tops[lane] = tops[lane].larger(most);
         }
     }
-    tops.iter().fold(f32::NEG_INFINITY, |a, &b| a.larger(b))
+    // Pairwise: one after the other would take as long as a tenth of the products.
+    for width in [8, 4, 2, 1] {
+        (0..width).for_each(|lane| tops[lane] = tops[lane].larger(tops[lane + width]));
+    }
+    tops[0]
 }
 
-/// The rows of a group, as bits, whose value is at least `least`.
-pub(super) fn reaching(least: f32, scores: &[f32]) -> u64 {
-    scores.iter().enumerate().fold(0, |word, (row, &score)| word | u64::from(score >= least) << row)
+kernel! {
+    /// The rows of a group, as bits, whose value is at least `least`.
+    pub(super) fn reaching<T: Scalar>(least: T, scores: &[T]) -> u64 {
+        let (mut words, halves) = ([0u32; 2], scores.as_chunks::<32>().0);
+        for (word, scores) in words.iter_mut().zip(halves) {
+            for i in 0..32 {
+                *word |= u32::from(scores[i] >= least) << i;
+            }
+        }
+        u64::from(words[1]) << 32 | u64::from(words[0])
+    }
 }
 
 /// The portable twin of the kernels below.
@@ -104,7 +117,7 @@ mod x86 {
     use std::arch::x86_64::*;
 
     /// Bytes ahead that are fetched before they are needed: the processor's own prefetching alone gives three quarters of the bandwidth.
-    const AHEAD: usize = 4096;
+    const AHEAD: usize = 8192;
 
     #[target_feature(enable = "avx2,avx512f,avx512vl,avx512bw,avx512dq,avx512vnni")]
     pub(super) fn run_vnni(part: &Part, scores: &mut [[f32; GROUP]], tops: &mut [f32]) {
