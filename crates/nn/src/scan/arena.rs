@@ -7,9 +7,6 @@ use std::cmp::Ordering;
 /// Rows that are gathered between two looks at the threshold.
 pub(super) const GATHERED: usize = 256;
 
-/// So many rows pass by in 8-bit integers while one is scored exactly, or a few fewer.
-const ROWS_PER_REFINED: usize = 24;
-
 /// A row and its score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hit {
@@ -60,14 +57,6 @@ impl Arena {
         self.keep();
         self.best.sort_unstable_by(Hit::order);
         &self.best
-    }
-
-    /// Whether scoring the rows that can still reach the threshold would take longer than a pass in 8-bit integers over all.
-    pub(super) fn lets_many_through(&self) -> bool {
-        let least = self.least.max(f32::MIN);
-        let count: usize =
-            (0..self.most.tops.len()).map(|group| self.most.reaching(least, group).count()).sum();
-        count * ROWS_PER_REFINED > self.most.scores.len()
     }
 
     /// Drops what is not among the best once there are twice as many rows as were left the last time: with a slack equal scores all stay,

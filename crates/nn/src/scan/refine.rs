@@ -15,14 +15,16 @@ use std::ops::Range;
 const STEP: usize = 24;
 
 impl Search<'_> {
-    /// Lowers what scores of the rows of some groups can be, `arena.most`, to what the products in 8 bits allow.
-    pub(super) fn refine(&self, quant: &QuantLinear, groups: Range<usize>, arena: &mut Arena) {
+    /// Lowers what scores of the rows of some groups can be, those of `arena.most` but the `passed` first ones, to what the products in 8
+    /// bits allow.
+    pub(super) fn refine(&self, quant: &QuantLinear, groups: Range<usize>, passed: usize, arena: &mut Arena) {
         let scan = self.scan;
         let Arena { rows: x, scores, most, least, .. } = arena;
         let bound = x.bounds(self.query)[0];
         let (error, rest) = scan.slack(bound);
-        let steps = most.scores.chunks_mut(STEP * GROUP).zip(most.tops.chunks_mut(STEP));
-        for (first, (most, tops)) in groups.step_by(STEP).zip(steps) {
+        let (most, tops) = (&mut most.scores[passed * GROUP..], &mut most.tops[passed..]);
+        let steps = most.chunks_mut(STEP * GROUP).zip(tops.chunks_mut(STEP));
+        for (first, (most, tops)) in (groups.start + passed..groups.end).step_by(STEP).zip(steps) {
             if tops.iter().all(|top| *top < least.max(f32::MIN)) {
                 continue;
             }

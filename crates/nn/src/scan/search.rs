@@ -23,6 +23,11 @@ const STEP: usize = 16;
 /// the other.
 const ROWS_PER_GATHERED: usize = 14;
 
+/// So many rows pass by in 8-bit integers while one is scored exactly.
+const ROWS_PER_REFINED: usize = 10;
+/// Rows that 4 bits let through before they may be called too many.
+const LOOSE: usize = 1000;
+
 /// The query of a search, and the rows that it may return.
 pub(super) struct Search<'a> {
     pub(super) scan: &'a Scan,
@@ -146,7 +151,7 @@ impl Search<'_> {
             let Arena { query, masks, most, .. } = &mut *arena;
             if let Some(quant) = loose {
                 most.unknown(masks);
-                self.refine(quant, groups.clone(), arena);
+                self.refine(quant, groups.clone(), 0, arena);
             } else {
                 scan.sieve.most(query, groups.clone(), masks, most);
             }
@@ -155,16 +160,22 @@ impl Search<'_> {
             most.take_tops(*k, least.max(f32::MIN), pending);
             pending.iter_mut().for_each(|row| *row += rows.start);
             self.settle(arena);
-            if let Some(quant) = scan.quant.as_ref().filter(|_| loose.is_none() && arena.lets_many_through())
-            {
-                arena.is_loose = true;
-                self.refine(quant, groups.clone(), arena);
-            }
+            let mut reached = 0;
             for group in 0..groups.len() {
+                let before = arena.pending.len();
                 let least = arena.least.max(f32::MIN);
                 arena.pending.extend(arena.most.reaching(least, group).map(|row| rows.start + row));
-                if arena.pending.len() >= GATHERED {
-                    self.settle(arena);
+                reached += arena.pending.len() - before;
+                if arena.pending.len() < GATHERED {
+                    continue;
+                }
+                self.settle(arena);
+                if let Some(quant) = scan.quant.as_ref().filter(|_| !arena.is_loose)
+                    && reached > LOOSE
+                    && reached * ROWS_PER_REFINED > (group + 1) * GROUP
+                {
+                    arena.is_loose = true;
+                    self.refine(quant, groups.clone(), group + 1, arena);
                 }
             }
             self.settle(arena);

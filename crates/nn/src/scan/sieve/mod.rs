@@ -18,6 +18,7 @@ mod quantize;
 pub(super) use quantize::Query;
 
 use super::bitmap::ones;
+use super::filter::infinities;
 use crate::huge;
 use quantize::{Code, above};
 
@@ -117,12 +118,11 @@ pub(super) struct Most {
 impl Most {
     /// Of groups about whose rows nothing is known but which of them may be returned.
     pub(super) fn unknown(&mut self, masks: &[u64]) {
-        let infinity = |is_in| if is_in { f32::INFINITY } else { f32::NEG_INFINITY };
+        let infinity = |&mask: &u64| if mask != 0 { f32::INFINITY } else { f32::NEG_INFINITY };
         self.tops.clear();
-        self.tops.extend(masks.iter().map(|&mask| infinity(mask != 0)));
-        self.scores.clear();
-        self.scores
-            .extend(masks.iter().flat_map(|mask| (0..GROUP).map(move |row| infinity(mask >> row & 1 == 1))));
+        self.tops.extend(masks.iter().map(infinity));
+        self.scores.resize(masks.len() * GROUP, 0.0);
+        infinities(masks, &mut self.scores);
     }
 
     /// Takes out one row, the one that may have the largest score, of each of the `k` groups where that is largest; all of them can
