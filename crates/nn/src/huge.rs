@@ -20,6 +20,11 @@ pub(crate) fn reserve<T: Copy>(values: &mut Vec<T>, more: usize) {
     *values = grown;
 }
 
+/// Bytes that were allocated.
+pub(crate) fn bytes<T>(values: &Vec<T>) -> usize {
+    values.capacity() * size_of::<T>()
+}
+
 /// Appends a value.
 pub(crate) fn push<T: Copy>(values: &mut Vec<T>, value: T) {
     reserve(values, 1);
@@ -30,7 +35,7 @@ pub(crate) fn push<T: Copy>(values: &mut Vec<T>, value: T) {
 #[cfg(target_os = "linux")]
 fn advise<T>(values: &mut Vec<T>) {
     const PAGE: usize = 1 << 21;
-    let bytes = values.capacity() * size_of::<T>();
+    let bytes = bytes(values);
     if bytes < LEAST {
         return;
     }
@@ -64,6 +69,11 @@ impl Numbers {
     pub(crate) fn reserve(&mut self, more: usize) {
         let lines = (self.len + more).div_ceil(16) - self.lines.len();
         reserve(&mut self.lines, lines);
+    }
+
+    /// Bytes that were allocated.
+    pub(crate) fn bytes(&self) -> usize {
+        bytes(&self.lines)
     }
 
     /// Appends zeros.

@@ -105,6 +105,11 @@ impl QuantLinear {
         self.set_column(self.outputs - 1, values, bias);
     }
 
+    /// Bytes that were allocated.
+    pub(crate) fn bytes(&self) -> usize {
+        huge::bytes(&self.weights) + huge::bytes(&self.columns)
+    }
+
     /// Makes room for so many outputs more.
     pub fn reserve(&mut self, outputs: usize) {
         let panels = outputs.div_ceil(PANEL);

@@ -4,8 +4,8 @@ use super::sieve::{Most, Query};
 use crate::QuantRows;
 use std::cmp::Ordering;
 
-/// Rows that are gathered between two looks at the threshold.
-pub(super) const GATHERED: usize = 256;
+/// Rows that are gathered between two looks at the threshold: a batch begins by waiting for memory.
+pub(super) const GATHERED: usize = 1024;
 
 /// A row and its score.
 #[derive(Debug, Clone, Copy, PartialEq)]

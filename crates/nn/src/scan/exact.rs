@@ -6,8 +6,9 @@
 
 use crate::kernel::{Level, dot_inline, level};
 
-/// Rows whose values are fetched before they are needed: enough to hide the latency of memory behind the products between.
-const AHEAD: usize = 8;
+/// Cache lines that are fetched, to the second-level cache, before they are needed. Rows of 64 values here and there of a million cost
+/// 26 ns so, and 38 ns when they are fetched to the first level, which has 24 places for lines on their way (Zen 4, large pages).
+const AHEAD: usize = 96;
 
 /// Rows to score.
 pub(super) struct Rows<'a> {
@@ -35,9 +36,10 @@ impl Rows<'_> {
 
     #[inline(always)]
     fn scores_by(&self, rows: &[u32], out: &mut Vec<f32>, dot: impl Fn(&[f32], &[f32]) -> f32) {
-        rows.iter().take(AHEAD).for_each(|&row| self.fetch(row));
+        let far = (AHEAD / self.query.len().div_ceil(16)).clamp(2, 32);
+        rows.iter().take(far).for_each(|&row| self.fetch(row));
         for (i, &row) in rows.iter().enumerate() {
-            if let Some(&ahead) = rows.get(i + AHEAD) {
+            if let Some(&ahead) = rows.get(i + far) {
                 self.fetch(ahead);
             }
             out.push(dot(self.query, self.row(row)) + self.bias[row as usize]);
@@ -54,12 +56,12 @@ impl Rows<'_> {
     fn fetch(&self, row: u32) {
         #[cfg(target_arch = "x86_64")]
         {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
             let bias = &self.bias[row as usize];
             let lines = self.row(row).chunks(16).map(|line| line.as_ptr());
             for line in lines.chain([std::ptr::from_ref(bias)]) {
                 // SAFETY: every x86-64 machine has the instruction, which reads nothing that a program could see.
-                unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(line.cast()) };
             }
         }
         #[cfg(not(target_arch = "x86_64"))]

@@ -1,15 +1,21 @@
 //! Exact search of the rows with the largest score `<query, row> + bias`: rows in memory, no index structure.
 //!
-//! With [`Precision::Int8`] all rows are scored in 8-bit integers first, which reads a quarter of the memory. These scores come
-//! with a proved bound ([`Bound`]), and only rows that can still be among the best within it are scored exactly. So both
-//! precisions give the same rows with the same scores, bit by bit, on every machine.
+//! A search reads all rows in 4-bit integers first (`sieve`), an eighth of the bytes. These products come with a proved bound, and only
+//! rows that can still be among the best within it are scored exactly. With [`Precision::Int8`] there are 8-bit integers as well
+//! ([`Bound`]), for rows whose scores are very near each other. So every precision and plan gives the same rows with the same scores, bit
+//! by bit, on every machine.
+//!
+//! | width 64, bytes per row | f32 | 4 bits | bias, bounds | 8 bits | sum |
+//! |---|---|---|---|---|---|
+//! | [`Precision::F32`] | 256 | 38 | 12 | – | 306 |
+//! | [`Precision::Int8`] | 256 | 38 | 12 | 76 | 382 |
 //!
 //! - A **score** is the f32 inner product as [`kernel::dot`](crate::kernel::dot()) adds it, plus the bias. Of equal scores the lower row is
 //!   first. A row whose score is NaN is never found.
 //! - **Rows** are appended and deleted, never moved: a row number never changes. A [`Bitmap`] says which rows a search may
 //!   return; the result depends on these rows only.
-//! - **Two plans**, by the share of rows that may be returned: few rows are gathered and scored exactly, otherwise all rows
-//!   pass by, in integers or in f32.
+//! - **Plans** go by the share of rows that may be returned: few rows are gathered and scored exactly, otherwise all rows pass by, in
+//!   integers or, where the machine has no instructions for those, in f32.
 //! - **Segments**: [`Arena::begin`], [`Scan::search_into`] for each of several sets of rows, [`Arena::finish`] search all of them with
 //!   one threshold.
 //!
@@ -51,9 +57,9 @@ const LONGEST: f32 = 1e15;
 /// How rows are scored before the exact scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
-    /// Not at all: every row is scored exactly.
+    /// In 4-bit integers.
     F32,
-    /// In 8-bit integers.
+    /// In 4-bit integers, and in 8-bit ones where those let many rows through.
     Int8,
 }
 
@@ -87,9 +93,9 @@ impl Scan {
     /// No rows yet, of width `dim`.
     ///
     /// # Panics
-    /// When `dim` is 0.
+    /// When `dim` is 0 or above 65,536, where sums of 8-bit products would not fit into 32 bits.
     pub fn new(dim: usize, precision: Precision) -> Self {
-        assert!(dim > 0, "rows have a width");
+        assert!((1..=1 << 16).contains(&dim), "rows have a width, of at most 65,536");
         let quant = (precision == Precision::Int8).then(|| QuantLinear::from_columns(dim, &[], &[]));
         let (values, alive) = (huge::Numbers::default(), Bitmap::default());
         let (bias, lengths, errors, unbounded) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -207,6 +213,12 @@ impl Scan {
     /// Width of a row.
     pub fn dim(&self) -> usize {
         self.dim
+    }
+
+    /// Bytes that were allocated: of the rows and of their copies in small integers.
+    pub fn bytes(&self) -> usize {
+        let columns = [&self.bias, &self.lengths, &self.errors].into_iter().map(huge::bytes).sum::<usize>();
+        self.values.bytes() + columns + self.sieve.bytes() + self.quant.as_ref().map_or(0, QuantLinear::bytes)
     }
 
     /// All rows, `[N x D]`, deleted ones included.

@@ -58,6 +58,11 @@ impl Sieve {
         Self { eights: dim.div_ceil(8), lines: Vec::new(), numbers: Vec::new(), longest: Vec::new() }
     }
 
+    /// Bytes that were allocated.
+    pub(super) fn bytes(&self) -> usize {
+        huge::bytes(&self.lines) + huge::bytes(&self.numbers) + huge::bytes(&self.longest)
+    }
+
     /// Makes room for so many rows more.
     pub(super) fn reserve(&mut self, rows: usize) {
         let groups = rows.div_ceil(GROUP);
