@@ -108,11 +108,14 @@ fn bench(args: &BenchArgs) -> Result<(), Error> {
     let line = |row: &Row| {
         let exact = if row.exact { "exact" } else { "NOT EXACT" };
         format!(
-            "  {:<5} {:>6}% {:>9.3} {:>9.3}  {exact}",
-            row.precision, row.eligible, row.p50_ms, row.p99_ms
+            "  {:<5} {:>6}% {:>9.3} {:>9.3} {:>9.2} {:>8.0}  {exact}",
+            row.precision, row.eligible, row.p50_ms, row.p99_ms, row.build_seconds, row.mib
         )
     };
-    output::note(&format!("  {:<5} {:>7} {:>9} {:>9}", "", "eligible", "p50 ms", "p99 ms"));
+    output::note(&format!(
+        "  {:<5} {:>7} {:>9} {:>9} {:>9} {:>8}",
+        "", "eligible", "p50 ms", "p99 ms", "build s", "MiB"
+    ));
     let rows = bench::run(&setup, |row| output::note(&line(row))).map_err(semrank_pipeline::Error::from)?;
     if args.json {
         return output::json(&Timings { rows });

@@ -36,6 +36,7 @@ mod cache;
 pub mod checkpoint;
 mod dropout;
 pub mod gradient_check;
+mod huge;
 mod int8;
 pub mod kernel;
 mod layout;

@@ -35,6 +35,10 @@ pub struct Row {
     pub p50_ms: f64,
     /// 99 of 100 take at most this.
     pub p99_ms: f64,
+    /// Making the index took so long.
+    pub build_seconds: f64,
+    /// Its memory, vectors included.
+    pub mib: f64,
     /// Whether the first searches found what a plain scan finds.
     pub exact: bool,
 }
@@ -52,10 +56,11 @@ pub fn run(setup: &Setup, mut progress: impl FnMut(&Row)) -> Result<Vec<Row>, Er
     let (values, queries) = (draw(setup.rows), draw(setup.searches));
     let mut out = Vec::new();
     for (precision, name) in [(Precision::F32, "f32"), (Precision::Int8, "int8")] {
-        let index = Flat::new(setup.dim, precision);
+        let (index, begin) = (Flat::new(setup.dim, precision), Instant::now());
         for (item, vector) in narrow::indices(setup.rows).zip(values.chunks_exact(setup.dim)) {
             index.put(item, vector, 0.0)?;
         }
+        let (build_seconds, mib) = (begin.elapsed().as_secs_f64(), index.bytes() as f64 / f64::from(1 << 20));
         for &percent in &setup.eligible {
             let mut rng = Rng::new(setup.seed, "eligible");
             let eligible: Bitmap = (0..setup.rows).map(|_| rng.unit() * 100.0 < percent).collect();
@@ -76,6 +81,8 @@ pub fn run(setup: &Setup, mut progress: impl FnMut(&Row)) -> Result<Vec<Row>, Er
                 eligible: percent,
                 p50_ms: quantile(0.5),
                 p99_ms: quantile(0.99),
+                build_seconds,
+                mib,
                 exact,
             };
             progress(&row);

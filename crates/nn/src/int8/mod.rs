@@ -22,7 +22,7 @@ mod tile;
 
 use crate::kernel::{Level, level};
 use crate::packed::{PANEL, ROWS, padded};
-use crate::{Gelu, Linear, Scalar};
+use crate::{Gelu, Linear, Scalar, huge};
 use rows::RowScale;
 use std::ops::Range;
 #[cfg(target_arch = "x86_64")]
@@ -46,7 +46,7 @@ pub struct QuantLinear {
 }
 
 /// What turns a panel's sums into values.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 struct Columns {
     step: [f32; PANEL],
     /// `t · sum of v`.
@@ -96,18 +96,25 @@ impl QuantLinear {
     /// When the column has another width.
     pub fn push_column(&mut self, values: &[f32], bias: f32) {
         if self.outputs.is_multiple_of(PANEL) {
+            huge::reserve(&mut self.weights, self.groups);
             self.weights.extend(std::iter::repeat_n([Line([[0; 4]; 16]); 3], self.groups));
-            self.columns.push(Columns { step: [0.0; PANEL], sum: [0.0; PANEL], bias: [0.0; PANEL] });
+            let empty = Columns { step: [0.0; PANEL], sum: [0.0; PANEL], bias: [0.0; PANEL] };
+            huge::push(&mut self.columns, empty);
         }
         self.outputs += 1;
         self.set_column(self.outputs - 1, values, bias);
     }
 
+    /// Bytes that were allocated.
+    pub(crate) fn bytes(&self) -> usize {
+        huge::bytes(&self.weights) + huge::bytes(&self.columns)
+    }
+
     /// Makes room for so many outputs more.
     pub fn reserve(&mut self, outputs: usize) {
         let panels = outputs.div_ceil(PANEL);
-        self.weights.reserve_exact(panels * self.groups);
-        self.columns.reserve_exact(panels);
+        huge::reserve(&mut self.weights, panels * self.groups);
+        huge::reserve(&mut self.columns, panels);
     }
 
     /// Puts another column of weights and its bias in the place of an output.

@@ -44,6 +44,9 @@ pub(super) mod x86 {
         });
     }
 
+    /// Bytes ahead that are fetched before they are needed where one row passes many panels, which memory bounds.
+    const AHEAD: usize = 8192;
+
     #[target_feature(enable = "avx512f,avx512vnni")]
     fn tile_vnni<const R: usize>(x: &[[u8; 4]], panel: &[PanelRow], sums: &mut Tile) {
         let groups = panel.len();
@@ -51,6 +54,9 @@ pub(super) mod x86 {
         let mut acc = [[_mm512_setzero_si512(); 3]; R];
         for (k, weights) in panel.iter().enumerate() {
             let weights: [__m512i; 3] = std::array::from_fn(|c| {
+                if R == 1 {
+                    _mm_prefetch::<_MM_HINT_T0>(weights[c].0.as_ptr().cast::<i8>().wrapping_add(AHEAD));
+                }
                 // SAFETY: a line is 64 bytes, aligned to 64.
                 unsafe { _mm512_load_si512(weights[c].0.as_ptr().cast()) }
             });

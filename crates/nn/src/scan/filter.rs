@@ -8,10 +8,8 @@ use crate::kernel::dot_inline;
 
 /// Below this a product may lose digits to underflow.
 pub(super) const TINY: f32 = 1e-30;
-/// Rows whose values are fetched before they are needed: enough to hide the latency of memory behind the products between.
-const AHEAD: usize = 8;
 /// Rows of a cheap test; few of their groups have a row that passes.
-pub(super) const GROUP: usize = 32;
+const GROUP: usize = 32;
 
 kernel! {
     /// Turns scores into the most they can be; returns the least that the largest can be. `rest` is what any score may be off.
@@ -56,40 +54,27 @@ kernel! {
 }
 
 kernel! {
-    /// The rows, from row `first` on, that are in `masks` (one for each [`GROUP`] of rows) and whose score can reach `least`.
-    pub(super) fn collect_within<T: Scalar>(
-        first: usize, least: T, error: T, length: T, rest: T, lengths: &[T], errors: &[T], masks: &[u32], scores: &[T],
-        out: &mut Vec<u32>,
+    /// Lowers the most that scores can be to what approximate scores allow.
+    pub(super) fn lower_most<T: Scalar>(
+        error: T, length: T, rest: T, lengths: &[T], errors: &[T], scores: &[T], most: &mut [T],
     ) {
-        let groups = scores.chunks(GROUP).zip(lengths.chunks(GROUP)).zip(errors.chunks(GROUP)).zip(masks);
-        for (group, (((scores, lengths), errors), &mask)) in groups.enumerate() {
-            if mask == 0 {
-                continue;
-            }
-            let reaches = |i: usize| scores[i] + (error * lengths[i] + length * errors[i] + rest) >= least;
-            let mut passed = 0u32;
-            for i in 0..scores.len() {
-                passed |= u32::from(reaches(i)) << i;
-            }
-            let mut passed = passed & mask;
-            while passed != 0 {
-                out.push((first + group * GROUP) as u32 + passed.trailing_zeros());
-                passed &= passed - 1;
-            }
+        for (((most, score), row_length), row_error) in most.iter_mut().zip(scores).zip(lengths).zip(errors) {
+            let reached = *score + (error * *row_length + length * *row_error + rest);
+            *most = if reached < *most { reached } else { *most };
         }
     }
 }
 
 kernel! {
-    /// Exact scores of some rows.
-    pub(super) fn exact_scores<T: Scalar>(query: &[T], values: &[T], bias: &[T], rows: &[u32], out: &mut Vec<T>) {
-        let dim = query.len();
-        out.clear();
-        for (i, &row) in rows.iter().enumerate() {
-            if let Some(&ahead) = rows.get(i + AHEAD) {
-                prefetch(&values[ahead as usize * dim..][..dim]);
+    /// Infinity for rows that are in the masks, one for each 64 rows, and negative infinity for others.
+    pub(super) fn infinities<T: Scalar>(masks: &[u64], out: &mut [T]) {
+        for (mask, out) in masks.iter().zip(out.chunks_exact_mut(64)) {
+            for (mask, out) in [*mask as u32, (*mask >> 32) as u32].into_iter().zip(out.chunks_exact_mut(32)) {
+                for i in 0..32 {
+                    let is_in = mask & (1 << i) != 0;
+                    out[i] = if is_in { T::ZERO - T::NEG_INFINITY } else { T::NEG_INFINITY };
+                }
             }
-            out.push(dot_inline(query, &values[row as usize * dim..][..dim]) + bias[row as usize]);
         }
     }
 }
@@ -101,17 +86,4 @@ kernel! {
             *out = dot_inline(query, row) + bias;
         }
     }
-}
-
-/// Asks for the cache lines of a row.
-#[inline(always)]
-fn prefetch<T>(row: &[T]) {
-    #[cfg(target_arch = "x86_64")]
-    for line in row.chunks(64 / size_of::<T>()) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: every x86-64 machine has the instruction, which reads nothing that a program could see.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = row;
 }

@@ -1,15 +1,21 @@
 //! Exact search of the rows with the largest score `<query, row> + bias`: rows in memory, no index structure.
 //!
-//! With [`Precision::Int8`] all rows are scored in 8-bit integers first, which reads a quarter of the memory. These scores come
-//! with a proved bound ([`Bound`]), and only rows that can still be among the best within it are scored exactly. So both
-//! precisions give the same rows with the same scores, bit by bit, on every machine.
+//! A search reads all rows in 4-bit integers first (`sieve`), an eighth of the bytes. These products come with a proved bound, and only
+//! rows that can still be among the best within it are scored exactly. With [`Precision::Int8`] there are 8-bit integers as well
+//! ([`Bound`]), for rows whose scores are very near each other. So every precision and plan gives the same rows with the same scores, bit
+//! by bit, on every machine.
+//!
+//! | width 64, bytes per row | f32 | 4 bits | bias, bounds | 8 bits | sum |
+//! |---|---|---|---|---|---|
+//! | [`Precision::F32`] | 256 | 38 | 12 | – | 306 |
+//! | [`Precision::Int8`] | 256 | 38 | 12 | 76 | 382 |
 //!
 //! - A **score** is the f32 inner product as [`kernel::dot`](crate::kernel::dot()) adds it, plus the bias. Of equal scores the lower row is
 //!   first. A row whose score is NaN is never found.
 //! - **Rows** are appended and deleted, never moved: a row number never changes. A [`Bitmap`] says which rows a search may
 //!   return; the result depends on these rows only.
-//! - **Two plans**, by the share of rows that may be returned: few rows are gathered and scored exactly, otherwise all rows
-//!   pass by, in integers or in f32.
+//! - **Plans** go by the share of rows that may be returned: few rows are gathered and scored exactly, otherwise all rows pass by, in
+//!   integers or, where the machine has no instructions for those, in f32.
 //! - **Segments**: [`Arena::begin`], [`Scan::search_into`] for each of several sets of rows, [`Arena::finish`] search all of them with
 //!   one threshold.
 //!
@@ -27,16 +33,21 @@
 //! assert_eq!(scan.search(&[1.0, 0.0], 1, Some(&eligible), &mut arena)[0].row, 2);
 //! ```
 
+mod arena;
 mod bitmap;
+mod exact;
 mod filter;
 mod nearest;
+mod refine;
 mod search;
+mod sieve;
 
+pub use arena::{Arena, Hit};
 pub use bitmap::Bitmap;
-pub use search::{Arena, Hit};
 
 use crate::kernel::dot;
-use crate::{Bound, QuantLinear};
+use crate::{Bound, QuantLinear, huge};
+use sieve::Sieve;
 
 /// Half the distance of 1 from the next larger f32.
 const ROUNDING: f32 = 1.0 / (1 << 24) as f32;
@@ -46,9 +57,9 @@ const LONGEST: f32 = 1e15;
 /// How rows are scored before the exact scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
-    /// Not at all: every row is scored exactly.
+    /// In 4-bit integers.
     F32,
-    /// In 8-bit integers.
+    /// In 4-bit integers, and in 8-bit ones where those let many rows through.
     Int8,
 }
 
@@ -64,7 +75,7 @@ impl Precision {
 pub struct Scan {
     dim: usize,
     /// `[N x D]`.
-    values: Vec<f32>,
+    values: huge::Numbers,
     bias: Vec<f32>,
     largest_bias: f32,
     alive: Bitmap,
@@ -73,6 +84,7 @@ pub struct Scan {
     errors: Vec<f32>,
     /// Rows that have no bound, because a value is not finite or enormous; ascending.
     unbounded: Vec<u32>,
+    sieve: Sieve,
     /// Rows as columns, whose inner products with a query come all at once.
     quant: Option<QuantLinear>,
 }
@@ -81,13 +93,24 @@ impl Scan {
     /// No rows yet, of width `dim`.
     ///
     /// # Panics
-    /// When `dim` is 0.
+    /// When `dim` is 0 or above 65,536, where sums of 8-bit products would not fit into 32 bits.
     pub fn new(dim: usize, precision: Precision) -> Self {
-        assert!(dim > 0, "rows have a width");
+        assert!((1..=1 << 16).contains(&dim), "rows have a width, of at most 65,536");
         let quant = (precision == Precision::Int8).then(|| QuantLinear::from_columns(dim, &[], &[]));
-        let (values, bias, lengths, errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (alive, unbounded) = (Bitmap::default(), Vec::new());
-        Self { dim, values, bias, largest_bias: 0.0, alive, lengths, errors, unbounded, quant }
+        let (values, alive) = (huge::Numbers::default(), Bitmap::default());
+        let (bias, lengths, errors, unbounded) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self {
+            dim,
+            values,
+            bias,
+            largest_bias: 0.0,
+            alive,
+            lengths,
+            errors,
+            unbounded,
+            sieve: Sieve::new(dim),
+            quant,
+        }
     }
 
     /// The same, with room for so many rows: appending them moves none.
@@ -96,10 +119,11 @@ impl Scan {
     /// When `dim` is 0.
     pub fn with_capacity(dim: usize, precision: Precision, rows: usize) -> Self {
         let mut out = Self::new(dim, precision);
-        out.values.reserve_exact(rows * dim);
+        out.values.reserve(rows * dim);
         for column in [&mut out.bias, &mut out.lengths, &mut out.errors] {
-            column.reserve_exact(rows);
+            huge::reserve(column, rows);
         }
+        out.sieve.reserve(rows);
         if let Some(quant) = &mut out.quant {
             quant.reserve(rows);
         }
@@ -125,10 +149,10 @@ impl Scan {
         assert_eq!(row.len(), self.dim, "the width of a row");
         let number = u32::try_from(self.len()).ok().filter(|&number| number < u32::MAX);
         let number = number.expect("at most 2^32 - 1 rows");
-        self.lengths.push(0.0);
-        self.errors.push(0.0);
-        self.values.resize(self.values.len() + self.dim, 0.0);
-        self.bias.push(0.0);
+        self.values.extend_zeros(self.dim);
+        for column in [&mut self.bias, &mut self.lengths, &mut self.errors] {
+            huge::push(column, 0.0);
+        }
         self.alive.push(false);
         if let Some(quant) = &mut self.quant {
             quant.push_column(&self.values[self.values.len() - self.dim..], 0.0);
@@ -158,11 +182,11 @@ impl Scan {
         if is_bounded {
             self.largest_bias = self.largest_bias.max(bias.abs());
         }
+        let zeros = if is_bounded { Vec::new() } else { vec![0.0; self.dim] };
+        let (values, bias) = if is_bounded { (values, bias) } else { (&*zeros, 0.0) };
+        self.sieve.set(at, values, bound.length, bias);
         if let Some(quant) = &mut self.quant {
-            match is_bounded {
-                true => quant.set_column(at, values, bias),
-                false => quant.set_column(at, &vec![0.0; self.dim], 0.0),
-            }
+            quant.set_column(at, values, bias);
         }
     }
 
@@ -189,6 +213,12 @@ impl Scan {
     /// Width of a row.
     pub fn dim(&self) -> usize {
         self.dim
+    }
+
+    /// Bytes that were allocated: of the rows and of their copies in small integers.
+    pub fn bytes(&self) -> usize {
+        let columns = [&self.bias, &self.lengths, &self.errors].into_iter().map(huge::bytes).sum::<usize>();
+        self.values.bytes() + columns + self.sieve.bytes() + self.quant.as_ref().map_or(0, QuantLinear::bytes)
     }
 
     /// All rows, `[N x D]`, deleted ones included.

@@ -1,105 +1,37 @@
-//! The best rows of one query: a plan by how many rows may be returned, and a reservoir whose threshold rises.
+//! The best rows of one query: a plan by how many rows may be returned.
+//!
+//! - **Gather**: few rows may be returned. Each is scored exactly, fetched from memory ahead of its turn.
+//! - **Sieve**: all rows pass by in 4-bit integers ([`Sieve`](super::sieve::Sieve)), a block at a time. The most promising rows of the
+//!   block are scored exactly first, which raises the threshold to nearly its last value; then those that can still reach it. Where
+//!   these are many and there are 8-bit integers too, a pass of those comes between, and instead in the blocks that follow.
+//! - **Pass**: all rows are scored exactly, one after the other, where the machine has no instructions for small integers.
 
+use super::arena::{Arena, GATHERED, Hit};
 use super::bitmap::ones;
-use super::filter::{GROUP, collect_within, exact_scores, scores_of_all};
+use super::exact::Rows;
+use super::filter::scores_of_all;
+use super::sieve::GROUP;
 use super::{Bitmap, LONGEST, Scan};
-use crate::QuantRows;
-use crate::packed::PANEL;
-use std::cmp::Ordering;
+use crate::kernel::{Level, level};
+use std::ops::Range;
 
-/// Panels that are scored in integers at once: their scores stay in the first-level cache.
-const PANELS: usize = 32;
-/// Rows that a step of the scan passes, a multiple of 64.
-const STEP: usize = PANELS * PANEL;
-/// A row is gathered instead of scanned where fewer than one of so many may be returned: it reads four times the bytes, and not
-/// one after the other.
-const ROWS_PER_GATHERED: usize = 6;
-/// Rows that are gathered between two looks at the threshold.
-const GATHERED: usize = 256;
+/// Groups that are sieved at once: what their scores can be is 1 MiB.
+const GROUPS: usize = 4096;
+/// Groups of rows that a step of the plain pass scores.
+const STEP: usize = 16;
+/// A row is gathered instead of sieved where fewer than one of so many may be returned: it reads seven times the bytes, and not one after
+/// the other.
+const ROWS_PER_GATHERED: usize = 14;
 
-/// A row and its score.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Hit {
-    /// `<query, row> + bias`.
-    pub score: f32,
-    /// The row's number.
-    pub row: u32,
-}
-
-/// Buffers of searches, and the best rows of the one under way; reuse it.
-#[derive(Debug, Clone, Default)]
-pub struct Arena {
-    pub(super) rows: QuantRows,
-    pub(super) scores: Vec<f32>,
-    pub(super) pending: Vec<u32>,
-    masks: Vec<u32>,
-    exact: Vec<f32>,
-    best: Vec<Hit>,
-    k: usize,
-    slack: Option<f32>,
-    /// Rows that were left when the worse ones were last dropped.
-    kept: usize,
-    /// Scores below this are out.
-    least: f32,
-}
-
-impl Hit {
-    /// The better one first; a total order, as no score is NaN.
-    fn order(&self, other: &Self) -> Ordering {
-        other.score.partial_cmp(&self.score).unwrap_or(Ordering::Equal).then(self.row.cmp(&other.row))
-    }
-}
-
-impl Arena {
-    /// Begins a search of the `k` best rows; with a `slack`, of all rows whose score is at most that much below the k-th best.
-    pub fn begin(&mut self, k: usize, slack: Option<f32>) {
-        (self.k, self.slack, self.kept, self.least) = (k, slack, 0, f32::NEG_INFINITY);
-        self.best.clear();
-    }
-
-    /// The rows that were found, best first, of equal scores the lower row.
-    pub fn finish(&mut self) -> &[Hit] {
-        self.keep();
-        self.best.sort_unstable_by(Hit::order);
-        &self.best
-    }
-
-    /// Drops what is not among the best once there are twice as many rows as were left the last time: with a slack equal scores all stay,
-    /// and looking at them again for every few rows would take the square of their number.
-    fn keep_if_many(&mut self) {
-        if self.best.len() >= self.kept.max(self.k).saturating_mul(2).max(GATHERED) || self.kept < self.k {
-            self.keep();
-        }
-    }
-
-    /// Drops what is not among the best, and raises the threshold.
-    fn keep(&mut self) {
-        if self.best.len() < self.k.max(1) {
-            return;
-        }
-        if self.best.len() > self.k {
-            self.best.select_nth_unstable_by(self.k - 1, Hit::order);
-        }
-        // The k-th best is the worst of the first k.
-        let worst = self.best[..self.k].iter().fold(f32::INFINITY, |worst, hit| worst.min(hit.score));
-        match self.slack {
-            None => {
-                self.best.truncate(self.k);
-                self.least = worst;
-            }
-            Some(slack) => {
-                self.least = worst - slack;
-                self.best.retain(|hit| hit.score >= self.least);
-            }
-        }
-        self.kept = self.best.len();
-    }
-}
+/// So many rows pass by in 8-bit integers while one is scored exactly.
+const ROWS_PER_REFINED: usize = 10;
+/// Rows that 4 bits let through before they may be called too many.
+const LOOSE: usize = 1000;
 
 /// The query of a search, and the rows that it may return.
-struct Search<'a> {
-    scan: &'a Scan,
-    query: &'a [f32],
+pub(super) struct Search<'a> {
+    pub(super) scan: &'a Scan,
+    pub(super) query: &'a [f32],
     /// Number of the scan's first row, a multiple of 64.
     first: u32,
     eligible: Option<&'a Bitmap>,
@@ -136,12 +68,13 @@ impl Scan {
         let search = Search { scan: self, query, first, eligible };
         let words = (0..self.len().div_ceil(64)).map(|index| search.word(index).count_ones() as usize);
         let allowed: usize = if eligible.is_none() { self.alive.count() } else { words.sum() };
-        let is_whole = allowed * ROWS_PER_GATHERED >= self.len();
         let length = query.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
-        match &self.quant {
-            Some(_) if is_whole && length < f64::from(LONGEST) => search.integers(arena),
-            None if is_whole => search.pass(arena),
-            _ => search.gather(arena),
+        if allowed * ROWS_PER_GATHERED < self.len() {
+            search.gather(arena);
+        } else if level() == Level::Portable || !(length < f64::from(LONGEST)) {
+            search.pass(arena);
+        } else {
+            search.sieve(arena);
         }
     }
 }
@@ -151,6 +84,12 @@ impl Search<'_> {
     fn word(&self, index: usize) -> u64 {
         let first = self.first as usize / 64;
         self.scan.alive.word(index) & self.eligible.map_or(u64::MAX, |eligible| eligible.word(first + index))
+    }
+
+    /// Some of all groups, so many at a time.
+    fn blocks(&self, groups: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let all = self.scan.len().div_ceil(GROUP);
+        (0..all).step_by(groups).map(move |first| first..all.min(first + groups))
     }
 
     /// Scores every row that may be returned exactly.
@@ -167,80 +106,87 @@ impl Search<'_> {
 
     /// Scores all rows exactly, one after the other.
     fn pass(&self, arena: &mut Arena) {
-        arena.pending.clear();
-        self.settle(arena);
-        for first in (0..self.scan.len()).step_by(STEP) {
-            let rows = first..self.scan.len().min(first + STEP);
-            self.masks(rows.clone(), arena);
-            let (Arena { scores, masks, best, least, .. }, scan) = (&mut *arena, self.scan);
+        let scan = self.scan;
+        for groups in self.blocks(STEP) {
+            let rows = groups.start * GROUP..scan.len().min(groups.end * GROUP);
+            let Arena { scores, best, least, .. } = &mut *arena;
             scores.resize(rows.len(), 0.0);
             let values = &scan.values[rows.start * scan.dim..rows.end * scan.dim];
             scores_of_all(self.query, values, &scan.bias[rows], scores);
-            for (group, (scores, &mask)) in scores.chunks(GROUP).zip(&*masks).enumerate() {
+            for (group, scores) in groups.zip(scores.chunks(GROUP)) {
                 // The test of a whole group vectorises; few groups pass it.
                 if !scores.iter().fold(false, |any, score| any | (*score >= *least)) {
                     continue;
                 }
-                for row in ones(0, mask.into()).filter(|&row| scores[row as usize] >= *least) {
-                    let number = self.first + (first + group * GROUP) as u32 + row;
-                    best.push(Hit { score: scores[row as usize], row: number });
+                for row in ones(0, self.word(group)).filter(|&row| scores[row as usize] >= *least) {
+                    best.push(Hit {
+                        score: scores[row as usize],
+                        row: self.first + (group * GROUP) as u32 + row,
+                    });
                 }
             }
             arena.keep_if_many();
         }
     }
 
-    /// Which of some rows may be returned, 32 rows in a mask.
-    fn masks(&self, rows: std::ops::Range<usize>, arena: &mut Arena) {
-        let words = (rows.start / 64..rows.end.div_ceil(64)).map(|index| self.word(index));
-        arena.masks.clear();
-        arena.masks.extend(words.flat_map(|word| [word as u32, (word >> 32) as u32]));
-    }
-
-    /// Scores all rows in integers, and those exactly that can be among the best.
-    fn integers(&self, arena: &mut Arena) {
+    /// Scores those rows exactly that can be among the best by the sieve.
+    fn sieve(&self, arena: &mut Arena) {
         let scan = self.scan;
-        let Some(quant) = &scan.quant else { return };
+        arena.query.set(self.query, scan.largest_bias);
         arena.rows.quantize(scan.dim, self.query);
-        let bound = arena.rows.bounds(self.query)[0];
-        let (error, rest) = scan.slack(bound);
         arena.pending.clear();
-        arena.pending.extend(
-            scan.unbounded.iter().filter(|&&row| self.word(row as usize / 64) >> (row % 64) & 1 == 1),
-        );
+        let unbounded = scan.unbounded.iter();
+        arena.pending.extend(unbounded.filter(|&&row| self.word(row as usize / 64) >> (row % 64) & 1 == 1));
         self.settle(arena);
-        for first in (0..scan.len()).step_by(STEP) {
-            let rows = first..scan.len().min(first + STEP);
-            self.masks(rows.clone(), arena);
+        for groups in self.blocks(GROUPS) {
+            arena.masks.clear();
+            arena.masks.extend(groups.clone().map(|group| self.word(group)));
+            let rows = (groups.start * GROUP) as u32..(groups.end * GROUP) as u32;
             // Rows without a bound are scored already.
-            let unbounded = &scan.unbounded[scan.unbounded.partition_point(|&row| (row as usize) < first)..];
-            for at in unbounded.iter().map(|&row| row as usize).take_while(|&row| row < rows.end) {
-                arena.masks[(at - first) / 32] &= !(1 << ((at - first) % 32));
+            let unbounded = &scan.unbounded[scan.unbounded.partition_point(|&row| row < rows.start)..];
+            for at in unbounded.iter().take_while(|&&row| row < rows.end).map(|row| row - rows.start) {
+                arena.masks[at as usize / 64] &= !(1 << (at % 64));
             }
-            if arena.masks.iter().all(|&mask| mask == 0) {
-                continue;
+            let loose = scan.quant.as_ref().filter(|_| arena.is_loose);
+            let Arena { query, masks, most, .. } = &mut *arena;
+            if let Some(quant) = loose {
+                most.unknown(masks);
+                self.refine(quant, groups.clone(), 0, arena);
+            } else {
+                scan.sieve.most(query, groups.clone(), masks, most);
             }
-            arena.scores.resize(rows.len(), 0.0);
-            quant.forward_panels(
-                &arena.rows,
-                first / PANEL..rows.end.div_ceil(PANEL),
-                None,
-                &mut arena.scores,
-            );
-            let (lengths, errors) = (&scan.lengths[rows.clone()], &scan.errors[rows]);
-            let Arena { masks, scores, pending, least, .. } = &mut *arena;
-            collect_within(first, *least, error, bound.length, rest, lengths, errors, masks, scores, pending);
-            if arena.pending.len() >= arena.k.max(GATHERED) {
+            let Arena { most, pending, k, least, .. } = &mut *arena;
+            // Scores that have a bound are finite; rows that may not be returned have negative infinity.
+            most.take_tops(*k, least.max(f32::MIN), pending);
+            pending.iter_mut().for_each(|row| *row += rows.start);
+            self.settle(arena);
+            let mut reached = 0;
+            for group in 0..groups.len() {
+                let before = arena.pending.len();
+                let least = arena.least.max(f32::MIN);
+                arena.pending.extend(arena.most.reaching(least, group).map(|row| rows.start + row));
+                reached += arena.pending.len() - before;
+                if arena.pending.len() < GATHERED {
+                    continue;
+                }
                 self.settle(arena);
+                if let Some(quant) = scan.quant.as_ref().filter(|_| !arena.is_loose)
+                    && reached > LOOSE
+                    && reached * ROWS_PER_REFINED > (group + 1) * GROUP
+                {
+                    arena.is_loose = true;
+                    self.refine(quant, groups.clone(), group + 1, arena);
+                }
             }
+            self.settle(arena);
         }
-        self.settle(arena);
     }
 
     /// Scores the pending rows exactly and keeps the best so far.
     fn settle(&self, arena: &mut Arena) {
         let Arena { pending, exact, best, least, .. } = arena;
-        exact_scores(self.query, &self.scan.values, &self.scan.bias, pending, exact);
+        let rows = Rows { query: self.query, values: &self.scan.values, bias: &self.scan.bias };
+        rows.scores(pending, exact);
         for (&row, &score) in pending.iter().zip(&*exact) {
             // False for NaN.
             if score >= *least {

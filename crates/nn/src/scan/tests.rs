@@ -18,6 +18,10 @@ fn draw(rng: &mut Rng, kind: u8, len: usize, dim: usize) -> Vec<f32> {
             2 => rng.normal() as f32 * if rng.below(dim) == 0 { 1e4 } else { 1e-3 },
             3 => rng.normal() as f32 * 1e-25,
             4 => 10.0 + 1e-3 * rng.normal() as f32,
+            // Denormal numbers, negative numbers, and numbers so near each other that the 4-bit sieve lets many rows through.
+            6 => rng.normal() as f32 * 1e-42,
+            7 => -(rng.normal().abs() as f32),
+            8 => 1.0 + 0.1 * rng.normal() as f32,
             // Numbers that no bound holds for.
             _ => match rng.below(40) {
                 0 => f32::NAN,
@@ -39,17 +43,21 @@ fn plain(scan: &Scan, query: &[f32], k: usize, may: impl Fn(u32) -> bool) -> Vec
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(512))]
     #[test]
     fn a_search_finds_the_rows_of_the_plain_search(
-        dim in 1usize..70, rows in 0usize..4000, k in 0usize..60, share in 0usize..5, seed: u64, kind in 0u8..6
+        dim in 1usize..70, rows in 0usize..4000, k in 0usize..60, share in 0usize..6, seed: u64, kind in 0u8..9
     ) {
         let mut rng = Rng::new(seed, "test");
+        // Sometimes more than there are.
+        let k = if k == 59 { 3000 } else { k };
         let (values, query) = (draw(&mut rng, kind, rows * dim, dim), draw(&mut rng, kind, dim, dim));
         let bias = draw(&mut rng, kind, rows, dim);
         // All rows, then fewer and fewer.
-        let chance = [1, 1, 3, 10, 200][share];
-        let eligible: Bitmap = (0..rows).map(|_| rng.below(chance) == 0).collect();
+        let chance = [1, 1, 3, 10, 200, 1][share];
+        // In the last case whole groups of rows, and none of others.
+        let is_in = |row: usize| share < 5 || row / 150 % 3 == 1;
+        let eligible: Bitmap = (0..rows).map(|row| rng.below(chance) == 0 && is_in(row)).collect();
         let eligible = (share > 0).then_some(&eligible);
         let deleted: Vec<u32> = (0..rows as u32).filter(|_| rng.below(9) == 0).collect();
         for precision in [Precision::Int8, Precision::F32] {
@@ -65,6 +73,40 @@ proptest! {
                 limit(Level::Avx512);
                 prop_assert_eq!(&got, &want, "{:?} {}", precision, most.name());
             }
+        }
+    }
+
+    #[test]
+    fn a_search_of_segments_finds_the_rows_of_the_plain_search(
+        dim in 1usize..40, sizes in prop::collection::vec(0usize..20, 1..5), k in 1usize..60, share in 1usize..4, slack in 0usize..3,
+        seed: u64, kind in 0u8..9
+    ) {
+        let mut rng = Rng::new(seed, "test");
+        let rows: usize = sizes.iter().map(|size| 64 * size).sum();
+        let (values, query) = (draw(&mut rng, kind, rows * dim, dim), draw(&mut rng, kind, dim, dim));
+        let bias = draw(&mut rng, kind, rows, dim);
+        let eligible: Bitmap = (0..rows).map(|_| rng.below(share) == 0).collect();
+        let slack = [None, Some(0.0), Some(0.5)][slack];
+        let all = Scan::from_rows(dim, Precision::F32, &values, &bias);
+        let every = plain(&all, &query, rows, |row| eligible.contains(row));
+        let worst = every.get(k - 1).map_or(f32::NEG_INFINITY, |worst| f32::from_bits(worst.0));
+        let least = slack.map_or(worst, |slack| worst - slack);
+        let reaches = |(at, hit): &(usize, (u32, u32))| match slack {
+            Some(_) => f32::from_bits(hit.1) >= least,
+            None => *at < k,
+        };
+        let want: Vec<_> = every.iter().map(|&(score, row)| (row, score)).enumerate().filter(reaches).collect();
+        for precision in [Precision::Int8, Precision::F32] {
+            let (mut first, mut arena) = (0, Arena::default());
+            arena.begin(k, slack);
+            for size in &sizes {
+                let rows = first..first + 64 * size;
+                let part = Scan::from_rows(dim, precision, &values[rows.start * dim..rows.end * dim], &bias[rows]);
+                part.search_into(&query, first as u32, Some(&eligible), &mut arena);
+                first += 64 * size;
+            }
+            let got: Vec<_> = arena.finish().iter().map(|hit| (hit.row, hit.score.to_bits())).enumerate().collect();
+            prop_assert_eq!(&got, &want, "{:?}", precision);
         }
     }
 

@@ -1,4 +1,4 @@
-//! `flat://`: every vector is looked at, in integers with a proved bound where the machine is fast at that. Exact.
+//! `flat://`: every vector is looked at, in small integers with a proved bound where the machine is fast at that. Exact.
 //!
 //! Rows lie in segments of a fixed size, a row at its item's number, each segment behind its own lock. So a change writes one row while
 //! searches go on in the other segments, nothing is ever rebuilt, and no row moves when the catalogue grows.
@@ -8,7 +8,7 @@ use crate::Error;
 use semrank_nn::scan::{Arena, Bitmap, Hit, Precision, Scan};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-/// Rows of a segment: room for 64 MiB in f32 and 16 MiB in integers at width 64, which the system gives as it is written.
+/// Rows of a segment: 64 MiB in f32, 9 MiB in 4-bit integers and 20 MiB in 8-bit ones at width 64. It grows with its rows, by doubling.
 const SEGMENT: usize = 1 << 18;
 
 /// The flat index.
@@ -29,6 +29,13 @@ impl Flat {
         Self { width, precision, segments: RwLock::default(), arenas: Mutex::default() }
     }
 
+    /// Bytes that were allocated for vectors and their copies.
+    pub fn bytes(&self) -> usize {
+        let bytes =
+            |segment: Arc<RwLock<Scan>>| segment.read().unwrap_or_else(PoisonError::into_inner).bytes();
+        self.segments().into_iter().map(bytes).sum()
+    }
+
     fn segments(&self) -> Vec<Arc<RwLock<Scan>>> {
         self.segments.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -41,7 +48,7 @@ impl Flat {
         }
         let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
         while segments.len() <= number {
-            segments.push(Arc::new(RwLock::new(Scan::with_capacity(self.width, self.precision, SEGMENT))));
+            segments.push(Arc::new(RwLock::new(Scan::new(self.width, self.precision))));
         }
         segments[number].clone()
     }

@@ -1,0 +1,105 @@
+//! Rows in 4 bits and queries in 8, and how far the product of both may be off.
+
+use crate::scan::filter::TINY;
+use crate::scan::{Bound, ROUNDING};
+
+/// Covers the rounding of sums of squares and roots.
+const MARGIN: f32 = 1.001;
+
+/// The least bfloat16 above a number.
+pub(super) fn above(value: f32) -> u16 {
+    let bits = value.to_bits();
+    let cut = (bits >> 16) as u16;
+    match (bits & 0xffff != 0, value > 0.0) {
+        // Towards zero, which is up.
+        (true, false) | (false, _) => cut,
+        (true, true) => cut + 1,
+    }
+}
+
+/// The number of a bfloat16.
+#[inline(always)]
+pub(super) fn of_bits(bits: u16) -> f32 {
+    f32::from_bits(u32::from(bits) << 16)
+}
+
+/// How a row becomes integers.
+pub(super) struct Code {
+    step: u16,
+    inverse: f32,
+    /// At least `|w - ŵ|`.
+    pub(super) error: f32,
+}
+
+impl Code {
+    /// Of finite values. The step is negative where the largest value is positive: so it is -8 steps, and no level is left over.
+    pub(super) fn of(values: &[f32]) -> Self {
+        let top = values.iter().fold(0f32, |top, &value| if value.abs() > top.abs() { value } else { top });
+        let step = (((top / -8.0).to_bits() + 0x8000) >> 16) as u16;
+        let inverse = 1.0 / of_bits(step);
+        let inverse = if inverse.is_finite() { inverse } else { 0.0 };
+        let mut out = Self { step, inverse, error: 0.0 };
+        let square = |value: f32| {
+            let rest = f64::from(value) - f64::from(of_bits(step)) * (f64::from(out.nibble(value)) - 8.0);
+            rest * rest
+        };
+        out.error = (values.iter().map(|&value| square(value)).sum::<f64>().sqrt() as f32 * MARGIN).next_up();
+        out
+    }
+
+    pub(super) fn step_bits(&self) -> u16 {
+        self.step
+    }
+
+    /// The level of a value and 8.
+    pub(super) fn nibble(&self, value: f32) -> u8 {
+        // Truncation of a positive number rounds down; values beyond the last level are cut to it.
+        (value * self.inverse + 8.5).clamp(0.0, 15.0) as u8
+    }
+}
+
+/// A query in 8-bit integers.
+#[derive(Debug, Clone, Default)]
+pub(in crate::scan) struct Query {
+    /// In the order of the lines: four inputs of the low halves, four of the high ones.
+    pub(super) values: Vec<[[i8; 4]; 2]>,
+    /// `8 · sum of q`: what the levels' 8 adds.
+    pub(super) shift: i32,
+    pub(super) step: f32,
+    /// `|x̂|`.
+    pub(super) length: f32,
+    /// What a product may be off beside, for a row of length 1, and at all.
+    pub(super) error: f32,
+    pub(super) rest: f32,
+}
+
+impl Query {
+    /// Of finite values; `largest_bias` is that of all rows.
+    pub(in crate::scan) fn set(&mut self, x: &[f32], largest_bias: f32) {
+        let top = x.iter().fold(0f32, |top, &value| top.max(value.abs()));
+        let step = top / 127.0;
+        let inverse = if top < 1e-30 { 0.0 } else { 127.0 / top };
+        let (mut length, mut error) = (0f64, 0f64);
+        let mut quantize = |x: f32| {
+            let q = (x * inverse).round().clamp(-127.0, 127.0);
+            let y = f64::from(step) * f64::from(q);
+            length += y * y;
+            error += (f64::from(x) - y) * (f64::from(x) - y);
+            q as i8
+        };
+        self.values.clear();
+        for x in x.chunks(8) {
+            let mut values = [0; 8];
+            values.iter_mut().zip(x).for_each(|(q, &x)| *q = quantize(x));
+            self.values.push([0, 4].map(|first| std::array::from_fn(|i| values[first + i])));
+        }
+        self.shift = 8 * self.values.as_flattened().as_flattened().iter().map(|&q| i32::from(q)).sum::<i32>();
+        let bound = Bound { length: length.sqrt() as f32 * MARGIN, error: error.sqrt() as f32 * MARGIN };
+        (self.step, self.length) = (step, bound.length);
+        // The exact score rounds as `Scan::slack` says. Here the product with the steps rounds thrice, and then three sums of numbers of
+        // at most 4 |x̂| |w| and the bias: 2^-24 of 6 + 12 times the lengths, and of 4 times the bias.
+        let terms = (x.len() / 32 + 96) as f32;
+        self.error = bound.error + ROUNDING * terms * (bound.length + bound.error);
+        self.rest = ROUNDING * 32.0 * largest_bias + TINY;
+    }
+}
