@@ -69,7 +69,7 @@ pub use dropout::Dropout;
 pub use int8::{Bound, QuantLinear, QuantRows, fast_gelu};
 pub use layout::{Init, Layout, Slot};
 pub use linear::Linear;
-pub use matmul::{Mat, matmul};
+pub use matmul::{Mat, matmul, matmul_bias};
 pub use norm::{
     LayerNorm, Norm, NormKind, NormSaved, NormState, RmsNorm, RmsSaved, residual_norm, unit_rows,
     unit_rows_backward,

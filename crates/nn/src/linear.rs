@@ -1,6 +1,6 @@
 //! Affine map `y = x W + b`.
 
-use crate::{Init, Layout, Mat, Scalar, Slot, kernel, matmul};
+use crate::{Init, Layout, Mat, Scalar, Slot, kernel, matmul, matmul_bias};
 
 /// `y = x W + b` over rows.
 ///
@@ -30,12 +30,12 @@ impl Linear {
     /// Writes `y`.
     pub fn forward<T: Scalar>(&self, params: &[T], x: &[T], y: &mut [T]) {
         let (inputs, outputs) = (self.weight.rows, self.weight.cols);
-        if let Some(bias) = self.bias {
-            y.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias.of(params)));
+        let (x, weight) =
+            (Mat::new(x, x.len() / inputs, inputs), Mat::new(self.weight.of(params), inputs, outputs));
+        match self.bias {
+            Some(bias) => matmul_bias(y, bias.of(params), x, weight),
+            None => matmul(y, T::ZERO, x, weight, T::ONE),
         }
-        let keep = if self.bias.is_some() { T::ONE } else { T::ZERO };
-        let x = Mat::new(x, x.len() / inputs, inputs);
-        matmul(y, keep, x, Mat::new(self.weight.of(params), inputs, outputs), T::ONE);
     }
 
     /// Adds the gradients of W and b.

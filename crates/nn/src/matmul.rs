@@ -54,25 +54,48 @@ impl<'a, T> Mat<'a, T> {
 /// # Panics
 /// When the inner sizes or the length of `out` do not fit.
 pub fn matmul<T: Scalar>(out: &mut [T], keep: T, a: Mat<T>, b: Mat<T>, scale: T) {
+    if let Some(product) = product(out, a, b) {
+        // SAFETY: as `product` says.
+        unsafe { T::multiply(&Product { keep, scale, ..product }) }
+    }
+}
+
+/// `out = bias + a b`, `out` row-major `[a.rows x b.cols]`, with `bias` added to each row.
+///
+/// # Panics
+/// When the inner sizes, the length of `out` or that of `bias` do not fit.
+pub fn matmul_bias<T: Scalar>(out: &mut [T], bias: &[T], a: Mat<T>, b: Mat<T>) {
+    assert_eq!(bias.len(), b.cols, "a value per column");
+    if b.cols == 1 {
+        out.fill(bias[0]);
+        return matmul(out, T::ONE, a, b, T::ONE);
+    }
+    if let Some(product) = product(out, a, b) {
+        let product = Product { keep: T::ONE, from: bias.as_ptr(), from_stride: 0, ..product };
+        // SAFETY: as `product` says; there are several columns, and `bias` has a row of them.
+        unsafe { T::multiply(&product) }
+    }
+}
+
+/// `out = a b`, or nothing where `out` is empty. `Mat::new` and `t` keep every (row, column) inside of `a` and `b`; `out` holds
+/// rows x columns values and cannot overlap the shared borrows.
+fn product<T: Scalar>(out: &mut [T], a: Mat<T>, b: Mat<T>) -> Option<Product<T>> {
     assert_eq!(a.cols, b.rows, "[{} x {}] times [{} x {}]", a.rows, a.cols, b.rows, b.cols);
     assert_eq!(out.len(), a.rows * b.cols, "the product is [{} x {}]", a.rows, b.cols);
-    if out.is_empty() {
-        return;
-    }
     let operand = |data: &[T], rows, columns| Operand { data: data.as_ptr(), rows, columns };
-    let product = Product {
+    let out_pointer = out.as_mut_ptr();
+    (!out.is_empty()).then(|| Product {
         rows: a.rows,
         inputs: a.cols,
         columns: b.cols,
         a: operand(a.data, a.row_stride, a.col_stride),
         b: operand(b.data, b.row_stride, b.col_stride),
-        keep,
-        scale,
-        out: out.as_mut_ptr(),
-    };
-    // SAFETY: `Mat::new` and `t` keep every (row, column) inside `data`; `out` holds rows x columns values by the
-    // assertion above and cannot overlap the shared borrows.
-    unsafe { T::multiply(&product) }
+        keep: T::ZERO,
+        scale: T::ONE,
+        from: out_pointer,
+        from_stride: b.cols,
+        out: out_pointer,
+    })
 }
 
 #[cfg(test)]
@@ -217,6 +240,25 @@ mod tests {
     #[test]
     fn agrees_with_the_textbook_on_every_level_in_f64() {
         agrees_with_the_textbook_on_every_level::<f64>(1e-14);
+    }
+
+    #[test]
+    fn a_bias_is_as_good_as_rows_that_hold_it() {
+        let mut rng = Rng::new(3, "matmul bias");
+        for sizes in sizes(&mut rng) {
+            let case = Case::<f32>::new(&mut rng, sizes, 0);
+            let (a, b) = case.operands();
+            let bias: Vec<f32> = (0..sizes[2]).map(|_| rng.normal() as f32).collect();
+            let mut want = bias.repeat(sizes[0]);
+            for most in LEVELS {
+                limit(most);
+                let mut out = case.out.clone();
+                matmul_bias(&mut out, &bias, a, b);
+                want.chunks_exact_mut(sizes[2]).for_each(|row| row.copy_from_slice(&bias));
+                matmul(&mut want, 1.0, a, b, 1.0);
+                assert!(out == want, "{sizes:?}, {}", most.name());
+            }
+        }
     }
 
     #[test]

@@ -97,6 +97,28 @@ impl Items {
         (item as usize) < self.len() && !self.deleted.set(item, true)
     }
 
+    /// Takes a deletion back: the item is there again, paused or not as it was.
+    pub fn restore(&mut self, item: u32) {
+        self.deleted.set(item, false);
+        self.live.set(item, !self.paused.contains(item));
+    }
+
+    /// From when and until before when an item may be shown (ms UTC).
+    ///
+    /// # Panics
+    /// When there is no such item.
+    pub fn window(&self, item: u32) -> (i64, i64) {
+        self.schedule.window(item)
+    }
+
+    /// Whether a column can hold a value.
+    ///
+    /// # Errors
+    /// As [`Items::set`].
+    pub fn check(&self, column: &str, value: Value) -> Result<(), FilterError> {
+        self.table.check(column, value)
+    }
+
     /// The items that may be shown at a moment.
     pub fn eligible(&mut self, now_ms: i64) -> Bitmap {
         let mut out = self.live.clone();

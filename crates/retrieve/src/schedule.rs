@@ -39,6 +39,11 @@ impl Schedule {
         self.open.push(true);
     }
 
+    /// The window of an item.
+    pub(crate) fn window(&self, item: u32) -> (i64, i64) {
+        self.windows[item as usize]
+    }
+
     /// Gives an item another window.
     pub(crate) fn set(&mut self, item: u32, from: i64, to: i64) {
         let (old_from, old_to) = std::mem::replace(&mut self.windows[item as usize], (from, to));

@@ -123,19 +123,30 @@ impl ItemTable {
             };
             self.columns.insert(column.to_owned(), empty);
         }
-        let wrong = |value: String, of| Err(FilterError::NotANumber { column: column.to_owned(), value, of });
+        self.check(column, value)?;
         match (self.columns.get_mut(column), value) {
             (Some(Column::Text(text)), Value::Absent) => text.set(row, &[]),
             (Some(Column::Text(text)), Value::Text(value)) => text.set(row, &[value]),
             (Some(Column::Text(text)), Value::Texts(values)) => text.set(row, values),
-            (Some(Column::Text(_)), Value::Number(number)) => return wrong(number.to_string(), "texts"),
             (Some(Column::Number(numbers)), Value::Absent) => numbers[row] = f64::NAN,
             (Some(Column::Number(numbers)), Value::Number(number)) => numbers[row] = number,
-            (Some(Column::Number(_)), Value::Text(text)) => return wrong(text.to_owned(), "numbers"),
-            (Some(Column::Number(_)), Value::Texts(texts)) => return wrong(texts.join(", "), "numbers"),
-            (None, _) => {}
+            _ => {}
         }
         Ok(())
+    }
+
+    /// Whether a column can hold a value; one that is not there yet can hold any.
+    ///
+    /// # Errors
+    /// As [`ItemTable::set`].
+    pub fn check(&self, column: &str, value: Value) -> Result<(), FilterError> {
+        let (value, of) = match (self.columns.get(column), value) {
+            (Some(Column::Text(_)), Value::Number(number)) => (number.to_string(), "texts"),
+            (Some(Column::Number(_)), Value::Text(text)) => (text.to_owned(), "numbers"),
+            (Some(Column::Number(_)), Value::Texts(texts)) => (texts.join(", "), "numbers"),
+            _ => return Ok(()),
+        };
+        Err(FilterError::NotANumber { column: column.to_owned(), value, of })
     }
 
     pub(crate) fn column(&self, name: &str) -> Result<&Column, FilterError> {

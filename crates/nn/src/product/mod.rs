@@ -29,7 +29,7 @@ pub(crate) struct Operand<T> {
     pub(crate) columns: usize,
 }
 
-/// `out = keep · out + scale · a b`, `out` row-major `[rows x columns]`, with `inputs` columns of `a` and rows of `b`.
+/// `out = keep · from + scale · a b`, `out` row-major `[rows x columns]`, with `inputs` columns of `a` and rows of `b`.
 #[derive(Debug, Clone, Copy)]
 pub struct Product<T> {
     pub(crate) rows: usize,
@@ -39,6 +39,10 @@ pub struct Product<T> {
     pub(crate) b: Operand<T>,
     pub(crate) keep: T,
     pub(crate) scale: T,
+    /// `out` itself, or one row for all rows of `out`.
+    pub(crate) from: *const T,
+    /// Distance of two rows of `from`.
+    pub(crate) from_stride: usize,
     pub(crate) out: *mut T,
 }
 
@@ -47,7 +51,7 @@ pub trait Multiply: Sized {
     /// Writes the product with the instructions of a level.
     ///
     /// # Safety
-    /// All values of `a`, `b` and `out` exist, and nothing else reads or writes `out` meanwhile.
+    /// All values of `a`, `b`, `from` and `out` exist; of one column, `from` is `out`. Nothing else reads or writes `out` meanwhile.
     unsafe fn multiply(product: &Product<Self>);
 }
 
@@ -95,7 +99,8 @@ impl<T: Copy> Product<T> {
         if self.columns > 1 {
             return *self;
         }
-        Self { rows: 1, columns: self.rows, a: self.b.transposed(), b: self.a.transposed(), ..*self }
+        let (a, b) = (self.b.transposed(), self.a.transposed());
+        Self { rows: 1, columns: self.rows, a, b, from_stride: self.rows, ..*self }
     }
 }
 
@@ -127,21 +132,26 @@ unsafe fn run<V: Vector>(product: &Product<V::Item>, buffer: *mut V::Item) {
         let depth = depth.min(inputs - first);
         for start in (0..columns).step_by(width) {
             let columns = width.min(columns - start);
-            // SAFETY: the block lies in `a` and `b`, the strip in `out`, and sums and panel in the buffer.
+            // SAFETY: the block lies in `a` and `b`, the strip in `from` and `out`, and row and panel in the buffer.
             unsafe {
-                let (b, stride) = panel::of::<V>(product, [first, start], [depth, columns], buffer);
+                let (from, from_stride) = match block {
+                    0 => (product.from, product.from_stride),
+                    _ => (product.out.cast_const(), product.columns),
+                };
+                let panel = panel::of::<V>(product, [first, start], [depth, columns], buffer);
                 let strip = Strip {
                     rows: product.rows,
                     columns,
                     depth,
                     a: Operand { data: a.from(0, first), ..a },
-                    b,
-                    stride,
+                    panel,
                     keep: if block == 0 { product.keep } else { V::Item::ONE },
                     scale: product.scale,
+                    from: from.wrapping_add(start),
+                    from_stride,
                     out: product.out.wrapping_add(start),
                     out_stride: product.columns,
-                    sums: buffer,
+                    row: buffer,
                 };
                 match columns.div_ceil(V::LEN) {
                     1 => rows::<V, 1>(&strip),

@@ -1,6 +1,7 @@
 //! Tiles of up to 6 rows by up to 4 vectors, whose sums stay in registers while the inputs pass by.
 
 use super::Operand;
+use super::panel::Panel;
 use crate::Scalar;
 use crate::vector::Vector;
 
@@ -10,77 +11,98 @@ pub(super) const ROWS: usize = 6;
 const UNROLL: usize = 4;
 
 /// All rows of one panel's columns.
+#[derive(Clone, Copy)]
 pub(super) struct Strip<T> {
     pub(super) rows: usize,
     pub(super) columns: usize,
     pub(super) depth: usize,
     pub(super) a: Operand<T>,
-    /// Whole vectors of columns, one input after the other.
-    pub(super) b: *const T,
-    /// Distance of two inputs in `b`.
-    pub(super) stride: usize,
+    pub(super) panel: Panel<T>,
     pub(super) keep: T,
     pub(super) scale: T,
+    pub(super) from: *const T,
+    /// Distance of two rows of `from`.
+    pub(super) from_stride: usize,
     pub(super) out: *mut T,
     pub(super) out_stride: usize,
-    /// Room for the sums of a tile, and for a further row.
-    pub(super) sums: *mut T,
+    /// Room for a row of whole vectors.
+    pub(super) row: *mut T,
 }
 
 /// All tiles of a strip; `C` vectors hold its columns.
 ///
 /// # Safety
-/// All values of the strip exist, and nothing else reads or writes `out` and `sums` meanwhile; the machine has the vector's
-/// instructions.
+/// All values of the strip exist, and nothing else reads or writes `out`, `row` and the panel's copy meanwhile; the machine has the
+/// vector's instructions.
 #[inline(always)]
 pub(super) unsafe fn rows<V: Vector, const C: usize>(strip: &Strip<V::Item>) {
+    let mut strip = *strip;
     let height = strip.rows.div_ceil(strip.rows.div_ceil(ROWS));
-    for first in (0..strip.rows).step_by(height) {
-        let count = height.min(strip.rows - first);
-        // SAFETY: the tile's rows lie in `a` and `out`, by the caller's promise.
-        unsafe {
-            let a = strip.a.from(first, 0);
+    let mut first = 0;
+    // SAFETY: the tiles' rows lie in `a` and `out`, by the caller's promise.
+    unsafe {
+        if !strip.panel.copy.is_null() {
+            // Enough rows for a whole tile, as is checked where the panel is made. Its multiply-adds hide the copying.
+            tile::<V, ROWS, C, true>(&strip, 0);
+            strip.panel = Panel { at: strip.panel.copy, stride: C * V::LEN, copy: std::ptr::null_mut() };
+            first = ROWS;
+        }
+        while first < strip.rows {
+            let count = height.min(strip.rows - first);
             match count {
-                1 => tile::<V, 1, C>(strip, a),
-                2 => tile::<V, 2, C>(strip, a),
-                3 => tile::<V, 3, C>(strip, a),
-                4 => tile::<V, 4, C>(strip, a),
-                5 => tile::<V, 5, C>(strip, a),
-                _ => tile::<V, 6, C>(strip, a),
+                1 => tile::<V, 1, C, false>(&strip, first),
+                2 => tile::<V, 2, C, false>(&strip, first),
+                3 => tile::<V, 3, C, false>(&strip, first),
+                4 => tile::<V, 4, C, false>(&strip, first),
+                5 => tile::<V, 5, C, false>(&strip, first),
+                _ => tile::<V, ROWS, C, false>(&strip, first),
             }
-            for row in 0..count {
-                let sums = strip.sums.add(row * C * V::LEN);
-                finish::<V, C>(strip, sums, strip.out.add((first + row) * strip.out_stride));
-            }
+            first += count;
         }
     }
 }
 
-/// Leaves the inner products of `R` rows and `C` vectors of columns in the strip's sums.
+/// Computes `R` rows from the row `first` on, of `C` vectors of columns.
 #[inline(always)]
-unsafe fn tile<V: Vector, const R: usize, const C: usize>(strip: &Strip<V::Item>, a: *const V::Item) {
-    let (mut a, mut b) = (a, strip.b);
-    // SAFETY: the inputs lie in `a` and `b` and the sums have room, by the promise of `rows`; the pointers may end one step
-    // behind the values.
+unsafe fn tile<V: Vector, const R: usize, const C: usize, const COPY: bool>(
+    strip: &Strip<V::Item>,
+    first: usize,
+) {
+    let Panel { at: mut b, stride, mut copy } = strip.panel;
+    let mut a = strip.a.from(first, 0);
+    // SAFETY: the inputs lie in `a` and `b` and the rows in `out`, by the promise of `rows`; the pointers may end one step behind
+    // the values.
     unsafe {
         let mut sums = [[V::splat(V::Item::ZERO); C]; R];
         for _ in 0..strip.depth / UNROLL {
             for input in 0..UNROLL {
                 let a = a.wrapping_add(input * strip.a.columns);
-                step(strip.a.rows, a, b.wrapping_add(input * strip.stride), &mut sums);
+                let copy = copy.wrapping_add(input * C * V::LEN);
+                step::<V, R, C, COPY>(strip.a.rows, a, b.wrapping_add(input * stride), copy, &mut sums);
             }
             a = a.wrapping_add(UNROLL * strip.a.columns);
-            b = b.wrapping_add(UNROLL * strip.stride);
+            b = b.wrapping_add(UNROLL * stride);
+            copy = copy.wrapping_add(UNROLL * C * V::LEN);
         }
         for _ in 0..strip.depth % UNROLL {
-            step(strip.a.rows, a, b, &mut sums);
+            step::<V, R, C, COPY>(strip.a.rows, a, b, copy, &mut sums);
             a = a.wrapping_add(strip.a.columns);
-            b = b.wrapping_add(strip.stride);
+            b = b.wrapping_add(stride);
+            copy = copy.wrapping_add(C * V::LEN);
         }
-        // Here and nowhere else: read at an index that is not constant, the sums would not be kept in registers.
-        for (r, sums) in sums.iter().enumerate() {
-            for (c, sum) in sums.iter().enumerate() {
-                sum.store(strip.sums.add((r * C + c) * V::LEN));
+        let (from, out) =
+            (strip.from.add(first * strip.from_stride), strip.out.add(first * strip.out_stride));
+        // The loops below have constant lengths: read at an index that is not constant, the sums would not be kept in registers.
+        if strip.columns == C * V::LEN {
+            for (r, sums) in sums.iter().enumerate() {
+                finish(strip, sums, from.add(r * strip.from_stride), out.add(r * strip.out_stride));
+            }
+        } else {
+            for (r, sums) in sums.iter().enumerate() {
+                // By way of a row of whole vectors.
+                strip.row.copy_from_nonoverlapping(from.add(r * strip.from_stride), strip.columns);
+                finish(strip, sums, strip.row, strip.row);
+                out.add(r * strip.out_stride).copy_from_nonoverlapping(strip.row, strip.columns);
             }
         }
     }
@@ -88,10 +110,11 @@ unsafe fn tile<V: Vector, const R: usize, const C: usize>(strip: &Strip<V::Item>
 
 /// Adds the products of one input.
 #[inline(always)]
-unsafe fn step<V: Vector, const R: usize, const C: usize>(
+unsafe fn step<V: Vector, const R: usize, const C: usize, const COPY: bool>(
     rows: usize,
     a: *const V::Item,
     b: *const V::Item,
+    copy: *mut V::Item,
     sums: &mut [[V; C]; R],
 ) {
     // SAFETY: by the promise of `rows`.
@@ -99,6 +122,9 @@ unsafe fn step<V: Vector, const R: usize, const C: usize>(
         let mut columns = [V::splat(V::Item::ZERO); C];
         for (c, column) in columns.iter_mut().enumerate() {
             *column = V::load(b.add(c * V::LEN));
+            if COPY {
+                column.store(copy.add(c * V::LEN));
+            }
         }
         for (r, sums) in sums.iter_mut().enumerate() {
             let value = V::splat(*a.add(r * rows));
@@ -109,40 +135,24 @@ unsafe fn step<V: Vector, const R: usize, const C: usize>(
     }
 }
 
-/// Writes one row; where its columns do not fill the vectors, by way of a row of whole vectors.
+/// Writes a row of whole vectors.
 #[inline(always)]
-unsafe fn finish<V: Vector, const C: usize>(strip: &Strip<V::Item>, sums: *const V::Item, out: *mut V::Item) {
-    // SAFETY: by the promise of `rows`; the further row lies behind the sums of a whole tile.
-    unsafe {
-        if strip.columns == C * V::LEN {
-            return finish_vectors::<V, C>(strip, sums, out);
-        }
-        let whole = strip.sums.add(ROWS * C * V::LEN);
-        out.copy_to_nonoverlapping(whole, strip.columns);
-        finish_vectors::<V, C>(strip, sums, whole);
-        whole.copy_to_nonoverlapping(out, strip.columns);
-    }
-}
-
-#[inline(always)]
-unsafe fn finish_vectors<V: Vector, const C: usize>(
+unsafe fn finish<V: Vector, const C: usize>(
     strip: &Strip<V::Item>,
-    sums: *const V::Item,
+    sums: &[V; C],
+    from: *const V::Item,
     out: *mut V::Item,
 ) {
-    let Strip { keep, scale, .. } = *strip;
-    for c in 0..C {
-        // SAFETY: by the promise of `rows`.
-        unsafe {
-            let (scale, sum, out) = (V::splat(scale), V::load(sums.add(c * V::LEN)), out.add(c * V::LEN));
-            let value = if keep == V::Item::ZERO {
-                scale.mul(sum)
-            } else if keep == V::Item::ONE {
-                scale.mul_add(sum, V::load(out))
+    // SAFETY: by the promise of `rows`.
+    unsafe {
+        let (keep, scale) = (V::splat(strip.keep), V::splat(strip.scale));
+        for (c, sum) in sums.iter().enumerate() {
+            let value = if strip.keep == V::Item::ZERO {
+                scale.mul(*sum)
             } else {
-                V::splat(keep).mul(V::load(out)).add(scale.mul(sum))
+                scale.mul_add(*sum, keep.mul(V::load(from.add(c * V::LEN))))
             };
-            value.store(out);
+            value.store(out.add(c * V::LEN));
         }
     }
 }

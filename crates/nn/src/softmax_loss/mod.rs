@@ -7,8 +7,9 @@
 //!
 //! `logit(t, c) = scale · <query_t, candidate_c> + bias_c + seen_bias · [c in the history of t]`
 //!
-//! Work goes over tiles of at most 256 positions by 1,024 candidates. With one tile of candidates the logits are kept between
-//! the two passes; otherwise the second pass computes them again. The gradient overwrites the logits in place.
+//! Work goes over tiles of at most 256 positions by 1,024 candidates. With one tile of candidates a row of logits becomes a row
+//! of gradients while it is in the nearest cache; otherwise a second pass computes the logits again. The gradient overwrites the
+//! logits in place.
 
 mod masked;
 #[cfg(test)]
@@ -121,25 +122,25 @@ impl<T: Scalar> SoftmaxLoss<'_, T> {
             (first..first + rows).map(|t| Running { top: target_logit(t), total: T::ONE }).collect();
 
         let tiles = || (0..count).step_by(TILE_CANDIDATES).map(|c| (c, TILE_CANDIDATES.min(count - c)));
-        for (start, len) in tiles() {
+        let one_tile = count <= TILE_CANDIDATES;
+        for (start, len) in tiles().filter(|_| !one_tile) {
             self.logits(first, rows, start, len, scratch);
-            for (logits, running) in scratch.chunks_exact(len).zip(&mut running) {
+            for (logits, running) in scratch.chunks_exact_mut(len).zip(&mut running) {
                 absorb(running, logits);
             }
         }
         let query_grads = &mut grads.queries[first * dim..(first + rows) * dim];
         query_grads.fill(T::ZERO);
         for (start, len) in tiles() {
-            if count > TILE_CANDIDATES {
-                self.logits(first, rows, start, len, scratch);
-            }
-            for (r, logits) in scratch.chunks_exact_mut(len).enumerate() {
+            self.logits(first, rows, start, len, scratch);
+            for (r, (logits, running)) in scratch.chunks_exact_mut(len).zip(&mut running).enumerate() {
                 // A row of logits becomes d loss / d logit.
-                softmax_row(
-                    running[r].top,
-                    self.weight * self.weight_of(first + r) / running[r].total,
-                    logits,
-                );
+                if one_tile {
+                    absorb(running, logits);
+                } else {
+                    exp_total(running.top, logits);
+                }
+                kernel::scale(self.weight * self.weight_of(first + r) / running.total, logits);
                 let seen = self.seen.in_tile(first + r, start, len);
                 grads.seen_bias += seen.map(|c| logits[c]).sum();
             }
@@ -182,8 +183,11 @@ impl<T: Scalar> SoftmaxLoss<'_, T> {
         let vectors = Mat::new(&self.candidates.vectors[start * dim..(start + len) * dim], len, dim);
         matmul(scratch, T::ZERO, queries, vectors.t(), self.scale);
         let bias = &self.candidates.bias[start..start + len];
+        let is_biased = bias.iter().any(|&bias| bias != T::ZERO);
         for (r, logits) in scratch.chunks_exact_mut(len).enumerate() {
-            kernel::add(bias, logits);
+            if is_biased {
+                kernel::add(bias, logits);
+            }
             self.seen.in_tile(first + r, start, len).for_each(|c| logits[c] += self.seen_bias);
             self.masked.in_tile(first + r, start, len).for_each(|c| logits[c] = T::NEG_INFINITY);
         }
@@ -206,32 +210,26 @@ fn row<T>(matrix: &[T], at: usize, dim: usize) -> &[T] {
     &matrix[at * dim..(at + 1) * dim]
 }
 
-/// Online softmax: takes a row of logits into the running maximum and total.
-fn absorb<T: Scalar>(running: &mut Running<T>, logits: &[T]) {
+/// Online softmax: takes a row of logits into the running maximum and total, and replaces it by the exponentials of its distance
+/// from the maximum.
+fn absorb<T: Scalar>(running: &mut Running<T>, logits: &mut [T]) {
     let top = running.top.larger(kernel::max(logits));
     running.total = running.total * (running.top - top).exp() + exp_total(top, logits);
     running.top = top;
 }
 
 kernel! {
-    fn exp_total<T: Scalar>(shift: T, x: &[T]) -> T {
+    /// Replaces `x` by `exp(x - shift)`; returns the sum.
+    fn exp_total<T: Scalar>(shift: T, x: &mut [T]) -> T {
         let mut lanes = [T::ZERO; kernel::LANES];
-        let chunks = x.chunks_exact(kernel::LANES);
-        let rest: T = chunks.remainder().iter().map(|&x| (x - shift).exp()).sum();
+        let (chunks, rest) = x.as_chunks_mut::<{ kernel::LANES }>();
         for x in chunks {
             for i in 0..kernel::LANES {
-                lanes[i] += (x[i] - shift).exp();
+                x[i] = (x[i] - shift).exp();
+                lanes[i] += x[i];
             }
         }
-        kernel::fold(lanes) + rest
-    }
-}
-
-kernel! {
-    /// `logits = factor · exp(logits - top)`.
-    fn softmax_row<T: Scalar>(top: T, factor: T, logits: &mut [T]) {
-        for logit in logits.iter_mut() {
-            *logit = (*logit - top).exp() * factor;
-        }
+        rest.iter_mut().for_each(|x| *x = (*x - shift).exp());
+        kernel::fold(lanes) + rest.iter().copied().sum::<T>()
     }
 }

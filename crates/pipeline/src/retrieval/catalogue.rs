@@ -141,9 +141,10 @@ impl Catalogue {
     pub fn compact(&self) -> Result<(), Error> {
         let writer = self.writer();
         let entries: Result<Vec<_>, Error> = writer.records.chunks(REPLAYED).map(bytes_of).collect();
-        let kept = self.journal.append_batch(&entries?)?;
+        let first = self.journal.next_sequence();
+        entries?.iter().try_for_each(|entry| self.journal.append(entry).map(drop))?;
         self.journal.commit_all()?;
-        Ok(self.journal.remove_before(kept.start)?)
+        Ok(self.journal.remove_before(first)?)
     }
 
     /// What changes have made of an item, its texts and columns; `None` where it is not there. Of an item of the run's catalogue that has

@@ -4,16 +4,22 @@
 //! |---|---|
 //! | `items` | columns of the data set -> what filters and time windows read |
 //! | `sources` | a trained model -> its sources |
+//! | `catalogue` | items that change while a program runs, kept by a journal |
+//! | `fields` | values of an item's columns, as changes name them |
 //! | `cases` | held-out cases as requests |
 //! | `quotas` | the stage `index`: quotas chosen on validation |
 //! | `measure` | cases -> figures of every source, of the funnel, and of what the ranker makes of it |
 
 mod cases;
+mod catalogue;
+mod fields;
 mod items;
 mod measure;
 mod quotas;
 mod sources;
 
+pub use catalogue::{Catalogue, Change};
+pub use fields::{FieldValue, Fields};
 pub use measure::{FunnelEvaluation, RankedFigures, measure};
 pub use quotas::{IndexStage, Quotas};
 pub use sources::{Live, Retrieval, Retrieved};
