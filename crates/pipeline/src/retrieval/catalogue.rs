@@ -155,7 +155,9 @@ impl Catalogue {
         let catalog = &self.run.data().ok()?.dataset.catalog;
         let mut out = Fields::new();
         if let Some(row) = catalog.ids.get(item) {
-            let text = |column: &TextColumn| (column.name.clone(), FieldValue::Text(column.values[row as usize].clone()));
+            let text = |column: &TextColumn| {
+                (column.name.clone(), FieldValue::Text(column.values[row as usize].clone()))
+            };
             out.extend(catalog.texts.iter().map(text));
         } else {
             record?;
@@ -215,7 +217,11 @@ impl Catalogue {
         let named = match change {
             Change::Patch(..) | Change::Delete(_) if !is_there => return Err(Error::NoItem { item }),
             Change::Delete(_) => {
-                return Ok(Pending { record: Record { item, fields: None, id }, encodes: false, encoded: None });
+                return Ok(Pending {
+                    record: Record { item, fields: None, id },
+                    encodes: false,
+                    encoded: None,
+                });
             }
             Change::Put(_, named) => {
                 let live = self.retrieval.live();
@@ -245,17 +251,22 @@ impl Catalogue {
         let encoded = {
             let fields: Vec<Vec<Field>> = to_encode
                 .iter()
-                .map(|&at| catalog.texts.iter().map(|column| text_of(&pending[at].record, catalog, column)).collect())
+                .map(|&at| {
+                    catalog.texts.iter().map(|column| text_of(&pending[at].record, catalog, column)).collect()
+                })
                 .collect();
-            let document = |(&at, fields): (&usize, &'_ Vec<Field>)| Document { id: &pending[at].record.item, fields };
-            let documents: Vec<Document> = to_encode.iter().zip(&fields).map(document).collect();
+            let ids = to_encode.iter().map(|&at| pending[at].record.item.as_str());
+            let documents: Vec<Document> =
+                ids.zip(&fields).map(|(id, fields)| Document { id, fields }).collect();
             encoder.encode(&documents, context)?
         };
         for (at, mut encoded) in to_encode.into_iter().zip(encoded) {
             let record = &mut pending[at].record;
             match &record.id {
                 Some(given) if given.codebook == codebook => encoded.codes.clone_from(&given.codes),
-                _ => record.id = Some(GivenId { codebook: codebook.to_owned(), codes: encoded.codes.clone() }),
+                _ => {
+                    record.id = Some(GivenId { codebook: codebook.to_owned(), codes: encoded.codes.clone() })
+                }
             }
             pending[at].encoded = Some(encoded);
         }

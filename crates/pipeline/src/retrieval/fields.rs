@@ -58,14 +58,17 @@ pub(super) fn check(
     new: &mut NewColumns,
 ) -> Result<(), Error> {
     let is_text = |name: &str| texts.iter().any(|column| column.name == name);
-    let wrong = |column: &str, expected| Error::Field { item: item.to_owned(), column: column.to_owned(), expected };
+    let wrong =
+        |column: &str, expected| Error::Field { item: item.to_owned(), column: column.to_owned(), expected };
     for (column, value) in fields {
         let name = column.as_str();
         if is_text(name) {
             value.text().ok_or_else(|| wrong(name, "a text"))?;
         } else if WINDOW.contains(&name) {
             value.time().ok_or_else(|| wrong(name, "a whole number of milliseconds since 1970 (UTC)"))?;
-        } else if name == "kind" && !matches!(value, FieldValue::Text(kind) if kind == "ad" || kind == "organic") {
+        } else if name == "kind"
+            && !matches!(value, FieldValue::Text(kind) if kind == "ad" || kind == "organic")
+        {
             return Err(wrong(name, "`ad` or `organic`"));
         } else if matches!(value, FieldValue::Number(number) if !number.is_finite()) {
             return Err(wrong(name, "a finite number"));
@@ -81,7 +84,12 @@ pub(super) fn check(
 }
 
 /// Gives an item these values; they were checked.
-pub(super) fn apply(items: &mut Items, texts: &[TextColumn], item: u32, fields: &Fields) -> Result<(), FilterError> {
+pub(super) fn apply(
+    items: &mut Items,
+    texts: &[TextColumn],
+    item: u32,
+    fields: &Fields,
+) -> Result<(), FilterError> {
     let is_text = |name: &str| texts.iter().any(|column| column.name == name);
     let time = |column: &str| fields.get(column).and_then(FieldValue::time);
     let [from, to] = WINDOW.map(time);
