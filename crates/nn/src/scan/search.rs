@@ -71,7 +71,7 @@ impl Scan {
         let length = query.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
         if allowed * ROWS_PER_GATHERED < self.len() {
             search.gather(arena);
-        } else if level() == Level::Portable || !(length < f64::from(LONGEST)) {
+        } else if level() == Level::Portable || length.is_nan() || length >= f64::from(LONGEST) {
             search.pass(arena);
         } else {
             search.sieve(arena);
