@@ -70,9 +70,9 @@ kernel! {
     pub(super) fn infinities<T: Scalar>(masks: &[u64], out: &mut [T]) {
         for (mask, out) in masks.iter().zip(out.chunks_exact_mut(64)) {
             for (mask, out) in [*mask as u32, (*mask >> 32) as u32].into_iter().zip(out.chunks_exact_mut(32)) {
-                for i in 0..32 {
+                for (i, out) in out.iter_mut().enumerate() {
                     let is_in = mask & (1 << i) != 0;
-                    out[i] = if is_in { T::ZERO - T::NEG_INFINITY } else { T::NEG_INFINITY };
+                    *out = if is_in { T::ZERO - T::NEG_INFINITY } else { T::NEG_INFINITY };
                 }
             }
         }

@@ -28,6 +28,10 @@ const ROWS_PER_REFINED: usize = 10;
 /// Rows that 4 bits let through before they may be called too many.
 const LOOSE: usize = 1000;
 
+/// From this width on 8 bits come first where there are any: the bound of 4 bits is `0.11 sqrt(D)` standard deviations of the scores of
+/// random rows, and beyond one and a half of them it leaves a tenth of the rows.
+const WIDE: usize = 192;
+
 /// The query of a search, and the rows that it may return.
 pub(super) struct Search<'a> {
     pub(super) scan: &'a Scan,
@@ -71,7 +75,7 @@ impl Scan {
         let length = query.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
         if allowed * ROWS_PER_GATHERED < self.len() {
             search.gather(arena);
-        } else if level() == Level::Portable || !(length < f64::from(LONGEST)) {
+        } else if level() == Level::Portable || length.is_nan() || length >= f64::from(LONGEST) {
             search.pass(arena);
         } else {
             search.sieve(arena);
@@ -134,6 +138,7 @@ impl Search<'_> {
         let scan = self.scan;
         arena.query.set(self.query, scan.largest_bias);
         arena.rows.quantize(scan.dim, self.query);
+        arena.is_loose |= scan.dim >= WIDE;
         arena.pending.clear();
         let unbounded = scan.unbounded.iter();
         arena.pending.extend(unbounded.filter(|&&row| self.word(row as usize / 64) >> (row % 64) & 1 == 1));

@@ -148,6 +148,7 @@ fn near_ties_of_wide_vectors_are_told_apart_as_the_plain_search_does() {
         (0..rows).flat_map(|_| centre.clone()).map(|value| value + 1e-4 * rng.normal() as f32).collect()
     };
     let (rows, queries) = (near(3000), near(20));
+    // Of this width 8 bits come first.
     let scan = Scan::from_rows(384, Precision::Int8, &rows, &[0.0; 3000]);
     let (mut arena, mut best) = (Arena::default(), vec![0; 20]);
     scan.best_rows(&queries, &mut arena, &mut best);

@@ -68,14 +68,14 @@ fn finish(
     let mut tops = [f32::NEG_INFINITY; LANES];
     for first in (0..GROUP).step_by(LANES) {
         let mask = (mask >> first) as u32;
-        for lane in 0..LANES {
+        for (lane, top) in tops.iter_mut().enumerate() {
             let row = first + lane;
             let product = (sums[row] - query.shift) as f32 * (query.step * of_bits(numbers.step[row]));
             let off = query.length * of_bits(numbers.error[row]) + rest;
             let most = product + of_bits(numbers.bias[row]) + off;
             let most = if mask & (1 << lane) != 0 { most } else { f32::NEG_INFINITY };
             scores[row] = most;
-            tops[lane] = tops[lane].larger(most);
+            *top = top.larger(most);
         }
     }
     // Pairwise: one after the other would take as long as a tenth of the products.
@@ -90,8 +90,8 @@ kernel! {
     pub(super) fn reaching<T: Scalar>(least: T, scores: &[T]) -> u64 {
         let (mut words, halves) = ([0u32; 2], scores.as_chunks::<32>().0);
         for (word, scores) in words.iter_mut().zip(halves) {
-            for i in 0..32 {
-                *word |= u32::from(scores[i] >= least) << i;
+            for (i, &score) in scores.iter().enumerate() {
+                *word |= u32::from(score >= least) << i;
             }
         }
         u64::from(words[1]) << 32 | u64::from(words[0])
