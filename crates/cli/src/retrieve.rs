@@ -50,7 +50,7 @@ pub(crate) fn retrieve(args: &RetrieveArgs) -> Result<(), Error> {
     let run = args.from.open()?;
     let data = run.data()?;
     let asked = Asked::new(data, args.user.as_deref(), &args.history)?;
-    let (mut retrieval, k) = (run.retrieval()?, args.k as usize);
+    let (retrieval, k) = (run.retrieval()?, args.k as usize);
     let funnel = match &args.source {
         Some(name) => retrieval.only(name, k)?,
         None => {

@@ -3,6 +3,7 @@
 //! | file | does |
 //! |---|---|
 //! | `items` | columns of the data set -> what filters and time windows read |
+//! | `standing` | `status` and budgets -> items that are held back |
 //! | `sources` | a trained model -> its sources |
 //! | `cases` | held-out cases as requests |
 //! | `quotas` | the stage `index`: quotas chosen on validation |
@@ -13,7 +14,9 @@ mod items;
 mod measure;
 mod quotas;
 mod sources;
+mod standing;
 
 pub use measure::{FunnelEvaluation, RankedFigures, measure};
 pub use quotas::{IndexStage, Quotas};
 pub use sources::{Retrieval, Retrieved};
+pub use standing::not_held_back;

@@ -109,14 +109,17 @@ impl Retrieval {
     /// The best `k` candidates of a funnel for a user, and what each source did.
     ///
     /// # Errors
-    /// A filter that does not fit the columns.
+    /// A filter that does not fit the columns; [`Error::NothingToShow`] where every item is held back.
     pub fn retrieve(
-        &mut self,
+        &self,
         (user, funnel): (&UserState, &Funnel),
         asked: &Eligibility,
         k: usize,
         ids: &Dictionary,
     ) -> Result<(Vec<Retrieved>, Vec<semrank_retrieve::SourceReport>), Error> {
+        if self.items.live().count() == 0 && !self.items.is_empty() {
+            return Err(Error::NothingToShow { items: self.items.len() });
+        }
         let mut eligible = self.items.which(asked)?;
         self.servable.masked(user).iter().for_each(|item| _ = eligible.set(item.0, false));
         let answer = funnel.retrieve(&Request { user, user_id: None, eligible: &eligible }, k);
