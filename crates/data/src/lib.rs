@@ -13,6 +13,7 @@ pub mod columns;
 mod dataset;
 mod error;
 mod examples;
+mod further_columns;
 mod hash;
 pub mod import;
 mod item_column;
@@ -33,12 +34,13 @@ pub use error::{Error, RowError};
 pub use examples::{
     ContextColumn, ContextValues, ExampleRow, Examples, ExamplesWriter, OptionalColumn, Part,
 };
+pub use further_columns::{FurtherColumn, ItemValues};
 pub use hash::hash_dataset;
 pub use item_column::ItemColumn;
 pub use labels::{DAY_MS, Labels, Windows};
 pub use limits::TIMES_MS;
 pub use meta::Meta;
-pub use parquet_sink::{ColumnType, ParquetSink, Value};
+pub use parquet_sink::{ColumnType, ParquetSink, TextList, Value};
 pub use prep_settings::{Attribution, PrepSettings};
 pub use report::ImportReport;
 pub use row::{EventRow, ExtraColumn, ItemRow, LOG_COLUMNS, When, WriterOptions};

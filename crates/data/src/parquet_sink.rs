@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::row::ExtraColumn;
-use arrow_array::builder::{Float64Builder, Int64Builder, StringBuilder};
+use arrow_array::builder::{Float64Builder, Int64Builder, ListBuilder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
@@ -32,6 +32,8 @@ pub enum ColumnType {
     Integer,
     /// 64-bit floats.
     Number,
+    /// Lists of strings.
+    Texts,
 }
 
 /// One value of a row; it must be of its column's type, or null.
@@ -45,6 +47,36 @@ pub enum Value<'a> {
     Integer(i64),
     /// Of a [`ColumnType::Number`] column.
     Number(f64),
+    /// Of a [`ColumnType::Texts`] column, which takes a [`Value::Text`] as a list of one, too.
+    Texts(TextList<'a>),
+}
+
+/// Texts one after the other in one text, as rows of tables keep them.
+///
+/// ```
+/// let list = semrank_data::TextList { text: "us, de", bytes: &[2, 2], between: 2 };
+/// assert_eq!(list.iter().collect::<Vec<_>>(), ["us", "de"]);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TextList<'a> {
+    /// All of them, with something in between.
+    pub text: &'a str,
+    /// Bytes of each.
+    pub bytes: &'a [usize],
+    /// Bytes between two.
+    pub between: usize,
+}
+
+impl<'a> TextList<'a> {
+    /// The texts, one by one.
+    pub fn iter(self) -> impl Iterator<Item = &'a str> {
+        let mut at = 0;
+        self.bytes.iter().map(move |&bytes| {
+            let text = &self.text[at..at + bytes];
+            at += bytes + self.between;
+            text
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -52,6 +84,7 @@ enum Builder {
     Text(StringBuilder),
     Integer(Int64Builder),
     Number(Float64Builder),
+    Texts(ListBuilder<StringBuilder>),
 }
 
 /// A Parquet file being written; [`DatasetWriter::side_file`](crate::DatasetWriter::side_file) makes one.
@@ -100,7 +133,7 @@ impl<W: Write + Send> ParquetSink<W> {
     /// A value of another type than its column; the system's.
     pub fn push<'a>(&mut self, values: impl Iterator<Item = Value<'a>>) -> Result<(), Error> {
         for (column, value) in self.columns.iter_mut().zip(values) {
-            if let Value::Text(text) = value {
+            if let Value::Text(text) | Value::Texts(TextList { text, .. }) = value {
                 self.buffered_bytes += text.len();
             }
             column.push(value).map_err(|()| {
@@ -166,6 +199,7 @@ impl ColumnType {
             ColumnType::Text => DataType::Utf8,
             ColumnType::Integer => DataType::Int64,
             ColumnType::Number => DataType::Float64,
+            ColumnType::Texts => DataType::List(Arc::new(Field::new("item", DataType::Utf8, true))),
         }
     }
 }
@@ -176,6 +210,7 @@ impl Builder {
             ColumnType::Text => Builder::Text(StringBuilder::new()),
             ColumnType::Integer => Builder::Integer(Int64Builder::new()),
             ColumnType::Number => Builder::Number(Float64Builder::new()),
+            ColumnType::Texts => Builder::Texts(ListBuilder::new(StringBuilder::new())),
         }
     }
 
@@ -184,6 +219,9 @@ impl Builder {
             (Builder::Text(column), Value::Text(text)) => column.append_value(text),
             (Builder::Integer(column), Value::Integer(integer)) => column.append_value(integer),
             (Builder::Number(column), Value::Number(number)) => column.append_value(number),
+            (Builder::Texts(column), Value::Texts(list)) => column.append_value(list.iter().map(Some)),
+            (Builder::Texts(column), Value::Text(text)) => column.append_value([Some(text)]),
+            (Builder::Texts(column), Value::Null) => column.append_null(),
             (Builder::Text(column), Value::Null) => column.append_null(),
             (Builder::Integer(column), Value::Null) => column.append_null(),
             (Builder::Number(column), Value::Null) => column.append_null(),
@@ -197,6 +235,7 @@ impl Builder {
             Builder::Text(column) => Arc::new(column.finish()),
             Builder::Integer(column) => Arc::new(column.finish()),
             Builder::Number(column) => Arc::new(column.finish()),
+            Builder::Texts(column) => Arc::new(column.finish()),
         }
     }
 }

@@ -109,6 +109,7 @@ fn text(value: &Value<'_>) -> String {
         Value::Text(text) => (*text).to_owned(),
         Value::Integer(integer) => integer.to_string(),
         Value::Number(number) => number.to_string(),
+        Value::Texts(list) => list.text.to_owned(),
     }
 }
 

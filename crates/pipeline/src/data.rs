@@ -3,7 +3,9 @@
 use crate::config::{Config, Task};
 use crate::error::Error;
 use semrank_core::{ActionId, Event, EventLog, EventLogBuilder, ItemId, Segment, UserId, narrow, segments};
-use semrank_data::{Case, Dataset, Examples, FitScope, ItemColumn, Split, SplitKind, hash_dataset};
+use semrank_data::{
+    Case, Dataset, Examples, FitScope, FurtherColumn, ItemColumn, Split, SplitKind, hash_dataset,
+};
 use semrank_sequence::{Shape, TrainingData};
 use semrank_tokens::SemanticIds;
 use serde_json::json;
@@ -212,6 +214,15 @@ impl Data {
     pub fn item_column(&self, name: &str) -> Result<ItemColumn, Error> {
         let time = self.texts_at.unwrap_or(i64::MAX);
         Ok(ItemColumn::open(&self.path, &self.dataset, name, time)?.unwrap_or_default())
+    }
+
+    /// The further columns of the items that `wanted` asks for by name, taken at the same time.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn further_columns(&self, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<FurtherColumn>, Error> {
+        let time = self.texts_at.unwrap_or(i64::MAX);
+        Ok(FurtherColumn::open(&self.path, &self.dataset, wanted, time)?)
     }
 
     /// Head, torso, tail or new, one per item.

@@ -75,6 +75,9 @@ pub enum Error {
     /// An item column that a filter could not read.
     #[error(transparent)]
     Filter(#[from] semrank_retrieve::FilterError),
+    /// A catalogue of which every item is held back.
+    #[error("none of the {items} items may be shown: each is paused, deleted or without budget")]
+    NothingToShow { items: usize },
     /// A folder that is not a run.
     #[error("{} is not a run folder: it has no {missing}", path.display())]
     NotARun { path: PathBuf, missing: &'static str },
@@ -193,6 +196,11 @@ impl Error {
             Error::Retrieve(_) | Error::Filter(_) | Error::Field { .. } | Error::NoItem { .. } | Error::Change { .. } => {
                 None
             }
+            Error::NothingToShow { .. } => Some(
+                "an item is shown where its `status` is empty, `active` or `enabled` and its `budget_left` empty or above 0; a column that \
+                 says something else needs another name: `semrank import --item-column shelf=status`"
+                    .into(),
+            ),
             Error::Artefact(_) => Some("repeat `semrank run`: it makes damaged stages again".into()),
             Error::Store(semrank_store::Error::Json { .. }) | Error::Version { .. } | Error::MissingStage { .. } => {
                 Some("`semrank run --data DATASET --out RUN` finishes or repeats the run".into())

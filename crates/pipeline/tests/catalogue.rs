@@ -35,8 +35,14 @@ struct Naive(BTreeMap<String, Fields>);
 
 impl Naive {
     fn new(catalogue: &Catalogue) -> Self {
-        let ids = catalogue.run().data().unwrap().dataset.catalog.ids.clone();
-        Self(ids.names().map(|id| (id.to_owned(), Fields::new())).collect())
+        let catalog = &catalogue.run().data().unwrap().dataset.catalog;
+        let fields = |row: usize| -> Fields {
+            let [from, to] = [catalog.active_from[row], catalog.active_to[row]];
+            let bounds = [("active_from", from), ("active_to", to)];
+            let bounds = bounds.into_iter().filter(|bound| ![i64::MIN, i64::MAX].contains(&bound.1));
+            bounds.map(|(name, time)| (name.to_owned(), FieldValue::Number(time as f64))).collect()
+        };
+        Self(catalog.ids.names().enumerate().map(|(row, id)| (id.to_owned(), fields(row))).collect())
     }
 
     fn apply(&mut self, change: &Change) {
@@ -199,8 +205,8 @@ fn what_cannot_be_changes_nothing() {
         ),
     ];
     for (changes, said) in wrong {
-        let error = catalogue.apply(&changes, &context).unwrap_err().to_string();
-        assert!(error.contains(said), "{error}");
+        let error = catalogue.apply(&changes, &context).map_err(|error| error.to_string());
+        assert!(error.as_ref().is_err_and(|error| error.contains(said)), "{said}: {error:?}");
     }
     assert_eq!(catalogue.retrieval().live().names.get("x"), None);
 }

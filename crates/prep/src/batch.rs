@@ -29,6 +29,8 @@ impl Column {
             ColumnType::Text => DataType::Utf8View,
             ColumnType::Integer => DataType::Int64,
             ColumnType::Number => DataType::Float64,
+            // No query of these steps has lists.
+            ColumnType::Texts => return Err(missing()),
         };
         let values = cast(column, &wanted).map_err(|error| failed(error.into()))?;
         let values = values.as_any();
@@ -36,6 +38,7 @@ impl Column {
             ColumnType::Text => values.downcast_ref().cloned().map(Column::Text),
             ColumnType::Integer => values.downcast_ref().cloned().map(Column::Integer),
             ColumnType::Number => values.downcast_ref().cloned().map(Column::Number),
+            ColumnType::Texts => None,
         };
         typed.ok_or_else(missing)
     }

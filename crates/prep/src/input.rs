@@ -18,7 +18,7 @@ use semrank_data::{ColumnType, Examples, ExtraColumn, LOG_COLUMNS, TIMES_MS};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ColumnType::{Integer, Number, Text};
+use ColumnType::{Integer, Number, Text, Texts};
 
 const REQUIRED: [(&str, ColumnType); 5] =
     [("user_id", Text), ("item_id", Text), ("action", Text), ("timestamp", Integer), ("seq", Integer)];
@@ -210,6 +210,7 @@ fn named(kind: ColumnType) -> &'static str {
         Text => "strings",
         Integer => "integers",
         Number => "floats",
+        Texts => "lists of strings",
     }
 }
 
@@ -218,5 +219,6 @@ fn kind_of(kind: ColumnType) -> DataType {
         Text => DataType::Utf8View,
         Integer => DataType::Int64,
         Number => DataType::Float64,
+        Texts => DataType::new_list(DataType::Utf8View, true),
     }
 }

@@ -71,6 +71,20 @@ pub enum FilterError {
         /// What the column holds.
         of: &'static str,
     },
+    /// A column of which nothing can be asked.
+    #[error("column `{column}` of the items cannot be used in a filter: {reason}")]
+    Unusable {
+        /// The column.
+        column: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+}
+
+impl FilterError {
+    pub(crate) fn unusable(column: &str, reason: &str) -> Self {
+        Self::Unusable { column: column.to_owned(), reason: reason.to_owned() }
+    }
 }
 
 fn did_you_mean(nearest: &Option<String>) -> String {

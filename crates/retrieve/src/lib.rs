@@ -23,6 +23,7 @@ mod index;
 pub mod report;
 mod schedule;
 pub mod sourcer;
+pub mod standing;
 mod table;
 
 pub use eligible::{Eligibility, Items};

@@ -41,6 +41,8 @@ pub(crate) enum Column {
     Text(TextColumn),
     /// NaN where absent.
     Number(Vec<f64>),
+    /// Why nothing can be asked of it.
+    Unusable(String),
 }
 
 /// Texts: the values of every row, and the rows of every value.
@@ -55,6 +57,11 @@ impl TextColumn {
     /// The rows with a value.
     pub(crate) fn rows_of(&self, value: &str) -> impl Iterator<Item = u32> {
         self.names.get(value).into_iter().flat_map(|code| &self.rows[code as usize])
+    }
+
+    /// The values that rows have, each with its rows.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&str, &RoaringBitmap)> {
+        self.names.names().zip(&self.rows).filter(|(_, rows)| !rows.is_empty())
     }
 
     fn set(&mut self, row: usize, values: &[&str]) {
@@ -86,6 +93,50 @@ impl ItemTable {
         self.rows == 0
     }
 
+    /// Puts in a column of numbers, one per row; NaN where there is none. A column of that name is replaced, as in the other `put_…`.
+    ///
+    /// # Panics
+    /// When there are not as many numbers as rows; so does [`ItemTable::put_texts`].
+    pub fn put_numbers(&mut self, column: &str, numbers: Vec<f64>) {
+        assert_eq!(numbers.len(), self.rows, "one number per row of column {column}");
+        self.columns.insert(column.to_owned(), Column::Number(numbers));
+    }
+
+    /// Puts in a column of texts: the different ones, and for each row the numbers of those that it has, ascending.
+    pub fn put_texts(&mut self, column: &str, names: Dictionary, codes: Vec<Box<[u32]>>) {
+        assert_eq!(codes.len(), self.rows, "one list of texts per row of column {column}");
+        let mut rows = vec![RoaringBitmap::new(); names.len()];
+        for (row, codes) in (0..).zip(&codes) {
+            for &code in codes {
+                // Rows come ascending, and a row that comes twice is refused.
+                let _ = rows[code as usize].try_push(row);
+            }
+        }
+        self.columns.insert(column.to_owned(), Column::Text(TextColumn { names, codes, rows }));
+    }
+
+    /// Puts in a column that filters cannot use, for a reason.
+    pub fn put_unusable(&mut self, column: &str, reason: String) {
+        self.columns.insert(column.to_owned(), Column::Unusable(reason));
+    }
+
+    /// The texts that a row has in a column; none where there is no such column of texts.
+    pub(crate) fn texts(&self, row: usize, column: &str) -> impl Iterator<Item = &str> {
+        let text = match self.columns.get(column) {
+            Some(Column::Text(text)) => Some(text),
+            _ => None,
+        };
+        text.into_iter().flat_map(move |text| text.codes[row].iter().map(|&code| text.names.name(code)))
+    }
+
+    /// The number that a row has in a column; NaN where it has none.
+    pub(crate) fn number(&self, row: usize, column: &str) -> f64 {
+        match self.columns.get(column) {
+            Some(Column::Number(numbers)) => numbers[row],
+            _ => f64::NAN,
+        }
+    }
+
     /// Names of the columns, ascending.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.columns.keys().map(String::as_str)
@@ -98,6 +149,7 @@ impl ItemTable {
             match column {
                 Column::Text(text) => text.codes.push(Box::default()),
                 Column::Number(numbers) => numbers.push(f64::NAN),
+                Column::Unusable(_) => {}
             }
         }
         self.rows - 1
@@ -106,7 +158,7 @@ impl ItemTable {
     /// Sets a value; a column that is not there yet is made, of texts or numbers as its first value is.
     ///
     /// # Errors
-    /// [`FilterError::NotANumber`] for a number in a column of texts, or a text in one of numbers.
+    /// [`FilterError::NotANumber`] for a number in a column of texts, or a text in one of numbers; [`FilterError::Unusable`].
     ///
     /// # Panics
     /// When there is no such row.
@@ -144,6 +196,7 @@ impl ItemTable {
             (Some(Column::Text(_)), Value::Number(number)) => (number.to_string(), "texts"),
             (Some(Column::Number(_)), Value::Text(text)) => (text.to_owned(), "numbers"),
             (Some(Column::Number(_)), Value::Texts(texts)) => (texts.join(", "), "numbers"),
+            (Some(Column::Unusable(reason)), _) => return Err(FilterError::unusable(column, reason)),
             _ => return Ok(()),
         };
         Err(FilterError::NotANumber { column: column.to_owned(), value, of })

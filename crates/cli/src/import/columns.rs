@@ -27,7 +27,8 @@ pub(super) struct ItemColumns {
     /// First time an item may no longer be shown; 9999-12-31 means no end.
     #[arg(long, value_name = "COLUMN")]
     pub(super) active_to: Option<String>,
-    /// Another item column to keep, e.g. `bid=cpc` or `margin`.
+    /// Another item column to keep, e.g. `bid=cpc` or `margin`. Kept anyway: advertiser_id, campaign_id, bid, budget,
+    /// budget_left, spent, status. A list, in Parquet or JSON, stays one.
     #[arg(long, value_name = "NAME[=COLUMN]", value_parser = pair)]
     pub(super) item_column: Vec<(String, String)>,
 }

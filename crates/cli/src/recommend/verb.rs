@@ -7,6 +7,7 @@ use crate::run::OpenArgs;
 use clap::Args;
 use semrank_core::counted;
 use semrank_pipeline::next_item::{Asked, Interest, Recommendation, Recommender, interests};
+use semrank_pipeline::retrieval::not_held_back;
 use serde::Serialize;
 
 /// Last events shown with `--explain`.
@@ -69,7 +70,9 @@ pub(crate) fn recommend(args: &RecommendArgs) -> Result<(), Error> {
     let asked = Asked::new(view.data, args.whom.user.as_deref(), &args.whom.history)?;
     let recommender = Recommender::new(view);
     let whom = (asked.user, asked.events());
-    let mut items = recommender.best(whom, args.k as usize, |item| view.data.active_now(item))?;
+    let is_offered = not_held_back(view.data)?;
+    let may_be_shown = |item| view.data.active_now(item) && is_offered(item);
+    let mut items = recommender.best(whom, args.k as usize, may_be_shown)?;
     if !args.explain {
         items.iter_mut().for_each(Recommendation::forget_explanation);
     }

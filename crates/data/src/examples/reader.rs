@@ -40,7 +40,9 @@ fn context_columns(table: &Table) -> Result<Vec<ContextColumn>, Error> {
     fields
         .map(|field| {
             let values = match table.column_type(field.name())? {
-                ColumnType::Text => ContextValues::Text { codes: Vec::new(), names: Dictionary::new() },
+                ColumnType::Text | ColumnType::Texts => {
+                    ContextValues::Text { codes: Vec::new(), names: Dictionary::new() }
+                }
                 ColumnType::Integer => ContextValues::Integer(Vec::new()),
                 ColumnType::Number => ContextValues::Number(Vec::new()),
             };

@@ -24,6 +24,7 @@ pub(crate) fn of_event(event: &EventRow<'_>) -> u64 {
             Value::Text(text) => text.hash(&mut hasher),
             Value::Integer(integer) => integer.hash(&mut hasher),
             Value::Number(number) => number.to_bits().hash(&mut hasher),
+            Value::Texts(list) => list.iter().for_each(|text| text.hash(&mut hasher)),
         }
     }
     hasher.finish()

@@ -21,7 +21,7 @@ pub(crate) const TIMES: [&str; 2] = ["timestamp", "time"];
 const KNOWN: [Known; 9] = [
     known("event_id", ColumnType::Text),
     known("parent_event_id", ColumnType::Text),
-    Known { name: "received_at", kind: ColumnType::Integer, time: true },
+    Known { name: "received_at", kind: ColumnType::Integer, time: true, moves: false },
     known("dwell_ms", ColumnType::Integer),
     known("request_id", ColumnType::Text),
     known("slot", ColumnType::Integer),
@@ -112,6 +112,7 @@ impl EventsPlan {
             known: &KNOWN,
             flag: "--event-column",
             times: &options.times(),
+            lists: false,
         };
         let mut extra = keep.select(&mut header)?;
         if let Some(rating) = &rating

@@ -6,16 +6,19 @@ use super::time::{Clock, TimeRules};
 use crate::{ColumnType, Error, ExtraColumn, RowError, Value};
 use std::path::Path;
 
-/// A column that is kept under a known name, and whether it is a time.
+/// A column that is kept under a known name.
 pub(crate) struct Known {
     pub(crate) name: &'static str,
     pub(crate) kind: ColumnType,
     pub(crate) time: bool,
+    /// Whether it is not kept under its own name once it is mapped to another: so a `status` that says something else than whether an
+    /// item may be shown can be kept.
+    pub(crate) moves: bool,
 }
 
 /// A known column that is not a time.
 pub(crate) const fn known(name: &'static str, kind: ColumnType) -> Known {
-    Known { name, kind, time: false }
+    Known { name, kind, time: false, moves: false }
 }
 
 /// A kept column.
@@ -43,6 +46,9 @@ impl Extra {
             (_, Some(clock)) => Value::Integer(self.cell.time(row, file, clock)?),
             (ColumnType::Text, None) if is_id(&self.column.name) => Value::Text(self.cell.exact(row, file)?),
             (ColumnType::Text, None) => Value::Text(text),
+            (ColumnType::Texts, None) => {
+                row.text_list(self.cell.index).map_or(Value::Text(text), Value::Texts)
+            }
             (ColumnType::Integer, None) => Value::Integer(self.cell.integer(row, file)?),
             (ColumnType::Number, None) => Value::Number(self.cell.number(row, file)?),
         })
@@ -67,19 +73,23 @@ pub(crate) struct Keep<'a> {
     pub(crate) known: &'a [Known],
     pub(crate) flag: &'static str,
     pub(crate) times: &'a TimeRules,
+    /// Whether lists stay lists; they become one text otherwise.
+    pub(crate) lists: bool,
 }
 
 impl Keep<'_> {
     /// Finds the columns.
     pub(crate) fn select(&self, header: &mut Header<'_>) -> Result<Vec<Extra>, Error> {
         let names = header.names();
-        let mapped = |name: &str| self.mapped.iter().any(|(mapped, _)| mapped == name);
+        let mapped = |known: &Known| {
+            self.mapped.iter().any(|(mapped, source)| {
+                mapped == known.name || (known.moves && source.eq_ignore_ascii_case(known.name))
+            })
+        };
         let present = self
             .known
             .iter()
-            .filter(|known| {
-                names.iter().any(|name| name.eq_ignore_ascii_case(known.name)) && !mapped(known.name)
-            })
+            .filter(|known| names.iter().any(|name| name.eq_ignore_ascii_case(known.name)) && !mapped(known))
             .map(|known| (known.name.to_owned(), known.name.to_owned()));
         let wanted: Vec<(String, String)> = self.mapped.iter().cloned().chain(present).collect();
         wanted.into_iter().map(|(name, source)| self.extra(header, name, &source)).collect()
@@ -88,7 +98,11 @@ impl Keep<'_> {
     fn extra(&self, header: &mut Header<'_>, name: String, source: &str) -> Result<Extra, Error> {
         let cell = header.select(source, self.flag)?;
         let known = self.known.iter().find(|known| known.name == name);
-        let kind = known.map_or_else(|| column_type(&cell.kind), |known| known.kind);
+        let kind = match known {
+            Some(known) => known.kind,
+            None if self.lists && cell.kind == CellKind::List => ColumnType::Texts,
+            None => column_type(&cell.kind),
+        };
         let clock = known.filter(|known| known.time).map(|_| header.clock(&cell, self.times)).transpose()?;
         Ok(Extra { cell, column: ExtraColumn { name, kind }, clock })
     }
@@ -98,6 +112,6 @@ pub(crate) fn column_type(kind: &CellKind) -> ColumnType {
     match kind {
         CellKind::Integer | CellKind::Time { .. } => ColumnType::Integer,
         CellKind::Float | CellKind::SmallFloat => ColumnType::Number,
-        CellKind::Text | CellKind::Other(_) => ColumnType::Text,
+        CellKind::Text | CellKind::List | CellKind::Other(_) => ColumnType::Text,
     }
 }

@@ -26,11 +26,14 @@ const USUAL_TEXTS: [&str; 10] = [
     "genres",
     "headline",
 ];
-const KNOWN: [Known; 4] = [
+const KNOWN: [Known; 7] = [
     known("advertiser_id", ColumnType::Text),
     known("campaign_id", ColumnType::Text),
     known("bid", ColumnType::Number),
     known("budget", ColumnType::Number),
+    Known { moves: true, ..known("budget_left", ColumnType::Number) },
+    Known { moves: true, ..known("spent", ColumnType::Number) },
+    Known { moves: true, ..known("status", ColumnType::Text) },
 ];
 
 /// How to read an items file.
@@ -81,8 +84,13 @@ impl ItemsPlan {
         let active_from = time(&mapping.active_from, "active_from", "--active-from")?;
         let active_to = time(&mapping.active_to, "active_to", "--active-to")?;
         let texts = texts(&mut header, mapping.text.as_deref())?;
-        let keep =
-            Keep { mapped: &mapping.item_columns, known: &KNOWN, flag: "--item-column", times: &times };
+        let keep = Keep {
+            mapped: &mapping.item_columns,
+            known: &KNOWN,
+            flag: "--item-column",
+            times: &times,
+            lists: true,
+        };
         let extra = keep.select(&mut header)?;
         header.finish()?;
         let genres = false;

@@ -143,6 +143,7 @@ fn learn(columns: &mut Vec<Column>, places: &mut HashMap<String, usize>, name: &
         Some(&at) if value.kind == CellKind::Float && columns[at].kind == CellKind::Integer => {
             columns[at].kind = CellKind::Float;
         }
+        Some(&at) if value.kind == CellKind::List => columns[at].kind = CellKind::List,
         Some(_) => {}
     }
 }
@@ -253,7 +254,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
                 None => all.text = None,
             }
         }
-        Ok(Json { list: Some(list), ..all })
+        Ok(Json { list: Some(list), kind: CellKind::List, ..all })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {

@@ -127,7 +127,7 @@ fn kind(arrow: &DataType) -> CellKind {
         DataType::Dictionary(_, values) => kind(values),
         DataType::List(item) | DataType::LargeList(item) => match kind(item.data_type()) {
             CellKind::Other(_) => CellKind::Other(arrow.to_string()),
-            _ => CellKind::Text,
+            _ => CellKind::List,
         },
         other => CellKind::Other(other.to_string()),
     }

@@ -9,7 +9,7 @@ use super::json_rows::JsonRows;
 use super::parquet_rows::ParquetRows;
 use super::parts::Parts;
 use super::source::{self, Place, Source, is_standard_input, label, plain_name};
-use crate::Error;
+use crate::{Error, TextList};
 use std::fmt;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,8 @@ pub(crate) enum CellKind {
         /// Whether its type names a zone.
         zoned: bool,
     },
+    /// A list of texts or numbers; of JSON, perhaps in some rows only.
+    List,
     /// A type that has no text, by its name.
     Other(String),
 }
@@ -110,16 +112,15 @@ impl Row {
         }
     }
 
+    /// The same of a cell that is a list, as a writer takes it.
+    pub(crate) fn text_list(&self, index: usize) -> Option<TextList<'_>> {
+        let (_, bytes) = self.lists.iter().find(|(cell, _)| *cell == index)?;
+        Some(TextList { text: self.cell(index), bytes, between: LIST_SEPARATOR.len() })
+    }
+
     /// The elements of a cell that is a list.
     pub(crate) fn list(&self, index: usize) -> Option<Vec<&str>> {
-        let (_, lengths) = self.lists.iter().find(|(cell, _)| *cell == index)?;
-        let (text, mut at) = (self.cell(index), 0);
-        let element = |&length: &usize| {
-            let element = &text[at..at + length];
-            at += length + LIST_SEPARATOR.len();
-            element
-        };
-        Some(lengths.iter().map(element).collect())
+        Some(self.text_list(index)?.iter().collect())
     }
 
     /// Whether a cell is a list.

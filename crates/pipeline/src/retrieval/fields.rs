@@ -2,6 +2,7 @@
 
 use crate::Error;
 use semrank_core::TextColumn;
+use semrank_retrieve::standing::{NUMBERS, TEXTS};
 use semrank_retrieve::{FilterError, Items, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -70,6 +71,10 @@ pub(super) fn check(
             && !matches!(value, FieldValue::Text(kind) if kind == "ad" || kind == "organic")
         {
             return Err(wrong(name, "`ad` or `organic`"));
+        } else if TEXTS.contains(&name) && !matches!(value, FieldValue::Absent | FieldValue::Text(_)) {
+            return Err(wrong(name, "a text, such as `active` or `paused`"));
+        } else if NUMBERS.contains(&name) && !matches!(value, FieldValue::Absent | FieldValue::Number(_)) {
+            return Err(wrong(name, "a number"));
         } else if matches!(value, FieldValue::Number(number) if !number.is_finite()) {
             return Err(wrong(name, "a finite number"));
         } else {

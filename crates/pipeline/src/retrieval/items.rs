@@ -1,29 +1,35 @@
 //! Columns of a data set's items, as filters and time windows read them.
 
+use super::standing;
 use crate::{Data, Error};
-use semrank_core::{ItemId, Kind, narrow};
-use semrank_retrieve::{Items, Value};
+use semrank_core::{Dictionary, Kind, narrow};
+use semrank_data::{FurtherColumn, ItemValues};
+use semrank_retrieve::{ItemTable, Items};
 
-/// Every item, with `kind`, the columns of texts that data sets of ads have, and its time window.
-pub(super) fn items(data: &Data) -> Result<Items, Error> {
+/// Every item, with `kind`, the further columns of its file that are `wanted`, and its time window.
+pub(super) fn items(data: &Data, wanted: &dyn Fn(&str) -> bool) -> Result<Items, Error> {
     let catalog = &data.dataset.catalog;
-    let mut out = Items::new(catalog.len());
-    for item in narrow::indices(catalog.len()) {
-        let row = ItemId(item).index();
-        let kind = match catalog.kinds[row] {
-            Kind::Ad => "ad",
-            Kind::Organic => "organic",
-        };
-        out.set(item, "kind", Value::Text(kind))?;
-        out.set_window(item, catalog.active_from[row], catalog.active_to[row]);
-    }
-    for name in ["advertiser_id", "campaign_id", "status"] {
-        let column = data.item_column(name)?;
-        for (item, &code) in (0..).zip(&column.codes) {
-            if code != u32::MAX {
-                out.set(item, name, Value::Text(column.names.name(code)))?;
-            }
+    let columns = data.further_columns(wanted)?;
+    standing::check(data, &columns)?;
+    let mut table = ItemTable::new(catalog.len());
+    let mut kinds = Dictionary::new();
+    let codes = catalog.kinds.iter().map(|kind| match kind {
+        Kind::Ad => kinds.insert("ad"),
+        Kind::Organic => kinds.insert("organic"),
+    });
+    let codes = codes.map(|code| [code].into()).collect();
+    table.put_texts("kind", kinds, codes);
+    for FurtherColumn { name, values } in columns {
+        match values {
+            ItemValues::Numbers(numbers) => table.put_numbers(&name, numbers),
+            ItemValues::Texts { names, codes } => table.put_texts(&name, names, codes),
+            ItemValues::Unusable(reason) => table.put_unusable(&name, reason),
         }
+    }
+    let mut out = Items::with_table(table);
+    for item in narrow::indices(catalog.len()) {
+        let row = item as usize;
+        out.set_window(item, catalog.active_from[row], catalog.active_to[row]);
     }
     Ok(out)
 }

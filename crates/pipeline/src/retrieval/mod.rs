@@ -3,6 +3,7 @@
 //! | file | does |
 //! |---|---|
 //! | `items` | columns of the data set -> what filters and time windows read |
+//! | `standing` | `status` and budgets -> items that are held back |
 //! | `sources` | a trained model -> its sources |
 //! | `catalogue` | items that change while a program runs, kept by a journal |
 //! | `fields` | values of an item's columns, as changes name them |
@@ -17,9 +18,11 @@ mod items;
 mod measure;
 mod quotas;
 mod sources;
+mod standing;
 
 pub use catalogue::{Catalogue, Change};
 pub use fields::{FieldValue, Fields};
 pub use measure::{FunnelEvaluation, RankedFigures, measure};
 pub use quotas::{IndexStage, Quotas};
 pub use sources::{Live, Retrieval, Retrieved};
+pub use standing::not_held_back;

@@ -69,7 +69,7 @@ impl Retrieval {
         if new.count() > 0 {
             sources.push(Arc::new(Fresh::new(new)));
         }
-        let live = Live { servable, items: items(data)?, names: data.dataset.catalog.ids.clone() };
+        let live = Live { servable, items: items(data, &|_| true)?, names: data.dataset.catalog.ids.clone() };
         Ok(Self { live: RwLock::new(live), sequence, content, ids, sources })
     }
 
@@ -172,21 +172,24 @@ impl Retrieval {
     /// The best `k` candidates of a funnel for a user, and what each source did.
     ///
     /// # Errors
-    /// A filter that does not fit the columns.
+    /// A filter that does not fit the columns; [`Error::NothingToShow`] where every item is held back.
     pub fn retrieve(
         &self,
         (history, funnel): (History, &Funnel),
         asked: &Eligibility,
         k: usize,
     ) -> Result<(Vec<Retrieved>, Vec<semrank_retrieve::SourceReport>), Error> {
-        let mut eligible = self.change().items.which(asked)?;
         let live = self.live();
-        let user = &live.servable.user(history);
-        live.servable.masked(user).iter().for_each(|item| _ = eligible.set(item.0, false));
-        let request = Request { servable: &live.servable, user, user_id: None, eligible: &eligible };
-        let answer = funnel.retrieve(&request, k);
+        let Live { servable, items, names } = &*live;
+        if items.live().count() == 0 && !items.is_empty() {
+            return Err(Error::NothingToShow { items: items.len() });
+        }
+        let user = &servable.user(history);
+        let mut eligible = items.which(asked)?;
+        servable.masked(user).iter().for_each(|item| _ = eligible.set(item.0, false));
+        let answer = funnel.retrieve(&Request { servable, user, user_id: None, eligible: &eligible }, k);
         let items = answer.items.into_iter().map(|found| Retrieved {
-            item: live.names.name(found.item).to_owned(),
+            item: names.name(found.item).to_owned(),
             score: found.score,
             sources: found.sources,
         });

@@ -9,8 +9,8 @@ impl Filter {
     /// The rows that pass.
     ///
     /// # Errors
-    /// [`FilterError::Column`] for one that the table does not have, [`FilterError::NotANumber`] where a text is compared by order, or a
-    /// column of numbers with a text.
+    /// [`FilterError::Column`] for one that the table does not have, [`FilterError::NotANumber`] where a text that is no number is compared by order, or a
+    /// column of numbers with a text, [`FilterError::Unusable`] for a column that cannot be compared.
     pub fn rows(&self, table: &ItemTable) -> Result<Bitmap, FilterError> {
         match self {
             Self::And(parts) => {
@@ -45,23 +45,39 @@ impl Filter {
                     let wanted: Vec<f64> = wanted.collect::<Result<_, _>>()?;
                     Ok(numbers.iter().map(|number| wanted.contains(number)).collect())
                 }
+                Column::Unusable(reason) => Err(FilterError::unusable(column, reason)),
             },
             Self::Compare { column, order, number } => match table.column(column)? {
                 // False for an absent number, which is NaN.
                 Column::Number(numbers) => {
                     Ok(numbers.iter().map(|value| order.holds(*value, *number)).collect())
                 }
-                Column::Text(_) => {
-                    let (column, value) = (column.clone(), format!("{} {number}", order.sign()));
-                    Err(FilterError::NotANumber { column, value, of: "texts" })
+                Column::Text(text) => {
+                    let mut out = Bitmap::new(table.len());
+                    for (value, rows) in text.values() {
+                        // Tables without types have numbers as texts. Where one value is no number, nobody meant numbers.
+                        let value = finite(value).ok_or_else(|| {
+                            let (column, value) = (column.clone(), format!("{} {number}", order.sign()));
+                            FilterError::NotANumber { column, value, of: "texts" }
+                        })?;
+                        if order.holds(value, *number) {
+                            rows.iter().for_each(|row| _ = out.set(row, true));
+                        }
+                    }
+                    Ok(out)
                 }
+                Column::Unusable(reason) => Err(FilterError::unusable(column, reason)),
             },
         }
     }
 }
 
+fn finite(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|number: &f64| number.is_finite())
+}
+
 fn number(column: &str, value: &str) -> Result<f64, FilterError> {
-    value.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| FilterError::NotANumber {
+    finite(value).ok_or_else(|| FilterError::NotANumber {
         column: column.to_owned(),
         value: value.to_owned(),
         of: "numbers",

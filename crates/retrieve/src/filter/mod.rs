@@ -11,9 +11,11 @@
 //! | file | does |
 //! |---|---|
 //! | `parse` | text -> [`Filter`] |
+//! | `normal` | filters that mean the same -> one of them |
 //! | `apply` | [`Filter`] and [`ItemTable`](crate::ItemTable) -> the rows that pass |
 
 mod apply;
+mod normal;
 mod parse;
 
 use crate::FilterError;

@@ -80,6 +80,15 @@ proptest! {
     }
 
     #[test]
+    fn the_normal_form_passes_the_same_rows_and_is_its_own(filter in any_filter(), rows in prop::collection::vec(any_row(), 1..40)) {
+        let normal = filter.normal();
+        prop_assert_eq!(&normal.normal(), &normal);
+        for row in &rows {
+            prop_assert_eq!(passes(&normal, row), passes(&filter, row));
+        }
+    }
+
+    #[test]
     fn no_text_is_a_panic(text in ".{0,60}") {
         let _ = text.parse::<Filter>();
     }
@@ -107,6 +116,36 @@ fn words_bind_as_in_other_languages() {
     same("a = 1 or b = 2 and not c = 3", "a = 1 or (b = 2 and (not c = 3))");
     same("a not in (1, '2')", "not a in (1, 2)");
     same("A != x AND b >= 1e3", "not A = x and b >= 1000");
+}
+
+#[test]
+fn whole_columns_are_as_values_one_by_one() {
+    let mut table = ItemTable::new(3);
+    let mut names = semrank_core::Dictionary::new();
+    let [us, de] = ["us", "de"].map(|name| names.insert(name));
+    table.put_texts("country", names, vec![[us, de].into(), [].into(), [de].into()]);
+    table.put_numbers("bid", vec![0.5, f64::NAN, f64::INFINITY]);
+    table.put_unusable("raw", "it is of type Binary".to_owned());
+    let rows = |table: &ItemTable, filter: &str| {
+        filter.parse::<Filter>().unwrap().rows(table).map(|rows| rows.iter().collect::<Vec<_>>())
+    };
+    assert_eq!(rows(&table, "country = de").unwrap(), [0, 2]);
+    assert_eq!(rows(&table, "bid > 0.5 or country = us").unwrap(), [0, 2]);
+    assert_eq!(rows(&table, "not bid >= 0.5").unwrap(), [1]);
+    table.set(1, "country", Value::Text("de")).unwrap();
+    table.set(0, "country", Value::Texts(&["fr", "us"])).unwrap();
+    assert_eq!(rows(&table, "country in (de, fr)").unwrap(), [0, 1, 2]);
+    assert_eq!(table.push(), 3);
+    for (row, price) in ["9.5", " 10", "007"].into_iter().enumerate() {
+        table.set(row, "price", Value::Text(price)).unwrap();
+    }
+    assert_eq!(rows(&table, "price < 10").unwrap(), [0, 2], "numbers that came as texts");
+    assert_eq!((rows(&table, "price = 7").unwrap(), rows(&table, "price = 007").unwrap()), (vec![], vec![2]));
+    table.set(3, "price", Value::Text("nan")).unwrap();
+    assert!(rows(&table, "price < 10").unwrap_err().to_string().contains("holds texts"));
+    let error = rows(&table, "bid > 1 and raw = x").unwrap_err().to_string();
+    assert_eq!(error, "column `raw` of the items cannot be used in a filter: it is of type Binary");
+    assert!(table.set(0, "raw", Value::Number(1.0)).is_err());
 }
 
 #[test]

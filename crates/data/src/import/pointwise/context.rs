@@ -185,7 +185,7 @@ impl Source {
             _ if text.is_empty() => Kept::Null,
             (_, Some(clock)) => Kept::Integer(self.cell.time(row, file, clock)?),
             (ColumnType::Text, None) if is_id(&self.name) => Kept::Text(self.cell.exact(row, file)?.into()),
-            (ColumnType::Text, None) => Kept::Text(text.into()),
+            (ColumnType::Text | ColumnType::Texts, None) => Kept::Text(text.into()),
             (ColumnType::Integer, None) => {
                 let integer = self.cell.integer(row, file)?;
                 if BINARY.iter().any(|column| column.name() == self.name) && !(0..=1).contains(&integer) {
