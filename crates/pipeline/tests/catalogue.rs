@@ -193,7 +193,7 @@ fn what_cannot_be_changes_nothing() {
             "`ad` or `organic`",
         ),
         (vec![put("x", one("new", words("a"))), put("y", one("new", FieldValue::Number(1.0)))], "same type"),
-        (vec![put("", Fields::new())], "id"),
+        (vec![put("", Fields::new())], "not empty"),
         (vec![Change::Patch("nobody".into(), Fields::new())], "no item `nobody`"),
         (
             vec![

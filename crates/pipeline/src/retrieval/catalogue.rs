@@ -211,6 +211,13 @@ impl Catalogue {
         let texts = &self.run.data()?.dataset.catalog.texts;
         let item = change.item().to_owned();
         check_id(&item)?;
+        if item.is_empty() {
+            return Err(Error::Field {
+                item,
+                column: "item_id".into(),
+                expected: "a text that is not empty",
+            });
+        }
         let is_there = before.map_or(self.in_catalogue(&item)?, |record| record.fields.is_some());
         let id = before.and_then(|record| record.id.clone());
         let mut fields = before.and_then(|record| record.fields.clone()).unwrap_or_default();
@@ -224,6 +231,7 @@ impl Catalogue {
                 });
             }
             Change::Put(_, named) => {
+                fields.values_mut().for_each(|value| *value = FieldValue::Absent);
                 let live = self.retrieval.live();
                 let columns = live.items.table().names().chain(WINDOW).filter(|name| *name != "kind");
                 let known = columns.chain(texts.iter().map(|column| column.name.as_str()));
