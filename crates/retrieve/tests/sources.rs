@@ -2,7 +2,7 @@
 
 use semrank_core::{ActionId, Event, History, ItemId, Rng};
 use semrank_retrieve::sourcer::{
-    Cached, CoEngagement, Content, ContentSettings, Fresh, Popular, SemanticId, Sequence, Sourcer,
+    Cached, CoEngagement, Content, ContentSettings, Engagement, Fresh, Popular, SemanticId, Sequence, Sourcer,
 };
 use semrank_retrieve::{Bitmap, Flat, Index, Precision, Request, Scored};
 use semrank_sequence::testing::{CONTENT, ITEMS, NEW, World};
@@ -22,8 +22,11 @@ fn setting() -> Setting {
     let users = world.servable.users(&world.histories());
     let servable = world.servable;
     let index = Box::new(Flat::new(CONTENT, Precision::fastest()));
-    let content = Content::new(index, ContentSettings::default());
-    (0..ITEMS as u32).for_each(|item| content.put(&servable, item).expect("a row"));
+    let counts: Vec<u32> =
+        (0..ITEMS).map(|item| if item >= ITEMS - NEW { 0 } else { 1 + item as u32 % 9 }).collect();
+    let content = Content::new(index, Engagement::new(&counts), ContentSettings::default());
+    let rows = (0..).zip(world.content.chunks(CONTENT));
+    rows.for_each(|(item, row)| content.put(item, row).expect("a row"));
     let mut rng = Rng::new(4, "ids");
     let ids = SemanticIds::new(3, 4, (0..3 * ITEMS).map(|_| rng.below(4) as u16).collect());
     let popularity: Vec<f32> = (0..ITEMS).map(|item| (item % 50) as f32).collect();

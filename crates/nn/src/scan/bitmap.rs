@@ -36,15 +36,16 @@ impl Bitmap {
     }
 
     fn combine(&mut self, other: &Self, of: impl Fn(u64, u64) -> u64) {
-        assert_eq!(self.len, other.len, "sets of the same rows");
-        self.words.iter_mut().zip(&other.words).for_each(|(a, &b)| *a = of(*a, b));
+        assert!(other.len <= self.len, "a set of more rows");
+        let others = other.words.iter().copied().chain(std::iter::repeat(0));
+        self.words.iter_mut().zip(others).for_each(|(a, b)| *a = of(*a, b));
         self.count = self.words.iter().map(|word| word.count_ones() as usize).sum();
     }
 
-    /// Keeps the rows that are in `other` too.
+    /// Keeps the rows that are in `other` too; rows beyond its length are not in it.
     ///
     /// # Panics
-    /// When the sets have different lengths; so does [`Bitmap::unite`].
+    /// When `other` is of more rows; so do [`Bitmap::unite`] and [`Bitmap::remove`].
     pub fn intersect(&mut self, other: &Self) {
         self.combine(other, |a, b| a & b);
     }
@@ -52,6 +53,11 @@ impl Bitmap {
     /// Puts in the rows of `other`.
     pub fn unite(&mut self, other: &Self) {
         self.combine(other, |a, b| a | b);
+    }
+
+    /// Takes out the rows of `other`.
+    pub fn remove(&mut self, other: &Self) {
+        self.combine(other, |a, b| a & !b);
     }
 
     /// Swaps rows that are in and rows that are not.

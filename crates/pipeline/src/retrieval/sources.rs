@@ -6,7 +6,7 @@ use crate::{Data, Error};
 use semrank_core::{Dictionary, History, ItemId, narrow};
 use semrank_retrieve::report::DEEP;
 use semrank_retrieve::sourcer::{
-    CoEngagement, Content, ContentSettings, Fresh, Popular, SemanticId, Sequence,
+    CoEngagement, Content, ContentSettings, Engagement, Fresh, Popular, SemanticId, Sequence,
 };
 use semrank_retrieve::{Bitmap, Eligibility, Flat, Funnel, Items, Precision, Quota, Request, Sourcer};
 use semrank_sequence::{ItemInput, Prior, Servable};
@@ -27,6 +27,8 @@ pub struct Retrieval {
     content: Option<Arc<Content>>,
     ids: Option<Arc<SemanticId>>,
     sources: Vec<Arc<dyn Sourcer>>,
+    /// Width of a content vector before the part that is aligned with behaviour.
+    plain: usize,
 }
 
 /// What changes.
@@ -58,7 +60,7 @@ impl Retrieval {
     pub fn new(view: ModelView) -> Result<Self, Error> {
         let (data, servable) = (view.data, view.servable());
         let sequence = Arc::new(Sequence::new(&servable, Precision::fastest())?);
-        let content = content(&servable)?.map(Arc::new);
+        let content = content(view)?.map(Arc::new);
         let ids = view.content.tokens.clone().map(|ids| Arc::new(SemanticId::new(ids)));
         let mut sources: Vec<Arc<dyn Sourcer>> = vec![sequence.clone()];
         sources.extend(content.clone().map(|source| source as Arc<dyn Sourcer>));
@@ -70,7 +72,7 @@ impl Retrieval {
             sources.push(Arc::new(Fresh::new(new)));
         }
         let live = Live { servable, items: items(data, &|_| true)?, names: data.dataset.catalog.ids.clone() };
-        Ok(Self { live: RwLock::new(live), sequence, content, ids, sources })
+        Ok(Self { live: RwLock::new(live), sequence, content, ids, sources, plain: view.content.aligned })
     }
 
     /// The ranker and the items, as they stay until the guard is dropped.
@@ -104,7 +106,7 @@ impl Retrieval {
         servable.put(ItemId(row), &ItemInput { codes, ..item.input() });
         self.sequence.put(servable, row)?;
         if let Some(content) = &self.content {
-            content.put(servable, row)?;
+            content.put(row, &item.content[..self.plain])?;
         }
         if row as usize == items.len() {
             if let Some(ids) = &self.ids {
@@ -197,13 +199,16 @@ impl Retrieval {
     }
 }
 
-/// The content source, where items have contents.
-fn content(servable: &Servable) -> Result<Option<Content>, Error> {
-    let mut rows = narrow::indices(servable.items()).filter_map(|item| servable.content_row(ItemId(item)));
-    let Some(first) = rows.next() else { return Ok(None) };
-    let index = Box::new(Flat::new(first.len(), Precision::fastest()));
-    let out = Content::new(index, ContentSettings::default());
-    narrow::indices(servable.items()).try_for_each(|item| out.put(servable, item))?;
+/// The content source, where items have contents: in their own space, which says other things than the aligned one that the ranker reads.
+fn content(view: ModelView) -> Result<Option<Content>, Error> {
+    let (texts, width) = view.content.texts();
+    if texts.is_empty() {
+        return Ok(None);
+    }
+    let index = Box::new(Flat::new(width, Precision::fastest()));
+    let engagement = Engagement::new(view.data.scope.counts());
+    let out = Content::new(index, engagement, ContentSettings::default());
+    (0..).zip(texts.chunks_exact(width)).try_for_each(|(item, row)| out.put(item, row))?;
     Ok(Some(out))
 }
 

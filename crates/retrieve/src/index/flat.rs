@@ -90,6 +90,14 @@ impl Index for Flat {
         Ok(())
     }
 
+    fn vector(&self, item: u32) -> Result<Option<Vec<f32>>, Error> {
+        let segments = self.segments();
+        let Some(segment) = segments.get(item as usize / SEGMENT) else { return Ok(None) };
+        let segment = segment.read().unwrap_or_else(PoisonError::into_inner);
+        let row = item % SEGMENT as u32;
+        Ok(segment.alive().contains(row).then(|| segment.row(row).to_vec()))
+    }
+
     fn delete(&self, item: u32) -> Result<bool, Error> {
         let segments = self.segments();
         let Some(segment) = segments.get(item as usize / SEGMENT) else { return Ok(false) };

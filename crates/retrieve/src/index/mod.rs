@@ -25,6 +25,12 @@ pub trait Index: Send + Sync {
     /// [`Error::Width`], [`Error::NotFinite`]; those of the backend.
     fn put(&self, item: u32, vector: &[f32], bias: f32) -> Result<(), Error>;
 
+    /// The vector of an item; none where it has none.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    fn vector(&self, item: u32) -> Result<Option<Vec<f32>>, Error>;
+
     /// Deletes an item; returns whether it was there.
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 //! - **survivors@10**: share of the final lists' first 10 places that hold an item it found within its quota; **unique survivors**: that no
 //!   other source found.
 //! - **marginal@500**: recall of the funnel with quotas of 500 in all, less that of a funnel without the source whose other quotas grow
-//!   in proportion: what it is worth at the same cost.
+//!   in proportion: what it adds at the same cost. A source without a quota is measured as if it had a tenth of all.
 //! - **overlap**: of its first 500, the share that another source has among its first 500.
 //!
 //! A source with recall and without survivors finds what the ranker does not want.
@@ -14,10 +14,10 @@
 mod ranks;
 
 use crate::{Found, Scored};
-use ranks::{Ranks, is_covered, is_within, scaled};
+use ranks::{Ranks, compared, is_covered, is_within};
 use semrank_core::Segment;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// Depth of the lists that sources are compared by.
 pub const DEEP: usize = 1000;
@@ -216,11 +216,10 @@ impl<'a> Gatherer<'a> {
             self.targets.iter().map(is).collect::<Vec<bool>>()
         };
         let (new, tail, all) = (of(Segment::New), of(Segment::Tail), vec![true; self.targets.len()]);
-        let with = scaled(&self.quotas, COMPARED, None);
         let figure = |at: usize| {
             let sums = &self.sums[at];
             let [recall_100, recall_500, recall_1000] = DEPTHS.map(|depth| ranks.recall(at, depth, &all));
-            let without = scaled(&self.quotas, COMPARED, Some(at));
+            let [with, without] = compared(&self.quotas, COMPARED, at);
             let marginal = |which: &[bool]| ranks.covered(&with, which) - ranks.covered(&without, which);
             let share = |count: usize, of: usize| count as f64 / of.max(1) as f64;
             SourceFigures {
@@ -253,19 +252,29 @@ impl<'a> Gatherer<'a> {
         ((0..self.names.len()).map(figure).collect(), funnel)
     }
 
+    fn weights(&self) -> Vec<f64> {
+        let segment = |target: &u32| self.segments.get(*target as usize).copied();
+        let mut counts: HashMap<Option<Segment>, usize> = HashMap::new();
+        self.targets.iter().for_each(|target| *counts.entry(segment(target)).or_default() += 1);
+        let alike = 0.5 / self.targets.len().max(1) as f64;
+        let of = |target| alike + 0.5 / (counts.len() * counts[&segment(target)]) as f64;
+        self.targets.iter().map(of).collect()
+    }
+
     /// Quotas of `total` candidates from `start` on, chosen greedily: the next candidates go to the source that finds most targets per
-    /// candidate that are not found yet, where it may go 1, 2, 4 or 8 `step`s deeper, as its first ones are often found already. Where
+    /// candidate that are not found yet (half of the weight is shared by all cases alike, the other half by the segments alike, as a log has few
+    /// targets among items that nobody could take before), where it may go 1, 2, 4 or 8 `step`s deeper, as its first ones are often found already. Where
     /// none finds any more, they go to the first source.
     pub fn greedy(&self, start: Vec<usize>, total: usize, step: usize) -> Vec<usize> {
         let ranks = Ranks { ranks: &self.ranks, sources: self.names.len() };
-        let (mut quotas, step) = (start, step.max(1));
+        let (mut quotas, step, weights) = (start, step.max(1), self.weights());
         loop {
             let left = total.saturating_sub(quotas.iter().sum());
             let found = |source: usize, depth: usize| {
-                let gains = |row: &&[u32]| {
-                    !is_covered(row, &quotas) && is_within(row[source], quotas[source] + depth)
-                };
-                ranks.rows().filter(gains).count() as f64 / depth as f64
+                let gains =
+                    |row: &[u32]| !is_covered(row, &quotas) && is_within(row[source], quotas[source] + depth);
+                let found = ranks.rows().zip(&weights).filter(|(row, _)| gains(row));
+                found.map(|(_, weight)| weight).sum::<f64>() / depth as f64
             };
             let depths = [1, 2, 4, 8].map(|steps| steps * step).into_iter().filter(|depth| *depth <= left);
             let moves = depths.flat_map(|depth| (0..quotas.len()).map(move |source| (source, depth)));

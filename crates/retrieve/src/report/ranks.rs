@@ -45,7 +45,7 @@ impl Ranks<'_> {
     pub(super) fn added(&self, source: usize, quotas: &[usize], which: &[bool]) -> Added {
         let unique = |depth| self.mean(which, |row| f64::from(u8::from(Self::is_unique(row, source, depth))));
         let marginal = |total| {
-            let [with, without] = [None, Some(source)].map(|left_out| scaled(quotas, total, left_out));
+            let [with, without] = compared(quotas, total, source);
             let covered = |row: &[u32], quotas: &[usize]| f64::from(u8::from(is_covered(row, quotas)));
             self.mean(which, |row| covered(row, &with) - covered(row, &without))
         };
@@ -67,9 +67,18 @@ impl Ranks<'_> {
     }
 }
 
-/// Quotas in the same proportions that add up to `total`, without one source if need be.
-pub(super) fn scaled(quotas: &[usize], total: usize, without: Option<usize>) -> Vec<usize> {
-    let kept = |at: usize| if Some(at) == without { 0 } else { quotas[at] };
-    let all: usize = (0..quotas.len()).map(kept).sum();
-    (0..quotas.len()).map(|at| kept(at) * total / all.max(1)).collect()
+/// Of a source without a quota, its share of the candidates when it is compared.
+const TRIED: usize = 10;
+
+/// Quotas in the same proportions that add up to `total`, with a source and without.
+pub(super) fn compared(quotas: &[usize], total: usize, source: usize) -> [Vec<usize>; 2] {
+    let (mut with, mut without) = (quotas.to_vec(), quotas.to_vec());
+    without[source] = 0;
+    if with[source] == 0 {
+        with[source] = quotas.iter().sum::<usize>() / (TRIED - 1);
+    }
+    [with, without].map(|quotas| {
+        let all = quotas.iter().sum::<usize>().max(1);
+        quotas.iter().map(|quota| quota * total / all).collect()
+    })
 }

@@ -20,7 +20,7 @@ mod sequence;
 
 pub use cached::Cached;
 pub use co_engagement::CoEngagement;
-pub use content::{Content, ContentSettings};
+pub use content::{Content, ContentSettings, Engagement};
 pub use fresh::Fresh;
 pub use popular::Popular;
 pub use semantic_id::SemanticId;
