@@ -51,7 +51,7 @@ impl Engagement {
     pub fn new(counts: &[u32]) -> Self {
         let mut sorted = counts.to_vec();
         sorted.sort_unstable();
-        let half = sorted.get(sorted.len() / 2).copied().unwrap_or(0);
+        let half = sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or(0);
         Self {
             with_events: counts.iter().map(|&count| count > 0).collect(),
             rare: counts.iter().map(|&count| count > 0 && count <= half).collect(),
