@@ -213,6 +213,7 @@ pub(crate) mod x86 {
                     _mm512_unpackhi_pd(high_ab, high_cd),
                 ];
             }
+            #[allow(clippy::needless_range_loop, reason = "a column of all four")]
             for k in 0..4 {
                 let [a, b, c, d] = [quads[0][k], quads[1][k], quads[2][k], quads[3][k]];
                 let left = [_mm512_shuffle_f64x2::<0x44>(a, b), _mm512_shuffle_f64x2::<0x44>(c, d)];

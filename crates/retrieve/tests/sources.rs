@@ -4,7 +4,7 @@ use semrank_core::{ActionId, Event, History, ItemId, Rng};
 use semrank_retrieve::sourcer::{
     Cached, CoEngagement, Content, ContentSettings, Engagement, Fresh, Popular, SemanticId, Sequence, Sourcer,
 };
-use semrank_retrieve::{Bitmap, Flat, Index, Precision, Request, Scored};
+use semrank_retrieve::{Bitmap, Flat, Precision, Request, Scored};
 use semrank_sequence::testing::{CONTENT, ITEMS, NEW, World};
 use semrank_sequence::{Servable, UserState};
 use semrank_tokens::SemanticIds;

@@ -40,7 +40,7 @@ pub struct Sizes {
 
 /// Hash buckets of an item's words.
 pub fn words_of(item: u32) -> Vec<u32> {
-    (0..24).filter(|bucket| (item * 7 + bucket * bucket) % 5 == 0).collect()
+    (0..24).filter(|bucket| (item * 7 + bucket * bucket).is_multiple_of(5)).collect()
 }
 
 /// Random histories over items with random contents.

@@ -1,4 +1,6 @@
 //! A small market, and settings of a quick training.
+#![allow(dead_code, reason = "each test uses some of it")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use semrank_pipeline::config::{Config, Sources};
 use semrank_pipeline::{Context, Data, Run};
@@ -6,7 +8,7 @@ use semrank_sim::{Market, MarketConfig};
 use std::path::{Path, PathBuf};
 
 /// A small market's data set.
-pub fn market(dir: &Path) -> PathBuf {
+pub(crate) fn market(dir: &Path) -> PathBuf {
     let config = MarketConfig { users: 120, items: 100, events_per_user: 10.0, ..MarketConfig::default() };
     let out = dir.join("market");
     Market::new(config).unwrap().write(&out).unwrap();
@@ -14,7 +16,7 @@ pub fn market(dir: &Path) -> PathBuf {
 }
 
 /// Settings of a quick training.
-pub fn quick() -> Config {
+pub(crate) fn quick() -> Config {
     let set = ["train.epochs=2", "train.min_steps=0", "train.negatives=16", "train.batch=64", "model.dim=8"];
     let more = ["features.dim=8", "features.buckets=16384", "blend.alphas=[0, 8]", "tokens.codes=8"];
     Sources { file: None, set: set.iter().chain(&more).map(|set| (*set).to_owned()).collect() }
@@ -23,13 +25,13 @@ pub fn quick() -> Config {
 }
 
 /// A run on a data set, with nothing made yet.
-pub fn create(data: &Path, out: &Path) -> Run {
+pub(crate) fn create(data: &Path, out: &Path) -> Run {
     let config = quick();
     Run::create(out, Data::open(data, &config).unwrap(), config, 1).unwrap()
 }
 
 /// A trained run at `dir/run`.
-pub fn trained(dir: &Path) -> Run {
+pub(crate) fn trained(dir: &Path) -> Run {
     let run = create(&market(dir), &dir.join("run"));
     run.make_content(&Context::default()).unwrap();
     run.make_model(false, &Context::default()).unwrap();
