@@ -74,7 +74,7 @@ fn table(answer: &Answer) -> String {
         out.push('\n');
     }
     for source in &answer.sources {
-        let SourceReport { name, items, micros, error } = source;
+        let SourceReport { name, items, micros, error, .. } = source;
         let what = error.as_ref().map_or(format!("{items} candidates"), |error| format!("failed: {error}"));
         let _ = writeln!(out, "{name:<14} {what}, {micros} µs");
     }

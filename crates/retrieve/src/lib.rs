@@ -5,7 +5,7 @@
 //! | [`Filter`], [`ItemTable`] | an expression over item columns -> the items that pass |
 //! | [`Eligibility`] | which items may be shown now: neither deleted nor paused, within their time window, passing a filter |
 //! | [`Index`], [`Flat`] | vectors -> the best eligible items by inner product; the flat index is exact |
-//! | [`Sourcer`] | one way to find candidates: by the ranker's own score, by content, by semantic ids, by co-engagement, by popularity … |
+//! | [`Sourcer`] | one way to find candidates: by the ranker's own score, by content, by semantic ids, by co-engagement, by popularity, by words … |
 //! | [`Funnel`] | quotas, merging, provenance |
 //! | [`report`] | recall, unique recall, survivors and marginal recall of every source |
 //! | [`mod@bench`] | searches of random vectors, timed |

@@ -1,10 +1,10 @@
 //! What every source promises: eligible items only, at most as many as asked for, each once, best first; and what each one is for.
 
-use semrank_core::{ActionId, Event, History, ItemId, Rng};
+use semrank_core::{ActionId, Dictionary, Event, History, ItemId, Rng};
 use semrank_retrieve::sourcer::{
-    Cached, CoEngagement, Content, ContentSettings, Fresh, Popular, SemanticId, Sequence, Sourcer,
+    Cached, CoEngagement, Content, ContentSettings, Fresh, Popular, SemanticId, Sequence, Sourcer, Text,
 };
-use semrank_retrieve::{Bitmap, Flat, Index, Precision, Request, Scored};
+use semrank_retrieve::{Bitmap, Flat, Precision, Request, Scored};
 use semrank_sequence::testing::{CONTENT, ITEMS, NEW, World};
 use semrank_sequence::{Servable, UserState};
 use semrank_tokens::SemanticIds;
@@ -28,7 +28,7 @@ fn setting() -> Setting {
     let ids = SemanticIds::new(3, 4, (0..3 * ITEMS).map(|_| rng.below(4) as u16).collect());
     let popularity: Vec<f32> = (0..ITEMS).map(|item| (item % 50) as f32).collect();
     let new = (0..ITEMS).map(|item| item >= ITEMS - NEW).collect();
-    let sources: Vec<Arc<dyn Sourcer>> = vec![
+    let mut sources: Vec<Arc<dyn Sourcer>> = vec![
         Arc::new(Sequence::new(&servable, Precision::fastest()).expect("finite rows")),
         Arc::new(content),
         Arc::new(SemanticId::new(ids)),
@@ -36,7 +36,15 @@ fn setting() -> Setting {
         Arc::new(Popular::new(&popularity)),
         Arc::new(Fresh::new(new)),
     ];
+    let texts = (0..ITEMS).map(|item| format!("{} {} rest", item % 7, item % 31));
+    sources.extend(Text::new(texts).expect("memory").map(|text| Arc::new(text) as Arc<dyn Sourcer>));
     Setting { servable, users, sources }
+}
+
+fn names() -> Dictionary {
+    let mut out = Dictionary::new();
+    (0..ITEMS).for_each(|item| _ = out.insert(&format!("i{item}")));
+    out
 }
 
 fn ask(
@@ -46,10 +54,10 @@ fn ask(
     eligible: &Bitmap,
     n: usize,
 ) -> Vec<Scored> {
-    let mut out = Vec::new();
-    source
-        .candidates(&Request { servable, user, user_id: Some("u"), eligible }, n, &mut out)
-        .expect("candidates");
+    let (mut out, names) = (Vec::new(), names());
+    let request =
+        Request { user_id: Some("u"), names: Some(&names), ..Request::new(servable, user, eligible) };
+    source.candidates(&request, n, &mut out).expect("candidates");
     out
 }
 
@@ -121,7 +129,7 @@ fn a_cache_of_rankings_forgets_whoever_came_first() {
     let (servable, user, eligible) = (World::new().servable, UserState::default(), Bitmap::full(9));
     let found = |id: &str| {
         let mut out = Vec::new();
-        let request = Request { servable: &servable, user: &user, user_id: Some(id), eligible: &eligible };
+        let request = Request { user_id: Some(id), ..Request::new(&servable, &user, &eligible) };
         cached.candidates(&request, 5, &mut out).expect("candidates");
         out.first().map(|scored| scored.item)
     };

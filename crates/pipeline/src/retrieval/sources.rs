@@ -187,7 +187,7 @@ impl Retrieval {
         let user = &servable.user(history);
         let mut eligible = items.which(asked)?;
         servable.masked(user).iter().for_each(|item| _ = eligible.set(item.0, false));
-        let answer = funnel.retrieve(&Request { servable, user, user_id: None, eligible: &eligible }, k);
+        let answer = funnel.retrieve(&Request::new(servable, user, &eligible), k);
         let items = answer.items.into_iter().map(|found| Retrieved {
             item: names.name(found.item).to_owned(),
             score: found.score,
