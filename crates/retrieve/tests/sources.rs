@@ -1,5 +1,8 @@
 //! What every source promises: eligible items only, at most as many as asked for, each once, best first; and what each one is for.
 
+#[cfg(feature = "http")]
+mod common;
+
 use semrank_core::{ActionId, Dictionary, Event, History, ItemId, Rng};
 use semrank_retrieve::sourcer::{
     Cached, CoEngagement, Content, ContentSettings, Fresh, Popular, SemanticId, Sequence, Sourcer, Text,
@@ -38,7 +41,24 @@ fn setting() -> Setting {
     ];
     let texts = (0..ITEMS).map(|item| format!("{} {} rest", item % 7, item % 31));
     sources.extend(Text::new(texts).expect("memory").map(|text| Arc::new(text) as Arc<dyn Sourcer>));
+    #[cfg(feature = "http")]
+    sources.push(Arc::new(somebody_else()));
     Setting { servable, users, sources }
+}
+
+/// A service that names every item, some twice, in no order, and items that nobody knows.
+#[cfg(feature = "http")]
+fn somebody_else() -> semrank_retrieve::sourcer::Http {
+    let item =
+        |item: usize| format!("{{\"item\": \"i{}\", \"score\": {}}}", item % (ITEMS + 9), item * 37 % 100);
+    let items: Vec<String> = (0..ITEMS + 200).map(item).collect();
+    let body = format!("{{\"items\": [{}]}}", items.join(", "));
+    let (url, _) = common::serve(move |stream| common::reply(stream, "200 OK", "", body.as_bytes()));
+    semrank_retrieve::sourcer::Http::open(
+        &format!("graph={url}").parse().expect("a source"),
+        std::time::Duration::from_secs(30),
+    )
+    .expect("an address")
 }
 
 fn names() -> Dictionary {

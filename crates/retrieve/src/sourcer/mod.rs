@@ -9,12 +9,14 @@
 //! | `popular` | what everybody takes |
 //! | `fresh` | items without events, in an order that differs between users |
 //! | `text` | what shares words with a search string or with the newest events |
+//! | `http` | what a service of the user's own answers |
 //! | `cached` | what the ranker put first when it last ranked for the user |
 
 mod cached;
 mod co_engagement;
 mod content;
 mod fresh;
+mod http;
 mod popular;
 mod semantic_id;
 mod sequence;
@@ -24,6 +26,7 @@ pub use cached::Cached;
 pub use co_engagement::CoEngagement;
 pub use content::{Content, ContentSettings};
 pub use fresh::Fresh;
+pub use http::{Http, HttpSpec};
 pub use popular::Popular;
 pub use semantic_id::SemanticId;
 pub use sequence::Sequence;
