@@ -5,7 +5,7 @@
 //! named in the answer. Where all together find fewer items than are asked for, the first source fills up, so that a filter
 //! never leaves a list short that it need not.
 
-use crate::{Error, Request, Scored, Sourcer};
+use crate::{Cursor, Error, Request, Scored, Sourcer};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -75,14 +75,6 @@ pub struct Found {
     pub report: SourceReport,
 }
 
-impl Found {
-    /// The place of an item, if the source found it.
-    pub fn provenance(&self, item: u32) -> Option<Provenance> {
-        let at = self.candidates.iter().position(|scored| scored.item == item)?;
-        Some(Provenance { name: self.report.name, rank: at as u32 + 1, score: self.candidates[at].score })
-    }
-}
-
 /// Merged candidates, best first, and what each source did.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
@@ -102,13 +94,6 @@ impl Funnel {
     /// Of these sources; the first one fills up short answers.
     pub fn new(quotas: Vec<Quota>) -> Self {
         Self { quotas }
-    }
-
-    /// The same with another source, the last.
-    #[must_use]
-    pub fn with(mut self, quota: Quota) -> Self {
-        self.quotas.push(quota);
-        self
     }
 
     /// What each source finds, in the funnel's order.
@@ -141,6 +126,19 @@ impl Funnel {
             items = fuse(&found);
         }
         Answer { items, sources: found.into_iter().map(|found| found.report).collect() }
+    }
+
+    /// The best `size` candidates that earlier pages have not shown, and whether another page may have more; the cursor takes them in.
+    /// A page that is short because a source failed is not the last one.
+    pub fn page(&self, request: &Request, size: usize, cursor: &mut Cursor) -> (Answer, bool) {
+        let mut left = request.eligible.clone();
+        cursor.hide(&mut left);
+        let answer = self.retrieve(&Request { eligible: &left, ..*request }, size);
+        cursor.show(answer.items.iter().map(|found| found.item));
+        let is_full =
+            answer.items.len() == size || answer.sources.iter().any(|source| source.error.is_some());
+        let has_more = is_full && answer.items.len() < left.count();
+        (answer, has_more)
     }
 }
 
