@@ -75,6 +75,14 @@ pub struct Found {
     pub report: SourceReport,
 }
 
+impl Found {
+    /// The place of an item, if the source found it.
+    pub fn provenance(&self, item: u32) -> Option<Provenance> {
+        let at = self.candidates.iter().position(|scored| scored.item == item)?;
+        Some(Provenance { name: self.report.name, rank: at as u32 + 1, score: self.candidates[at].score })
+    }
+}
+
 /// Merged candidates, best first, and what each source did.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
@@ -94,6 +102,13 @@ impl Funnel {
     /// Of these sources; the first one fills up short answers.
     pub fn new(quotas: Vec<Quota>) -> Self {
         Self { quotas }
+    }
+
+    /// The same with another source, the last.
+    #[must_use]
+    pub fn with(mut self, quota: Quota) -> Self {
+        self.quotas.push(quota);
+        self
     }
 
     /// What each source finds, in the funnel's order.

@@ -93,10 +93,10 @@ pub struct IndexStage<'a> {
 impl Stage for IndexStage<'_> {
     type Output = Quotas;
     const ID: &'static str = "index";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
 
-    fn settings(_: &Config) -> Value {
-        json!({})
+    fn settings(config: &Config) -> Value {
+        json!({ "http": config.retrieve.http })
     }
 
     fn key(&self) -> Key {
