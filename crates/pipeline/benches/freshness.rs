@@ -4,7 +4,7 @@
 //! `cargo bench -p semrank-pipeline --bench freshness -- RUN [CHANGES]`
 
 use semrank_core::{History, Rng};
-use semrank_pipeline::retrieval::{Catalogue, Change, FieldValue, Fields};
+use semrank_pipeline::retrieval::{Ask, Catalogue, Change, FieldValue, Fields};
 use semrank_pipeline::{Context, Run};
 use semrank_retrieve::{Eligibility, Filter};
 use semrank_store::journal::{Journal, Options};
@@ -76,8 +76,8 @@ fn timed(what: &str, changes: usize, mut change: impl FnMut(usize) -> (Change, b
         times.push(begin.elapsed().as_secs_f64() * 1e3);
         let filter: Filter = format!("mark = \"{}\"", change.item()).parse().expect("a filter");
         let asked = Eligibility { now_ms: None, filter: Some(filter) };
-        let (found, _) = catalogue.retrieval().retrieve((nobody, &funnel), &asked, 1).expect("an answer");
-        assert_eq!(found.len(), usize::from(is_there), "{what}: {}", change.item());
+        let found = catalogue.retrieval().retrieve(&Ask::new(nobody, &asked), &funnel, 1).expect("an answer");
+        assert_eq!(found.items.len(), usize::from(is_there), "{what}: {}", change.item());
     }
     times.sort_by(f64::total_cmp);
     let of = |share: f64| times[((times.len() - 1) as f64 * share) as usize];

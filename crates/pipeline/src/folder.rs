@@ -5,6 +5,7 @@
 //!   run.json                  data set (path, hash), seed, all settings
 //!   features/  tokens/  model/  report/    finished stages, each with manifest.json and timing.json
 //!   ids/                      published semantic ids, once they were asked for
+//!   cursor.key                signs cursors of pages, once one was asked for
 //!   model.partial/            a training under way, to resume
 //! ```
 

@@ -27,6 +27,7 @@
 //! | `response` | the same of `task=ctr` and `task=oc` |
 //! | `live` | content that is trained with its ranker |
 //! | `partial` | the state of a training under way |
+//! | `retrieval` | the first stage: sources, quotas, requests, pages; `cursor_key` signs cursors |
 //! | `run` | [`Run`]: a folder with its stages, read when they are asked for |
 //! | `record` | what the files of a finished run tell without its data set |
 //! | `overview` | what a person wants to see of a finished run |
@@ -38,6 +39,7 @@
 pub mod comparison;
 pub mod config;
 mod context;
+mod cursor_key;
 mod data;
 mod error;
 mod features;

@@ -7,7 +7,6 @@ use crate::folder::{DatasetRef, FORMAT, Lock, RunFile, RunFolder};
 use crate::live::trained_encoder;
 use crate::next_item::{Evaluation, Extra, ItemEncoder, ModelView, NextItem, Report};
 use crate::partial::Partial;
-use crate::retrieval::{IndexStage, Quotas, Retrieval};
 use crate::stage::{self, Done, Pages, Stage, Timing};
 use crate::tokens::{Content, Tokens, quantised};
 use crate::{Context, Error};
@@ -147,7 +146,7 @@ impl Run {
         })
     }
 
-    fn asked(&self) -> (&Config, u64) {
+    pub(crate) fn asked(&self) -> (&Config, u64) {
         (self.config(), self.seed())
     }
 
@@ -266,39 +265,13 @@ impl Run {
         Ok(ModelView { data, config, content, model })
     }
 
-    /// The first stage of `task=next-item`: sources of candidates, and what may be shown.
+    /// The hash of the stage `model`, and so of all that it was made from: items have the same numbers in two runs with the same hash.
     ///
     /// # Errors
-    /// As for [`Run::model`]; item columns that cannot be read.
-    pub fn retrieval(&self) -> Result<Retrieval, Error> {
-        Retrieval::new(self.model()?)
-    }
-
-    fn index_stage<'a>(&'a self, retrieval: &'a Retrieval) -> Result<IndexStage<'a>, Error> {
+    /// As for [`Run::model`].
+    pub fn model_hash(&self) -> Result<&str, Error> {
         self.model()?;
-        let ((config, seed), data) = (self.asked(), self.data()?);
-        let model = self.model.get().map_or("", |(_, done)| done.hash.as_str());
-        Ok(IndexStage { retrieval, data, config, seed, model })
-    }
-
-    /// Makes the stage `index`, which chooses the sources' quotas, or reads it.
-    ///
-    /// # Errors
-    /// Scores that are not numbers; [`Error::Interrupted`].
-    pub fn make_index(&self, retrieval: &Retrieval, context: &Context) -> Result<(Quotas, Done), Error> {
-        self.make(&self.index_stage(retrieval)?, context)
-    }
-
-    /// The quotas that the stage `index` chose; even ones where it was never made.
-    ///
-    /// # Errors
-    /// A stage that is damaged or of something else.
-    pub fn quotas(&self, retrieval: &Retrieval) -> Result<Quotas, Error> {
-        match self.read(&self.index_stage(retrieval)?) {
-            Ok((quotas, _)) => Ok(quotas),
-            Err(Error::MissingStage { .. }) => Ok(Quotas::even(&retrieval.names())),
-            Err(error) => Err(error),
-        }
+        Ok(self.model.get().map_or("", |(_, done)| &done.hash))
     }
 
     /// Makes the stage `report` of `task=next-item`, or reads it; `extra` rows and `pages` are put beside the figures.

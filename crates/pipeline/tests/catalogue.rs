@@ -9,7 +9,7 @@ mod common;
 
 use common::trained;
 use semrank_core::{History, Rng};
-use semrank_pipeline::retrieval::{Catalogue, Change, FieldValue, Fields};
+use semrank_pipeline::retrieval::{Ask, Catalogue, Change, FieldValue, Fields};
 use semrank_pipeline::{Context, Run};
 use semrank_retrieve::Eligibility;
 use semrank_store::journal::{Journal, Options};
@@ -118,9 +118,9 @@ fn check(catalogue: &Catalogue, naive: &Naive, rng: &mut Rng) {
     let filter = Some(format!("tier = {tier}").parse().unwrap());
     let asked = Eligibility { now_ms: Some(now), filter };
     let nobody = History { items: &[], actions: &[], times: &[] };
-    match catalogue.retrieval().retrieve((nobody, &funnel), &asked, 1000) {
-        Ok((found, _)) => {
-            let found: BTreeSet<String> = found.into_iter().map(|found| found.item).collect();
+    match catalogue.retrieval().retrieve(&Ask::new(nobody, &asked), &funnel, 1000) {
+        Ok(found) => {
+            let found: BTreeSet<String> = found.items.into_iter().map(|found| found.item).collect();
             assert_eq!(found, naive.eligible(tier, now), "tier {tier} at {now}");
         }
         // No item has the column yet.
@@ -290,9 +290,9 @@ fn killed(rounds: usize) {
 fn check_all(catalogue: &Catalogue, naive: &Naive) {
     let funnel = catalogue.retrieval().only("sequence", 1000).unwrap();
     let nobody = History { items: &[], actions: &[], times: &[] };
-    let (found, _) =
-        catalogue.retrieval().retrieve((nobody, &funnel), &Eligibility::default(), 1000).unwrap();
-    let found: BTreeSet<String> = found.into_iter().map(|found| found.item).collect();
+    let everything = Eligibility::default();
+    let found = catalogue.retrieval().retrieve(&Ask::new(nobody, &everything), &funnel, 1000).unwrap();
+    let found: BTreeSet<String> = found.items.into_iter().map(|found| found.item).collect();
     assert_eq!(found, naive.0.keys().cloned().collect());
 }
 

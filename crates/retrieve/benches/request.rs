@@ -43,9 +43,7 @@ fn report(sizes: Sizes) {
         for percent in [1, 10, 100] {
             let eligible: Bitmap = (0..sizes.items).map(|_| rng.below(100) < percent).collect();
             timed(&format!("best {BEST} of {percent} %, {name}"), users.iter(), |user| {
-                source
-                    .top_k(&Request { servable, user, user_id: None, eligible: &eligible }, BEST)
-                    .expect("scores")
+                source.top_k(&Request::new(servable, user, &eligible), BEST).expect("scores")
             });
         }
     }

@@ -111,6 +111,9 @@ pub enum Error {
         /// Of the index.
         expected: usize,
     },
+    /// A cursor that cannot be used.
+    #[error(transparent)]
+    Cursor(#[from] crate::CursorError),
     /// A source that this run cannot have.
     #[error("no source `{name}`{}; this run has {known}", did_you_mean(nearest))]
     Source {

@@ -5,7 +5,7 @@
 //! named in the answer. Where all together find fewer items than are asked for, the first source fills up, so that a filter
 //! never leaves a list short that it need not.
 
-use crate::{Error, Request, Scored, Sourcer};
+use crate::{Cursor, Error, Request, Scored, Sourcer};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -53,10 +53,17 @@ pub struct SourceReport {
     pub name: &'static str,
     /// Candidates that it found.
     pub items: usize,
+    /// Candidates of it that were left out: unknown, not to be shown, or without a score.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub left_out: usize,
     /// Microseconds that it took.
     pub micros: u64,
     /// Why it has no candidates, if something went wrong.
     pub error: Option<String>,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// One source's candidates, as it gave them.
@@ -66,6 +73,14 @@ pub struct Found {
     pub candidates: Vec<Scored>,
     /// What it did.
     pub report: SourceReport,
+}
+
+impl Found {
+    /// The place of an item, if the source found it.
+    pub fn provenance(&self, item: u32) -> Option<Provenance> {
+        let at = self.candidates.iter().position(|scored| scored.item == item)?;
+        Some(Provenance { name: self.report.name, rank: at as u32 + 1, score: self.candidates[at].score })
+    }
 }
 
 /// Merged candidates, best first, and what each source did.
@@ -89,6 +104,13 @@ impl Funnel {
         Self { quotas }
     }
 
+    /// The same with another source, the last.
+    #[must_use]
+    pub fn with(mut self, quota: Quota) -> Self {
+        self.quotas.push(quota);
+        self
+    }
+
     /// What each source finds, in the funnel's order.
     pub fn find(&self, request: &Request) -> Vec<Found> {
         self.quotas.iter().map(|quota| quota.ask(request, quota.items)).collect()
@@ -96,14 +118,21 @@ impl Funnel {
 
     /// The best `k` merged candidates; min(k, eligible) where the first source knows every item.
     pub fn retrieve(&self, request: &Request, k: usize) -> Answer {
+        let mut answer = self.gather(request, k);
+        answer.items.truncate(k);
+        answer
+    }
+
+    /// All merged candidates within the quotas, best first; where they are fewer than `least`, the first source fills up.
+    pub fn gather(&self, request: &Request, least: usize) -> Answer {
         let mut found = self.find(request);
         let mut items = fuse(&found);
-        if items.len() < k.min(request.eligible.count())
+        if items.len() < least.min(request.eligible.count())
             && let (Some(first), Some(quota)) = (found.first_mut(), self.quotas.first())
             && first.report.error.is_none()
-            && quota.items < k
+            && quota.items < least
         {
-            let again = quota.ask(request, k);
+            let again = quota.ask(request, least);
             let micros = first.report.micros + again.report.micros;
             if again.report.error.is_none() {
                 *first = again;
@@ -111,29 +140,44 @@ impl Funnel {
             first.report.micros = micros;
             items = fuse(&found);
         }
-        items.truncate(k);
         Answer { items, sources: found.into_iter().map(|found| found.report).collect() }
+    }
+
+    /// The best `size` candidates that earlier pages have not shown, and whether another page may have more; the cursor takes them in.
+    /// A page that is short because a source failed is not the last one.
+    pub fn page(&self, request: &Request, size: usize, cursor: &mut Cursor) -> (Answer, bool) {
+        let mut left = request.eligible.clone();
+        cursor.hide(&mut left);
+        let answer = self.retrieve(&Request { eligible: &left, ..*request }, size);
+        cursor.show(answer.items.iter().map(|found| found.item));
+        let is_full =
+            answer.items.len() == size || answer.sources.iter().any(|source| source.error.is_some());
+        let has_more = is_full && answer.items.len() < left.count();
+        (answer, has_more)
     }
 }
 
 impl Quota {
     fn ask(&self, request: &Request, items: usize) -> Found {
         let (begin, mut candidates) = (Instant::now(), Vec::new());
-        let done = self.source.candidates(request, items, &mut candidates);
+        let done = self.source.ask(request, items, &mut candidates);
         let took = begin.elapsed();
-        let done = done.and_then(|()| match took > self.deadline {
+        let done = done.and_then(|left_out| match took > self.deadline {
             true => Err(Error::Late { deadline_ms: self.deadline.as_millis() as u64 }),
-            false => Ok(()),
+            false => Ok(left_out),
         });
         if done.is_err() {
             candidates.clear();
         }
-        // A source of the user's own may say anything.
+        // A source of somebody else's may say anything.
+        let given = candidates.len();
         candidates.retain(|scored| request.eligible.contains(scored.item) && !scored.score.is_nan());
+        let left_out = done.as_ref().map_or(0, |left_out| left_out + given - candidates.len());
         candidates.truncate(items);
         let report = SourceReport {
             name: self.source.name(),
             items: candidates.len(),
+            left_out,
             micros: took.as_micros() as u64,
             error: done.err().map(|error| error.to_string()),
         };
@@ -202,7 +246,7 @@ mod tests {
             Fixed("c", Err(7), none),
         ];
         let (servable, user, mut eligible) = (World::new().servable, UserState::default(), Bitmap::full(9));
-        let request = Request { servable: &servable, user: &user, user_id: None, eligible: &eligible };
+        let request = Request::new(&servable, &user, &eligible);
         let answer = funnel(sources, Duration::from_secs(60)).retrieve(&request, 3);
         assert_eq!(
             answer.items.iter().map(|item| item.item).collect::<Vec<_>>(),
@@ -219,7 +263,7 @@ mod tests {
         let more = funnel(vec![Fixed("a", Ok(vec![1, 2, 3, 4]), none)], Duration::from_secs(60));
         assert_eq!(more.retrieve(&request, 4).items.len(), 4);
         eligible.set(2, false);
-        let request = Request { servable: &servable, user: &user, user_id: None, eligible: &eligible };
+        let request = Request::new(&servable, &user, &eligible);
         assert_eq!(
             more.retrieve(&request, 9).items.iter().map(|item| item.item).collect::<Vec<_>>(),
             [1, 3, 4]
@@ -244,8 +288,7 @@ mod tests {
     fn what_was_found_stays_when_filling_up_fails() {
         let quota = Quota { source: Arc::new(Tired), items: 3, deadline: Duration::MAX };
         let (servable, user, eligible) = (World::new().servable, UserState::default(), Bitmap::full(9));
-        let answer = Funnel::new(vec![quota])
-            .retrieve(&Request { servable: &servable, user: &user, user_id: None, eligible: &eligible }, 5);
+        let answer = Funnel::new(vec![quota]).retrieve(&Request::new(&servable, &user, &eligible), 5);
         assert_eq!((answer.items.len(), answer.sources[0].items), (3, 3));
     }
 
@@ -253,7 +296,7 @@ mod tests {
     fn a_late_source_is_named_and_left_out() {
         let slow = Fixed("slow", Ok(vec![1]), Duration::from_millis(20));
         let (servable, user, eligible) = (World::new().servable, UserState::default(), Bitmap::full(9));
-        let request = Request { servable: &servable, user: &user, user_id: None, eligible: &eligible };
+        let request = Request::new(&servable, &user, &eligible);
         let answer = funnel(vec![slow], Duration::from_millis(1)).retrieve(&request, 3);
         assert!(answer.items.is_empty());
         assert_eq!(answer.sources[0].error.as_deref(), Some("no answer within 1 ms"));

@@ -5,8 +5,9 @@
 //! | [`Filter`], [`ItemTable`] | an expression over item columns -> the items that pass |
 //! | [`Eligibility`] | which items may be shown now: neither deleted nor paused, within their time window, passing a filter |
 //! | [`Index`], [`Flat`] | vectors -> the best eligible items by inner product; the flat index is exact |
-//! | [`Sourcer`] | one way to find candidates: by the ranker's own score, by content, by semantic ids, by co-engagement, by popularity … |
+//! | [`Sourcer`] | one way to find candidates: by the ranker's own score, by content, by semantic ids, by co-engagement, by popularity, by words … |
 //! | [`Funnel`] | quotas, merging, provenance |
+//! | [`Cursor`] | which items earlier pages have shown, signed |
 //! | [`report`] | recall, unique recall, survivors and marginal recall of every source |
 //! | [`mod@bench`] | searches of random vectors, timed |
 //!
@@ -15,6 +16,7 @@
 //! scoring the whole catalogue (`tests/exact.rs`).
 
 pub mod bench;
+mod cursor;
 mod eligible;
 mod error;
 mod filter;
@@ -26,6 +28,7 @@ pub mod sourcer;
 pub mod standing;
 mod table;
 
+pub use cursor::{Cursor, CursorError, CursorKey, Scope};
 pub use eligible::{Eligibility, Items};
 pub use error::{Error, FilterError};
 pub use filter::{Filter, Order};

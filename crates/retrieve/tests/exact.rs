@@ -42,7 +42,7 @@ fn the_sequence_source_is_the_ranker() {
     let done = runner.run(&cases, |(blend, precision, user, k, share, seed)| {
         let (servable, sources, users) = &sources[blend];
         let eligible = eligible(&mut Rng::new(seed, "eligible"), share);
-        let request = Request { servable, user: &users[user], user_id: None, eligible: &eligible };
+        let request = Request::new(servable, &users[user], &eligible);
         let got = sources[precision].top_k(&request, k).expect("scores");
         let (allows, mut arena) = (|item: ItemId| eligible.contains(item.0), Arena::default());
         let want = servable.top_k(&users[user], k, &allows, &mut arena).expect("scores");

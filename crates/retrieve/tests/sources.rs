@@ -1,8 +1,12 @@
 //! What every source promises: eligible items only, at most as many as asked for, each once, best first; and what each one is for.
 
-use semrank_core::{ActionId, Event, History, ItemId, Rng};
+#[cfg(feature = "http")]
+mod common;
+
+use semrank_core::{ActionId, Dictionary, Event, History, ItemId, Rng};
 use semrank_retrieve::sourcer::{
-    Cached, CoEngagement, Content, ContentSettings, Engagement, Fresh, Popular, SemanticId, Sequence, Sourcer,
+    Cached, CoEngagement, Content, ContentSettings, Engagement, Fresh, Popular, SemanticId, Sequence,
+    Sourcer, Text,
 };
 use semrank_retrieve::{Bitmap, Flat, Precision, Request, Scored};
 use semrank_sequence::testing::{CONTENT, ITEMS, NEW, World};
@@ -31,7 +35,7 @@ fn setting() -> Setting {
     let ids = SemanticIds::new(3, 4, (0..3 * ITEMS).map(|_| rng.below(4) as u16).collect());
     let popularity: Vec<f32> = (0..ITEMS).map(|item| (item % 50) as f32).collect();
     let new = (0..ITEMS).map(|item| item >= ITEMS - NEW).collect();
-    let sources: Vec<Arc<dyn Sourcer>> = vec![
+    let mut sources: Vec<Arc<dyn Sourcer>> = vec![
         Arc::new(Sequence::new(&servable, Precision::fastest()).expect("finite rows")),
         Arc::new(content),
         Arc::new(SemanticId::new(ids)),
@@ -39,7 +43,32 @@ fn setting() -> Setting {
         Arc::new(Popular::new(&popularity)),
         Arc::new(Fresh::new(new)),
     ];
+    let texts = (0..ITEMS).map(|item| format!("{} {} rest", item % 7, item % 31));
+    sources.extend(Text::new(texts).expect("memory").map(|text| Arc::new(text) as Arc<dyn Sourcer>));
+    #[cfg(feature = "http")]
+    sources.push(Arc::new(somebody_else()));
     Setting { servable, users, sources }
+}
+
+/// A service that names every item, some twice, in no order, and items that nobody knows.
+#[cfg(feature = "http")]
+fn somebody_else() -> semrank_retrieve::sourcer::Http {
+    let item =
+        |item: usize| format!("{{\"item\": \"i{}\", \"score\": {}}}", item % (ITEMS + 9), item * 37 % 100);
+    let items: Vec<String> = (0..ITEMS + 200).map(item).collect();
+    let body = format!("{{\"items\": [{}]}}", items.join(", "));
+    let (url, _) = common::serve(move |stream| common::reply(stream, "200 OK", "", body.as_bytes()));
+    semrank_retrieve::sourcer::Http::open(
+        &format!("graph={url}").parse().expect("a source"),
+        std::time::Duration::from_secs(30),
+    )
+    .expect("an address")
+}
+
+fn names() -> Dictionary {
+    let mut out = Dictionary::new();
+    (0..ITEMS).for_each(|item| _ = out.insert(&format!("i{item}")));
+    out
 }
 
 fn ask(
@@ -49,10 +78,10 @@ fn ask(
     eligible: &Bitmap,
     n: usize,
 ) -> Vec<Scored> {
-    let mut out = Vec::new();
-    source
-        .candidates(&Request { servable, user, user_id: Some("u"), eligible }, n, &mut out)
-        .expect("candidates");
+    let (mut out, names) = (Vec::new(), names());
+    let request =
+        Request { user_id: Some("u"), names: Some(&names), ..Request::new(servable, user, eligible) };
+    source.candidates(&request, n, &mut out).expect("candidates");
     out
 }
 
@@ -146,7 +175,7 @@ fn a_cache_of_rankings_forgets_whoever_came_first() {
     let (servable, user, eligible) = (World::new().servable, UserState::default(), Bitmap::full(9));
     let found = |id: &str| {
         let mut out = Vec::new();
-        let request = Request { servable: &servable, user: &user, user_id: Some(id), eligible: &eligible };
+        let request = Request { user_id: Some(id), ..Request::new(&servable, &user, &eligible) };
         cached.candidates(&request, 5, &mut out).expect("candidates");
         out.first().map(|scored| scored.item)
     };

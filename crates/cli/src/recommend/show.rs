@@ -86,6 +86,11 @@ pub(crate) fn list(items: &[Recommendation], explain: bool) -> String {
             }
         }
         out.push('\n');
+        if !found.sources.is_empty() {
+            let sources: Vec<String> =
+                found.sources.iter().map(|source| format!("{} {}", source.name, source.rank)).collect();
+            let _ = writeln!(out, "                found by {}", sources.join(", "));
+        }
         for source in &found.brought_by {
             let text =
                 if source.text.is_empty() { String::new() } else { format!(" {}", short(&source.text)) };

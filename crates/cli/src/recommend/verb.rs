@@ -5,9 +5,11 @@ use crate::error::Error;
 use crate::output;
 use crate::run::OpenArgs;
 use clap::Args;
-use semrank_core::counted;
+use semrank_core::{ItemId, counted};
 use semrank_pipeline::next_item::{Asked, Interest, Recommendation, Recommender, interests};
-use semrank_pipeline::retrieval::not_held_back;
+use semrank_pipeline::retrieval::{Ask, not_held_back};
+use semrank_pipeline::{Data, Run};
+use semrank_retrieve::{Eligibility, Provenance};
 use serde::Serialize;
 
 /// Last events shown with `--explain`.
@@ -21,7 +23,8 @@ pub(crate) struct RecommendArgs {
     /// Number of items.
     #[arg(short, value_name = "K", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     k: u32,
-    /// Show what each score is made of, which items of the history brought an item, and the user's interests.
+    /// Show what each score is made of, which items of the history brought an item, which
+    /// sources of the first stage find it within their quotas, and the user's interests.
     #[arg(long)]
     explain: bool,
     /// Print one JSON object.
@@ -73,10 +76,14 @@ pub(crate) fn recommend(args: &RecommendArgs) -> Result<(), Error> {
     let is_offered = not_held_back(view.data)?;
     let may_be_shown = |item| view.data.active_now(item) && is_offered(item);
     let mut items = recommender.best(whom, args.k as usize, may_be_shown)?;
-    if !args.explain {
+    let events = asked.events();
+    if args.explain && !items.is_empty() {
+        let rows: Vec<ItemId> = items.iter().map(|item| item.row).collect();
+        let sources = provenance(&run, view.data, (&asked, &rows))?;
+        items.iter_mut().zip(sources).for_each(|(item, sources)| item.sources = sources);
+    } else if !args.explain {
         items.iter_mut().for_each(Recommendation::forget_explanation);
     }
-    let events = asked.events();
     let last_events = args.explain.then(|| past(&view.data.dataset, events.last(SHOWN_EVENTS)));
     let find = || interests(view, run.seed(), asked.user, &asked.engaged(view.data));
     let interests = args.explain.then(find).flatten();
@@ -92,6 +99,24 @@ pub(crate) fn recommend(args: &RecommendArgs) -> Result<(), Error> {
         out += &show::interests(interests);
     }
     output::text(&(out + &show::list(&items, args.explain)))
+}
+
+/// The sources of the first stage that find each item within their quotas; none where the quotas are to be chosen anew, which is no reason
+/// not to recommend.
+fn provenance(
+    run: &Run,
+    data: &Data,
+    (asked, rows): (&Asked, &[ItemId]),
+) -> Result<Vec<Vec<Provenance>>, Error> {
+    let retrieval = run.retrieval()?;
+    let quotas = match run.quotas(&retrieval) {
+        Err(semrank_pipeline::Error::Mismatch { .. }) => return Ok(vec![Vec::new(); rows.len()]),
+        other => other?,
+    };
+    let funnel = retrieval.funnel(|name| Some(quotas.of(name)).filter(|&quota| quota > 0));
+    let eligibility = Eligibility { now_ms: data.now(), filter: None };
+    let ask = Ask { user_id: asked.name, ..Ask::new(asked.events(), &eligibility) };
+    Ok(retrieval.provenance(&ask, &funnel, rows)?)
 }
 
 fn title(asked: &Asked) -> String {

@@ -16,7 +16,7 @@
 //!
 //! | file | does |
 //! |---|---|
-//! | `content`, `training`, `data` | those sections; the other sections stand beside the code that they steer |
+//! | `content`, `training`, `data`, `retrieve` | those sections; the other sections stand beside the code that they steer |
 //! | `sections` | [`Config`]: all of them |
 //! | `layers` | one source over the other, with the origin of every value |
 //! | `print` | the settings as commented TOML |
@@ -27,6 +27,7 @@ mod data;
 mod error;
 mod layers;
 mod print;
+mod retrieve;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ pub(crate) use error::ALL_SETTINGS;
 pub use error::{ConfigError, Origin};
 pub use layers::{Given, Sources};
 pub use print::to_toml;
+pub use retrieve::RetrieveSettings;
 pub(crate) use sections::keys;
 pub use sections::{Config, SECTIONS, TASK, TASK_DOC, Task};
 pub use training::ContentTraining;

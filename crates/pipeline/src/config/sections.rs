@@ -1,6 +1,6 @@
 //! All sections put together: [`Config`], its keys and its checks.
 
-use super::{ConfigError, ContentSettings, ContentTraining, DataSettings};
+use super::{ConfigError, ContentSettings, ContentTraining, DataSettings, RetrieveSettings};
 use semrank_core::settings::{Key, SettingError};
 use semrank_data::PrepSettings;
 use semrank_embed::hash::FeatureSettings;
@@ -33,6 +33,8 @@ pub struct Config {
     pub train: TrainSettings,
     /// What is added to the network's score, and how its weight is chosen.
     pub blend: BlendSettings,
+    /// The first stage.
+    pub retrieve: RetrieveSettings,
     /// Models of clicks and conversions.
     pub pointwise: PointwiseSettings,
     /// Read by `semrank prep`, no stage of a run.
@@ -77,7 +79,7 @@ pub const TASK_DOC: &str = " `next-item` (the next item of a history), `ctr` (cl
 const ADAPTER: usize = 256;
 
 /// Name and keys of every section, in the order of [`Config`].
-pub const SECTIONS: [(&str, &[Key]); 12] = [
+pub const SECTIONS: [(&str, &[Key]); 13] = [
     ("data", DataSettings::KEYS),
     ("content", ContentSettings::KEYS),
     ("features", FeatureSettings::KEYS),
@@ -86,6 +88,7 @@ pub const SECTIONS: [(&str, &[Key]); 12] = [
     ("model", ModelSettings::KEYS),
     ("train", TrainSettings::KEYS),
     ("blend", BlendSettings::KEYS),
+    ("retrieve", RetrieveSettings::KEYS),
     ("pointwise", PointwiseSettings::KEYS),
     ("prep", PrepSettings::KEYS),
     ("market", MarketConfig::KEYS),
@@ -110,6 +113,7 @@ impl Config {
         self.model.check_ranges()?;
         self.train.check_ranges()?;
         self.blend.check_ranges()?;
+        self.retrieve.check_ranges()?;
         self.pointwise.check_ranges()?;
         self.prep.check_ranges()?;
         self.market.check_ranges()?;
@@ -138,6 +142,7 @@ impl Config {
         self.model.check()?;
         self.train.check()?;
         self.blend.check()?;
+        self.retrieve.check()?;
         self.pointwise.check()?;
         if self.task == Task::Oc {
             self.pointwise.check_delay(self.train.delay)?;

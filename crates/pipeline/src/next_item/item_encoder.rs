@@ -38,12 +38,14 @@ pub struct EncodedItem {
     pub codes: Vec<u16>,
     /// Hash buckets of the words, ascending.
     pub words: Vec<u32>,
+    /// The texts, one per line.
+    pub text: String,
 }
 
 impl EncodedItem {
     /// As a servable takes it.
     pub fn input(&self) -> ItemInput<'_> {
-        let Self { content, similar, codes, words } = self;
+        let Self { content, similar, codes, words, text: _ } = self;
         ItemInput { content, similar, codes, words }
     }
 }
@@ -81,8 +83,9 @@ impl ItemEncoder {
     /// A text that an encoder refuses.
     pub fn encode(&mut self, items: &[Document], context: &Context) -> Result<Vec<EncodedItem>, Error> {
         let words = |at: usize| buckets_of(&items, at, &self.words);
-        let mut out: Vec<EncodedItem> =
-            (0..items.len()).map(|at| EncodedItem { words: words(at), ..EncodedItem::default() }).collect();
+        let item =
+            |at: usize| EncodedItem { words: words(at), text: items[at].text(), ..EncodedItem::default() };
+        let mut out: Vec<EncodedItem> = (0..items.len()).map(item).collect();
         let Some(encoders) = &mut self.encoders else { return Ok(out) };
         let features = encoders.encode(&items, context)?;
         let similar = match &self.tower {

@@ -4,6 +4,7 @@ use super::view::ModelView;
 use crate::Error;
 use semrank_core::{History, ItemId, Kind, UserId};
 use semrank_measure::ranking::{EvaluateError, Scorer};
+use semrank_retrieve::Provenance;
 use semrank_sequence::{Arena, Parts, Servable, UserState};
 use serde::Serialize;
 
@@ -37,6 +38,9 @@ pub struct Recommendation {
     /// Items of the history that brought it, by co-occurrence and by content, strongest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub brought_by: Vec<Source>,
+    /// Sources of the first stage that find it within their quotas; empty before they were asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Provenance>,
     /// The item itself.
     #[serde(skip)]
     pub row: ItemId,
@@ -62,6 +66,7 @@ impl Recommendation {
     pub fn forget_explanation(&mut self) {
         self.parts = None;
         self.brought_by.clear();
+        self.sources.clear();
     }
 }
 
@@ -105,6 +110,7 @@ impl<'a> Recommender<'a> {
                 score,
                 parts: Some(parts),
                 brought_by: self.brought_by(&state, row),
+                sources: Vec::new(),
                 row,
             }
         };

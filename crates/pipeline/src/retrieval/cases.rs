@@ -21,7 +21,8 @@ pub(super) fn each_case(
         let user = live.servable.user(data.dataset.events.before(case.user, case.end));
         let mut eligible = all.clone();
         live.servable.masked(&user).iter().for_each(|item| _ = eligible.set(item.0, false));
-        take(case, &Request { servable: &live.servable, user: &user, user_id: None, eligible: &eligible })?;
+        let request = Request::new(&live.servable, &user, &eligible);
+        take(case, &Request { names: Some(&live.names), ..request })?;
     }
     Ok(())
 }

@@ -7,8 +7,10 @@
 //! | `sources` | a trained model -> its sources |
 //! | `catalogue` | items that change while a program runs, kept by a journal |
 //! | `fields` | values of an item's columns, as changes name them |
+//! | `requests` | what is asked for -> candidates, pages, rankings |
 //! | `cases` | held-out cases as requests |
 //! | `quotas` | the stage `index`: quotas chosen on validation |
+//! | `of_run` | all of it, of a run |
 //! | `measure` | cases -> figures of every source, of the funnel, and of what the ranker makes of it |
 
 mod cases;
@@ -16,7 +18,9 @@ mod catalogue;
 mod fields;
 mod items;
 mod measure;
+mod of_run;
 mod quotas;
+mod requests;
 mod sources;
 mod standing;
 
@@ -24,5 +28,6 @@ pub use catalogue::{Catalogue, Change};
 pub use fields::{FieldValue, Fields};
 pub use measure::{FunnelEvaluation, RankedFigures, measure};
 pub use quotas::{IndexStage, Quotas};
-pub use sources::{Live, Retrieval, Retrieved};
+pub use requests::{Ask, Page, Retrieved};
+pub use sources::{Live, Retrieval};
 pub use standing::not_held_back;

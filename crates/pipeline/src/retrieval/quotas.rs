@@ -95,8 +95,8 @@ impl Stage for IndexStage<'_> {
     const ID: &'static str = "index";
     const VERSION: u32 = 4;
 
-    fn settings(_: &Config) -> Value {
-        json!({})
+    fn settings(config: &Config) -> Value {
+        json!({ "http": config.retrieve.http })
     }
 
     fn key(&self) -> Key {

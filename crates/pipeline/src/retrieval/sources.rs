@@ -1,23 +1,25 @@
 //! The sources of a trained next-item model.
 
+use super::Quotas;
 use super::items::items;
 use crate::next_item::{EncodedItem, ModelView};
 use crate::{Data, Error};
-use semrank_core::{Dictionary, History, ItemId, narrow};
+use semrank_core::{Dictionary, ItemId, narrow};
 use semrank_retrieve::report::DEEP;
 use semrank_retrieve::sourcer::{
-    CoEngagement, Content, ContentSettings, Engagement, Fresh, Popular, SemanticId, Sequence,
+    Cached, CoEngagement, Content, ContentSettings, Engagement, Fresh, Http, Popular, SemanticId, Sequence,
+    Text,
 };
-use semrank_retrieve::{Bitmap, Eligibility, Flat, Funnel, Items, Precision, Quota, Request, Sourcer};
+use semrank_retrieve::{Bitmap, Flat, Funnel, Items, Precision, Quota, Sourcer};
 use semrank_sequence::{ItemInput, Prior, Servable};
-use serde::Serialize;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-/// From when on a source is late: far above what any takes in memory.
-const DEADLINE: Duration = Duration::from_millis(500);
 /// Half-life of what counts as popular.
 const POPULAR_DAYS: f64 = 7.0;
+/// Users whose last ranking is kept, and how much of it: 40 MB at most.
+const CACHED_USERS: usize = 50_000;
+pub(super) const CACHED_ITEMS: usize = 100;
 
 /// A run's first stage. Items may be put in, changed, paused and deleted while requests go on: a change is seen by every request that
 /// begins after it has returned, and by none in part.
@@ -26,9 +28,13 @@ pub struct Retrieval {
     sequence: Arc<Sequence>,
     content: Option<Arc<Content>>,
     ids: Option<Arc<SemanticId>>,
+    text: Option<Arc<Text>>,
+    /// Has no quota that validation could choose: it knows nothing before somebody was ranked for.
+    pub(super) cached: Arc<Cached>,
     sources: Vec<Arc<dyn Sourcer>>,
     /// Width of a content vector before the part that is aligned with behaviour.
     plain: usize,
+    deadline: Duration,
 }
 
 /// What changes.
@@ -41,22 +47,11 @@ pub struct Live {
     pub names: Dictionary,
 }
 
-/// A candidate with its id.
-#[derive(Debug, Clone, Serialize)]
-pub struct Retrieved {
-    /// The item's id.
-    pub item: String,
-    /// Of the fusion.
-    pub score: f32,
-    /// Which sources found it.
-    pub sources: Vec<semrank_retrieve::Provenance>,
-}
-
 impl Retrieval {
     /// Builds every source that the model has the means for.
     ///
     /// # Errors
-    /// Vectors that are no numbers; item columns that cannot be read.
+    /// Vectors that are no numbers; item columns that cannot be read; an address that cannot be one.
     pub fn new(view: ModelView) -> Result<Self, Error> {
         let (data, servable) = (view.data, view.servable());
         let sequence = Arc::new(Sequence::new(&servable, Precision::fastest())?);
@@ -71,8 +66,15 @@ impl Retrieval {
         if new.count() > 0 {
             sources.push(Arc::new(Fresh::new(new)));
         }
+        let text = text(data)?.map(Arc::new);
+        sources.extend(text.clone().map(|source| source as Arc<dyn Sourcer>));
+        let deadline = view.config.retrieve.deadline();
+        for spec in view.config.retrieve.sources()? {
+            sources.push(Arc::new(Http::open(&spec, deadline)?));
+        }
         let live = Live { servable, items: items(data, &|_| true)?, names: data.dataset.catalog.ids.clone() };
-        Ok(Self { live: RwLock::new(live), sequence, content, ids, sources, plain: view.content.aligned })
+        let (cached, plain) = (Arc::new(Cached::new(CACHED_USERS)), view.content.aligned);
+        Ok(Self { live: RwLock::new(live), sequence, content, ids, text, cached, sources, plain, deadline })
     }
 
     /// The ranker and the items, as they stay until the guard is dropped.
@@ -108,6 +110,9 @@ impl Retrieval {
         if let Some(content) = &self.content {
             content.put(row, &item.content[..self.plain])?;
         }
+        if let Some(text) = &self.text {
+            text.put(row, &item.text)?;
+        }
         if row as usize == items.len() {
             if let Some(ids) = &self.ids {
                 ids.push(&item.codes);
@@ -139,7 +144,15 @@ impl Retrieval {
 
     /// A funnel of the sources with these quotas; a source without one is left out.
     pub fn funnel(&self, quota: impl Fn(&str) -> Option<usize>) -> Funnel {
-        self.with_deadline(DEADLINE, quota)
+        self.with_deadline(self.deadline, quota)
+    }
+
+    /// The funnel of a process that stays: the sources that have a quota and, beside them, what the ranker put first when it last ranked
+    /// for the user ([`Retrieval::rank`]).
+    pub fn serving(&self, quotas: &Quotas) -> Funnel {
+        let of = |name: &str| Some(quotas.of(name)).filter(|&items| items > 0);
+        let cached = Quota { source: self.cached.clone(), items: CACHED_ITEMS, deadline: self.deadline };
+        self.funnel(of).with(cached)
     }
 
     /// Every source, as deep as figures look, however long it takes.
@@ -170,33 +183,6 @@ impl Retrieval {
         }
         Ok(self.funnel(|other| (other == name).then_some(items)))
     }
-
-    /// The best `k` candidates of a funnel for a user, and what each source did.
-    ///
-    /// # Errors
-    /// A filter that does not fit the columns; [`Error::NothingToShow`] where every item is held back.
-    pub fn retrieve(
-        &self,
-        (history, funnel): (History, &Funnel),
-        asked: &Eligibility,
-        k: usize,
-    ) -> Result<(Vec<Retrieved>, Vec<semrank_retrieve::SourceReport>), Error> {
-        let live = self.live();
-        let Live { servable, items, names } = &*live;
-        if items.live().count() == 0 && !items.is_empty() {
-            return Err(Error::NothingToShow { items: items.len() });
-        }
-        let user = &servable.user(history);
-        let mut eligible = items.which(asked)?;
-        servable.masked(user).iter().for_each(|item| _ = eligible.set(item.0, false));
-        let answer = funnel.retrieve(&Request { servable, user, user_id: None, eligible: &eligible }, k);
-        let items = answer.items.into_iter().map(|found| Retrieved {
-            item: names.name(found.item).to_owned(),
-            score: found.score,
-            sources: found.sources,
-        });
-        Ok((items.collect(), answer.sources))
-    }
 }
 
 /// The content source, where items have contents: in their own space, which says other things than the aligned one that the ranker reads.
@@ -210,6 +196,17 @@ fn content(view: ModelView) -> Result<Option<Content>, Error> {
     let out = Content::new(index, engagement, ContentSettings::default());
     (0..).zip(texts.chunks_exact(width)).try_for_each(|(item, row)| out.put(item, row))?;
     Ok(Some(out))
+}
+
+/// The texts of the catalogue as a source, where the data set has texts.
+fn text(data: &Data) -> Result<Option<Text>, Error> {
+    let catalog = &data.dataset.catalog;
+    if !data.has_text() {
+        return Ok(None);
+    }
+    let items = narrow::indices(catalog.len());
+    let texts = items.map(|item| catalog.texts_of(ItemId(item)).collect::<Vec<_>>().join("\n"));
+    Ok(Text::new(texts)?)
 }
 
 /// How popular items were at the end of the training events.

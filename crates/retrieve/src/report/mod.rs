@@ -301,7 +301,7 @@ mod tests {
 
     fn found(items: &[u32]) -> Found {
         let candidates = items.iter().map(|&item| Scored { item, score: 0.0 }).collect();
-        let report = SourceReport { name: "x", items: items.len(), micros: 7, error: None };
+        let report = SourceReport { name: "x", items: items.len(), left_out: 0, micros: 7, error: None };
         Found { candidates, report }
     }
 

@@ -8,27 +8,38 @@
 //! | `co_engagement` | what others took next to it |
 //! | `popular` | what everybody takes |
 //! | `fresh` | items without events, in an order that differs between users |
+//! | `text` | what shares words with a search string or with the newest events |
+//! | `http` | what a service of the user's own answers |
 //! | `cached` | what the ranker put first when it last ranked for the user |
 
 mod cached;
 mod co_engagement;
 mod content;
 mod fresh;
+mod http;
 mod popular;
 mod semantic_id;
 mod sequence;
+mod text;
 
 pub use cached::Cached;
 pub use co_engagement::CoEngagement;
 pub use content::{Content, ContentSettings, Engagement};
 pub use fresh::Fresh;
+pub use http::{Http, HttpSpec};
 pub use popular::Popular;
 pub use semantic_id::SemanticId;
 pub use sequence::Sequence;
+pub use text::Text;
 
-use crate::Error;
+use crate::{Error, Filter};
+use semrank_core::Dictionary;
 use semrank_nn::scan::Bitmap;
 use semrank_sequence::{Servable, UserState};
+
+/// Names of the program's own sources.
+pub const NAMES: [&str; 8] =
+    ["sequence", "content", "semantic-id", "co-engagement", "popular", "fresh", "text", "cached"];
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +52,19 @@ pub struct Request<'a> {
     pub user_id: Option<&'a str>,
     /// The items that may be shown.
     pub eligible: &'a Bitmap,
+    /// What the user typed, if they did: `text` looks for it in place of the texts of the history.
+    pub search: Option<&'a str>,
+    /// The filter that the eligible items pass, for sources outside the program.
+    pub filter: Option<&'a Filter>,
+    /// Ids of all items, for sources outside the program.
+    pub names: Option<&'a Dictionary>,
+}
+
+impl<'a> Request<'a> {
+    /// Of somebody without an id, who has typed nothing.
+    pub fn new(servable: &'a Servable, user: &'a UserState, eligible: &'a Bitmap) -> Self {
+        Self { servable, user, user_id: None, eligible, search: None, filter: None, names: None }
+    }
 }
 
 /// A candidate of one source.
@@ -62,6 +86,15 @@ pub trait Sourcer: Send + Sync {
     /// # Errors
     /// What keeps the source from answering; the funnel names it in the answer and goes on without.
     fn candidates(&self, request: &Request, n: usize, out: &mut Vec<Scored>) -> Result<(), Error>;
+
+    /// The same, and how many candidates it had to leave out because they are unknown, may not be shown or have no score: none for a
+    /// source that chooses among the eligible items.
+    ///
+    /// # Errors
+    /// Those of [`Sourcer::candidates`].
+    fn ask(&self, request: &Request, n: usize, out: &mut Vec<Scored>) -> Result<usize, Error> {
+        self.candidates(request, n, out).map(|()| 0)
+    }
 }
 
 /// Keeps the best `n`, best first, of equal scores the lower item.
