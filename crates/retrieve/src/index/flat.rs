@@ -31,9 +31,8 @@ impl Flat {
 
     /// Bytes that were allocated for vectors and their copies.
     pub fn bytes(&self) -> usize {
-        let bytes =
-            |segment: Arc<RwLock<Scan>>| segment.read().unwrap_or_else(PoisonError::into_inner).bytes();
-        self.segments().into_iter().map(bytes).sum()
+        let segments = self.segments();
+        segments.iter().map(|segment| segment.read().unwrap_or_else(PoisonError::into_inner).bytes()).sum()
     }
 
     fn segments(&self) -> Vec<Arc<RwLock<Scan>>> {
