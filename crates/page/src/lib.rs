@@ -34,4 +34,4 @@ pub use layout::{card_list, page, section};
 pub use profile::{Profile, profile};
 pub use scatter::{Point, Scatter, scatter};
 pub use table::{Row, heads, notes, pairs, table};
-pub use text::{UNKNOWN, count, counted, escape, fixed, isolate, metric, seconds, signed, signed_percent};
+pub use text::{UNKNOWN, count, counted, counts_in, escape, fixed, isolate, metric, seconds, signed, signed_percent};

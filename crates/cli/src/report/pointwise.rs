@@ -3,7 +3,7 @@
 use super::tables::timings;
 use semrank_measure::probabilities::Scores;
 use semrank_page::{
-    Lines, Row, Series, card_list, count, counted, escape, fixed, heads, isolate, lines, metric, notes, page,
+    Lines, Row, Series, card_list, count, counted, counts_in, escape, fixed, heads, isolate, lines, metric, notes, page,
     pairs, section, table,
 };
 use semrank_pipeline::{
@@ -42,7 +42,7 @@ pub(crate) fn render(report: &PointwiseReport) -> String {
         "{what}: probabilities of {} in {}, {}. Left out: {} whose labels can still change, {} without a conversion label.",
         counted(measured.scores.rows, "row", "rows"),
         evaluation.split,
-        evaluation.calibrated,
+        counts_in(&evaluation.calibrated),
         counted(evaluation.immature, "row", "rows"),
         counted(evaluation.unlabelled, "click", "clicks")
     );
