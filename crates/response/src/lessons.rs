@@ -3,7 +3,6 @@
 //!
 //! | `train.delay` | lessons of a click |
 //! |---|---|
-//! | `oracle` | its label, at the click |
 //! | `window` | its label, when the attribution window is over |
 //! | `naive` | what is known after `wait_hours`; with several epochs, what is known at the end of the log |
 //! | `fake-negative-weighted` | a negative at the click; a positive when the conversion arrives |
@@ -118,7 +117,7 @@ impl<'a> Plan<'a> {
         let pieces = delay == Delay::DelayModel && settings.hazard == Hazard::Piecewise;
         // Where nothing has to be waited for, there is no delay to learn.
         let late = labels.windows.conversion > 0;
-        let delay = if late || delay == Delay::Oracle { delay } else { Delay::Window };
+        let delay = if late { delay } else { Delay::Window };
         let logged = labels.end.saturating_add(1);
         Self {
             labels,
@@ -188,7 +187,6 @@ impl<'a> Plan<'a> {
         let waited = click.saturating_add(self.wait_ms).min(over);
         let known_at = |time: i64| converted.is_some_and(|converted| converted <= time);
         match self.delay {
-            Delay::Oracle => add(click, Lesson::Conversion(converted.is_some())),
             Delay::Window => add(over, Lesson::Conversion(known_at(over))),
             Delay::Naive if self.once => add(waited, Lesson::Conversion(known_at(waited))),
             Delay::Naive => add(click, Lesson::Conversion(known_at(self.seen_until()))),

@@ -176,7 +176,7 @@ impl PointwiseSettings {
             return Ok(());
         }
         let expected = "0 with train.delay=delay-model, whose lessons are no labels; with a weight, train.delay must be window, \
-                        naive, fake-negative-weighted, elapsed or oracle";
+                        naive, fake-negative-weighted or elapsed";
         Err(SettingError {
             key: "pointwise.entire_space",
             got: self.entire_space.to_string(),

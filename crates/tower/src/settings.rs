@@ -36,8 +36,6 @@ pub enum Delay {
     DelayModel,
     /// Wait a little, then importance weights from a model of late conversions.
     Elapsed,
-    /// The label of the future, at the click: an upper bound for experiments, not a method.
-    Oracle,
 }
 
 /// Whether the log is read once, in time order.
@@ -150,8 +148,7 @@ semrank_core::settings! {
         /// Parts a step is cut into, added in order: the result depends on it, but not on the number of threads.
         shards: usize = 2, in 1..=1024,
         /// What clicks teach whose conversion may still come (`task=oc`): `window`, `naive`, `fake-negative-weighted`,
-        /// `delay-model` (with `pointwise.hazard`) or `elapsed`; `oracle` takes the label of the future, for experiments. Without
-        /// an attribution window all are the same.
+        /// `delay-model` (with `pointwise.hazard`) or `elapsed`. Without an attribution window all are the same.
         delay: Delay = Delay::DelayModel,
         /// Whether `task=ctr` and `task=oc` read the log once, in time order: `true`, `false`, or `auto` (above a million
         /// training rows).

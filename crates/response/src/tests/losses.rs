@@ -130,7 +130,7 @@ fn the_products_gradient_vanishes_at_the_share_of_rows_that_convert() {
     z[HeadColumns::real_negative(CONVERSION)] =
         log_odds((clicks - conversions) / (clicks - conversions + late));
     let losses = Losses { columns: COLUMNS, settings: &settings, window_days: 2.0, log_shape: 0.0 };
-    for delay in [Delay::Window, Delay::Naive, Delay::FakeNegativeWeighted, Delay::Elapsed, Delay::Oracle] {
+    for delay in [Delay::Window, Delay::Naive, Delay::FakeNegativeWeighted, Delay::Elapsed] {
         let mut lessons = Lessons::new(Plan::new((labels, delay), None, &settings, true, false, 1));
         let mut sum = [0.0; COLUMNS.count];
         while let Some(timed) = lessons.next_before(i64::MAX) {
