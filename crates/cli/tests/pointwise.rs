@@ -142,7 +142,7 @@ fn where_no_window_is_over_nothing_is_measured_and_that_is_said() {
 }
 
 #[test]
-fn the_entire_space_is_refused_where_lessons_have_no_label() {
+fn the_entire_space_is_refused_where_samples_have_no_label() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     labelled_rows(folder, "data", 7);

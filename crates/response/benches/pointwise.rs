@@ -1,4 +1,4 @@
-//! Rows a second of one pass over a made-up log: 2 threads, D = 16, histories of 50 events, no content; and one request of 300
+//! Rows per second of one pass over a made-up log: 2 threads, D = 16, histories of 50 events, no content; and one request of 300
 //! candidates on one thread, with contents of width 128.
 //!
 //! `cargo bench -p semrank-response --bench pointwise [-- ROWS]`

@@ -75,7 +75,7 @@ fn world(law: Law, seed: u64) -> World {
         let advertiser = item % ADVERTISERS;
         let rate = rates[advertiser] * if user.is_multiple_of(2) { 1.5 } else { 0.5 };
         let delay = delay_ms(law, advertiser, &mut rng);
-        // What arrives behind the window is no conversion.
+        // What arrives after the window is not a conversion.
         let converts = rng.unit() < rate && delay < WINDOW;
         examples.parts.push(Part::Train);
         examples.users.push(UserId(user as u32));

@@ -3,8 +3,8 @@
 use super::tables::timings;
 use semrank_measure::probabilities::Scores;
 use semrank_page::{
-    Lines, Row, Series, card_list, count, counted, counts_in, escape, fixed, heads, isolate, lines, metric, notes, page,
-    pairs, section, table,
+    Lines, Row, Series, card_list, count, counted, counts_in, escape, fixed, heads, isolate, lines, metric,
+    notes, page, pairs, section, table,
 };
 use semrank_pipeline::{
     overview::{Example, PointwiseReport},
@@ -182,7 +182,7 @@ fn training(report: &PointwiseReport) -> String {
                 cells: vec![
                     pass.epoch.to_string(),
                     escape(&head.head),
-                    count(head.lessons),
+                    count(head.samples),
                     metric(head.loss),
                     fixed(head.gradient, 4),
                     number(pass.validation_loss),

@@ -3,17 +3,17 @@
 //! | file | tests |
 //! |---|---|
 //! | `network` | gradients, batches, threads |
-//! | `losses` | gradients of what lessons cost, and where they vanish |
-//! | `lessons` | which lessons a row gives, and when |
-//! | `online` | a server told of requests and labels one by one reads what training read; saved states; what nobody knows |
+//! | `losses` | gradients of what samples cost, and where they vanish |
+//! | `samples` | which samples a row gives, and when |
+//! | `online` | a server that receives requests and labels one by one reads what training read; saved states; unknown users and items |
 //! | `points_in_time` | what is known when: counts, snapshots, test labels |
 //! | `training` | what is learned, by epochs and in one pass; a training that stops and goes on; a saved model |
 
-mod lessons;
 mod losses;
 mod network;
 mod online;
 mod points_in_time;
+mod samples;
 mod training;
 
 use super::*;

@@ -1,5 +1,5 @@
-//! Offline = online: a server that is told of requests and labels one by one reads what training read; a saved state goes on with
-//! the same bits; a score depends on its request and the state alone; what nobody knows has defined results.
+//! Offline = online: a server that receives requests and labels one by one reads what training read; a saved state goes on with
+//! the same bits; a score depends on its request and the state alone; unknown users and items have defined results.
 
 use super::*;
 use semrank_core::History;
@@ -42,7 +42,7 @@ fn labels_of(labels: &Labels, row: usize) -> Vec<(i64, usize, u8, Label)> {
     out
 }
 
-/// Tells a state of rows and of all labels, one by one in time order, as a server would be told. `each` sees every request before it
+/// Gives a state rows and all labels one by one in time order, as a server would receive them. `each` sees every request before it
 /// is shown. Labels that were known before the first row are taken for told.
 fn serve(
     world: &World,
