@@ -1,4 +1,4 @@
-//! Everything that can be wrong with a file or a data set, with what was found, what was expected and what to do.
+//! Errors of files and data sets, each with what was found, what was expected and what to do.
 //!
 //! A [`RowError`] is about one row and can be counted instead of raised (`--max-rejected`); every other error ends
 //! the work. [`Error::help`] is the advice that a command line shows below the message.
@@ -11,21 +11,21 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused: no such file, no permission, disk full.
+    /// An I/O error: no such file, no permission, disk full.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
         /// What was tried: `read`, `write`, `create` …
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// The system's own error.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// A file or folder that cannot be written, or hashed.
     #[error(transparent)]
     Store(#[from] semrank_store::Error),
     /// A compressed or columnar file that ends early or is damaged.
-    #[error("{} is not a whole {format} file: {reason}", path.display())]
+    #[error("{} is not a complete {format} file: {reason}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -52,7 +52,7 @@ pub enum Error {
         /// What it should hold.
         expected: String,
     },
-    /// A column that the mapping names or needs and the file has not.
+    /// A column that the mapping names or needs and the file does not have.
     #[error("{} has no column `{column}`; it has: {}", path.display(), existing.join(", "))]
     MissingColumn {
         /// The file.
@@ -128,13 +128,13 @@ pub enum Error {
         /// The actions of the log.
         existing: Vec<String>,
     },
-    /// Options that do not go together, or a writer used wrongly.
+    /// Conflicting options, or a wrong call of a writer.
     #[error("{0}")]
     Options(String),
     /// The caller cancelled.
     #[error("stopped")]
     Stopped,
-    /// A time split of a log that has only an order.
+    /// A time split of a log without timestamps.
     #[error("data set `{name}` has no timestamps, only an order: it cannot be split by time")]
     NoTime {
         /// The data set.

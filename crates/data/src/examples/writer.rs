@@ -1,4 +1,4 @@
-//! Rows into `examples.parquet`, streamed in the order that readers rely on.
+//! Writes rows to `examples.parquet`, in the order that readers rely on.
 
 use super::{FILE, OptionalColumn, Part, REQUIRED, is_standard};
 use crate::limits::{TIMES_EXPECTED, TIMES_MS};
@@ -9,7 +9,7 @@ use std::path::Path;
 /// One row; [`OptionalColumn`]s that the writer was not asked for are ignored.
 #[derive(Debug, Clone, Copy)]
 pub struct ExampleRow<'a> {
-    /// What it is for.
+    /// Training, validation or test.
     pub part: Part,
     /// The user's id.
     pub user: &'a str,
@@ -92,7 +92,7 @@ impl ExamplesWriter {
     /// Starts the file with these columns beside the required ones.
     ///
     /// # Errors
-    /// A context column under a standard name, a column given twice; the system's.
+    /// A context column under a standard name, a column given twice; I/O errors.
     pub fn create(
         dir: &Path,
         optional: &[OptionalColumn],
@@ -117,7 +117,7 @@ impl ExamplesWriter {
     ///
     /// # Errors
     /// An empty user or item, a time out of [`TIMES_MS`](crate::TIMES_MS), a row before its predecessor by (`timestamp`, `seq`), a wrong number or type of context
-    /// values; the system's.
+    /// values; I/O errors.
     pub fn push(&mut self, row: &ExampleRow<'_>) -> Result<(), Error> {
         self.check(row)?;
         self.last = Some((row.timestamp, row.seq));
@@ -138,7 +138,7 @@ impl ExamplesWriter {
     /// Completes the file and gives its number of rows.
     ///
     /// # Errors
-    /// The system's.
+    /// I/O errors.
     pub fn close(self) -> Result<u64, Error> {
         self.sink.close()?;
         Ok(self.rows)

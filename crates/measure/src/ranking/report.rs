@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct ResultRow {
     /// The scorer's name.
     pub name: String,
-    /// What happened to items of the history.
+    /// The protocol.
     pub protocol: Protocol,
     /// Over all cases.
     #[serde(flatten)]
@@ -45,7 +45,7 @@ impl ResultRow {
         cases: &[Case],
         segments: &[Segment],
     ) -> ResultRow {
-        assert_eq!(ranks.len(), cases.len(), "one rank a case");
+        assert_eq!(ranks.len(), cases.len(), "one rank per case");
         let only = |segment: Segment| {
             let here = cases.iter().zip(ranks).filter(|(case, _)| segments[case.target.index()] == segment);
             RankMetrics::from_ranks(here.map(|(_, &rank)| rank as usize)).summary()
