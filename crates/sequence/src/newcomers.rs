@@ -1,45 +1,45 @@
 //! Items without interactions (cold items): which of them to show first.
 //!
-//! Clicks say nothing of a new item, so its worth is predicted from its words by ridge regression (Hoerl & Kennard 1970)
-//! on *newcomers*: items whose first event lies in the last part of the training events. What they gathered in their first
-//! days, `ln(1 + events)`, is what a new item may gather. Words count once and rows are not scaled: an item that has much
-//! to say for itself stays longer than one that has little.
+//! A cold item has no clicks, so its popularity is predicted from its words by ridge regression (Hoerl & Kennard 1970).
+//! The regression is trained on *newcomers*: items whose first event is in the last part of the training events. Its target
+//! is `ln(1 + events)` of a newcomer's first days. Words are binary features and rows are not normalised, so that a longer
+//! text may have a larger prediction.
 //!
-//! Such a prediction is uncertain, and one list for everybody would bet all on it. So several *members* are fitted, each on
-//! another bootstrap sample of the newcomers, and every user sees the list of one member (ensemble sampling, Lu & Van Roy
-//! 2017); a user's own taste, the content neighbours, counts as much.
+//! Such a prediction is uncertain, and one list for all users would depend on a single fit. So several *members* are fitted,
+//! each on another bootstrap sample of the newcomers, and every user sees the list of one member (ensemble sampling, Lu & Van
+//! Roy 2017). The content neighbours of the user's history have the same weight as the prediction.
 //!
-//! Only for logs with times: in a log that knows only each user's order nothing tells who came late.
+//! Only for logs with times: an order per user does not say which items are new.
 
 use crate::TrainingData;
 use rayon::prelude::*;
 use semrank_core::{ItemId, Rng, narrow};
 use semrank_nn::linalg::SparseMatrix;
 
-/// Lists that users are divided among.
+/// Number of lists; each user sees one of them.
 const MEMBERS: usize = 8;
-/// Newcomers that are learned from: at least, and at most the latest ones.
+/// Fewest newcomers to train on; of more than the most, the latest are used.
 const FEWEST: usize = 50;
 const MOST: usize = 20_000;
-/// A word that fewer newcomers have teaches nothing.
+/// A word must occur in this many newcomers to be a feature.
 const FEWEST_WITH_WORD: u32 = 10;
 const PENALTIES: [f64; 5] = [3.0, 10.0, 30.0, 100.0, 300.0];
 const FOLDS: usize = 5;
 const DAY_MS: f64 = 86_400_000.0;
 
-/// Items without training events, and what each member expects of them.
+/// Items without training events, and the popularity that each member predicts for them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewItems {
     /// The items, ascending.
     pub items: Vec<u32>,
-    /// `[members x items]`, each row with mean 0 and variance 1.
-    pub worth: Vec<f32>,
+    /// Predicted popularity `[members x items]`, each row with mean 0 and variance 1.
+    pub popularity: Vec<f32>,
 }
 
 impl NewItems {
-    /// Learns from the items whose first target event is among the last `share` of the training events, by the events of
-    /// their first `days`. `words` has a row an item, of which only the columns count. `None` where there is nothing to learn
-    /// from or nothing to rank.
+    /// Fits the members on the items whose first target event is among the last `share` of the training events, by the events
+    /// of their first `days`. `words` has a row per item, of which only the columns count. `None` without newcomers or without
+    /// cold items.
     pub fn fit(
         data: &TrainingData,
         words: &SparseMatrix,
@@ -66,12 +66,12 @@ impl NewItems {
             let mut times = vec![0.0; seen.len()];
             (0..seen.len()).for_each(|_| times[rng.below(seen.len())] += 1.0);
             let weights = ridge.solve(&times, penalty);
-            let mut worth: Vec<f32> = new.iter().map(|row| dot(row, &weights) as f32).collect();
-            standardise(&mut worth);
-            worth
+            let mut popularity: Vec<f32> = new.iter().map(|row| dot(row, &weights) as f32).collect();
+            standardise(&mut popularity);
+            popularity
         };
-        let worth: Vec<Vec<f32>> = (0..MEMBERS).into_par_iter().map(member).collect();
-        Some(Self { items, worth: worth.concat() })
+        let members: Vec<Vec<f32>> = (0..MEMBERS).into_par_iter().map(member).collect();
+        Some(Self { items, popularity: members.concat() })
     }
 
     /// The best `most` items for a user, best first, given how near each is to the user's history by content. Those with the
@@ -81,8 +81,8 @@ impl NewItems {
         let left_out: Vec<bool> = near.iter().map(|value| *value == f32::NEG_INFINITY).collect();
         near.iter_mut().zip(&left_out).filter(|(_, out)| **out).for_each(|(value, _)| *value = 0.0);
         standardise(&mut near);
-        let member = list_of(oldest, (self.worth.len() / count.max(1)).max(1));
-        semrank_nn::kernel::add(&self.worth[member * count..][..count], &mut near);
+        let member = list_of(oldest, (self.popularity.len() / count.max(1)).max(1));
+        semrank_nn::kernel::add(&self.popularity[member * count..][..count], &mut near);
         let mut order: Vec<usize> = (0..count).filter(|&at| !left_out[at]).collect();
         let better_first = |a: &usize, b: &usize| near[*b].total_cmp(&near[*a]).then(a.cmp(b));
         if most < order.len() {
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn users_are_divided_among_the_members_and_their_own_taste_counts() {
-        let items = NewItems { items: vec![3, 5, 8], worth: vec![1.2, -1.2, 0.0, -1.2, 1.2, 0.0] };
+        let items = NewItems { items: vec![3, 5, 8], popularity: vec![1.2, -1.2, 0.0, -1.2, 1.2, 0.0] };
         let other = (0..99).map(|item| Some(ItemId(item))).find(|&oldest| list_of(oldest, 2) == 1).unwrap();
         assert_eq!(items.order(None, vec![0.0; 3], 3), [3, 8, 5]);
         assert_eq!(items.order(other, vec![0.0; 3], 3), [5, 8, 3]);

@@ -87,7 +87,7 @@ impl World {
         let settings = BlendSettings::default();
         let similar = SimilarContent::new(&content, sizes.content, &settings);
         let items: Vec<u32> = (0..sizes.items as u32).filter(|&item| counts[item as usize] == 0).collect();
-        let worth = (0..3 * items.len()).map(|_| rng.normal() as f32).collect();
+        let popularity = (0..3 * items.len()).map(|_| rng.normal() as f32).collect();
         let prior = (0..sizes.items).map(|_| rng.unit() as f32).collect();
         let data = TrainingData::new(&events, &train_ends, &counts);
         let item_item = ItemItem::fit(&data, &settings);
@@ -101,7 +101,7 @@ impl World {
             live: None,
             curve: Vec::new(),
         };
-        let new_items = Some(NewItems { items, worth });
+        let new_items = Some(NewItems { items, popularity });
         let trained = Trained { network, item_item, prior, new_items, content: None, facts };
         let servable = Servable::new(Arc::new(trained), &content, similar);
         Self { events, content, servable }

@@ -22,7 +22,7 @@ pub struct Trained {
     pub network: Network<f32>,
     /// The item-item term.
     pub item_item: ItemItem,
-    /// The weighted popularity prior, one number an item.
+    /// The weighted popularity prior, one number per item.
     pub prior: Vec<f32>,
     /// The order of items without training events, where places are kept for them.
     pub new_items: Option<NewItems>,
@@ -62,7 +62,7 @@ pub struct TrainedFacts {
     /// What training the content with the ranker cost, where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<LiveReport>,
-    /// One entry an epoch.
+    /// One entry per epoch.
     pub curve: Vec<EpochReport>,
 }
 
@@ -81,7 +81,7 @@ pub fn save_trained(dir: &Path, trained: &Trained) -> Result<(), Error> {
     tensors.row("prior", prior);
     if let Some(new) = new_items {
         tensors.u32s("new_items.items", new.items.iter().copied());
-        tensors.row("new_items.worth", &new.worth);
+        tensors.row("new_items.worth", &new.popularity);
     }
     if let Some(content) = content {
         tensors.row("content.vectors", &content.vectors);
@@ -138,13 +138,13 @@ fn load_content(file: &Checkpoint, report: LiveReport, shape: Shape) -> Result<T
 
 fn load_new_items(file: &Checkpoint, path: &Path, count: usize) -> Result<NewItems, Error> {
     let items = file.read_u32("new_items.items", file.len_of("new_items.items")?)?;
-    let worth = file.f32s("new_items.worth", [1, file.len_of("new_items.worth")?])?;
+    let popularity = file.f32s("new_items.worth", [1, file.len_of("new_items.worth")?])?;
     let sound = items.is_sorted()
         && items.iter().all(|&item| (item as usize) < count)
-        && !worth.is_empty()
-        && worth.len().is_multiple_of(items.len());
+        && !popularity.is_empty()
+        && popularity.len().is_multiple_of(items.len());
     same(path, "whether the list of new items is sound", sound, true)?;
-    Ok(NewItems { items, worth })
+    Ok(NewItems { items, popularity })
 }
 
 /// `model.json`.
