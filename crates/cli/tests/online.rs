@@ -1,5 +1,5 @@
 //! The promise that a server reads what training read: on a simulated market whose log has labels late, a server that starts from the
-//! saved state and is told of events, requests and labels one by one, in time order, has the features of the test rows to the bit
+//! saved state and receives events, requests and labels one by one, in time order, has the features of the test rows to the bit
 //! and their scores.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! What small data is told: what was not calibrated, how little a few test cases say, and in a handful of lines; and that a few
+//! What is reported for small data: what was not calibrated, how little a few test cases say, and in a handful of lines; and that a few
 //! hundred rows make a model no worse than the base rate.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -32,7 +32,7 @@ fn create(data: &Path, out: &Path) -> Run {
     Run::create(out, Data::open(data, &config).unwrap(), config, 1).unwrap()
 }
 
-/// Notes what is told.
+/// Records the notes.
 #[derive(Default)]
 struct Told(Mutex<Vec<String>>);
 

@@ -131,7 +131,7 @@ pub enum Error {
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// The system's error.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The source of the vectors failed.
@@ -171,7 +171,7 @@ impl Error {
                 "use the features of the encoder that the codebook was fitted on, or fit a new generation"
             }
             Error::Damaged { .. } | Error::Checkpoint(_) => {
-                "restore the file from a copy; published ids must not be fitted anew under the same generation"
+                "restore the file from a copy; published ids must not be fitted again under the same generation"
             }
             Error::Diverged { setting, .. } => return Some(format!("try a lower {setting}")),
             Error::NoFreeId { .. } => "raise tokens.levels or tokens.codes in a new generation, or share ids",

@@ -117,7 +117,7 @@ semrank_core::settings! {
         /// Stop after this many of `epochs` without a better validation NDCG@10; where `min_steps` makes epochs more, after
         /// as large a share of them. 0 = never.
         patience: usize = 6, in 0..=1_000_000,
-        /// Positions a step: whole histories, together about this many events.
+        /// Positions per step: whole histories, together about this many events.
         batch: usize = 768, in 1..=1_000_000,
         /// Peak learning rate.
         rate: f64 = 2e-3, in 1e-9..=1.0,
@@ -141,7 +141,7 @@ semrank_core::settings! {
         half_life: f64 = 0.25, in 0.0..=1000.0,
         /// `sampled` or `full`.
         loss: Loss = Loss::Sampled,
-        /// Sampled negatives a step, shared by all positions.
+        /// Sampled negatives per step, shared by all positions.
         negatives: usize = 1024, in 1..=10_000_000,
         /// `uniform` or `popularity`.
         sampling: Negatives = Negatives::Uniform,

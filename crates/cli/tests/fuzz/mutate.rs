@@ -37,7 +37,7 @@ const WORDS: [&str; 12] = [
     "0.00000001",
 ];
 
-/// What is put between two bytes: delimiters, quotes, brackets, controls, and bytes that are no UTF-8.
+/// What is put between two bytes: delimiters, quotes, brackets, controls, and bytes that are not UTF-8.
 const TOKENS: [&[u8]; 24] = [
     b",",
     b"\t",

@@ -1,6 +1,6 @@
 //! The stage `model`: histories and content vectors in, a trained model and its blend out.
 //!
-//! While it trains, the whole state stands in `model.partial/` beside the stage: after each epoch, on Ctrl-C, and every
+//! While it trains, the whole state is in `model.partial/` beside the stage: after each epoch, on Ctrl-C, and every
 //! minute of a long epoch. A resumed training goes on from there with the same result to the last bit.
 
 use crate::config::{Config, ContentSettings};

@@ -41,7 +41,7 @@ pub struct FunnelEvaluation {
 /// Asks every source for the cases of a part, at most `most` of them, spread evenly.
 ///
 /// # Errors
-/// Scores that are no numbers; an interruption.
+/// Scores that are not numbers; an interruption.
 pub fn measure(
     (retrieval, quotas): (&Retrieval, &Quotas),
     data: &Data,

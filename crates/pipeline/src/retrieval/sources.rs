@@ -44,7 +44,7 @@ impl Retrieval {
     /// Builds every source that the model has the means for.
     ///
     /// # Errors
-    /// Vectors that are no numbers; item columns that cannot be read.
+    /// Vectors that are not numbers; item columns that cannot be read.
     pub fn new(view: ModelView) -> Result<Self, Error> {
         let (data, servable) = (view.data, Arc::new(view.servable()));
         let sequence = Arc::new(Sequence::new(servable.clone(), Precision::fastest())?);
