@@ -59,6 +59,8 @@ mod state;
 mod store;
 mod task;
 mod tensors;
+#[doc(hidden)]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod trainer;

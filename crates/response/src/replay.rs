@@ -1,4 +1,4 @@
-//! The labels of examples as someone would have observed them: each at the time it is known, in time order.
+//! The labels of examples as a server would observe them: each at the time it is known, in time order.
 //!
 //! Whose labels are observed is a setting ([`Known`]): a test label is never, unless all are. Those of validation rows wait until no
 //! row of training or validation follows, where they are for test rows only. The impression of a row has the row's number.

@@ -6,13 +6,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use semrank_core::{ActionId, Catalog, Dictionary, Event, EventLogBuilder, ItemId, Kind, Rng, UserId};
-use semrank_data::{Dataset, Examples, FitScope, Meta, Part};
+use semrank_core::{ActionId, Event, EventLogBuilder, ItemId, Kind, Rng, UserId};
+use semrank_data::{Dataset, Examples, Meta, Part};
 use semrank_measure::probabilities::{Bootstrap, BootstrapSettings, Interval, Measure, Scores};
-use semrank_response::{
-    Contexts, Goal, Hazard, Items, PointwiseSettings, PointwiseTask, PointwiseTrainer, Position,
-};
-use semrank_tower::{Delay, ModelSettings, Stream, TrainSettings};
+use semrank_response::{Hazard, Items, PointwiseSettings, PointwiseTrainer, Position, Score, testing};
+use semrank_tower::{Delay, Stream, TrainSettings};
 use std::sync::Arc;
 
 const DAY_MS: i64 = 86_400_000;
@@ -51,22 +49,14 @@ fn delay_ms(law: Law, advertiser: usize, rng: &mut Rng) -> i64 {
 
 fn world(law: Law, seed: u64) -> World {
     let mut rng = Rng::new(seed, "delays");
-    let names =
-        |prefix: &str, count: usize| -> Dictionary { (0..count).map(|at| format!("{prefix}{at}")).collect() };
-    let catalog = Catalog {
-        ids: names("i", ITEMS),
-        kinds: vec![Kind::Ad; ITEMS],
-        active_from: vec![i64::MIN; ITEMS],
-        active_to: vec![i64::MAX; ITEMS],
-        ..Catalog::default()
-    };
+    let catalog = testing::catalog(vec![Kind::Ad; ITEMS]);
     let mut log = EventLogBuilder::default();
     log.push(UserId(0), Event { item: ItemId(0), action: ActionId(0), time: 0 });
     let mut meta = Meta { name: "delays".into(), ..Meta::default() };
     meta.windows.insert("click_minutes".into(), 1.into());
     meta.windows.insert("conversion_days".into(), 7.into());
     let rates: Vec<f64> = (0..ADVERTISERS).map(|_| 0.05 + 0.4 * rng.unit()).collect();
-    let mut examples = Examples { user_names: names("u", USERS), ..Examples::default() };
+    let mut examples = Examples { user_names: testing::names("u", USERS), ..Examples::default() };
     let rows = CLICKS_A_DAY * DAYS as usize;
     for row in 0..rows {
         let time = row as i64 * DAYS * DAY_MS / rows as i64;
@@ -89,7 +79,8 @@ fn world(law: Law, seed: u64) -> World {
     }
     examples.log_end = Some((DAYS + 8) * DAY_MS);
     let actions = ["view"].into_iter().collect();
-    let dataset = Dataset { meta, users: names("u", 1), actions, catalog, events: log.finish(1, true) };
+    let dataset =
+        Dataset { meta, users: testing::names("u", 1), actions, catalog, events: log.finish(1, true) };
     World { dataset, examples, advertisers: (0..ITEMS).map(|item| (item % ADVERTISERS) as u32).collect() }
 }
 
@@ -114,31 +105,19 @@ fn snapshots(world: &World, (delay, hazard): (Delay, Hazard)) -> Vec<f64> {
         ..PointwiseSettings::default()
     };
     let train = TrainSettings { delay, stream: Stream::Fixed(true), ..TrainSettings::default() };
-    let (model, contexts) =
-        (ModelSettings::default(), Contexts::new(&world.examples, &world.dataset.catalog, &settings));
-    let scope = FitScope::of_examples(&world.dataset, &world.examples);
     let known = vec![true; world.dataset.catalog.len()];
     let (advertisers, kinds) = (world.advertisers.clone(), world.dataset.catalog.kinds.clone());
     let items = Arc::new(Items { advertisers, kinds, known, ..Items::default() });
-    let mut trainer = PointwiseTrainer::new(&PointwiseTask {
-        dataset: &world.dataset,
-        examples: &world.examples,
-        scope: &scope,
-        items: &items,
-        contexts: &contexts,
-        model: &model,
-        train: &train,
-        settings: &settings,
-        goal: Goal::Oc,
-        seed: 1,
-    });
-    let mut scores = Vec::new();
-    for day in 8..DAYS {
-        trainer.train_to(day * DAY_MS).unwrap();
-        let rows: Vec<usize> = (day as usize * CLICKS_A_DAY..(day as usize + 1) * CLICKS_A_DAY).collect();
-        scores.extend(trainer.score(&rows, Position::Logged).unwrap().iter().map(|score| score.conversion()));
-    }
-    scores
+    testing::with_task((&world.dataset, &world.examples, &items), (&settings, &train), 1, |task| {
+        let (mut trainer, mut scores) = (PointwiseTrainer::new(task), Vec::new());
+        for day in 8..DAYS {
+            trainer.train_to(day * DAY_MS).unwrap();
+            let rows: Vec<usize> = (day as usize * CLICKS_A_DAY..(day as usize + 1) * CLICKS_A_DAY).collect();
+            let of_day = trainer.score(&rows, Position::Logged).unwrap();
+            scores.extend(of_day.iter().map(Score::conversion));
+        }
+        scores
+    })
 }
 
 /// The last is the default.
