@@ -38,7 +38,7 @@ mod report;
 pub use bootstrap::{Interval, SummaryIntervals, ndcg_difference, summary_intervals};
 pub use predictions::write_predictions;
 pub use rank::{Ranked, Ranking, histories_of_a_tile, rank};
-pub use report::{ResultRow, SegmentSummaries};
+pub use report::ResultRow;
 
 use semrank_core::History;
 

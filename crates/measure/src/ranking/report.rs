@@ -2,7 +2,7 @@
 
 use super::Protocol;
 use crate::{RankMetrics, RankSummary};
-use semrank_core::Segment;
+use semrank_core::{BySegment, Segment};
 use semrank_data::Case;
 use serde::{Deserialize, Serialize};
 
@@ -16,21 +16,8 @@ pub struct ResultRow {
     /// Over all cases.
     #[serde(flatten)]
     pub all: RankSummary,
-    /// By the segment of the target.
-    pub segments: SegmentSummaries,
-}
-
-/// Figures by how much of the training events the target holds; zero where a segment has no case.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct SegmentSummaries {
-    /// Targets that hold the first 50 %.
-    pub head: RankSummary,
-    /// The next 30 %.
-    pub torso: RankSummary,
-    /// The last 20 %.
-    pub tail: RankSummary,
-    /// Targets without a training event.
-    pub new: RankSummary,
+    /// By the segment of the target; zero where a segment has no case.
+    pub segments: BySegment<RankSummary>,
 }
 
 impl ResultRow {
@@ -54,24 +41,7 @@ impl ResultRow {
             name: name.to_owned(),
             protocol,
             all: RankMetrics::from_ranks(ranks.iter().map(|&rank| rank as usize)).summary(),
-            segments: SegmentSummaries {
-                head: only(Segment::Head),
-                torso: only(Segment::Torso),
-                tail: only(Segment::Tail),
-                new: only(Segment::New),
-            },
-        }
-    }
-}
-
-impl SegmentSummaries {
-    /// The figures of a segment.
-    pub fn of(&self, segment: Segment) -> &RankSummary {
-        match segment {
-            Segment::Head => &self.head,
-            Segment::Torso => &self.torso,
-            Segment::Tail => &self.tail,
-            Segment::New => &self.new,
+            segments: BySegment::new(only),
         }
     }
 }
