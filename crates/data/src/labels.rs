@@ -171,11 +171,6 @@ impl<'a> Labels<'a> {
             false => Some(false),
         }
     }
-
-    /// Whether a conversion of the click is known when its window is over.
-    pub fn converts_in_time(&self, row: usize) -> bool {
-        self.conversion_known(row).is_some_and(|known| known <= self.matured_known(row))
-    }
 }
 
 /// A time of a row, where there is one.

@@ -42,9 +42,10 @@ const REQUIRED: [(&str, ColumnType); 7] = [
 ];
 
 /// Training, validation or test.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
     /// Training: fits parameters.
+    #[default]
     Train,
     /// Validation: chooses settings.
     Valid,

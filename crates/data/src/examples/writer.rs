@@ -7,7 +7,7 @@ use crate::{Error, ExtraColumn, Value};
 use std::path::Path;
 
 /// One row; [`OptionalColumn`]s that the writer was not asked for are ignored.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct ExampleRow<'a> {
     /// Training, validation or test.
     pub part: Part,
@@ -49,33 +49,6 @@ pub struct ExampleRow<'a> {
     pub propensity: Option<f64>,
     /// Values of the context columns.
     pub context: &'a [Value<'a>],
-}
-
-impl Default for ExampleRow<'_> {
-    fn default() -> Self {
-        ExampleRow {
-            part: Part::Train,
-            user: "",
-            item: "",
-            timestamp: 0,
-            seq: 0,
-            history_end: 0,
-            click: false,
-            conversion: None,
-            click_time: None,
-            conversion_time: None,
-            click_received: None,
-            conversion_received: None,
-            elapsed_since_click: None,
-            matured: None,
-            dwell_ms: None,
-            request: None,
-            surface: None,
-            slot: None,
-            propensity: None,
-            context: &[],
-        }
-    }
 }
 
 /// Writes the file into a folder that is being staged, e.g. [`DatasetWriter::folder`](crate::DatasetWriter::folder).

@@ -94,11 +94,6 @@ impl Calibration {
             Calibration::Sampling { kept } => score + kept.ln(),
         }
     }
-
-    /// Calibrates every score in place.
-    pub fn apply_all(&self, scores: &mut [f64]) {
-        scores.iter_mut().for_each(|score| *score = self.apply(*score));
-    }
 }
 
 impl Sample<'_> {
