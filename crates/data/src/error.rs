@@ -11,17 +11,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An I/O error: no such file, no permission, disk full.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// What was tried: `read`, `write`, `create` …
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The operating system's error.
-        source: std::io::Error,
-    },
-    /// A file or folder that cannot be written, or hashed.
+    /// A file or folder that cannot be read, written or hashed.
     #[error(transparent)]
     Store(#[from] semrank_store::Error),
     /// A compressed or columnar file that ends early or is damaged.
@@ -183,7 +173,6 @@ impl Error {
     /// Advice for the user.
     pub fn help(&self) -> Option<String> {
         match self {
-            Error::Io { source, .. } => semrank_store::io_help(source),
             Error::Store(error) => error.help(),
             Error::Damaged { .. } => {
                 Some("copy or download the file again: it ends early or was altered".into())
@@ -233,8 +222,8 @@ impl Error {
     }
 
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-        let path = path.to_owned();
-        move |source| Error::Io { action, path, source }
+        let store = semrank_store::Error::io(action, path);
+        move |source| store(source).into()
     }
 
     /// An error of the Parquet library; a full disk stays an I/O error.
@@ -245,7 +234,7 @@ impl Error {
         let path = path.to_owned();
         move |error| match error {
             parquet::errors::ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
-                Ok(source) => Error::Io { action, path, source: *source },
+                Ok(source) => Error::io(action, &path)(*source),
                 Err(inner) => Error::Damaged { path, format: "Parquet", reason: inner.to_string() },
             },
             other => Error::Damaged { path, format: "Parquet", reason: other.to_string() },

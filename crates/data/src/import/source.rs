@@ -166,7 +166,7 @@ pub(crate) fn read_error(path: &Path) -> impl Fn(io::Error) -> Error {
                 let format = if zstd { "zstd" } else { "gzip" };
                 Error::Damaged { path: path.clone(), format, reason: source.to_string() }
             }
-            _ => Error::Io { action: "read", path: path.clone(), source },
+            _ => Error::io("read", &path)(source),
         }
     }
 }
