@@ -4,6 +4,7 @@ use super::config::Settings;
 use super::engine::{Buffers, Engine};
 use super::{Pool, weights};
 use crate::document::check_finite;
+use crate::forward::FORWARD;
 use crate::prompt::{self, Prompt};
 use crate::spec::EncoderOption;
 use crate::{Document, Error, ModelFolder, Spec, TextEncoder, Tokenizer};
@@ -97,7 +98,7 @@ fn fingerprint(
     hash.update(format!("{settings:?}").as_bytes());
     let hash = hash.finalize().to_hex();
     Ok(format!(
-        "bert:{}?precision={precision}&max_tokens={}&pool={}",
+        "bert:{}?precision={precision}&max_tokens={}&pool={}&{FORWARD}",
         &hash[..32],
         settings.max_tokens,
         settings.pool.name()

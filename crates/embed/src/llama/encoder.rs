@@ -2,6 +2,7 @@
 
 use super::{LlamaModel, LoadOptions, Pool};
 use crate::document::check_finite;
+use crate::forward::FORWARD;
 use crate::prompt::{self, Prompt};
 use crate::spec::EncoderOption;
 use crate::{Document, Error, ModelFolder, Spec, TextEncoder};
@@ -69,7 +70,7 @@ impl LlamaEncoder {
         let options =
             format!("layers={layers}&max_tokens={max_tokens}&pool={pooling}&precision={precision_name}");
         let kernel = semrank_nn::kernel::level().name();
-        let fingerprint = format!("llama:{}?{options}&kernel={kernel}", model.hash());
+        let fingerprint = format!("llama:{}?{options}&kernel={kernel}&{FORWARD}", model.hash());
         let (model, stack) = model.into_packed(precision);
         let (prompt, buffers) = (Prompt::default(), Mutex::default());
         LlamaEncoder { model, stack, pool, prompt, fingerprint, buffers }
