@@ -1,4 +1,4 @@
-//! How popular an item is: what a ranking has to say of a user of whom it knows nothing.
+//! The popularity prior: the ranking for users without history.
 
 use crate::TrainingData;
 use serde::{Deserialize, Serialize};

@@ -23,8 +23,8 @@ semrank_core::settings! {
         content_recent: usize = 8, in 0..=1_000_000,
         /// Weight of such an event relative to the next newer one.
         content_decay: f64 = 0.85, in 0.0..=1.0,
-        /// Items whose first event is among this last share of the training events train the prediction of what an item without events
-        /// can expect; only for data with times.
+        /// Items whose first event is among this last share of the training events train the predicted popularity of items without
+        /// events; only for data with times.
         newcomers: f64 = 0.7, in 0.0..=1.0,
         /// Days after its first event whose events count as the popularity of such an item.
         newcomer_days: f64 = 30.0, in 0.0..=36_500.0,

@@ -1,4 +1,5 @@
-//! A file in the making: a locked sibling of its final place, `.semrank.partial-…`, that takes its name when it is whole.
+//! A file in the making: a locked sibling of its final place, `.semrank.partial-…`, that takes its name when it is
+//! whole.
 //!
 //! A killed program leaves the sibling behind. The lock on it is the system's and ends with the program, so the process that makes the
 //! next file in that folder, whatever its name, removes the siblings that are not locked, and none of a living program.

@@ -60,7 +60,7 @@ fn tokens_link(link: &TokensLink) -> String {
     )
 }
 
-/// The figures that everybody asks for first.
+/// The headline metrics.
 fn cards(report: &Report) -> String {
     let mut cards = Vec::new();
     if let Some(model) = report.row(MODEL, PROTOCOL) {

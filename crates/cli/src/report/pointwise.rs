@@ -120,7 +120,7 @@ fn scores_table(name: &str, measured: &Measured) -> String {
     table("numbers", "By item, place and advertiser (the worst calibrated ones)", &heads, &rows)
 }
 
-/// The model and what needs almost no learning, on the same rows.
+/// The model and its baselines, on the same rows.
 fn baselines(measured: &Measured) -> String {
     let row = |name: &str, scores: &Scores, uauc: Option<f64>, best: bool| Row {
         cells: vec![

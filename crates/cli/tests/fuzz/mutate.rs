@@ -1,5 +1,5 @@
-//! One valid file in, one damaged file out: what goes wrong on disks and networks, and what somebody would do on purpose.
-//! Every change is drawn from the generator that is passed in, so a case is made again from its seed and number.
+//! One valid file in, one damaged file out: what goes wrong on disks and networks, and deliberate damage. Every
+//! change is drawn from the generator that is passed in, so a case is made again from its seed and number.
 
 use semrank_core::Rng;
 

@@ -1,3 +1,5 @@
+//! Baselines of labels on rows small enough to count by hand.
+
 use super::*;
 use semrank_data::{DatasetWriter, EventRow, ExampleRow, ExamplesWriter, ItemRow, Meta, When, WriterOptions};
 

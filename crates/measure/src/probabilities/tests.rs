@@ -1,3 +1,5 @@
+//! Measures of probabilities, against figures computed by another program.
+
 use super::*;
 use semrank_core::Rng;
 

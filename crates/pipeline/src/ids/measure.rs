@@ -1,4 +1,4 @@
-//! What a report on ids says: the measures of `semrank-tokens` with the texts of items, so that a person sees what codes mean.
+//! Reports on semantic ids: the measures of `semrank-tokens`, with texts of items as examples of what codes mean.
 //!
 //! Whether near items have near ids is measured twice: near by what texts alone say, which ids from anywhere can be compared
 //! in, and near by the aligned vectors that this run's ids are made from.

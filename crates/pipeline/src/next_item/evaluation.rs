@@ -227,7 +227,7 @@ fn protocol(part: Part) -> Vec<String> {
         "strict: the evaluator removes nothing; filtered: items of the history other than the target are removed".into(),
     ];
     if part == Part::Validation {
-        notes.push("epoch and blend were chosen on these cases: the model's figures flatter it".into());
+        notes.push("epoch and blend were chosen on these cases: the model's metrics are optimistic".into());
     }
     notes
 }

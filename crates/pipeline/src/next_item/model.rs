@@ -140,7 +140,7 @@ impl NextItem<'_> {
 
     /// Item-item term, prior, their weights and the seen policy, by validation.
     fn blend(&self, fit: Fit, masks_seen_in_training: bool, context: &Context) -> Result<Trained, Error> {
-        context.note("model: counting which items are taken together");
+        context.note("model: counting co-engaged items");
         let training = self.training();
         let item_item = ItemItem::fit(&training, &self.config.blend);
         let similar = self.content.similar(&self.config.blend);
@@ -184,7 +184,7 @@ impl NextItem<'_> {
         if !reads_text || !dataset.events.timed() || settings.place_price == 0.0 || !any {
             return None;
         }
-        context.note("model: learning from words what items without events can expect");
+        context.note("model: predicting the popularity of items without events from their words");
         let words = TfIdf::fit(&dataset.catalog, self.data.scope.known(), &self.config.features)
             .transform(&dataset.catalog);
         NewItems::fit(training, &words, (settings.newcomers, settings.newcomer_days), self.seed)

@@ -1,4 +1,4 @@
-//! What the first stage finds of the next items, and what the ranker makes of it.
+//! Recall of the first stage for the next items, and the metrics of the ranker over its candidates.
 
 use super::cases::each_case;
 use super::{Quotas, Retrieval};

@@ -1,4 +1,4 @@
-//! What a training tells while it goes on, and what ends it.
+//! Progress reports of a training, and its errors.
 
 use super::Fitting;
 use semrank_measure::ranking::EvaluateError;
