@@ -14,7 +14,8 @@ content   what texts, and texts with semantic ids, bring to clicks, and to conve
           unknown, not negative, in training and validation; test rows keep theirs. No history tells them, in test neither:
           where a label is not kept, all conversions of its user and item are taken out. Those of no label at all stay. Needs
           pyarrow.
-delays    predict-then-train figures of each way of learning from late conversions, days 8 to 30, labels of 7 days.
+delays    predict-then-train figures of each way of learning from late conversions, days 8 to 30, labels of 7 days; beside them
+          a bound, the same market with conversions that arrive at the click. Needs pyarrow.
 """
 
 import argparse
@@ -49,6 +50,8 @@ CONTENTS = {
     "texts-and-semantic-ids": ["pointwise.prefixes=true"],
 }
 COUNTS = {"stand-still": [], "go-on": ["pointwise.known=past"]}
+# Of the ways of DELAYS, the one that learns from a copy of the data without delays.
+BOUND = "without-delays"
 DELAYS = {
     "naive": ["train.delay=naive"],
     "window": ["train.delay=window"],
@@ -56,6 +59,7 @@ DELAYS = {
     "elapsed": ["train.delay=elapsed"],
     "weibull": ["train.delay=delay-model", "pointwise.hazard=weibull"],
     "piecewise": ["train.delay=delay-model", "pointwise.hazard=piecewise"],
+    BOUND: ["train.delay=naive"],
 }
 
 
@@ -147,21 +151,41 @@ def thinned(data, percent):
 
     With a label that is not known, of a test row too, go all conversions of its user and item in events.parquet, and history_end
     counts anew: histories of test and of training know equally little."""
-    out = data.with_name(f"{data.name}-{percent}pc-known")
+    def change(staged):
+        unknown = set()
+        for batch in batches(data / "examples.parquet", ["user_id", "item_id", "seq", "label_conversion"]):
+            for user, item, seq, label in zip(*batch.to_pydict().values()):
+                if label is not None and not is_known(seq, percent):
+                    unknown.add((user, item))
+        gone = without_conversions(data, staged, unknown)
+        rewrite(data, staged, "examples.parquet", lambda table: with_known_labels(table, percent, gone))
+
+    return copied(data, f"{percent}pc-known", change)
+
+
+def copied(data, suffix, change):
+    """A copy of a prepared data set, made once; `change` rewrites files of the folder that it is given."""
+    out = data.with_name(f"{data.name}-{suffix}")
     if out.exists():
         return out
     staged = out.with_name(out.name + ".partial")
     shutil.rmtree(staged, ignore_errors=True)
     shutil.copytree(data, staged)
-    unknown = set()
-    for batch in batches(data / "examples.parquet", ["user_id", "item_id", "seq", "label_conversion"]):
-        for user, item, seq, label in zip(*batch.to_pydict().values()):
-            if label is not None and not is_known(seq, percent):
-                unknown.add((user, item))
-    gone = without_conversions(data, staged, unknown)
-    rewrite(data, staged, "examples.parquet", lambda table: with_known_labels(table, percent, gone))
+    change(staged)
     staged.rename(out)
     return out
+
+
+def without_delays(data):
+    """A copy of a prepared data set whose conversions arrive at the click."""
+    def at_the_click(table):
+        for late, click in [("conversion_time", "click_time"), ("conversion_received", "click_received")]:
+            if late in table.column_names:
+                times = zip(table.column(late).to_pylist(), table.column(click).to_pylist())
+                table = with_integers(table, late, [None if late is None else click for late, click in times])
+        return table
+
+    return copied(data, BOUND, lambda staged: rewrite(data, staged, "examples.parquet", at_the_click))
 
 
 def is_known(seq, percent):
@@ -188,17 +212,20 @@ def without_conversions(data, staged, pairs):
 
 
 def with_known_labels(table, percent, gone):
-    import pyarrow as arrow
-
     names = ("user_id", "seq", "split", "label_conversion", "history_end")
     users, seqs, splits, labels, ends = (table.column(name).to_pylist() for name in names)
     rows = zip(seqs, splits, labels)
     known = [label if split == "test" or is_known(seq, percent) else None for seq, split, label in rows]
     ends = [end - bisect.bisect_left(gone.get(user, ()), end) for user, end in zip(users, ends)]
-    for name, values in [("label_conversion", known), ("history_end", ends)]:
-        at = table.schema.get_field_index(name)
-        table = table.set_column(at, table.schema.field(at), arrow.array(values, arrow.int64()))
-    return table
+    return with_integers(with_integers(table, "label_conversion", known), "history_end", ends)
+
+
+def with_integers(table, name, values):
+    """The table with other values in a column."""
+    import pyarrow as arrow
+
+    at = table.schema.get_field_index(name)
+    return table.set_column(at, table.schema.field(at), arrow.array(values, arrow.int64()))
 
 
 def batches(path, columns=None):
@@ -223,7 +250,8 @@ def delays(bench):
         for seed in bench.seeds:
             data = bench.prepared(bench.market(DELAY_DAYS, seed, "--delays", family), 7)
             for way in DELAYS:
-                figures[way].append(progressive(bench, data, way, seed))
+                read = without_delays(data) if way == BOUND else data
+                figures[way].append(progressive(bench, read, way, seed))
         print(f"\n{family} delays, days 8 to 30: NE, predicted / observed, NE less that of naive")
         for way, of_seeds in figures.items():
             nes, calibrations = zip(*of_seeds)

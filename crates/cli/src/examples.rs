@@ -1,4 +1,4 @@
-//! What stands below the options in a verb's `--help`: commands to copy.
+//! Example commands below the options in a verb's `--help`.
 
 pub(crate) const IMPORT: &str = "\
 Examples:

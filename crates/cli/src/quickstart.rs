@@ -119,7 +119,7 @@ fn claim(out: &Path, seed: u64) -> Result<(), Error> {
     Ok(write_json(&mark, &Mark { made_by: "semrank quickstart".into(), semrank, seed })?)
 }
 
-/// Puts the market's data set in its place; what stood there is replaced in one step.
+/// Puts the market's data set in its place; an existing one is replaced in one step.
 fn write_market(market: &Market, dir: &Path) -> Result<(), Error> {
     let staged = StagedDir::new(dir)?;
     market.write(staged.path())?;

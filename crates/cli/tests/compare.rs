@@ -128,7 +128,7 @@ fn runs_that_differ_in_the_seed_have_medians() {
     let got = ["ndcg@10_min", "ndcg@10_max"].map(|key| groups[0][key].as_f64().unwrap());
     assert_eq!((got, groups[0]["medians"]["ndcg@10"].as_f64()), ([ndcg[0], ndcg[2]], Some(ndcg[1])));
     for at in 0..3 {
-        assert_eq!(found["runs"][at]["gain_per_cpu_minute"], Value::Null, "another seed is no other way");
+        assert_eq!(found["runs"][at]["gain_per_cpu_minute"], Value::Null, "another seed is not another way");
     }
 
     let page = String::from_utf8(bytes(&Path::new(&out).join("compare.html"))).unwrap();

@@ -16,7 +16,7 @@ const BLIND: &str = "--set pointwise.epochs=1 --set pointwise.rate=1e-9 --set po
 
 fn compare(folder: &Path, runs: &str) -> Value {
     let args = format!("compare {runs} --json");
-    json(&succeed_in(folder, &args.split_whitespace().collect::<Vec<_>>()))
+    json(&succeed_in(folder, &args))
 }
 
 fn number(value: &Value) -> f64 {
@@ -58,7 +58,7 @@ fn a_worse_run_differs_significantly_and_a_copy_does_not() {
         let worse = if key == "ne" { number(&other["low"]) > 0.0 } else { number(&other["high"]) < 0.0 };
         assert!(worse && other["significant"] == true, "{key}: {other}");
     }
-    let text = succeed_in(folder, &["compare", "good", "copy", "blind", "--out", "page"]);
+    let text = succeed_in(folder, "compare good copy blind --out page");
     let ne = &runs[2]["difference"]["ne"];
     let shown =
         format!("{:+.4} [{:+.4}, {:+.4}] *", number(&ne["value"]), number(&ne["low"]), number(&ne["high"]));
@@ -90,7 +90,7 @@ fn conversions_are_compared_given_a_click_too_and_seeds_are_one_group() {
         assert!((number(&difference["value"]) - plain).abs() < 1e-9, "{difference} {plain}");
         assert!(number(&difference["low"]) < plain && plain < number(&difference["high"]), "{difference}");
     }
-    let text = succeed_in(folder, &["compare", "blind-1", "good-1", "good-2"]);
+    let text = succeed_in(folder, "compare blind-1 good-1 good-2");
     assert!(text.contains("good (2 seeds)") && text.contains("conversions given a click"), "{text}");
 }
 
@@ -101,13 +101,13 @@ fn runs_of_other_rows_or_of_another_task_are_refused() {
     labelled_rows(folder, "data", 7);
     run_in(folder, "data", "one", &format!("--set task=ctr {BLIND}"));
     run_in(folder, "data", "two", &format!("--set task=oc {BLIND}"));
-    let said = fail_in(folder, &["compare", "one", "two"]);
+    let said = fail_in(folder, "compare one two");
     assert!(
         said.contains("one has the task ctr, two has the task oc") && said.contains("one task"),
         "{said}"
     );
     labelled_rows(folder, "other", 11);
     run_in(folder, "other", "three", &format!("--set task=ctr {BLIND}"));
-    let said = fail_in(folder, &["compare", "one", "three"]);
+    let said = fail_in(folder, "compare one three");
     assert!(said.contains("cannot be compared") && said.contains("of data set `other`"), "{said}");
 }

@@ -66,7 +66,7 @@ fn an_encoder_a_metric_and_a_stage_are_shown_as_diffs_that_apply() {
 }
 
 #[test]
-#[ignore = "compiles the workspace's own crates anew: five minutes"]
+#[ignore = "compiles the workspace's own crates again: five minutes"]
 fn the_diffs_compile() {
     let copy = tempfile::tempdir().unwrap();
     for name in ["Cargo.toml", "Cargo.lock", "CONTRIBUTING.md", "crates"] {

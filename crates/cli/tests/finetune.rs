@@ -17,7 +17,7 @@ impl World {
     fn new() -> World {
         let dir = tempfile::tempdir().unwrap();
         let data = common::market(dir.path(), 5);
-        tiny_bert::write(&dir.path().join("bert"));
+        tiny_bert(&dir.path().join("bert"));
         World { dir, data }
     }
 
@@ -38,18 +38,8 @@ impl World {
     fn vectors(&self, model: &str) -> Vec<f64> {
         let out = self.path("vectors.tsv");
         let encoder = format!("bert:{}", self.path(model));
-        let data = self.data.to_str().unwrap();
-        succeed([
-            "embed",
-            "--data",
-            data,
-            "--encoder",
-            &encoder,
-            "--out",
-            &out,
-            "--cache",
-            &self.path("cache"),
-        ]);
+        let (data, cache) = (self.data.to_str().unwrap(), self.path("cache"));
+        succeed(["embed", "--data", data, "--encoder", &encoder, "--out", &out, "--cache", &cache]);
         let text = std::fs::read_to_string(out).unwrap();
         let rows = text.lines().flat_map(|line| line.split('\t').nth(1).unwrap().split(' '));
         rows.map(|number| number.parse().unwrap()).collect()

@@ -67,30 +67,11 @@ fn an_unknown_format_names_the_known_ones() {
 fn options_reach_the_import() {
     let dir = Dir::new();
     let text = "who~what~when~did\nu~['a', 'b']~14/11/2023 22:13~1\n";
-    let args = [
-        "import",
-        "--events",
-        "-",
-        "--delimiter",
-        "~",
-        "--user",
-        "WHO",
-        "--event-item",
-        "what",
-        "--timestamp",
-        "when",
-        "--action",
-        "did",
-        "--map-action",
-        "1=click",
-        "--time-format",
-        "DD/MM/YYYY HH:MM",
-        "--unfold",
-        "--json",
-        "--out",
-    ];
+    let columns = "--user WHO --event-item what --timestamp when --action did --map-action 1=click --unfold";
+    let args = ["import", "--events", "-", "--delimiter", "~", "--time-format", "DD/MM/YYYY HH:MM", "--json"];
     let mut program = semrank();
-    program.args(args).arg(dir.path("set")).stdin(Stdio::piped()).stdout(Stdio::piped());
+    program.args(args).args(columns.split(' ')).args(["--out", &dir.path("set")]);
+    program.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = program.spawn().unwrap();
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();

@@ -332,7 +332,7 @@ fn held_out_rows_without_times_reach_nothing_that_is_fitted() {
     for name in ["plain", "changed"] {
         let mut rng = Rng::new(SEED, name);
         let mut of_first = Rng::new(SEED, "first");
-        // The same number of likes, so that users' events stand where they stood.
+        // The same number of likes, so that users' events keep their places.
         write_rows(&dir.path().join(name), &mut || {
             (rng.below(ITEMS), of_first.unit() < 0.3, rng.unit() < 0.5)
         });

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::ranking::{call_in, fail_in, labelled_rows, run_in, succeed_in};
+use common::ranking::{call_in, fail_in, import_rows, labelled_rows, run_in, succeed_in};
 use common::{json, market, stderr};
 use std::path::Path;
 
@@ -45,21 +45,20 @@ fn labelled_rows_become_probabilities() {
     let page = std::fs::read_to_string(folder.join("a/report/report.html")).unwrap();
     assert!(page.contains("item_user_residual"));
 
-    let again = succeed_in(folder, &["evaluate", "a", "--task", "ctr", "--json", "--predictions", "p.tsv"]);
+    let again = succeed_in(folder, "evaluate a --task ctr --json --predictions p.tsv");
     let again: serde_json::Value = serde_json::from_str(&again).unwrap();
     assert_eq!(again["auc"], found["auc"], "the saved model is the trained one");
     assert_eq!(again["baselines"], found["baselines"], "measured once, in the report");
-    assert!(succeed_in(folder, &["evaluate", "a", "--task", "ctr"]).contains("item_user_residual"));
-    let valid = succeed_in(folder, &["evaluate", "a", "--task", "ctr", "--split", "validation", "--json"]);
+    assert!(succeed_in(folder, "evaluate a --task ctr").contains("item_user_residual"));
+    let valid = succeed_in(folder, "evaluate a --task ctr --split validation --json");
     assert!(!valid.contains("baselines"), "those of test rows say nothing of other rows");
     let lines = std::fs::read_to_string(folder.join("p.tsv")).unwrap();
     assert_eq!(lines.lines().next(), Some("user\titem\tlabel\tscore"));
     assert_eq!(lines.lines().count(), 241);
 
-    let refused = |args: &[&str]| fail_in(folder, args);
-    assert!(refused(&["evaluate", "a", "--task", "oc"]).contains("task ctr"));
-    assert!(refused(&["recommend", "a", "--user", "u1"]).contains("task ctr"));
-    let wrong = refused(&["run", "--data", "data", "--out", "c", "--set", "task=clicks"]);
+    assert!(fail_in(folder, "evaluate a --task oc").contains("task ctr"));
+    assert!(fail_in(folder, "recommend a --user u1").contains("task ctr"));
+    let wrong = fail_in(folder, "run --data data --out c --set task=clicks");
     assert!(wrong.contains("`next-item`") && wrong.contains("`oc`"), "{wrong}");
 }
 
@@ -67,7 +66,7 @@ fn labelled_rows_become_probabilities() {
 fn a_data_set_without_labelled_rows_is_refused_before_anything_is_made() {
     let folder = tempfile::tempdir().unwrap();
     market(folder.path(), 2);
-    let said = fail_in(folder.path(), &["run", "--data", "market", "--out", "run", "--set", "task=ctr"]);
+    let said = fail_in(folder.path(), "run --data market --out run --set task=ctr");
     assert!(said.contains("no examples.parquet") && said.contains("semrank prep"), "{said}");
     assert!(!folder.path().join("run").exists(), "no stage was made");
 }
@@ -79,11 +78,7 @@ fn changed_rows(folder: &Path, name: &str, change: impl Fn(&str) -> String) {
         let lines: Vec<String> = std::fs::read_to_string(&path).unwrap().lines().map(&change).collect();
         std::fs::write(path, lines.join("\n") + "\n").unwrap();
     }
-    let import = format!(
-        "import --format pointwise --items items.tsv --item-id item --text title --train train.tsv --valid valid.tsv \
-         --test test.tsv --out {name}"
-    );
-    succeed_in(folder, &import.split_whitespace().collect::<Vec<_>>());
+    import_rows(folder, name);
 }
 
 fn without_conversion(line: &str) -> String {
@@ -109,14 +104,11 @@ fn conversions_are_learned_from_conversion_labels_only() {
     let unlabelled = some["unlabelled"].as_u64().unwrap();
     assert!((1..=6).contains(&unlabelled), "{unlabelled} of 6 rows");
     assert_eq!(some["rows"].as_u64(), Some(240 - unlabelled));
-    let text = succeed_in(folder, &["evaluate", "some-run", "--task", "oc"]);
+    let text = succeed_in(folder, "evaluate some-run --task oc");
     assert!(text.contains("without a conversion label") && text.contains("left out"), "{text}");
 
     changed_rows(folder, "none", without_conversion);
-    let said = fail_in(
-        folder,
-        &["run", "--data", "none", "--out", "none-run", "--set", "task=oc", "--set", "pointwise.epochs=1"],
-    );
+    let said = fail_in(folder, "run --data none --out none-run --set task=oc --set pointwise.epochs=1");
     assert!(said.contains("label_conversion") && said.contains("task=ctr"), "{said}");
     assert!(!folder.join("none-run/model").exists(), "nothing was trained");
 }
@@ -135,28 +127,22 @@ fn where_no_window_is_over_nothing_is_measured_and_that_is_said() {
         assert_eq!(found.get(key), Some(&serde_json::Value::Null), "{key}");
     }
     assert!(found["segments"].is_object());
-    let text = succeed_in(folder, &["evaluate", "run", "--task", "oc"]);
+    let text = succeed_in(folder, "evaluate run --task oc");
     assert!(text.contains("nothing could be measured") && text.contains("240 rows of test"), "{text}");
     run_in(folder, "data", "other", "--set task=oc --set pointwise.epochs=1 --set pointwise.rate=1e-2");
-    succeed_in(folder, &["compare", "run", "other"]);
+    succeed_in(folder, "compare run other");
 }
 
 #[test]
-fn the_entire_space_is_refused_where_lessons_have_no_label() {
+fn the_entire_space_is_refused_where_samples_have_no_label() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     labelled_rows(folder, "data", 7);
-    let wrong =
-        ["run", "--data", "data", "--out", "run", "--set", "task=oc", "--set", "pointwise.entire_space=1"];
-    let said = fail_in(folder, &wrong);
+    let said = fail_in(folder, "run --data data --out run --set task=oc --set pointwise.entire_space=1");
     assert!(said.contains("train.delay=delay-model") && said.contains("window"), "{said}");
     assert!(!folder.join("run").exists(), "no stage was made");
-    run_in(
-        folder,
-        "data",
-        "run",
-        "--set task=oc --set pointwise.entire_space=1 --set train.delay=window --set pointwise.epochs=1",
-    );
+    let possible = "--set task=oc --set pointwise.entire_space=1 --set train.delay=window";
+    run_in(folder, "data", "run", &format!("{possible} --set pointwise.epochs=1"));
 }
 
 #[test]
@@ -164,15 +150,13 @@ fn a_training_that_diverges_says_which_rates_to_lower() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     labelled_rows(folder, "data", 7);
-    let wild =
-        "run --data data --out run --set task=ctr --set pointwise.rate=1 --set pointwise.weight_decay=100";
-    let said = fail_in(folder, &wild.split_whitespace().collect::<Vec<_>>());
+    let run = "run --data data --out run --set task=ctr";
+    let wild = format!("{run} --set pointwise.rate=1 --set pointwise.weight_decay=100");
+    let said = fail_in(folder, &wild);
     assert!(said.contains("with pointwise.rate=1 and") && said.contains("training has diverged"), "{said}");
     assert!(said.contains("try a lower pointwise.rate"), "{said}");
     assert!(!folder.join("run/model").exists(), "no stage was made of it");
-    let wilder =
-        ["run", "--data", "data", "--out", "run", "--set", "task=ctr", "--set", "pointwise.rate=1000"];
-    let said = fail_in(folder, &wilder);
+    let said = fail_in(folder, &format!("{run} --set pointwise.rate=1000"));
     assert!(said.contains("--set pointwise.rate=1000: pointwise.rate is 1000, expected 1e-9 to 1"), "{said}");
 }
 
@@ -182,10 +166,8 @@ fn rows_that_are_too_many_for_shared_labels_are_told() {
     let folder = folder.path();
     labelled_rows(folder, "data", 7);
     let run = |out: &str, rows: &str| {
-        let args = format!(
-            "run --data data --out {out} --set task=ctr --set pointwise.epochs=1 --set pointwise.neighbour_rows={rows}"
-        );
-        stderr(&call_in(folder, &args.split_whitespace().collect::<Vec<_>>()))
+        let few = format!("--set pointwise.epochs=1 --set pointwise.neighbour_rows={rows}");
+        stderr(&call_in(folder, &format!("run --data data --out {out} --set task=ctr {few}")))
     };
     assert!(run("few", "1440").contains("1440 rows, not below pointwise.neighbour_rows=1440"));
     assert!(!run("all", "1441").contains("neighbour_rows"));
@@ -211,7 +193,7 @@ fn settings_of_a_run_are_checked_before_anything_is_allocated() {
             json["config"]["pointwise"][key] = claim.into();
             std::fs::write(path, json.to_string()).unwrap();
         }
-        let found = fail_in(folder, &["evaluate", "run", "--json"]);
+        let found = fail_in(folder, "evaluate run --json");
         assert!(found.contains(said), "no {said:?} in: {found}");
     }
 }

@@ -60,7 +60,7 @@ fn check_run(dir: &Path, data: &Path, (signal, more): (&str, &[&str])) -> (Optio
     let output = call(&resume);
     let said = stderr(&output);
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("from step ") && !said.contains("from step 0\n"), "it began anew: {said}");
+    assert!(said.contains("from step ") && !said.contains("from step 0\n"), "it began again: {said}");
     assert!(bytes(&out.join("model/model.safetensors")) == expected, "another result after {signal}");
     assert!(!out.join("model.partial").exists());
     (ended.status.code(), stderr(&ended))

@@ -1,4 +1,4 @@
-//! What small data is told: what was not calibrated, how little a few test cases say, and in a handful of lines; and that a few
+//! What is reported for small data: what was not calibrated, how little a few test cases say, and in a handful of lines; and that a few
 //! hundred rows make a model no worse than the base rate.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,10 +10,6 @@ use semrank_core::Rng;
 use serde_json::Value;
 use std::fmt::Write;
 use std::path::Path;
-
-fn words(line: &str) -> Vec<&str> {
-    line.split_whitespace().collect()
-}
 
 /// Rows `user,item,timestamp,label` whose labels are positive at a rate and say nothing else.
 fn write_rows(path: &Path, (rows, rate): (usize, f64), (first_user, start): (usize, i64), seed: u64) {
@@ -33,12 +29,12 @@ fn import_rows(folder: &Path, rate: f64, valid: bool) {
     write_rows(&folder.join("test.csv"), (120, rate), (100, 1_702_000_000), 3);
     let valid = if valid { "--valid valid.csv" } else { "" };
     let import = format!("import --format pointwise --train train.csv {valid} --test test.csv --out data");
-    succeed_in(folder, &words(&import));
+    succeed_in(folder, &import);
 }
 
 /// Runs clicks and returns what is on standard output and error.
 fn run_clicks(folder: &Path, more: &str) -> (String, String) {
-    let output = call_in(folder, &words(&format!("run --data data --out run --set task=ctr {more}")));
+    let output = call_in(folder, &format!("run --data data --out run --set task=ctr {more}"));
     assert!(output.status.success(), "{}", stderr(&output));
     (String::from_utf8(output.stdout.clone()).unwrap(), stderr(&output))
 }
@@ -62,7 +58,7 @@ fn probabilities_without_validation_rows_are_not_called_calibrated() {
     assert!(table.contains("warning: only 120 rows measured"), "{table}");
     let page = std::fs::read_to_string(folder.path().join("run/report/report.html")).unwrap();
     assert!(page.contains(why) && page.contains("only 120 rows measured"));
-    let found = json(&succeed_in(folder.path(), &["evaluate", "run", "--json"]));
+    let found = json(&succeed_in(folder.path(), "evaluate run --json"));
     assert_eq!(found["calibrated"], why);
     let (table, _) = run_clicks(folder.path(), "--set pointwise.calibration=none");
     assert!(table.contains("(not calibrated: pointwise.calibration=none)"), "{table}");
@@ -76,8 +72,8 @@ fn validation_rows_of_one_label_calibrate_nothing() {
     std::fs::write(folder.path().join("negative.csv"), negative).unwrap();
     let import =
         "import --format pointwise --train train.csv --valid negative.csv --test test.csv --out data2";
-    succeed_in(folder.path(), &words(import));
-    let table = succeed_in(folder.path(), &words("run --data data2 --out run2 --set task=ctr"));
+    succeed_in(folder.path(), import);
+    let table = succeed_in(folder.path(), "run --data data2 --out run2 --set task=ctr");
     assert!(table.contains("(not calibrated: 0 of 120 rows are positive"), "{table}");
 }
 
@@ -92,14 +88,14 @@ fn a_few_hundred_rows_begin_at_their_base_rate() {
     let calibration = std::fs::read_to_string(folder.path().join("run/model/calibration.json")).unwrap();
     let slope = serde_json::from_str::<Value>(&calibration).unwrap()["click"]["slope"].as_f64().unwrap();
     assert!((0.0..=3.0).contains(&slope), "{calibration}");
-    let found = json(&succeed_in(folder.path(), &["evaluate", "run", "--json"]));
+    let found = json(&succeed_in(folder.path(), "evaluate run --json"));
     assert!(found["ne"].as_f64().unwrap() < 1.1, "{}", found["ne"]);
     // Without a map the probabilities are right on average too.
     let (_, _) = run_clicks(
         folder.path(),
         "--set pointwise.calibration=none --set pointwise.epochs=1 --set pointwise.min_steps=0",
     );
-    let found = json(&succeed_in(folder.path(), &["evaluate", "run", "--split", "validation", "--json"]));
+    let found = json(&succeed_in(folder.path(), "evaluate run --split validation --json"));
     let ratio = found["calibration"].as_f64().unwrap();
     assert!((0.5..2.0).contains(&ratio), "predicted over observed is {ratio}");
 }
@@ -111,11 +107,8 @@ fn a_normalised_entropy_above_one_is_a_warning() {
     // Positive in training, negative in the test.
     let train = std::fs::read_to_string(folder.path().join("train.csv")).unwrap();
     std::fs::write(folder.path().join("train.csv"), train.replacen(",0\n", ",1\n", 250)).unwrap();
-    succeed_in(
-        folder.path(),
-        &words("import --format pointwise --train train.csv --test test.csv --out data3"),
-    );
-    let table = succeed_in(folder.path(), &words("run --data data3 --out run3 --set task=ctr"));
+    succeed_in(folder.path(), "import --format pointwise --train train.csv --test test.csv --out data3");
+    let table = succeed_in(folder.path(), "run --data data3 --out run3 --set task=ctr");
     assert!(table.contains("warning: normalised entropy is "), "{table}");
 }
 
@@ -127,14 +120,14 @@ fn import_events(folder: &Path) {
         let _ = writeln!(text, "u{},i{},{}", row % 10, rng.below(8), 1_700_000_000 + 100 * row);
     }
     std::fs::write(folder.join("events.csv"), text).unwrap();
-    succeed_in(folder, &words("import --events events.csv --out data"));
+    succeed_in(folder, "import --events events.csv --out data");
 }
 
 #[test]
 fn sixty_rows_are_not_read_a_thousand_times() {
     let folder = tempfile::tempdir().unwrap();
     import_events(folder.path());
-    let output = call_in(folder.path(), &words("run --data data --out run --set data.split=leave-one-out"));
+    let output = call_in(folder.path(), "run --data data --out run --set data.split=leave-one-out");
     let said = stderr(&output);
     assert!(output.status.success(), "{said}");
     assert!(epoch_lines(&said) <= 25, "{said}");
@@ -151,13 +144,13 @@ fn few_cases_are_said_to_be_few_and_one_has_no_interval() {
     let quick = "--set train.epochs=1 --set train.min_steps=0";
     let table = succeed_in(
         folder.path(),
-        &words(&format!("run --data data --out run --set data.split=leave-one-out {quick}")),
+        &format!("run --data data --out run --set data.split=leave-one-out {quick}"),
     );
     assert!(table.contains("warning: only 10 test cases of 10 users"), "{table}");
     let page = std::fs::read_to_string(folder.path().join("run/report/report.html")).unwrap();
     assert!(page.contains("only 10 test cases of 10 users"));
     assert!(page.contains("95 % intervals") && page.contains("gain over "));
-    let found = json(&succeed_in(folder.path(), &["evaluate", "run", "--json"]));
+    let found = json(&succeed_in(folder.path(), "evaluate run --json"));
     let (model, intervals) = (&found["rows"][0], found["intervals"].as_array().unwrap());
     assert_eq!(
         (&model["protocol"], &intervals[0]["protocol"], intervals.len()),
@@ -182,12 +175,12 @@ fn few_cases_are_said_to_be_few_and_one_has_no_interval() {
         let _ = writeln!(text, "last,i{},{}", event % 20, 1_700_000_000 + event * 1100);
     }
     std::fs::write(folder.path().join("late.csv"), text).unwrap();
-    succeed_in(folder.path(), &words("import --events late.csv --out late"));
-    let table = succeed_in(folder.path(), &words(&format!("run --data late --out late-run {quick}")));
+    succeed_in(folder.path(), "import --events late.csv --out late");
+    let table = succeed_in(folder.path(), &format!("run --data late --out late-run {quick}"));
     assert!(table.contains("warning: only 1 test case of 101 users"), "{table}");
     assert!(table.contains("--set data.split=leave-one-out has 101 cases"), "{table}");
     assert!(!table.contains("95 % interval"), "one user has no interval: {table}");
-    let found = json(&succeed_in(folder.path(), &["evaluate", "late-run", "--json"]));
+    let found = json(&succeed_in(folder.path(), "evaluate late-run --json"));
     assert!(found["differences"][0]["ndcg@10"].is_null(), "{}", found["differences"][0]);
     assert!(found.get("intervals").is_none(), "{}", found["intervals"]);
     let page = std::fs::read_to_string(folder.path().join("late-run/report/report.html")).unwrap();
@@ -209,11 +202,11 @@ fn tokenize_makes_do_with_fewer_codes_as_run_does() {
     std::fs::write(folder.path().join("events.csv"), text).unwrap();
     succeed_in(
         folder.path(),
-        &words("import --items items.csv --item-id item --text title --events events.csv --out data"),
+        "import --items items.csv --item-id item --text title --events events.csv --out data",
     );
-    let found = json(&succeed_in(folder.path(), &words("tokenize --data data --out tokens --json")));
-    succeed_in(folder.path(), &words("run --data data --out run --set train.epochs=1"));
-    let of_run = json(&succeed_in(folder.path(), &words("tokens report run --json")));
+    let found = json(&succeed_in(folder.path(), "tokenize --data data --out tokens --json"));
+    succeed_in(folder.path(), "run --data data --out run --set train.epochs=1");
+    let of_run = json(&succeed_in(folder.path(), "tokens report run --json"));
     assert_eq!(found["levels"], of_run["levels"]);
 }
 
@@ -225,8 +218,8 @@ fn sessions_of_one_day_each_are_told_which_split_has_cases() {
     };
     let lines: String = (0..40).flat_map(|session| (0..4).map(move |at| line(session, at))).collect();
     std::fs::write(folder.path().join("events.csv"), format!("user,item,timestamp\n{lines}")).unwrap();
-    succeed_in(folder.path(), &words("import --events events.csv --out data"));
-    let said = stderr(&call_in(folder.path(), &words("run --data data --out run")));
+    succeed_in(folder.path(), "import --events events.csv --out data");
+    let said = stderr(&call_in(folder.path(), "run --data data --out run"));
     assert!(said.contains("no user has events before and after the cut"), "{said}");
     assert!(said.contains("--set data.split=leave-one-out has 40 test cases"), "{said}");
 }

@@ -1,4 +1,5 @@
-//! Defaults in `--help`, from where they stand: `{section.key}` in the help of an argument becomes the default of that setting.
+//! Defaults in `--help`, from the settings: `{section.key}` in the help of an argument becomes the default of that
+//! setting.
 
 use clap::Command;
 use serde_json::Value;

@@ -5,7 +5,7 @@ use crate::{Dictionary, ItemId};
 /// Whether an item is a paid ad or organic content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Kind {
-    /// Content of the feed that nobody paid for.
+    /// Content of the feed that is not paid for.
     #[default]
     Organic,
     /// An advertiser's item.
@@ -17,7 +17,7 @@ pub enum Kind {
 pub struct TextColumn {
     /// The column's name, e.g. `title`.
     pub name: String,
-    /// One text an item.
+    /// One text per item.
     pub values: Vec<String>,
 }
 

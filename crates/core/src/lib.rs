@@ -33,5 +33,5 @@ pub use events::{Event, EventDetails, EventLog, EventLogBuilder, History, Placed
 pub use ids::{ActionId, ItemId, UserId};
 pub use nearest::nearest;
 pub use rng::Rng;
-pub use segment::{Segment, segments};
+pub use segment::{BySegment, Segment, segments};
 pub use top_k::{Best, best_items};

@@ -1,7 +1,7 @@
 //! "Did you mean …?": the known name that an unknown one was probably meant to be.
 
 /// The one of `known` with the least edit distance to `name` (Levenshtein; case does not count), ties to the first; none where even
-/// that one is no likely slip: more than a third of the letters differ, and it does not end in the whole name.
+/// that one is not a likely slip: more than a third of the letters differ, and it does not end in the whole name.
 ///
 /// ```
 /// use semrank_core::nearest;

@@ -34,7 +34,7 @@ impl Rng {
         Self { state: std::array::from_fn(|_| split_mix(&mut seed)) }
     }
 
-    /// The `index`-th independent sub-stream, e.g. one a training step.
+    /// The `index`-th independent sub-stream, e.g. one per training step.
     pub fn fork(&self, index: u64) -> Self {
         let mut seed = self.state[0] ^ index.wrapping_mul(0xd134_2543_de82_ef95);
         Self { state: std::array::from_fn(|i| split_mix(&mut seed) ^ self.state[i].rotate_left(7)) }

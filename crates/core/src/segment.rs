@@ -4,7 +4,7 @@
 //! the next 30 % the torso, the last 20 % the tail; the item that crosses a boundary belongs to the part it starts
 //! in. An item without training events is new.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Where an item stands by its training events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -31,6 +31,37 @@ impl Segment {
             Segment::Torso => "torso",
             Segment::Tail => "tail",
             Segment::New => "new",
+        }
+    }
+}
+
+/// A value for each segment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct BySegment<T> {
+    /// Of [`Segment::Head`].
+    pub head: T,
+    /// Of [`Segment::Torso`].
+    pub torso: T,
+    /// Of [`Segment::Tail`].
+    pub tail: T,
+    /// Of [`Segment::New`].
+    pub new: T,
+}
+
+impl<T> BySegment<T> {
+    /// The values that `of` gives.
+    pub fn new(of: impl Fn(Segment) -> T) -> Self {
+        let [head, torso, tail, new] = Segment::ALL.map(of);
+        Self { head, torso, tail, new }
+    }
+
+    /// The value of a segment.
+    pub fn of(&self, segment: Segment) -> &T {
+        match segment {
+            Segment::Head => &self.head,
+            Segment::Torso => &self.torso,
+            Segment::Tail => &self.tail,
+            Segment::New => &self.new,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Settings whose documentation, default, range and type stand in one place.
+//! Settings whose documentation, default, range and type are in one place.
 //!
 //! [`settings!`](crate::settings!) declares a serialisable struct and, from the same lines, its list of [`Key`]s, so that `semrank
 //! config` prints every key with its default, its range and its doc comment, and an unknown key can be refused by name. A number
@@ -151,7 +151,7 @@ pub fn check<T: Ranged>(key: &'static str, value: &T, range: Range) -> Result<()
 
 /// Declares a section of settings: a struct with public fields, `Default`, serde, `KEYS` and `check_ranges`.
 ///
-/// The bounds of a range are single tokens; others stand in parentheses, with their type: `in 0..=(1_u64 << 50)`.
+/// The bounds of a range are single tokens; others are put in parentheses, with their type: `in 0..=(1_u64 << 50)`.
 #[macro_export]
 macro_rules! settings {
     (@range $least:tt $most:tt) => {

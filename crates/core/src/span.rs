@@ -12,7 +12,7 @@
 //!    the rows together. A day next to the span belongs to it: a log may end just after midnight.
 //!
 //! A clock that is wrong by less than a day or two is not found, and moves the end by no more than that. Pauses between stretches that
-//! are too large to leave out are told ([`Span::pauses`]): the caller decides.
+//! are too large to leave out are reported ([`Span::pauses`]): the caller decides.
 //!
 //! ```
 //! use semrank_core::span::{DayCounts, span};
@@ -185,7 +185,7 @@ mod tests {
         (0..50).for_each(|week| weekly.add(week * 7, 10));
         weekly.add(49 * 7 + 14, 1);
         assert_eq!(span(&[weekly.clone()]).unwrap().days, 0..=49 * 7 + 14);
-        // One day with most rows: the others are no strays.
+        // One day with most rows: the others are not strays.
         weekly.add(100, 1_000_000);
         (101..200).for_each(|day| weekly.add(day, 500));
         assert_eq!(span(&[weekly]).unwrap().days.end(), &199);

@@ -1,4 +1,4 @@
-//! Everything that can be wrong with a file or a data set, with what was found, what was expected and what to do.
+//! Errors of files and data sets, each with what was found, what was expected and what to do.
 //!
 //! A [`RowError`] is about one row and can be counted instead of raised (`--max-rejected`); every other error ends
 //! the work. [`Error::help`] is the advice that a command line shows below the message.
@@ -11,21 +11,11 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused: no such file, no permission, disk full.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// What was tried: `read`, `write`, `create` …
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's own error.
-        source: std::io::Error,
-    },
-    /// A file or folder that cannot be written, or hashed.
+    /// A file or folder that cannot be read, written or hashed.
     #[error(transparent)]
     Store(#[from] semrank_store::Error),
     /// A compressed or columnar file that ends early or is damaged.
-    #[error("{} is not a whole {format} file: {reason}", path.display())]
+    #[error("{} is not a complete {format} file: {reason}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -52,7 +42,7 @@ pub enum Error {
         /// What it should hold.
         expected: String,
     },
-    /// A column that the mapping names or needs and the file has not.
+    /// A column that the mapping names or needs and the file does not have.
     #[error("{} has no column `{column}`; it has: {}", path.display(), existing.join(", "))]
     MissingColumn {
         /// The file.
@@ -128,13 +118,13 @@ pub enum Error {
         /// The actions of the log.
         existing: Vec<String>,
     },
-    /// Options that do not go together, or a writer used wrongly.
+    /// Conflicting options, or a wrong call of a writer.
     #[error("{0}")]
     Options(String),
     /// The caller cancelled.
     #[error("stopped")]
     Stopped,
-    /// A time split of a log that has only an order.
+    /// A time split of a log without timestamps.
     #[error("data set `{name}` has no timestamps, only an order: it cannot be split by time")]
     NoTime {
         /// The data set.
@@ -183,7 +173,6 @@ impl Error {
     /// Advice for the user.
     pub fn help(&self) -> Option<String> {
         match self {
-            Error::Io { source, .. } => semrank_store::io_help(source),
             Error::Store(error) => error.help(),
             Error::Damaged { .. } => {
                 Some("copy or download the file again: it ends early or was altered".into())
@@ -233,8 +222,8 @@ impl Error {
     }
 
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-        let path = path.to_owned();
-        move |source| Error::Io { action, path, source }
+        let store = semrank_store::Error::io(action, path);
+        move |source| store(source).into()
     }
 
     /// An error of the Parquet library; a full disk stays an I/O error.
@@ -245,7 +234,7 @@ impl Error {
         let path = path.to_owned();
         move |error| match error {
             parquet::errors::ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
-                Ok(source) => Error::Io { action, path, source: *source },
+                Ok(source) => Error::io(action, &path)(*source),
                 Err(inner) => Error::Damaged { path, format: "Parquet", reason: inner.to_string() },
             },
             other => Error::Damaged { path, format: "Parquet", reason: other.to_string() },

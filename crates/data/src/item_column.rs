@@ -10,7 +10,7 @@ use std::path::Path;
 /// A column of items.
 #[derive(Debug, Clone, Default)]
 pub struct ItemColumn {
-    /// One row of `names` an item of the catalogue; `u32::MAX` = none.
+    /// For each item of the catalogue its row of `names`; `u32::MAX` = none.
     pub codes: Vec<u32>,
     /// The different values, by first appearance.
     pub names: Dictionary,
@@ -18,7 +18,7 @@ pub struct ItemColumn {
 
 impl ItemColumn {
     /// Reads the column `name` of the folder that `dataset` was opened from; `None` where the file has no such column. Of an item
-    /// with several rows that counts which was valid at `time_ms` (UTC), as in [`Dataset::take_items_as_of`].
+    /// with several rows the one that was valid at `time_ms` (UTC) counts, as in [`Dataset::take_items_as_of`].
     ///
     /// # Errors
     /// A missing or damaged file, a column that is not text.

@@ -1,9 +1,9 @@
 //! When each label is known. A click is known when the log has it, its absence when the click window is over; a conversion when the
 //! log has it, its absence when the attribution window is over; all of that the logging delay later. Every use of a label, in a
-//! feature or in a loss, asks here. An impression is known when it is shown: the ranker shows it.
+//! feature or in a loss, takes the time from here. An impression is known when it is shown, as the ranker shows it.
 //!
-//! A click that the log has only after its window was taken for none before: such a row has two labels, one after the other. A
-//! conversion that the log has only after its window stays unknown to what is learned at the window's end.
+//! A click that the log receives after its window counted as no click before: such a row has two labels, one after the other. A
+//! conversion that the log receives after its window is unknown to samples at the window's end.
 
 use crate::{Dataset, Examples, Meta, Part};
 
@@ -64,7 +64,7 @@ impl<'a> Labels<'a> {
         known(&self.examples.click_times, row).unwrap_or(self.examples.times[row])
     }
 
-    /// When a row without a click by then is taken for one that has none.
+    /// When a row without a click by then gets the label 0.
     pub fn waited(&self, row: usize) -> i64 {
         let waited = self.examples.times[row].saturating_add(self.windows.click);
         self.logged(if self.examples.clicks[row] { waited.max(self.click_time(row)) } else { waited })
@@ -89,7 +89,7 @@ impl<'a> Labels<'a> {
         }
     }
 
-    /// When a click is known that was taken for none before.
+    /// When a late click is known, which had the label 0 before.
     pub fn late_click(&self, row: usize) -> Option<i64> {
         self.click_arrived(row).filter(|&arrived| arrived > self.waited(row))
     }
@@ -170,11 +170,6 @@ impl<'a> Labels<'a> {
             true => self.conversion_before(row, moment),
             false => Some(false),
         }
-    }
-
-    /// Whether a conversion of the click is known when its window is over.
-    pub fn converts_in_time(&self, row: usize) -> bool {
-        self.conversion_known(row).is_some_and(|known| known <= self.matured_known(row))
     }
 }
 

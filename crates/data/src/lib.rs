@@ -1,13 +1,13 @@
 //! Files and logs in, checked data sets, splits and histories out.
 //!
-//! - [`import`] reads catalogues and event logs in the formats of others, row by row, and refuses or counts bad rows.
+//! - [`import`] reads catalogues and event logs in the formats of other programs, row by row, and refuses or counts bad rows.
 //! - [`DatasetWriter`] writes a data set folder that appears whole or not at all.
 //! - [`Dataset::open`] loads one; [`Split::new`] divides its events into training, validation and test.
-//! - [`FitScope`] is what a fit may see of all that.
+//! - [`FitScope`] is the part of a data set that a fit may see.
 //! - [`Examples`] are the labelled impressions of a prepared data set, each with the end of its user's history.
 //! - [`columns`] reads Parquet files batch by batch.
 //!
-//! This crate knows files and rows, and nothing of models.
+//! This crate handles files and rows and does not know models.
 
 pub mod columns;
 mod dataset;

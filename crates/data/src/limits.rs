@@ -1,8 +1,8 @@
-//! Limits of what is read, in one place: a file that is damaged, or made to do harm, ends in an error that names one of
-//! these, not in an overflow or in a process that ran out of memory.
+//! Limits of input files, in one place: a damaged or malicious file gives an error that names one of these, not an overflow
+//! or a process that runs out of memory.
 //!
-//! Each limit is far beyond what honest files hold; what an honest file may need without limit (rows, users, texts in
-//! all) grows with the file, not with a number that the file claims.
+//! Each limit is far beyond what ordinary files hold. What has no limit (rows, users, all texts) grows with the size of the
+//! file, not with a number that the file claims.
 
 use crate::Error;
 use std::fs::File;
@@ -36,8 +36,8 @@ const MOST_UNPACKED_TIMES: u64 = 100;
 /// What a gzipped Parquet file of any size may be unpacked to.
 const SMALL_UNPACKED_BYTES: u64 = 256 << 20;
 
-/// Most bytes that pages of a Parquet file of any size may unfold to while two batches in succession are decoded: what they are
-/// compressed from, and what their encodings stand for.
+/// Most bytes that pages of a Parquet file of any size may decode to while two batches in succession are decoded: after
+/// decompression, and after decoding.
 const MOST_DECODED_BYTES: u64 = 128 << 20;
 /// The same of a larger file, in times its size. Files with pages of hundreds of MiB (fastparquet, DuckDB) have few times their size.
 const MOST_DECODED_TIMES: u64 = 5;
@@ -48,7 +48,7 @@ pub(crate) const BATCH_BYTES: u64 = 2 << 20;
 const MOST_TEXT_BYTES: u64 = 128 << 20;
 const MOST_TEXT_TIMES: u64 = 1000;
 
-/// Most bytes that pages of a Parquet file of `file` bytes may unfold to while two batches are decoded.
+/// Most bytes that pages of a Parquet file of `file` bytes may decode to while two batches are decoded.
 pub(crate) fn most_decoded_bytes(file: u64) -> u64 {
     file.saturating_mul(MOST_DECODED_TIMES).max(MOST_DECODED_BYTES)
 }

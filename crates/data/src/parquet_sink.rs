@@ -1,4 +1,4 @@
-//! Rows of values into a Parquet file, buffered in batches (zstd, row groups of 262,144 rows, an encoding for each type of column).
+//! Writes rows of values to a Parquet file, buffered in batches (zstd, row groups of 262,144 rows, an encoding for each type of column).
 
 use crate::Error;
 use crate::row::ExtraColumn;
@@ -20,7 +20,7 @@ const BATCH_BYTES: usize = 32 << 20;
 const ROW_GROUP_ROWS: usize = 262_144;
 /// The same of a row group, as it is written.
 const ROW_GROUP_BYTES: usize = 64 << 20;
-/// Texts that few rows have in common.
+/// Texts that rarely repeat.
 const UNREPEATED: [&str; 3] = ["event_id", "parent_event_id", "request_id"];
 
 /// What an extra column holds.
@@ -130,7 +130,7 @@ impl<W: Write + Send> ParquetSink<W> {
     /// Adds a row: one value per column.
     ///
     /// # Errors
-    /// A value of another type than its column; the system's.
+    /// A value of another type than its column; I/O errors.
     pub fn push<'a>(&mut self, values: impl Iterator<Item = Value<'a>>) -> Result<(), Error> {
         for (column, value) in self.columns.iter_mut().zip(values) {
             if let Value::Text(text) | Value::Texts(TextList { text, .. }) = value {
@@ -155,7 +155,7 @@ impl<W: Write + Send> ParquetSink<W> {
     /// Writes what is buffered and the footer.
     ///
     /// # Errors
-    /// The system's.
+    /// I/O errors.
     pub fn close(mut self) -> Result<(), Error> {
         self.flush()?;
         self.writer.close().map_err(Error::parquet("write", &self.path))?;

@@ -1,5 +1,5 @@
-//! Settings of the crate `prep`, which makes examples of a log. They stand here so that all settings can be read and printed without
-//! the SQL engine.
+//! Settings of the crate `prep`, which makes examples from a log. They are here so that all settings can be read and printed
+//! without the SQL engine.
 //!
 //! ```
 //! use semrank_data::PrepSettings;
@@ -23,7 +23,7 @@ pub enum Attribution {
 }
 
 semrank_core::settings! {
-    /// How examples are made of a log.
+    /// How examples are made from a log.
     pub struct PrepSettings of "prep" {
         /// Longest time from an impression to its click, in minutes.
         click_minutes: i64 = 30, in 1..=(MOST_DAYS * 1440),
@@ -121,7 +121,7 @@ impl PrepSettings {
     }
 }
 
-/// A key without its section, as it stands in `[windows]`.
+/// A key without its section, as it is in `[windows]`.
 fn name(key: &'static str) -> &'static str {
     key.trim_start_matches("prep.")
 }

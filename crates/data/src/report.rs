@@ -1,4 +1,4 @@
-//! What an import or a simulation wrote.
+//! Counts and remarks of a data set that was written.
 
 use crate::RowError;
 use serde::Serialize;
@@ -34,9 +34,9 @@ pub struct ImportReport {
     pub time_unit: Option<String>,
     /// Share of items with a non-empty text, per text column.
     pub text_fill: BTreeMap<String, f64>,
-    /// What was decided without being asked.
+    /// Decisions that no option asked for.
     pub notes: Vec<String>,
-    /// What is probably not meant so, with what to do about it.
+    /// Warnings about what is probably a mistake, with what to do about it.
     pub warnings: Vec<String>,
     /// Content hash of the data set, [`hash_dataset`](crate::hash_dataset).
     pub hash: String,

@@ -1,4 +1,4 @@
-//! The rows that a [`DatasetWriter`](crate::DatasetWriter) takes, and what it is to make of them.
+//! The rows and options of a [`DatasetWriter`](crate::DatasetWriter).
 
 use crate::Meta;
 use crate::parquet_sink::{ColumnType, Value};
@@ -13,7 +13,7 @@ pub struct ExtraColumn {
     pub kind: ColumnType,
 }
 
-/// What a writer is to make.
+/// Options of a data set to write.
 #[derive(Debug, Clone, Default)]
 pub struct WriterOptions {
     /// The content of `dataset.toml`.
@@ -37,7 +37,7 @@ pub struct ItemRow<'a> {
     pub id: &'a str,
     /// Ad or organic.
     pub kind: Kind,
-    /// One text a column of [`Meta::text`]; empty where unknown.
+    /// One text per column of [`Meta::text`]; empty where unknown.
     pub texts: &'a [&'a str],
     /// Since when this row holds.
     pub valid_from: Option<i64>,
@@ -58,7 +58,7 @@ pub enum When {
     Position(i64),
 }
 
-/// What the log of an ad market may hold of an event beside the standard columns, in the order of the file.
+/// Optional columns of an ad market's events, in the order of the file.
 pub const LOG_COLUMNS: [(&str, ColumnType); 9] = [
     ("event_id", ColumnType::Text),
     ("parent_event_id", ColumnType::Text),

@@ -1,19 +1,19 @@
-//! What a fit may see of a data set: made once, by the task, and asked by everything that is fitted.
+//! The part of a data set that a fit may see: made once, by the task, and used by everything that is fitted.
 //!
-//! In: a data set with its [`Split`] or its [`Examples`]. Out: of every user the events that may be read, which is the beginning
-//! of a history; the items whose texts may be read; how often each item was taken; and the moment before which a label must be
+//! In: a data set with its [`Split`] or its [`Examples`]. Out: the events that may be read of each user, a prefix of the
+//! history; the items whose texts may be read; how often each item was taken; and the moment before which a label must be
 //! known to be learned. IDF, SVD, alignment, codebooks, popularity, item-item counts and baselines take a [`FitScope`] and
-//! nothing else, so that no figure rests on what is to be predicted.
+//! nothing else, so that no statistic depends on what is to be predicted.
 //!
 //! *Split*: the events before a user's first held-out target ([`Split`]); texts of all items (leave-one-out) or of those known
 //! before the first cut (time).
 //!
 //! *Examples that follow each other in time* (no training row after a row of validation or test, and one before them): every event
-//! that was known before the first row that is not for training, whoever's it is; so no event that came of a held-out row. Labels
-//! and texts likewise.
+//! of any user that was known before the first held-out row, so no event caused by a held-out row. The same limit holds for
+//! labels and texts.
 //!
 //! *Other examples* (parts drawn at random, logs without times, rows that share one time): of a user with held-out rows the events before the first of
-//! them, as far as a training row reads them; of any other user all. Time says nothing there, so labels have no limit.
+//! them, as far as a training row reads them; of any other user all. Times carry no information there, so labels have no limit.
 //!
 //! ```text
 //! user     events (known at)          training rows     held-out rows (first of all: 40)     in scope
@@ -126,7 +126,7 @@ impl FitScope {
         self.kind
     }
 
-    /// One global index a user: its events before it may be read.
+    /// One global index per user: its events before it may be read.
     pub fn ends(&self) -> &[usize] {
         &self.ends
     }
@@ -146,7 +146,7 @@ impl FitScope {
         self.known.iter().filter(|known| **known).count()
     }
 
-    /// Events of the target action that may be read, one count an item.
+    /// Events of the target action that may be read, one count per item.
     pub fn counts(&self) -> &[u32] {
         &self.counts
     }
@@ -170,7 +170,7 @@ impl FitScope {
 }
 
 /// Time of the first row of a later part; none where there is none, where a row of `part` or of an earlier one comes after it, or
-/// where nothing comes before it: of rows that share one time, time says nothing.
+/// where nothing comes before it: rows that share one time have no order.
 fn cut(examples: &Examples, part: Part) -> Option<i64> {
     let first = examples.parts.iter().position(|&of| of > part)?;
     let last = examples.parts.iter().rposition(|&of| of <= part);
@@ -296,7 +296,7 @@ mod tests {
         let ordered: Vec<Row> =
             one_time.iter().zip(ordered).map(|(row, part)| (part, row.1, row.2, row.3, row.4)).collect();
         let scope = FitScope::of_examples(&dataset(&LINES, true), &examples(&ordered));
-        assert_eq!(scope.kind(), ScopeKind::ExamplesByUser, "of one time, time says nothing");
+        assert_eq!(scope.kind(), ScopeKind::ExamplesByUser, "rows of one time have no order");
         let all = FitScope::of_examples(&dataset(&LINES, false), &examples(&rows[..1]));
         assert_eq!(all.ends(), [3, 5], "nothing is held out");
     }

@@ -1,10 +1,10 @@
 //! Training, validation and test cases of a data set, without a leak.
 //!
-//! *Leave-one-out*: a user's last target event is the test target, the second last the validation target, what lies
-//! before that is training. *Time*: cuts at the 80 % and 90 % quantiles of the target events' times; a user's first
+//! *Leave-one-out*: a user's last target event is the test target, the second last the validation target, all
+//! earlier ones are training. *Time*: cuts at the 80 % and 90 % quantiles of the target events' times; a user's first
 //! target event in between is the validation target, the first at or after the second cut the test target. A history
 //! is everything before its target in log order, events of other actions included; a target without an earlier target
-//! event is no case and is counted apart (so that a user who only returned things does not count as a known buyer).
+//! event is not a case and is counted separately (so that a user who only returned things does not count as a known buyer).
 //!
 //! Nothing that a trainer may see depends on which item a test target is; `tests/splits.rs` checks it.
 //!
@@ -37,10 +37,10 @@ pub enum SplitKind {
     Time,
 }
 
-/// One thing to predict: `target`, from [`EventLog::before`](semrank_core::EventLog::before)`(user, end)`.
+/// One test case: `target`, from [`EventLog::before`](semrank_core::EventLog::before)`(user, end)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Case {
-    /// Whose event.
+    /// The user.
     pub user: UserId,
     /// The target's global index in the log; the history ends before it.
     pub end: usize,
@@ -55,7 +55,7 @@ impl Case {
     }
 }
 
-/// Held-out targets that have no target event before them, counted apart from the cases.
+/// Held-out targets that have no target event before them, counted separately from the cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WithoutHistory {
     /// Validation targets without a history.
@@ -69,13 +69,13 @@ pub struct WithoutHistory {
 pub struct Split {
     /// How it was made.
     pub kind: SplitKind,
-    /// One global index a user: their events before it are for training ([`FitScope`](crate::FitScope) hands them out).
+    /// One global index per user: their events before it are for training ([`FitScope`](crate::FitScope) hands them out).
     pub(crate) train_ends: Vec<usize>,
-    /// Cases to choose settings by, in user order.
+    /// Validation cases, in user order.
     pub validation: Vec<Case>,
-    /// Cases to report, in user order.
+    /// Test cases, in user order.
     pub test: Vec<Case>,
-    /// Targets that are no case.
+    /// Targets that are not cases.
     pub without_history: WithoutHistory,
     /// Start of the validation time and of the test time (ms UTC, fractional), for a time split.
     pub cuts: Option<[f64; 2]>,
@@ -142,7 +142,7 @@ fn targets(dataset: &Dataset, range: Range<usize>) -> impl DoubleEndedIterator<I
 fn last_two(dataset: &Dataset, range: Range<usize>) -> HeldOut {
     let mut last = targets(dataset, range.clone()).rev();
     let (test, validation) = (last.next(), last.next());
-    // The test target is never trained on, not even where nothing comes before it.
+    // The test target is never trained on, even without a history.
     HeldOut { train_end: validation.or(test).unwrap_or(range.end), validation, test }
 }
 

@@ -1,5 +1,5 @@
-//! Rows of a few named columns into one file, as its extension says: `.parquet`, `.csv` (RFC 4180 quoting), or text with tabs between
-//! the fields.
+//! Rows of a few named columns into one file, in the format of its extension: `.parquet`, `.csv` (RFC 4180 quoting), or
+//! tab-separated text.
 //!
 //! ```
 //! use semrank_data::{ColumnType, TableFile, Value};
@@ -20,11 +20,11 @@ use std::path::Path;
 /// A file to write.
 #[derive(Debug, Clone, Copy)]
 pub struct TableFile<'a> {
-    /// Where; the extension says how.
+    /// The path; its extension gives the format.
     pub path: &'a Path,
     /// Names and types of the columns.
     pub columns: &'a [(&'a str, ColumnType)],
-    /// Whether text with tabs starts with the names of the columns; `.csv` always does.
+    /// Whether tab-separated text starts with a header line; `.csv` always does.
     pub header: bool,
 }
 
@@ -40,7 +40,7 @@ impl TableFile<'_> {
     /// Writes all rows that `rows` pushes; the file appears whole or not at all.
     ///
     /// # Errors
-    /// A tab or the end of a line in a text of a file that has tabs between its fields; the system's.
+    /// A tab or line end in a value of tab-separated text; I/O errors.
     pub fn write(&self, rows: impl FnOnce(&mut Push<'_>) -> io::Result<()>) -> Result<(), Error> {
         Ok(write_atomically(self.path, |out| self.write_to(out, rows))?)
     }
@@ -78,8 +78,9 @@ impl TableFile<'_> {
         rows(&mut |values| {
             let texts: Vec<String> = values.iter().map(text).collect();
             if let Some(bad) = texts.iter().find(|text| text.contains(['\t', '\n', '\r'])) {
-                let reason =
-                    format!("{bad:?} cannot stand between tabs: write a .csv or .parquet file instead");
+                let reason = format!(
+                    "{bad:?} cannot be written as tab-separated text: write a .csv or .parquet file instead"
+                );
                 return Err(io::Error::other(reason));
             }
             writeln!(out, "{}", texts.join("\t"))

@@ -1,4 +1,4 @@
-//! The promise of ids that mean none: `NA`, `null`, `\N`, `None` and the like are kept as ids, counted and told, by every importer.
+//! The promise of placeholder ids: `NA`, `null`, `\N`, `None` and the like are kept as ids, counted and reported, by every importer.
 
 #![allow(clippy::unwrap_used)] // Helpers of tests may panic.
 

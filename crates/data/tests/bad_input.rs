@@ -154,9 +154,9 @@ fn bytes_and_files() {
     check(Format::Table, "ndjson", "{\"user\":1\n", "", &["e.ndjson:1", "a JSON object"]);
     check(Format::Table, "ndjson", "[1]\n", "", &["e.ndjson:1", "a JSON object"]);
     check(Format::Table, "ndjson", "{\"user\":{},\"item\":1}\n", "", &["column `user`: got an object"]);
-    check(Format::Table, "parquet", "PAR1 not really PAR1", "", &["is not a whole Parquet file", "again"]);
+    check(Format::Table, "parquet", "PAR1 not really PAR1", "", &["is not a complete Parquet file", "again"]);
     let packed = gzip("user,item\nu,a\n".repeat(1000).as_bytes());
-    check(Format::Table, "csv.gz", &packed[..packed.len() / 2], "", &["is not a whole gzip file"]);
+    check(Format::Table, "csv.gz", &packed[..packed.len() / 2], "", &["is not a complete gzip file"]);
     let folder = Folder::new();
     let events = folder.path("nowhere.csv");
     check_options(
@@ -291,7 +291,7 @@ fn a_damaged_data_set_is_refused() {
     std::fs::write(out.join("dataset.toml"), toml).unwrap();
     let bytes = std::fs::read(out.join("events.parquet")).unwrap();
     std::fs::write(out.join("events.parquet"), &bytes[..bytes.len() - 9]).unwrap();
-    refused("not a whole Parquet file");
+    refused("not a complete Parquet file");
     std::fs::remove_file(out.join("events.parquet")).unwrap();
     refused("it has no events.parquet");
 }

@@ -1,4 +1,5 @@
-//! The promise of ids: two ids of a source never become one, and none is changed. What cannot be kept exactly is refused, with its place.
+//! The promise of ids: two ids of a source never become one, and none is changed. An id that cannot be kept exactly is refused, with
+//! its place.
 
 #![allow(clippy::unwrap_used)] // Helpers of tests may panic.
 

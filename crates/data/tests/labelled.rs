@@ -64,7 +64,7 @@ fn without_lists_the_rows_liked_strictly_before_count() {
     let (report, dataset, examples) = open(&pointwise(&folder, files, None));
     let histories: Vec<String> = (0..4).map(|row| history(&dataset, &examples, row)).collect();
     assert_eq!(histories, ["", "", "07 7", "07 7"]);
-    assert_eq!(report.events, 2, "a like that no row may see is no event: {:?}", report.notes);
+    assert_eq!(report.events, 2, "a like that no row may see is not an event: {:?}", report.notes);
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn a_gzipped_parquet_file_is_not_unpacked_without_limit() {
     (0..300).for_each(|_| packed.write_all(&zeros).unwrap());
     packed.finish().unwrap();
     let error = import(&Options { events: path, out: folder.path("out"), ..Options::default() }).unwrap_err();
-    says(&error, &["e.parquet.gz is not a whole gzip file", "hold more than"]);
+    says(&error, &["e.parquet.gz is not a complete gzip file", "hold more than"]);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn footers_that_claim_more_than_the_file_holds_are_refused() {
             with_footer(&set.join(file), |old| claiming(old, rows));
             let opened = Dataset::open(&set).and_then(|dataset| Examples::open(&set, &dataset));
             let error = opened.expect_err(&format!("{file} claims {rows} rows"));
-            says(&error, &[file, "is not a whole Parquet file"]);
+            says(&error, &[file, "is not a complete Parquet file"]);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The promise of folders of part files: they are one table, and what their folders' names say are columns of it.
+//! The promise of folders of part files: they are one table, and the values in their folders' names are columns of it.
 
 #![allow(clippy::unwrap_used)] // Helpers of tests may panic.
 

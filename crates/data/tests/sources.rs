@@ -1,4 +1,4 @@
-//! The promise of sources: tables are read as people have them, whatever divides, packs or splits them, and an error names the line.
+//! The promise of sources: tables are read with any usual delimiter, compression or split into parts, and an error names the line.
 
 #![allow(clippy::unwrap_used)] // Helpers of tests may panic.
 
@@ -75,8 +75,11 @@ fn formats_and_packing_are_found() {
     is_log(&options(&folder, folder.file("packed.parquet.zst", packed)));
     is_log(&options(&folder, folder.file("nameless", std::fs::read(&path).unwrap())));
     let cut = zstd(&LOG.repeat(1000));
-    refused(&options(&folder, folder.file("e.csv.zst", &cut[..cut.len() / 2])), &["not a whole zstd file"]);
-    refused(&options(&folder, folder.file("e.json", format!("[{a},"))), &["not a whole JSON file"]);
+    refused(
+        &options(&folder, folder.file("e.csv.zst", &cut[..cut.len() / 2])),
+        &["not a complete zstd file"],
+    );
+    refused(&options(&folder, folder.file("e.json", format!("[{a},"))), &["not a complete JSON file"]);
     let bad = format!("[{a},\n\n  7]");
     refused(&options(&folder, folder.file("e.json", bad)), &["e.json:4", "a JSON object"]);
     refused(

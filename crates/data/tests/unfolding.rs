@@ -1,4 +1,4 @@
-//! The promise of memory: a Parquet file of a few kilobytes may stand for gigabytes, by compression, dictionaries, shared beginnings or
+//! The promise of memory: a Parquet file of a few kilobytes may decode to gigabytes, by compression, dictionaries, shared prefixes or
 //! lists. It is read, or refused, within ten times its size and 200 MB.
 
 #![cfg(target_os = "linux")] // Where a process knows the most memory that it took.
@@ -30,7 +30,7 @@ const TEXT: usize = 256 * KIB;
 const CASE: &str = "SEMRANK_UNFOLDING_CASE";
 const FOLDER: &str = "SEMRANK_UNFOLDING_FOLDER";
 
-/// Runs `child` on a file in a process of its own, and checks what it took; gives what it said.
+/// Runs `child` on a file in a process of its own, checks its peak memory and returns its output.
 #[track_caller]
 fn within_limits(case: &str, folder: &Folder, file: &str) -> String {
     let output = Command::new(std::env::current_exe().unwrap())
@@ -48,7 +48,7 @@ fn within_limits(case: &str, folder: &Folder, file: &str) -> String {
     said
 }
 
-/// What a child does: it is no test by itself.
+/// What a child does: it is not a test by itself.
 #[test]
 fn child() {
     let (Ok(case), Some(folder)) = (std::env::var(CASE), std::env::var_os(FOLDER)) else { return };
@@ -161,7 +161,7 @@ fn pages_that_unpack_to_much_are_refused() {
     let items = batch(vec![("item", ids(0..1)), ("title", text)]);
     write(&folder.path("i.parquet"), properties().set_dictionary_enabled(false), std::iter::once(items));
     let said = within_limits("import items", &folder, "i.parquet");
-    let expected = "i.parquet: got pages of column `title` that unfold to more than 134217728 bytes";
+    let expected = "i.parquet: got pages of column `title` that decode to more than 134217728 bytes";
     assert!(said.contains(expected) && said.contains("smaller pages"), "{said}");
 }
 
@@ -178,7 +178,7 @@ fn shared_beginnings_are_counted_before_they_are_unfolded() {
     };
     write(&folder.path("i.parquet"), delta(), (0..ROWS / 64).map(|at| texts(at * 64..at * 64 + 64, TEXT)));
     let said = within_limits("import items", &folder, "i.parquet");
-    assert!(said.contains("got pages of column `title` that unfold to more than"), "{said}");
+    assert!(said.contains("got pages of column `title` that decode to more than"), "{said}");
     // As writers use it, it is read.
     write(&folder.path("i.parquet"), delta(), std::iter::once(texts(0..ROWS, 100)));
     assert!(within_limits("import items", &folder, "i.parquet").contains("said: 4096 items"));
@@ -198,7 +198,7 @@ fn lists_without_end_are_refused() {
     write(&folder.path("e.parquet"), properties(), std::iter::once(log(Arc::new(lists.finish()))));
     let said = within_limits("import lists", &folder, "e.parquet");
     assert!(
-        said.contains("e.parquet: got lists of column `item.list.item` that unfold to more than"),
+        said.contains("e.parquet: got lists of column `item.list.item` that decode to more than"),
         "{said}"
     );
 }

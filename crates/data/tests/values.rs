@@ -1,5 +1,5 @@
-//! The promise of values: what cannot be what it stands for is refused, never bent; what is probably not meant so is told, with what
-//! to do about it.
+//! The promise of values: an invalid value is refused, never changed; what is probably a mistake is reported, with what to do about
+//! it.
 
 #![allow(clippy::unwrap_used)] // Helpers of tests may panic.
 

@@ -1,7 +1,7 @@
 //! A cache of vectors, keyed by the texts they were made from: a text is encoded once.
 //!
 //! A cache is a folder with one sub-folder per encoder fingerprint. Every process appends to segments of its own and
-//! reads all that stood there when it opened the folder, so several processes never wait for each other; at worst they
+//! reads all that was there when it opened the folder, so several processes never wait for each other; at worst they
 //! encode the same text twice. A segment is a pair of files that only grow:
 //!
 //! ```text
@@ -87,7 +87,7 @@ impl Cache {
     /// Opens the cache of an encoder below `root`, making folders as needed.
     ///
     /// # Errors
-    /// The system's; and a folder of this fingerprint whose facts are damaged or of another width.
+    /// I/O errors; and a folder of this fingerprint whose facts are damaged or of another width.
     pub fn open(root: &Path, fingerprint: &str, width: usize) -> Result<Cache, Error> {
         let dir = root.join(&blake3::hash(fingerprint.as_bytes()).to_hex()[..16]);
         fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
@@ -145,7 +145,7 @@ impl Cache {
     /// Adds vectors, `[keys x width]`. When this returns they survive the end of the process.
     ///
     /// # Errors
-    /// The system's, such as a full disk; the cache is as before then, but for entries that count as absent.
+    /// I/O errors, such as a full disk; the cache is as before then, but for entries that count as absent.
     pub fn put(&mut self, keys: &[CacheKey], vectors: &[f32]) -> Result<(), Error> {
         assert_eq!(vectors.len(), keys.len() * self.width, "one vector a key");
         let mut entries = Vec::with_capacity(keys.len() * ENTRY_BYTES);
@@ -229,7 +229,7 @@ fn check_facts(path: &Path, fingerprint: &str, width: usize) -> Result<(), Error
     let bytes = fs::read(path).map_err(Error::io("read", path))?;
     let facts: Facts = serde_json::from_slice(&bytes).map_err(|error| Error::Damaged {
         path: path.to_owned(),
-        expected: "the facts of a cache; delete the folder to start afresh",
+        expected: "the description of a cache; delete the folder to start afresh",
         reason: error.to_string(),
     })?;
     if facts.format == FORMAT && facts.fingerprint == fingerprint && facts.width == width {

@@ -68,3 +68,18 @@ pub trait TextEncoder: Send + Sync {
         Vec::new()
     }
 }
+
+/// Returns an error for the first document whose vector is not finite.
+pub(crate) fn check_finite(
+    encoder: &(impl TextEncoder + ?Sized),
+    batch: &[Document],
+    vectors: &[f32],
+) -> Result<(), Error> {
+    match vectors.iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(at) => Err(Error::NotFinite {
+            encoder: encoder.fingerprint().to_owned(),
+            item: batch[at / encoder.width()].id.to_owned(),
+        }),
+    }
+}

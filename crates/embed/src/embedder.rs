@@ -4,6 +4,7 @@
 //! before the next begins. So a run that is killed, or whose endpoint goes down, continues where it stopped.
 
 use crate::cache::CacheKey;
+use crate::document::check_finite;
 use crate::{Cache, Document, Error, Source, TextEncoder};
 use std::collections::HashMap;
 use std::path::Path;
@@ -153,17 +154,11 @@ impl Embedder {
 
     fn encode_batch(&self, documents: &[Document], out: &mut [f32]) -> Result<(), Error> {
         self.encoder.encode(documents, out)?;
-        match out.iter().position(|value| !value.is_finite()) {
-            None => Ok(()),
-            Some(at) => Err(Error::NotFinite {
-                encoder: self.encoder.fingerprint().to_owned(),
-                item: documents[at / self.encoder.width()].id.to_owned(),
-            }),
-        }
+        check_finite(&*self.encoder, documents, out)
     }
 }
 
-/// Joins the rows of matrices `[rows x width]`, one width a matrix.
+/// Joins the rows of matrices `[rows x width]`, one width per matrix.
 ///
 /// # Panics
 /// When a matrix has fewer rows than the first.
@@ -225,7 +220,7 @@ impl ItemFeatures {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Field;
+    use crate::testing::as_documents;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -264,10 +259,8 @@ mod tests {
     }
 
     fn encode(embedder: &mut Embedder, texts: &[&str]) -> Result<Vec<f32>, Error> {
-        let fields: Vec<[Field; 1]> = texts.iter().map(|text| [Field { name: "t", text }]).collect();
-        let documents: Vec<Document> = fields.iter().map(|fields| Document { id: "i", fields }).collect();
         let mut out = vec![0.0; texts.len()];
-        embedder.encode(&documents, &mut out).map(|()| out)
+        as_documents(texts, |documents| embedder.encode(documents, &mut out)).map(|()| out)
     }
 
     #[test]
@@ -287,7 +280,7 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         let (mut first, _) = embedder(root.path(), "dddd");
         let error = encode(&mut first, &["a", "bb", "ccc", "dddd"]).expect_err("refused");
-        assert!(error.to_string().contains("not finite") && error.to_string().contains("`i`"), "{error}");
+        assert!(error.to_string().contains("not finite") && error.to_string().contains("`3`"), "{error}");
         let (mut second, calls) = embedder(root.path(), "none");
         encode(&mut second, &["a", "bb", "ccc", "dddd"]).expect("vectors");
         assert_eq!(calls.load(Ordering::Relaxed), 2, "the first batch was kept");

@@ -18,16 +18,6 @@ pub enum Error {
         /// The mistake and the correct form.
         reason: String,
     },
-    /// The system refused.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// The operation.
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's error.
-        source: std::io::Error,
-    },
     /// A model that is not there.
     #[error("there is no model at {}", path.display())]
     MissingModel {
@@ -55,7 +45,7 @@ pub enum Error {
         reason: String,
     },
     /// More than a reader takes in, such as a small archive that unpacks to gigabytes.
-    #[error("{}: {what} has {got} bytes, at most {most} are read; it is damaged, or made to fill the memory", path.display())]
+    #[error("{}: {what} has {got} bytes, at most {most} are read; it is damaged or malicious", path.display())]
     TooLarge {
         /// The file or archive.
         path: PathBuf,
@@ -137,7 +127,7 @@ pub enum Error {
         reason: String,
     },
     /// An id that cannot be written in the wanted format.
-    #[error("item id {id:?} cannot stand in {format}: write .parquet instead")]
+    #[error("item id {id:?} cannot be written to {format}: write .parquet instead")]
     UnwritableId {
         /// The id.
         id: String,
@@ -163,7 +153,7 @@ pub enum Error {
     /// A data file.
     #[error(transparent)]
     Data(#[from] semrank_data::Error),
-    /// A file or folder that could not be written or hashed.
+    /// A file or folder that could not be read, written or hashed.
     #[error(transparent)]
     Store(#[from] semrank_store::Error),
 }
@@ -200,7 +190,6 @@ impl Error {
             Error::Diverged { .. } => {
                 Some("try a lower rate: content.rate of a run, --rate of `semrank finetune`".into())
             }
-            Error::Io { source, .. } => semrank_store::io_help(source),
             Error::Data(error) => error.help(),
             Error::Store(error) => error.help(),
             _ => None,
@@ -209,7 +198,7 @@ impl Error {
 
     /// Wraps an error of the system.
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.into();
-        move |source| Error::Io { action, path, source }
+        let store = semrank_store::Error::io(action, &path.into());
+        move |source| store(source).into()
     }
 }

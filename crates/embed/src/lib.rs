@@ -23,6 +23,7 @@ mod embedder;
 mod error;
 pub mod fetch;
 mod folder;
+mod forward;
 pub mod hash;
 #[cfg(feature = "http")]
 pub mod http;

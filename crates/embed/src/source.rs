@@ -50,7 +50,7 @@ pub struct TextFile {
 }
 
 impl TextFile {
-    /// A file; it is read anew in every pass.
+    /// A file; it is read again in every pass.
     pub fn new(columns: semrank_data::import::TextColumns) -> Self {
         Self { columns }
     }

@@ -92,7 +92,7 @@ impl Tokenizer {
         self.checked(item, encoding.get_ids())
     }
 
-    /// Refuses ids that no token has: those of special tokens stand in `tokenizer.json` once more, where a text is put
+    /// Refuses ids that no token has: those of special tokens are in `tokenizer.json` once more, where a text is put
     /// between them.
     pub(crate) fn checked(&self, item: &str, ids: &[u32]) -> Result<Vec<u32>, Error> {
         match ids.iter().find(|&&id| id as usize >= self.ids) {

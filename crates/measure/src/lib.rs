@@ -1,4 +1,4 @@
-//! How good scores are: scores and labels in, metrics with intervals, calibration and baselines out.
+//! Quality of scores: scores and labels in; metrics with intervals, calibration and baselines out.
 //!
 //! Nothing here knows how a score was made: a ranking is measured through [`ranking::Scorer`], probabilities as columns.
 //!

@@ -10,7 +10,7 @@
 //! assert!((summary.ndcg_10 - (1.0 + 0.5) / 3.0).abs() < 1e-12);
 //! ```
 
-/// One of the metrics of a summary, with the name people know it by.
+/// One of the metrics of a summary, with its usual name.
 pub type NamedMetric = (&'static str, fn(&RankSummary) -> f64);
 
 /// Declares all metrics: the field, the name in tables and JSON, and the value of a case by the rank of its target.

@@ -1,4 +1,4 @@
-//! Consecutive blocks of a network, and the norm behind the last one, where there is one.
+//! Consecutive blocks of a network, and the norm after the last one, where there is one.
 //!
 //! A network is one stack. To train its upper layers, run the layers below once, keep their output, and train a stack of the
 //! layers above on it: its parameters, their gradient and the optimiser's moments have only these layers' length.
@@ -73,7 +73,7 @@ impl Stack {
         Self { config, layers, blocks, norm }
     }
 
-    /// Some of the layers, with their places in the same parameters; the final norm stays behind the last one.
+    /// Some of the layers, with their places in the same parameters; the final norm stays after the last one.
     ///
     /// # Panics
     /// When the stack does not have all of `layers`.
@@ -141,7 +141,7 @@ impl Stack {
     /// after [`Stack::forward`] of the same pass.
     ///
     /// # Panics
-    /// When `saved` is not for training, or the stack has not all layers.
+    /// When `saved` is not for training, or the stack does not have all layers.
     pub fn backward<T: Scalar>(
         &self,
         layers: Range<usize>,

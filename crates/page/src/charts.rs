@@ -29,7 +29,7 @@ pub enum Labelled {
     Highest,
 }
 
-/// A chart of groups of bars, one bar a series.
+/// A chart of groups of bars, one bar per series.
 pub struct Bars<'a> {
     /// Unique within the page.
     pub id: &'a str,

@@ -1,6 +1,6 @@
 //! Numbers and texts in, one self-contained HTML page with SVG pictures out.
 //!
-//! A page loads nothing: style and pictures stand inside it, there is no script, and it follows the
+//! A page loads nothing: style and pictures are inside it, there is no script, and it follows the
 //! reader's light or dark scheme, on a phone as on a desk. Every text is escaped; a number that is not finite
 //! is shown as "–".
 //!
@@ -34,4 +34,6 @@ pub use layout::{card_list, page, section};
 pub use profile::{Profile, profile};
 pub use scatter::{Point, Scatter, scatter};
 pub use table::{Row, heads, notes, pairs, table};
-pub use text::{UNKNOWN, count, counted, escape, fixed, isolate, metric, seconds, signed, signed_percent};
+pub use text::{
+    UNKNOWN, count, counted, counts_in, escape, fixed, isolate, metric, seconds, signed, signed_percent,
+};

@@ -59,6 +59,12 @@ pub fn count(value: usize) -> String {
     out
 }
 
+/// A text whose whole numbers are in groups of three: `on 10,401 rows`.
+pub fn counts_in(text: &str) -> String {
+    let word = |word: &str| word.parse().map_or_else(|_| word.to_owned(), count);
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
 /// A whole number before the form of a word that goes with it: `1 item`, `22,363 items`.
 pub fn counted(value: usize, one: &str, many: &str) -> String {
     format!("{} {}", count(value), plural(value, one, many))
@@ -94,6 +100,7 @@ mod tests {
             [5, 999, 1_000, 22_363].map(count).each_ref().map(String::as_str)
         );
         assert_eq!([1, 1_000].map(|items| counted(items, "item", "items")), ["1 item", "1,000 items"]);
+        assert_eq!(counts_in("on 10401 rows: slope 1.02"), "on 10,401 rows: slope 1.02");
         assert_eq!(seconds(65.4), "1 m 05 s");
         assert_eq!((seconds(12.34), seconds(0.0451)), ("12.3 s".into(), "45 ms".into()));
         assert_eq!((signed_percent(0.12, 0.1), signed_percent(0.1, 0.0)), ("+20.0 %".into(), "–".into()));

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 pub enum Part {
     /// Used once, to report.
     Test,
-    /// Used to choose the epoch and the blend: its figures flatter the model.
+    /// Used to choose the epoch and the blend: its metrics are optimistic.
     Validation,
 }
 

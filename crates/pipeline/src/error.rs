@@ -128,7 +128,7 @@ pub enum Error {
     /// A run that did not train its encoder.
     #[error("run {} trained no layers of its encoder", run.display())]
     NothingTrained { run: PathBuf },
-    /// Ids of others that cannot be read.
+    /// Ids from other programs that cannot be read.
     #[error("{}: {what} is {got}, expected {expected}", path.display())]
     ForeignIds { path: PathBuf, what: String, got: String, expected: String },
     /// Events that cannot be divided by time.
@@ -219,7 +219,7 @@ impl Error {
                 nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`?"))
             }
             Error::BadPair { .. } => Some(
-                "a pair is a user and an item by the ids of the data set; --skip-unknown leaves out pairs of others".into(),
+                "a pair is a user and an item by the ids of the data set; --skip-unknown leaves out unknown pairs".into(),
             ),
             Error::NoCasesInTime { others, .. } => {
                 Some(format!("--set data.split=leave-one-out has {}", counted(*others, "test case", "test cases")))

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Notes what is told.
+/// Records the notes.
 #[derive(Default)]
 struct Told(Mutex<Vec<String>>);
 

@@ -2,7 +2,7 @@
 //!
 //! In: queries. Out: tables on disk, or batches of rows, one at a time. Sorts and exchanges that need more than the limit go to
 //! files in the work folder, so a log may be larger than memory; the small side of a join is held (`pool.rs`). The
-//! threads live as long as the engine; nobody outside of this file sees an async function.
+//! threads live as long as the engine; no async function is visible outside of this file.
 
 use crate::pool::SortPool;
 use crate::sql::Query;

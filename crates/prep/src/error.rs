@@ -129,7 +129,7 @@ pub enum Error {
     Io {
         /// What was tried.
         action: &'static str,
-        /// The system's own error.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The query engine failed in another way.
@@ -159,7 +159,7 @@ impl Error {
                 Some("--first-slot says from which number the log counts slots".into())
             }
             Error::Column { column: "seq", .. } => {
-                Some("`seq` is the original row order: number the rows of the log anew".into())
+                Some("`seq` is the original row order: number the rows of the log again".into())
             }
             Error::Column { .. } => Some("correct the log, or leave the column out of it".into()),
             Error::NoImpressions { .. } => Some(

@@ -1,4 +1,4 @@
-//! The raw log: `events.parquet` of any of the usual types in, the table `raw` with one type a column out, checked.
+//! The raw log: `events.parquet` of any of the usual types in, the table `raw` with one type per column out, checked.
 //!
 //! A column that a log may lack is null then. Every further column of strings, integers or floats is context of the impressions
 //! and keeps its name in the examples.
@@ -23,7 +23,7 @@ use ColumnType::{Integer, Number, Text, Texts};
 const REQUIRED: [(&str, ColumnType); 5] =
     [("user_id", Text), ("item_id", Text), ("action", Text), ("timestamp", Integer), ("seq", Integer)];
 
-/// Columns where an empty string is no value.
+/// Columns where an empty string is a missing value.
 const IDENTIFIERS: [&str; 2] = ["event_id", "parent_event_id"];
 
 /// Limits of times, as those of every reader.

@@ -12,7 +12,7 @@
 //! |---|---|
 //! | duplicates | rows of one `event_id`, or without one of one user, item, action and timestamp, are one event: the row received first, then of the lowest `seq` |
 //! | clocks | a `timestamp` more than `clock_tolerance_seconds` ahead of `received_at` is replaced by it; a click is never before the impression that it names, a conversion never before the click or impression that it names: whatever the clocks say, such an event happened with its parent |
-//! | parents | `parent_event_id` names an event of the same user and item; any other is as one that the log has not |
+//! | parents | `parent_event_id` names an event of the same user and item; any other is treated as one that the log does not have |
 //! | late events | count like others, and are known only when they were received |
 //! | order | by time, then `seq`; the order of the rows in the file has no meaning. At one moment an impression is before a click, a click before a conversion |
 //! | a click | belongs to the impression that it names (`parent_event_id`), else to its user's last impression of its item; it counts within `click_minutes`, before or after by the clocks |

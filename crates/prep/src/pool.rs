@@ -1,4 +1,5 @@
-//! Who gets how much memory: sorts share the limit and go to disk beyond it; what cannot go to disk is given what it asks for.
+//! Memory shares: sorts share the limit and spill to disk beyond it; operators that cannot spill get what they ask
+//! for.
 //!
 //! DataFusion's fair pool lets sorts fill the limit and then refuses the merge that would empty them, so that a large log fails
 //! where a small one passes. Here a merge, which holds a batch of every spilled run, and a join, which holds the repeated rows, the

@@ -31,7 +31,7 @@ const TABLES: [Query; 8] = [
 /// # Errors
 /// [`Error::Stopped`] when `stop` said so.
 /// A setting outside its limits, or days that leave a part empty; a log in parts that are years apart; a missing, damaged or impossible file, column or value; an `out` that holds something;
-/// too little memory; the system's.
+/// too little memory; I/O errors.
 pub fn prepare(
     raw: &Path,
     out: &Path,
@@ -72,7 +72,7 @@ pub fn prepare(
 
 fn describe(meta: &mut Meta, settings: &PrepSettings) {
     settings.describe(meta);
-    // Impressions are no events of the output, so none can be a target.
+    // Impressions are not events of the output, so none can be a target.
     meta.target_action = meta.target_action.take().filter(|action| action != "impression");
     let touch = match settings.attribution {
         Attribution::LastTouch => "last",

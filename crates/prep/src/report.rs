@@ -27,9 +27,9 @@ pub struct PrepReport {
     pub impressions: u64,
     /// Events of the output: everything but impressions.
     pub history_events: u64,
-    /// Clicks and what became of them.
+    /// Clicks and how they were attributed.
     pub clicks: ClickCounts,
-    /// Conversions and what became of them.
+    /// Conversions and how they were attributed.
     pub conversions: ConversionCounts,
     /// Where validation and test begin.
     pub cuts: Cuts,
@@ -92,7 +92,7 @@ pub struct ClickCounts {
     pub repeated: u64,
     /// Too long after their impression, or, by clocks that contradict each other, before it.
     pub out_of_window: u64,
-    /// They name an impression that the log has not for their user and item.
+    /// They name an impression that the log does not have for their user and item.
     pub orphaned: u64,
     /// They name none, and their user saw no impression of their item before.
     pub unattributed: u64,
@@ -109,7 +109,7 @@ pub struct ConversionCounts {
     pub view_through: u64,
     /// Too long after their click, or, by clocks that contradict each other, before it.
     pub out_of_window: u64,
-    /// They name a click that the log has not for their user and item.
+    /// They name a click that the log does not have for their user and item.
     pub orphaned: u64,
     /// Without an attributed click on their item before them.
     pub unattributed: u64,
@@ -217,7 +217,7 @@ impl PrepReport {
         early.into_iter().chain(late).chain(pauses).chain(orphans).chain(empty).chain(unknown).collect()
     }
 
-    /// Parts whose labels nobody knows in time.
+    /// Parts whose labels are not known in time.
     fn unknown_labels(&self) -> Vec<String> {
         let mut out = Vec::new();
         if self.rows_of(Part::Test) > 0 && !self.cuts.test_matures {

@@ -1,7 +1,7 @@
-//! From when to when a log goes: rows per day in, the first and the last moment that count out ([`semrank_core::span`]).
+//! The time span of a log: rows per day in, the first and the last moment that count out ([`semrank_core::span`]).
 //!
 //! Events outside are left out and counted: one impression in the year 2100 would make every label final, and one event of 1970
-//! tells nothing but that a clock was not set. A log whose parts lie more than a year apart is refused, for then nobody can say which
+//! tells nothing but that a clock was not set. A log whose parts lie more than a year apart is refused, since it is unknown which
 //! of them is wrong.
 
 use crate::batch::Column;

@@ -57,7 +57,7 @@ queries! {
     SHOWN = "shown",
     /// Sizes of the log.
     COUNTS = "counts",
-    /// What became of clicks and conversions.
+    /// What happened to clicks and conversions.
     OUTCOMES = "outcomes",
     /// The events of the output.
     HISTORY = "history",

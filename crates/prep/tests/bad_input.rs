@@ -186,7 +186,7 @@ fn nothing_is_left_of_what_was_stopped() {
     }
 }
 
-/// The rows of some random logs, the clocks of a few changed, and what comes of them with these settings.
+/// The rows of some random logs, the clocks of a few changed, and what they become with these settings.
 fn prepared(
     folder: &Path,
     settings: &PrepSettings,
@@ -258,7 +258,7 @@ fn parts_that_were_asked_for_by_days_and_come_out_empty_are_refused() {
         says(&error.to_string(), &[&format!("for the part `{part}`"), "in a log from 2025-12-2"]);
         assert_eq!(entries(folder.path()), ["raw"]);
     }
-    // By shares a small log is worth a warning only.
+    // By shares a small log gives a warning only.
     let folder = tempfile::tempdir().unwrap();
     let at_once = |rows: &mut Vec<Row>| {
         rows.iter_mut().for_each(|row| (row.time, row.received) = (START, None));

@@ -18,7 +18,7 @@ fn settings(attribution: Attribution, view_through_days: i64, logging_delay_seco
     PrepSettings { attribution, view_through_days, logging_delay_seconds, ..base }
 }
 
-/// What should come of some logs: examples by time, then `seq`, and the counts of the report.
+/// The expected result for some logs: examples by time, then `seq`, and the counts of the report.
 fn expected(logs: &[Vec<Row>], settings: &PrepSettings) -> (Vec<Example>, Counts) {
     let span = reference::span(&logs.concat(), settings);
     let mut all: Vec<Vec<Row>> = logs.iter().map(|log| reference::clean(log, settings)).collect();
@@ -168,7 +168,7 @@ fn check_opens(dir: &Path, found: &[Example], log_end: i64) {
     }
 }
 
-/// What must hold whatever the other rules are: no history holds an event that came of the example, or that the log did not have
+/// What must hold whatever the other rules are: no history holds an event caused by the example, or that the log did not have
 /// when it had the example.
 fn check_nothing_is_early(rows: &[Row], found: &[Example], settings: &PrepSettings) {
     let by_seq: HashMap<i64, &Row> = rows.iter().map(|row| (row.seq, row)).collect();
@@ -188,7 +188,7 @@ fn check_nothing_is_early(rows: &[Row], found: &[Example], settings: &PrepSettin
                 named.iter().find(|named| (&named.user, &named.item) == (&row.user, &row.item))
             }) {
                 row = parent;
-                assert!(row.id != shown.id, "{event:#?} came of {shown:#?}");
+                assert!(row.id != shown.id, "{event:#?} was caused by {shown:#?}");
             }
         }
     }

@@ -1,16 +1,12 @@
-//! Rows a second of one pass over a made-up log: 2 threads, D = 16, histories of 50 events, no content; and one request of 300
+//! Rows per second of one pass over a made-up log: 2 threads, D = 16, histories of 50 events, no content; and one request of 300
 //! candidates on one thread, with contents of width 128.
 //!
 //! `cargo bench -p semrank-response --bench pointwise [-- ROWS]`
 
-use semrank_core::{
-    ActionId, Catalog, Dictionary, Event, EventDetails, EventLogBuilder, ItemId, Kind, Rng, UserId,
-};
-use semrank_data::{Dataset, Examples, FitScope, Meta, Part};
-use semrank_response::{
-    Contexts, Events, Goal, Items, NO_SLOT, PointwiseSettings, PointwiseTask, PointwiseTrainer, Request,
-};
-use semrank_tower::{Delay, ModelSettings, Stream, TrainSettings};
+use semrank_core::{ActionId, Event, EventDetails, EventLogBuilder, ItemId, Kind, Rng, UserId};
+use semrank_data::{Dataset, Examples, Meta, Part};
+use semrank_response::{Events, Items, NO_SLOT, PointwiseSettings, PointwiseTrainer, Request, testing};
+use semrank_tower::{Delay, Stream, TrainSettings};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -79,32 +75,16 @@ fn trained(
     let settings = PointwiseSettings { batch: 1024, ..PointwiseSettings::default() };
     let train =
         TrainSettings { stream: Stream::Fixed(true), delay: Delay::Elapsed, ..TrainSettings::default() };
-    let contexts = Contexts::new(examples, &dataset.catalog, &settings);
-    let (scope, model) = (FitScope::of_examples(dataset, examples), ModelSettings::default());
-    let mut trainer = PointwiseTrainer::new(&PointwiseTask {
-        dataset,
-        examples,
-        scope: &scope,
-        items,
-        contexts: &contexts,
-        model: &model,
-        train: &train,
-        settings: &settings,
-        goal: Goal::Oc,
-        seed: 1,
+    testing::with_task((dataset, examples, items), (&settings, &train), 1, |task| {
+        let mut trainer = PointwiseTrainer::new(task);
+        let started = Instant::now();
+        trainer.train_to(i64::MAX).expect("the rates are low");
+        then(started.elapsed().as_secs_f64(), &mut trainer);
     });
-    let started = Instant::now();
-    trainer.train_to(i64::MAX).expect("the rates are low");
-    then(started.elapsed().as_secs_f64(), &mut trainer);
 }
 
 fn items(dataset: &Dataset, width: usize) -> Items {
-    let mut rng = Rng::new(1, "contents");
-    let mut content: Vec<f32> = (0..ITEMS * width).map(|_| rng.normal() as f32).collect();
-    for vector in content.chunks_exact_mut(width.max(1)) {
-        let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-        vector.iter_mut().for_each(|x| *x /= length);
-    }
+    let content = testing::contents(ITEMS, width, &mut Rng::new(1, "contents"));
     let advertisers = (0..ITEMS as u32).map(|item| item % 200).collect();
     let kinds = dataset.catalog.kinds.clone();
     Items { content, advertisers, prefixes: None, kinds, known: vec![true; ITEMS] }
@@ -112,15 +92,7 @@ fn items(dataset: &Dataset, width: usize) -> Items {
 
 fn world(rows: usize) -> (Dataset, Examples) {
     let mut rng = Rng::new(1, "bench");
-    let names =
-        |prefix: &str, count: usize| -> Dictionary { (0..count).map(|at| format!("{prefix}{at}")).collect() };
-    let catalog = Catalog {
-        ids: names("i", ITEMS),
-        kinds: vec![Kind::Ad; ITEMS],
-        active_from: vec![i64::MIN; ITEMS],
-        active_to: vec![i64::MAX; ITEMS],
-        ..Catalog::default()
-    };
+    let catalog = testing::catalog(vec![Kind::Ad; ITEMS]);
     let mut log = EventLogBuilder::default();
     for user in 0..USERS as u32 {
         for at in 0..EVENTS as i64 {
@@ -134,7 +106,7 @@ fn world(rows: usize) -> (Dataset, Examples) {
     let mut meta = Meta { name: "bench".into(), ..Meta::default() };
     meta.windows.insert("click_minutes".into(), 30.into());
     meta.windows.insert("conversion_days".into(), 2.into());
-    let mut examples = Examples { user_names: names("u", USERS), ..Examples::default() };
+    let mut examples = Examples { user_names: testing::names("u", USERS), ..Examples::default() };
     for row in 0..rows {
         let time = DAY_MS + row as i64 * 6 * DAY_MS / rows as i64;
         let click = rng.unit() < 0.05;
@@ -152,7 +124,12 @@ fn world(rows: usize) -> (Dataset, Examples) {
         examples.slots.push(rng.below(4) as u16);
     }
     let actions = ["view"].into_iter().collect();
-    let dataset =
-        Dataset { meta, users: names("u", USERS), actions, catalog, events: log.finish(USERS, true) };
+    let dataset = Dataset {
+        meta,
+        users: testing::names("u", USERS),
+        actions,
+        catalog,
+        events: log.finish(USERS, true),
+    };
     (dataset, examples)
 }

@@ -1,4 +1,4 @@
-//! How a user's labelled past bears on a candidate: an item-kNN on labels (Sarwar et al. 2001, "Item-based collaborative
+//! The user's labelled past as features of a candidate: an item-kNN on labels (Sarwar et al. 2001, "Item-based collaborative
 //! filtering", section 3).
 //!
 //! A past row counts by its residual (label minus what user and item made likely), weighted by the likeness of its item to the

@@ -5,7 +5,7 @@
 //!
 //! | method | observed | loss |
 //! |---|---|---|
-//! | weighted label (`window`, `naive`, `oracle`) | one label | `l(y)` |
+//! | weighted label (`window`, `naive`) | one label | `l(y)` |
 //! | fake negative weighted (Ktena et al. 2019, arXiv 1907.06558, eq. 12) | a negative at the click, a positive when the conversion arrives | `(1 + p) l(1)`, `(1 - p)(1 + p) l(0)` |
 //! | elapsed time (Yang et al. 2021, ES-DFM, arXiv 2012.03245, eq. 12) | the label after a wait, a positive when a later conversion arrives | `(1 + dp) l(1)`, `(1 + dp) rn l(0)` |
 //! | delay model (Chapelle 2014, "Modeling delayed feedback in display advertising", section 3) | the log-likelihood of what is seen of the delay | [`DelayModel`] |

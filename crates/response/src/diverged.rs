@@ -1,8 +1,8 @@
-//! What ends a training of the ranking model, or the scoring of rows by it, early: numbers that are none any more.
+//! The error of a training, or of scoring rows, whose numbers are no longer finite.
 
 use semrank_core::counted;
 
-/// A loss or a score that is no finite number.
+/// A loss or a score that is not finite.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error(
     "the {what} is {got} after {} with pointwise.rate={rate} and pointwise.table_rate={table_rate}: training has diverged",

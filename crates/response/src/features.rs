@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! observe(label)*          labels that became known
-//! refresh()                fits effects anew where it is due
+//! refresh()                fits effects again where it is due
 //! features(requests)       what the model reads; changes nothing
 //! shown(request, number)   which of them was shown
 //! ```
@@ -22,7 +22,7 @@ use semrank_data::DAY_MS;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-/// Impressions after which [`FeatureState::refresh`] looks whether effects are to be fitted anew.
+/// Impressions after which [`FeatureState::refresh`] checks whether effects must be fitted again.
 pub(crate) const LOOK_EVERY: usize = 256;
 /// Length of the history, and its age.
 const OF_HISTORY: usize = 2;
@@ -41,7 +41,7 @@ pub struct FeatureState {
     pub(super) shown: usize,
 }
 
-/// What a user's labels say of its taste.
+/// A user's taste, from its labels.
 #[derive(Debug, Clone)]
 pub(crate) struct View {
     /// Labels of the user by then.
@@ -87,7 +87,7 @@ impl FeatureState {
             + OF_HISTORY
     }
 
-    /// Those that labels of others bear on.
+    /// Those that depend on labels of other rows.
     pub(crate) fn counted_width(&self) -> usize {
         self.counts.as_ref().map_or(0, CountState::width)
             + if self.neighbours.is_some() { affinity::OF_LABELS } else { 0 }
@@ -120,7 +120,7 @@ impl FeatureState {
         self.counts.iter_mut().for_each(|counts| counts.forget(impression));
     }
 
-    /// Fits effects anew if at least 256 impressions were shown since the last look and labels have grown by a tenth. To be called
+    /// Fits effects again if at least 256 impressions were shown since the last look and labels have grown by a tenth. To be called
     /// before features are read; costs nothing where it is not due.
     pub fn refresh(&mut self) {
         if self.shown >= LOOK_EVERY {
@@ -184,7 +184,7 @@ impl FeatureState {
         }
     }
 
-    /// Appends what labels of others bear on; returns what is expected of the request, where labels are counted.
+    /// Appends the features that depend on labels of other rows; returns what is expected of the request, where labels are counted.
     pub(crate) fn push_counted(&self, request: &Request, out: &mut Vec<f32>) -> Option<Expected> {
         let counts = self.counts.as_ref()?;
         let item = request.item.0;

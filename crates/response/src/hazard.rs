@@ -3,13 +3,13 @@
 //! With `h_b = P(converts in stretch b | has not before)`, a click converts within the attribution window with probability
 //! `1 - Π (1 - h_b)`. Each `h_b` is a logistic regression of its own over the clicks that reached the stretch, so that any
 //! distribution of delays fits, and one that differs by advertiser does too: discrete-time survival analysis (Singer & Willett
-//! 1993, "It's about time", J. Educ. Statist. 18; Gensheimer & Narasimhan 2019, arXiv 1805.00917). A click that is still open says
-//! what it has shown so far and no more, which is the Kaplan-Meier estimate where there are no features.
+//! 1993, "It's about time", J. Educ. Statist. 18; Gensheimer & Narasimhan 2019, arXiv 1805.00917). A click that is still open contributes
+//! the stretches that it has completed, which is the Kaplan-Meier estimate where there are no features.
 //!
 //! The logit of `h_b` is the conversion head's plus one of the stretch: what makes a click convert is learned once, from all
 //! stretches, and how it is spread over time apart.
 //!
-//! A stretch is learned at its end, whatever came of it. Were conversions learned as they arrive and their absence at the end,
+//! A stretch is learned at its end, whatever the outcome. Were conversions learned as they arrive and their absence at the end,
 //! then the newest rows would be positive, and whatever tells a row's time would be taken for a reason to convert.
 
 use super::delay::softplus;

@@ -1,5 +1,5 @@
-//! Where a candidate's content stands among the contents of a history: a histogram of cosines, and the evidence for the candidate
-//! as it fades with time, and with newer events; for ads and organic items apart.
+//! Similarity of a candidate's content to a history: a histogram of cosines, and the evidence for the candidate, which decays
+//! with time and with newer events; for ads and organic items separately.
 //!
 //! Of each kind: the share of events in each bin, the largest cosine, and for each half-life `H`, in days and in places from the end,
 //!
@@ -7,7 +7,7 @@
 //! ln(1 + sum over events of  max(cosine, 0)^2 · read · 2^(-age / H))        read = min(1, ln(1 + dwell in s) / ln 31)
 //! ```
 //!
-//! A sum and not a mean: ten fresh views of a kind of thing say more than one, which the softmax of an attention cannot tell (Zhou et al.
+//! A sum and not a mean: ten recent views of similar items are more evidence than one, which a softmax attention cannot express (Zhou et al.
 //! 2018, arXiv 1706.06978, section 4.3). `read` is 1 where no dwell is known.
 
 use super::items::Items;

@@ -12,19 +12,19 @@
 //! | `rows`, `replay`, `store` | rows as requests; their labels when they are known; the features of all rows, in time order |
 //! | `shard` | a batch with items and events numbered once |
 //! | `attention`, `network` | target attention over the history; the whole network, forward and backward |
-//! | `lessons` | the examples as a stream of what is learned when |
+//! | `samples` | the examples as a stream of what is learned when |
 //! | `delay`, `hazard`, `loss` | losses of the heads, with delayed feedback |
 //! | `propensity` | weights of rows by how likely they were shown |
 //! | `diverged` | the error of a training whose numbers are none any more |
 //! | `start` | where the heads begin: at base rates |
-//! | `task`, `training`, `progress` | what is trained on; a training that can be asked at any time; what is told of it |
+//! | `task`, `training`, `progress` | what is trained on; a training that can be asked at any time; what is reported of it |
 //! | `trainer`, `passes` | a step; epochs or one pass |
 //! | `score`, `model`, `artefact` | probabilities of rows; [`ResponseModel`]: of requests; the model in a folder |
 //! | `state` | a training under way in a folder, to go on with |
 //!
 //! # Losses
 //! `click_weight · l(click) + conversion_weight · l(conversion | click) + entire_space · l(P(click) P(conversion | click)) +
-//! dwell_weight · (ln dwell - prediction)² / 2`, each over the lessons that are about it: a label that can still change is no lesson
+//! dwell_weight · (ln dwell - prediction)² / 2`, each over the samples that are about it: a label that can still change is no sample
 //! unless `train.delay` says so. The weights are settings (1, 1, 0, 0.05); the length of each head's gradient in the last hidden
 //! layer is reported.
 
@@ -40,7 +40,6 @@ mod features;
 mod hazard;
 mod histogram;
 mod items;
-mod lessons;
 mod loss;
 mod model;
 mod network;
@@ -50,6 +49,7 @@ mod propensity;
 mod replay;
 mod request;
 mod rows;
+mod samples;
 mod score;
 mod settings;
 mod shard;
@@ -59,6 +59,8 @@ mod state;
 mod store;
 mod task;
 mod tensors;
+#[doc(hidden)]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod trainer;

@@ -1,13 +1,13 @@
-//! The loss of one lesson in the logits of its row, head by head.
+//! The loss of one sample in the logits of its row, head by head.
 
 use super::delay::{
     DelayModel, cross_entropy, elapsed_weight, fake_negative_weight, product_cross_entropy, sigmoid,
 };
-use super::lessons::Lesson;
 use super::network::HeadColumns;
+use super::samples::Sample;
 use super::settings::PointwiseSettings;
 
-/// Heads whose losses are told apart in reports.
+/// Heads whose losses are reported separately.
 pub(crate) const HEADS: usize = 4;
 
 /// A head of the report.
@@ -24,16 +24,17 @@ impl Head {
     pub(crate) const NAMES: [&'static str; HEADS] = ["click", "conversion", "delay", "dwell"];
 }
 
-/// Sums of one head over lessons.
+/// Sums of one head over samples.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct HeadSum {
     pub(crate) loss: f64,
-    pub(crate) lessons: usize,
+    #[serde(rename = "lessons")]
+    pub(crate) samples: usize,
     /// Sum of the squared lengths of the gradients in the last hidden layer.
     pub(crate) squared: f64,
 }
 
-/// What lessons cost.
+/// What samples cost.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Losses<'a> {
     pub(crate) columns: HeadColumns,
@@ -44,46 +45,46 @@ pub(crate) struct Losses<'a> {
     pub(crate) log_shape: f64,
 }
 
-/// The losses of one lesson.
+/// The losses of one sample.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Found {
-    /// Loss of each head that the lesson is about.
+    /// Loss of each head that the sample is about.
     pub(crate) losses: [Option<f64>; HEADS],
     /// Gradient of the logarithm of the Weibull shape.
     pub(crate) shape: f64,
 }
 
 impl Losses<'_> {
-    /// Writes the gradient of the lesson's weighted loss into `dlogits` (zero before) and returns the unweighted losses; `dwell_ms` is
+    /// Writes the gradient of the sample's weighted loss into `dlogits` (zero before) and returns the unweighted losses; `dwell_ms` is
     /// that of the row, -1 = none.
-    pub(crate) fn of(&self, lesson: Lesson, dwell_ms: i32, logits: &[f64], dlogits: &mut [f64]) -> Found {
+    pub(crate) fn of(&self, sample: Sample, dwell_ms: i32, logits: &[f64], dlogits: &mut [f64]) -> Found {
         let mut found = Found::default();
-        match (lesson, self.columns.conversion) {
-            (Lesson::Click(clicked), conversion) => {
+        match (sample, self.columns.conversion) {
+            (Sample::Click(clicked), conversion) => {
                 self.click(clicked, conversion, (logits, &mut *dlogits), &mut found);
                 if clicked {
                     self.dwell(dwell_ms, (logits, dlogits), &mut found);
                 }
             }
-            (Lesson::EarlyClick, conversion) => {
+            (Sample::EarlyClick, conversion) => {
                 self.click(true, conversion, (logits, dlogits), &mut found);
             }
-            (Lesson::Dwell, _) => self.dwell(dwell_ms, (logits, dlogits), &mut found),
+            (Sample::Dwell, _) => self.dwell(dwell_ms, (logits, dlogits), &mut found),
             (_, None) => {}
-            (Lesson::Conversion(label), Some(at)) => {
+            (Sample::Conversion(label), Some(at)) => {
                 self.label(at, label, [1.0, 1.0], (logits, dlogits), &mut found)
             }
-            (Lesson::Fake(label), Some(at)) => {
+            (Sample::Fake(label), Some(at)) => {
                 let weights = [fake_negative_weight(logits[at], label), 1.0 + sigmoid(logits[at])];
                 self.label(at, label, weights, (logits, dlogits), &mut found);
             }
-            (Lesson::Elapsed(label), Some(at)) => {
+            (Sample::Elapsed(label), Some(at)) => {
                 let [delayed, real] = [HeadColumns::delayed(at), HeadColumns::real_negative(at)];
                 let weight = elapsed_weight(label, logits[delayed], logits[real]);
                 let weights = [weight, 1.0 + sigmoid(logits[delayed])];
                 self.label(at, label, weights, (logits, dlogits), &mut found);
             }
-            (Lesson::Late { delayed, real_negative }, Some(at)) => {
+            (Sample::Late { delayed, real_negative }, Some(at)) => {
                 let (column, real) = (HeadColumns::delayed(at), HeadColumns::real_negative(at));
                 let (mut loss, slope) = cross_entropy(logits[column], delayed, 1.0);
                 dlogits[column] += slope;
@@ -93,7 +94,7 @@ impl Losses<'_> {
                 }
                 found.losses[Head::Delay as usize] = Some(loss);
             }
-            (Lesson::Stretch { stretch, converted }, Some(at)) => {
+            (Sample::Stretch { stretch, converted }, Some(at)) => {
                 let column = HeadColumns::hazard(at, stretch);
                 let weight = self.settings.conversion_weight;
                 let (loss, slope) = cross_entropy(logits[at] + logits[column], converted, 1.0);
@@ -101,8 +102,8 @@ impl Losses<'_> {
                 dlogits[column] += weight * slope;
                 found.losses[Head::Conversion as usize] = Some(loss);
             }
-            (Lesson::Nothing { .. } | Lesson::Arrived { .. }, Some(at)) => {
-                self.delay_model(at, lesson, (logits, dlogits), &mut found);
+            (Sample::Nothing { .. } | Sample::Arrived { .. }, Some(at)) => {
+                self.delay_model(at, sample, (logits, dlogits), &mut found);
             }
         }
         found
@@ -160,7 +161,7 @@ impl Losses<'_> {
     fn delay_model(
         &self,
         at: usize,
-        lesson: Lesson,
+        sample: Sample,
         (logits, dlogits): (&[f64], &mut [f64]),
         found: &mut Found,
     ) {
@@ -171,9 +172,9 @@ impl Losses<'_> {
             log_shape: self.log_shape,
             window: self.window_days,
         };
-        let grad = match lesson {
-            Lesson::Nothing { from, to } => model.nothing_between(from, to),
-            Lesson::Arrived { from, at } => model.converted(from, at),
+        let grad = match sample {
+            Sample::Nothing { from, to } => model.nothing_between(from, to),
+            Sample::Arrived { from, at } => model.converted(from, at),
             _ => return,
         };
         let weight = self.settings.conversion_weight;

@@ -2,9 +2,9 @@
 
 use super::delay::cross_entropy;
 use super::diverged::Diverged;
-use super::lessons::Timed;
 use super::network::Position;
 use super::progress::{DayReport, PassReport, add, head_reports};
+use super::samples::Timed;
 use super::start::base_rates;
 use super::trainer::Stepped;
 use super::training::{Choosing, PointwiseTrainer, Progress, Watch};
@@ -33,37 +33,37 @@ impl PointwiseTrainer<'_> {
         Ok(true)
     }
 
-    /// Leaves out every lesson before a time, as learned in a training that goes on here.
+    /// Leaves out every sample before a time, as learned in a training that goes on here.
     pub(crate) fn pass_over(&mut self, until: i64) {
         self.until = until;
         if !self.plan.once {
             return;
         }
-        while let Some(timed) = self.lessons.next_before(until) {
+        while let Some(timed) = self.samples.next_before(until) {
             self.features.make_up_to(timed.row as usize);
             self.forget(timed);
         }
     }
 
     pub(super) fn fit_epochs(&mut self, watch: Watch) -> Result<bool, Diverged> {
-        let mut lessons: Vec<Timed> = std::iter::from_fn(|| self.lessons.next_before(i64::MAX)).collect();
-        let rounds = self.rounds(lessons.len());
-        self.stepper.schedule.total_steps = self.steps_per_pass(lessons.len()) * rounds.passes;
+        let mut samples: Vec<Timed> = std::iter::from_fn(|| self.samples.next_before(i64::MAX)).collect();
+        let rounds = self.rounds(samples.len());
+        self.stepper.schedule.total_steps = self.steps_per_pass(samples.len()) * rounds.passes;
         if self.stepper.optimiser.step == 0 {
-            self.stepper.start_at(&base_rates(&lessons, |row| self.data.weight(row)));
+            self.stepper.start_at(&base_rates(&samples, |row| self.data.weight(row)));
         }
         if let Some(last) = self.task.examples.len().checked_sub(1) {
             self.features.make_up_to(last);
         }
         let rng = Rng::new(self.task.seed, "ranking epochs");
         // Each pass shuffles the order of the last one.
-        (1..=self.passes_done()).for_each(|pass| rng.fork(pass).shuffle(&mut lessons));
+        (1..=self.passes_done()).for_each(|pass| rng.fork(pass).shuffle(&mut samples));
         while !self.ended(rounds) {
             self.heads = Default::default();
             let (first, last) = (self.passes_done() + 1, rounds.next(self.passes_done()));
             for pass in first..=last {
-                rng.fork(pass).shuffle(&mut lessons);
-                self.pass(&lessons)?;
+                rng.fork(pass).shuffle(&mut samples);
+                self.pass(&samples)?;
             }
             let report = self.validate(last as usize)?;
             if !watch(self, &Progress::Epoch(report)) {
@@ -76,14 +76,14 @@ impl PointwiseTrainer<'_> {
         Ok(true)
     }
 
-    fn steps_per_pass(&self, lessons: usize) -> u64 {
-        lessons.div_ceil(self.task.settings.batch) as u64
+    fn steps_per_pass(&self, samples: usize) -> u64 {
+        samples.div_ceil(self.task.settings.batch) as u64
     }
 
-    /// The passes over so many lessons, and after how many of them each validation follows.
-    fn rounds(&self, lessons: usize) -> Rounds {
+    /// The passes over so many samples, and after how many of them each validation follows.
+    fn rounds(&self, samples: usize) -> Rounds {
         let settings = self.task.settings;
-        Rounds::new(settings.epochs, settings.min_steps, self.steps_per_pass(lessons))
+        Rounds::new(settings.epochs, settings.min_steps, self.steps_per_pass(samples))
     }
 
     /// Passes done, as far as they were validated.
@@ -98,9 +98,9 @@ impl PointwiseTrainer<'_> {
         done >= rounds.passes || (patience > 0 && done >= self.best_epoch as u64 + patience)
     }
 
-    /// One pass over shuffled lessons.
-    fn pass(&mut self, lessons: &[Timed]) -> Result<(), Diverged> {
-        for batch in lessons.chunks(self.task.settings.batch) {
+    /// One pass over shuffled samples.
+    fn pass(&mut self, samples: &[Timed]) -> Result<(), Diverged> {
+        for batch in samples.chunks(self.task.settings.batch) {
             let stepped = self.stepper.step(&self.data, &self.features, &mut batch.to_vec())?;
             add(&mut self.heads, &stepped.heads);
         }
@@ -132,7 +132,7 @@ impl PointwiseTrainer<'_> {
         Ok(())
     }
 
-    /// Forgets the features of a row that no later lesson is about.
+    /// Forgets the features of a row that no later sample is about.
     fn forget(&mut self, timed: Timed) {
         if timed.last {
             self.features.release(timed.row as usize);

@@ -1,4 +1,4 @@
-//! What a training tells: predict-then-train sums by day, and the curve of epochs.
+//! Reports of a training: predict-then-train sums by day, and the curve of epochs.
 
 use super::delay::cross_entropy;
 use super::loss::{HEADS, Head, HeadSum};
@@ -55,8 +55,9 @@ pub struct DayReport {
 pub struct HeadReport {
     /// `click`, `conversion`, `delay` or `dwell`.
     pub head: String,
-    /// Lessons.
-    pub lessons: usize,
+    /// Samples about it; runs keep the number under its first name.
+    #[serde(rename = "lessons")]
+    pub samples: usize,
     /// Mean loss.
     pub loss: f64,
     /// Root mean square length of the weighted gradient in the last hidden layer.
@@ -64,13 +65,13 @@ pub struct HeadReport {
 }
 
 pub(crate) fn head_reports(sums: &[HeadSum; HEADS]) -> Vec<HeadReport> {
-    let heads = Head::NAMES.iter().zip(sums).filter(|(_, sum)| sum.lessons > 0);
+    let heads = Head::NAMES.iter().zip(sums).filter(|(_, sum)| sum.samples > 0);
     heads
         .map(|(name, sum)| HeadReport {
             head: (*name).to_owned(),
-            lessons: sum.lessons,
-            loss: sum.loss / sum.lessons as f64,
-            gradient: (sum.squared / sum.lessons as f64).sqrt(),
+            samples: sum.samples,
+            loss: sum.loss / sum.samples as f64,
+            gradient: (sum.squared / sum.samples as f64).sqrt(),
         })
         .collect()
 }
@@ -78,7 +79,7 @@ pub(crate) fn head_reports(sums: &[HeadSum; HEADS]) -> Vec<HeadReport> {
 pub(crate) fn add(sums: &mut [HeadSum; HEADS], other: &[HeadSum; HEADS]) {
     for (sum, other) in sums.iter_mut().zip(other) {
         sum.loss += other.loss;
-        sum.lessons += other.lessons;
+        sum.samples += other.samples;
         sum.squared += other.squared;
     }
 }

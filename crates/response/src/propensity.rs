@@ -2,7 +2,7 @@
 //!
 //! The logging policy shows some items, and some places, more often than others, and to those who like them; a row that was shown
 //! with probability `q` stands for `1 / q` rows (Horvitz & Thompson 1952; of clicks with position bias Joachims et al. 2017, arXiv
-//! 1608.04468). `pointwise.propensity_weight` weighs the lessons, the validation loss and the calibration of a row so. It is the
+//! 1608.04468). `pointwise.propensity_weight` weighs the samples, the validation loss and the calibration of a row so. It is the
 //! other way to treat position bias beside the slot's effect, which is learned apart and neutral at serving; with weights the
 //! slot is best left out (`pointwise.position=false`). Rare rows would rule: a propensity below `propensity_least` counts as that,
 //! a little bias for much less variance. Weights are divided by their mean, so that rates and clipping mean the same.
@@ -58,7 +58,7 @@ mod tests {
         let on = PointwiseSettings { propensity_weight: true, propensity_least: 0.1, ..off };
         let found = Propensity::new(&examples, &on).unwrap();
         let weights: Vec<f64> = (0..4).map(|row| found.weight(&examples, row)).collect();
-        // 2 and, held, 10: 6 in the mean.
+        // 2 and, held, 10: 6 on average.
         assert_eq!(weights, [2.0 / 6.0, 10.0 / 6.0, 1.0, 4.0 / 6.0]);
         assert!(Propensity::new(&Examples::default(), &on).is_none(), "a log without propensities");
     }

@@ -1,6 +1,6 @@
-//! The labels of examples as someone would have observed them: each at the time it is known, in time order.
+//! The labels of examples as a server would observe them: each at the time it is known, in time order.
 //!
-//! Whose labels are told is a setting ([`Known`]): a test label is never, unless all are. Those of validation rows wait until no
+//! Whose labels are observed is a setting ([`Known`]): a test label is never, unless all are. Those of validation rows wait until no
 //! row of training or validation follows, where they are for test rows only. The impression of a row has the row's number.
 //!
 //! A replay forgets an impression after its last label, which only the end of the log knows. A state that is kept must not know
@@ -79,7 +79,7 @@ impl<'a> Replay<'a> {
         self.labels.examples.times[impression as usize] >= self.waits_from
     }
 
-    /// A row is shown; returns its impression if its labels will be told.
+    /// A row is shown; returns its impression if its labels will be observed.
     pub(crate) fn show(&mut self, row: usize) -> Option<u64> {
         let (labels, part) = (self.labels, self.labels.examples.parts[row]);
         let never = match self.known {

@@ -115,7 +115,7 @@ pub(crate) struct Reading {
     pub(crate) ages: bool,
     pub(crate) places: bool,
     pub(crate) dwells: bool,
-    /// Slots that are told apart; a later one is unknown.
+    /// Slots that are counted separately; a later one is unknown.
     pub(crate) slots: u16,
     /// Context columns that name items.
     pub(crate) related: usize,

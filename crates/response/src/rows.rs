@@ -90,7 +90,7 @@ impl<'a> RowData<'a> {
         self.examples.slots.get(row).copied().unwrap_or(NO_SLOT)
     }
 
-    /// How much the lessons of a row count.
+    /// How much the samples of a row count.
     pub(crate) fn weight(&self, row: usize) -> f64 {
         self.propensity.map_or(1.0, |propensity| propensity.weight(self.examples, row))
     }

@@ -152,10 +152,10 @@ pub enum Kinds {
 }
 
 impl PointwiseSettings {
-    /// Refuses settings that make no sense.
+    /// Validates the settings; returns an error for the first invalid value.
     ///
     /// # Errors
-    /// The first nonsensical setting.
+    /// The first invalid setting.
     pub fn check(&self) -> Result<(), SettingError> {
         self.check_ranges()?;
         if self.keep_negatives < 1.0 && self.entire_space > 0.0 {
@@ -166,7 +166,7 @@ impl PointwiseSettings {
         Ok(())
     }
 
-    /// Refuses the entire-space product with lessons that have no label: those of the delay model say what came of a stretch
+    /// Refuses the entire-space product with samples that have no label: those of the delay model give the outcome of a stretch
     /// of a click's age, so that the product would learn of rows without a click only.
     ///
     /// # Errors
@@ -175,8 +175,8 @@ impl PointwiseSettings {
         if delay != Delay::DelayModel || self.entire_space == 0.0 {
             return Ok(());
         }
-        let expected = "0 with train.delay=delay-model, whose lessons are no labels; with a weight, train.delay must be window, \
-                        naive, fake-negative-weighted, elapsed or oracle";
+        let expected = "0 with train.delay=delay-model, whose samples have no label; with a weight, train.delay must be window, \
+                        naive, fake-negative-weighted or elapsed";
         Err(SettingError {
             key: "pointwise.entire_space",
             got: self.entire_space.to_string(),

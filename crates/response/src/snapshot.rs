@@ -1,4 +1,4 @@
-//! A [`FeatureState`] in a folder. Whoever loads it and goes on gets the same bits as one who never stopped.
+//! A [`FeatureState`] in a folder. A loaded state continues with the same bits.
 //!
 //! | file | holds |
 //! |---|---|

@@ -1,11 +1,11 @@
 //! Where the heads of a training in epochs begin: at the base rates of what it will learn.
 //!
-//! In: all lessons. Out: a bias for each head that has some, in log odds. A few hundred rows give too few steps to move a bias from
+//! In: all samples. Out: a bias for each head that has some, in log odds. A few hundred rows give too few steps to move a bias from
 //! 0 to the log odds of a click, and a model that begins at 50 % is left to its calibration. A log that is read once
 //! begins without: its labels are not known yet, and it has steps enough.
 
-use super::lessons::{Lesson, Timed};
 use super::network::HeadColumns;
+use super::samples::{Sample, Timed};
 use super::trainer::Stepper;
 use semrank_nn::Scalar;
 
@@ -38,34 +38,34 @@ pub(super) struct BaseRates {
     stretches: Vec<Share>,
 }
 
-/// The base rates of lessons; `weight` is that of a row.
-pub(super) fn base_rates(lessons: &[Timed], weight: impl Fn(usize) -> f64) -> BaseRates {
+/// The base rates of samples; `weight` is that of a row.
+pub(super) fn base_rates(samples: &[Timed], weight: impl Fn(usize) -> f64) -> BaseRates {
     let mut out = BaseRates::default();
-    lessons.iter().for_each(|timed| out.add(timed.lesson, weight(timed.row as usize)));
+    samples.iter().for_each(|timed| out.add(timed.sample, weight(timed.row as usize)));
     out
 }
 
 impl BaseRates {
-    fn add(&mut self, lesson: Lesson, weight: f64) {
-        match lesson {
-            Lesson::Click(label) => self.click.add(label, weight),
-            Lesson::EarlyClick => self.click.add(true, weight),
-            Lesson::Dwell => {}
-            Lesson::Conversion(label) | Lesson::Fake(label) | Lesson::Elapsed(label) => {
+    fn add(&mut self, sample: Sample, weight: f64) {
+        match sample {
+            Sample::Click(label) => self.click.add(label, weight),
+            Sample::EarlyClick => self.click.add(true, weight),
+            Sample::Dwell => {}
+            Sample::Conversion(label) | Sample::Fake(label) | Sample::Elapsed(label) => {
                 self.conversion.add(label, weight);
             }
-            Lesson::Late { delayed, real_negative } => {
+            Sample::Late { delayed, real_negative } => {
                 self.delayed.add(delayed, weight);
                 real_negative.into_iter().for_each(|label| self.real_negative.add(label, weight));
             }
-            Lesson::Stretch { stretch, converted } => {
+            Sample::Stretch { stretch, converted } => {
                 let stretch = stretch as usize;
                 self.stretches.resize(self.stretches.len().max(stretch + 1), Share::default());
                 self.stretches[stretch].add(converted, weight);
                 self.click_seen(stretch == 0, converted, weight);
             }
-            Lesson::Nothing { from, .. } => self.click_seen(from == 0.0, false, weight),
-            Lesson::Arrived { from, .. } => self.click_seen(from == 0.0, true, weight),
+            Sample::Nothing { from, .. } => self.click_seen(from == 0.0, false, weight),
+            Sample::Arrived { from, .. } => self.click_seen(from == 0.0, true, weight),
         }
     }
 
@@ -114,33 +114,33 @@ mod tests {
         HeadColumns { conversion: Some(1), dwell: None, hazards, count: 5 + hazards }
     }
 
-    fn rates(lessons: &[(Lesson, f64)]) -> BaseRates {
+    fn rates(samples: &[(Sample, f64)]) -> BaseRates {
         let mut out = BaseRates::default();
-        lessons.iter().for_each(|&(lesson, weight)| out.add(lesson, weight));
+        samples.iter().for_each(|&(sample, weight)| out.add(sample, weight));
         out
     }
 
     #[test]
     fn heads_begin_at_the_log_odds_of_their_labels() {
         // 10.5 of 40.5 - 10.5 + .5: half a label of each kind is added.
-        let clicks: Vec<_> = (0..40).map(|row| (Lesson::Click(row < 10), 1.0)).collect();
+        let clicks: Vec<_> = (0..40).map(|row| (Sample::Click(row < 10), 1.0)).collect();
         let found = rates(&clicks).biases(HeadColumns { conversion: None, ..columns(0) });
         assert_eq!(found, [(HeadColumns::CLICK, (10.5f64 / 30.5).ln())]);
-        let weighted = rates(&[(Lesson::Click(true), 3.5), (Lesson::Click(false), 0.5)]);
+        let weighted = rates(&[(Sample::Click(true), 3.5), (Sample::Click(false), 0.5)]);
         assert_eq!(weighted.biases(columns(0)), [(HeadColumns::CLICK, 4f64.ln())]);
-        let never = rates(&[(Lesson::Conversion(false), 1.0)]);
+        let never = rates(&[(Sample::Conversion(false), 1.0)]);
         assert_eq!(never.biases(columns(0)), [(1, (0.5f64 / 1.5).ln())]);
         assert!(rates(&[]).biases(columns(0)).is_empty());
     }
 
     #[test]
     fn a_click_that_is_learned_in_stretches_counts_once() {
-        let stretch = |stretch, converted| (Lesson::Stretch { stretch, converted }, 1.0);
+        let stretch = |stretch, converted| (Sample::Stretch { stretch, converted }, 1.0);
         let two_clicks = [stretch(0, false), stretch(1, true), stretch(0, false), stretch(1, false)];
         let found = rates(&two_clicks).biases(columns(2));
         // One of two clicks converts: log odds 0. No stretch 0 did, half of the stretches 1.
         assert_eq!(found, [(1, 0.0), (5, (0.5f64 / 2.5).ln()), (6, 0.0)]);
-        let looks = [Lesson::Nothing { from: 0.0, to: 1.0 }, Lesson::Arrived { from: 1.0, at: 2.0 }];
-        assert_eq!(rates(&looks.map(|lesson| (lesson, 1.0))).biases(columns(0)), [(1, 3f64.ln())]);
+        let looks = [Sample::Nothing { from: 0.0, to: 1.0 }, Sample::Arrived { from: 1.0, at: 2.0 }];
+        assert_eq!(rates(&looks.map(|sample| (sample, 1.0))).biases(columns(0)), [(1, 3f64.ln())]);
     }
 }

@@ -1,7 +1,7 @@
 //! A training under way, in a folder: parameters, moments, the running mean, the best epoch, and what was reported so far.
 //!
 //! A state is taken after an epoch, or after a day of a log that is read once. Random choices are functions of (seed, step), the
-//! lessons and the features of rows are functions of the data: they are made again, and not kept.
+//! samples and the features of rows are functions of the data: they are made again, and not kept.
 //!
 //! | file | holds |
 //! |---|---|
@@ -26,7 +26,7 @@ struct Reported {
     step: u64,
     best_epoch: usize,
     best_loss: Option<f64>,
-    /// The time up to which lessons were learned.
+    /// The time up to which samples were learned.
     until: i64,
     heads: [HeadSum; HEADS],
     days: Vec<DayReport>,

@@ -1,20 +1,20 @@
 //! The features of every row of the examples, made in time order by a replay of the log through [`FeatureState`].
 //!
 //! Counts need the rows in order and run on one thread; what compares contents is a function of one row and runs on all. Rows are
-//! made a chunk at a time, and those that no one asks for again are forgotten: in one pass a row after its last lesson
+//! made a chunk at a time, and those that no one asks for again are forgotten: in one pass a row after its last sample
 //! ([`FeatureStore::release`]), a row that was scored for good with all before it ([`FeatureStore::release_up_to`]). So a long log
 //! needs the memory of its attribution window only.
 //!
 //! What a run keeps is the state just before the first row that follows training and validation ([`FeatureStore::snapshot`]):
-//! whoever replays later rows and labels through it reads what the evaluation read.
+//! a replay of later rows and labels through it reads what the evaluation read.
 
 use super::counts::CountSizes;
 use super::features::{FeatureState, LOOK_EVERY};
 use super::items::Items;
-use super::lessons::Plan;
 use super::replay::Replay;
 use super::request::Request;
 use super::rows::RowData;
+use super::samples::Plan;
 use super::settings::PointwiseSettings;
 use rayon::prelude::*;
 use semrank_core::narrow;
@@ -177,7 +177,7 @@ impl<'a> FeatureStore<'a> {
         self.released = self.released.max(row + 1);
     }
 
-    /// Forgets the training rows: those are left of which no lesson is given, as their labels are known too late.
+    /// Forgets the training rows: those are left of which no sample is given, as their labels are known too late.
     pub(crate) fn release_training(&mut self) {
         let examples = self.data.examples;
         examples.rows(Part::Train).for_each(|row| self.release(row));

@@ -1,14 +1,14 @@
-//! One training step of the ranking model: lessons in, new parameters out.
+//! One training step of the ranking model: samples in, new parameters out.
 //!
-//! A step's lessons are ordered by user and cut into a fixed number of shards that run in parallel and are added in order; all
+//! A step's samples are ordered by user and cut into a fixed number of shards that run in parallel and are added in order; all
 //! randomness is a function of (seed, step). So a seed gives the same bytes for any number of threads.
 
 use super::diverged::Diverged;
-use super::lessons::{Plan, Timed};
 use super::loss::{HEADS, Head, HeadSum, Losses};
 use super::network::{Drops, HeadColumns, Inputs, PointwiseNetwork, Saved};
 use super::progress::add;
 use super::rows::RowData;
+use super::samples::{Plan, Timed};
 use super::settings::PointwiseSettings;
 use super::shard::Numbering;
 use super::store::FeatureStore;
@@ -35,7 +35,7 @@ pub(crate) struct Stepper<T> {
 /// Buffers of one shard.
 #[derive(Debug, Default)]
 struct ShardSpace<T> {
-    lessons: Vec<Timed>,
+    samples: Vec<Timed>,
     numbering: Numbering,
     inputs: Inputs,
     saved: Saved<T>,
@@ -58,7 +58,7 @@ pub(crate) struct Prediction {
 #[derive(Debug, Default)]
 pub(crate) struct Stepped {
     pub(crate) heads: [HeadSum; HEADS],
-    /// One a click lesson, in no order of meaning.
+    /// One per click sample, in no order of meaning.
     pub(crate) predictions: Vec<Prediction>,
 }
 
@@ -93,17 +93,17 @@ impl<T: Scalar> Stepper<T> {
         }
     }
 
-    /// Does a step over `lessons`, whose rows have features.
+    /// Does a step over `samples`, whose rows have features.
     ///
     /// # Errors
-    /// A loss that is no finite number; the parameters stay as they were.
+    /// A loss that is not finite; the parameters stay as they were.
     pub(crate) fn step(
         &mut self,
         data: &RowData,
         features: &FeatureStore,
-        lessons: &mut [Timed],
+        samples: &mut [Timed],
     ) -> Result<Stepped, Diverged> {
-        self.gradients(data, features, lessons);
+        self.gradients(data, features, samples);
         self.check_losses()?;
         let rows = self.row_grads(data);
         let rates = self.rates(self.optimiser.step + 1);
@@ -153,9 +153,9 @@ impl<T: Scalar> Stepper<T> {
         mean.weights.follow(&self.network.weights, T::from_f64(1.0 - decay));
     }
 
-    /// Leaves the gradient of the mean loss of `lessons` in the shards and in `grads`.
-    fn gradients(&mut self, data: &RowData, features: &FeatureStore, lessons: &mut [Timed]) {
-        lessons.sort_by_key(|timed| (data.order_key(timed.row as usize), *timed));
+    /// Leaves the gradient of the mean loss of `samples` in the shards and in `grads`.
+    fn gradients(&mut self, data: &RowData, features: &FeatureStore, samples: &mut [Timed]) {
+        samples.sort_by_key(|timed| (data.order_key(timed.row as usize), *timed));
         let parts = self.settings.shards;
         self.shards.resize_with(parts, ShardSpace::default);
         let key = self.rng.fork(self.optimiser.step).next_u64();
@@ -166,18 +166,18 @@ impl<T: Scalar> Stepper<T> {
             window_days: self.window_days,
             log_shape: network.delay_shape(),
         };
-        let scale = 1.0 / lessons.len().max(1) as f64;
+        let scale = 1.0 / samples.len().max(1) as f64;
         let [ids, prefixes, hidden] = self.dropout;
-        let count = lessons.len();
+        let count = samples.len();
         self.shards.par_iter_mut().enumerate().for_each(|(index, shard)| {
-            let part = &lessons[count * index / parts..count * (index + 1) / parts];
+            let part = &samples[count * index / parts..count * (index + 1) / parts];
             let key = key.wrapping_add((index as u64 + 1) << 40);
             let drops = Drops {
                 rows: RowDropout::new([ids, prefixes], key),
                 hidden: Dropout::new(hidden, key.rotate_left(31)),
             };
-            shard.lessons.clear();
-            shard.lessons.extend_from_slice(part);
+            shard.samples.clear();
+            shard.samples.extend_from_slice(part);
             shard.run(network, (data, features), &losses, drops, scale);
         });
         let grads: Vec<&[T]> = self.shards.iter().map(|shard| shard.grads.as_slice()).collect();
@@ -211,7 +211,7 @@ fn squared_length(d: &[f64], products: &[f64]) -> f64 {
 }
 
 impl<T: Scalar> ShardSpace<T> {
-    /// Forward, losses and backward of the shard's lessons; gradients of the loss times `scale`.
+    /// Forward, losses and backward of the shard's samples; gradients of the loss times `scale`.
     fn run(
         &mut self,
         network: &PointwiseNetwork<T>,
@@ -220,7 +220,7 @@ impl<T: Scalar> ShardSpace<T> {
         drops: Drops,
         scale: f64,
     ) {
-        let rows = self.lessons.iter().map(|timed| timed.row as usize);
+        let rows = self.samples.iter().map(|timed| timed.row as usize);
         let rows = rows.map(|row| (data.request(row), features.of(row)));
         self.numbering.fill(data.reader(&network.shape), rows, &mut self.inputs);
         network.forward(data.items, &self.inputs, drops, None, &mut self.saved);
@@ -243,15 +243,15 @@ impl<T: Scalar> ShardSpace<T> {
         let products = network.head_products();
         let mut out = Vec::with_capacity(self.saved.logits.len());
         let (mut logits, mut dlogits, mut part) = (vec![0.0; count], vec![0.0; count], vec![0.0; count]);
-        for (timed, row_logits) in self.lessons.iter().zip(self.saved.logits.chunks_exact(count)) {
+        for (timed, row_logits) in self.samples.iter().zip(self.saved.logits.chunks_exact(count)) {
             let row = timed.row as usize;
             logits.iter_mut().zip(row_logits).for_each(|(to, from)| *to = from.to_f64());
             dlogits.fill(0.0);
             let dwell_ms = data.examples.dwell_ms.get(row).copied().unwrap_or(-1);
-            let found = losses.of(timed.lesson, dwell_ms, &logits, &mut dlogits);
+            let found = losses.of(timed.sample, dwell_ms, &logits, &mut dlogits);
             for (head, (sum, loss)) in self.heads.iter_mut().zip(found.losses).enumerate() {
                 let Some(loss) = loss else { continue };
-                // A lesson is about one head, and about dwell, whose logit is its own.
+                // A sample is about one head, and about dwell, whose logit is its own.
                 let of_head =
                     |column: usize| (Some(column) == columns.dwell) == (head == Head::Dwell as usize);
                 for (column, (to, &from)) in part.iter_mut().zip(&dlogits).enumerate() {
@@ -259,7 +259,7 @@ impl<T: Scalar> ShardSpace<T> {
                 }
                 *sum = HeadSum {
                     loss: sum.loss + loss,
-                    lessons: sum.lessons + 1,
+                    samples: sum.samples + 1,
                     squared: sum.squared + squared_length(&part, &products),
                 };
             }

@@ -7,12 +7,12 @@
 use super::diverged::Diverged;
 use super::features::FeatureState;
 use super::hazard::STRETCHES;
-use super::lessons::{Lessons, Plan};
 use super::loss::{HEADS, HeadSum};
 use super::model::{ResponseModel, Serving};
 use super::network::{PointwiseNetwork, Position};
 use super::progress::{DayReport, PassReport};
 use super::rows::RowData;
+use super::samples::{Plan, Samples};
 use super::score::{Score, score};
 use super::store::FeatureStore;
 use super::task::{Goal, PointwiseTask, network, shape, slot_shares};
@@ -39,16 +39,16 @@ pub struct PointwiseTrainer<'a> {
     pub(super) plan: Plan<'a>,
     pub(super) features: FeatureStore<'a>,
     pub(super) stepper: Stepper<f32>,
-    pub(super) lessons: Lessons<'a>,
+    pub(super) samples: Samples<'a>,
     slot_shares: Vec<f64>,
-    /// Sums of the epoch or pass at hand.
+    /// Sums of the current epoch or pass.
     pub(super) heads: [HeadSum; HEADS],
     pub(super) days: Vec<DayReport>,
     pub(super) curve: Vec<PassReport>,
     pub(super) best_epoch: usize,
     /// The least validation loss and its parameters, until the last epoch is over.
     pub(super) best: Option<(f64, Snapshot<f32>)>,
-    /// Of one pass: every lesson before this time (ms UTC) was learned.
+    /// Of one pass: every sample before this time (ms UTC) was learned.
     pub(super) until: i64,
 }
 
@@ -79,7 +79,7 @@ impl<'a> PointwiseTrainer<'a> {
         let dropout = [drop(settings.id_dropout, rest), drop(task.model.prefix_dropout, true)];
         Self {
             stepper: Stepper::new(network, settings, &plan, dropout, task.seed),
-            lessons: Lessons::new(plan),
+            samples: Samples::new(plan),
             task: *task,
             data,
             labels,
@@ -112,11 +112,11 @@ impl<'a> PointwiseTrainer<'a> {
         self.features.lacks_neighbours()
     }
 
-    /// Trains to the end, from where it stands: one pass in time order, or epochs until validation is no longer better. Returns
+    /// Trains to the end, from its current state: one pass in time order, or epochs until validation is no longer better. Returns
     /// whether it came to the end.
     ///
     /// # Errors
-    /// A loss or a score that is no finite number.
+    /// A loss or a score that is not finite.
     pub fn fit(&mut self, watch: Watch) -> Result<bool, Diverged> {
         if self.plan.once { self.fit_once(watch) } else { self.fit_epochs(watch) }
     }
@@ -126,21 +126,21 @@ impl<'a> PointwiseTrainer<'a> {
         self.stepper.optimiser.step
     }
 
-    /// Learns every lesson before a time (ms UTC), in time order.
+    /// Learns every sample before a time (ms UTC), in time order.
     ///
     /// # Errors
-    /// A loss that is no finite number.
+    /// A loss that is not finite.
     pub fn train_to(&mut self, end: i64) -> Result<(), Diverged> {
         let mut batch = Vec::with_capacity(self.task.settings.batch);
         loop {
-            let next = self.lessons.next_before(end);
+            let next = self.samples.next_before(end);
             let whole = batch.len() == self.task.settings.batch;
             if !batch.is_empty() && (next.is_none() || whole) {
                 self.learn(&mut batch)?;
                 batch.clear();
             }
             match next {
-                Some(lesson) => batch.push(lesson),
+                Some(sample) => batch.push(sample),
                 None => return Ok(()),
             }
         }
@@ -175,11 +175,11 @@ impl<'a> PointwiseTrainer<'a> {
     /// Scores of rows, in their order.
     ///
     /// # Errors
-    /// A score that is no finite number.
+    /// A score that is not finite.
     ///
     /// # Panics
     /// When the features of a row are not kept any more: of a row before one that was scored by [`Self::score_last`]; and where
-    /// the log is read once, of a training row whose lessons were all learned, or any of a finished model. And of a training row
+    /// the log is read once, of a training row whose samples were all learned, or any of a finished model. And of a training row
     /// without a click that was passed over.
     pub fn score(&mut self, rows: &[usize], position: Position) -> Result<Vec<Score>, Diverged> {
         if let Some(&last) = rows.iter().max() {

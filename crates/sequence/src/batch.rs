@@ -18,7 +18,7 @@ pub struct Shard {
     pub targets: Vec<u32>,
     /// How much each of them counts.
     pub weights: Vec<f32>,
-    /// Whether the target already stands in the history.
+    /// Whether the target is already in the history.
     pub target_seen: Vec<bool>,
     /// Negatives that do not count at each of them.
     pub masked: Masked,
@@ -85,7 +85,7 @@ pub enum SeenInTraining {
     Competing,
 }
 
-/// Makes batches; holds one number an item of the catalogue.
+/// Makes batches; holds one number per item of the catalogue.
 #[derive(Debug)]
 pub struct Batcher<'a> {
     data: TrainingData<'a>,

@@ -9,7 +9,7 @@ use crate::TrainingData;
 use semrank_core::ItemId;
 use std::collections::BTreeMap;
 
-/// Events that are looked through one by one; longer pasts are indexed. Their index takes 16 bytes an item and asks some
+/// Events that are looked through one by one; longer pasts are indexed. Their index takes 16 bytes per item and asks some
 /// ten comparisons of each item of the batch, of which there are some 2,000.
 const SCANNED: usize = 16_384;
 
@@ -52,7 +52,7 @@ fn firsts(items: &[ItemId]) -> Vec<(ItemId, usize)> {
 /// What one user has taken so far, among the items of a batch; reuse it for the next window.
 #[derive(Debug)]
 pub(crate) struct Taken {
-    /// One entry an item of the batch: the last window that met it.
+    /// One entry per item of the batch: the last window that met it.
     met: Vec<u32>,
     window: u32,
     /// Negatives among them, ascending.
@@ -114,7 +114,7 @@ mod tests {
     const ITEMS: usize = 40;
     const HISTORY: usize = 50;
 
-    /// One user a length, with items drawn at random.
+    /// One user per length, with items drawn at random.
     fn log(lengths: &[usize]) -> EventLog {
         let (mut log, mut rng) = (EventLogBuilder::default(), Rng::new(3, "past"));
         for (user, &length) in lengths.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! How popular an item is: what a ranking has to say of a user of whom it knows nothing.
+//! The popularity prior: the ranking for users without history.
 
 use crate::TrainingData;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ pub enum Prior {
 }
 
 impl Prior {
-    /// One number an item, from the training events.
+    /// One number per item, from the training events.
     pub fn values(self, data: &TrainingData) -> Vec<f32> {
         let counts: Vec<f64> = match self {
             Prior::Popularity => data.counts.iter().map(|&count| f64::from(count)).collect(),

@@ -23,10 +23,10 @@ semrank_core::settings! {
         content_recent: usize = 8, in 0..=1_000_000,
         /// Weight of such an event relative to the next newer one.
         content_decay: f64 = 0.85, in 0.0..=1.0,
-        /// Items whose first event is among the last such share of the training events teach what an item without events
-        /// can expect; only for data with times.
+        /// Items whose first event is among this last share of the training events train the predicted popularity of items without
+        /// events; only for data with times.
         newcomers: f64 = 0.7, in 0.0..=1.0,
-        /// Days after its first event in which such an item shows what it is worth.
+        /// Days after its first event whose events count as the popularity of such an item.
         newcomer_days: f64 = 30.0, in 0.0..=36_500.0,
         /// Weights of the content neighbours that are tried on validation.
         contents: Vec<f64> = vec![0.0, 2.0, 4.0, 8.0, 12.0, 16.0], in 0.0..=1e6,
@@ -48,10 +48,10 @@ semrank_core::settings! {
 }
 
 impl BlendSettings {
-    /// Refuses settings that make no sense.
+    /// Validates the settings; returns an error for the first invalid value.
     ///
     /// # Errors
-    /// The first nonsensical setting.
+    /// The first invalid setting.
     pub fn check(&self) -> Result<(), SettingError> {
         self.check_ranges()?;
         not_empty("blend.contents", &self.contents)?;

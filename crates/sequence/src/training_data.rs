@@ -13,7 +13,7 @@ use std::ops::Range;
 pub struct TrainingData<'a> {
     /// All events; only those before `train_ends` are read.
     pub events: &'a EventLog,
-    /// One global index a user: training events end there.
+    /// One global index per user: training events end there.
     pub train_ends: &'a [usize],
     /// The only action whose items are predicted; `None` = all.
     pub target: Option<ActionId>,
@@ -56,7 +56,7 @@ impl<'a> TrainingData<'a> {
         self.events.range(UserId(narrow::index(user))).start..self.train_ends[user]
     }
 
-    /// Share of training targets that already stand in their user's history.
+    /// Share of training targets that are already in their user's history.
     pub fn repeat_share(&self) -> f64 {
         let (mut repeats, mut targets) = (0usize, 0usize);
         let mut last_seen = vec![usize::MAX; self.items()];

@@ -1,7 +1,7 @@
 //! The true distribution of the next item: a user's state in, the chance of every item out.
 //!
-//! First a part is chosen: to *stay* (above all after reading about a thing), to *follow* to what people need
-//! next (above all after clicking an ad), or by *interest*. Then an item of the part, by popularity, taste
+//! First a part is chosen: *stay* with the last one (mostly after reading about a product), *follow* to the next need
+//! (mostly after a click on an ad), or by *interest*. Then an item of the part, by popularity, taste
 //! and quality:
 //!
 //! `P(item | part) ~ membership * popularity * exp(taste + quality / 2) * repeat`
@@ -28,25 +28,25 @@ pub(crate) struct Moment<'a> {
 
 /// Weight of an item that the user has already had.
 const REPEAT: f64 = 0.05;
-/// Within a topic, interest falls on the parts in this proportion.
+/// Proportions of the parts of a topic when a part is chosen by interest.
 const PART_INTEREST: [f64; PARTS_PER_TOPIC] = [0.3, 0.25, 0.2, 0.15, 0.1];
-/// Of those who follow, the share that goes to the next part of the topic; the others leave for a fixed
-/// foreign part.
+/// Of the choices that follow, the share that goes to the next part of the topic; the others go to a fixed part of
+/// another topic.
 const FOLLOW_WITHIN: f64 = 0.75;
 
-/// What matching traits add to the log-weight of an item.
+/// Added to the log-weight of an item for each matching trait.
 const BRAND: f64 = 1.6;
 const STYLE: f64 = 1.4;
 const COLOUR: f64 = 1.0;
 const SAME_BRAND_AGAIN: f64 = 0.8;
-/// Whoever has read about a thing then prefers ads for it.
+/// Preference for ads after reading about a product.
 const AD_AFTER_READING: f64 = 1.0;
 
 /// The rules of a market's choices.
 pub(crate) struct Choice {
     /// Items of each part, as first or second part, in row order.
     members: Vec<Vec<usize>>,
-    /// For each part the foreign part that some go to next.
+    /// For each part the part of another topic that some go to next.
     abroad: Vec<usize>,
     taste: f64,
 }

@@ -11,13 +11,13 @@ pub(crate) const LATEST_MS: i64 = 4_102_444_800_000;
 semrank_core::settings! {
     /// What kind of market to simulate. The defaults make the market of `semrank quickstart`.
     pub struct MarketConfig of "market" {
-        /// Same seed and settings, same market.
+        /// The same seed and settings give the same market.
         seed: u64 = 7, in 0..=(u64::MAX),
         /// Number of users; each has at least five events.
         users: usize = 2_000, in 1..=(u32::MAX),
         /// Number of items, ads and organic together.
         items: usize = 1_500, in 1..=(u32::MAX),
-        /// Number of topics, each of five parts that people come to need one after another.
+        /// Number of topics, each a sequence of five parts.
         topics: usize = 12, in 1..=TOPICS,
         /// Share of the items that are ads.
         ads_share: f64 = 0.45, in 0.0..=1.0,

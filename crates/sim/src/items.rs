@@ -5,16 +5,16 @@ use crate::texts;
 use crate::words::{COLOURS, STYLES, Words};
 use semrank_core::{Kind, Rng};
 
-/// What an item is, behind its text.
+/// The properties of an item that its text describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Traits {
-    /// The need it belongs to: an index over all parts of all topics, five a topic.
+    /// The need it belongs to: an index over all parts of all topics, five per topic.
     pub part: usize,
     /// A second need of the same topic that it also serves, less well.
     pub second_part: usize,
     /// Brand within the topic.
     pub brand: usize,
-    /// Favourite words of the item's text: how it is made.
+    /// How it is made; one of the styles of the word list.
     pub style: usize,
     /// Its colour.
     pub colour: usize,
@@ -27,7 +27,7 @@ pub struct MarketItem {
     pub id: String,
     /// Ad or organic.
     pub kind: Kind,
-    /// Who pays, e.g. `adv-larkspur`; organic items have none.
+    /// The advertiser, e.g. `adv-larkspur`; organic items have none.
     pub advertiser: Option<String>,
     /// One line, e.g. "Larkspur recycled dome tent, moss green".
     pub title: String,
@@ -35,9 +35,9 @@ pub struct MarketItem {
     pub description: String,
     /// When it first may be shown (ms UTC).
     pub active_from_ms: i64,
-    /// What it is.
+    /// Its properties.
     pub traits: Traits,
-    /// Standard normal: what the text does not tell.
+    /// Quality, standard normal; not in the text.
     pub quality: f64,
     /// Weight by rank of popularity, `rank^-zipf`.
     pub popularity: f64,
@@ -90,7 +90,7 @@ fn item(
         style: rng.below(STYLES.len()),
         colour: rng.below(COLOURS.len()),
     };
-    // Late items appear between 30 % and 95 % of the log, so that both parts of a time split meet some.
+    // Late items appear between 30 % and 95 % of the log, so that both held-out parts of a time split have some.
     let late = rng.unit() < config.late_share && !first;
     let age = if late { 0.3 + 0.65 * rng.unit() } else { 0.0 };
     let prefix = if kind == Kind::Ad { "ad" } else { "post" };

@@ -1,12 +1,11 @@
 //! A simulated market with known truth: settings in, ads and organic items with texts and a log of events
 //! out.
 //!
-//! Because the market knows the probability of every next choice ([`Market::truth`]), a ranker can be
-//! compared not only with baselines but with the best that anybody could do ([`Market::oracle`]). Users
-//! follow needs from one part of a topic to the next (a tent, then a sleeping bag), read about a thing before
-//! they look at ads for it, keep their taste in brand, style and colour, and drift in their interests: each
-//! of these can be learned from the log, and most of them only by a model that reads the whole history and
-//! the texts.
+//! Because the probability of every next choice is known ([`Market::truth`]), a ranker can be
+//! compared not only with baselines but with the best possible ranker ([`Market::oracle`]). Users
+//! move from one part of a topic to the next (a tent, then a sleeping bag), read about a product before they look
+//! at ads for it, have fixed tastes in brand, style and colour, and interests that drift. All of this can be
+//! learned from the log, most of it only by a model that reads the whole history and the texts.
 //!
 //! | file | does |
 //! |---|---|

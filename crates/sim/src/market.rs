@@ -10,9 +10,9 @@ use semrank_measure::{RankMetrics, RankSummary};
 /// What a user did with an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MarketAction {
-    /// Looked at it.
+    /// Viewed it.
     View,
-    /// Opened it.
+    /// Clicked it.
     Click,
 }
 
@@ -29,9 +29,9 @@ impl MarketAction {
 /// One event; users and items are rows of [`Market::users`] and [`Market::items`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MarketEvent {
-    /// Who.
+    /// The user.
     pub user: usize,
-    /// What.
+    /// The item.
     pub item: usize,
     /// What the user did with it.
     pub action: MarketAction,
@@ -51,7 +51,7 @@ pub struct Market {
     choice: Choice,
 }
 
-/// Pause before a session that would begin before the last one has ended.
+/// Pause between two sessions that would overlap.
 const PAUSE_MS: i64 = 30 * 60 * 1000;
 
 impl Market {
@@ -108,7 +108,7 @@ impl Market {
     }
 
     /// The metrics of a ranker that knows the truth, on every user's last event (leave-one-out, all items
-    /// ranked, nothing removed): the best that any model can expect.
+    /// ranked, nothing removed): an upper bound for any model.
     pub fn oracle(&self) -> RankSummary {
         let ranks = (0..self.users.len()).map(|user| {
             let events = self.events_of(user);
@@ -192,7 +192,7 @@ fn next_time(person: &MarketUser, position: usize, last: Option<&MarketEvent>, r
     }
 }
 
-/// Draws one by weight; the last when rounding leaves a rest.
+/// Draws one by weight; the last when rounding leaves a remainder.
 fn draw(weighted: impl IntoIterator<Item = (usize, f64)>, rng: &mut Rng) -> usize {
     let weighted: Vec<(usize, f64)> = weighted.into_iter().filter(|(_, weight)| *weight > 0.0).collect();
     let total: f64 = weighted.iter().map(|(_, weight)| weight).sum();

@@ -1,8 +1,7 @@
 //! Titles and descriptions: traits in, plain English from the word lists out.
 //!
 //! An ad reads "Larkspur recycled dome tent, moss green", an organic item "How to choose your first tent".
-//! Brand, style and colour stand in the text because they steer the choice: whoever reads the texts can know
-//! them.
+//! Brand, style and colour are in the text because users choose by them: a model that reads texts can learn them.
 
 use crate::config::MarketConfig;
 use crate::items::{MarketItem, PARTS_PER_TOPIC};
@@ -30,7 +29,7 @@ const CLOSINGS: [&str; 6] = [
     "Updated after a year of use.",
 ];
 
-/// How often a title that another item already has is written anew before it gets a number.
+/// How often a title that another item already has is rewritten before it gets a number.
 const ATTEMPTS: usize = 6;
 
 /// Fills in the texts of all items.

@@ -7,7 +7,7 @@ use crate::config::MarketConfig;
 use crate::words::{COLOURS, STYLES};
 use semrank_core::Rng;
 
-/// What a user always prefers.
+/// Fixed preferences of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taste {
     /// Favourite brand of each topic.
@@ -34,7 +34,7 @@ pub struct Session {
 pub struct MarketUser {
     /// `user-0007`; the number is the user's row.
     pub id: String,
-    /// What the user always prefers.
+    /// Fixed preferences.
     pub taste: Taste,
     /// Visits in order of time.
     pub sessions: Vec<Session>,
@@ -42,7 +42,7 @@ pub struct MarketUser {
     pub events: usize,
 }
 
-/// Fewest events of a user: leave-one-out needs three, a history two more.
+/// Fewest events of a user: leave-one-out needs three, and a history two more.
 const LEAST_EVENTS: usize = 5;
 /// Spread of the users' activity: standard deviation of the log of the number of events.
 const ACTIVITY_SPREAD: f64 = 0.6;

@@ -1,6 +1,6 @@
 //! The project's word lists: `words.txt` in, topics with brands and parts out.
 //!
-//! A topic is what people are interested in (outdoor), a part is what they need at one moment (tents).
+//! A topic is a lasting interest (outdoor), a part is what a user needs at one time (tents).
 
 use std::sync::LazyLock;
 

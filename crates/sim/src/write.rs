@@ -9,10 +9,10 @@ use std::path::Path;
 
 impl Market {
     /// Writes the market as a data set folder at `dir`, which must not exist yet (or be empty). Item rows
-    /// keep the order of [`Market::items`]; events stand in order of time as in a real log, not by user.
+    /// keep the order of [`Market::items`]; events are in order of time as in a real log, not by user.
     ///
     /// # Errors
-    /// When `dir` holds something, or the system's errors; then no data set is left behind.
+    /// When `dir` holds something, or on I/O errors; then no data set is left behind.
     pub fn write(&self, dir: &Path) -> Result<ImportReport, Error> {
         let mut writer = DatasetWriter::create(dir, self.options())?;
         for item in self.items() {

@@ -1,4 +1,4 @@
-//! Promises of an ad market's log: parents, budgets, births, order, bytes, dirt.
+//! Promises of an ad market's log: parents, budgets, births, order, bytes, faults.
 
 use semrank_data::Dataset;
 use semrank_sim::{AdAction, AdEvent, AdMarket, AdMarketConfig, Error};

@@ -1,5 +1,5 @@
-//! Promises of an ad market's truth: clicks, conversions and delays happen as often as it says, and needs show in
-//! organic views before they raise the chance of a click.
+//! Promises of an ad market's truth: clicks, conversions and delays happen as often as it says, and needs appear in
+//! organic views before they raise the probability of a click.
 
 use semrank_sim::{AdAction, AdMarket, AdMarketConfig, DelayFamily, Impression};
 use std::collections::HashMap;

@@ -41,7 +41,7 @@ fn sizes_shares_and_popularity_are_as_configured() {
     let items = market.items();
     assert_eq!((market.users().len(), items.len()), (2_000, 1_500));
     let events = market.events().len() as f64 / 2_000.0;
-    assert!((events - 20.0).abs() < 1.5, "{events} events a user");
+    assert!((events - 20.0).abs() < 1.5, "{events} events per user");
     let ads = share(&market, |item| items[item].kind == Kind::Ad);
     assert!((ads - 0.45).abs() < 0.03, "{ads} of the items are ads");
     assert!(items.iter().all(|item| item.advertiser.is_some() == (item.kind == Kind::Ad)));

@@ -1,4 +1,4 @@
-//! Promises of the truth: events follow it, and there is much to learn between popularity and the oracle.
+//! Promises of the truth: events follow it, and popularity is far from the oracle.
 
 use semrank_measure::{RankMetrics, RankSummary};
 use semrank_sim::{Market, MarketConfig, Traits};
@@ -37,8 +37,8 @@ fn transitions(training: &[Vec<usize>], of: impl Fn(usize) -> usize) -> HashMap<
     counts
 }
 
-/// How much more often than by chance the brand, style and colour of an item occur in a history: what its
-/// words show.
+/// How much more often than by chance the brand, style and colour of an item occur in a history; its words state
+/// them.
 fn likeness(market: &Market, history: &[Traits], item: usize) -> f64 {
     let traits = market.items()[item].traits;
     let topic = |t: &&Traits| t.part / 5 == traits.part / 5;
@@ -50,7 +50,7 @@ fn likeness(market: &Market, history: &[Traits], item: usize) -> f64 {
 }
 
 #[test]
-fn whoever_reads_histories_and_texts_beats_the_baselines_and_nobody_beats_the_oracle() {
+fn a_reader_of_histories_and_texts_beats_the_baselines_and_not_the_oracle() {
     let market = Market::new(MarketConfig::default()).unwrap();
     let items = market.items().len();
     let training = training(&market);

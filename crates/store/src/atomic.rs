@@ -24,7 +24,7 @@ const LONGEST_SWAP_MS: u64 = 2000;
 /// that the next call for a file in this folder removes.
 ///
 /// # Errors
-/// The system's, with the path; the old file, if any, is untouched then.
+/// I/O errors, with the path; the old file, if any, is untouched then.
 pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
@@ -58,7 +58,7 @@ impl StagedDir {
     /// Stages a folder that will become `target`; removes what a killed program left of an earlier try.
     ///
     /// # Errors
-    /// The system's, when the parent folder cannot be made or written.
+    /// I/O errors, e.g. when the parent folder cannot be made or written.
     pub fn new(target: &Path) -> Result<StagedDir, Error> {
         let parent = parent(target);
         fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
@@ -80,12 +80,12 @@ impl StagedDir {
         self.stage.path()
     }
 
-    /// Syncs every file, then puts the folder in its place; what stood there is removed. On Linux the two change
+    /// Syncs every file, then puts the folder in its place; an existing one is removed. On Linux the two change
     /// places in one step, so that a reader finds the old folder or the new one; where the file system cannot do that, a reader finds
     /// one of them after [`settle`].
     ///
     /// # Errors
-    /// The system's; the target is untouched then.
+    /// I/O errors; the target is untouched then.
     pub fn commit(self) -> Result<(), Error> {
         sync_tree(self.stage.path())?;
         let target = &self.target;

@@ -8,7 +8,7 @@ use std::path::Path;
 /// Writes a JSON file that appears whole or not at all.
 ///
 /// # Errors
-/// The system's; a value that JSON cannot hold.
+/// I/O errors; a value that JSON cannot hold.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
     let mut text = serde_json::to_string_pretty(value)
         .map_err(|source| Error::Json { path: path.to_owned(), source })?;
@@ -19,7 +19,7 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
 /// Reads a JSON file.
 ///
 /// # Errors
-/// The system's; [`Error::Json`] where it is no such value.
+/// I/O errors; [`Error::Json`] where it is not such a value.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
     serde_json::from_slice(&bytes).map_err(|source| Error::Json { path: path.to_owned(), source })

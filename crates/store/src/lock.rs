@@ -23,7 +23,7 @@ impl LockedFile {
     /// Locks `file` without waiting.
     ///
     /// # Errors
-    /// [`TryLockError::WouldBlock`] when somebody holds it, the system's error where it cannot lock.
+    /// [`TryLockError::WouldBlock`] when another process holds it, an I/O error where it cannot lock.
     pub fn try_lock(file: File) -> Result<LockedFile, TryLockError> {
         file.try_lock()?;
         Ok(LockedFile(file))

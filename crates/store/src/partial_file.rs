@@ -1,7 +1,8 @@
-//! A file in the making: a locked sibling of its final place, `.semrank.partial-…`, that takes its name when it is whole.
+//! A file in the making: a locked sibling of its final place, `.semrank.partial-…`, that takes its name when it is
+//! whole.
 //!
-//! A killed program leaves the sibling behind. The lock on it is the system's and ends with the program, so whoever makes the
-//! next file in that folder, whatever its name, removes the siblings that nobody holds, and none of a living program.
+//! A killed program leaves the sibling behind. The lock on it is the system's and ends with the program, so the process that makes the
+//! next file in that folder, whatever its name, removes the siblings that are not locked, and none of a living program.
 //!
 //! ```text
 //! vectors.parquet               the file of an earlier run
@@ -38,7 +39,7 @@ impl PartialFile {
     /// Begins a file in `folder`; removes what killed programs left there.
     ///
     /// # Errors
-    /// The system's.
+    /// I/O errors.
     pub(crate) fn begin(folder: &Path) -> io::Result<PartialFile> {
         remove_dead(folder);
         for _ in 0..TRIES {
@@ -60,10 +61,10 @@ impl PartialFile {
         self.file.as_file_mut()
     }
 
-    /// Gives the file its name; what stood there is replaced.
+    /// Gives the file its name; an existing one is replaced.
     ///
     /// # Errors
-    /// The system's; what stood there stays.
+    /// I/O errors; an existing one stays.
     pub(crate) fn persist(self, path: &Path) -> io::Result<()> {
         let persisted = self.file.persist(path);
         persisted.map(drop).map_err(|PersistError { error, .. }| error)

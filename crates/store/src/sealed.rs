@@ -17,7 +17,7 @@ const END: &str = "\"}\n";
 /// Writes `content` in one step; returns its hash.
 ///
 /// # Errors
-/// The system's; a value that JSON cannot hold.
+/// I/O errors; a value that JSON cannot hold.
 pub fn write(path: &Path, content: &impl Serialize) -> Result<String, Error> {
     let text = serde_json::to_string_pretty(content).map_err(|error| damaged(path, error.to_string()))?;
     let hash = blake3::hash(text.as_bytes()).to_hex();

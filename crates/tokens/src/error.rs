@@ -124,16 +124,6 @@ pub enum Error {
         /// Ids there are.
         ids: String,
     },
-    /// The system refused.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// The operation.
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's error.
-        source: std::io::Error,
-    },
     /// The source of the vectors failed.
     #[error("cannot read vectors: {0}")]
     Source(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -153,7 +143,7 @@ pub enum Error {
         /// Steps done.
         step: u64,
     },
-    /// A file or folder that could not be written or hashed.
+    /// A file or folder that could not be read, written or hashed.
     #[error(transparent)]
     Store(semrank_store::Error),
     /// A file of tensors.
@@ -171,11 +161,10 @@ impl Error {
                 "use the features of the encoder that the codebook was fitted on, or fit a new generation"
             }
             Error::Damaged { .. } | Error::Checkpoint(_) => {
-                "restore the file from a copy; published ids must not be fitted anew under the same generation"
+                "restore the file from a copy; published ids must not be fitted again under the same generation"
             }
             Error::Diverged { setting, .. } => return Some(format!("try a lower {setting}")),
             Error::NoFreeId { .. } => "raise tokens.levels or tokens.codes in a new generation, or share ids",
-            Error::Io { source, .. } => return semrank_store::io_help(source),
             Error::Store(error) => return error.help(),
             _ => return None,
         };
@@ -197,8 +186,8 @@ impl Error {
 
     /// Wraps an error of the system.
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.into();
-        move |source| Error::Io { action, path, source }
+        let store = semrank_store::Error::io(action, &path.into());
+        move |source| store(source).into()
     }
 }
 

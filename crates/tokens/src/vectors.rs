@@ -140,7 +140,7 @@ pub(crate) fn check_finite(values: &[f32], dim: usize, first: usize) -> Result<(
     Ok(())
 }
 
-/// Refuses a slice that is no whole number of vectors of the codebook's width.
+/// Refuses a slice that is not a whole number of vectors of the codebook's width.
 pub(crate) fn check_width(what: &'static str, got: usize, expected: usize) -> Result<(), Error> {
     if got == expected { Ok(()) } else { Err(Error::Width { what, got, expected }) }
 }

@@ -1,4 +1,4 @@
-//! Limits of the settings: what makes no sense is refused by name before any work begins. A number is checked against the range
+//! Limits of the settings: what is invalid is refused by name before any work begins. A number is checked against the range
 //! that its declaration states; what stands here are the rules that concern two settings.
 //!
 //! ```
@@ -12,10 +12,10 @@ use crate::{ModelSettings, TrainSettings};
 pub use semrank_core::settings::SettingError;
 
 impl ModelSettings {
-    /// Refuses settings that make no sense.
+    /// Validates the settings; returns an error for the first invalid value.
     ///
     /// # Errors
-    /// The first nonsensical setting.
+    /// The first invalid setting.
     pub fn check(&self) -> Result<(), SettingError> {
         self.check_ranges()?;
         if !self.dim.is_multiple_of(self.heads) {
@@ -39,10 +39,10 @@ impl ModelSettings {
 }
 
 impl TrainSettings {
-    /// Refuses settings that make no sense.
+    /// Validates the settings; returns an error for the first invalid value.
     ///
     /// # Errors
-    /// The first nonsensical setting.
+    /// The first invalid setting.
     pub fn check(&self) -> Result<(), SettingError> {
         self.check_ranges()
     }

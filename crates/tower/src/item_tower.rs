@@ -4,7 +4,7 @@
 //! vector = content W + b (+ adapter) + id row + advertiser row + the rows of the prefixes of its semantic ids
 //! ```
 //!
-//! Each part can be left out. The dense parameters stand in the ranker's flat vector, the rows in tables of the tower. The gradient
+//! Each part can be left out. The dense parameters are in the ranker's flat vector, the rows in tables of the tower. The gradient
 //! of a row is the sum of those of the vectors that it was added to.
 
 use crate::tables::ItemTable;

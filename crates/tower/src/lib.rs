@@ -1,4 +1,4 @@
-//! Items to vectors, and what two rankers share of learning them: the tower of `sequence` and `response`.
+//! Item vectors, and the parts of training that both rankers share: the tower of `sequence` and `response`.
 //!
 //! | file | does |
 //! |---|---|

@@ -112,7 +112,7 @@ mod tests {
     const TRAINED: usize = 40;
 
     /// Forty trained items with codes below 5, and three without events: the twin of item 0, one that has its first code
-    /// only, and one whose codes nobody has.
+    /// only, and one whose codes no item has.
     fn world() -> (SemanticIds, Vec<bool>) {
         let mut codes: Vec<u16> = (0..(TRAINED * LEVELS) as u64).map(|at| (mix(at) % 5) as u16).collect();
         codes.extend([codes[0], codes[1], codes[2], codes[0], 8, 9, 7, 8, 9]);

@@ -1,7 +1,7 @@
 //! How often a data set is read, and after how many passes each validation follows.
 //!
 //! A training of a small data set gets more passes than the settings say, so that it has a least number of steps; but sixty rows
-//! are one step a pass, and thousands of passes over them teach nothing more, while each would be validated, saved and shown.
+//! are one step per pass, and thousands of passes over them teach nothing more, while each would be validated, saved and shown.
 //! So the passes that are added are limited, and many of them are validated a few at a time: in rounds.
 //!
 //! ```text

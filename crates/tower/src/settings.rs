@@ -36,8 +36,6 @@ pub enum Delay {
     DelayModel,
     /// Wait a little, then importance weights from a model of late conversions.
     Elapsed,
-    /// The label of the future, at the click: an upper bound for experiments, not a method.
-    Oracle,
 }
 
 /// Whether the log is read once, in time order.
@@ -119,7 +117,7 @@ semrank_core::settings! {
         /// Stop after this many of `epochs` without a better validation NDCG@10; where `min_steps` makes epochs more, after
         /// as large a share of them. 0 = never.
         patience: usize = 6, in 0..=1_000_000,
-        /// Positions a step: whole histories, together about this many events.
+        /// Positions per step: whole histories, together about this many events.
         batch: usize = 768, in 1..=1_000_000,
         /// Peak learning rate.
         rate: f64 = 2e-3, in 1e-9..=1.0,
@@ -143,15 +141,14 @@ semrank_core::settings! {
         half_life: f64 = 0.25, in 0.0..=1000.0,
         /// `sampled` or `full`.
         loss: Loss = Loss::Sampled,
-        /// Sampled negatives a step, shared by all positions.
+        /// Sampled negatives per step, shared by all positions.
         negatives: usize = 1024, in 1..=10_000_000,
         /// `uniform` or `popularity`.
         sampling: Negatives = Negatives::Uniform,
         /// Parts a step is cut into, added in order: the result depends on it, but not on the number of threads.
         shards: usize = 2, in 1..=1024,
         /// What clicks teach whose conversion may still come (`task=oc`): `window`, `naive`, `fake-negative-weighted`,
-        /// `delay-model` (with `pointwise.hazard`) or `elapsed`; `oracle` takes the label of the future, for experiments. Without
-        /// an attribution window all are the same.
+        /// `delay-model` (with `pointwise.hazard`) or `elapsed`. Without an attribution window all are the same.
         delay: Delay = Delay::DelayModel,
         /// Whether `task=ctr` and `task=oc` read the log once, in time order: `true`, `false`, or `auto` (above a million
         /// training rows).

@@ -65,7 +65,7 @@ fn differences(
     of: &dyn Fn(&Probabilities) -> Option<ProbabilityMetrics>,
 ) -> String {
     let mut out = format!("less that of {base}, 95 % paired intervals over users; * = 0 is outside\n");
-    out += "of these trained models: how far another seed would be from them is not in the intervals\n";
+    out += "the intervals are of these trained models and do not include the variation between seeds\n";
     for (name, figures) in shown {
         let found = of(figures).and_then(|metrics| metrics.difference);
         let Some(Differences { ne, auc, uauc }) = found else { continue };

@@ -4,7 +4,7 @@ use semrank_core::counted;
 use semrank_pipeline::retrieval::{FunnelEvaluation, RankedFigures};
 use std::fmt::Write;
 
-/// What each source finds, what reaches the final list, and what the ranker makes of the candidates.
+/// What each source finds, what reaches the final list, and the ranker over the candidates.
 pub(crate) fn table(found: &FunnelEvaluation) -> String {
     let mut out = format!(
         "{}\n  {:<14} {:>5} {:>7} {:>7} {:>7} {:>7} {:>8} {:>8} {:>7}\n",

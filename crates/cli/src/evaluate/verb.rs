@@ -41,7 +41,7 @@ pub(crate) struct EvaluateArgs {
     /// Of a run with `task=ctr` or `task=oc`: the probabilities to measure [default: the run's task].
     #[arg(long, value_parser = named(TASKS))]
     task: Option<Task>,
-    /// Measure the sources of candidates, the funnel, and what the ranker makes of it.
+    /// Measure the sources of candidates, the funnel, and the ranker over its candidates.
     #[arg(long, conflicts_with_all = ["predictions", "task"])]
     funnel: bool,
     /// Which effect a row's slot has.
@@ -54,7 +54,7 @@ pub(crate) struct EvaluateArgs {
 /// Values of `--split`.
 const PARTS: &[Named<Part>] = &[
     ("test", Part::Test, "Used once, to report"),
-    ("validation", Part::Validation, "Used to choose the epoch and the blend: its figures flatter the model"),
+    ("validation", Part::Validation, "Used to choose the epoch and the blend: its metrics are optimistic"),
 ];
 
 /// Values of `--task`.
@@ -97,7 +97,7 @@ pub(crate) fn evaluate(args: &EvaluateArgs, console: &Console) -> Result<(), Err
     output::text(&tables(&evaluation))
 }
 
-/// Sources of candidates and what the ranker makes of them.
+/// Sources of candidates, and the ranker over them.
 fn funnel(args: &EvaluateArgs, run: &Run, context: &Context) -> Result<(), Error> {
     let retrieval = run.retrieval()?;
     let quotas = run.quotas(&retrieval)?;

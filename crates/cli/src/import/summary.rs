@@ -42,7 +42,7 @@ pub(crate) fn summary(report: &ImportReport) -> String {
     out + &next_steps(report)
 }
 
-/// Where the data set is, and what it is good for.
+/// Where the data set is, and the next commands.
 fn next_steps(report: &ImportReport) -> String {
     let data = shell::quote(&report.dataset);
     let task = if report.examples.is_empty() { "" } else { " --set task=ctr" };

@@ -1,6 +1,6 @@
 //! `report.html`, `tokens.html`, `sources.html` and `compare.html`: what runs found, in; self-contained pages out.
 //!
-//! A page loads nothing: style and pictures stand inside it, there is no script, and it follows the
+//! A page loads nothing: style and pictures are inside it, there is no script, and it follows the
 //! reader's light or dark scheme, on a phone as on a desk. Every text is escaped; a number that is not finite
 //! is shown as "–".
 //!
@@ -63,7 +63,7 @@ fn tokens_link(link: &TokensLink) -> String {
     )
 }
 
-/// The figures that everybody asks for first.
+/// The headline metrics.
 fn cards(report: &Report) -> String {
     let mut cards = Vec::new();
     if let Some(model) = report.row(MODEL, PROTOCOL) {

@@ -3,8 +3,8 @@
 use super::tables::timings;
 use semrank_measure::probabilities::Scores;
 use semrank_page::{
-    Lines, Row, Series, card_list, count, counted, escape, fixed, heads, isolate, lines, metric, notes, page,
-    pairs, section, table,
+    Lines, Row, Series, card_list, count, counted, counts_in, escape, fixed, heads, isolate, lines, metric,
+    notes, page, pairs, section, table,
 };
 use semrank_pipeline::{
     overview::{Example, PointwiseReport},
@@ -42,7 +42,7 @@ pub(crate) fn render(report: &PointwiseReport) -> String {
         "{what}: probabilities of {} in {}, {}. Left out: {} whose labels can still change, {} without a conversion label.",
         counted(measured.scores.rows, "row", "rows"),
         evaluation.split,
-        evaluation.calibrated,
+        counts_in(&evaluation.calibrated),
         counted(evaluation.immature, "row", "rows"),
         counted(evaluation.unlabelled, "click", "clicks")
     );
@@ -120,7 +120,7 @@ fn scores_table(name: &str, measured: &Measured) -> String {
     table("numbers", "By item, place and advertiser (the worst calibrated ones)", &heads, &rows)
 }
 
-/// The model and what needs almost no learning, on the same rows.
+/// The model and its baselines, on the same rows.
 fn baselines(measured: &Measured) -> String {
     let row = |name: &str, scores: &Scores, uauc: Option<f64>, best: bool| Row {
         cells: vec![
@@ -182,7 +182,7 @@ fn training(report: &PointwiseReport) -> String {
                 cells: vec![
                     pass.epoch.to_string(),
                     escape(&head.head),
-                    count(head.lessons),
+                    count(head.samples),
                     metric(head.loss),
                     fixed(head.gradient, 4),
                     number(pass.validation_loss),

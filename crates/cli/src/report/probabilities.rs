@@ -77,8 +77,8 @@ fn differences(
         best: false,
     };
     let caption = format!(
-        "Less that of {}, with 95 % paired intervals over users; bold where 0 is outside. They are of these trained models: how far \
-         another seed would be from them is not in them.",
+        "Less that of {}, with 95 % paired intervals over users; bold where 0 is outside. The intervals are of these trained models \
+         and do not include the variation between seeds.",
         escape(base)
     );
     table(

@@ -6,7 +6,7 @@
 //! ```text
 //! semrank tokens report beauty-run
 //! semrank tokens report beauty-run --hold-back 10        also of a tenth that a codebook was not fitted on
-//! semrank tokens report beauty-run --ids published.parquet --item-id item0 --column rkmeans     ids of others
+//! semrank tokens report beauty-run --ids published.parquet --item-id item0 --column rkmeans     ids from other programs
 //! ```
 
 use super::show;

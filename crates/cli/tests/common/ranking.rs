@@ -5,24 +5,24 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-/// Runs the program in a folder.
-pub(crate) fn call_in(folder: &Path, args: &[&str]) -> Output {
-    semrank().current_dir(folder).args(args).output().unwrap()
+/// Runs the program in a folder with arguments in words.
+pub(crate) fn call_in(folder: &Path, words: &str) -> Output {
+    semrank().current_dir(folder).args(words.split_whitespace()).output().unwrap()
 }
 
 /// The same, to success; returns standard output.
 #[track_caller]
-pub(crate) fn succeed_in(folder: &Path, args: &[&str]) -> String {
-    let output = call_in(folder, args);
-    assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+pub(crate) fn succeed_in(folder: &Path, words: &str) -> String {
+    let output = call_in(folder, words);
+    assert!(output.status.success(), "{words}: {}", stderr(&output));
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// The same, to exit code 1; returns standard error in one line.
 #[track_caller]
-pub(crate) fn fail_in(folder: &Path, args: &[&str]) -> String {
-    let output = call_in(folder, args);
-    assert_eq!(output.status.code(), Some(1), "{args:?}");
+pub(crate) fn fail_in(folder: &Path, words: &str) -> String {
+    let output = call_in(folder, words);
+    assert_eq!(output.status.code(), Some(1), "{words}");
     stderr(&output).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -45,17 +45,19 @@ pub(crate) fn labelled_rows(folder: &Path, name: &str, user_step: usize) -> Path
         }
         std::fs::write(folder.join(format!("{part}.tsv")), rows).unwrap();
     }
-    let import = format!(
-        "import --format pointwise --items items.tsv --item-id item --text title --train train.tsv --valid valid.tsv \
-         --test test.tsv --out {name}"
-    );
-    succeed_in(folder, &import.split_whitespace().collect::<Vec<_>>());
+    import_rows(folder, name);
     folder.join(name)
+}
+
+/// Imports the files that [`labelled_rows`] writes, as they are now.
+pub(crate) fn import_rows(folder: &Path, name: &str) {
+    let files = "--items items.tsv --train train.tsv --valid valid.tsv --test test.tsv";
+    let import = format!("import --format pointwise {files} --item-id item --text title --out {name}");
+    succeed_in(folder, &import);
 }
 
 /// Makes a run of such rows; `more` are arguments in words.
 #[track_caller]
 pub(crate) fn run_in(folder: &Path, data: &str, out: &str, more: &str) -> String {
-    let args = format!("run --data {data} --out {out} --json {more}");
-    succeed_in(folder, &args.split_whitespace().collect::<Vec<_>>())
+    succeed_in(folder, &format!("run --data {data} --out {out} --json {more}"))
 }

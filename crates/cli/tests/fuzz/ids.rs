@@ -1,4 +1,4 @@
-//! Codebooks and published ids: as damage leaves them, and with the hashes put right, as somebody would who means harm.
+//! Codebooks and published ids: as damage leaves them, and with the hashes put right, as an attacker would.
 
 use crate::harness::{Subject, said};
 use semrank_tokens::{Codebook, Collisions, Generation, Kind, Rows, TokenSettings, Tokenizer, fit};

@@ -1,5 +1,5 @@
-//! One valid file in, one damaged file out: what goes wrong on disks and networks, and what somebody would do on purpose.
-//! Every change is drawn from the generator that is passed in, so a case is made again from its seed and number.
+//! One valid file in, one damaged file out: what goes wrong on disks and networks, and deliberate damage. Every
+//! change is drawn from the generator that is passed in, so a case is made again from its seed and number.
 
 use semrank_core::Rng;
 
@@ -37,7 +37,7 @@ const WORDS: [&str; 12] = [
     "0.00000001",
 ];
 
-/// What is put between two bytes: delimiters, quotes, brackets, controls, and bytes that are no UTF-8.
+/// What is put between two bytes: delimiters, quotes, brackets, controls, and bytes that are not UTF-8.
 const TOKENS: [&[u8]; 24] = [
     b",",
     b"\t",

@@ -21,7 +21,7 @@ use crate::{ActionId, ItemId, UserId, narrow};
 /// The dwell time of an event that has none.
 const UNKNOWN: i32 = -1;
 
-/// Where each row of a log stands in it.
+/// Where each row of a log goes.
 #[derive(Debug)]
 pub struct Places {
     /// Where the events of each user start; one more at the end.
@@ -156,7 +156,7 @@ impl EventLogBuilder {
         self.push_with(user, event, EventDetails::default());
     }
 
-    /// Adds the next row with what else is told of it.
+    /// Adds the next row with its details.
     pub fn push_with(&mut self, user: UserId, event: Event, details: EventDetails) {
         self.rows.push((user, event, details));
     }

@@ -73,7 +73,7 @@ pub struct EventLog {
     times: Vec<i64>,
     /// Empty where no event has a dwell time.
     dwells: Vec<i32>,
-    /// Empty where every event is known at its time; earlier than the event where nothing is told of it.
+    /// Empty where every event is known at its time; earlier than the event where the log does not say.
     known: Vec<i64>,
     timed: bool,
 }
@@ -188,7 +188,7 @@ impl EventLog {
 pub struct EventDetails {
     /// How long the user stayed (ms).
     pub dwell_ms: Option<i32>,
-    /// When a ranker knows of the event, in the unit of [`Event::time`]; at its time where nothing is told.
+    /// When a ranker knows of the event, in the unit of [`Event::time`]; at its time where the log does not say.
     pub known_at: Option<i64>,
 }
 

@@ -43,7 +43,7 @@ impl Batches {
     /// The next batch, or `None` after the last.
     ///
     /// # Errors
-    /// A file that ends early or is damaged, or whose pages unfold to more than a file of its size may.
+    /// A file that ends early or is damaged, or whose pages decode to more than a file of its size may.
     pub fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
         if let Some(batch) = self.read()? {
             let first_row = self.row + 1;
@@ -111,12 +111,12 @@ impl Batches {
     }
 }
 
-/// The error about a file that unfolds to too much, after an error of its reader.
+/// The error about a file that decodes to too much, after an error of its reader.
 pub(super) fn refused(budget: &Budget, path: &Path) -> Option<Error> {
     Some(Error::Schema {
         path: path.to_owned(),
         got: budget.refused()?,
-        expected: "smaller pages, row groups or lists: write the file anew with smaller ones".into(),
+        expected: "smaller pages, row groups or lists: write the file again with smaller ones".into(),
     })
 }
 
@@ -154,7 +154,7 @@ impl Batch {
         self.batch.column_by_name(name)
     }
 
-    /// The type of a column in the file; strings are [`DataType::Utf8View`] in a batch, also in lists, whatever they are there.
+    /// The type of a column in the file; strings, also in lists, are [`DataType::Utf8View`] in a batch.
     pub fn column_type(&self, name: &str) -> Option<&DataType> {
         self.schema.field_with_name(name).ok().map(|field| field.data_type())
     }

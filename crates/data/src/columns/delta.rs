@@ -1,4 +1,4 @@
-//! What strings take whose lengths are written as differences, found without unfolding them.
+//! Decoded size of strings whose lengths are delta-encoded, found without decoding them.
 //!
 //! `DELTA_BYTE_ARRAY` writes how many bytes a value shares with the one before it, so that a few bytes may stand for a long text in
 //! every row; and both encodings of this family say how many lengths follow. Lengths are `DELTA_BINARY_PACKED` (parquet-format,
@@ -12,7 +12,7 @@ pub(super) fn has_lengths(encoding: Encoding) -> bool {
 }
 
 /// Bytes that the decoder takes for the values of a page beyond the page itself: every value whole, and all lengths. None where
-/// they make no sense, or are more than the page's values.
+/// they are invalid, or are more than the page's values.
 pub(super) fn unfolded_bytes(values: &[u8], encoding: Encoding, most_values: u64) -> Option<u64> {
     const LENGTH_BYTES: u64 = 4;
     match encoding {

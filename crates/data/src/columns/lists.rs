@@ -49,7 +49,7 @@ impl Lists {
         true
     }
 
-    /// Adds equal levels; whether the batch of the last one has not too many elements.
+    /// Adds equal levels; whether the batch of the last one does not have too many elements.
     fn run(&mut self, begins_rows: bool, length: u64) -> bool {
         let batch = |rows: u64| rows.checked_sub(1).map(|last| last / self.rows_per_batch);
         let before = self.rows;

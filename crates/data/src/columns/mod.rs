@@ -38,7 +38,7 @@ impl Table {
     /// Opens a file and reads its footer.
     ///
     /// # Errors
-    /// A file that cannot be read, is empty, or is no whole Parquet file.
+    /// A file that cannot be read, is empty, or is not a complete Parquet file.
     pub fn open(path: &Path) -> Result<Table, Error> {
         let file = File::open(path).map_err(Error::io("read", path))?;
         Table::from_file(path, file)
@@ -95,7 +95,7 @@ impl Table {
         })
     }
 
-    /// Insists on a column.
+    /// Checks that a column exists.
     ///
     /// # Errors
     /// A file without it; the message lists the columns there are.
@@ -143,11 +143,11 @@ impl Table {
         Batches::new(self.clone(), mask)
     }
 
-    /// Looks at all pages, without decoding them, for what they unfold to, before another reader takes the file. What it reads at a
-    /// time are up to `batch_rows` rows; their columns must not be lists.
+    /// Checks the decoded size of all pages, without decoding them, before another reader takes the file. That reader takes up to
+    /// `batch_rows` rows at a time; their columns must not be lists.
     ///
     /// # Errors
-    /// A file that is damaged, or whose pages unfold to more than a file of its size may.
+    /// A file that is damaged, or whose pages decode to more than a file of its size may.
     pub fn check_pages(&self, batch_rows: u64) -> Result<(), Error> {
         let budget = Budget::new(limits::most_decoded_bytes(self.bytes));
         guarded(&self.path, || {
@@ -155,7 +155,7 @@ impl Table {
         })
     }
 
-    /// Columns are looked at one by one: of a log few are large.
+    /// Columns are checked one by one: few columns of a log are large.
     fn look(&self, group: &RowGroupMetaData, batch_rows: u64, budget: &Budget) -> Result<(), Error> {
         let failed = |error| {
             batch::refused(budget, &self.path).unwrap_or_else(|| Error::parquet("read", &self.path)(error))
@@ -235,5 +235,5 @@ fn damaged(path: &Path, reason: String) -> Error {
 /// Runs code of the Parquet library, which may panic on damaged input.
 fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(read))
-        .unwrap_or_else(|_| Err(damaged(path, "the decoder cannot make sense of it".into())))
+        .unwrap_or_else(|_| Err(damaged(path, "the decoder cannot decode it".into())))
 }

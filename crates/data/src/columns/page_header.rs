@@ -1,7 +1,8 @@
-//! The header of a Parquet page, as far as it says what the page unfolds to.
+//! The fields of a Parquet page header that give the decoded size of the page.
 //!
 //! It is a Thrift struct in the compact protocol (`PageHeader` of parquet-format's `parquet.thrift`; Apache Thrift's
-//! `thrift-compact-protocol.md`). The Parquet library reads headers too, but takes memory by what they say before anybody can look.
+//! `thrift-compact-protocol.md`). The Parquet library reads headers too, but allocates by their claims before the caller can
+//! check.
 
 use std::io::{self, Read};
 
@@ -28,7 +29,7 @@ pub(super) enum PageKind {
     Dictionary,
 }
 
-/// A page that lies ahead.
+/// The next page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct PageHeader {
     pub(super) kind: PageKind,
@@ -52,7 +53,7 @@ impl PageHeader {
     /// Reads a header.
     ///
     /// # Errors
-    /// A header that ends early or is none.
+    /// A header that ends early or is damaged.
     pub(super) fn read(input: impl Read) -> io::Result<PageHeader> {
         let mut input = Compact { input, read: 0 };
         let (mut kind, mut out) = (None, PageHeader::default());
@@ -101,7 +102,7 @@ impl<R: Read> Compact<R> {
         Ok(byte[0])
     }
 
-    /// Seven bits a byte, the lowest first.
+    /// Seven bits per byte, the lowest first.
     fn varint(&mut self) -> io::Result<u64> {
         let mut out = 0;
         for shift in (0..64).step_by(7) {

@@ -1,10 +1,10 @@
 //! The pages of a Parquet file, each looked at before it is unpacked and before it is decoded.
 //!
-//! A few kilobytes of a file may stand for gigabytes: a compressed page of zeros, a dictionary of one long text, a text that every
+//! A few kilobytes of a file may decode to gigabytes: a compressed page of zeros, a dictionary of one long text, a text that every
 //! value shares with the one before it, a list of 2^31 numbers. Columns of strings are read as views, so that a text that many rows
-//! have in common is in memory once; for everything else there is a [`Budget`], which the pages of a batch spend.
+//! share is in memory once; everything else is charged to a [`Budget`] per batch.
 //!
-//! | what unfolds | how it is bounded |
+//! | what expands | how it is bounded |
 //! |---|---|
 //! | compression | the unpacked size in a page's header |
 //! | dictionaries of strings | views (`columns::views`); the number of values in the header |
@@ -31,7 +31,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// A view of a string in a batch.
 const VIEW_BYTES: u64 = 16;
 
-/// What the pages of a batch and of the one before it, which may still be in use, unfold to.
+/// Decoded bytes of the pages of a batch and of the one before it, which may still be in use.
 #[derive(Clone, Debug)]
 pub(super) struct Budget(Arc<Spent>);
 
@@ -58,7 +58,7 @@ impl Budget {
         self.0.before.store(self.0.now.swap(0, Relaxed), Relaxed);
     }
 
-    /// What was asked for beyond the limit, after an error.
+    /// The size that exceeded the limit, after an error.
     pub(super) fn refused(&self) -> Option<String> {
         self.0.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -73,7 +73,7 @@ impl Budget {
     /// An error about pages or lists that are too large.
     fn refuse<T>(&self, what: &str, column: &ColumnDescriptor) -> Result<T> {
         let refused = format!(
-            "{what} of column `{}` that unfold to more than {} bytes",
+            "{what} of column `{}` that decode to more than {} bytes",
             column.path().string(),
             self.0.most
         );
@@ -154,7 +154,7 @@ impl Iterator for One {
 
 impl PageIterator for One {}
 
-/// The library's reader of pages, behind a look at each of them.
+/// The library's reader of pages, after a check of each of them.
 pub(super) struct CheckedPages {
     pages: SerializedPageReader<File>,
     file: Arc<File>,
@@ -187,7 +187,7 @@ impl CheckedPages {
         })
     }
 
-    /// Looks at the next page without reading it; gives the number of its values.
+    /// Checks the next page without reading it; returns the number of its values.
     pub(super) fn look(&mut self) -> Result<Option<u64>> {
         let Some(header) = self.header()? else { return Ok(None) };
         if header.has_delta_lengths() {
@@ -198,7 +198,7 @@ impl CheckedPages {
         Ok(Some(if header.kind == PageKind::Data { header.values } else { 0 }))
     }
 
-    /// The next header; what its page takes is spent.
+    /// The next header; charges its page to the budget.
     fn header(&mut self) -> Result<Option<PageHeader>> {
         if self.at >= self.end {
             return Ok(None);
@@ -225,7 +225,7 @@ impl CheckedPages {
         let (is_text, value) = (self.column.physical_type() == Type::BYTE_ARRAY, value_bytes(&self.column));
         let least = match self.column.physical_type() {
             Type::BYTE_ARRAY => LENGTH_BYTES,
-            // Of eight flags a byte.
+            // Of eight flags per byte.
             Type::BOOLEAN => 0,
             _ => value.max(1),
         };
@@ -238,7 +238,7 @@ impl CheckedPages {
         Ok(if is_text { header.values.saturating_mul(VIEW_BYTES) } else { 0 })
     }
 
-    /// Looks into a page for what it unfolds to when it is decoded.
+    /// Decoded size of a page.
     fn check(&mut self, page: &Page) -> Result<()> {
         if self.lists.is_none() && !delta::has_lengths(page.encoding()) {
             return Ok(());
@@ -248,7 +248,7 @@ impl CheckedPages {
         };
         let values = page.num_values().into();
         let Some(bytes) = delta::unfolded_bytes(sections.values, page.encoding(), values) else {
-            return Err(ParquetError::General("the lengths of a page's values make no sense".into()));
+            return Err(ParquetError::General("the lengths of a page's values are invalid".into()));
         };
         self.budget.spend(bytes, &self.column)?;
         let levels = (sections.repetition, self.column.max_rep_level());

@@ -1,4 +1,4 @@
-//! In which Arrow types columns are read: strings as views, so that a text that many rows have in common is in memory once.
+//! The Arrow types that columns are read as: strings as views, so that a text that many rows share is in memory once.
 
 use arrow_schema::{DataType, Field, FieldRef, Fields};
 use std::sync::Arc;

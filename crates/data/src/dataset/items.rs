@@ -107,7 +107,7 @@ impl Items {
         Ok(())
     }
 
-    /// The catalogue row that this file row is to fill, if it counts at all; an error where it stood before.
+    /// The catalogue row that this file row is to fill, if it counts at all; an error if it is a duplicate.
     fn slot(&mut self, id: &str, since: i64) -> Result<Option<usize>, ()> {
         let item = self.catalog.ids.insert(id) as usize;
         if item == self.valid_from.len() {

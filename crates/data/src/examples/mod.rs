@@ -1,4 +1,4 @@
-//! `examples.parquet`: one row per impression, with its labels and the point up to which its user's history counts.
+//! `examples.parquet`: one row per impression, with its labels and the end of the history that it may see.
 //!
 //! In: a data set folder whose `events.parquet` holds history events only, and beside it `examples.parquet`, sorted by
 //! (`timestamp`, `seq`). Out: [`Examples`], columns of one length in file order. [`ExamplesWriter`] writes the file.
@@ -41,14 +41,15 @@ const REQUIRED: [(&str, ColumnType); 7] = [
     ("label_click", ColumnType::Integer),
 ];
 
-/// What an example is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Training, validation or test.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
-    /// To fit parameters.
+    /// Training: fits parameters.
+    #[default]
     Train,
-    /// To choose settings.
+    /// Validation: chooses settings.
     Valid,
-    /// To report.
+    /// Test: is reported.
     Test,
 }
 
@@ -81,12 +82,12 @@ pub enum OptionalColumn {
     Propensity,
 }
 
-/// A further column of the impressions; [`ContextValues`] says how a missing value is written.
+/// A further column of the impressions; [`ContextValues`] gives the value for a missing one.
 #[derive(Debug, Clone)]
 pub struct ContextColumn {
     /// Its name in the file.
     pub name: String,
-    /// One value an example.
+    /// One value per example.
     pub values: ContextValues,
 }
 
@@ -95,7 +96,7 @@ pub struct ContextColumn {
 pub enum ContextValues {
     /// Rows of `names`; `u32::MAX` = none.
     Text {
-        /// One code an example.
+        /// One code per example.
         codes: Vec<u32>,
         /// The different texts, by first appearance.
         names: Dictionary,
@@ -106,17 +107,17 @@ pub enum ContextValues {
     Number(Vec<f64>),
 }
 
-/// All examples of a data set: columns of one length, in the order of the file. A column that the file has not is an
+/// All examples of a data set: columns of one length, in the order of the file. A column that the file does not have is an
 /// empty vector.
 #[derive(Debug, Clone, Default)]
 pub struct Examples {
-    /// What each example is for.
+    /// The part of each example.
     pub parts: Vec<Part>,
     /// Rows of `user_names`.
     pub users: Vec<UserId>,
     /// Rows of the catalogue.
     pub items: Vec<ItemId>,
-    /// ms UTC, never falling.
+    /// ms UTC, ascending.
     pub times: Vec<i64>,
     /// How many of the user's own events the example may see: an offset into [`Dataset::events`]`.of(user)`.
     pub history_ends: Vec<u32>,
@@ -161,7 +162,7 @@ impl Examples {
         dir.join(FILE).is_file()
     }
 
-    /// Whether the file gives a column of this name a meaning of its own, so that it can be no context.
+    /// Whether the file gives a column of this name a meaning of its own, so that it cannot be a context column.
     pub fn has_of_its_own(column: &str) -> bool {
         is_standard(column)
     }
@@ -194,7 +195,7 @@ impl Examples {
     /// What the example may see of its user's events; nothing for a user without events.
     ///
     /// # Panics
-    /// When `row` is no row, or `dataset` another one than these examples were opened with.
+    /// When `row` is out of range, or `dataset` is not the one that these examples were opened with.
     pub fn history<'a>(&self, dataset: &'a Dataset, row: usize) -> History<'a> {
         let user = self.users[row];
         if user.index() >= dataset.events.users() {

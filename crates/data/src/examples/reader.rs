@@ -224,7 +224,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Checks that clicks and what elapsed since them name one end of the log.
+/// Checks that click times and times since the click give one end of the log.
 fn log_end(examples: &mut Examples, batch: &Batch, elapsed: &Integers<'_>) -> Result<(), Error> {
     let clicks = Integers::maybe(batch, OptionalColumn::ClickTime.name())?;
     for row in 0..batch.rows() {

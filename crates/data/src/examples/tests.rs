@@ -1,3 +1,5 @@
+//! Examples are written and read as they are; rows that do not fit the data set are refused.
+
 use super::*;
 use crate::{DatasetWriter, EventRow, ExtraColumn, ItemRow, Value, When, WriterOptions};
 

@@ -1,4 +1,4 @@
-//! Rows into `examples.parquet`, streamed in the order that readers rely on.
+//! Writes rows to `examples.parquet`, in the order that readers rely on.
 
 use super::{FILE, OptionalColumn, Part, REQUIRED, is_standard};
 use crate::limits::{TIMES_EXPECTED, TIMES_MS};
@@ -7,9 +7,9 @@ use crate::{Error, ExtraColumn, Value};
 use std::path::Path;
 
 /// One row; [`OptionalColumn`]s that the writer was not asked for are ignored.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct ExampleRow<'a> {
-    /// What it is for.
+    /// Training, validation or test.
     pub part: Part,
     /// The user's id.
     pub user: &'a str,
@@ -51,33 +51,6 @@ pub struct ExampleRow<'a> {
     pub context: &'a [Value<'a>],
 }
 
-impl Default for ExampleRow<'_> {
-    fn default() -> Self {
-        ExampleRow {
-            part: Part::Train,
-            user: "",
-            item: "",
-            timestamp: 0,
-            seq: 0,
-            history_end: 0,
-            click: false,
-            conversion: None,
-            click_time: None,
-            conversion_time: None,
-            click_received: None,
-            conversion_received: None,
-            elapsed_since_click: None,
-            matured: None,
-            dwell_ms: None,
-            request: None,
-            surface: None,
-            slot: None,
-            propensity: None,
-            context: &[],
-        }
-    }
-}
-
 /// Writes the file into a folder that is being staged, e.g. [`DatasetWriter::folder`](crate::DatasetWriter::folder).
 #[derive(Debug)]
 pub struct ExamplesWriter {
@@ -92,7 +65,7 @@ impl ExamplesWriter {
     /// Starts the file with these columns beside the required ones.
     ///
     /// # Errors
-    /// A context column under a standard name, a column given twice; the system's.
+    /// A context column under a standard name, a column given twice; I/O errors.
     pub fn create(
         dir: &Path,
         optional: &[OptionalColumn],
@@ -117,7 +90,7 @@ impl ExamplesWriter {
     ///
     /// # Errors
     /// An empty user or item, a time out of [`TIMES_MS`](crate::TIMES_MS), a row before its predecessor by (`timestamp`, `seq`), a wrong number or type of context
-    /// values; the system's.
+    /// values; I/O errors.
     pub fn push(&mut self, row: &ExampleRow<'_>) -> Result<(), Error> {
         self.check(row)?;
         self.last = Some((row.timestamp, row.seq));
@@ -138,7 +111,7 @@ impl ExamplesWriter {
     /// Completes the file and gives its number of rows.
     ///
     /// # Errors
-    /// The system's.
+    /// I/O errors.
     pub fn close(self) -> Result<u64, Error> {
         self.sink.close()?;
         Ok(self.rows)

@@ -1,5 +1,5 @@
-//! Ids that other programs write where there is none: `NA`, `null`, `\N`, `None`, `nan`. An id may be called so, therefore they are
-//! kept; but a thousand strangers who are one user called `NA` spoil a model, therefore they are counted and told.
+//! Placeholders that other programs write for a missing id: `NA`, `null`, `\N`, `None`, `nan`. They may be real ids, so they are
+//! kept; but many users merged into one called `NA` harm a model, so they are counted and reported.
 
 use super::session::Session;
 use semrank_core::counted;
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 const WORDS: [&str; 11] =
     ["na", "n/a", "<na>", "#n/a", "null", "(null)", r"\n", "none", "nan", "nil", "undefined"];
 
-/// Such ids of one column; a column of lists has several entries a row.
+/// Such ids of one column; a column of lists has several entries per row.
 #[derive(Debug, Default)]
 pub(crate) struct Absent(BTreeMap<String, u64>);
 
@@ -25,7 +25,7 @@ impl Absent {
         }
     }
 
-    /// Tells what was found in `column`.
+    /// Warns about those found in `column`.
     pub(crate) fn warn(&self, session: &mut Session, column: &str) {
         for (id, count) in &self.0 {
             let of = format!("of column `{column}`");

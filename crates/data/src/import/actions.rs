@@ -22,7 +22,7 @@ impl Actions {
         }
     }
 
-    /// Tells which names no event had.
+    /// Warns about names that no event had.
     pub(crate) fn warn(&self, session: &mut Session) {
         for (from, to, _) in self.0.iter().filter(|(.., used)| !used) {
             session.warn(format!("no event has the action `{from}` of --map-action {from}={to}"));

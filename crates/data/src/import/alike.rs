@@ -1,5 +1,5 @@
-//! Ids that may be one id written in two ways: `12.0` and `12`, `SKU1` and `sku1`, `07` and `7`. They stay two ids, for they may be;
-//! whoever imports them is told.
+//! Ids that may be one id written in two ways: `12.0` and `12`, `SKU1` and `sku1`, `07` and `7`. They stay two ids, and the
+//! import warns about them.
 
 use super::duplicates::hash;
 use semrank_core::{Dictionary, counted, narrow};
@@ -7,10 +7,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
-/// Takes a difference out of an id.
+/// Normalises one kind of difference.
 type Without = fn(&str) -> Cow<'_, str>;
 
-/// Differences that are looked for, in the order in which they are taken out.
+/// Kinds of differences, in the order in which they are normalised.
 const DIFFERENCES: [(&str, Without); 5] = [
     ("blanks or invisible marks", without_blanks),
     ("the Unicode form (NFC, NFD)", composed),
@@ -52,7 +52,7 @@ fn without_zeros(id: &str) -> Cow<'_, str> {
     })
 }
 
-/// What two ids have in common that may be one.
+/// The key that two spellings of an id share.
 fn key(id: &str) -> String {
     DIFFERENCES.iter().fold(id.to_owned(), |id, (_, without)| match without(&id) {
         Cow::Owned(changed) => changed,
@@ -74,7 +74,7 @@ fn difference(a: &str, b: &str) -> &'static str {
     "their writing"
 }
 
-/// Tells which ids may be the same, a message for each kind of difference; `what` are the ids' owners, such as `items`.
+/// Warnings about ids that may be the same, one for each kind of difference; `what` names the ids, such as `items`.
 pub(crate) fn warnings(ids: &Dictionary, what: &str) -> Vec<String> {
     let mut keys: Vec<(u64, u32)> =
         ids.names().zip(narrow::indices(ids.len())).map(|(id, at)| (hash(key(id)), at)).collect();

@@ -34,7 +34,7 @@ impl Dialect {
         Ok(Dialect { delimiter: sniffed(start), quotes: true })
     }
 
-    /// That the delimiter was found, not given, unless it is a comma.
+    /// A remark that the delimiter was inferred, unless it is a comma.
     pub(crate) fn remark(self, path: &Path) -> Option<String> {
         let remark = || format!("{}: columns are divided by {}", label(path).display(), name(self.delimiter));
         (self.delimiter != b',').then(remark)
@@ -67,7 +67,7 @@ fn sniffed(start: &[u8]) -> u8 {
     consistent.or_else(most).map_or(b',', |(delimiter, _)| *delimiter)
 }
 
-/// The name of a delimiter for people.
+/// The name of a delimiter in messages.
 fn name(delimiter: u8) -> String {
     if delimiter == b'\t' { "a tab".into() } else { format!("`{}`", char::from(delimiter)) }
 }

@@ -47,7 +47,7 @@ pub(crate) struct EventsPlan {
     seen: Seen,
 }
 
-/// What is to be told of all events together.
+/// Warnings about all events together.
 #[derive(Default)]
 struct Seen {
     users: Absent,
@@ -70,7 +70,7 @@ impl Seen {
         let repeated = if placed { duplicates::repeated(self.hashes) } else { 0 };
         if repeated > 0 {
             session.warn(format!(
-                "{} another in every column that was read: each counts. Remove such rows from the source if they are no real \
+                "{} another in every column that was read: each counts. Remove such rows from the source unless they are real \
                  repeats",
                 counted(repeated, "event repeats", "events repeat")
             ));

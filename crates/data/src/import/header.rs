@@ -55,7 +55,7 @@ impl<'r> Header<'r> {
         }
     }
 
-    /// Where columns of this name are; failing that, columns of this name in other letter case.
+    /// Places of columns of this name, or else of columns of this name in another letter case.
     fn places(&self, name: &str) -> Vec<usize> {
         let columns = self.rows.columns();
         let of = |same: &dyn Fn(&str) -> bool| -> Vec<usize> {
@@ -100,7 +100,7 @@ impl<'r> Header<'r> {
         Err(Error::Schema {
             path: self.rows.path().to_owned(),
             got: format!("times in column `{}` of 32-bit floats or less, which lie 128 s apart", cell.name),
-            expected: "64-bit numbers, typed times or text: write the times anew from their source".into(),
+            expected: "64-bit numbers, typed times or text: write the times again from their source".into(),
         })
     }
 
@@ -112,7 +112,7 @@ impl<'r> Header<'r> {
         })
     }
 
-    /// Tells the source which columns to read.
+    /// Selects the columns to read from the source.
     pub(crate) fn finish(self) -> Result<(), Error> {
         self.rows.select(&self.selected)
     }
@@ -273,7 +273,7 @@ fn has_lost_digits(text: &str) -> bool {
     })
 }
 
-/// Whether a number is written with an exponent, which hides how many of its digits are true.
+/// Whether a number is written with an exponent, so that it is unknown how many of its digits are exact.
 pub(crate) fn is_scientific(text: &str) -> bool {
     text.contains(['e', 'E'])
 }

@@ -1,7 +1,7 @@
 //! JSON objects as rows: one per line, or the elements of arrays over any lines. The columns are the keys of the first 100 objects.
 //!
-//! A value becomes the text of a cell while the object is read: nothing else is kept of it, so an object costs memory as long as it
-//! is. JSON readers turn integers beyond 64 bits into floats, which no longer are what stood there: such a cell is marked.
+//! A value becomes the text of a cell while the object is read and nothing else of it is kept, so an object takes about as much
+//! memory as its text. JSON readers turn integers beyond 64 bits into floats, which may differ from the text: such a cell is marked.
 
 use super::json_values::JsonValues;
 use super::rows::{CellKind, Column, Heading, MOST_EXACT_F64, Reader, Row, Rows, float_text, is_exact};
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::path::Path;
 
-/// A line's number and its object, or what is wrong with it.
+/// A line's number and its object, or the error about it.
 type Line = (u64, Result<Object, RowError>);
 
 const PEEKED_LINES: usize = 100;
@@ -57,7 +57,7 @@ impl Texts {
 }
 
 impl JsonRows {
-    /// One object a line; `path` is for messages.
+    /// One object per line; `path` is for messages.
     pub(crate) fn lines(path: &Path, source: Source) -> Result<Rows, Error> {
         Self::open(Texts::Lines(Lines::of(path, source)))
     }
@@ -88,7 +88,7 @@ impl JsonRows {
         }
         match rows.peeked.front() {
             None => {
-                Err(Error::Empty { path, expected: "one JSON object a line, or an array of them".into() })
+                Err(Error::Empty { path, expected: "one JSON object per line, or an array of them".into() })
             }
             Some((_, Err(error))) if columns == 0 => Err(error.clone().into()),
             Some(_) => Ok(Rows::new(heading, rows)),
@@ -156,7 +156,7 @@ struct Json {
     /// None for an object.
     text: Option<String>,
     kind: CellKind,
-    /// Whether the text is what stood there, so that it can be an id.
+    /// Whether the text is unchanged, so that it can be an id.
     exact: bool,
     /// The elements of a list.
     list: Option<Vec<String>>,

@@ -1,5 +1,5 @@
-//! The values of a JSON text one by one, with the line on which each starts: those of arrays, or values that stand one after the
-//! other. A value is only delimited here; whether it is JSON is for its reader to say.
+//! The values of a JSON text one by one, with the line on which each starts: elements of arrays, or values one after the
+//! other. Values are only delimited here; their reader checks the syntax.
 
 use super::source::{self, Source};
 use crate::Error;
@@ -19,7 +19,7 @@ pub(crate) struct JsonValues {
     pub(crate) bytes: u64,
 }
 
-/// Where in a value a byte stands.
+/// Where in a value a byte is.
 #[derive(Default)]
 struct Inside {
     /// Open braces and brackets.
@@ -129,6 +129,6 @@ mod tests {
         let two = [(1, "{}".to_owned()), (2, "{\"a\":1}".to_owned())];
         assert_eq!(values("{}\n{\"a\":1}").unwrap(), two);
         assert_eq!(values("[]").unwrap(), []);
-        assert!(values("[{},").unwrap_err().to_string().contains("not a whole JSON file"));
+        assert!(values("[{},").unwrap_err().to_string().contains("not a complete JSON file"));
     }
 }

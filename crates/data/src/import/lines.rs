@@ -15,7 +15,7 @@ pub(crate) struct Cut {
     pub(crate) names: &'static [&'static str],
     /// The field that may itself hold the separator.
     pub(crate) free: Option<usize>,
-    /// Whether lines that are no UTF-8 are read as Latin-1.
+    /// Whether lines that are not UTF-8 are read as Latin-1.
     pub(crate) latin1: bool,
 }
 

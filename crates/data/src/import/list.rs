@@ -29,7 +29,7 @@ pub(crate) fn separator(text: &str, known: impl Fn(&str) -> bool) -> Option<&'st
 pub(crate) fn advice(separator: Option<&str>) -> String {
     match separator {
         Some(separator) => format!("--history-separator '{separator}' divides it into known items"),
-        None => "--history-separator says what stands between the items of a list".into(),
+        None => "--history-separator gives the separator between the items of a list".into(),
     }
 }
 

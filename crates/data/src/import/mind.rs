@@ -5,7 +5,7 @@
 //!
 //! The history of a user stands on every line of that user and has no times. It is written once, the longest one
 //! found, as clicks one second apart that end one second before the user's first impression. Their order is
-//! true, their times are not. The file is read twice, since the lines of a user are scattered.
+//! real, their times are not. The file is read twice, since the lines of a user are scattered.
 
 use super::absent::Absent;
 use super::delimited::Delimited;
@@ -40,7 +40,7 @@ pub(crate) fn import(options: &Options) -> Result<ImportReport, Error> {
     let users = first_pass(&options.events)?;
     let mut absent = BEHAVIORS.map(|_| Absent::default());
     let written = second_pass(&options.events, &users, &mut absent, &mut session)?;
-    session.require_rows(written, &options.events, "an impression a line")?;
+    session.require_rows(written, &options.events, "an impression per line")?;
     BEHAVIORS.iter().zip(&absent).for_each(|(column, absent)| absent.warn(&mut session, column));
     session.note("history clicks have no time: placed 1 s apart before the user's first impression");
     session.time_unit(Some("text such as 11/12/2019 2:14:46 PM, taken as UTC".into()));

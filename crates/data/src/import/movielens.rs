@@ -105,7 +105,7 @@ fn unknown(path: &Path, expected: &str) -> Error {
     Error::Schema { path: path.to_owned(), got: "a file of unknown format".into(), expected: expected.into() }
 }
 
-/// `u.item`: id, title and dates, then one 0 or 1 a genre.
+/// `u.item`: id, title and dates, then one 0 or 1 per genre.
 struct GenreFlags {
     lines: Rows,
     whole: Row,

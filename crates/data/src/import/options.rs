@@ -72,7 +72,7 @@ pub struct Mapping {
     pub rating: Option<String>,
     /// More event columns, as (name in the data set, name in the source).
     pub event_columns: Vec<(String, String)>,
-    /// What stands between the ids of a list that is a text; the usual notations when absent.
+    /// What separates the ids of a list that is a text; the usual notations when absent.
     pub history_separator: Option<String>,
     /// Whether the item column of the events holds lists, oldest first: an event for each of their items.
     pub unfold: bool,

@@ -146,7 +146,7 @@ enum Cells {
     // Not widened: 2.55 must not become 2.549999952316284. With the most that an id may be.
     Float(Float32Array, f64),
     Double(Float64Array),
-    // With whether its values are what stands in the file: floats are printed in another way.
+    // With whether its values are exactly the file's: floats are printed in another way.
     List(ListArray, bool),
 }
 

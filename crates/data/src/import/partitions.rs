@@ -1,4 +1,4 @@
-//! What the folders of part files say of their rows, as Hive, Spark and DuckDB write them.
+//! Column values from the folder names of part files, as Hive, Spark and DuckDB write them.
 //!
 //! ```text
 //! events/day=2026-01-01/site=a%2Fb/part-0.parquet      day "2026-01-01", site "a/b"
@@ -11,7 +11,7 @@ use super::time;
 use crate::{Error, RowError};
 use std::path::Path;
 
-/// What stands for no value.
+/// The name for a missing value.
 const ABSENT: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// A column that has one value in all rows of a part.
@@ -24,7 +24,7 @@ pub(super) struct Partition {
     folder: String,
 }
 
-/// The columns of the folders between `root` and a part of it, outermost first. Folders without `=` say nothing.
+/// The columns of the folders between `root` and a part of it, outermost first. Folders without `=` are ignored.
 pub(super) fn of(part: &Path, root: &Path) -> Result<Vec<Partition>, Error> {
     let folders = part.parent().and_then(|folder| folder.strip_prefix(root).ok()).into_iter().flatten();
     let mut found: Vec<Partition> = Vec::new();
@@ -37,7 +37,7 @@ pub(super) fn of(part: &Path, root: &Path) -> Result<Vec<Partition>, Error> {
             decoded(text).ok_or_else(|| Error::Schema {
                 path: part.to_owned(),
                 got: format!("the folder `{folder}`"),
-                expected: "a name that is UTF-8 text, also where % and two digits stand for a byte".into(),
+                expected: "a name that is UTF-8 text, also after percent-decoding".into(),
             })
         };
         let column = decode(column)?;
@@ -54,7 +54,7 @@ pub(super) fn of(part: &Path, root: &Path) -> Result<Vec<Partition>, Error> {
     Ok(found)
 }
 
-/// A text in which `%` and two hexadecimal digits stand for a byte; none where that is not UTF-8.
+/// Percent-decodes a text; none where the result is not UTF-8.
 fn decoded(text: &str) -> Option<String> {
     let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
     while let [first, after @ ..] = rest {
@@ -69,7 +69,7 @@ fn decoded(text: &str) -> Option<String> {
 }
 
 impl Partition {
-    /// Insists on the same value in a cell of a column of the same name.
+    /// Checks that a cell of a column of the same name has the same value.
     pub(super) fn check(&self, cell: &str, kind: &CellKind, place: Place<'_>) -> Result<(), RowError> {
         if is_same(cell, &self.value, kind) {
             return Ok(());

@@ -1,8 +1,8 @@
 //! A folder of part files as one table, as Spark, Hive and DuckDB write them: all files in the order of their names, folders in it
-//! likewise; names that start with `_` or `.` and empty files do not count. Folders such as `day=2026-01-01` are columns
+//! as well; names that start with `_` or `.` and empty files do not count. Folders such as `day=2026-01-01` are columns
 //! (`partitions`).
 //!
-//! The first part says which columns there are. The others have the same, in any order, in the file or as a folder's name.
+//! The first part gives the columns. The others must have the same, in any order, in the file or as a folder's name.
 
 use super::partitions::{self, Partition};
 use super::rows::{self, CellKind, Column, Heading, Reader, Row, Rows};

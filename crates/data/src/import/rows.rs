@@ -1,8 +1,8 @@
 //! One view of every table: named columns, rows of text cells with their line.
 //!
 //! A null or absent cell is empty. Parquet and JSON numbers come as text that prints them exactly; typed times come as ms UTC.
-//! Some numbers had lost digits before: floats beyond 2^53 stand for several integers each. Their cells are marked, so that none of
-//! them becomes an id.
+//! Some numbers may have lost digits before: a float beyond 2^53 may have been several integers. Such cells are marked and never
+//! become ids.
 
 use super::delimited::{Delimited, Dialect};
 use super::json_rows::JsonRows;
@@ -14,7 +14,7 @@ use std::fmt;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
-/// What a column's cells are in their file.
+/// Type of a column in its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CellKind {
     Text,
@@ -71,13 +71,13 @@ pub(crate) struct Row {
     pub(crate) line: u64,
     /// In the order of the selection.
     pub(crate) cells: csv::StringRecord,
-    /// Cells that are not what the writer of the file meant; mostly none.
+    /// Cells whose value may have been rounded; mostly none.
     inexact: Vec<usize>,
     /// Cells that are lists, with the bytes of each element; mostly none.
     lists: Vec<(usize, Vec<usize>)>,
 }
 
-/// What stands between the elements of a list in the text of its cell.
+/// What separates the elements of a list in the text of its cell.
 const LIST_SEPARATOR: &str = ", ";
 
 impl Row {
@@ -128,7 +128,7 @@ impl Row {
         self.lists.iter().any(|(cell, _)| *cell == index)
     }
 
-    /// Whether a cell is exactly what stands in the file.
+    /// Whether a cell has exactly the file's value.
     pub(crate) fn is_exact(&self, index: usize) -> bool {
         !self.inexact.contains(&index)
     }
@@ -142,7 +142,7 @@ impl Row {
     }
 }
 
-/// What is known of a table before its rows.
+/// Description of a table before its rows are read.
 #[derive(Debug)]
 pub(crate) struct Heading {
     /// For messages.
@@ -150,7 +150,7 @@ pub(crate) struct Heading {
     pub(crate) columns: Vec<Column>,
     /// Places of the columns that rows hold, in this order.
     pub(crate) selected: Vec<usize>,
-    /// What was found out about the file without being told.
+    /// Facts about the file that were inferred.
     pub(crate) remarks: Vec<String>,
 }
 
@@ -223,7 +223,7 @@ impl Rows {
 pub(crate) const FORMATS: &str = "the extension .parquet, .csv, .tsv, .txt, .json, .ndjson or .jsonl (also .gz or .zst), a folder \
                                   of such part files, `-` for standard input, or another --format";
 
-/// What a file's name says of its format.
+/// Format by the name of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Named {
     Parquet,
@@ -233,7 +233,7 @@ enum Named {
     Text,
     Json,
     JsonLines,
-    /// No extension, or standard input: the content tells.
+    /// No extension, or standard input: the content decides.
     Nothing,
     Unknown,
 }

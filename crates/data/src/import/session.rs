@@ -1,4 +1,4 @@
-//! What every import does with its rows: refuse or count bad ones, remember ids and lines, write.
+//! State of an import: refuses or counts bad rows, remembers ids and lines, writes.
 
 use super::alike::Alike;
 use super::options::{Options, UnknownItems};
@@ -83,12 +83,12 @@ impl Session {
         self.writer.meta_mut().notes.push(note.into());
     }
 
-    /// Tells, in the report only, what is probably not meant so, and what to do about it.
+    /// Adds a warning to the report about what is probably a mistake, with what to do about it.
     pub(crate) fn warn(&mut self, warning: impl Into<String>) {
         self.warnings.push(warning.into());
     }
 
-    /// Records what was found out about a table.
+    /// Records the facts that were inferred about a table.
     pub(crate) fn remark(&mut self, rows: &Rows) {
         rows.heading.remarks.iter().for_each(|remark| self.note(remark));
     }

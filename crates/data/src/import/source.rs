@@ -156,7 +156,7 @@ impl Read for Rationed {
     }
 }
 
-/// Tells damaged archives from a failing disk.
+/// Distinguishes damaged archives from a failing disk.
 pub(crate) fn read_error(path: &Path) -> impl Fn(io::Error) -> Error {
     let path = path.to_owned();
     move |source| {
@@ -166,12 +166,12 @@ pub(crate) fn read_error(path: &Path) -> impl Fn(io::Error) -> Error {
                 let format = if zstd { "zstd" } else { "gzip" };
                 Error::Damaged { path: path.clone(), format, reason: source.to_string() }
             }
-            _ => Error::Io { action: "read", path: path.clone(), source },
+            _ => Error::io("read", &path)(source),
         }
     }
 }
 
-/// Where a row stands.
+/// A row's place.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place<'a> {
     pub(crate) file: &'a Path,
@@ -180,7 +180,7 @@ pub(crate) struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// An error of this row: the column where one is to blame, what stands there, what should.
+    /// An error of this row: the column, if one is the cause, the value found, the value expected.
     pub(crate) fn error(
         &self,
         column: &str,

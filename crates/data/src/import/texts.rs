@@ -90,7 +90,7 @@ impl TextReader {
     /// The next rows, at most `most`, fewer where their texts are long; none at the end.
     ///
     /// # Errors
-    /// The first bad row: no id, an id for the second time, bytes that are no UTF-8.
+    /// The first bad row: no id, an id for the second time, bytes that are not UTF-8.
     pub fn next_rows(&mut self, most: usize) -> Result<Vec<TextRow>, Error> {
         let mut out = Vec::new();
         let (mut row, mut bytes) = (Row::default(), 0);

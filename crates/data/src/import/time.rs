@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// 1971-01-01 and 2100-01-01 in ms UTC.
 const PLAUSIBLE_MS: std::ops::Range<i64> = 31_536_000_000..4_102_444_800_000;
-/// What is read without being told, for messages.
+/// Formats that are read without an option, for messages.
 const FORMATS: &str =
     "s, ms, us or ns since 1970, or text such as 2019-11-24T00:00:17Z, 2019-11-24 00:00:17 UTC or 2019-11-24";
 /// 9999-12-31 and its last second, in seconds since 1970: in milliseconds they would be plausible.
@@ -115,7 +115,7 @@ pub(crate) fn utc_ms(time: DateTime) -> Option<i64> {
     Some(TimeZone::UTC.to_timestamp(time).ok()?.as_millisecond())
 }
 
-/// How times are written, as far as a user says it.
+/// Unit and format of times, as far as options give them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TimeRules {
     pub(crate) unit: Option<TimeUnit>,
@@ -129,7 +129,7 @@ pub(crate) struct NoTime {
     pub(crate) help: Option<String>,
 }
 
-/// A time beyond all others, by which a table says that something never began or never ends.
+/// A placeholder time for no start or no end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Beyond {
     /// 1970 or before.
@@ -143,9 +143,9 @@ pub(crate) enum Beyond {
 pub(crate) struct Clock {
     unit: Option<TimeUnit>,
     format: Option<TimeFormat>,
-    // The value that gave the unit away.
+    // The value that the unit was inferred from.
     inferred_from: Option<String>,
-    // Whether a time was read that says nothing of its zone.
+    // Whether a time without a zone was read.
     zoneless: bool,
 }
 
@@ -185,7 +185,7 @@ impl Clock {
         }
     }
 
-    /// Whether `text` lies beyond all times, as 9999-12-31 and 1970-01-01 do.
+    /// Whether `text` is a placeholder such as 9999-12-31 or 1970-01-01.
     pub(crate) fn beyond(&self, text: &str) -> Option<Beyond> {
         let text = text.trim();
         let of_ms = |ms: i64| match ms {

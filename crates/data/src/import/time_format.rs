@@ -1,4 +1,4 @@
-//! Times that are written in a way that a user describes: `DD/MM/YYYY HH:MM`, or `%d/%m/%Y %H:%M` as in strptime(3).
+//! Times in a format that the user gives: `DD/MM/YYYY HH:MM`, or `%d/%m/%Y %H:%M` as in strptime(3).
 
 use super::time::{Moment, NoTime, utc_ms};
 use jiff::fmt::strtime::parse;
@@ -39,7 +39,7 @@ impl TimeFormat {
         }
     }
 
-    /// What to say of a text that is not a time as usually written.
+    /// Advice on a text that is not a time in a usual format.
     pub(crate) fn advice(text: &str) -> Option<String> {
         let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
         let format = match shape.get(..10).unwrap_or(&shape) {

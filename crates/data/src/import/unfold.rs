@@ -1,4 +1,4 @@
-//! A row with a list of items as events in the order of the list: the form in which sessions are often kept.
+//! Turns a row with a list of items into events in the order of the list: sessions are often kept in this form.
 //!
 //! ```text
 //! session   items          times             events

@@ -1,10 +1,10 @@
-//! What an import tells of a whole data set because it is probably not meant so, each with what to do about it.
+//! Warnings about a whole data set that is probably not what the user meant, each with what to do about it.
 
 use super::alike;
 use crate::{DatasetWriter, ItemRow};
 use jiff::Timestamp;
 
-/// Actions that are something shown to a user, not something the user did.
+/// Actions of the system, not of the user: something was shown.
 const SHOWN: [&str; 8] =
     ["impression", "impressions", "imp", "show", "shown", "exposure", "served", "delivered"];
 
@@ -12,7 +12,7 @@ const SHOWN: [&str; 8] =
 #[derive(Debug, Default)]
 pub(crate) struct ActiveTimes {
     items: u64,
-    /// Of the items that end.
+    /// Latest end of the items that end.
     ended: u64,
     latest_end: Option<i64>,
 }
@@ -34,7 +34,7 @@ impl ActiveTimes {
 /// Reports everything that was written; `undescribed` events have items that the items file lacks.
 pub(crate) fn of_set(set: &DatasetWriter, active: &ActiveTimes, undescribed: u64) -> Vec<String> {
     let mut out = alike::warnings(set.items(), "items");
-    // Labelled rows have users without events: they are told there.
+    // Labelled rows have users without events: they are reported there.
     if set.examples().is_empty() {
         out.extend(alike::warnings(set.users(), "users"));
     }
@@ -61,7 +61,7 @@ fn expired(set: &DatasetWriter, active: &ActiveTimes) -> Option<String> {
     };
     let end = Timestamp::from_millisecond(end).ok()?;
     Some(format!(
-        "all items end by {end}, {when}. Is --active-to the right column, in the right unit? An empty value, or 9999-12-31, is no end"
+        "all items end by {end}, {when}. Is --active-to the right column, in the right unit? An empty value, or 9999-12-31, means no end"
     ))
 }
 

@@ -1,4 +1,4 @@
-//! What a [`DatasetWriter`] refuses: rows that do not fit, data sets that nothing could be learned from, folders in use.
+//! Checks of a [`DatasetWriter`]: rows that do not fit, data sets without events, folders in use.
 
 use super::DatasetWriter;
 use crate::limits::{self, POSITIONS, POSITIONS_EXPECTED, TIMES_EXPECTED, TIMES_MS};
@@ -99,7 +99,7 @@ pub(super) fn check_texts(bytes: u64, file: u64) -> Result<(), Error> {
     ))
 }
 
-/// Refuses to write over what is not a data set, or over a data set unasked.
+/// Refuses to replace a folder that is not a data set, or a data set without `--overwrite`.
 pub(super) fn check_free(out: &Path, overwrite: bool) -> Result<(), Error> {
     semrank_store::settle(out);
     if !out.exists() {

@@ -68,7 +68,7 @@ impl DatasetWriter {
     /// Starts a data set that will stand at `out`.
     ///
     /// # Errors
-    /// [`Error::Exists`] when `out` holds something that may not be replaced; the system's errors.
+    /// [`Error::Exists`] when `out` holds something that may not be replaced; I/O errors.
     pub fn create(out: &Path, options: WriterOptions) -> Result<DatasetWriter, Error> {
         check_free(out, options.overwrite)?;
         let stage = StagedDir::new(out)?;
@@ -100,7 +100,7 @@ impl DatasetWriter {
     ///
     /// # Errors
     /// An empty or repeated id, a time out of [`TIMES_MS`](crate::TIMES_MS), a wrong number of texts or extra values, an item after
-    /// the first event; the system's.
+    /// the first event; I/O errors.
     pub fn item(&mut self, row: &ItemRow<'_>) -> Result<(), Error> {
         self.check_item(row)?;
         let kind = if row.kind == Kind::Ad { "ad" } else { "organic" };
@@ -125,7 +125,7 @@ impl DatasetWriter {
     /// Takes over the catalogue of another data set as it is, byte by byte, in place of rows.
     ///
     /// # Errors
-    /// A missing or damaged file or text column, an empty id; items given before; the system's.
+    /// A missing or damaged file or text column, an empty id; items given before; I/O errors.
     pub fn copy_items(&mut self, from: &Path) -> Result<(), Error> {
         if self.item_rows > 0 || self.options.add_unknown_items {
             return misuse("a catalogue is copied whole: without further items".into());
@@ -153,7 +153,7 @@ impl DatasetWriter {
     ///
     /// # Errors
     /// An empty id or action, an unknown item, a time out of [`TIMES_MS`](crate::TIMES_MS) or where positions were before (or the
-    /// other way round), a wrong number of extra values; the system's.
+    /// other way round), a wrong number of extra values; I/O errors.
     pub fn event(&mut self, row: &EventRow<'_>) -> Result<(), Error> {
         self.check_event(row)?;
         let (timed, time) = match row.time {
@@ -239,11 +239,11 @@ impl DatasetWriter {
         *self.examples.entry(part.name().to_owned()).or_default() += 1;
     }
 
-    /// Another Parquet file of the folder, for what is no part of the data set, such as the truth about a simulated
+    /// Another Parquet file of the folder, for what is not part of the data set, such as the truth about a simulated
     /// log. It must be closed before [`finish`](DatasetWriter::finish) and appears together with the rest.
     ///
     /// # Errors
-    /// A name that the data set itself uses, a column twice; the system's.
+    /// A name that the data set itself uses, a column twice; I/O errors.
     pub fn side_file(&self, name: &str, columns: Vec<ExtraColumn>) -> Result<ParquetSink, Error> {
         if hash::FILES.contains(&name) || name == examples::FILE {
             return misuse(format!("{name} is a file of the data set"));
@@ -260,7 +260,7 @@ impl DatasetWriter {
     /// program that dies before leaves no data set.
     ///
     /// # Errors
-    /// No item, no event, no event of the target action; the system's.
+    /// No item, no event, no event of the target action; I/O errors.
     pub fn finish(mut self) -> Result<ImportReport, Error> {
         self.append_unknown_items()?;
         self.check_complete()?;

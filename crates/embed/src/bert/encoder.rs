@@ -3,6 +3,8 @@
 use super::config::Settings;
 use super::engine::{Buffers, Engine};
 use super::{Pool, weights};
+use crate::document::check_finite;
+use crate::forward::FORWARD;
 use crate::prompt::{self, Prompt};
 use crate::spec::EncoderOption;
 use crate::{Document, Error, ModelFolder, Spec, TextEncoder, Tokenizer};
@@ -20,14 +22,14 @@ pub(crate) const OPTIONS: [EncoderOption; 4] = [
     EncoderOption::new(
         "precision",
         "f32, bf16, int8",
-        "bf16 is up to twice as fast and int8 three times; both move vectors a little [f32]",
+        "bf16 is up to 2 times, int8 3 times as fast; both change vectors slightly [f32]",
     ),
     EncoderOption::new(
         "max_tokens",
         "N",
         "longest text, special tokens included; the rest is cut off [the model's]",
     ),
-    EncoderOption::new("pool", "mean, cls, max, mean_sqrt_len", "how token vectors become one [the model's]"),
+    EncoderOption::new("pool", "mean, cls, max, mean_sqrt_len", "pooling of the token vectors [the model's]"),
     prompt::OPTION,
 ];
 
@@ -96,7 +98,7 @@ fn fingerprint(
     hash.update(format!("{settings:?}").as_bytes());
     let hash = hash.finalize().to_hex();
     Ok(format!(
-        "bert:{}?precision={precision}&max_tokens={}&pool={}",
+        "bert:{}?precision={precision}&max_tokens={}&pool={}&{FORWARD}",
         &hash[..32],
         settings.max_tokens,
         settings.pool.name()
@@ -148,13 +150,7 @@ impl TextEncoder for Bert {
             .collect();
         let tasks = cut(&tokens?, self.width(), out);
         tasks.into_par_iter().for_each(|task| self.run(task));
-        let mut rows = batch.iter().zip(out.chunks_exact(self.width()));
-        match rows.find(|(_, row)| !row.iter().all(|value| value.is_finite())) {
-            None => Ok(()),
-            Some((document, _)) => {
-                Err(Error::NotFinite { encoder: self.fingerprint.clone(), item: document.id.to_owned() })
-            }
-        }
+        check_finite(self, batch, out)
     }
 }
 

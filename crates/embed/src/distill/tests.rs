@@ -1,3 +1,5 @@
+//! Distillation: the table's formula and geometry, the folder that is written, and what is refused.
+
 use super::*;
 use crate::{Spec, static_table};
 use std::path::PathBuf;
@@ -104,9 +106,7 @@ fn the_folder_is_a_static_encoder_and_always_has_the_same_bytes() {
     assert_eq!(encoder.width(), WIDTH, "256 is more than the encoder has");
     let tokenizer = crate::Tokenizer::open(&source(), 8).expect("a tokenizer");
     let id = tokenizer.inner().token_to_id("stove").expect("a token") as usize;
-    let fields = [Field { name: "title", text: "stove" }];
-    let mut got = vec![0.0; WIDTH];
-    encoder.encode(&[Document { id: "7", fields: &fields }], &mut got).expect("a vector");
+    let got = crate::testing::encode(&*encoder, &["stove"]);
     let length = distance(&table[id], &[0.0; WIDTH]);
     assert!(got.iter().zip(&table[id]).all(|(got, want)| (got - want / length).abs() < 1e-6), "{got:?}");
 }

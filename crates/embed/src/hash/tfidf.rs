@@ -27,7 +27,7 @@ pub struct TfIdf {
     buckets: usize,
     /// The bucket of every column, ascending.
     kept: Vec<u32>,
-    /// One inverse document frequency a column.
+    /// One inverse document frequency per column.
     idf: Vec<f32>,
 }
 

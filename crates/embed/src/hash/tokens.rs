@@ -28,7 +28,7 @@ pub struct Grams {
     pub char_max: usize,
 }
 
-// One hash namespace a kind of token, so that the word "ab", the pair "a b" and the characters "ab" differ.
+// One hash namespace per kind of token, so that the word "ab", the pair "a b" and the characters "ab" differ.
 const WORDS: u64 = 0x5851_f42d_4c95_7f2d;
 const CHARACTERS: u64 = 0x1405_7b7e_f767_814f;
 

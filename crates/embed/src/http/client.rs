@@ -85,8 +85,8 @@ impl Client {
     pub(super) fn new(spec: &Spec, url: String, settings: Settings) -> Result<Client, Error> {
         let header = settings.token.as_ref().map(|token| HeaderValue::from_str(&format!("Bearer {token}")));
         let authorization = header.transpose();
-        let authorization = authorization
-            .map_err(|_| spec.error("the token in key_env has a character that none may have"))?;
+        let authorization =
+            authorization.map_err(|_| spec.error("the token in key_env has an invalid character"))?;
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(settings.timeout))
             .timeout_connect(Some(settings.timeout.min(LONGEST_CONNECT)))

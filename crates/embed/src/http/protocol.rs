@@ -87,7 +87,7 @@ fn in_order(mut data: Vec<Embedding>) -> Result<Vec<Vector>, String> {
 
 fn json<T: DeserializeOwned>(answer: &[u8], expected: &str) -> Result<T, String> {
     serde_json::from_slice(answer).or_else(|error| {
-        // Python writes bare NaN, which is no JSON; as null it is found at its item.
+        // Python writes bare NaN, which is not JSON; as null it is found at its item.
         let text = String::from_utf8_lossy(answer);
         let nulls = text.replace("-Infinity", "null").replace("Infinity", "null").replace("NaN", "null");
         serde_json::from_str(&nulls).map_err(|_| {

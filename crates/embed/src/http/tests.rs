@@ -1,5 +1,7 @@
+//! An encoder behind an endpoint, against a small server: protocols, attempts, time-outs and bad answers.
+
 use super::*;
-use crate::Field;
+use crate::testing::as_documents;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -92,14 +94,9 @@ fn encoder(host: &str, rest: &str) -> Result<Box<dyn TextEncoder>, Error> {
     open(Spec::parse(&format!("{host}{rest}&backoff_ms=5")).expect("a name"))
 }
 
-/// Encodes documents called 0, 1, 2 …
 fn encode(encoder: &dyn TextEncoder, texts: &[&str]) -> Result<Vec<f32>, Error> {
-    let fields: Vec<[Field; 1]> = texts.iter().map(|text| [Field { name: "title", text }]).collect();
-    let ids: Vec<String> = (0..texts.len()).map(|i| i.to_string()).collect();
-    let documents: Vec<Document> =
-        fields.iter().zip(&ids).map(|(fields, id)| Document { id, fields }).collect();
     let mut out = vec![0.0; texts.len() * encoder.width()];
-    encoder.encode(&documents, &mut out).map(|()| out)
+    as_documents(texts, |documents| encoder.encode(documents, &mut out)).map(|()| out)
 }
 
 #[track_caller]

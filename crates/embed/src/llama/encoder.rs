@@ -1,6 +1,8 @@
 //! The decoder behind [`TextEncoder`]: texts are tokenized, packed into chunks, run through all layers and pooled.
 
 use super::{LlamaModel, LoadOptions, Pool};
+use crate::document::check_finite;
+use crate::forward::FORWARD;
 use crate::prompt::{self, Prompt};
 use crate::spec::EncoderOption;
 use crate::{Document, Error, ModelFolder, Spec, TextEncoder};
@@ -10,19 +12,19 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 /// Positions of a chunk, at least: enough that a matrix product reads its weights for many rows at once, few enough
-/// that two threads share a batch. (SmolLM2-135M, texts per CPU second in chunks of 64, 128, 256, 512 and 1024: 29, 32,
+/// that two threads share a batch. (SmolLM2-135M, texts per CPU-second in chunks of 64, 128, 256, 512 and 1024: 29, 32,
 /// 35, 34, 37.)
 const CHUNK_POSITIONS: usize = 256;
 
 /// Its options.
 pub(crate) const OPTIONS: [EncoderOption; 5] = [
-    EncoderOption::new("pool", "mean, last, weighted", "how token vectors become one [mean]"),
+    EncoderOption::new("pool", "mean, last, weighted", "pooling of the token vectors [mean]"),
     EncoderOption::new("max_tokens", "N", "longest text; the rest is cut off [128]"),
     EncoderOption::new("layers", "N", "number of layers from the first on; 0 for all [0]"),
     EncoderOption::new(
         "precision",
         "f32, bf16, int8",
-        "bf16 is up to twice as fast and int8 three times; both move vectors a little [f32]",
+        "bf16 is up to 2 times, int8 3 times as fast; both change vectors slightly [f32]",
     ),
     prompt::OPTION,
 ];
@@ -68,7 +70,7 @@ impl LlamaEncoder {
         let options =
             format!("layers={layers}&max_tokens={max_tokens}&pool={pooling}&precision={precision_name}");
         let kernel = semrank_nn::kernel::level().name();
-        let fingerprint = format!("llama:{}?{options}&kernel={kernel}", model.hash());
+        let fingerprint = format!("llama:{}?{options}&kernel={kernel}&{FORWARD}", model.hash());
         let (model, stack) = model.into_packed(precision);
         let (prompt, buffers) = (Prompt::default(), Mutex::default());
         LlamaEncoder { model, stack, pool, prompt, fingerprint, buffers }
@@ -136,14 +138,7 @@ impl TextEncoder for LlamaEncoder {
             left = rest;
         }
         tasks.into_par_iter().for_each(|(texts, chunk)| self.encode_chunk(texts, chunk));
-        let mut vectors = batch.iter().zip(out.chunks_exact(dim));
-        match vectors.find(|(_, vector)| !vector.iter().all(|value| value.is_finite())) {
-            None => Ok(()),
-            Some((document, _)) => {
-                let encoder = self.fingerprint.clone();
-                Err(Error::NotFinite { encoder, item: document.id.to_owned() })
-            }
-        }
+        check_finite(self, batch, out)
     }
 }
 

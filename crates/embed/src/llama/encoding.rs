@@ -29,7 +29,7 @@ pub(super) fn gguf_name(id: u32) -> String {
         IQ3_XXS IQ1_S IQ4_NL IQ3_S IQ2_S IQ4_XS I8 I16 I32 I64 F64 IQ1_M BF16 Q4_0_4_4 Q4_0_4_8 Q4_0_8_8 TQ1_0 TQ2_0 \
         IQ4_NL_4_4 IQ4_NL_4_8 IQ4_NL_8_8 MXFP4";
     let name = NAMES.split_whitespace().nth(id as usize);
-    name.map_or_else(|| format!("number {id}, which has no name here"), str::to_owned)
+    name.map_or_else(|| format!("number {id}, which is unknown"), str::to_owned)
 }
 
 impl Encoding {

@@ -302,7 +302,7 @@ fn skip_text(stream: &mut Stream) -> Result<(), weights::Error> {
 }
 
 fn unknown(stream: &Stream, kind: u32) -> weights::Error {
-    stream.damaged(format!("a metadata value has the type {kind}, which there is not here"))
+    stream.damaged(format!("a metadata value has the type {kind}, which is not supported"))
 }
 
 fn scalar(stream: &mut Stream, kind: u32) -> Result<Value, weights::Error> {

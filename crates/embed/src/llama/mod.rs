@@ -35,7 +35,7 @@ mod model;
 mod pool;
 mod tensors;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod tokenizer;

@@ -149,7 +149,7 @@ impl LlamaModel {
     }
 }
 
-/// Layers of a model, with the final norm behind the last one: `layers.N.…` with the layer's number in the whole model, and
+/// Layers of a model, with the final norm after the last one: `layers.N.…` with the layer's number in the whole model, and
 /// `norm.gain`.
 fn stack(config: &LlamaConfig, layers: Range<usize>) -> (Layout, Stack) {
     let mut layout = Layout::new();

@@ -39,7 +39,7 @@ pub(super) struct Tensor {
 
 /// A GGUF file to be written, open to damage.
 #[derive(Clone)]
-pub(super) struct TinyGguf {
+pub(crate) struct TinyGguf {
     pub(super) version: u32,
     pub(super) metadata: BTreeMap<&'static str, Meta>,
     pub(super) tensors: BTreeMap<String, Tensor>,
@@ -96,7 +96,7 @@ fn le_bytes(values: &[f32]) -> Vec<u8> {
 }
 
 impl TinyGguf {
-    pub(super) fn new() -> TinyGguf {
+    pub(crate) fn new() -> TinyGguf {
         let mut alphabet: Vec<char> = ByteLevel::alphabet().into_iter().collect();
         alphabet.sort_unstable();
         let mut tokens = vec!["<s>".to_owned(), "<end>".to_owned()];
@@ -130,7 +130,7 @@ impl TinyGguf {
     }
 
     /// The file's bytes.
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut out = b"GGUF".to_vec();
         out.extend(self.version.to_le_bytes());
         out.extend((self.tensors.len() as u64).to_le_bytes());

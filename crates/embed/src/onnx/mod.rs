@@ -48,7 +48,7 @@ const DEFAULT_MAX_TOKENS: usize = 256;
 /// Its options.
 pub(crate) const OPTIONS: [EncoderOption; 5] = [
     EncoderOption::new("file", "NAME", "the graph in the folder [model.onnx, or onnx/model.onnx]"),
-    EncoderOption::new("pool", "mean, cls", "how token vectors become one [the model's, or mean]"),
+    EncoderOption::new("pool", "mean, cls", "pooling of the token vectors [the model's, or mean]"),
     EncoderOption::new("normalize", "true, false", "whether vectors get length 1 [true]"),
     EncoderOption::new("max_tokens", "N", "longest text, special tokens included [the model's, or 256]"),
     prompt::OPTION,
@@ -79,7 +79,7 @@ struct Lengths {
 /// Loads the model and runs it once, to learn its width.
 ///
 /// # Errors
-/// An unknown option; a missing or damaged file; an operator that the runtime has not; a graph with other inputs or
+/// An unknown option; a missing or damaged file; an operator that the runtime does not have; a graph with other inputs or
 /// outputs than those of a text encoder.
 pub fn open(mut spec: Spec) -> Result<Box<dyn TextEncoder>, Error> {
     let folder = ModelFolder::open(Path::new(spec.path()))?;

@@ -133,7 +133,7 @@ fn load(place: &Path, options: &ModelOptions, graph: Vec<u8>) -> Result<Model, E
     let damaged = |reason| Error::Damaged { path: place.to_owned(), expected: EXPECTED, reason };
     super::whole::check(&graph).map_err(|reason| damaged(reason.into()))?;
     let loaded = catch_unwind(AssertUnwindSafe(|| options.load(graph)));
-    let loaded = loaded.map_err(|_| damaged("the runtime cannot make sense of it".into()))?;
+    let loaded = loaded.map_err(|_| damaged("the runtime cannot decode it".into()))?;
     loaded.map_err(|error| match error.kind() {
         LoadErrorKind::OperatorInvalid => Error::Unsupported {
             path: place.to_owned(),

@@ -1,5 +1,7 @@
+//! Exported encoders: pooling, options of the folder, and graphs that are refused.
+
 use super::*;
-use crate::Field;
+use crate::testing::encode;
 use std::path::PathBuf;
 
 /// The last field of `model.onnx`: `opset_import { domain: "example" version: 1 }`.
@@ -11,14 +13,6 @@ fn tiny() -> PathBuf {
 
 fn encoder(folder: &Path, options: &str) -> Result<Box<dyn TextEncoder>, Error> {
     open(Spec::parse(&format!("onnx:{}?{options}", folder.display())).expect("a name"))
-}
-
-fn encode(encoder: &dyn TextEncoder, texts: &[&str]) -> Vec<f32> {
-    let fields: Vec<[Field; 1]> = texts.iter().map(|text| [Field { name: "title", text }]).collect();
-    let documents: Vec<Document> = fields.iter().map(|fields| Document { id: "x", fields }).collect();
-    let mut out = vec![0.0; texts.len() * encoder.width()];
-    encoder.encode(&documents, &mut out).expect("vectors");
-    out
 }
 
 /// A copy of the tiny folder that a test may change.

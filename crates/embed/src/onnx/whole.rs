@@ -97,7 +97,7 @@ fn take_field<'a>(bytes: &mut &'a [u8]) -> Option<(u64, Option<&'a [u8]>)> {
     Some((tag >> 3, (tag & 7 == 2).then_some(content)))
 }
 
-/// A number of seven bits a byte, the lowest first.
+/// A number of seven bits per byte, the lowest first.
 fn variable(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {

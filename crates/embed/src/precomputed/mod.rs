@@ -10,7 +10,7 @@
 //! | `vector_column` | lists of f16, f32 or f64, all of one length | `vector` |
 //! | `missing` | the vector of an unknown item: `zero`, the `mean` of all, or an `error` | `zero` |
 //!
-//! The file is read in batches into one matrix: 10 million items of width 128 need 5.1 GB and about 25 bytes an id.
+//! The file is read in batches into one matrix: 10 million items of width 128 need 5.1 GB and about 25 bytes per id.
 //!
 //! ```
 //! use semrank_embed::{Document, Spec, precomputed};

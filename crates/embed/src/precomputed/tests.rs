@@ -1,3 +1,5 @@
+//! Vectors from files: layouts, ids without a vector, and files that are refused.
+
 use super::*;
 use ::parquet::arrow::ArrowWriter;
 use arrow_array::cast::AsArray;

@@ -16,7 +16,7 @@ pub(super) struct Vectors {
     expected_rows: u64,
 }
 
-/// Where a row stands in its file.
+/// A row's place in its file.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) file: &'a Path,

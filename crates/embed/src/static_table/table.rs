@@ -10,7 +10,7 @@ pub(super) struct Table {
     width: usize,
     /// `[rows x width]`.
     values: Vec<f32>,
-    /// One a token id.
+    /// One per token id.
     tokens: Vec<Token>,
 }
 

@@ -1,5 +1,8 @@
+//! Static tables: the vectors of model2vec, options, and tables that are refused.
+
 use super::*;
 use crate::Field;
+use crate::testing::cosine;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 use std::fs;
@@ -14,16 +17,8 @@ fn open_at(folder: &Path, options: &str) -> Result<Box<dyn TextEncoder>, Error> 
 }
 
 fn encode(encoder: &dyn TextEncoder, texts: &[&str]) -> Vec<Vec<f32>> {
-    let fields: Vec<[Field; 1]> = texts.iter().map(|text| [Field { name: "text", text }]).collect();
-    let batch: Vec<Document> = fields.iter().map(|fields| Document { id: "7", fields }).collect();
-    let mut out = vec![0.0; batch.len() * encoder.width()];
-    encoder.encode(&batch, &mut out).expect("vectors");
+    let out = crate::testing::encode(encoder, texts);
     out.chunks(encoder.width()).map(<[f32]>::to_vec).collect()
-}
-
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum::<f64>();
-    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
 /// Compares with the vectors that `model2vec` gave, see `tests/golden/static/make.py`.

@@ -28,6 +28,7 @@ pub use kept::Kept;
 pub use lora::Lora;
 
 use crate::bert::{Buffers, Engine, TrainableBert, distances, longest};
+use crate::forward::FORWARD;
 use crate::llama::{LlamaModel, LoadOptions, Pool as LlamaPool};
 use crate::prompt::Prompt;
 use crate::{Document, Error, ModelFolder, Spec};
@@ -89,7 +90,7 @@ impl Trainable {
     /// embeddings stay as they are: rows of words that no item has would not move with the others.
     ///
     /// # Errors
-    /// Another kind of encoder, as many layers as it has not, or whatever opening it refuses.
+    /// Another kind of encoder, more layers than it has, or whatever opening it refuses.
     pub fn open(name: &str, layers: Option<usize>, max_tokens: usize) -> Result<Self, Error> {
         let mut spec = Spec::parse(name)?;
         let kind = spec.kind().to_owned();
@@ -103,7 +104,7 @@ impl Trainable {
                 let trained = all - count(&spec, layers, all)?..all;
                 spec.finish(&["precision", "max_tokens", "prompt"])?;
                 let hash = hash(&bert.params);
-                let fingerprint = format!("bert:{hash}?layers={trained:?}&max_tokens={max_tokens}&packed");
+                let fingerprint = format!("bert:{hash}?layers={trained:?}&max_tokens={max_tokens}&{FORWARD}");
                 let (layout, stack) = bert.model.top(trained.start);
                 let params = bert.params[bert.model.tail(trained.start)].to_vec();
                 let net = Net::Bert { model: Box::new(bert), lower: OnceLock::new() };
@@ -122,7 +123,7 @@ impl Trainable {
                 let prompt = Prompt::take(&mut spec, ModelFolder::open(Path::new(&path)).ok().as_ref())?;
                 spec.finish_with(&crate::llama::OPTIONS)?;
                 let fingerprint =
-                    format!("llama:{}?layers={trained:?}&max_tokens={max_tokens}&packed", model.hash());
+                    format!("llama:{}?layers={trained:?}&max_tokens={max_tokens}&{FORWARD}", model.hash());
                 let (layout, stack, params) = model.top(trained.len());
                 let net = Net::Llama { model: Box::new(model), lower: OnceLock::new(), pool, prompt };
                 Ok(Self { net, layout, stack, layers: trained, params, fingerprint })

@@ -1,10 +1,44 @@
-//! A tiny encoder, to test the code that trains encoders.
+//! Helpers of tests: texts as documents, their vectors, and a tiny encoder, to test the code that trains encoders.
 
 use super::Matrix;
 use super::tasks::{Saved, TrainedEncoder};
-use crate::Error;
+use crate::{Document, Error, Field, Source, TextEncoder};
 use semrank_core::Rng;
 use semrank_nn::{Mat, matmul};
+
+/// Calls `visit` with texts as documents, whose ids are 0, 1, 2 …
+pub fn as_documents<R>(texts: &[impl AsRef<str>], visit: impl FnOnce(&[Document]) -> R) -> R {
+    let fields: Vec<_> = texts.iter().map(|text| [Field { name: "title", text: text.as_ref() }]).collect();
+    let ids: Vec<String> = (0..texts.len()).map(|at| at.to_string()).collect();
+    visit(&ids.iter().zip(&fields).map(|(id, fields)| Document { id, fields }).collect::<Vec<_>>())
+}
+
+/// The vectors of texts, `[texts x width]`.
+///
+/// # Panics
+/// When the encoder fails.
+#[track_caller]
+pub fn encode(encoder: &dyn TextEncoder, texts: &[impl AsRef<str>]) -> Vec<f32> {
+    let mut out = vec![0.0; texts.len() * encoder.width()];
+    as_documents(texts, |documents| encoder.encode(documents, &mut out)).expect("vectors");
+    out
+}
+
+/// The cosine of two vectors.
+pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+/// Texts as a source of items.
+#[derive(Debug)]
+pub struct Texts<'a, T>(pub &'a [T]);
+
+impl<T: AsRef<str>> Source for Texts<'_, T> {
+    fn each_chunk(&self, visit: &mut dyn FnMut(&[Document]) -> Result<(), Error>) -> Result<(), Error> {
+        as_documents(self.0, visit)
+    }
+}
 
 /// Items of its catalogue.
 pub const ITEMS: usize = 12;

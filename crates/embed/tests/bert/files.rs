@@ -1,8 +1,8 @@
 //! Which files of a model folder are read: weights in several files, tokenizer settings, modules, missing models.
 
-use crate::model::{Model, encode, open};
+use crate::model::{Model, open};
 use safetensors::Dtype;
-use semrank_embed::Trainable;
+use semrank_embed::{Trainable, testing::encode};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;

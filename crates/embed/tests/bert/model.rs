@@ -1,7 +1,7 @@
 //! A model folder of two layers with made-up weights, and helpers that open and run it.
 
 use safetensors::{Dtype, tensor::TensorView};
-use semrank_embed::{Document, Error, Field, Spec, TextEncoder, bert};
+use semrank_embed::{Error, Spec, TextEncoder, bert};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -174,17 +174,4 @@ pub(crate) fn stored(values: &[f32], dtype: Dtype) -> Vec<u8> {
 
 pub(crate) fn open(path: &Path, options: &str) -> Result<Box<dyn TextEncoder>, Error> {
     bert::open(Spec::parse(&format!("bert:{}{options}", path.display())).expect("a name"))
-}
-
-pub(crate) fn encode(encoder: &dyn TextEncoder, texts: &[&str]) -> Vec<f32> {
-    let fields: Vec<[Field; 1]> = texts.iter().map(|text| [Field { name: "title", text }]).collect();
-    let documents: Vec<Document> = fields.iter().map(|fields| Document { id: "1", fields }).collect();
-    let mut out = vec![0.0; texts.len() * encoder.width()];
-    encoder.encode(&documents, &mut out).expect("vectors");
-    out
-}
-
-pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f32 {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
-    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }

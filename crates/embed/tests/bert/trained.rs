@@ -1,21 +1,11 @@
 //! Training the upper layers: cached lower layers, gradients, and the written model folder.
 
-use crate::model::{DIM, Model, cosine, encode, open, values};
+use crate::model::{DIM, Model, open, values};
 use safetensors::Dtype;
-use semrank_embed::{Document, Error, Field, Kept, Source, Trainable, UpperSaved};
+use semrank_embed::testing::{Texts, cosine, encode};
+use semrank_embed::{Kept, Trainable, UpperSaved};
 
-/// Texts as a source of items.
-struct Texts(&'static [&'static str]);
-
-impl Source for Texts {
-    fn each_chunk(&self, visit: &mut dyn FnMut(&[Document]) -> Result<(), Error>) -> Result<(), Error> {
-        let fields: Vec<[Field; 1]> = self.0.iter().map(|text| [Field { name: "title", text }]).collect();
-        let documents: Vec<Document> = fields.iter().map(|fields| Document { id: "1", fields }).collect();
-        visit(&documents)
-    }
-}
-
-const TEXTS: Texts = Texts(&["red shoes", "tea", "red teapot lamp", "lamp lamp shoes tea"]);
+const TEXTS: Texts<'static, &str> = Texts(&["red shoes", "tea", "red teapot lamp", "lamp lamp shoes tea"]);
 
 fn upper(encoder: &Trainable, kept: &Kept, items: &[u32], saved: &mut UpperSaved) -> (Vec<usize>, Vec<f32>) {
     let (offsets, lower) = kept.of(encoder, items).expect("kept");

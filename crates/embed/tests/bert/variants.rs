@@ -1,7 +1,8 @@
 //! Tensor names, number types, options and model families that must give the same or different vectors.
 
-use crate::model::{DIM, Model, TYPES, cosine, encode};
+use crate::model::{DIM, Model, TYPES};
 use safetensors::Dtype;
+use semrank_embed::testing::{cosine, encode};
 use serde_json::json;
 
 #[test]

@@ -1,7 +1,8 @@
 //! The vectors are those of sentence-transformers, and do not depend on the batch or the number of threads.
 
-use crate::model::{DIM, Model, WORDS, cosine, encode, open};
+use crate::model::{DIM, Model, WORDS, open};
 use semrank_embed::TextEncoder;
+use semrank_embed::testing::{cosine, encode};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -49,8 +50,8 @@ fn int8_is_near_f32() {
     let cases = golden();
     let texts: Vec<&str> = cases.iter().map(|case| case.0.as_str()).collect();
     let (a, b) = (encode(exact.as_ref(), &texts), encode(quick.as_ref(), &texts));
-    let cosines: Vec<f32> = a.chunks(384).zip(b.chunks(384)).map(|(a, b)| cosine(a, b)).collect();
-    let mean = cosines.iter().sum::<f32>() / cosines.len() as f32;
+    let cosines: Vec<f64> = a.chunks(384).zip(b.chunks(384)).map(|(a, b)| cosine(a, b)).collect();
+    let mean = cosines.iter().sum::<f64>() / cosines.len() as f64;
     assert!(mean > 0.997 && cosines.iter().all(|&cosine| cosine > 0.99), "{cosines:?}");
 }
 

@@ -1,7 +1,7 @@
-//! A first-order Markov chain: what followed the last item before, most often first; then by popularity.
+//! A first-order Markov chain: the items that most often followed the last item; ties by popularity.
 //!
-//! On sets whose users come back for the next size or refill it beats many published sequence models, so no table
-//! should be without it.
+//! On data sets with repeat purchases (the next size, a refill) it beats many published sequence models, so every table
+//! should have it.
 
 use super::{Targets, fractions};
 use crate::ranking::Scorer;
@@ -41,7 +41,7 @@ impl Markov {
     }
 }
 
-/// How often every pair stands in the list, `[items x items]`.
+/// How often each pair occurs in the list, `[items x items]`.
 fn counted(mut pairs: Vec<(u32, u32)>, items: usize) -> SparseMatrix {
     pairs.sort_unstable();
     let mut out = SparseMatrix::empty(items);

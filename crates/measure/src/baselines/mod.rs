@@ -1,5 +1,5 @@
-//! Rankers with almost nothing to learn, beside which every model is printed: popularity, recent popularity, a
-//! first-order Markov chain, and the texts of the last items.
+//! Simple rankers that every model is compared with: popularity, recent popularity, a first-order Markov chain, and text
+//! similarity to the last items.
 //!
 //! All are fitted on the training events of the target action only. At query time a history is everything before the
 //! target, as for a model.
@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `popularity` | training events | stay |
 //! | `recent_popularity` | those of the last days of training | stay |
-//! | `markov` | transitions from the last item | stay: what was seen is rarely a next item of the last one |
+//! | `markov` | transitions from the last item | stay: a seen item rarely follows the last one |
 //! | `tfidf` | cosine of the text to the last 3 items' | masked (`-inf`) unless told otherwise: an item is most similar to itself |
 //!
 //! ```

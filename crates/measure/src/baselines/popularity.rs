@@ -1,4 +1,4 @@
-//! The same ranking for everybody: items by their training events, over all time or the last days.
+//! One ranking for all users: items by their training events, over all time or the last days.
 
 use super::{Targets, fractions};
 use crate::ranking::Scorer;

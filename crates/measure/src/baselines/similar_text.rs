@@ -1,4 +1,4 @@
-//! More of the same: items whose text is most similar to the texts of the last items.
+//! Text similarity: items whose text is most similar to the texts of the last items.
 //!
 //! Similarity is the cosine of TF-IDF vectors (see [`TfIdf`]) between an item and the sum of the last three; products
 //! run over an inverted index from tokens to items, so no `[items x items]` matrix is made. An item without a text in

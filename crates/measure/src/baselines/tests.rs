@@ -77,7 +77,7 @@ fn only_events_of_the_target_action_count() {
     let split = Split::new(&dataset, SplitKind::LeaveOneOut).unwrap();
     let scope = FitScope::of_split(&dataset, &split);
     assert_eq!(score(&dataset, &Popularity::fit(&scope), 0, 3), [1.0, 1.0, 0.0, 0.0, 0.0]);
-    // The view of item 4 between purchases 0 and 1 is no transition and no last item.
+    // The view of item 4 between purchases 0 and 1 is neither a transition nor a last item.
     assert_eq!(score(&dataset, &Markov::fit(&dataset, &scope), 0, 2), [0.5, 1.5, 0.0, 0.0, 0.0]);
 }
 

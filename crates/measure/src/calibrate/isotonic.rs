@@ -4,7 +4,7 @@
 //! The pools are constant over the scores they hold and joined by lines in between, so that the function is continuous
 //! and still gives every row of the fitting slice the mean of its pool: the overall mean is kept. A lowest pool
 //! without a positive, or a highest one without a negative, is joined to its neighbour, since a probability of
-//! exactly 0 or 1 makes the log loss of one surprise infinite.
+//! exactly 0 or 1 makes the log loss of a single miss infinite.
 
 use super::{CalibrationError, Sample, sigmoid};
 use serde::{Deserialize, Serialize};
@@ -73,7 +73,7 @@ impl Isotonic {
 
     /// The calibrated log odds of a score in log odds.
     pub fn apply(&self, score: f64) -> f64 {
-        // No value is 0 or 1: sure ends were joined to their neighbours.
+        // No value is 0 or 1: such pools were joined to their neighbours.
         let value = self.value_at(sigmoid(score));
         (value / (1.0 - value)).ln()
     }

@@ -16,7 +16,7 @@ const RIDGE: f64 = 1e-3;
 pub struct Logistic {
     /// Log odds where all features are 0.
     pub intercept: f64,
-    /// One a feature.
+    /// One per feature.
     pub coefficients: Vec<f64>,
 }
 
@@ -52,7 +52,7 @@ pub(super) fn fit(
     weight: &dyn Fn(usize) -> f64,
     prior: &[f64],
 ) -> Result<Logistic, CalibrationError> {
-    assert!(columns.iter().all(|column| column.len() == labels.len()), "one feature a label");
+    assert!(columns.iter().all(|column| column.len() == labels.len()), "one feature per label");
     let rows = labels.len();
     let positives = labels.iter().filter(|&&label| label).count();
     if positives == 0 || positives == rows {

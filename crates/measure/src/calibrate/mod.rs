@@ -1,8 +1,8 @@
-//! From scores to probabilities that mean what they say: fitted on a slice of later rows that no parameter has seen.
+//! Scores to calibrated probabilities: maps that are fitted on later rows, which training has not seen.
 //!
-//! In: scores in log odds, which no rounding can make sure, and labels ([`Sample`]). Out: a [`Calibration`] from log odds to log odds,
-//! saved with the model and applied to every score. Two shapes: [`Platt`] has two parameters and needs few rows; [`Isotonic`] follows any monotone shape and
-//! needs thousands. Both keep the mean of the fitting slice, and neither turns an order round.
+//! In: scores in log odds, which do not round to certainty, and labels ([`Sample`]). Out: a [`Calibration`] from log odds to log
+//! odds, saved with the model and applied to every score. Two shapes: [`Platt`] has two parameters and needs few rows;
+//! [`Isotonic`] follows any monotone shape and needs thousands. Both keep the mean of the fitting slice and the order of scores.
 //! [`Calibration::Sampling`] undoes the dropping of negatives in training (`pointwise.keep_negatives`; He et al. 2014, §6.3), before
 //! anything is fitted.
 //!
@@ -34,9 +34,9 @@ const LOGIT_CLIP: f64 = 1e-7;
 pub struct Sample<'a> {
     /// Scores in log odds.
     pub scores: &'a [f64],
-    /// One label a score.
+    /// One label per score.
     pub labels: &'a [bool],
-    /// One weight above 0 a score; all 1 where absent.
+    /// One weight above 0 per score; all 1 where absent.
     pub weights: Option<&'a [f64]>,
 }
 
@@ -94,11 +94,6 @@ impl Calibration {
             Calibration::Sampling { kept } => score + kept.ln(),
         }
     }
-
-    /// Calibrates every score in place.
-    pub fn apply_all(&self, scores: &mut [f64]) {
-        scores.iter_mut().for_each(|score| *score = self.apply(*score));
-    }
 }
 
 impl Sample<'_> {
@@ -108,8 +103,8 @@ impl Sample<'_> {
 
     fn check(&self) -> Result<(), CalibrationError> {
         let rows = self.scores.len();
-        assert_eq!(rows, self.labels.len(), "one label a score");
-        assert!(self.weights.is_none_or(|weights| weights.len() == rows), "one weight a score");
+        assert_eq!(rows, self.labels.len(), "one label per score");
+        assert!(self.weights.is_none_or(|weights| weights.len() == rows), "one weight per score");
         if let Some(row) = self.scores.iter().position(|score| !score.is_finite()) {
             return Err(CalibrationError::NotFinite { row, score: self.scores[row] });
         }

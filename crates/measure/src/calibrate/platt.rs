@@ -1,25 +1,25 @@
 //! Platt scaling (Platt 1999; on the logit as in Guo et al. 2017, §4): `slope · logit + intercept`.
 //!
 //! The slope is kept within 0 and [`MOST_SLOPE`]: scores that hardly differ say little about it, and a few hundred rows can ask
-//! for a slope of 60, which turns noise of the next rows into certainty. The intercept is then the likeliest for that slope.
+//! for a slope of 60, which makes noise look certain. The intercept is then the most likely one for that slope.
 
 use super::{CalibrationError, Sample, logistic, sigmoid};
 use serde::{Deserialize, Serialize};
 
-/// Largest slope. A model whose scores ought to be spread by more has hardly been trained: more steps help it, not a map.
+/// Largest slope. A model that needs a larger one is undertrained: it needs more steps, not a map.
 pub const MOST_SLOPE: f64 = 3.0;
 
-/// Halvings of the intercept's range: more than a double has bits.
+/// Bisections of the intercept's range, more than the bits of an f64.
 const HALVINGS: usize = 80;
 
 /// A fitted line in log odds; slope 1 and intercept 0 change nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Platt {
-    /// Below 1 where the scores are too sure; never below 0, never above [`MOST_SLOPE`].
+    /// Below 1 where the scores are overconfident; never below 0, never above [`MOST_SLOPE`].
     pub slope: f64,
     /// Log odds added to all scores.
     pub intercept: f64,
-    /// The likeliest slope, where it lies beyond these bounds.
+    /// The unbounded estimate of the slope, where it is outside of these bounds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unbounded: Option<f64>,
 }

@@ -1,3 +1,5 @@
+//! Calibration maps: known slopes and pools, the mean that is kept, and samples that are refused.
+
 use super::*;
 use crate::probabilities::Scores;
 use semrank_core::Rng;
@@ -15,9 +17,7 @@ fn skewed(n: usize, slope: f64, intercept: f64, seed: u64) -> (Vec<f64>, Vec<boo
 }
 
 fn applied(calibration: &Calibration, scores: &[f64]) -> Vec<f64> {
-    let mut out = scores.to_vec();
-    calibration.apply_all(&mut out);
-    out
+    scores.iter().map(|&score| calibration.apply(score)).collect()
 }
 
 fn log_odds<const N: usize>(probabilities: [f64; N]) -> [f64; N] {

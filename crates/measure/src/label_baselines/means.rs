@@ -1,10 +1,10 @@
-//! Rates of items and users, pulled to the base rate by a few imaginary rows.
+//! Rates of items and users, smoothed towards the base rate by a few pseudo-rows.
 
 use super::LabelledRows;
 use crate::calibrate::{logit, sigmoid};
 use semrank_data::{Examples, Part};
 
-/// Imaginary rows at the base rate.
+/// Pseudo-rows at the base rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Smoothing {
     /// Of every item.
@@ -69,7 +69,7 @@ impl<'a> SmoothedMeans<'a> {
             items[examples.items[row].index()].push(label);
             users[examples.users[row].index()].push(label);
         }
-        // One imaginary row, half positive, keeps an empty or one-sided part away from 0 and 1.
+        // One pseudo-row, half positive, keeps an empty or one-sided part away from 0 and 1.
         let base_rate = all.smoothed(1.0, 0.5);
         let item_positives = items.iter().map(|count| count.sum as u32).collect();
         let items: Vec<f64> = items.iter().map(|count| count.smoothed(smoothing.item, base_rate)).collect();
@@ -105,7 +105,7 @@ impl<'a> SmoothedMeans<'a> {
     }
 
     /// The item's rate plus the mean of what the user's labels were above their items' rates; twice the user
-    /// smoothing, since a residual has little to say. Held off 0 and 1, but below the rates of rare conversions.
+    /// smoothing, since a residual is noisy. Held off 0 and 1, but below the rates of rare conversions.
     pub fn item_and_residual(&self, row: usize) -> f64 {
         let residual = self.residuals[self.examples.users[row].index()];
         (self.item(row) + residual).clamp(1e-6, 1.0 - 1e-6)

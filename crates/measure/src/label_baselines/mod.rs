@@ -1,19 +1,19 @@
-//! Probabilities of a click or a conversion with almost nothing to learn, beside which every pointwise model is printed.
+//! Simple predictors of a click or a conversion that every pointwise model is compared with.
 //!
 //! In: the examples of a prepared data set. Out: named columns of probabilities for the rows of one part
 //! ([`baselines`]). Counts are taken from the training rows; what has to be turned into a probability, or blended,
-//! is fitted by [`Logistic`] on the validation rows. The names that end in `+valid` count validation rows too: they are
-//! what a model that is trained again on both must beat. All of them see what the model may see: labels that are known before the
-//! first row that is held out (of validation, or where that part is counted, of the test), and texts of the scope's items.
+//! is fitted by [`Logistic`] on the validation rows. The names that end in `+valid` count validation rows too: the
+//! reference for a model that is trained again on both. All of them see what the model may see: labels that are known before
+//! the first held-out row (of validation, or where that part is counted, of the test), and texts of the scope's items.
 //!
-//! | name | says |
+//! | name | predicts |
 //! |---|---|
 //! | `base_rate` | the same for every row |
 //! | `popularity` | by the item's positive rows |
 //! | `item_mean` | the item's rate, smoothed |
 //! | `item_user_mean` | log odds of the item's and the user's rate, added |
 //! | `item_user_residual` | the item's rate, and by how much the user's labels exceed their items' rates |
-//! | `history_length` | the length of the history alone: what the form of the data gives away |
+//! | `history_length` | the length of the history alone: shows a leak in how the data was built |
 
 mod means;
 #[cfg(test)]

@@ -1,3 +1,5 @@
+//! Baselines of labels on rows small enough to count by hand.
+
 use super::*;
 use semrank_data::{DatasetWriter, EventRow, ExampleRow, ExamplesWriter, ItemRow, Meta, When, WriterOptions};
 
@@ -61,7 +63,7 @@ fn every_baseline_is_a_column_of_probabilities() {
     );
     assert!(all.iter().all(|baseline| baseline.scores.len() == 2));
     assert!(all.iter().flat_map(|baseline| &baseline.scores).all(|p| *p > 0.0 && *p < 1.0));
-    // 2 of 3 rows and half an imaginary one: 2.5 / 4. The hat: 1 of 2 and 5 at the base rate.
+    // 2 of 3 rows and half a pseudo-row: 2.5 / 4. The hat: 1 of 2 and 5 at the base rate.
     let of = |name: &str| &all.iter().find(|baseline| baseline.name == name).unwrap().scores;
     assert_eq!(of("base_rate")[0], 0.625);
     assert!((of("item_mean")[0] - (1.0 + 5.0 * 0.625) / 7.0).abs() < 1e-12);
@@ -106,16 +108,16 @@ fn conversions_are_another_label_of_some_rows() {
     assert_eq!(data.labels(&[1, 2]), [true, false]);
     assert_eq!(SmoothedMeans::fit(data, &[Part::Train], Smoothing::default()).base_rate(), 0.5);
     let both = LabelledRows { label: Label::ClickAndConversion, ..data };
-    assert_eq!(both.rows(&[Part::Train]), [1, 2], "what came of the click of row 0 is not known");
+    assert_eq!(both.rows(&[Part::Train]), [1, 2], "the conversion label of row 0 is not known");
     assert_eq!(both.labels(&[1, 2]), [false, false], "row 1 converts but was not clicked");
     examples.matured = vec![true; 7];
     examples.matured[2] = false;
     let scope = FitScope::of_examples(&dataset, &examples);
     let data = LabelledRows::new(&dataset, &examples, &scope, Label::Conversion);
-    assert_eq!(data.rows(&[Part::Train]), [1], "what can still change is no label");
+    assert_eq!(data.rows(&[Part::Train]), [1], "a label that can still change is not used");
 }
 
-/// One row a day; the click of a training row is known when validation has begun.
+/// One row per day; the click of a training row is known when validation has begun.
 #[test]
 fn what_is_known_too_late_is_not_fitted() {
     let (mut dataset, mut examples) = open(&ROWS);

@@ -1,4 +1,4 @@
-//! Which differences are real: a paired bootstrap that draws users, not rows.
+//! Which differences are significant: a paired bootstrap over users, not rows.
 //!
 //! Rows of one user are not independent, so users are drawn with replacement and all rows of a drawn user count; every
 //! column of scores is measured on the same draw, so what the columns share cancels (Efron & Tibshirani 1993, §8 and
@@ -30,7 +30,7 @@ pub enum Measure {
     Auc,
     /// Mean AUC of the users with both labels.
     UserAuc,
-    /// Nats a row.
+    /// Nats per row.
     LogLoss,
     /// Log loss over the entropy of the draw's own base rate.
     Ne,
@@ -94,7 +94,7 @@ impl Bootstrap {
     /// # Panics
     /// When the lengths differ or a score is not in [0, 1].
     pub fn new(columns: &[&[f64]], labels: &[bool], users: &[u32], settings: BootstrapSettings) -> Bootstrap {
-        assert_eq!(users.len(), labels.len(), "one user a label");
+        assert_eq!(users.len(), labels.len(), "one user per label");
         let rows = UserRows::new(users);
         let columns: Vec<Column> =
             columns.iter().map(|scores| Column::new(scores, labels, users, &rows)).collect();
@@ -163,7 +163,7 @@ impl Bootstrap {
 /// Users as dense numbers.
 struct UserRows {
     users: usize,
-    /// One dense user a row.
+    /// One dense user per row.
     of_row: Vec<u32>,
     /// The keys, ascending; the dense user is the place.
     keys: Vec<u32>,

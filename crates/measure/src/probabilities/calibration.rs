@@ -1,4 +1,4 @@
-//! Whether probabilities mean what they say: reliability bins and their mean gap.
+//! Calibration of probabilities: reliability bins and their mean gap.
 
 use super::{BINS, check, order};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
-//! How good click and conversion probabilities are: order (AUC), sharpness (log loss, NE) and calibration.
+//! Quality of click and conversion probabilities: ranking (AUC), log loss, NE, and calibration.
 //!
 //! In: one score and one label per row, and for grouped measures one key per row. Out: [`Scores`], tables by segment,
-//! reliability bins, and a [`Bootstrap`] over users that says which differences are real. Everything is computed in
+//! reliability bins, and a [`Bootstrap`] over users that says which differences are significant. Everything is computed in
 //! `f64` and in a fixed order, so that a file of predictions read by another program gives the same digits.
 //!
 //! ```
@@ -84,7 +84,7 @@ impl Scores {
     }
 }
 
-/// What the additive measures need of some rows; sums of disjoint rows add up.
+/// Sums over rows that the additive measures are made of; sums of disjoint rows add up.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Sums {
     pub(crate) rows: f64,
@@ -133,7 +133,7 @@ impl Sums {
     }
 }
 
-/// The loss of one row in nats: minus the log of the probability that the score gave to what happened.
+/// The loss of one row in nats: minus the log of the probability of the observed label.
 pub fn log_loss(score: f64, label: bool) -> f64 {
     let given = if label { score } else { 1.0 - score };
     -given.max(CLIP).ln()
@@ -145,7 +145,7 @@ pub fn entropy(rate: f64) -> f64 {
 }
 
 fn check(scores: &[f64], labels: &[bool]) {
-    assert_eq!(scores.len(), labels.len(), "one label a score");
+    assert_eq!(scores.len(), labels.len(), "one label per score");
     let bad = scores.iter().position(|score| !(0.0..=1.0).contains(score));
     assert!(bad.is_none(), "row {bad:?}: a score is not a probability");
 }

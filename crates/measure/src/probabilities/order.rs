@@ -1,4 +1,4 @@
-//! How well scores order rows: AUC, over all rows or within groups, and average precision.
+//! Ranking quality of scores: AUC, over all rows or within groups, and average precision.
 
 use super::NO_GROUP;
 use semrank_core::narrow;
@@ -49,7 +49,7 @@ pub(crate) struct OfGroup {
 
 /// The AUC of every group with both labels, by ascending key.
 pub(crate) fn group_aucs(groups: &[u32], scores: &[f64], labels: &[bool]) -> Vec<OfGroup> {
-    assert!(groups.len() == scores.len() && scores.len() == labels.len(), "one key and one label a score");
+    assert!(groups.len() == scores.len() && scores.len() == labels.len(), "one key and one label per score");
     let mut order = rows(groups.len());
     order.retain(|&row| groups[row as usize] != NO_GROUP);
     order.sort_unstable_by(|&a, &b| {
@@ -68,7 +68,7 @@ pub(crate) fn group_aucs(groups: &[u32], scores: &[f64], labels: &[bool]) -> Vec
 
 /// Rows by ascending score, negatives first among equal scores, then by row.
 pub(crate) fn ascending(scores: &[f64], labels: &[bool]) -> Vec<u32> {
-    assert_eq!(scores.len(), labels.len(), "one label a score");
+    assert_eq!(scores.len(), labels.len(), "one label per score");
     let mut order = rows(scores.len());
     order.sort_unstable_by(|&a, &b| {
         let (i, j) = (a as usize, b as usize);

@@ -15,7 +15,7 @@ use super::{NO_GROUP, Scores, check};
 /// When the lengths differ or a score is not in [0, 1].
 pub fn by_segment(keys: &[u32], scores: &[f64], labels: &[bool]) -> Vec<(u32, Scores)> {
     check(scores, labels);
-    assert_eq!(keys.len(), scores.len(), "one key a score");
+    assert_eq!(keys.len(), scores.len(), "one key per score");
     let mut order: Vec<usize> = (0..keys.len()).filter(|&row| keys[row] != NO_GROUP).collect();
     order.sort_by_key(|&row| keys[row]); // stable: rows of a segment stay in order
     order

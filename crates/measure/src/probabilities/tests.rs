@@ -1,3 +1,5 @@
+//! Measures of probabilities, against figures computed by another program.
+
 use super::*;
 use semrank_core::Rng;
 
@@ -93,7 +95,7 @@ fn what_the_labels_do_not_define_is_none() {
     assert_eq!(
         Scores::of(&[0.0, 1.0], &[true, false]).log_loss,
         Some(-CLIP.ln()),
-        "a sure mistake costs at most 28 nats"
+        "a certain and wrong score costs at most 28 nats"
     );
 }
 

@@ -1,7 +1,9 @@
-//! Rankings in, confidence intervals over their cases out: of a ranking's own figures, and of the difference of two in NDCG@10.
+//! Rankings in, confidence intervals over their cases out: of one ranking's metrics, and of the difference of two rankings
+//! in NDCG@10.
 //!
-//! The bootstrap: cases are drawn with replacement, as often as there are cases, and averaged. For a difference it is paired: both
-//! rankings are averaged over the same draw, so what the cases have in common cancels (Efron & Tibshirani 1993, percentile method; Sakai 2006 for retrieval metrics).
+//! The bootstrap draws as many cases as there are, with replacement, and averages over them. For a difference it is paired:
+//! both rankings are averaged over the same draw, so what the cases have in common cancels (Efron & Tibshirani 1993,
+//! percentile method; Sakai 2006 for retrieval metrics).
 //!
 //! ```
 //! use semrank_measure::ranking::ndcg_difference;

@@ -38,7 +38,7 @@ mod report;
 pub use bootstrap::{Interval, SummaryIntervals, mean_interval, ndcg_difference, summary_intervals};
 pub use predictions::write_predictions;
 pub use rank::{Ranked, Ranking, histories_of_a_tile, rank};
-pub use report::{ResultRow, SegmentSummaries};
+pub use report::ResultRow;
 
 use semrank_core::History;
 
@@ -65,7 +65,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// Both, the one to report first first.
+    /// Both, in the order of reports.
     pub const ALL: [Protocol; 2] = [Protocol::Strict, Protocol::Filtered];
 }
 
@@ -91,8 +91,8 @@ pub enum EvaluateError {
         /// Row of the catalogue.
         item: u32,
     },
-    /// An id that cannot stand in a list separated by spaces.
-    #[error("id {id:?} is empty or contains white space, and so cannot stand in a predictions file")]
+    /// An id that cannot be written to a list separated by spaces.
+    #[error("id {id:?} is empty or contains white space, and so cannot be written to a predictions file")]
     UnwritableId {
         /// The id.
         id: String,

@@ -1,4 +1,5 @@
-//! Ranked lists in, a predictions file out: `user<TAB>item item …` a line, best first, in the order of the cases.
+//! Ranked lists in, a predictions file out: a line `user<TAB>item item …` per case, best first, in the order of the
+//! cases.
 
 use super::{EvaluateError, Ranked};
 use semrank_core::Dictionary;

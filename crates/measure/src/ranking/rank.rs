@@ -1,8 +1,8 @@
 //! Cases in, the rank of every target and lists of the best items out, tile by tile.
 //!
 //! A tile is a block of queries times all items, about 4 MB of scores, written by the scorer and read back from the
-//! cache (more where the catalogue is large). Blocks are fixed and their results stand in the order of the cases, so nothing depends on the number of
-//! threads.
+//! cache (more where the catalogue is large). Blocks are fixed and their results are in the order of the cases, so nothing
+//! depends on the number of threads.
 
 use super::count::count_above;
 use super::{EvaluateError, Protocol, RankOptions, Scorer};

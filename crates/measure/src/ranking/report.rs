@@ -2,7 +2,7 @@
 
 use super::Protocol;
 use crate::{RankMetrics, RankSummary};
-use semrank_core::Segment;
+use semrank_core::{BySegment, Segment};
 use semrank_data::Case;
 use serde::{Deserialize, Serialize};
 
@@ -11,26 +11,13 @@ use serde::{Deserialize, Serialize};
 pub struct ResultRow {
     /// The scorer's name.
     pub name: String,
-    /// What happened to items of the history.
+    /// The protocol.
     pub protocol: Protocol,
     /// Over all cases.
     #[serde(flatten)]
     pub all: RankSummary,
-    /// By the segment of the target.
-    pub segments: SegmentSummaries,
-}
-
-/// Figures by how much of the training events the target holds; zero where a segment has no case.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct SegmentSummaries {
-    /// Targets that hold the first 50 %.
-    pub head: RankSummary,
-    /// The next 30 %.
-    pub torso: RankSummary,
-    /// The last 20 %.
-    pub tail: RankSummary,
-    /// Targets without a training event.
-    pub new: RankSummary,
+    /// By the segment of the target; zero where a segment has no case.
+    pub segments: BySegment<RankSummary>,
 }
 
 impl ResultRow {
@@ -45,7 +32,7 @@ impl ResultRow {
         cases: &[Case],
         segments: &[Segment],
     ) -> ResultRow {
-        assert_eq!(ranks.len(), cases.len(), "one rank a case");
+        assert_eq!(ranks.len(), cases.len(), "one rank per case");
         let only = |segment: Segment| {
             let here = cases.iter().zip(ranks).filter(|(case, _)| segments[case.target.index()] == segment);
             RankMetrics::from_ranks(here.map(|(_, &rank)| rank as usize)).summary()
@@ -54,24 +41,7 @@ impl ResultRow {
             name: name.to_owned(),
             protocol,
             all: RankMetrics::from_ranks(ranks.iter().map(|&rank| rank as usize)).summary(),
-            segments: SegmentSummaries {
-                head: only(Segment::Head),
-                torso: only(Segment::Torso),
-                tail: only(Segment::Tail),
-                new: only(Segment::New),
-            },
-        }
-    }
-}
-
-impl SegmentSummaries {
-    /// The figures of a segment.
-    pub fn of(&self, segment: Segment) -> &RankSummary {
-        match segment {
-            Segment::Head => &self.head,
-            Segment::Torso => &self.torso,
-            Segment::Tail => &self.tail,
-            Segment::New => &self.new,
+            segments: BySegment::new(only),
         }
     }
 }

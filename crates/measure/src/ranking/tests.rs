@@ -1,4 +1,4 @@
-//! The evaluator against a plainly written one, on scores with many ties.
+//! The evaluator against a simple reference, on scores with many ties.
 
 use super::*;
 use proptest::prelude::*;

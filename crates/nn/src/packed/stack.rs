@@ -61,7 +61,7 @@ enum Past<'a> {
 
 impl PackedStack {
     /// Packs the layers of `params`, which are the stack's layout and may hold more in front. Its end is dropped block by block, so
-    /// that parameters and packed maps are never in memory twice; what is left is what stood before the stack.
+    /// that parameters and packed maps are never in memory twice; what is left are the parameters before the stack.
     pub fn new(stack: &Stack, params: &mut Vec<f32>, precision: Precision) -> Self {
         let norm = stack.norm().map(|norm| PackedNorm::new(norm, params));
         let config = *stack.config();

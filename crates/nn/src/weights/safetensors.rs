@@ -93,7 +93,7 @@ impl Entry {
         &file[self.place.start() as usize..self.place.end() as usize]
     }
 
-    /// Its values as f32; `None` where they are no floats.
+    /// Its values as f32; `None` where they are not floats.
     pub fn floats(&self, file: &[u8]) -> Option<Vec<f32>> {
         let float = Float::of(self.dtype)?;
         let mut out = vec![0.0; self.place.rows * self.place.cols];

@@ -40,7 +40,7 @@ impl<'a> Stream<'a> {
         Error::Damaged { path: self.path.clone(), expected: self.expected, reason: reason.into() }
     }
 
-    /// Checks that `bytes` are left; `what` they are stands in messages.
+    /// Checks that `bytes` are left; `what` names them in messages.
     ///
     /// # Errors
     /// When they would reach beyond the end.
@@ -75,7 +75,7 @@ impl<'a> Stream<'a> {
         Ok(out)
     }
 
-    /// The next `len` bytes; `what` they are stands in messages.
+    /// The next `len` bytes; `what` names them in messages.
     ///
     /// # Errors
     /// As [`Stream::fill`].

@@ -3,7 +3,7 @@
 use super::cost::{Cost, median, median_of_known};
 use crate::next_item::Evaluation;
 use crate::{Error, REPORT, Record, Timing};
-use semrank_core::Segment;
+use semrank_core::BySegment;
 use semrank_measure::{RankSummary, ranking::Protocol};
 use serde::Serialize;
 use std::path::Path;
@@ -24,15 +24,6 @@ pub struct Quality {
     pub ndcg_10: f64,
 }
 
-/// Test metrics by how much of the training events the target holds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Segments {
-    head: Quality,
-    torso: Quality,
-    tail: Quality,
-    new: Quality,
-}
-
 /// Quality of a run, and the cost of making all its stages.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Figures {
@@ -40,7 +31,7 @@ pub struct Figures {
     #[serde(flatten)]
     pub all: Quality,
     /// By how much of the training events the target holds.
-    pub segments: Segments,
+    pub segments: BySegment<Quality>,
     /// Sum over the stages.
     pub wall_seconds: f64,
     /// Sum over the stages; none where one does not know it.
@@ -70,18 +61,6 @@ impl Quality {
     }
 }
 
-impl Segments {
-    /// The metrics of a segment.
-    pub fn of(&self, segment: Segment) -> &Quality {
-        match segment {
-            Segment::Head => &self.head,
-            Segment::Torso => &self.torso,
-            Segment::Tail => &self.tail,
-            Segment::New => &self.new,
-        }
-    }
-}
-
 impl Figures {
     /// The figures of the run at `path`.
     ///
@@ -97,12 +76,7 @@ impl Figures {
         let Cost { wall_seconds, cpu_seconds, peak_rss_mb } = Cost::of(&record.timings);
         Ok(Figures {
             all: Quality::of(&model.all),
-            segments: Segments {
-                head: segment(Segment::Head),
-                torso: segment(Segment::Torso),
-                tail: segment(Segment::Tail),
-                new: segment(Segment::New),
-            },
+            segments: BySegment::new(segment),
             wall_seconds,
             cpu_seconds,
             peak_rss_mb,
@@ -121,12 +95,7 @@ impl Figures {
         let known = |of: fn(&Figures) -> Option<f64>| median_of_known(all.iter().map(of));
         Figures {
             all: Quality::median(&all.iter().map(|figures| figures.all).collect::<Vec<Quality>>()),
-            segments: Segments {
-                head: segment(Segment::Head),
-                torso: segment(Segment::Torso),
-                tail: segment(Segment::Tail),
-                new: segment(Segment::New),
-            },
+            segments: BySegment::new(segment),
             wall_seconds: median(all.iter().map(|figures| figures.wall_seconds)),
             cpu_seconds: known(|figures| figures.cpu_seconds),
             peak_rss_mb: known(|figures| figures.peak_rss_mb),
@@ -153,7 +122,7 @@ impl Figures {
         };
         Figures {
             all: quality(1.0),
-            segments: Segments {
+            segments: BySegment {
                 head: quality(1.5),
                 torso: quality(0.8),
                 tail: quality(0.5),

@@ -51,7 +51,7 @@ mod tests {
     fn the_reference_is_the_only_one_that_is_frozen() {
         let groups = [vec![0, 1], vec![2, 3], vec![4]];
         assert_eq!(one(&groups, |at| (2..4).contains(&at)), Some(2));
-        assert_eq!(one(&groups, |at| at >= 2), None, "two ways are no reference");
+        assert_eq!(one(&groups, |at| at >= 2), None, "two ways are not a reference");
         assert_eq!(one(&groups, |_| false), None);
     }
 

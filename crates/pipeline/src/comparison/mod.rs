@@ -26,7 +26,7 @@ mod probability_metrics;
 pub use compared::{ComparedRun, same_task};
 pub use cost::Cost;
 pub use differences::{Difference, Differences};
-pub use figures::{Figures, Quality, Segments};
+pub use figures::{Figures, Quality};
 pub use groups::Group;
 pub use next_item::Comparison;
 pub use probabilities::{ProbabilityComparison, ProbabilityGroup};

@@ -82,7 +82,7 @@ fn same_cases((first, a): (&str, &Record), (other, b): (&str, &Record)) -> Resul
     }
     let is = |record: &Record| match record.evaluation.split_by {
         semrank_data::SplitKind::LeaveOneOut => "is tested on users' last events (leave-one-out)".into(),
-        semrank_data::SplitKind::Time => "is tested on what came after a cut in time".into(),
+        semrank_data::SplitKind::Time => "is tested on events after a cut in time".into(),
     };
     refuse((first, is(a)), (other, is(b)))
 }

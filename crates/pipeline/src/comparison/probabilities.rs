@@ -4,7 +4,7 @@
 //! The reference is the first run. Differences are the run's less the reference's, with 95 % intervals of a paired bootstrap over
 //! users ([`Bootstrap`](semrank_measure::probabilities::Bootstrap)): a lower NE is better, a higher AUC is. The intervals are of the trained
 //! models, not of the ways they were trained in: seeds are not drawn. Runs that differ in the seed only are one group; its
-//! difference is that of the mean over its seeds. Of `oc` runs the same is told of conversions given a click.
+//! difference is that of the mean over its seeds. For `oc` runs the same is reported for conversions given a click.
 
 use super::compared::{ComparedRun as Run, compared, read, refuse};
 use super::differences::Paired;

@@ -40,7 +40,7 @@ semrank_core::settings! {
         lora_layers: usize = 2, in 1..=1000,
         /// Times that the whole catalogue is encoded during a training.
         passes: f64 = 3.0, in 1e-3..=1e6,
-        /// Items that are encoded anew, and learned from, at a time.
+        /// Items that are encoded again, and learned from, at a time.
         block: usize = 256, in 1..=1_000_000,
         /// Which items a step encodes again: `turn` (each in its turn, within the budget of passes) or `batch` (all items of
         /// the batch: exact, and expensive).

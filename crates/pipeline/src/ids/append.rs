@@ -10,7 +10,7 @@ use semrank_store::write_atomically;
 use semrank_tokens::{Appended, Generation, Rows};
 use std::path::Path;
 
-/// Appends items to the generation in a folder, or to the published ids of the run; returns it, the items, and what came of them.
+/// Appends items to the generation in a folder, or to the published ids of the run; returns it, the items, and what happened to them.
 ///
 /// # Errors
 /// What an encoder refuses; a generation of another codebook; [`Error::Locked`].

@@ -1,4 +1,4 @@
-//! Ids that were made elsewhere: a file with a row an item, its id and its codes as text, `12 7 255 0`.
+//! Ids that were made elsewhere: a file with a row per item: its id and its codes as text, `12 7 255 0`.
 //!
 //! Any table will do (Parquet, CSV, TSV, NDJSON). Items are found by their ids; the catalogue decides the order.
 

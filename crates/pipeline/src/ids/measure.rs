@@ -1,4 +1,4 @@
-//! What a report on ids says: the measures of `semrank-tokens` with the texts of items, so that a person sees what codes mean.
+//! Reports on semantic ids: the measures of `semrank-tokens`, with texts of items as examples of what codes mean.
 //!
 //! Whether near items have near ids is measured twice: near by what texts alone say, which ids from anywhere can be compared
 //! in, and near by the aligned vectors that this run's ids are made from.
@@ -37,7 +37,7 @@ pub struct TokenReport {
     pub shared_by_prefix: Vec<f64>,
     /// Different prefixes of length 1, 2, … L.
     pub prefixes: Vec<usize>,
-    /// Of the vectors that ids are made from; absent for ids of others.
+    /// Of the vectors that ids are made from; absent for ids from other programs.
     pub reconstruction_error: Option<f64>,
     /// Whether near items have near ids.
     pub neighbours: Neighbourhoods,
@@ -57,7 +57,7 @@ pub struct TokenReport {
 pub struct Neighbourhoods {
     /// By the cosine of what texts alone say.
     pub content: Option<Neighbours>,
-    /// By the cosine of vectors aligned with behaviour; absent where nothing was aligned, and for ids of others.
+    /// By the cosine of vectors aligned with behaviour; absent where nothing was aligned, and for ids from other programs.
     pub aligned: Option<Neighbours>,
 }
 

@@ -38,7 +38,7 @@ pub fn published(run: &Run, context: &Context) -> Result<Generation, Error> {
 /// Makes a generation in the new folder `dir` with the ids of the run's catalogue.
 ///
 /// # Errors
-/// A folder that exists and holds ids; the system's.
+/// A folder that exists and holds ids; I/O errors.
 pub fn publish(run: &Run, codebook: Codebook, dir: &Path) -> Result<Generation, Error> {
     // A program that was killed before the first ids has published nothing.
     if Generation::open(dir).is_ok_and(|generation| generation.is_empty()) {

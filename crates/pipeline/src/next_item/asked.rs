@@ -1,4 +1,4 @@
-//! For whom is recommended: a user of the log, or somebody with a given history.
+//! The subject of a recommendation: a user of the log, or a given history.
 
 use crate::{Data, Error};
 use semrank_core::{EventLog, History, ItemId, UserId};
@@ -36,7 +36,7 @@ impl<'a> Asked<'a> {
             items.extend(history_items(data, ids)?);
         }
         let note = match items.is_empty() {
-            true => "nothing is known, so that what counts for everybody ranks",
+            true => "no history: the ranking is the same for all such users",
             false => "the history was given",
         };
         let log = Cow::Owned(data.log_of(&items));

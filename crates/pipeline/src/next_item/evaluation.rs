@@ -39,7 +39,7 @@ pub struct Evaluation {
     pub rows: Vec<ResultRow>,
     /// How the data set was divided.
     pub split_by: SplitKind,
-    /// Targets without a history, which are no cases.
+    /// Targets without a history, which are not cases.
     pub without_history: usize,
     /// What the model does about items of the history, chosen on validation.
     pub seen_policy: SeenPolicy,
@@ -223,11 +223,11 @@ impl Table<'_> {
 
 fn protocol(part: Part) -> Vec<String> {
     let mut notes = vec![
-        "all items are ranked, one target a user; ties rank pessimistically".to_owned(),
+        "all items are ranked, one target per user; ties rank pessimistically".to_owned(),
         "strict: the evaluator removes nothing; filtered: items of the history other than the target are removed".into(),
     ];
     if part == Part::Validation {
-        notes.push("epoch and blend were chosen on these cases: the model's figures flatter it".into());
+        notes.push("epoch and blend were chosen on these cases: the model's metrics are optimistic".into());
     }
     notes
 }

@@ -1,5 +1,5 @@
-//! What a user is interested in: groups of the items engaged with, ads and organic ones, by what their texts say, each in the
-//! words that set it apart.
+//! A user's interests: groups of the engaged items, ads and organic ones, by their texts, each named by its
+//! distinctive words.
 
 use super::view::ModelView;
 use semrank_core::{ItemId, Kind, Rng, UserId};

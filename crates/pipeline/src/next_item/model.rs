@@ -1,6 +1,6 @@
 //! The stage `model`: histories and content vectors in, a trained model and its blend out.
 //!
-//! While it trains, the whole state stands in `model.partial/` beside the stage: after each epoch, on Ctrl-C, and every
+//! While it trains, the whole state is in `model.partial/` beside the stage: after each epoch, on Ctrl-C, and every
 //! minute of a long epoch. A resumed training goes on from there with the same result to the last bit.
 
 use crate::config::{Config, ContentSettings};
@@ -140,7 +140,7 @@ impl NextItem<'_> {
 
     /// Item-item term, prior, their weights and the seen policy, by validation.
     fn blend(&self, fit: Fit, masks_seen_in_training: bool, context: &Context) -> Result<Trained, Error> {
-        context.note("model: counting which items are taken together");
+        context.note("model: counting co-engaged items");
         let training = self.training();
         let item_item = ItemItem::fit(&training, &self.config.blend);
         let similar = self.content.similar(&self.config.blend);
@@ -184,7 +184,7 @@ impl NextItem<'_> {
         if !reads_text || !dataset.events.timed() || settings.place_price == 0.0 || !any {
             return None;
         }
-        context.note("model: learning from words what items without events can expect");
+        context.note("model: predicting the popularity of items without events from their words");
         let vocabulary = TfIdf::fit(&dataset.catalog, self.data.scope.known(), &self.config.features);
         let rows = vocabulary.transform(&dataset.catalog);
         let words = Words { rows: &rows, buckets: vocabulary.buckets() };

@@ -23,7 +23,7 @@ pub struct Report {
     pub dataset: DatasetFacts,
     /// The main settings: name and value.
     pub settings: Vec<(String, String)>,
-    /// One entry an epoch, in order.
+    /// One entry per epoch, in order.
     pub curve: Vec<Epoch>,
     /// The epoch that was kept, marked in the charts.
     pub best_epoch: Option<usize>,
@@ -86,7 +86,7 @@ pub struct SegmentFacts {
 pub struct Epoch {
     /// From 1.
     pub epoch: usize,
-    /// Mean loss a position, in nats.
+    /// Mean loss per position, in nats.
     pub train_loss: f64,
     /// NDCG@10 on the validation split.
     pub ndcg_10: f64,

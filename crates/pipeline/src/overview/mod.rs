@@ -1,4 +1,4 @@
-//! What a person wants to see of a finished run, as plain data: whoever shows it decides how.
+//! The content of a run's page as plain data: the caller decides how to show it.
 //!
 //! | file | does |
 //! |---|---|

@@ -40,7 +40,7 @@ pub fn of_next_item(run: &Run, evaluation: &Evaluation, extra: &[Extra]) -> Resu
     }
     Ok(Report {
         title: view.data.dataset.meta.name.clone(),
-        subtitle: "A sequence model over ids and texts, beside rankers with almost nothing to learn.".into(),
+        subtitle: "A sequence model over ids and texts, next to simple baselines.".into(),
         footer: format!("semrank {}", env!("CARGO_PKG_VERSION")),
         dataset: dataset(view.data),
         settings: settings(run),

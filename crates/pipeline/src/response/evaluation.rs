@@ -2,7 +2,7 @@
 //!
 //! `ctr` compares P(click) with the click label of every row. `oc` compares P(click) · P(conversion | click) with the conversion
 //! label of every row whose labels can no longer change, and, apart, P(conversion | click) among its clicks. A click without a
-//! conversion label is no example of `oc`; where no row is left, nothing is measured, and that is said.
+//! conversion label is not an example of `oc`; where no row is left, nothing is measured, and that is said.
 
 use super::inputs::Inputs;
 use super::measure::{Measured, measure, of_baselines};

@@ -40,7 +40,7 @@ pub struct Measured {
     pub reliability: Vec<Bin>,
     /// `items`, `surface`, `slot`, `advertiser`: the part's name and its scores.
     pub segments: BTreeMap<String, Vec<Part>>,
-    /// The same rows by models with almost nothing to learn; of test rows only, as the stage `report` found them.
+    /// The same rows by simple baselines; of test rows only, as the stage `report` found them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub baselines: Vec<BaselineScores>,
 }

@@ -7,7 +7,7 @@
 //! | `features.safetensors`, `features.json` | the state of its features just before the first test row |
 //! | `calibration.json` | one map for clicks, one for conversions given a click, fitted on the validation rows |
 //!
-//! While it trains, the whole state stands in `model.partial/`: after each epoch; after a day of a log that is read once, if the
+//! While it trains, the whole state is in `model.partial/`: after each epoch; after a day of a log that is read once, if the
 //! last state is a minute old; and on Ctrl-C. `--resume` goes on from there with the same result to the last bit.
 
 use super::inputs::Inputs;

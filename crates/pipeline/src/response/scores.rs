@@ -66,7 +66,7 @@ impl TestScores {
     /// Reads the file; conversions given a click only `with_clicks`.
     ///
     /// # Errors
-    /// A file that cannot be read, and scores that are no probabilities.
+    /// A file that cannot be read, and scores that are not probabilities.
     pub fn load(dir: &Path, with_clicks: bool) -> Result<TestScores, Error> {
         let path = dir.join(SCORES);
         let file = Checkpoint::open(&path).map_err(artefact::Error::from)?;

@@ -1,4 +1,4 @@
-//! What the first stage finds of the next items, and what the ranker makes of it.
+//! Recall of the first stage for the next items, and the metrics of the ranker over its candidates.
 
 use super::cases::each_case;
 use super::{Quotas, Retrieval};
@@ -41,7 +41,7 @@ pub struct FunnelEvaluation {
 /// Asks every source for the cases of a part, at most `most` of them, spread evenly.
 ///
 /// # Errors
-/// Scores that are no numbers; an interruption.
+/// Scores that are not numbers; an interruption.
 pub fn measure(
     (retrieval, quotas): (&Retrieval, &Quotas),
     data: &Data,

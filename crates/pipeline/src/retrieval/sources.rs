@@ -51,7 +51,7 @@ impl Retrieval {
     /// Builds every source that the model has the means for.
     ///
     /// # Errors
-    /// Vectors that are no numbers; item columns that cannot be read; an address that cannot be one.
+    /// Vectors that are not numbers; item columns that cannot be read; an address that cannot be one.
     pub fn new(view: ModelView) -> Result<Self, Error> {
         let (data, servable) = (view.data, view.servable());
         let sequence = Arc::new(Sequence::new(&servable, Precision::fastest())?);

@@ -1,13 +1,13 @@
-//! Smoothed counts of labels, point-in-time: what a user, an item and an advertiser have been worth so far.
+//! Smoothed counts of labels, point-in-time: how often a user, an item and an advertiser had clicks and conversions so far.
 //!
-//! A label enters when it is observed and is seen by what is read afterwards; whoever replays a log brings each label when it is
+//! A label enters when it is observed and is seen by what is read afterwards; a replay brings each label when it is
 //! known ([`Replay`](super::replay::Replay)), so that a row never sees its own. Changing later labels changes no earlier feature (a
 //! test).
 //!
 //! | file | does |
 //! |---|---|
 //! | `sums` | sums of one member of a scope |
-//! | `pending` | labels, and impressions whose labels are on their way |
+//! | `pending` | labels, and impressions that wait for them |
 //! | `past` | what each user has labelled |
 //! | `tensors` | all of that to and from a file |
 //!
@@ -18,13 +18,13 @@
 //! log-odds((c + a b) / (n + a)) - log-odds((e + a b) / (n + a))           and  n / (n + a)
 //! ```
 //!
-//! so that an item that was always shown on top is not the better for it. `a` is `smoothing` clicks at the base rate.
+//! so that an item that was always shown on top has no advantage. `a` is `smoothing` clicks at the base rate.
 //! Conversions per click are counted twice: among clicks whose window is over (unbiased, late), and as known so far (early, low).
 //!
 //! No feature of conversions tells a row's time, as their base rates and the number of clicks known so far would, which grow
 //! with the log: late positives are old rows and fresh negatives new ones, so that what tells a row's time would be taken for a
 //! reason not to convert. In `tests/delays.rs` elapsed-time weighting predicted .80 of the conversions with those features and
-//! .93 without, at no loss for the oracle. Clicks are known at once, and their share saturates.
+//! .93 without, and without delays they cost nothing. Clicks are known at once, and their share saturates.
 
 mod past;
 mod pending;
@@ -72,7 +72,7 @@ impl Subject {
     }
 }
 
-/// How much is told apart.
+/// How many members are counted separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CountSizes {
     pub(crate) users: usize,
@@ -294,7 +294,7 @@ impl CountState {
         self.pending.retain(|&impression, pending| waits(impression) && !pending.stage.is_settled());
     }
 
-    /// Counts a label; returns whether it was waited for. `learned` is told of every click label.
+    /// Counts a label; returns whether it was waited for. `learned` is called for every click label.
     pub(crate) fn observe(&mut self, event: LabelEvent, learned: impl FnMut(Learned)) -> bool {
         let Some(pending) = self.pending.get_mut(&event.impression) else { return false };
         let Some(change) = pending.stage.advance(event.label) else { return false };

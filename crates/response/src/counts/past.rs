@@ -32,7 +32,7 @@ impl Past {
 pub(crate) struct Learned<'a> {
     pub(crate) others: [&'a [Past]; 2],
     pub(crate) row: Past,
-    /// The residual that stood in the row's place; none of a first label.
+    /// The residual that was in the row's place; none of a first label.
     pub(crate) before: Option<f32>,
 }
 

@@ -1,4 +1,4 @@
-//! Impressions whose labels are on their way, and the labels as someone observes them.
+//! Impressions that wait for labels, and the labels as they are observed.
 //!
 //! An impression is shown; then its click is observed, or that the click window is over without one, after which the click may
 //! still come late; of a click, its conversion, and that its attribution window is over.
@@ -36,7 +36,7 @@ pub struct LabelEvent {
     pub label: Label,
 }
 
-/// What an impression's features said, kept until its labels are known.
+/// Expected labels of an impression, kept until its labels are known.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Expected {
     /// From its slot.

@@ -1,4 +1,4 @@
-//! Item effects as a linear function of content, plus a rest of the item's own.
+//! Item effects as a linear function of content, plus an item-specific residual.
 //!
 //! ```text
 //! effect θ = β · x + ε        β ~ N(0, c I)        ε ~ N(0, v)        sum of residuals s of n labels ~ N(n θ, n σ²)
@@ -34,7 +34,7 @@ pub(crate) struct Observed {
 /// Effects of all items on one kind of label.
 #[derive(Debug, Clone)]
 pub(crate) struct ItemEffects {
-    /// `β`; empty where content says nothing.
+    /// `β`; empty where content is uninformative.
     pub(super) weights: Vec<f32>,
     /// `β · x`, one per item.
     of_content: Vec<f32>,
@@ -56,7 +56,7 @@ impl ItemEffects {
         out
     }
 
-    /// What content says of all items.
+    /// Estimates from content for all items.
     pub(super) fn project(&mut self, contents: &Contents, items: &Items) {
         self.of_content = match self.weights.is_empty() {
             true => vec![0.0; contents.len()],
@@ -89,12 +89,12 @@ impl ItemEffects {
         self.variance
     }
 
-    /// What content alone says of an item's effect.
+    /// An item's effect, estimated from content alone.
     pub(crate) fn of_content(&self, item: u32) -> f32 {
         self.of_content.get(item as usize).copied().unwrap_or(0.0)
     }
 
-    /// What content and the item's labels say together.
+    /// An item's effect, estimated from content and its labels.
     pub(crate) fn of_item(&self, item: u32, seen: Observed) -> f32 {
         let content = self.of_content(item);
         content + self.rest * (seen.sum - seen.rows * content) / (self.rest * seen.rows + self.variance)

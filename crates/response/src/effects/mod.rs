@@ -1,24 +1,24 @@
-//! What contents say of labels: of an item's rate before anyone has labelled it, and of what a user likes.
+//! Labels predicted from content: the rate of an item before it has labels, and the taste of a user.
 //!
 //! In: the sums of labels that are known so far ([`CountState`]), content vectors. Out: for each row
 //!
 //! | feature | |
 //! |---|---|
-//! | `t` of clicks, `g` of clicks | what content says of the item's effect, and what it and the item's own labels say together |
+//! | `t` of clicks, `g` of clicks | the item's effect, estimated from content, and from content and the item's own labels |
 //! | the same of conversions | where there are conversions |
-//! | taste | how the user's own labels bend that, for content like the candidate's |
+//! | taste | how the user's labels on similar content change it |
 //!
-//! All are shrunk by variances that are estimated from the labels themselves (empirical Bayes), so that contents which say nothing
+//! All are shrunk by variances that are estimated from the labels themselves (empirical Bayes), so that uninformative contents
 //! give zeros. Effects are differences of probabilities; a feature is divided by `b (1 - b)`, with `b` the base rate, which makes it
 //! about a difference of log-odds.
 //!
-//! The variances and weights are fitted anew when the labels have grown by a tenth, always on labels that are known by then.
+//! The variances and weights are fitted again when the labels have grown by a tenth, always on labels that are known by then.
 //!
 //! | file | does |
 //! |---|---|
 //! | `contents` | content vectors, centred, of unit length; their main directions |
-//! | `items` | [`ItemEffects`]: item effects as a linear function of content, plus a rest of the item's own |
-//! | `taste` | [`Taste`]: weights of a user's own on the main directions |
+//! | `items` | [`ItemEffects`]: item effects as a linear function of content, plus an item-specific residual |
+//! | `taste` | [`Taste`]: weights per user on the main directions |
 //! | `cholesky` | the solver of both |
 //! | `tensors` | all of that to and from a file |
 

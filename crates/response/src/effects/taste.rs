@@ -1,5 +1,5 @@
-//! What a user likes, as weights of its own on the main directions of content: a linear model with random effects, one vector a
-//! user (Laird & Ware 1982, Biometrics 38; in ranking GLMix, Zhang et al. 2016, KDD, section 3).
+//! A user's taste: weights per user on the main directions of content, a linear model with random effects
+//! (Laird & Ware 1982, Biometrics 38; in ranking GLMix, Zhang et al. 2016, KDD, section 3).
 //!
 //! ```text
 //! residual = w_0 + w · z + e          (w_0, w) ~ N(0, Σ)          e ~ N(0, σ²)
@@ -17,7 +17,7 @@ use semrank_nn::kernel;
 
 /// Main directions of content `K`; where contents are narrower, the rest are zero.
 const DIRECTIONS: usize = 16;
-/// Weights of a user: its level, and one a direction.
+/// Weights of a user: its level, and one per direction.
 pub(super) const WEIGHTS: usize = 1 + DIRECTIONS;
 /// Steps of expectation maximisation at the first fit and at later ones.
 const FIRST_STEPS: usize = 15;
@@ -38,7 +38,7 @@ pub(crate) struct Taste {
     pub(super) fitted: Fitted,
 }
 
-/// What was found in residuals.
+/// Estimates from residuals.
 #[derive(Debug, Clone)]
 pub(super) struct Fitted {
     /// `Σ`, `[1 + K x 1 + K]`, its inverse, and `σ²`; empty before the first fit.
@@ -71,7 +71,7 @@ impl Taste {
         DIRECTIONS.min(width)
     }
 
-    /// What was found before.
+    /// Restores saved estimates.
     pub(super) fn fitted(
         directions: Vec<Vec<f32>>,
         scale: f32,
@@ -236,7 +236,7 @@ mod tests {
             (taste.of(&weights, 0) > taste.of(&weights, 32)) == (at % 2 == 0)
         });
         assert!(right.count() > 360);
-        // The direction that nobody cares for has hardly a variance.
+        // The direction that no user reacts to has hardly a variance.
         let variances = [1, 2].map(|at| taste.fitted.covariance[at * WEIGHTS + at]);
         let (more, less) = (variances[0].max(variances[1]), variances[0].min(variances[1]));
         assert!(more > 0.02 && less < 0.3 * more, "{variances:?}");

@@ -1,4 +1,4 @@
-//! The ranking network: rows of (candidate, history, features, context) in, one logit a head out.
+//! The ranking network: rows of (candidate, history, features, context) in, one logit per head out.
 //!
 //! ```text
 //! item vector  = content W + id row + advertiser row + prefix rows (the item tower)
@@ -14,7 +14,7 @@
 //! log-odds), so that it can be left out at serving: [`Position::Neutral`] puts the mean effect in its place.
 //!
 //! A shard is a batch of its own: its items and events are numbered once ([`Inputs`]), and what it gives back are dense
-//! gradients and one gradient an item, so that shards can run in parallel and be added in order.
+//! gradients and one gradient per item, so that shards can run in parallel and be added in order.
 //!
 //! | file | does |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! What fixes a network: what the data says, what the settings say, and where each head's logit stands.
+//! The shape of a network: sizes from the data and from the settings, and the column of each head's logit.
 
 use super::super::hazard;
 

@@ -3,25 +3,23 @@
 //! | file | tests |
 //! |---|---|
 //! | `network` | gradients, batches, threads |
-//! | `losses` | gradients of what lessons cost, and where they vanish |
-//! | `lessons` | which lessons a row gives, and when |
-//! | `online` | a server told of requests and labels one by one reads what training read; saved states; what nobody knows |
+//! | `losses` | gradients of what samples cost, and where they vanish |
+//! | `samples` | which samples a row gives, and when |
+//! | `online` | a server that receives requests and labels one by one reads what training read; saved states; unknown users and items |
 //! | `points_in_time` | what is known when: counts, snapshots, test labels |
 //! | `training` | what is learned, by epochs and in one pass; a training that stops and goes on; a saved model |
 
-mod lessons;
 mod losses;
 mod network;
 mod online;
 mod points_in_time;
+mod samples;
 mod training;
 
 use super::*;
-use semrank_core::{
-    ActionId, Catalog, Dictionary, Event, EventDetails, EventLogBuilder, ItemId, Kind, Rng, UserId,
-};
-use semrank_data::{DAY_MS, Dataset, Examples, FitScope, Labels, Meta, Part};
-use semrank_tower::{Delay, ModelSettings, Stream, TrainSettings};
+use semrank_core::{ActionId, Event, EventDetails, EventLogBuilder, ItemId, Kind, Rng, UserId};
+use semrank_data::{DAY_MS, Dataset, Examples, Labels, Meta, Part};
+use semrank_tower::{Delay, Stream, TrainSettings};
 use std::sync::Arc;
 
 const ITEMS: usize = 12;
@@ -40,16 +38,8 @@ struct World {
 impl World {
     fn new(rows: usize, seed: u64) -> World {
         let mut rng = Rng::new(seed, "world");
-        let names = |prefix: &str, count: usize| (0..count).map(|at| format!("{prefix}{at}")).collect();
-        let (ids, users): (Dictionary, Dictionary) = (names("i", ITEMS), names("u", USERS));
-        let kinds = (0..ITEMS).map(|item| if item < 8 { Kind::Ad } else { Kind::Organic }).collect();
-        let catalog = Catalog {
-            ids,
-            kinds,
-            active_from: vec![i64::MIN; ITEMS],
-            active_to: vec![i64::MAX; ITEMS],
-            ..Catalog::default()
-        };
+        let kind = |item| if item < 8 { Kind::Ad } else { Kind::Organic };
+        let (catalog, users) = (testing::catalog((0..ITEMS).map(kind).collect()), testing::names("u", USERS));
         let mut log = EventLogBuilder::default();
         for user in 0..USERS as u32 - 1 {
             for at in 0..6 + i64::from(user) {
@@ -113,11 +103,7 @@ impl World {
             examples.slots.push(slot as u16);
         }
         examples.log_end = Some(20 * HOUR_MS + 8 * DAY_MS);
-        let mut content: Vec<f32> = (0..ITEMS * WIDTH).map(|_| rng.normal() as f32).collect();
-        for row in content.chunks_exact_mut(WIDTH) {
-            let length = row.iter().map(|x| x * x).sum::<f32>().sqrt();
-            row.iter_mut().for_each(|x| *x /= length);
-        }
+        let content = testing::contents(ITEMS, WIDTH, &mut rng);
         let advertisers = (0..ITEMS as u32).map(|item| if item < 8 { item / 3 } else { u32::MAX }).collect();
         let kinds = dataset.catalog.kinds.clone();
         let items = Items { content, advertisers, prefixes: None, kinds, known: vec![true; ITEMS] };
@@ -173,6 +159,10 @@ impl World {
         Labels::new(&self.dataset, &self.examples)
     }
 
+    fn log(&self) -> (&Dataset, &Examples) {
+        (&self.dataset, &self.examples)
+    }
+
     /// What `run` makes of a training with these settings.
     fn with_trainer<R>(
         &self,
@@ -188,20 +178,8 @@ impl World {
         (settings, train): (&PointwiseSettings, &TrainSettings),
         run: impl FnOnce(&PointwiseTask) -> R,
     ) -> R {
-        let contexts = Contexts::new(&self.examples, &self.dataset.catalog, settings);
-        let model = ModelSettings::default();
-        run(&PointwiseTask {
-            dataset: &self.dataset,
-            examples: &self.examples,
-            scope: &FitScope::of_examples(&self.dataset, &self.examples),
-            items: &Arc::new(self.items.clone()),
-            contexts: &contexts,
-            model: &model,
-            train,
-            settings,
-            goal: Goal::Oc,
-            seed: 3,
-        })
+        let items = Arc::new(self.items.clone());
+        testing::with_task((&self.dataset, &self.examples, &items), (settings, train), 3, run)
     }
 }
 

@@ -1,96 +1,8 @@
-//! Offline = online: a server that is told of requests and labels one by one reads what training read; a saved state goes on with
-//! the same bits; a score depends on its request and the state alone; what nobody knows has defined results.
+//! Offline = online: a server that receives requests and labels one by one reads what training read; a saved state goes on with
+//! the same bits; a score depends on its request and the state alone; unknown users and items have defined results.
 
 use super::*;
-use semrank_core::History;
-use std::ops::Range;
-
-/// What a server remembers of a user, event by event.
-#[derive(Default, Clone)]
-struct Memory {
-    items: Vec<ItemId>,
-    actions: Vec<ActionId>,
-    times: Vec<i64>,
-    dwells: Vec<i32>,
-}
-
-impl Memory {
-    fn push(&mut self, world: &World, event: usize) {
-        let log = &world.dataset.events;
-        self.items.push(log.items()[event]);
-        self.actions.push(log.actions()[event]);
-        self.times.push(log.times()[event]);
-        self.dwells.push(log.dwells()[event]);
-    }
-
-    fn events(&self) -> Events<'_> {
-        let history = History { items: &self.items, actions: &self.actions, times: &self.times };
-        Events { history, dwells: &self.dwells, ..Events::NONE }
-    }
-}
-
-/// Labels of a row with the times at which they are known, in their order.
-fn labels_of(labels: &Labels, row: usize) -> Vec<(i64, usize, u8, Label)> {
-    let clicked = Label::Clicked { convertible: labels.may_convert(row) };
-    let (known, click) = labels.click_known(row);
-    let mut out = vec![(known, row, 0, if click { clicked } else { Label::NotClicked })];
-    out.extend(labels.late_click(row).map(|known| (known, row, 1, clicked)));
-    if labels.may_convert(row) {
-        out.extend(labels.conversion_known(row).map(|known| (known, row, 2, Label::Converted)));
-        out.push((labels.matured_known(row), row, 3, Label::Matured));
-    }
-    out
-}
-
-/// Tells a state of rows and of all labels, one by one in time order, as a server would be told. `each` sees every request before it
-/// is shown. Labels that were known before the first row are taken for told.
-fn serve(
-    world: &World,
-    contexts: &Contexts,
-    state: &mut FeatureState,
-    (rows, known): (Range<usize>, Known),
-    mut each: impl FnMut(usize, &FeatureState, &Request),
-) {
-    let (examples, labels) = (&world.examples, world.labels());
-    let fitted = examples.parts.iter().filter(|&&part| part != Part::Test).count();
-    let observed = |row: &usize| known == Known::Past || examples.parts[*row] != Part::Test;
-    let mut told: Vec<_> = (0..rows.end).filter(observed).flat_map(|row| labels_of(&labels, row)).collect();
-    told.sort_by_key(|&(known, row, order, _)| (known, row, order));
-    let start = if rows.start == 0 { i64::MIN } else { examples.times[rows.start] };
-    let mut told = told.into_iter().filter(|label| label.0 >= start).peekable();
-    let mut users = vec![Memory::default(); USERS];
-    for row in rows.clone() {
-        while let Some((_, of, _, label)) = told.next_if(|label| label.0 < examples.times[row]) {
-            assert!(
-                state.observe(LabelEvent { impression: of as u64, label }),
-                "label {label:?} of row {of}"
-            );
-        }
-        // The moment at which validation labels come into the features of a run.
-        if row == fitted && rows.start < fitted {
-            state.look(true)
-        } else {
-            state.refresh()
-        }
-        let (user, data) = (examples.users[row], &world.dataset.events);
-        let first = if user.index() < data.users() { data.range(user).start } else { 0 };
-        let memory = &mut users[user.index()];
-        for event in memory.items.len()..examples.history_ends[row] as usize {
-            memory.push(world, first + event);
-        }
-        let request = Request {
-            user,
-            item: examples.items[row],
-            time: examples.times[row],
-            slot: examples.slots[row],
-            events: memory.events(),
-            contexts: contexts.codes(row),
-            related: &[],
-        };
-        each(row, state, &request);
-        state.shown(&request, observed(&row).then_some(row as u64));
-    }
-}
+use crate::testing::serve;
 
 fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
@@ -112,7 +24,7 @@ fn ten_thousand_requests_with_late_labels_read_what_training_read() {
         let scores = trainer.score(&rows, Position::Logged).unwrap();
         let model = trainer.model().with_position(Position::Logged);
         let mut late = 0;
-        serve(&world, &contexts, &mut state, (0..10_000, Known::Past), |row, state, request| {
+        serve(world.log(), &contexts, &mut state, (0..10_000, Known::Past), |row, state, request| {
             let mut features = Vec::new();
             state.features(&[*request], &mut features);
             assert_eq!(bits(&features), bits(trainer.features.of(row)), "features of row {row}");
@@ -144,7 +56,7 @@ fn a_saved_state_goes_on_with_the_same_bits() {
             let model = ResponseModel::load(dir.path(), items.clone()).unwrap();
             let rows: Vec<usize> = world.examples.rows(Part::Test).collect();
             let scores = trainer.score(&rows, Position::Neutral).unwrap();
-            serve(&world, &contexts, &mut state, (rows[0]..3000, known), |row, state, request| {
+            serve(world.log(), &contexts, &mut state, (rows[0]..3000, known), |row, state, request| {
                 let mut features = Vec::new();
                 state.features(&[*request], &mut features);
                 assert_eq!(bits(&features), bits(trainer.features.of(row)), "row {row}, {known:?}");
@@ -156,15 +68,10 @@ fn a_saved_state_goes_on_with_the_same_bits() {
             });
             let again = FeatureState::load(dir.path(), items).unwrap();
             let mut features = [Vec::new(), Vec::new()];
-            serve(
-                &world,
-                &contexts,
-                &mut again.clone(),
-                (rows[0] + 130..3000, known),
-                |_, state, request| {
-                    state.features(&[*request], &mut features[0]);
-                },
-            );
+            let rest = rows[0] + 130..3000;
+            serve(world.log(), &contexts, &mut again.clone(), (rest, known), |_, state, request| {
+                state.features(&[*request], &mut features[0]);
+            });
             (rows[0] + 130..3000).for_each(|row| features[1].extend_from_slice(trainer.features.of(row)));
             assert_eq!(bits(&features[0]), bits(&features[1]), "{known:?}");
         });

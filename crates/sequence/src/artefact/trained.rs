@@ -23,7 +23,7 @@ pub struct Trained {
     pub network: Network<f32>,
     /// The item-item term.
     pub item_item: ItemItem,
-    /// The weighted popularity prior, one number an item.
+    /// The weighted popularity prior, one number per item.
     pub prior: Vec<f32>,
     /// The order of items without training events, where places are kept for them.
     pub new_items: Option<NewItems>,
@@ -63,7 +63,7 @@ pub struct TrainedFacts {
     /// What training the content with the ranker cost, where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<LiveReport>,
-    /// One entry an epoch.
+    /// One entry per epoch.
     pub curve: Vec<EpochReport>,
 }
 

@@ -1,6 +1,6 @@
 //! The rank of each case's target among all items, for many combinations of weights at once.
 //!
-//! In: a block of cases and the combinations. Out: one rank a case and combination. The block is scored tile by tile, and every
+//! In: a block of cases and the combinations. Out: one rank per case and combination. The block is scored tile by tile, and every
 //! combination is a rank count over the same row; those that differ in the item-item term's weight alone count only the items that
 //! have such a term again.
 
@@ -102,9 +102,9 @@ struct Count {
     /// Items with an item-item term, ascending, and their terms.
     touched: Vec<u32>,
     terms: Vec<f32>,
-    /// The target's score, one a point.
+    /// The target's score, one per point.
     floors: Vec<f32>,
-    /// Items that score at least that, one a point; the target itself is one of them, so this is its pessimistic rank.
+    /// Items that score at least that, one per point; the target itself is one of them, so this is its pessimistic rank.
     ranks: Vec<u32>,
 }
 

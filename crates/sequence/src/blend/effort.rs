@@ -1,7 +1,7 @@
 //! How much of the validation a choice of the blend looks at: as much as the training's work allows.
 //!
 //! In: the sizes of the task and the multiply-adds of the training. Out: which cases are compared on all items, or on a short
-//! list of candidates ([`super::shortlist`]), and how many show what kept places are worth.
+//! list of candidates ([`super::shortlist`]), and how many measure the gain of kept places.
 
 use crate::work::{SHARE, affordable, spread};
 use semrank_data::Case;
@@ -18,7 +18,7 @@ const ENOUGH: usize = 1000;
 const LISTED: [usize; 2] = [500, 4096];
 /// Multiply-adds in whose time one item is looked at for the short list of a case, beside its scores.
 const LIST_WORK: usize = 40;
-/// Cases that show what kept places are worth, at least; and what it costs to put a new item in order: for each column of its
+/// Fewest cases to measure the gain of kept places; and what it costs to put a new item in order: for each column of its
 /// content, which comes from memory, and besides.
 const PLACED: usize = 200;
 const ORDER_WORK: [usize; 2] = [8, 200];

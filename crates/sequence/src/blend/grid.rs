@@ -1,4 +1,4 @@
-//! The combinations that are tried: one list a weight, and steps between them.
+//! The combinations that are tried: one list per weight, and steps between them.
 
 use crate::{Blend, BlendSettings, Prior, SeenPolicy, Servable};
 

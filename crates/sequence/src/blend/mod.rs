@@ -1,7 +1,7 @@
 //! Chooses, on validation cases only, the weights of item-item term, content neighbours and prior, the prior's half-life
 //! and the seen policy.
 //!
-//! First a coarse grid, then steps to the best neighbour until none is better. Logits are computed once a case and round,
+//! First a coarse grid, then steps to the best neighbour until none is better. Logits are computed once per case and round,
 //! tile by tile; every combination is then a rank count over the same rows. The best NDCG@10 wins, ties go to the combination tried first
 //! (smaller weights). A handful of cases chooses among what chance prefers, so there the middle of the grid has a head start
 //! ([`ENOUGH_CASES`]).
@@ -72,7 +72,7 @@ type Say<'s> = &'s mut dyn FnMut(BlendProgress);
 pub struct Chosen {
     /// The weights and the policy.
     pub blend: Blend,
-    /// Prior times beta, one number an item.
+    /// Prior times beta, one number per item.
     pub prior: Vec<f32>,
     /// NDCG@10 over the validation cases used.
     pub ndcg_10: f64,
@@ -83,7 +83,7 @@ pub struct Chosen {
 /// Finds a good combination.
 ///
 /// # Errors
-/// A score that is no number.
+/// A score that is not a number.
 pub fn choose(
     servable: &Servable,
     data: &TrainingData,
@@ -199,7 +199,7 @@ impl Search<'_> {
         (0..points.len()).map(|at| metric(at).summary().ndcg_10).collect()
     }
 
-    /// The target's rank, one list a case and one entry a point.
+    /// The target's rank, one list per case and one entry per point.
     fn ranks(&self, points: &[Point], cases: &Ranked, done: &mut dyn FnMut(usize)) -> Vec<Vec<u32>> {
         let mut priors = BTreeMap::new();
         for point in points {

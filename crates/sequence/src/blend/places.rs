@@ -51,7 +51,7 @@ pub(super) fn keep(
     Ok(chosen)
 }
 
-/// The target's rank, one list a case: without kept places, then with each number of them.
+/// The target's rank, one list per case: without kept places, then with each number of them.
 fn ranks(
     blended: &Blended,
     new_items: &NewItems,

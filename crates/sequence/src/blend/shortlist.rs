@@ -1,6 +1,6 @@
 //! The items that may come first for a case, under any weights: of a large catalogue a few thousand.
 //!
-//! NDCG@10 asks only who stands in the first ten places. A score is a sum of five terms with weights of at least 0, so whoever is
+//! NDCG@10 depends only on the first ten places. A score is a sum of five terms with weights of at least 0, so an item that is
 //! among the first ten under some weights is high by one of the terms or by a mixture of them: the short list of a case has the best
 //! items by network and content neighbours in several mixtures ([`Anchors`]), the most popular ones by each prior, all items
 //! with an item-item term, the history and the target. Ranks in it are never behind those among all items, and in the first ten places
@@ -124,7 +124,7 @@ impl Shortlist {
         Self { items, logits, contents, terms: of_items, seen, target }
     }
 
-    /// The target's rank in the list, one a point.
+    /// The target's rank in the list, one per point.
     pub(super) fn ranks(&self, points: &[Weighted]) -> Vec<u32> {
         let (mut dense, mut prior) = (Vec::new(), Vec::new());
         let (mut of_dense, mut of_prior) = (None, None);

@@ -157,7 +157,7 @@ impl<'a> Fitting<'a> {
     /// Trains on from where it stands.
     ///
     /// # Errors
-    /// A loss or score that is no number, and whatever [`Watch::save`] returns.
+    /// A loss or score that is not a number, and whatever [`Watch::save`] returns.
     pub fn run(&mut self, watch: &mut dyn Watch) -> Result<Ended, FitError> {
         while !self.finished() {
             if !self.epoch(watch)? {

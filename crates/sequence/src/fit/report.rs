@@ -1,4 +1,4 @@
-//! What a training tells while it goes on, and what ends it.
+//! Progress reports of a training, and its errors.
 
 use super::Fitting;
 use semrank_measure::ranking::EvaluateError;
@@ -10,7 +10,7 @@ use std::time::Duration;
 pub struct EpochReport {
     /// From 1.
     pub epoch: u64,
-    /// Mean training loss since the last validation, nats a position.
+    /// Mean training loss since the last validation, nats per position.
     pub loss: f64,
     /// Validation NDCG@10 of the network alone, strict, seen items masked where training masked them.
     #[serde(rename = "ndcg@10")]
@@ -37,7 +37,7 @@ pub struct StepReport {
     pub step: u64,
     /// Steps of an epoch.
     pub steps_per_epoch: u64,
-    /// Mean loss since the last validation, nats a position.
+    /// Mean loss since the last validation, nats per position.
     pub loss: f64,
 }
 
@@ -82,7 +82,7 @@ pub enum FitError {
     /// The watch could not keep the state.
     #[error("cannot keep the state of the training: {0}")]
     Watch(Box<dyn std::error::Error + Send + Sync>),
-    /// The loss is no number any more.
+    /// The loss is no longer a number.
     #[error("the training loss is {loss} in step {step} with train.rate={rate}: training has diverged")]
     Diverged {
         /// `train.rate`.

@@ -1,4 +1,4 @@
-//! How an epoch is measured: by ranking validation cases with the network alone, as often and on as many as are worth their work.
+//! How an epoch is measured: by ranking validation cases with the network alone, as often and on as many as the cost allows.
 
 use super::Task;
 use crate::columns::Columns;

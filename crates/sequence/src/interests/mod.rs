@@ -1,6 +1,6 @@
-//! A user's interests: vectors of the items that somebody engaged with in, K directions out, each with the items it stands
-//! for and a label in words ([`Labels`]). One mean vector of somebody who reads about tea and about drills lies between the
-//! two and near neither; several vectors keep them apart (Pal et al. 2020, PinnerSage, arXiv 2007.03634).
+//! A user's interests: vectors of the engaged items in, K directions out, each with its items and a label in words
+//! ([`Labels`]). The mean vector of a user who reads about tea and about drills is between the two and near neither; several
+//! vectors keep them apart (Pal et al. 2020, PinnerSage, arXiv 2007.03634).
 //!
 //! Spherical k-means (Dhillon & Modha 2001, section 3.1), seeded as k-means++ (Arthur & Vassilvitskii 2007): the best of a
 //! few starts. An item that was taken twice counts twice; one without content not at all.

@@ -1,4 +1,5 @@
-//! How often the next engaged item is among those nearest to somebody's interests, beside the nearest to the plain mean.
+//! How often the next engaged item is among those nearest to a user's interests, compared with those nearest to the
+//! plain mean.
 //!
 //! A candidate's score is the largest of its cosines with K interests, or its cosine with the mean of the history. Items of the
 //! history are no candidates (each would be nearest to itself), so cases whose target is among them are left out. Ties

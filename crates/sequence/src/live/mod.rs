@@ -2,7 +2,7 @@
 //!
 //! The ranker reads content vectors from a matrix. Every step it leaves behind how each vector of its batch should have been
 //! different, dL/dv; these gradients are added up, item by item. Every so many steps the encoder *visits* a block of items:
-//! it encodes them anew (which refreshes their rows) and carries what was added up for them back through its trained layers.
+//! it encodes them again (which refreshes their rows) and carries what was added up for them back through its trained layers.
 //! So an item is encoded once in its turn and not every time it occurs, all occurrences in between count, and the budget is
 //! a number of passes over the catalogue. [`Live::report`] tells how old rows become, and how far off that leaves them.
 //!
@@ -33,7 +33,7 @@ const COMPARED: usize = 256;
 pub enum Visits {
     /// The next ones of a fixed random order, as many as the budget of passes allows.
     Turn,
-    /// All items of the batch: exact, and dear.
+    /// All items of the batch: exact, and expensive.
     Batch,
 }
 

@@ -1,3 +1,5 @@
+//! Content that learns with the ranker: gradients, the budget of passes, and a restored training.
+
 use super::*;
 use crate::{Trainer, TrainingData};
 use semrank_core::{ActionId, Event, EventLog, EventLogBuilder, ItemId, UserId};

@@ -209,7 +209,7 @@ impl Scorer for Servable {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Blended<'a> {
     pub(crate) servable: &'a Servable,
-    /// What does not depend on the user, one number an item: `beta · prior`.
+    /// What does not depend on the user, one number per item: `beta · prior`.
     pub(crate) prior: &'a [f32],
     pub(crate) blend: Blend,
 }

@@ -20,7 +20,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Nine users, histories of 2 to 6 events with repeats, two actions, real times; three codes an item, of three.
+    /// Nine users, histories of 2 to 6 events with repeats, two actions, real times; three codes per item, of three.
     pub(crate) fn new() -> Self {
         let mut rng = Rng::new(4, "world");
         let mut log = EventLogBuilder::default();

@@ -1,8 +1,8 @@
-//! Ads, organic items and advertisers: settings in, what each of them is and its text out.
+//! Ads, organic items and advertisers: settings in, their properties and texts out.
 //!
-//! What steers clicks and conversions stands in the texts: need and product, brand, style, colour, price class,
-//! buyers' rating and offer. Only the residuals of an ad and the effects of its advertiser do not; ids can learn
-//! them, and an ad born yesterday has to do without.
+//! What steers clicks and conversions is in the texts: need and product, brand, style, colour, price class,
+//! buyers' rating and offer. Only the residual of an ad and the effect of its advertiser are not: a model can learn them
+//! by id, but not for a new ad.
 
 use super::config::{AdMarketConfig, DAY_MS};
 use super::delay::DelayLaw;
@@ -15,10 +15,10 @@ use semrank_core::Rng;
 /// Products of every need; [`Words`] holds the same number for all.
 pub(crate) const PRODUCTS: usize = 4;
 
-/// What an ad or organic item is about; all of it stands in the text.
+/// What an ad or organic item is about; all of it is in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Theme {
-    /// The need it serves: an index over all parts of all topics, five a topic.
+    /// The need it serves: an index over all parts of all topics, five per topic.
     pub need: usize,
     /// Which of the need's four products.
     pub product: usize,
@@ -73,7 +73,7 @@ pub struct Ad {
     pub description: String,
     /// What it is about.
     pub theme: Theme,
-    /// -1 cheap, 0 middle, 1 dear.
+    /// -1 cheap, 0 middle, 1 expensive.
     pub price: i8,
     /// Buyers' rating, from 0 (mixed) to 3 (loved).
     pub quality: u8,

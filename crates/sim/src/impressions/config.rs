@@ -16,14 +16,14 @@ pub enum DelayFamily {
     Weibull,
 }
 
-/// Rows of anything: their events are numbered in 32 bits.
+/// Most rows of any table: events are numbered in 32 bits.
 const MOST: usize = u32::MAX as usize / 4;
 
 semrank_core::settings! {
     /// What kind of ad market to simulate. The defaults are those of [`AdMarketConfig::sized`] for 100,000
     /// impressions.
     pub struct AdMarketConfig of "ads" {
-        /// Same seed and settings, same market.
+        /// The same seed and settings give the same market.
         seed: u64 = 7, in 0..=(u64::MAX),
         /// Expected number of impressions; the log's own number is within a few per cent of it.
         impressions: usize = 100_000, in 100..=MOST,
@@ -39,9 +39,9 @@ semrank_core::settings! {
         posts: usize = 600, in 1..=MOST,
         /// Number of advertisers; each sells in one topic under one brand.
         advertisers: usize = 60, in 1..=MOST,
-        /// Number of topics, each of five needs that people have one after another.
+        /// Number of topics, each a sequence of five needs.
         topics: usize = 12, in 1..=TOPICS,
-        /// Share of the ads and organic items that are born after the log has begun.
+        /// Share of the ads and organic items that become active after the log has begun.
         late_share: f64 = 0.5, in 0.0..=0.9,
         /// Organic views as a share of organic views and impressions.
         organic_share: f64 = 0.35, in 0.0..=0.95,
@@ -63,11 +63,11 @@ semrank_core::settings! {
         policy: f64 = 1.0, in 0.0..=5.0,
         /// Whether ads pause when their daily budget is spent.
         budgets: bool = true,
-        /// Dirt: share of the rows that occur twice.
+        /// Fault: share of the rows that occur twice.
         duplicates: f64 = 0.0, in 0.0..=1.0,
-        /// Dirt: share of the rows that arrive late and stand too far down in the log.
+        /// Fault: share of the rows that arrive late and are written after their time.
         disordered: f64 = 0.0, in 0.0..=1.0,
-        /// Dirt: share of the users whose clock is wrong by minutes.
+        /// Fault: share of the users whose clock is wrong by minutes.
         skewed: f64 = 0.0, in 0.0..=1.0,
         /// Click window for `dataset.toml`, in minutes.
         click_minutes: i64 = 30, in 1..=(MOST_DAYS * 1440),
@@ -80,8 +80,8 @@ semrank_core::settings! {
 pub(crate) const DAY_MS: i64 = 86_400_000;
 
 impl AdMarketConfig {
-    /// A market with users, ads and advertisers in proportion to its impressions: about 400 impressions a user
-    /// and 1,500 an ad for large ones.
+    /// A market with users, ads and advertisers in proportion to its impressions: about 400 impressions per user
+    /// and 1,500 per ad for large ones.
     pub fn sized(impressions: usize) -> Self {
         Self {
             impressions,

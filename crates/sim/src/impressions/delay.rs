@@ -1,5 +1,5 @@
-//! How long a conversion takes after its click: an advertiser's law in, samples, distribution function, median
-//! and mean out.
+//! The delay from a click to its conversion: an advertiser's distribution in; samples, distribution function, median and
+//! mean out.
 //!
 //! | family | distribution function of the delay `t` |
 //! |---|---|
@@ -9,7 +9,7 @@
 //!
 //! The median of an advertiser is `delay_days exp(0.35 z)` with a standard normal `z`; in a mixture `slow` is
 //! solved for it. The first two are outside the exponential and Weibull families that delayed-feedback models
-//! assume (Chapelle 2014), on purpose.
+//! assume (Chapelle 2014): a test of their robustness.
 
 use super::config::{AdMarketConfig, DAY_MS, DelayFamily};
 use semrank_core::Rng;
@@ -78,7 +78,7 @@ impl DelayLaw {
         }
     }
 
-    /// Half of the conversions take longer; in ms.
+    /// Median delay in ms.
     pub fn median_ms(&self) -> f64 {
         match *self {
             DelayLaw::LogNormal { median, .. } | DelayLaw::Mixture { median, .. } => median,
@@ -109,7 +109,7 @@ impl DelayLaw {
             }
             DelayLaw::Weibull { scale, shape } => scale * (-(1.0 - rng.unit()).ln()).powf(1.0 / shape),
         };
-        // Centuries are enough, and fit into a time.
+        // At most some centuries, so that a time plus a delay does not overflow.
         ms.clamp(1_000.0, 1e13) as i64
     }
 }

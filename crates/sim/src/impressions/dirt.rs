@@ -1,11 +1,11 @@
-//! What goes wrong between a market and its log: clean rows in order of time in, the rows of the log out.
+//! Faults between a market and its log: clean rows in order of time in, the rows of the log out.
 //!
-//! - *disordered*: a row arrives `exp(4.8 + 1.5 z)` seconds late (median two minutes) and stands in the log where it
+//! - *disordered*: a row arrives `exp(4.8 + 1.5 z)` seconds late (median two minutes) and is written to the log where it
 //!   arrived;
 //! - *duplicates*: a row is sent again within five minutes, with the same `event_id` and a later `received_at`;
 //! - *skewed*: all of a user's times are wrong by `exp(1 + z)` minutes, forwards or backwards; `received_at` is right.
 //!
-//! The market itself knows nothing of it: the same seed has the same truth with and without dirt.
+//! The market does not depend on them: a seed has the same truth with and without faults.
 
 use super::config::AdMarketConfig;
 use super::events::AdEvent;

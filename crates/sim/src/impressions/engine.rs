@@ -2,9 +2,9 @@
 //!
 //! A day begins with drift, new needs, fresh budgets and the plan of its sessions: a Poisson number for each user,
 //! at hours of a daily rhythm. A session has one surface and a geometric number of steps. A step is either a
-//! request, which fills the surface's slots, or an organic view. Whatever follows later (clicks after seconds,
-//! conversions after days) waits in a heap until its time; nothing is logged after the end. What is known of a
-//! user is updated after a click and after a conversion, at their own times.
+//! request, which fills the surface's slots, or an organic view. Later events (clicks after seconds, conversions
+//! after days) wait in a heap until their time; nothing is logged after the end. A user's state changes at the
+//! times of clicks and conversions.
 //!
 //! A click is charged to the budget when its impression is drawn, so that no budget is ever overspent.
 
@@ -24,26 +24,26 @@ use std::collections::BinaryHeap;
 
 /// Mean number of steps of a session.
 const STEPS: f64 = 8.0;
-/// Pause before a session that would begin before the last one has ended.
+/// Pause between two sessions that would overlap.
 const PAUSE_MS: i64 = 30 * 60 * 1000;
 /// How long a user looks at a slot.
 const SLOT_MS: i64 = 1_500;
 const HOUR_MS: i64 = 3_600_000;
 
-/// Log rows and truths of a stretch of time, in order.
+/// Log rows and true probabilities of a period, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) events: Vec<AdEvent>,
     pub(crate) impressions: Vec<Impression>,
 }
 
-/// A market in motion.
+/// A market that is being simulated.
 pub(crate) struct Engine<'a> {
     world: &'a World,
     intercepts: Intercepts,
     people: Vec<Person>,
     pool: Pool,
-    /// Ads and organic items that are not born yet, the next one last.
+    /// Ads and organic items that are not active yet, the next one last.
     unborn: Vec<Birth>,
     shelf: organic::Shelf,
     spent_cents: Vec<i64>,
@@ -80,7 +80,7 @@ fn slots() -> f64 {
     Surface::ALL.iter().zip(Surface::SHARES).map(|(s, share)| share * s.examined().len() as f64).sum()
 }
 
-/// Share of the steps that are requests: with it, `organic_share` of views and impressions are views.
+/// Share of the steps that are requests, so that `organic_share` of views and impressions are views.
 fn request_share(config: &AdMarketConfig) -> f64 {
     let organic = config.organic_share;
     (1.0 - organic) / (1.0 - organic + organic * slots())
@@ -154,7 +154,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Logs what waits for a time before `time_ms`.
+    /// Logs the waiting events that are due before `time_ms`.
     fn log_until(&mut self, time_ms: i64, batch: &mut Batch) {
         while let Some(Reverse(Waiting(event))) = self.waiting.pop_if_before(time_ms) {
             let person = &mut self.people[event.user as usize];
@@ -230,7 +230,7 @@ impl<'a> Engine<'a> {
         busy_ms
     }
 
-    /// Draws what becomes of an impression; a click adds its dwell to `busy_ms`.
+    /// Draws the outcome of an impression; a click adds its dwell to `busy_ms`.
     fn respond(&mut self, step: &Step, shown: &AdEvent, examined: f64, busy_ms: &mut i64) -> Impression {
         let supply = &self.world.supply;
         let ad = &supply.ads[shown.item as usize];
@@ -278,14 +278,14 @@ impl<'a> Engine<'a> {
         let price = [20.0, 60.0, 150.0][(ad.price + 1) as usize];
         let value = (100.0 * price * (0.3 * self.rng.normal()).exp()).round() / 100.0;
         let bought = self.event(step, click.item, AdAction::Conversion, time_ms);
-        // What comes after the end would only fill the heap.
+        // Events after the end would only fill the heap.
         if time_ms < self.world.config.end_ms() {
             let parent = Some(click.event);
             self.waiting.push(Reverse(Waiting(AdEvent { parent, value: Some(value), ..bought })));
         }
     }
 
-    /// Takes a click's price; an ad that cannot pay for another one pauses.
+    /// Charges a click; an ad whose budget is too small for another one pauses.
     fn charge(&mut self, row: u32, ad: &Ad) {
         let spent = &mut self.spent_cents[row as usize];
         *spent += ad.bid_cents;

@@ -1,4 +1,4 @@
-//! What an ad market logs, and what is true of its impressions.
+//! A row of an ad market's log, and the true probabilities of an impression.
 
 use super::response::Surface;
 

@@ -1,20 +1,20 @@
 //! An ad market with known truth: settings in; a raw log of impressions, clicks, organic views and late
 //! conversions, and the true probabilities of every impression out.
 //!
-//! The log is what a click and conversion model gets; the truth is what it can be judged by. So that models can be
-//! told apart, the world holds what they differ in:
+//! A click and conversion model is trained on the log and evaluated against the truth. The market has a mechanism for
+//! each input in which such models differ:
 //!
 //! | a model gains from | because |
 //! |---|---|
 //! | history | users have tastes of their own |
-//! | organic history | needs show in organic views before they show in clicks |
-//! | dwell | half of the views that no need led to are of random items, and short |
+//! | organic history | needs appear in organic views before they appear in clicks |
+//! | dwell | half of the views without a need are of random items, and short |
 //! | time gaps | a need halves every day and a half and ends after a week |
-//! | texts | they tell need, product, brand, style, price class, rating and offer, also of new ads |
-//! | ids | ads and advertisers have effects that no text tells |
+//! | texts | they state need, product, brand, style, price class, rating and offer, also of new ads |
+//! | ids | ads and advertisers have effects that no text states |
 //! | slots | later slots are seen less often |
-//! | propensities | the logging policy prefers what it takes for relevant |
-//! | delayed feedback | conversions take hours to weeks, by a law of the advertiser |
+//! | propensities | the logging policy prefers ads that it estimates as relevant |
+//! | delayed feedback | conversions take hours to weeks, each advertiser with its own distribution |
 //!
 //! | file | does |
 //! |---|---|
@@ -24,9 +24,9 @@
 //! | `response` | the chances of click and conversion |
 //! | `delay` | [`DelayLaw`]: from the click to the conversion |
 //! | `policy` | which ad is shown where, with what propensity |
-//! | `organic` | what users look at themselves, and for how long |
-//! | `engine`, `queue` | the clock: sessions, requests, budgets, and what waits for its time |
-//! | `world` | all before the first hour, and the pilot run that sets the rates |
+//! | `organic` | organic views and their dwell |
+//! | `engine`, `queue` | the clock: sessions, requests, budgets, and events due later |
+//! | `world` | the initial state, and the pilot run that fits the rates |
 //! | `events` | [`AdEvent`], a row of the log, and [`Impression`], its truth |
 //! | `dirt` | duplicates, disorder, wrong clocks |
 //! | `write` | a market as a data set on disk, hour by hour |
@@ -96,7 +96,7 @@ impl AdMarket {
         &self.world.config
     }
 
-    /// Who pays.
+    /// The advertisers.
     pub fn advertisers(&self) -> &[Advertiser] {
         &self.world.supply.advertisers
     }
@@ -111,7 +111,7 @@ impl AdMarket {
         &self.world.supply.posts
     }
 
-    /// What an item of an event is about.
+    /// Theme of an event's item.
     ///
     /// # Panics
     /// When there is no such item.
@@ -120,7 +120,7 @@ impl AdMarket {
         if item < ads.len() { &ads[item].theme } else { &self.posts()[item - ads.len()].theme }
     }
 
-    /// The log in its order: that of time, but for dirt.
+    /// The log in its order: by time, except for faults.
     pub fn events(&self) -> &[AdEvent] {
         &self.events
     }

@@ -1,9 +1,9 @@
-//! Organic views: what a user looks at without being shown an ad, and for how long.
+//! Organic views: items that a user opens on their own, and for how long.
 //!
 //! They come from the user's needs with chance `0.75 n / (n + 0.8)` (`n`: the strength of all needs), else
 //! from the interests or, as often, from anywhere. They are kept for `exp(1.6 + 0.9 i + 0.6 z)` seconds, where
-//! `i = 1.6 n_k + 0.8 m + 0.2 affinity + 0.3 style - 0.3` is how interesting the item is: a short dwell says that a need is
-//! not there.
+//! `i = 1.6 n_k + 0.8 m + 0.2 affinity + 0.3 style - 0.3` is how interesting the item is: a short dwell shows that the
+//! user has no such need.
 
 use super::catalog::Theme;
 use super::people::{self, Person};

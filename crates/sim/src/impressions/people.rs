@@ -1,9 +1,9 @@
-//! Users: lasting tastes that drift, and needs that pass.
+//! Users: tastes that drift slowly, and needs that end within days.
 //!
-//! - Log-interest in a topic: normal, with two favourites; takes a normal step of standard deviation `drift`
+//! - Log-interest in a topic: normal, with two favourites; moves by a normal step of standard deviation `drift`
 //!   every day.
-//! - Tastes in style and colour: a standard normal number for each; in price: one number (positive likes dear
-//!   things); one favourite brand a topic.
+//! - Tastes in style and colour: a standard normal number for each; in price: one number (positive likes expensive
+//!   things); one favourite brand per topic.
 //! - Needs come as a Poisson process of `needs_per_week`, in a topic by the softmax of the log-interests, for one
 //!   product of one part. Born at `b` with strength `s` (0.6 to 1.4), a need has at `t >= b` the strength
 //!   `s 2^(-(t - b) / need_days)`, and ends after five half-lives. A conversion ends it, and in six of ten cases
@@ -25,7 +25,7 @@ pub(crate) struct Need {
     pub(crate) strength: f64,
 }
 
-/// A user and what the user wants at the moment.
+/// A user and the user's current needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Person {
     pub(crate) interests: Vec<f64>,
@@ -37,7 +37,7 @@ pub(crate) struct Person {
     /// The last ads clicked, by row.
     pub(crate) clicked: [Option<u32>; 8],
     pub(crate) joined_day: usize,
-    /// Expected sessions a day.
+    /// Expected sessions per day.
     pub(crate) sessions_per_day: f64,
     /// When the current session ends, so that no two overlap.
     pub(crate) busy_until_ms: i64,
@@ -49,7 +49,7 @@ const LIFE: f64 = 5.0;
 const ACTIVITY_SPREAD: f64 = 0.6;
 /// Share of the users who join late.
 const LATE_USERS: f64 = 0.2;
-/// How often a conversion calls for the next part of the topic, and after how long.
+/// Probability and delay with which a conversion starts a need of the topic's next part.
 const FOLLOW: f64 = 0.6;
 const FOLLOW_MS: i64 = DAY_MS / 4;
 
@@ -79,14 +79,14 @@ fn person(config: &AdMarketConfig, rng: &mut Rng) -> Person {
         sessions_per_day: (ACTIVITY_SPREAD * rng.normal()).exp(),
         busy_until_ms: i64::MIN,
     };
-    // Needs from before the log, so that its first day is like any other.
+    // Needs that began before the log, so that its first day is like the others.
     let before = (LIFE * config.need_days).ceil() as i64;
     (1..=before).rev().for_each(|day| person.feel_needs(config, config.start_ms - day * DAY_MS, rng));
     person
 }
 
 impl Person {
-    /// A day begins: interests drift, old needs end, new ones are due at some time of it.
+    /// Begins a day: interests drift, old needs end, new ones are scheduled.
     pub(crate) fn wake(&mut self, config: &AdMarketConfig, day_ms: i64, rng: &mut Rng) {
         self.interests.iter_mut().for_each(|interest| *interest += config.drift * rng.normal());
         let life_ms = (LIFE * config.need_half_life_ms()) as i64;
@@ -116,7 +116,7 @@ impl Person {
         self.interests[topic] - self.interests.iter().sum::<f64>() / self.interests.len() as f64
     }
 
-    /// A need is met; another may follow.
+    /// Ends a need that was met; another may follow.
     pub(crate) fn satisfy(&mut self, theme: &Theme, time_ms: i64, rng: &mut Rng) {
         self.needs.retain(|need| need.need != theme.need || need.born_ms > time_ms);
         if rng.unit() < FOLLOW {
@@ -136,7 +136,7 @@ impl Person {
 }
 
 impl Need {
-    /// Strength at a time; 0 before birth and at the end of life.
+    /// Strength at a time; 0 before the need begins and after it ends.
     pub(crate) fn at(&self, time_ms: i64, half_life_ms: f64) -> f64 {
         let half_lives = (time_ms - self.born_ms) as f64 / half_life_ms;
         if (0.0..LIFE).contains(&half_lives) { self.strength * (-half_lives).exp2() } else { 0.0 }
@@ -167,7 +167,7 @@ pub(crate) fn draw(weights: &[f64], rng: &mut Rng) -> usize {
         }
         left -= weight;
     }
-    // Rounding can leave a rest.
+    // Rounding can leave a remainder.
     weights.iter().rposition(|weight| *weight > 0.0).unwrap_or(0)
 }
 

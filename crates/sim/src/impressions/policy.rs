@@ -1,6 +1,6 @@
-//! The logging policy: which ad is shown in a slot, and with what chance.
+//! The logging policy: which ad is shown in a slot, and with what probability.
 //!
-//! Among all ads that are born and whose budget is not spent, ad `j` of need `k` is shown to a user with chance
+//! Among all active ads with budget left, ad `j` of need `k` is shown to a user with probability
 //!
 //! `pi(j) = exp(r_k + a_j) / sum_i exp(r_k(i) + a_i)`,
 //! `r_k = policy (focus (0.6 affinity(topic) + 1.5 n_k) + 0.6 z_k)`, `a_j = policy (effects_j + 0.3 ln(bid_j / 30) + 0.3 z_j)`
@@ -9,7 +9,7 @@
 //! search and 1 elsewhere, `z_k` is normal noise of the request, `z_j` of the ad, and `effects_j` what advertiser
 //! and residual add to its clicks. Slots are filled from the first, without repetition: the propensity of a later
 //! slot is conditional on the ads above it (a Plackett-Luce ranking). Because the score splits into need and ad,
-//! the softmax over thousands of ads is exact and costs one `exp` a need.
+//! the softmax over thousands of ads is exact and costs one `exp` per need.
 
 use super::catalog::Ad;
 use super::config::{AdMarketConfig, DAY_MS};
@@ -63,7 +63,7 @@ impl Pool {
         }
     }
 
-    /// An ad is born.
+    /// Adds an ad that becomes active.
     pub(crate) fn add(&mut self, ad: u32, need: usize) {
         let shelf = &mut self.shelves[need];
         self.places[ad as usize] = Some((need, shelf.ads.len()));
@@ -77,7 +77,7 @@ impl Pool {
         if let Some((need, place)) = self.places[ad as usize] {
             let shelf = &mut self.shelves[need];
             shelf.weights[place] = if running { self.weights[ad as usize] } else { 0.0 };
-            // Summed anew, so that no rounding error grows over the log.
+            // Summed again, so that no rounding error grows over the log.
             shelf.total = shelf.weights.iter().sum();
         }
     }

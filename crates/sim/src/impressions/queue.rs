@@ -1,5 +1,5 @@
-//! What the clock keeps for later: the next steps of sessions, and events that wait for their time. Equal times are
-//! told apart by the rest, so that the order never depends on the heap.
+//! Priority queues of the simulation: the next steps of sessions, and events due later. Elements of equal time are ordered
+//! by their other fields, so that the order never depends on the heap.
 
 use super::events::AdEvent;
 use super::response::Surface;

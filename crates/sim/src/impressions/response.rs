@@ -11,8 +11,8 @@
 //!     + 0.3 style + 0.7 price taste * price class + 0.5 (rating - 1.5) + offer + advertiser + residual
 //! ```
 //!
-//! A click is a matter of the need and of the slot; a conversion is more a matter of what the text says: the
-//! very product, price class, rating and offer. `b` and `c` are set so that a pilot run has the rates of the
+//! Clicks depend mainly on the need and the slot, conversions on what the text says: product, price class, rating and
+//! offer. `b` and `c` are set so that a pilot run has the rates of the
 //! settings. The examination hypothesis is that of Richardson et al. 2007 and Craswell et al. 2008 (section 3).
 
 use super::catalog::{Ad, Advertiser};
@@ -70,7 +70,7 @@ impl Surface {
     }
 }
 
-/// Effects of the offers on click and conversion, in the order of the offers: what lures does not sell.
+/// Effects of the offers on click and conversion, in the order of the offers: those with more clicks have fewer conversions.
 const OFFER_EFFECTS: [(f64, f64); 8] =
     [(0.0, 0.6), (0.0, 0.4), (0.0, 0.2), (-0.1, -0.2), (0.25, 0.1), (-0.1, -0.4), (0.05, 0.5), (0.3, -0.6)];
 
@@ -90,7 +90,7 @@ pub(crate) struct Logits {
     pub(crate) conversion: f64,
 }
 
-/// An ad before a user.
+/// An ad shown to a user.
 pub(crate) struct Meeting<'a> {
     pub(crate) person: &'a Person,
     pub(crate) row: u32,
@@ -140,8 +140,8 @@ pub(crate) fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// The shift of all log-odds with which the weighted mean of their chances, `sum w sigmoid(x + shift) / sum v`, is
-/// `rate`; rows are `(x, w, v)`. Bisection: the mean grows with the shift.
+/// The shift of all log-odds that makes the weighted mean of their probabilities, `sum w sigmoid(x + shift) / sum v`, is
+/// equal to `rate`; rows are `(x, w, v)`. By bisection, as the mean grows with the shift.
 pub(crate) fn shift_to(rate: f64, rows: &[(f64, f64, f64)]) -> f64 {
     let total: f64 = rows.iter().map(|row| row.2).sum();
     let (mut low, mut high) = (-30.0, 30.0);

@@ -1,4 +1,4 @@
-//! Texts of ads and organic items: what they are in, plain English from the word lists out.
+//! Texts of ads and organic items: their properties in, plain English from the word lists out.
 //!
 //! "Larkspur recycled dome tent, moss green. Recycled dome tent made to pitch in four minutes. Top of the range.
 //! Loved by repeat buyers. Free returns within 30 days."
@@ -9,7 +9,7 @@ use crate::texts::{OFFERS, capital, pick};
 use crate::words::{COLOURS, Part, STYLES, Words};
 use semrank_core::Rng;
 
-/// Words of the price classes: cheap, middle, dear.
+/// Words of the price classes: cheap, middle, expensive.
 const PRICES: [[&str; 2]; 3] = [
     ["The low price stays.", "Costs less than you think."],
     ["Fairly priced.", "Solid value in the middle of the range."],

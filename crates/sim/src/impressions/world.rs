@@ -1,4 +1,4 @@
-//! A market before its log begins: settings in; ads, posts, advertisers, users and the models' intercepts out.
+//! The initial state of a market: settings in; ads, posts, advertisers, users and the intercepts of both response models out.
 
 use super::catalog::Supply;
 use super::config::AdMarketConfig;
@@ -7,7 +7,7 @@ use super::people::{self, Person};
 use super::response::{Intercepts, shift_to};
 use crate::config::Error;
 
-/// Impressions of the pilot run that the intercepts are found with.
+/// Impressions of the pilot run that fits the intercepts.
 const PILOT: usize = 20_000;
 
 pub(crate) struct World {
@@ -33,8 +33,8 @@ impl World {
         Engine::new(self, self.people.clone(), self.intercepts, "impressions.log")
     }
 
-    /// A pilot run with some of the users over the whole time, and the intercepts with which its rates are those
-    /// of the settings.
+    /// A pilot run with some of the users over the whole time; returns the intercepts that give it the rates of the
+    /// settings.
     fn calibrate(&self, guess: Intercepts) -> Intercepts {
         let share = PILOT as f64 / self.config.impressions as f64;
         let users = ((self.people.len() as f64 * share).ceil() as usize).clamp(1, self.people.len());

@@ -1,10 +1,10 @@
 //! An ad market as a data set on disk, written while it is simulated: an hour is in memory at a time.
 //!
-//! `items.parquet` and `events.parquet` are a raw log for `semrank prep`. `truth.parquet` is for judging only; no
-//! stage reads it. It has a row an impression, in order of time: `event_id`, `user_id`, `item_id`, `timestamp`,
+//! `items.parquet` and `events.parquet` are a raw log for `semrank prep`. `truth.parquet` is for evaluation only; no
+//! stage reads it. It has a row per impression, in order of time: `event_id`, `user_id`, `item_id`, `timestamp`,
 //! `p_click` (in the slot where it was shown), `p_click_slot1`, `p_conversion` (given a click, however late),
 //! `delay_mean_ms`, `delay_median_ms`, `click_time` and `conversion_time` (null: never; they may lie after the end
-//! of the log). Times are true ones, also where the log's clocks are wrong.
+//! of the log). Times are correct, also where the clocks of the log are wrong.
 
 use super::AdMarket;
 use super::config::AdMarketConfig;

@@ -42,7 +42,7 @@ semrank_core::settings! {
         dropout: f64 = 0.2, in 0.0..=0.99,
         /// Temperature of the contrastive loss.
         temperature: f64 = 0.07, in 1e-3..=100.0,
-        /// Largest distance, in events, of two items that count as taken together.
+        /// Largest distance, in events, of two items that count as co-engaged.
         gap: usize = 2, in 1..=1_000_000,
         /// Pairs per step; each pair's partner competes with the partners of all others.
         batch: usize = 1024, in 1..=1_000_000,

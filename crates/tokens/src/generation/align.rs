@@ -82,7 +82,7 @@ pub fn align(
     items: &[impl AsRef<str>],
     vectors: &dyn VectorSource,
 ) -> Result<(Codebook, Alignment), Error> {
-    assert_eq!(items.len(), vectors.len(), "one vector an item");
+    assert_eq!(items.len(), vectors.len(), "one vector per item");
     let rows: Vec<usize> = (0..items.len()).filter(|&row| last.of(items[row].as_ref()).is_some()).collect();
     let new = encode_all(codebook.tokenizer(), &Chosen { source: vectors, rows: &rows })?;
     let codes = rows.iter().filter_map(|&row| last.of(items[row].as_ref())).flatten().copied().collect();

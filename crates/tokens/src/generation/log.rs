@@ -121,7 +121,7 @@ impl Writer {
         match LockedFile::try_lock(file) {
             Ok(file) => Ok(Self { dir: dir.to_owned(), path, file }),
             Err(TryLockError::WouldBlock) => Err(Error::Busy { path }),
-            Err(TryLockError::Error(source)) => Err(Error::Io { action: "lock", path, source }),
+            Err(TryLockError::Error(source)) => Err(Error::io("lock", path)(source)),
         }
     }
 

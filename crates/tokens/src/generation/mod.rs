@@ -62,7 +62,7 @@ impl Generation {
     /// Makes a generation without items in the new folder `dir`.
     ///
     /// # Errors
-    /// [`Error::Published`] where the folder exists; the system's.
+    /// [`Error::Published`] where the folder exists; I/O errors.
     pub fn create(dir: &Path, codebook: Codebook, collisions: Collisions) -> Result<Self, Error> {
         if dir.exists() {
             return Err(Error::Published { path: dir.to_owned() });
@@ -131,7 +131,7 @@ impl Generation {
     ///
     /// # Errors
     /// [`Error::Fingerprint`] and [`Error::Width`] for foreign features, [`Error::Duplicate`], [`Error::NotFinite`],
-    /// [`Error::NoFreeId`], [`Error::Busy`], and the system's; nothing is published then.
+    /// [`Error::NoFreeId`], [`Error::Busy`], and I/O errors; nothing is published then.
     ///
     /// # Panics
     /// When there are not as many vectors as items.
@@ -141,7 +141,7 @@ impl Generation {
         vectors: &dyn VectorSource,
         features: &str,
     ) -> Result<Appended, Error> {
-        assert_eq!(items.len(), vectors.len(), "one vector an item");
+        assert_eq!(items.len(), vectors.len(), "one vector per item");
         self.codebook.check_features(features)?;
         check_width("a vector", vectors.dim(), self.codebook.tokenizer().dim())?;
         check_distinct(items)?;

@@ -1,4 +1,5 @@
-//! How good ids are: how evenly codes are used, how many items share an id, and how much of the vectors' meaning is left.
+//! Quality of ids: how evenly codes are used, how many items share an id, and how much of the vectors' meaning is
+//! left.
 //!
 //! Ids are enough for the first; with vectors the report says whether near items share a prefix, so ids that were published
 //! elsewhere can be measured too; with the tokenizer also what their vectors lose.

@@ -1,4 +1,4 @@
-//! What the vectors lose: mean `|x - x̂|²` relative to their spread.
+//! Reconstruction error: mean `|x - x̂|²` relative to their spread.
 
 use crate::vectors::first_error;
 use crate::{Error, SemanticIds, Tokenizer, VectorSource};

@@ -66,7 +66,7 @@ fn fit_level(settings: &TokenSettings, left: &mut [f32], dim: usize, seed: u64) 
     Ok(Level { nearest, length })
 }
 
-/// The same on residuals that are computed anew in each pass.
+/// The same on residuals that are computed again in each pass.
 fn fit_streamed(settings: &TokenSettings, left: &Left, seed: u64) -> Result<Level, Error> {
     let length = settings.normalise_residuals.then(|| mean_length(left)).transpose()?;
     let block = settings.mini_batch.div_ceil(rayon::current_num_threads());

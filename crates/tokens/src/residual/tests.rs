@@ -1,3 +1,5 @@
+//! Residual k-means: codes of near vectors, determinism, and vectors that are refused.
+
 use super::*;
 use crate::{Rows, encode_all};
 use semrank_core::Rng;

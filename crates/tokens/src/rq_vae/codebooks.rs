@@ -8,7 +8,7 @@ use crate::{Error, Rows};
 use semrank_core::Rng;
 use semrank_nn::kernel::{add, axpy};
 
-/// A code whose running count is below this share of an equal one is set anew.
+/// A code whose running count is below this share of an equal one is set again.
 const DEAD_SHARE: f32 = 0.1;
 
 /// The codes of all levels while they are trained.

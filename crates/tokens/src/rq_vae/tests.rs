@@ -1,3 +1,5 @@
+//! RQ-VAE: it learns to reconstruct without unused codes, and depends on neither threads nor neighbours.
+
 use super::*;
 use crate::{Kind, Rows};
 use semrank_core::Rng;

@@ -48,12 +48,12 @@ pub enum Error {
         what: &'static str,
         /// In the file.
         got: String,
-        /// What belongs to the data at hand.
+        /// What belongs to the given data.
         expected: String,
     },
 }
 
-/// Checks that what a file holds belongs to the data at hand.
+/// Checks that what a file holds belongs to the given data.
 ///
 /// # Errors
 /// [`Error::Foreign`] where the two differ.

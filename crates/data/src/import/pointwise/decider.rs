@@ -1,4 +1,4 @@
-//! Columns of which one alone tells the label: mostly they hold what happened afterwards, such as the landing page of a click.
+//! Columns that determine the label on their own: mostly they hold what happened afterwards, such as the landing page of a click.
 //!
 //! A column decides the label of the training rows when each of its few values, the empty one included, has one label only, or when
 //! its numbers for one label all lie below those for the other.
@@ -7,7 +7,7 @@ use super::super::duplicates::hash;
 use super::context::Kept;
 use std::collections::HashMap;
 
-/// Rows of each label, and rows in all, below which chance alone may do it.
+/// Fewest rows of each label, and of all rows: with fewer it may be chance.
 const LEAST_OF_A_LABEL: u64 = 5;
 const LEAST_ROWS: u64 = 20;
 /// Rows for each value.

@@ -1,4 +1,4 @@
-//! Many snapshots of one growing list into the list, and for each snapshot the length it had.
+//! Merges snapshots of one growing list into the list, with its length at each snapshot.
 //!
 //! Snapshots come in order of time. Most continue the list or repeat its start. A *window* (the last n items only)
 //! overlaps its end or lies inside: it is read as everything up to the window's last item. Anything else, say a list
@@ -14,7 +14,7 @@ pub(super) struct Merged {
     pub(super) items: Vec<u32>,
     /// What is in `items`.
     known: HashSet<u32>,
-    /// One length a snapshot, in their order.
+    /// One length per snapshot, in their order.
     pub(super) ends: Vec<u32>,
     /// Snapshots that are windows.
     pub(super) windows: u64,
@@ -122,7 +122,7 @@ impl<'a> Search<'a> {
 /// When the events of a list happened.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Times {
-    /// One time an item (ms UTC), never falling.
+    /// One time per item (ms UTC), never falling.
     pub(super) ms: Vec<i64>,
     /// Events that no row liked.
     pub(super) unknown: u64,
@@ -175,7 +175,7 @@ mod tests {
         check(&[&[1, 2], &[7, 8]], &[1, 2, 7, 8], &[2, 4], 0, 1);
     }
 
-    /// As it was: by comparing at every place.
+    /// The reference: compares at every place.
     fn inside_plain(merged: &Merged, snapshot: &[u32]) -> Option<usize> {
         let last = merged.ends.last().map_or(0, |&end| end as usize);
         let fits = |end: &usize| merged.items[..*end].ends_with(snapshot);

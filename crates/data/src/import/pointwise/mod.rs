@@ -1,5 +1,5 @@
-//! Labelled rows, already divided into files to train on, to choose by and to report on: the form in which pointwise
-//! click benchmarks are published (CoLLM's MovieLens and Amazon sets, for one).
+//! Labelled rows, already divided into training, validation and test files: the form in which pointwise click
+//! benchmarks are published (CoLLM's MovieLens and Amazon sets, for one).
 //!
 //! In: rows of user, item, label (0 or 1), time, and perhaps the list of items that the user had liked before,
 //! oldest first. Out: a data set whose events are what those lists hold (action `like`) and whose examples are the

@@ -17,7 +17,7 @@ use crate::{Error, Part, RowError};
 use std::path::Path;
 
 const LABELS: [&str; 4] = ["label", "click", "clicked", "label_click"];
-/// The time of the first row where rows have none, 2000-01-01, and what lies between two of them.
+/// For rows without times: the time of the first, 2000-01-01, and the interval between two.
 const FIRST_MS: i64 = 946_684_800_000;
 const STEP_MS: i64 = 1000;
 
@@ -94,7 +94,7 @@ impl PartPlan {
         self.rows.path()
     }
 
-    /// Reads all rows into `table` and what is long of them into `spool`.
+    /// Reads all rows into `table`, and their long parts into `spool`.
     pub(super) fn run(
         mut self,
         context: &Context,

@@ -1,8 +1,8 @@
-//! The long parts of labelled rows, their lists and further values, on disk until their turn comes.
+//! The long parts of labelled rows, their lists and further values, in a temporary file until they are written.
 //!
 //! In: a row's list and values. Out: a [`Spooled`] of 16 bytes, and the parts again for it, in any order. A list of a thousand items
-//! before each of a million rows would be 4 GB in memory; here the longest user's lists are all that is held at once. The file has
-//! no name and goes with the import.
+//! before each of a million rows would be 4 GB in memory; here only one user's lists are in memory at a time. The file has
+//! no name and is removed with the import.
 
 use super::context::Kept;
 use crate::Error;

@@ -1,4 +1,4 @@
-//! What is told of labelled rows because it is probably not meant so.
+//! Warnings about labelled rows that are probably not what the user meant.
 
 use super::super::duplicates::{hash, repeated, shared};
 use super::super::session::Session;
@@ -10,7 +10,7 @@ use crate::Part;
 use semrank_core::{counted, plural};
 use std::collections::HashSet;
 
-/// Tells everything.
+/// Adds all warnings.
 pub(super) fn tell(table: &Table, context: &Context, timed: bool, session: &mut Session) {
     alike::warnings(&table.users, "users").into_iter().for_each(|warning| session.warn(warning));
     same_rows(table, timed, session);
@@ -41,7 +41,7 @@ fn same_rows(table: &Table, timed: bool, session: &mut Session) {
         if found > 0 {
             let name = part.name();
             session.warn(format!(
-                "{found} {name} {} another in every column: each counts. Remove such rows if they are no real repeats",
+                "{found} {name} {} another in every column: each counts. Remove such rows unless they are real repeats",
                 plural(found, "row repeats", "rows repeat")
             ));
         }
@@ -51,7 +51,7 @@ fn same_rows(table: &Table, timed: bool, session: &mut Session) {
         let found = shared(&of_hashes, hashes(table, among, !timed, timed));
         if found > 0 {
             session.warn(format!(
-                "{found} of {} {} {} {} too (the same user, item, label and {}): what is measured on them is no forecast. Divide the \
+                "{found} of {} {} {} {} too (the same user, item, label and {}): metrics on them do not measure prediction. Divide the \
                  rows so that each is in one file",
                 of_hashes.len(),
                 of.name(),
@@ -63,7 +63,7 @@ fn same_rows(table: &Table, timed: bool, session: &mut Session) {
     }
 }
 
-/// Tells when nothing of the test rows is known from training, as when ids are written in another way.
+/// Warns when no user or item of the test rows is in the training rows, as when ids are written in another way.
 fn unknown_in_test(table: &Table, session: &mut Session) {
     let of = |part: Part, id: fn(&Labelled) -> u32| -> HashSet<u32> {
         table.rows.iter().filter(|row| row.part == part).map(id).collect()
@@ -89,7 +89,7 @@ fn unknown_in_test(table: &Table, session: &mut Session) {
     }
 }
 
-/// Tells when no entry of a history is an item, as when lists are divided by something unusual.
+/// Warns when no entry of a history is an item, as when lists have an unusual separator.
 fn strange_histories(table: &Table, session: &mut Session) {
     let known = |item: usize| table.shown[item] || session.describes(table.items.name(item as u32));
     let mut listed = (0..table.listed.len()).filter(|&item| table.listed[item]).peekable();

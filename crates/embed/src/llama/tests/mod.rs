@@ -6,7 +6,8 @@ mod refused;
 
 use super::testing::{Meta, Tensor, TinyGguf, options, write_folder};
 use super::*;
-use crate::{Document, Error, Field, Spec};
+use crate::testing::encode;
+use crate::{Error, Spec};
 use semrank_nn::{PackedBuffers, PositionTable, Precision};
 use std::io::Write;
 use std::path::Path;
@@ -92,9 +93,7 @@ fn options_reach_the_encoder() {
     let vector = |options: &str| {
         let spec = Spec::parse(&format!("llama:{}?max_tokens=16{options}", dir.path().display()));
         let encoder = open(spec.expect("a spec")).expect("an encoder");
-        let fields = [Field { name: "title", text: "hello you" }];
-        let mut out = vec![0.0; encoder.width()];
-        encoder.encode(&[Document { id: "1", fields: &fields }], &mut out).expect("a vector");
+        let out = encode(&*encoder, &["hello you"]);
         let length: f32 = out.iter().map(|x| x * x).sum();
         assert!((length - 1.0).abs() < 1e-5);
         (encoder.fingerprint().to_owned(), out)
@@ -132,9 +131,7 @@ fn a_prompt_stands_before_every_text_that_there_is() {
     let vectors = |options: &str, text: &str| {
         let spec = Spec::parse(&format!("llama:{}?max_tokens=16{options}", path.display())).expect("a spec");
         let encoder = open(spec).expect("an encoder");
-        let fields = [Field { name: "title", text }];
-        let mut out = vec![0.0; encoder.width()];
-        encoder.encode(&[Document { id: "1", fields: &fields }], &mut out).expect("a vector");
+        let out = encode(&*encoder, &[text]);
         (out, encoder.fingerprint().to_owned())
     };
     let (with, fingerprint) = vectors("&prompt=hel", "lo");

@@ -41,7 +41,7 @@ pub struct Engagement {
 pub struct Engaged {
     /// Items of each user, in order.
     pub by_user: Vec<Vec<u32>>,
-    /// Items that anybody engaged with, ascending: what negatives are drawn from.
+    /// Items with an engagement, ascending: what negatives are drawn from.
     pub pool: Vec<u32>,
 }
 

@@ -4,7 +4,7 @@
 //! In-batch contrastive loss (InfoNCE, van den Oord et al. 2018): the partner of an item competes with the partners of all
 //! other pairs of the batch, each corrected by -ln of its expected count in a batch (logQ, Yi et al. 2019), and with hard
 //! negatives: for every pair one of the items nearest to the first one, by the vectors of the last epoch, that no user took
-//! together with it. Items that were taken together are never negatives of each other.
+//! together with it. Co-engaged items are never negatives of each other.
 //!
 //! Pairs of some users are held out; their loss before and after training shows whether the encoder generalises.
 

@@ -56,7 +56,7 @@ impl Case {
     fn packed(&self, precision: Precision) -> PackedStack {
         let mut params = self.params.clone();
         let packed = PackedStack::new(&self.stack, &mut params, precision);
-        assert_eq!(params.len(), 15, "what stood before the stack is left");
+        assert_eq!(params.len(), 15, "the parameters before the stack are left");
         packed
     }
 }

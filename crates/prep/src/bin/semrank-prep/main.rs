@@ -71,7 +71,7 @@ struct PrepArgs {
     threads: Option<usize>,
 }
 
-/// Windows and clocks; the first four stand in `[windows]` of `dataset.toml` too.
+/// Windows and clocks; the first four are in `[windows]` of `dataset.toml` too.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Windows")]
 struct WindowArgs {

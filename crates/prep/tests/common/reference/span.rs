@@ -36,7 +36,7 @@ fn usual_days(rows: &[Row], moment: fn(&Row) -> i64) -> BTreeSet<i64> {
         let own: Vec<&Row> = rows.iter().filter(|row| row.action == action).collect();
         let day = |row: &Row| moment(row).div_euclid(DAY);
         let mut sizes: Vec<usize> = own.iter().map(|row| on_day(rows, &action, day(row), moment)).collect();
-        sizes.sort(); // one size a row: the middle one is the usual day's
+        sizes.sort(); // one size per row: the middle one is the usual day's
         let usual = sizes[(sizes.len() - 1) / 2];
         days.extend(
             own.iter().map(|row| day(row)).filter(|&day| on_day(rows, &action, day, moment) * 100 >= usual),

@@ -1,19 +1,18 @@
-//! The examples as a stream of lessons in time order: a click label when it is known, and what is learned of conversions, when
-//! it is learned. One row gives several lessons; which ones depends on [`Delay`].
+//! The examples as a stream of training samples in time order: a click label when it is known, and samples of conversions when
+//! their labels are known. One row gives several samples; which ones depends on [`Delay`].
 //!
-//! | `train.delay` | lessons of a click |
+//! | `train.delay` | samples of a click |
 //! |---|---|
-//! | `oracle` | its label, at the click |
 //! | `window` | its label, when the attribution window is over |
 //! | `naive` | what is known after `wait_hours`; with several epochs, what is known at the end of the log |
 //! | `fake-negative-weighted` | a negative at the click; a positive when the conversion arrives |
 //! | `elapsed` | what is known after `wait_hours`; a positive when a later conversion arrives; whether it was late, when the window is over |
-//! | `delay-model` | what came of each stretch of its age, at the end of the stretch; with a family of delays, that nothing happened up to some ages, and the conversion when it arrives |
+//! | `delay-model` | the outcome of each stretch of its age, at the end of the stretch; with a family of delays, that nothing happened up to some ages, and the conversion when it arrives |
 //!
 //! Each of these is given when the log has it: the logging delay later. A click waits for its dwell as long as an impression waits
-//! for its click; a dwell that is known later is a lesson of its own, so that clicks with a long one are not missed at the end.
-//! Labels without a click may be thinned (`pointwise.keep_negatives`), by a draw of their own, so that other lessons stay the same:
-//! a click that the log has too late counts as none until then.
+//! for its click; a dwell that is known later is a sample of its own, so that clicks with a long one are not missed at the end.
+//! Labels without a click may be subsampled (`pointwise.keep_negatives`) by independent draws, so that other samples stay the same:
+//! a click that arrives late counts as no click until then.
 
 use super::hazard::STRETCHES;
 use super::settings::{Hazard, PointwiseSettings};
@@ -27,9 +26,9 @@ use std::collections::BinaryHeap;
 /// of a week.
 const LOOKS: [f64; 7] = [1.0 / 56.0, 1.0 / 28.0, 1.0 / 14.0, 1.0 / 7.0, 2.0 / 7.0, 4.0 / 7.0, 1.0];
 
-/// What is learned.
+/// A training sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Lesson {
+pub(crate) enum Sample {
     /// Whether there is a click, as far as is known then, and its dwell.
     Click(bool),
     /// A click whose dwell is not known yet.
@@ -42,7 +41,7 @@ pub(crate) enum Lesson {
     Fake(bool),
     /// A sample of the elapsed-time stream.
     Elapsed(bool),
-    /// What came of a click: whether it converted after the wait; of one without conversion at the wait, whether it stayed so.
+    /// The outcome of a click: whether it converted after the wait; of one without conversion at the wait, whether it stayed so.
     Late { delayed: bool, real_negative: Option<bool> },
     /// Nothing happened between two ages (days).
     Nothing { from: f64, to: f64 },
@@ -52,15 +51,15 @@ pub(crate) enum Lesson {
     Stretch { stretch: u8, converted: bool },
 }
 
-/// A lesson of a row, at a time (ms UTC).
+/// A sample of a row, at a time (ms UTC).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Timed {
     pub(crate) time: i64,
     pub(crate) row: u32,
-    /// Order among the lessons of one row at one time.
+    /// Order among the samples of one row at one time.
     order: u8,
-    pub(crate) lesson: Lesson,
-    /// Whether no later lesson is about the row.
+    pub(crate) sample: Sample,
+    /// Whether no later sample is about the row.
     pub(crate) last: bool,
 }
 
@@ -85,7 +84,7 @@ impl Ord for Timed {
     }
 }
 
-/// Which lessons are given.
+/// Which samples are given.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan<'a> {
     pub(crate) labels: Labels<'a>,
@@ -94,7 +93,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) wait_ms: i64,
     /// Whether conversions are learned.
     pub(crate) conversions: bool,
-    /// Lessons before this time (ms UTC) are given.
+    /// Samples before this time (ms UTC) are given.
     pub(crate) until: i64,
     /// Whether the log is read once, in time order.
     pub(crate) once: bool,
@@ -116,9 +115,9 @@ impl<'a> Plan<'a> {
     ) -> Self {
         let wait_ms = (settings.wait_hours * 3_600_000.0) as i64;
         let pieces = delay == Delay::DelayModel && settings.hazard == Hazard::Piecewise;
-        // Where nothing has to be waited for, there is no delay to learn.
+        // Without an attribution window there is no delay to learn.
         let late = labels.windows.conversion > 0;
-        let delay = if late || delay == Delay::Oracle { delay } else { Delay::Window };
+        let delay = if late { delay } else { Delay::Window };
         let logged = labels.end.saturating_add(1);
         Self {
             labels,
@@ -133,83 +132,82 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Whether it is not learned that a row has no click, as there are enough of its kind.
+    /// Whether the label 0 of a row without a click is left out (`pointwise.keep_negatives`).
     fn thins(&self, row: usize) -> bool {
         let dropped = || Rng::new(self.seed, "negatives").fork(row as u64).unit() >= self.keep_negatives;
         self.keep_negatives < 1.0 && !self.labels.click_known(row).1 && dropped()
     }
 
-    /// Whether nothing is learned of a row.
+    /// Whether a row gives no samples.
     pub(crate) fn passes_over(&self, row: usize) -> bool {
         self.thins(row) && self.labels.late_click(row).is_none()
     }
 
-    /// The lessons of a row, as far as they are given.
+    /// The samples of a row, as far as they are given.
     fn push(&self, row: usize, out: &mut Vec<Timed>) {
         let (from, thins) = (out.len(), self.thins(row));
-        // A label that is thinned keeps its place, so that no later lesson is the row's first.
+        // A label that is thinned keeps its place, so that no later sample is the row's first.
         let mut order = u8::from(thins);
-        let mut add = |time: i64, lesson: Lesson| {
-            out.push(Timed { time, row: narrow::index(row), order, lesson, last: false });
+        let mut add = |time: i64, sample: Sample| {
+            out.push(Timed { time, row: narrow::index(row), order, sample, last: false });
             order += 1;
         };
         let labels = self.labels;
         match labels.click_known(row) {
             (time, true) => self.push_click(row, time, &mut add),
-            (time, false) if !thins => add(time, Lesson::Click(false)),
+            (time, false) if !thins => add(time, Sample::Click(false)),
             _ => {}
         }
         labels.late_click(row).into_iter().for_each(|time| self.push_click(row, time, &mut add));
         if self.conversions && self.labels.may_convert(row) {
             let known = labels.click_arrived(row).unwrap_or(i64::MIN);
-            self.push_conversion(row, &mut |time, lesson| add(labels.logged(time).max(known), lesson));
+            self.push_conversion(row, &mut |time, sample| add(labels.logged(time).max(known), sample));
         }
-        out.retain(|lesson| lesson.time < self.until);
+        out.retain(|sample| sample.time < self.until);
         if let Some(last) = out[from..].iter_mut().max() {
             last.last = true;
         }
     }
 
     /// A click that is known at a time, and its dwell.
-    fn push_click(&self, row: usize, known: i64, add: &mut impl FnMut(i64, Lesson)) {
+    fn push_click(&self, row: usize, known: i64, add: &mut impl FnMut(i64, Sample)) {
         let dwelled = self.labels.dwell_known(row).max(known);
         let waited = self.labels.waited(row).max(known);
         if dwelled <= waited {
-            return add(dwelled, Lesson::Click(true));
+            return add(dwelled, Sample::Click(true));
         }
-        add(waited, Lesson::EarlyClick);
-        add(dwelled, Lesson::Dwell);
+        add(waited, Sample::EarlyClick);
+        add(dwelled, Sample::Dwell);
     }
 
-    /// What is learned of a click's conversion, by the times at which the log has it.
-    fn push_conversion(&self, row: usize, add: &mut impl FnMut(i64, Lesson)) {
+    /// Samples of a click's conversion, by the times at which the log has it.
+    fn push_conversion(&self, row: usize, add: &mut impl FnMut(i64, Sample)) {
         let (labels, click) = (self.labels, self.labels.click_time(row));
         let (converted, over) = (labels.conversion_received(row), labels.matured(row));
         let waited = click.saturating_add(self.wait_ms).min(over);
         let known_at = |time: i64| converted.is_some_and(|converted| converted <= time);
         match self.delay {
-            Delay::Oracle => add(click, Lesson::Conversion(converted.is_some())),
-            Delay::Window => add(over, Lesson::Conversion(known_at(over))),
-            Delay::Naive if self.once => add(waited, Lesson::Conversion(known_at(waited))),
-            Delay::Naive => add(click, Lesson::Conversion(known_at(self.seen_until()))),
+            Delay::Window => add(over, Sample::Conversion(known_at(over))),
+            Delay::Naive if self.once => add(waited, Sample::Conversion(known_at(waited))),
+            Delay::Naive => add(click, Sample::Conversion(known_at(self.seen_until()))),
             Delay::FakeNegativeWeighted => {
-                add(click, Lesson::Fake(false));
-                converted.into_iter().for_each(|time| add(time, Lesson::Fake(true)));
+                add(click, Sample::Fake(false));
+                converted.into_iter().for_each(|time| add(time, Sample::Fake(true)));
             }
             Delay::Elapsed => {
                 let soon = known_at(waited);
-                add(waited, Lesson::Elapsed(soon));
+                add(waited, Sample::Elapsed(soon));
                 let late = converted.filter(|_| !soon);
-                late.into_iter().for_each(|time| add(time, Lesson::Elapsed(true)));
+                late.into_iter().for_each(|time| add(time, Sample::Elapsed(true)));
                 let delayed = !soon && known_at(over);
-                add(over, Lesson::Late { delayed, real_negative: (!soon).then_some(!delayed) });
+                add(over, Sample::Late { delayed, real_negative: (!soon).then_some(!delayed) });
             }
             Delay::DelayModel if self.pieces => self.push_stretches(click, converted, add),
             Delay::DelayModel => self.push_looks(click, converted, add),
         }
     }
 
-    fn push_looks(&self, click: i64, converted: Option<i64>, add: &mut impl FnMut(i64, Lesson)) {
+    fn push_looks(&self, click: i64, converted: Option<i64>, add: &mut impl FnMut(i64, Sample)) {
         let days = |ms: i64| ms as f64 / DAY_MS as f64;
         let window = self.labels.windows.conversion;
         let seen_for = if self.once { i64::MAX } else { (self.seen_until() - click).max(0) };
@@ -218,31 +216,31 @@ impl<'a> Plan<'a> {
             let age = (share * window as f64) as i64;
             let next = age.min(seen_for);
             if let Some(at) = converted.filter(|at| at - click <= next) {
-                return add(at, Lesson::Arrived { from: days(from), at: days(at - click) });
+                return add(at, Sample::Arrived { from: days(from), at: days(at - click) });
             }
             if next > from {
-                add(click + next, Lesson::Nothing { from: days(from), to: days(next) });
+                add(click + next, Sample::Nothing { from: days(from), to: days(next) });
             }
             from = next;
         }
-        // Behind the last look only a label is left that has no time of its own, or that the log had late.
+        // After the last look there are only labels without a time, or that the log received late.
         converted
             .into_iter()
-            .for_each(|at| add(at, Lesson::Arrived { from: days(from), at: days(at - click) }));
+            .for_each(|at| add(at, Sample::Arrived { from: days(from), at: days(at - click) }));
     }
 
-    fn push_stretches(&self, click: i64, converted: Option<i64>, add: &mut impl FnMut(i64, Lesson)) {
+    fn push_stretches(&self, click: i64, converted: Option<i64>, add: &mut impl FnMut(i64, Sample)) {
         for (stretch, share) in STRETCHES.into_iter().enumerate() {
             let end = click + (share * self.labels.windows.conversion as f64) as i64;
             let converted = converted.is_some_and(|at| at <= end);
-            add(end, Lesson::Stretch { stretch: stretch as u8, converted });
+            add(end, Sample::Stretch { stretch: stretch as u8, converted });
             if converted {
                 return;
             }
         }
     }
 
-    /// The newest time of which the log tells.
+    /// The newest time that the log covers.
     fn seen_until(&self) -> i64 {
         self.until.saturating_sub(1).saturating_sub(self.labels.windows.logging)
     }
@@ -253,24 +251,24 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// The lessons of the training rows in time order.
+/// The samples of the training rows in time order.
 #[derive(Debug)]
-pub(crate) struct Lessons<'a> {
+pub(crate) struct Samples<'a> {
     plan: Plan<'a>,
     next_row: usize,
     waiting: BinaryHeap<Reverse<Timed>>,
     made: Vec<Timed>,
 }
 
-impl<'a> Lessons<'a> {
+impl<'a> Samples<'a> {
     pub(crate) fn new(plan: Plan<'a>) -> Self {
         Self { plan, next_row: 0, waiting: BinaryHeap::new(), made: Vec::new() }
     }
 
-    /// The next lesson before `end`, if there is one.
+    /// The next sample before `end`, if there is one.
     pub(crate) fn next_before(&mut self, end: i64) -> Option<Timed> {
         let examples = self.plan.labels.examples;
-        // A row's lessons are never earlier than the row.
+        // A row's samples are never earlier than the row.
         while self.next_row < examples.len() {
             let soonest = self.waiting.peek().map_or(i64::MAX, |soonest| soonest.0.time);
             if examples.times[self.next_row] > soonest.min(end) {
@@ -283,7 +281,7 @@ impl<'a> Lessons<'a> {
             self.next_row += 1;
         }
         match self.waiting.peek() {
-            Some(Reverse(soonest)) if soonest.time < end => self.waiting.pop().map(|lesson| lesson.0),
+            Some(Reverse(soonest)) if soonest.time < end => self.waiting.pop().map(|sample| sample.0),
             _ => None,
         }
     }
