@@ -103,7 +103,7 @@ fn what_was_ranked_for_a_user_is_a_source_of_their_next_request() {
         best.iter().map(|&(score, item)| (retrieval.live().names.name(item).to_owned(), score)).collect()
     };
     let got: Vec<(String, f32)> = ranked.items.iter().map(|item| (item.item.clone(), item.score)).collect();
-    assert_eq!(got, names(&best));
+    assert_eq!(got, names(best));
     assert!(ranked.items.iter().all(|item| !item.sources.is_empty()));
     let known = cached(Some("ann"));
     assert!(known > 5, "more than was shown is remembered: {known}");
