@@ -2,9 +2,19 @@
 
 use super::standing;
 use crate::{Data, Error};
-use semrank_core::{Dictionary, Kind, narrow};
+use semrank_core::{Dictionary, ItemId, Kind, narrow};
 use semrank_data::{FurtherColumn, ItemValues};
+use semrank_retrieve::standing::{NUMBERS, TEXTS};
 use semrank_retrieve::{ItemTable, Items};
+
+/// Whether items may be shown by their columns; time windows left out.
+///
+/// # Errors
+/// A file that cannot be read; such a column of another type.
+pub fn not_held_back(data: &Data) -> Result<impl Fn(ItemId) -> bool + use<>, Error> {
+    let items = items(data, &|name| TEXTS.contains(&name) || NUMBERS.contains(&name))?;
+    Ok(move |item: ItemId| items.live().contains(item.0))
+}
 
 /// Every item, with `kind`, the further columns of its file that are `wanted`, and its time window.
 pub(super) fn items(data: &Data, wanted: &dyn Fn(&str) -> bool) -> Result<Items, Error> {

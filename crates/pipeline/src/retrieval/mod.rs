@@ -9,10 +9,12 @@
 //! | `fields` | values of an item's columns, as changes name them |
 //! | `requests` | what is asked for -> candidates, pages, rankings |
 //! | `cases` | held-out cases as requests |
+//! | `candidates` | how many candidates each source may give |
 //! | `quotas` | the stage `index`: quotas chosen on validation |
 //! | `of_run` | all of it, of a run |
 //! | `measure` | cases -> figures of every source, of the funnel, and of what the ranker makes of it |
 
+mod candidates;
 mod cases;
 mod catalogue;
 mod fields;
@@ -24,10 +26,11 @@ mod requests;
 mod sources;
 mod standing;
 
+pub use candidates::Quotas;
 pub use catalogue::{Catalogue, Change};
 pub use fields::{FieldValue, Fields};
+pub use items::not_held_back;
 pub use measure::{FunnelEvaluation, RankedFigures, measure};
-pub use quotas::{IndexStage, Quotas};
+pub use quotas::IndexStage;
 pub use requests::{Ask, Page, Retrieved};
 pub use sources::{Live, Retrieval};
-pub use standing::not_held_back;

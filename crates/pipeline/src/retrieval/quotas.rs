@@ -1,6 +1,7 @@
 //! The stage `index`: how many candidates each source may give, chosen on validation at a constant total.
 
 use super::Retrieval;
+use super::candidates::{Quotas, TOTAL};
 use super::cases::each_case;
 use crate::config::Config;
 use crate::data::{Data, Part};
@@ -8,44 +9,17 @@ use crate::stage::{Key, Stage, Timing};
 use crate::{Context, Error};
 use semrank_retrieve::report::{Case, Gatherer};
 use semrank_store::{read_json, write_json};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 const FILE: &str = "quotas.json";
-/// Candidates per request, the ranker's own first ones among them.
-const TOTAL: usize = 1000;
 const STEP: usize = 25;
 /// Of every funnel: what the ranker would show, so that its list never suffers.
 const OF_THE_RANKER: usize = 100;
 /// Validation cases that are looked at.
 const CASES: usize = 2000;
 
-/// Candidates per request of each source.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Quotas {
-    /// By the source's name.
-    pub sources: BTreeMap<String, usize>,
-    /// Validation cases that they were chosen by.
-    pub cases: usize,
-}
-
 impl Quotas {
-    /// The quota of a source; none where it got nothing.
-    pub fn of(&self, name: &str) -> usize {
-        self.sources.get(name).copied().unwrap_or(0)
-    }
-
-    /// Half for the ranker's own first items, and the rest divided evenly.
-    pub fn even(names: &[&str]) -> Self {
-        let (mut sources, others) = (BTreeMap::new(), names.len().saturating_sub(1).max(1));
-        for (at, &name) in names.iter().enumerate() {
-            sources.insert(name.to_owned(), if at == 0 { TOTAL / 2 } else { TOTAL / 2 / others });
-        }
-        Self { sources, cases: 0 }
-    }
-
     /// Chooses quotas: each step of candidates goes to the source that then finds most next items that none finds yet.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The sources of a trained next-item model.
 
-use super::Quotas;
+use super::candidates::Quotas;
 use super::items::items;
 use crate::next_item::{EncodedItem, ModelView};
 use crate::{Data, Error};

@@ -1,19 +1,8 @@
 //! Checks the columns of a data set that hold items back ([`semrank_retrieve::standing`]).
 
-use super::items::items;
 use crate::{Data, Error};
-use semrank_core::ItemId;
 use semrank_data::{FurtherColumn, ItemValues};
 use semrank_retrieve::standing::{NUMBERS, TEXTS};
-
-/// Whether items may be shown by their columns; time windows left out.
-///
-/// # Errors
-/// A file that cannot be read; such a column of another type.
-pub fn not_held_back(data: &Data) -> Result<impl Fn(ItemId) -> bool + use<>, Error> {
-    let items = items(data, &|name| TEXTS.contains(&name) || NUMBERS.contains(&name))?;
-    Ok(move |item: ItemId| items.live().contains(item.0))
-}
 
 /// Whether those columns are of the types that they must have.
 ///
