@@ -145,7 +145,7 @@ fn what_a_killed_call_left_goes_with_the_next_call_and_what_a_living_one_writes_
 fn the_prompt_of_a_model_is_told_and_shapes_the_vectors() {
     let dir = tempfile::tempdir().unwrap();
     let (items, model) = (items(dir.path()), dir.path().join("model"));
-    tiny_bert(&model);
+    tiny_bert::write(&model);
     let prompts = r#"{"prompts": {"passage": "p: "}, "default_prompt_name": "passage"}"#;
     std::fs::write(model.join("config_sentence_transformers.json"), prompts).unwrap();
     let cache = dir.path().join("cache");

@@ -17,7 +17,7 @@ impl World {
     fn new() -> World {
         let dir = tempfile::tempdir().unwrap();
         let data = common::market(dir.path(), 5);
-        tiny_bert(&dir.path().join("bert"));
+        tiny_bert::write(&dir.path().join("bert"));
         World { dir, data }
     }
 

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 pub(crate) mod ranking;
+pub(crate) mod tiny_bert;
 pub(crate) mod tokens;
 
 use serde_json::Value;
@@ -75,13 +76,6 @@ pub(crate) fn market(dir: &Path, seed: u64) -> PathBuf {
         ["simulate".as_ref(), "--out".as_ref(), out.as_os_str()].into_iter().chain(sizes.map(str::as_ref)),
     );
     out
-}
-
-/// Writes a BERT folder of two small random layers, a model of the tests of `embed`.
-pub(crate) fn tiny_bert(folder: &Path) {
-    let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/../embed/tests/golden/families/roberta.zip");
-    let archive = zip::ZipArchive::new(std::fs::File::open(archive).expect("an archive"));
-    archive.expect("an archive").extract(folder).expect("a folder");
 }
 
 /// Arguments of `semrank run` with quick settings and some more.

@@ -71,7 +71,7 @@ const BERT_FILES: [&str; 8] = [
 ];
 
 fn bert(folder: &Path) -> Vec<String> {
-    tiny_bert(folder);
+    tiny_bert::write(folder);
     let prompts = "{\"prompts\": {\"query\": \"q: \"}, \"default_prompt_name\": \"query\"}";
     write(
         folder,
