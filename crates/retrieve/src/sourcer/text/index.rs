@@ -112,6 +112,11 @@ impl WordIndex {
         Ok(())
     }
 
+    /// Makes what is queued searchable now, not at the next search.
+    pub(super) fn publish(&self) -> Result<(), Error> {
+        self.snapshot().map(drop)
+    }
+
     /// Makes what is queued searchable.
     fn snapshot(&self) -> Result<Snapshot, Error> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

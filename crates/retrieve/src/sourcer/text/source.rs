@@ -31,6 +31,8 @@ impl Text {
         for (item, text) in texts.into_iter().enumerate() {
             out.put(narrow::index(item), &text)?;
         }
+        // Else the first request would wait for a whole catalogue, and be late.
+        out.index.publish()?;
         Ok(Some(out))
     }
 
