@@ -204,6 +204,24 @@ impl ItemFeatures {
         &self.values[item * self.dim..][..self.dim]
     }
 
+    /// Puts others beside these, `[items x (dim + other.dim)]`, without a second copy of them.
+    ///
+    /// # Panics
+    /// When they are of fewer items.
+    pub fn append(&mut self, other: &ItemFeatures) {
+        let (dim, width) = (self.dim, self.dim + other.dim);
+        let items = self.values.len() / dim.max(1);
+        self.values.reserve_exact(items * other.dim);
+        self.values.resize(items * width, 0.0);
+        // From the last item on, so that none is overwritten before it has moved.
+        for item in (0..items).rev() {
+            self.values.copy_within(item * dim..(item + 1) * dim, item * width);
+            self.values[item * width + dim..][..other.dim].copy_from_slice(other.of(item));
+        }
+        self.dim = width;
+        self.fingerprint = format!("{} + {}", self.fingerprint, other.fingerprint);
+    }
+
     /// Features side by side, `[items x sum of dims]`.
     ///
     /// # Panics
@@ -250,6 +268,20 @@ mod tests {
             }
             Ok(())
         }
+    }
+
+    #[test]
+    fn features_put_beside_others_are_those_side_by_side() {
+        let of = |dim: usize, values: &[f32], name: &str| ItemFeatures {
+            dim,
+            values: values.to_vec(),
+            fingerprint: name.into(),
+        };
+        let (text, aligned) = (of(2, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "a"), of(1, &[7.0, 8.0, 9.0], "b"));
+        let mut both = text.clone();
+        both.append(&aligned);
+        assert_eq!(both, ItemFeatures::concatenate(&[text, aligned]));
+        assert_eq!(both, of(3, &[1.0, 2.0, 7.0, 3.0, 4.0, 8.0, 5.0, 6.0, 9.0], "a + b"));
     }
 
     fn embedder(root: &Path, fails_at: &'static str) -> (Embedder, Arc<AtomicUsize>) {

@@ -20,12 +20,13 @@ fn main() {
     }
     let reading = begin.elapsed().as_secs_f64();
     let (before, begin) = (resident_mb(), Instant::now());
-    let opened = Run::open(Path::new(&run)).expect("a run");
+    let mut opened = Run::open(Path::new(&run)).expect("a run");
     let bare = begin.elapsed().as_secs_f64();
     let data = opened.data().expect("its data set").dataset.events.len();
     let (with_data, begin) = (begin.elapsed().as_secs_f64(), Instant::now());
     let servable = opened.model().expect("a trained model").servable();
     let model = begin.elapsed().as_secs_f64();
+    opened.free_content();
     println!("{:.1} MB of features, tokens and model, read in {reading:.3} s", bytes as f64 / 1e6);
     println!("opened in {bare:.4} s; data set of {data} events in {with_data:.3} s");
     println!("model of {} items in {model:.3} s, {:.2} times the reading", servable.items(), model / reading);

@@ -239,7 +239,7 @@ fn recall(
     context.check()?;
     let all: Vec<u32> = narrow::indices(data.dataset.catalog.len()).collect();
     let width = layers.encoder.width();
-    let vectors = UnitVectors::new(&vectors_of(layers, &all)?, width);
+    let vectors = UnitVectors::new(vectors_of(layers, &all)?, width);
     context.check()?;
     let cases = data.split.validation.iter().filter(|case| is_held_out(case.user.index()));
     let cases: Vec<(Vec<ItemId>, ItemId)> =

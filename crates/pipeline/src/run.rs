@@ -191,6 +191,11 @@ impl Run {
         self.content.take().ok_or_else(|| Error::NoTokens { run: self.path().to_owned() })
     }
 
+    /// Frees the content vectors: a process that serves has them in its servable and its sources. They are read again if asked for.
+    pub fn free_content(&mut self) {
+        self.content.take();
+    }
+
     /// Hashes of the stages `features` and `tokens`; empty before they were asked for.
     pub(crate) fn content_hashes(&self) -> [&str; 2] {
         self.content_stages.get().map_or(["", ""], |stages| stages.each_ref().map(|done| &*done.hash))

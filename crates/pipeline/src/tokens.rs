@@ -40,7 +40,7 @@ impl Content {
     /// The content neighbours: of the vectors that were quantised.
     pub fn similar(&self, settings: &BlendSettings) -> SimilarContent {
         let (values, dim) = self.quantised();
-        SimilarContent::new(&values, dim, settings)
+        SimilarContent::new(values, dim, settings)
     }
 
     /// Whether vectors were aligned with behaviour before they were quantised.
@@ -105,12 +105,12 @@ pub struct Made {
 
 impl Made {
     /// Next to the content vectors.
-    pub fn content(self, features: ItemFeatures) -> Content {
-        let Made { aligned, ids } = self;
+    pub fn content(self, mut features: ItemFeatures) -> Content {
         let at = features.dim;
-        let features =
-            if aligned.dim > 0 { ItemFeatures::concatenate(&[features, aligned]) } else { features };
-        Content { features, aligned: at, tokens: ids }
+        if self.aligned.dim > 0 {
+            features.append(&self.aligned);
+        }
+        Content { features, aligned: at, tokens: self.ids }
     }
 }
 

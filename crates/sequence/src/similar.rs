@@ -12,13 +12,19 @@ use semrank_core::{History, ItemId};
 use semrank_measure::ranking::Scorer;
 use semrank_nn::{Mat, kernel, matmul, unit_rows};
 
-/// Vectors of length 1, or 0 where a vector is; `[rows x width]`.
-pub(crate) fn unit_vectors(vectors: &[f32], width: usize) -> Vec<f32> {
-    let (mut out, task) = (vec![0.0; vectors.len()], 1024 * width.max(1));
-    out.par_chunks_mut(task).zip(vectors.par_chunks(task)).for_each(|(unit, vectors)| {
-        unit_rows(width, vectors, &mut vec![0.0; vectors.len() / width], unit);
-    });
-    out
+/// The same vectors with length 1, or 0 where a vector is; `[rows x width]`.
+pub(crate) fn unit_vectors(mut vectors: Vec<f32>, width: usize) -> Vec<f32> {
+    let (width, block) = (width.max(1), 64 * width.max(1));
+    let to_unit = |rows: &mut [f32]| {
+        let whole = rows.to_vec();
+        unit_rows(width, &whole, &mut vec![0.0; whole.len() / width], rows);
+    };
+    // A request's few rows wait for no other thread.
+    match vectors.len() <= block {
+        true => to_unit(&mut vectors),
+        false => vectors.par_chunks_mut(block).for_each(to_unit),
+    }
+    vectors
 }
 
 /// Unit vectors of all items.
@@ -33,10 +39,10 @@ pub struct SimilarContent {
 
 impl SimilarContent {
     /// From `[items x width]` vectors.
-    pub fn new(vectors: &[f32], width: usize, settings: &BlendSettings) -> Self {
+    pub fn new(vectors: Vec<f32>, width: usize, settings: &BlendSettings) -> Self {
         let unit = unit_vectors(vectors, width);
         let mut mean = vec![0.0; width];
-        let share = width as f32 / vectors.len().max(1) as f32;
+        let share = width as f32 / unit.len().max(1) as f32;
         unit.chunks_exact(width.max(1)).for_each(|row| kernel::axpy(share, row, &mut mean));
         Self { unit, mean, width, recent: settings.content_recent, decay: settings.content_decay as f32 }
     }
@@ -47,7 +53,7 @@ impl SimilarContent {
     /// When the vector has another width, or there is no such item and it is not the next.
     pub(crate) fn put(&mut self, item: u32, vector: &[f32]) {
         assert_eq!(vector.len(), self.width, "the width of a content vector");
-        let (at, unit) = (item as usize * self.width, unit_vectors(vector, self.width));
+        let (at, unit) = (item as usize * self.width, unit_vectors(vector.to_vec(), self.width));
         self.unit.resize(self.unit.len().max(at + self.width), 0.0);
         self.unit[at..at + self.width].copy_from_slice(&unit);
     }
@@ -182,7 +188,7 @@ mod tests {
     #[test]
     fn newer_events_count_more() {
         let settings = BlendSettings { content_decay: 0.5, ..BlendSettings::default() };
-        let similar = SimilarContent::new(&[2.0, 0.0, 0.0, 3.0, 1.0, 1.0, 0.0, 0.0], 2, &settings);
+        let similar = SimilarContent::new(vec![2.0, 0.0, 0.0, 3.0, 1.0, 1.0, 0.0, 0.0], 2, &settings);
         let history = [ItemId(0), ItemId(1)];
         let mut out = vec![10.0; 4];
         similar.add([&history[..]].into_iter(), 2.0, &mut out);

@@ -91,7 +91,7 @@ impl World {
         let known = KnownItems { trained: &trained, tokens: None };
         let network = Network::new(&model, shape, known, 5);
         let settings = BlendSettings::default();
-        let similar = SimilarContent::new(&content, sizes.content, &settings);
+        let similar = SimilarContent::new(content.clone(), sizes.content, &settings);
         let items: Vec<u32> = (0..sizes.items as u32).filter(|&item| counts[item as usize] == 0).collect();
         let prior = (0..sizes.items).map(|_| rng.unit() as f32).collect();
         let data = TrainingData::new(&events, &train_ends, &counts);

@@ -36,7 +36,7 @@ pub fn interests(view: ModelView, seed: u64, user: UserId, engaged: &[ItemId]) -
     }
     let catalog = &view.data.dataset.catalog;
     let rng = Rng::new(seed, "interests").fork(u64::from(user.0));
-    let found = UnitVectors::new(&values, width).interests(engaged, MOST, &rng);
+    let found = UnitVectors::new(values, width).interests(engaged, MOST, &rng);
     let labels = Labels::new(catalog, engaged);
     let all: usize = found.iter().map(|interest| interest.items.len()).sum();
     let one = |Direction { items, .. }: Direction| {

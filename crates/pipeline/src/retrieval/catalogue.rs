@@ -83,8 +83,9 @@ impl Catalogue {
     ///
     /// # Errors
     /// As for [`Run::retrieval`] and [`Run::item_encoder`]; a damaged journal.
-    pub fn open(run: Run, journal: Journal, context: &Context) -> Result<Self, Error> {
+    pub fn open(mut run: Run, journal: Journal, context: &Context) -> Result<Self, Error> {
         let (retrieval, encoder) = (run.retrieval()?, run.item_encoder()?);
+        run.free_content();
         let (mut names, mut records) = (Dictionary::new(), Vec::new());
         journal.for_each(0, |sequence, bytes| {
             let changed: Vec<Record> = serde_json::from_slice(bytes)

@@ -8,7 +8,7 @@
 //! ```
 //! use semrank_core::{ItemId, Rng};
 //! use semrank_sequence::UnitVectors;
-//! let items = UnitVectors::new(&[1.0, 0.0, 0.9, 0.1, 0.0, 1.0], 2); // three items
+//! let items = UnitVectors::new(vec![1.0, 0.0, 0.9, 0.1, 0.0, 1.0], 2); // three items
 //! let found = items.interests(&[ItemId(0), ItemId(2), ItemId(1)], 2, &Rng::new(1, "doc"));
 //! assert_eq!(found[0].items.len(), 2); // the strongest first: items 0 and 1
 //! assert_eq!(found[1].items, [ItemId(2)]);
@@ -47,7 +47,7 @@ pub struct Interest {
 
 impl UnitVectors {
     /// From `[items x width]` vectors of any length.
-    pub fn new(vectors: &[f32], width: usize) -> Self {
+    pub fn new(vectors: Vec<f32>, width: usize) -> Self {
         Self { values: unit_vectors(vectors, width), width }
     }
 
@@ -174,7 +174,7 @@ mod tests {
     fn interests_are_the_groups_that_are_apart() {
         // Three directions with two items each, and an item without content.
         let rows = [3.0, 0.0, 0.0, 1.0, 0.1, 0.0, 0.0, 2.0, 0.0, 0.1, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.1, 1.0];
-        let vectors = UnitVectors::new(&[&rows[..], &[0.0; 3]].concat(), 3);
+        let vectors = UnitVectors::new([&rows[..], &[0.0; 3]].concat(), 3);
         for seed in 0..20 {
             let rng = Rng::new(seed, "test");
             let found = vectors.interests(&items(&[0, 2, 4, 6, 1, 3, 5, 0]), 3, &rng);
@@ -194,13 +194,13 @@ mod tests {
 
     #[test]
     fn there_are_no_more_interests_than_different_items() {
-        let vectors = UnitVectors::new(&[1.0, 0.0, 2.0, 0.0, 0.0, 0.0], 2);
+        let vectors = UnitVectors::new(vec![1.0, 0.0, 2.0, 0.0, 0.0, 0.0], 2);
         let rng = Rng::new(1, "test");
         assert_eq!(vectors.interests(&items(&[0, 1, 0]), 5, &rng).len(), 1);
         assert!(vectors.interests(&items(&[2, 2]), 5, &rng).is_empty());
         assert!(vectors.interests(&[], 5, &rng).is_empty());
-        assert!(UnitVectors::new(&[], 0).interests(&items(&[0]), 5, &rng).is_empty());
-        let opposite = UnitVectors::new(&[1.0, -1.0], 1);
+        assert!(UnitVectors::new(Vec::new(), 0).interests(&items(&[0]), 5, &rng).is_empty());
+        let opposite = UnitVectors::new(vec![1.0, -1.0], 1);
         let one = opposite.interests(&items(&[0, 1]), 1, &rng);
         assert!(one[0].items.len() == 2 && one[0].vector[0].abs() == 1.0);
     }

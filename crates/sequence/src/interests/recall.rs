@@ -91,7 +91,7 @@ mod tests {
         // Two directions; twenty items between them hide the neighbours of both from the mean.
         let mut rows = vec![1.0, 0.0, 0.0, 1.0, 0.99, 0.01];
         (0..20).for_each(|at| rows.extend([1.0, 1.0 + at as f32 / 100.0]));
-        let vectors = UnitVectors::new(&rows, 2);
+        let vectors = UnitVectors::new(rows, 2);
         let history = [ItemId(0), ItemId(1)];
         let cases = [(&history[..], ItemId(2)), (&history[..], ItemId(1)), (&history[..0], ItemId(2))];
         let found = interest_recall(&vectors, &cases, &[1, 2], 1);
@@ -105,7 +105,7 @@ mod tests {
         // So many that looking for each item of the catalogue in the history would take minutes.
         const ITEMS: usize = 400_000;
         let rows: Vec<f32> = (0..ITEMS).flat_map(|item| [1.0, 1.0 - item as f32 / ITEMS as f32]).collect();
-        let vectors = UnitVectors::new(&rows, 2);
+        let vectors = UnitVectors::new(rows, 2);
         let history: Vec<ItemId> = (0..ITEMS as u32).filter(|item| item % 100 != 0).map(ItemId).collect();
         let queries = [vec![0.0, 1.0]];
         assert_eq!(rank(&vectors, &queries, &history, ItemId(0)), 1);

@@ -43,7 +43,7 @@ impl ItemVectors {
         let dim = network.dim();
         let mut vectors = vec![0.0; encoded.len() * dim];
         network.item_vectors(encoded, contents, RowDropout::off(), &mut vectors);
-        Self { items, some: None, unit: unit_vectors(&vectors, dim), vectors }
+        Self { items, some: None, unit: unit_vectors(vectors.clone(), dim), vectors }
     }
 
     /// Gives an item another vector, or the next item its first.
@@ -52,7 +52,7 @@ impl ItemVectors {
     /// When only some items have a vector, or there is no such item and it is not the next.
     pub(crate) fn put(&mut self, item: u32, vector: &[f32]) {
         assert!(self.some.is_none() && item as usize <= self.items, "an item of all, or the next one");
-        let (at, unit) = (item as usize * vector.len(), unit_vectors(vector, vector.len()));
+        let (at, unit) = (item as usize * vector.len(), unit_vectors(vector.to_vec(), vector.len()));
         if item as usize == self.items {
             self.items += 1;
             self.vectors.extend_from_slice(vector);
@@ -101,7 +101,7 @@ impl ItemVectors {
         for ((at, _), hidden) in with_events.zip(saved.hidden.chunks_exact(dim)) {
             last[at * dim..(at + 1) * dim].copy_from_slice(hidden);
         }
-        unit_vectors(&last, dim)
+        unit_vectors(last, dim)
     }
 
     /// `scale · cos(h_u, v_j)` of some items, `[histories x columns]`, given [`ItemVectors::hidden`].
