@@ -13,6 +13,21 @@ pub(crate) enum Error {
     /// The program `semrank-prep` cannot be started.
     #[error("cannot start the program semrank-prep: {source}")]
     NoPrep { source: std::io::Error },
+    /// A server that cannot be opened, or not listen.
+    #[error(transparent)]
+    Open(semrank_serve::OpenError),
+    /// A server that cannot listen.
+    #[error(transparent)]
+    Serve(semrank_serve::ServerError),
+    /// An address of state that this program does not know.
+    #[error("`{scheme}://` is not known: state and log are folders, `file://…` or a path")]
+    Scheme { scheme: String },
+    /// A server that does not answer as it should.
+    #[error("the server at {address} is not ready: {reason}")]
+    NotReady { address: std::net::SocketAddr, reason: String },
+    /// No random numbers.
+    #[error("the system gives no random numbers")]
+    NoRandom,
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted { resume: Option<String> },
@@ -50,7 +65,15 @@ impl Error {
     /// Advice.
     pub(crate) fn help(&self) -> Option<String> {
         match self {
-            Error::Run(error) => error.help(),
+            Error::Run(error) | Error::Open(semrank_serve::OpenError::Run(error)) => error.help(),
+            Error::Serve(semrank_serve::ServerError::NoKeys(_)) => Some(
+                "make keys with `semrank key` and name the file with --keys, or say --without-keys".into(),
+            ),
+            Error::Open(_)
+            | Error::Serve(_)
+            | Error::Scheme { .. }
+            | Error::NotReady { .. }
+            | Error::NoRandom => None,
             Error::NoPrep { .. } => Some(
                 "put it beside semrank, or build it there: cargo build --release --package semrank-prep"
                     .into(),

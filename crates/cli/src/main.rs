@@ -32,6 +32,7 @@ mod report;
 mod retrieve;
 mod run;
 mod score;
+mod serve;
 mod simulate;
 mod tokens;
 
@@ -87,6 +88,14 @@ enum Verb {
     Index(index::IndexArgs),
     /// Candidates for a user from all sources, or from one.
     Retrieve(retrieve::RetrieveArgs),
+    /// Serve a run: events in, ranked items out.
+    Serve(serve::ServeArgs),
+    /// Play a server's log again and compare every ranking with what was served.
+    Replay(serve::ReplayArgs),
+    /// Ask a server whether it is ready.
+    Health(serve::HealthArgs),
+    /// Make an API key for a server.
+    Key(serve::KeyArgs),
     /// Score pairs of users and items.
     #[command(after_help = examples::SCORE)]
     Score(score::ScoreArgs),
@@ -138,6 +147,10 @@ fn execute(cli: Cli) -> Result<(), Error> {
         Verb::Recommend(args) => recommend::recommend(&args),
         Verb::Index(args) => index::index(&args, console),
         Verb::Retrieve(args) => retrieve::retrieve(&args),
+        Verb::Serve(args) => serve::serve(&args, console),
+        Verb::Replay(args) => serve::replay(&args, console),
+        Verb::Health(args) => serve::health(&args),
+        Verb::Key(args) => serve::key(&args),
         Verb::Score(args) => score::score(&args),
         Verb::Config(args) => config::config(&args),
         Verb::Model(args) => model_fetch::model(&args),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// Longest id, in bytes.
-pub const LONGEST_ID: usize = 512;
+pub(crate) const LONGEST_ID: usize = 512;
 /// Longest name of an action or a column, in bytes.
 const LONGEST_NAME: usize = 64;
 /// Beyond 2^53 JSON numbers of many programs no longer tell milliseconds apart.
@@ -175,7 +175,9 @@ mod tests {
     #[test]
     fn keys_are_those_of_ids_or_of_what_was_done() {
         let of = |id: Option<&str>, time: i64| {
-            event(json!({"event_id": id, "user_id": "u", "item_id": "i", "action": "a", "timestamp": time})).unwrap().key()
+            event(json!({"event_id": id, "user_id": "u", "item_id": "i", "action": "a", "timestamp": time}))
+                .unwrap()
+                .key()
         };
         assert_eq!(of(Some("x"), 1), of(Some("x"), 2));
         assert_ne!(of(Some("x"), 1), of(Some("y"), 1));

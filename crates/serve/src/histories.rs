@@ -14,7 +14,7 @@ const SHARDS: usize = 64;
 /// Bits of an action.
 const ACTION_BITS: u32 = 6;
 /// Actions that can be told apart.
-pub const MOST_ACTIONS: usize = 1 << ACTION_BITS;
+pub(crate) const MOST_ACTIONS: usize = 1 << ACTION_BITS;
 
 type Shard = HashMap<Box<str>, Past>;
 
@@ -28,7 +28,7 @@ struct Past {
 
 /// Events of a user in columns.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Events {
+pub(crate) struct Events {
     /// Items.
     pub items: Vec<ItemId>,
     /// Actions.
@@ -39,21 +39,21 @@ pub struct Events {
 
 impl Events {
     /// Adds an event.
-    pub fn push(&mut self, event: Event) {
+    pub(crate) fn push(&mut self, event: Event) {
         self.items.push(event.item);
         self.actions.push(event.action);
         self.times.push(event.time);
     }
 
     /// As models read them.
-    pub fn history(&self) -> History<'_> {
+    pub(crate) fn history(&self) -> History<'_> {
         History { items: &self.items, actions: &self.actions, times: &self.times }
     }
 }
 
 /// The histories.
 #[derive(Debug)]
-pub struct Histories {
+pub(crate) struct Histories {
     shards: Vec<RwLock<Shard>>,
     hasher: RandomState,
 }
@@ -66,7 +66,7 @@ impl Default for Histories {
 
 impl Histories {
     /// Adds an event of a user.
-    pub fn push(&self, user: &str, event: Event) {
+    pub(crate) fn push(&self, user: &str, event: Event) {
         let mut shard = self.write(user);
         match shard.get_mut(user) {
             Some(past) => past.insert(event),
@@ -79,23 +79,23 @@ impl Histories {
     }
 
     /// Gives a user a history, oldest event first, in place of what was there.
-    pub fn set(&self, user: &str, events: impl IntoIterator<Item = Event>) {
+    pub(crate) fn set(&self, user: &str, events: impl IntoIterator<Item = Event>) {
         let past = Past::of(events);
         self.write(user).insert(user.into(), past);
     }
 
     /// A user's events, oldest first; none where nobody has seen the user.
-    pub fn of(&self, user: &str) -> Option<Vec<Event>> {
+    pub(crate) fn of(&self, user: &str) -> Option<Vec<Event>> {
         self.read(user).get(user).map(|past| past.events().collect())
     }
 
     /// Forgets a user; returns whether there was one.
-    pub fn forget(&self, user: &str) -> bool {
+    pub(crate) fn forget(&self, user: &str) -> bool {
         self.write(user).remove(user).is_some()
     }
 
     /// Number of users.
-    pub fn users(&self) -> usize {
+    pub(crate) fn users(&self) -> usize {
         self.shards.iter().map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).len()).sum()
     }
 

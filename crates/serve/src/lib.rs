@@ -1,1 +1,56 @@
-//! x
+//! The server: events in, ranked ads and organic items out, and nothing acknowledged is ever lost.
+//!
+//! ```text
+//! semrank serve RUN --state STATE
+//! curl -d '{"event_id":"e1","user_id":"u7","item_id":"ad-3","action":"click"}' localhost:7700/v1/events
+//! curl -d '{"user":"u7","k":5}' localhost:7700/v1/rank
+//! ```
+//!
+//! An event is appended to the log, synced, and in its user's history before it is acknowledged; whoever gives the acknowledgement's
+//! `as_of` with a request gets an answer that sees it. The log is the only thing that must survive: histories are made from it when a
+//! server starts, and items that were put in or changed have a journal of their own ([`Catalogue`](semrank_pipeline::retrieval::Catalogue)).
+//! Rankings come from the code that the evaluation uses, so what is served is what was measured.
+//!
+//! | file | does |
+//! |---|---|
+//! | `event`, `record`, `log` | events; records of the log; the log, read back and rewritten |
+//! | `histories`, `memory` | histories in few bytes; histories in numbers that the ranker understands |
+//! | `ingest` | received events -> durable, seen and acknowledged |
+//! | `ranker`, `replay` | what ranks; a log played again |
+//! | `service`, `messages` | all of it without HTTP; what clients ask and get |
+//! | `gate`, `keys`, `metrics`, `problem`, `body` | bounded work; API keys; Prometheus; errors; bodies |
+//! | `api` | routes |
+//! | `page` | the page at `/` |
+//! | `server` | an address, TLS, time-outs, stopping |
+
+mod api;
+mod body;
+mod event;
+mod gate;
+mod histories;
+mod ingest;
+mod keys;
+mod log;
+mod memory;
+mod messages;
+mod metrics;
+mod page;
+mod problem;
+mod ranker;
+mod record;
+mod replay;
+mod server;
+mod service;
+
+pub use event::Event;
+pub use gate::Gate;
+pub use ingest::Receipt;
+pub use keys::{KeysError, Scope, new_key};
+pub use log::{Log, LogError};
+pub use memory::Named;
+pub use messages::{Candidates, Explained, Interest, RankRequest, Ranked, Ranking, RetrieveRequest};
+pub use problem::Problem;
+pub use record::{Answer, Record, Shown};
+pub use replay::{Replayed, replay};
+pub use server::{Listen, ServerError, serve};
+pub use service::{Clock, MOST_CANDIDATES, OpenError, Service, ServiceSettings};

@@ -65,7 +65,9 @@ impl From<Error> for Problem {
                 Self::not_found(detail)
             }
             Error::Field { column, .. } => Self::at(format!("$.{column}"), detail),
-            Error::Filter(_) | Error::Retrieve(semrank_retrieve::Error::Filter(_)) => Self::at("$.filter", detail),
+            Error::Filter(_) | Error::Retrieve(semrank_retrieve::Error::Filter(_)) => {
+                Self::at("$.filter", detail)
+            }
             Error::Retrieve(semrank_retrieve::Error::Source { .. }) => Self::at("$.source", detail),
             Error::Retrieve(semrank_retrieve::Error::Cursor(_)) => Self::at("$.cursor", detail),
             Error::Embed(_) => Self::bad(detail),

@@ -2,7 +2,7 @@
 //! distinctive words.
 
 use super::view::ModelView;
-use semrank_core::{ItemId, Kind, Rng, UserId};
+use semrank_core::{Catalog, ItemId, Kind, Rng, UserId, narrow};
 use semrank_sequence::{Interest as Direction, Labels, UnitVectors};
 use serde::Serialize;
 
@@ -34,9 +34,27 @@ pub fn interests(view: ModelView, seed: u64, user: UserId, engaged: &[ItemId]) -
     if values.is_empty() {
         return None;
     }
-    let catalog = &view.data.dataset.catalog;
     let rng = Rng::new(seed, "interests").fork(u64::from(user.0));
     let found = UnitVectors::new(values, width).interests(engaged, MOST, &rng);
+    Some(in_words(&view.data.dataset.catalog, found, engaged))
+}
+
+/// The same, given the content vectors of the items engaged with alone: one each, in their order, equal ones for the same item.
+pub(crate) fn interests_among(
+    catalog: &Catalog,
+    vectors: (Vec<f32>, usize),
+    engaged: &[ItemId],
+) -> Vec<Interest> {
+    let events: Vec<ItemId> = narrow::indices(engaged.len()).map(ItemId).collect();
+    let found = UnitVectors::new(vectors.0, vectors.1).interests(&events, MOST, &Rng::new(0, "interests"));
+    let to_items = |direction: Direction| Direction {
+        items: direction.items.iter().map(|at| engaged[at.index()]).collect(),
+        ..direction
+    };
+    in_words(catalog, found.into_iter().map(to_items).collect(), engaged)
+}
+
+fn in_words(catalog: &Catalog, found: Vec<Direction>, engaged: &[ItemId]) -> Vec<Interest> {
     let labels = Labels::new(catalog, engaged);
     let all: usize = found.iter().map(|interest| interest.items.len()).sum();
     let one = |Direction { items, .. }: Direction| {
@@ -51,5 +69,5 @@ pub fn interests(view: ModelView, seed: u64, user: UserId, engaged: &[ItemId]) -
             items: nearest.into_iter().map(|item| catalog.name(item).to_owned()).collect(),
         }
     };
-    Some(found.into_iter().map(one).collect())
+    found.into_iter().map(one).collect()
 }

@@ -22,6 +22,7 @@ mod view;
 
 pub use asked::Asked;
 pub use evaluation::{Difference, Evaluation, ModelIntervals, evaluate};
+pub(crate) use interests::interests_among;
 pub use interests::{Interest, interests};
 pub use item_encoder::{EncodedItem, ItemEncoder};
 pub use model::NextItem;

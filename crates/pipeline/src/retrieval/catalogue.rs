@@ -13,6 +13,7 @@ use semrank_embed::{Document, Field, check_id};
 use semrank_retrieve::Items;
 use semrank_store::journal::Journal;
 use serde::{Deserialize, Serialize};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Records that are encoded and applied together while a journal is replayed.
@@ -76,6 +77,9 @@ pub struct Catalogue {
     retrieval: Retrieval,
     journal: Journal,
     writer: Mutex<Writer>,
+    /// Number of the first record of the journal that was not taken in, and whether one is being taken in.
+    next: AtomicU64,
+    is_changing: AtomicBool,
 }
 
 impl Catalogue {
@@ -83,19 +87,42 @@ impl Catalogue {
     ///
     /// # Errors
     /// As for [`Run::retrieval`] and [`Run::item_encoder`]; a damaged journal.
-    pub fn open(mut run: Run, journal: Journal, context: &Context) -> Result<Self, Error> {
+    pub fn open(run: Run, journal: Journal, context: &Context) -> Result<Self, Error> {
+        let out = Self::open_before(run, journal)?;
+        out.advance(u64::MAX, context)?;
+        Ok(out)
+    }
+
+    /// The same before the first change of the journal.
+    ///
+    /// # Errors
+    /// As for [`Catalogue::open`].
+    pub fn open_before(mut run: Run, journal: Journal) -> Result<Self, Error> {
         let (retrieval, encoder) = (run.retrieval()?, run.item_encoder()?);
         run.free_content();
-        let (mut names, mut records) = (Dictionary::new(), Vec::new());
-        journal.for_each(0, |sequence, bytes| {
-            let changed: Vec<Record> = serde_json::from_slice(bytes)
-                .map_err(|error| Error::Change { sequence, reason: error.to_string() })?;
-            changed.into_iter().for_each(|record| keep(&mut names, &mut records, record));
+        let next = AtomicU64::new(journal.first_sequence());
+        let writer = Mutex::new(Writer { encoder, names: Dictionary::new(), records: Vec::new() });
+        Ok(Self { run, retrieval, journal, writer, next, is_changing: AtomicBool::new(false) })
+    }
+
+    /// Takes in the changes of the journal up to record `until`, for which there are none of its own yet.
+    ///
+    /// # Errors
+    /// A damaged journal; a text that an encoder refuses.
+    pub fn advance(&self, until: u64, context: &Context) -> Result<(), Error> {
+        let mut writer = self.writer();
+        let (mut names, mut changed) = (Dictionary::new(), Vec::new());
+        self.journal.for_each(self.next.load(Ordering::Acquire), |sequence, bytes| {
+            if sequence < until {
+                let records: Vec<Record> = serde_json::from_slice(bytes)
+                    .map_err(|error| Error::Change { sequence, reason: error.to_string() })?;
+                records.into_iter().for_each(|record| keep(&mut names, &mut changed, record));
+            }
             Ok::<(), Error>(())
         })?;
-        let out = Self { run, retrieval, journal, writer: Mutex::new(Writer { encoder, names, records }) };
-        out.replay(context)?;
-        Ok(out)
+        self.replay(&mut writer, changed, context)?;
+        self.next.fetch_max(until.min(self.journal.durable_end()), Ordering::AcqRel);
+        Ok(())
     }
 
     /// The run.
@@ -127,12 +154,16 @@ impl Catalogue {
         // One entry for all, so that a crash leaves all or none.
         let sequence = self.journal.append(&bytes_of(after.iter().map(|one| &one.record))?)?;
         self.journal.commit(sequence)?;
-        for one in after {
+        self.is_changing.store(true, Ordering::Release);
+        let shown = after.into_iter().try_for_each(|one| {
             self.show(&one)?;
             let Writer { names, records, .. } = &mut *writer;
             keep(names, records, one.record);
-        }
-        Ok(())
+            Ok(())
+        });
+        self.next.store(sequence + 1, Ordering::Release);
+        self.is_changing.store(false, Ordering::Release);
+        shown
     }
 
     /// Rewrites the journal as one record for each item that has changed.
@@ -142,9 +173,10 @@ impl Catalogue {
     pub fn compact(&self) -> Result<(), Error> {
         let writer = self.writer();
         let entries: Result<Vec<_>, Error> = writer.records.chunks(REPLAYED).map(bytes_of).collect();
-        let first = self.journal.next_sequence();
+        let first = self.journal.rotate()?;
         entries?.iter().try_for_each(|entry| self.journal.append(entry).map(drop))?;
         self.journal.commit_all()?;
+        self.next.store(self.journal.durable_end(), Ordering::Release);
         Ok(self.journal.remove_before(first)?)
     }
 
@@ -170,16 +202,20 @@ impl Catalogue {
         Some(out)
     }
 
+    /// Number of the first record of the journal that requests do not see; none while they may see a part of it. A request that lies
+    /// between two equal numbers saw exactly what is before.
+    pub fn as_of(&self) -> Option<u64> {
+        let next = self.next.load(Ordering::Acquire);
+        (!self.is_changing.load(Ordering::Acquire)).then_some(next)
+    }
+
     fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn replay(&self, context: &Context) -> Result<(), Error> {
-        let mut writer = self.writer();
-        for first in (0..writer.records.len()).step_by(REPLAYED) {
+    fn replay(&self, writer: &mut Writer, changed: Vec<Record>, context: &Context) -> Result<(), Error> {
+        for block in changed.chunks(REPLAYED) {
             context.check()?;
-            let Writer { encoder, records, .. } = &mut *writer;
-            let block = &records[first..records.len().min(first + REPLAYED)];
             let pending = |record: &Record| -> Result<Pending, Error> {
                 let fields = record.fields.iter().flat_map(Fields::keys);
                 let encodes = !self.in_catalogue(&record.item)? || self.any_text(fields)?;
@@ -187,8 +223,9 @@ impl Catalogue {
                 Ok(Pending { record: record.clone(), encodes, encoded: None })
             };
             let mut block: Vec<Pending> = block.iter().map(pending).collect::<Result<_, _>>()?;
-            self.encode(encoder, &mut block, context)?;
+            self.encode(&mut writer.encoder, &mut block, context)?;
             block.iter().try_for_each(|one| self.show(one))?;
+            block.into_iter().for_each(|one| keep(&mut writer.names, &mut writer.records, one.record));
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use semrank_core::{History, ItemId};
 use semrank_retrieve::{
     Answer, Bitmap, Candidate, Cursor, Eligibility, Funnel, Provenance, Request, Scored, SourceReport,
 };
+use semrank_sequence::Parts;
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -112,6 +113,52 @@ impl Retrieval {
             };
             let items = ranked.iter().take(k).map(item).collect();
             Ok(Page { items, sources: answer.sources })
+        })
+    }
+
+    /// The best `k` of some items in the ranker's order, and how many of them were left out: unknown, or not to be shown. An item that is
+    /// named twice counts once.
+    ///
+    /// # Errors
+    /// Those of [`Retrieval::retrieve`]; scores that are not numbers.
+    pub fn rank_these(
+        &self,
+        ask: &Ask,
+        items: &[String],
+        k: usize,
+    ) -> Result<(Vec<Retrieved>, usize), Error> {
+        self.with_request(ask, |live, request| {
+            let rows = items.iter().filter_map(|item| live.names.get(item));
+            let mut rows: Vec<ItemId> =
+                rows.filter(|&row| request.eligible.contains(row)).map(ItemId).collect();
+            rows.sort_unstable();
+            rows.dedup();
+            let mut scores = vec![0.0; rows.len()];
+            live.servable.score_items(request.user, &rows, &mut scores);
+            if let Some(at) = scores.iter().position(|score| score.is_nan()) {
+                return Err(semrank_retrieve::Error::Score(rows[at]).into());
+            }
+            let mut best: Vec<(f32, ItemId)> = scores.into_iter().zip(rows).collect();
+            best.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            let left_out = items.len() - best.len();
+            let item = |&(score, item): &(f32, ItemId)| Retrieved {
+                item: live.names.name(item.0).to_owned(),
+                score,
+                sources: Vec::new(),
+            };
+            Ok((best.iter().take(k).map(item).collect(), left_out))
+        })
+    }
+
+    /// What the scores of ranked items are made of, in their order; nothing for an item that has gone since.
+    ///
+    /// # Errors
+    /// Those of [`Retrieval::retrieve`].
+    pub fn parts(&self, ask: &Ask, ranked: &[(f32, &str)]) -> Result<Vec<Parts>, Error> {
+        self.with_request(ask, |live, request| {
+            let row = |&(score, item): &(f32, &str)| Some((score, live.names.get(item)?));
+            let rows: Vec<(f32, u32)> = ranked.iter().filter_map(row).collect();
+            Ok(live.servable.explain(request.user, &rows))
         })
     }
 

@@ -2,9 +2,9 @@
 
 use super::candidates::Quotas;
 use super::items::items;
-use crate::next_item::{EncodedItem, ModelView};
+use crate::next_item::{EncodedItem, Interest, ModelView, interests_among};
 use crate::{Data, Error};
-use semrank_core::{Dictionary, ItemId, narrow};
+use semrank_core::{Catalog, Dictionary, ItemId, narrow};
 use semrank_retrieve::report::DEEP;
 use semrank_retrieve::sourcer::{
     Cached, CoEngagement, Content, ContentSettings, Engagement, Fresh, Http, Popular, SemanticId, Sequence,
@@ -130,6 +130,23 @@ impl Retrieval {
         let Some(item) = live.names.get(id) else { return false };
         set(&mut live.items, item);
         true
+    }
+
+    /// The interests in some events, oldest first, of items of the run's catalogue; the strongest first.
+    ///
+    /// # Errors
+    /// Those of the content index.
+    pub fn interests(&self, catalog: &Catalog, events: &[ItemId]) -> Result<Vec<Interest>, Error> {
+        let Some(content) = &self.content else { return Ok(Vec::new()) };
+        let (mut vectors, mut with_content) = (Vec::new(), Vec::new());
+        for &item in events.iter().filter(|item| item.index() < catalog.len()) {
+            if let Some(vector) = content.vector(item.0)? {
+                vectors.extend(vector);
+                with_content.push(item);
+            }
+        }
+        let width = vectors.len().checked_div(with_content.len()).unwrap_or(0);
+        Ok(interests_among(catalog, (vectors, width), &with_content))
     }
 
     /// Names of the sources.

@@ -98,6 +98,14 @@ impl Content {
         self.index.put(item, &unit, 0.0)
     }
 
+    /// The content of an item, of length 1; none where it has none.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub fn vector(&self, item: u32) -> Result<Option<Vec<f32>>, Error> {
+        self.index.vector(item)
+    }
+
     /// The interests of a history, oldest event first: the weightiest first.
     pub(crate) fn interests(&self, history: &[ItemId]) -> Result<Vec<Interest>, Error> {
         let ContentSettings { interests: most, events, decay, same } = self.settings;

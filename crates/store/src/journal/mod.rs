@@ -194,6 +194,11 @@ impl Journal {
         self.state().pending.end()
     }
 
+    /// Number of the first record that is kept.
+    pub fn first_sequence(&self) -> u64 {
+        self.state().firsts[0]
+    }
+
     /// One beyond the last durable record.
     pub fn durable_end(&self) -> u64 {
         self.state().durable
@@ -253,6 +258,29 @@ impl Journal {
     pub fn commit_all(&self) -> Result<(), Error> {
         let next = self.next_sequence();
         if next == self.durable_end() { Ok(()) } else { self.commit(next - 1) }
+    }
+
+    /// Commits everything and begins another segment, so that what was appended before can be removed as a whole
+    /// ([`Journal::remove_before`]). Returns the number of the next record.
+    ///
+    /// # Errors
+    /// As [`Journal::commit`].
+    pub fn rotate(&self) -> Result<u64, Error> {
+        let mut state = self.state();
+        while state.is_writing || !state.pending.is_empty() {
+            state.check()?;
+            state = self.write_or_wait(state);
+        }
+        state.check()?;
+        if state.firsts.last() != Some(&state.durable) {
+            let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = writer.rotate(0) {
+                state.fail(&error);
+                return Err(error);
+            }
+            state.firsts.push(writer.first());
+        }
+        Ok(state.durable)
     }
 
     /// Gives the durable records from number `from` on, in order, each once. What becomes durable meanwhile may be left out.

@@ -92,7 +92,8 @@ impl Writer {
         self.file.sync_all().map_err(self.failed("sync"))
     }
 
-    fn rotate(&mut self, frame_bytes: u64) -> Result<(), Error> {
+    /// Begins another segment, with room for a frame of `frame_bytes`.
+    pub(super) fn rotate(&mut self, frame_bytes: u64) -> Result<(), Error> {
         // What the old segment has reserved and not used stays zeros: readers may be in it.
         *self = Self::create(self.storage.clone(), self.segment_bytes, self.next, frame_bytes)?;
         Ok(())

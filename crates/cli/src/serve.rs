@@ -1,0 +1,187 @@
+//! The verbs `serve` and `key`: a run behind an address, and keys for it.
+
+use crate::error::Error;
+use crate::interrupt;
+use crate::output::{self, note};
+use crate::progress::Console;
+use crate::run::OpenArgs;
+use clap::Args;
+use semrank_core::counted;
+use semrank_pipeline::Run;
+use semrank_serve::{Clock, Listen, Replayed, Scope, Service, ServiceSettings};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A server that is ready answers within this time.
+const HEALTH: Duration = Duration::from_secs(3);
+
+/// `semrank serve`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    from: OpenArgs,
+    /// Address to listen on.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7700")]
+    listen: SocketAddr,
+    /// Folder of everything that the server learns [default: RUN/serve].
+    #[arg(long, value_name = "URL")]
+    state: Option<String>,
+    /// Folder of the log of events [default: STATE/log].
+    #[arg(long, value_name = "URL")]
+    log: Option<String>,
+    /// File of API keys, made by `semrank key`.
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// Certificate chain for TLS, a PEM file.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// Its private key, a PEM file.
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// Listen beyond this machine though no keys are asked for.
+    #[arg(long)]
+    without_keys: bool,
+    /// Whether time windows of items are judged by this machine's clock, or by the newest event: for logs of the past.
+    #[arg(long, value_name = "CLOCK", default_value = "wall", value_parser = ["wall", "log"])]
+    clock: String,
+    /// Milliseconds that an answer may take, unless a request says otherwise.
+    #[arg(long, value_name = "MS", default_value_t = 100)]
+    deadline_ms: u64,
+}
+
+/// `semrank replay`.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// Folder of a log; no server may be using it.
+    #[arg(value_name = "LOG")]
+    log: String,
+    /// The run that served.
+    #[arg(long, value_name = "RUN")]
+    run: PathBuf,
+    /// Where its data set is now, if it was moved.
+    #[arg(long, value_name = "DATASET")]
+    data: Option<PathBuf>,
+    /// Folder of the changes of items [default: RUN/serve].
+    #[arg(long, value_name = "STATE")]
+    state: Option<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// `semrank health`.
+#[derive(Debug, Args)]
+pub(crate) struct HealthArgs {
+    /// Address of a server without TLS.
+    #[arg(value_name = "ADDRESS", default_value = "127.0.0.1:7700")]
+    address: SocketAddr,
+}
+
+/// `semrank key`.
+#[derive(Debug, Args)]
+pub(crate) struct KeyArgs {
+    /// Name of the key.
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// What it allows: `rank`, `ingest`, `admin`.
+    #[arg(long, value_name = "SCOPE,…", value_delimiter = ',', required = true, value_parser = scope)]
+    scope: Vec<Scope>,
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    match text {
+        "rank" => Ok(Scope::Rank),
+        "ingest" => Ok(Scope::Ingest),
+        "admin" => Ok(Scope::Admin),
+        _ => Err("scopes are rank, ingest and admin".into()),
+    }
+}
+
+/// A folder by its URL.
+fn folder(url: &str) -> Result<PathBuf, Error> {
+    match url.split_once("://") {
+        None => Ok(PathBuf::from(url)),
+        Some(("file", path)) => Ok(PathBuf::from(path)),
+        Some((scheme, _)) => Err(Error::Scheme { scheme: scheme.to_owned() }),
+    }
+}
+
+/// Serves a run until Ctrl-C.
+pub(crate) fn serve(args: &ServeArgs, console: &Console) -> Result<(), Error> {
+    let run = args.from.open()?;
+    let state = args.state.as_deref().map(folder).transpose()?.unwrap_or_else(|| run.folder("serve"));
+    let mut settings = ServiceSettings::new(&state);
+    if let Some(log) = &args.log {
+        settings.log = folder(log)?;
+    }
+    settings.clock = if args.clock == "log" { Clock::Log } else { Clock::Wall };
+    settings.deadline_ms = args.deadline_ms;
+    let service = Service::open(run, settings, &console.context()).map_err(Error::Open)?;
+    note(&format!(
+        "{}, {}",
+        counted(service.users(), "user", "users"),
+        counted(service.items(), "item that may be shown", "items that may be shown")
+    ));
+    let listen = Listen {
+        address: args.listen,
+        keys: args.keys.clone(),
+        tls: args.tls_certificate.clone().zip(args.tls_key.clone()),
+        without_keys: args.without_keys,
+    };
+    let scheme = if listen.tls.is_some() { "https" } else { "http" };
+    semrank_serve::serve(service, &listen, interrupt::requested, |address| {
+        note(&format!("listening on {scheme}://{address} (API: /docs); Ctrl-C stops"));
+    })
+    .map_err(Error::Serve)?;
+    note("stopped; everything acknowledged is in the log");
+    Ok(())
+}
+
+/// Plays a log again.
+pub(crate) fn replay(args: &ReplayArgs, console: &Console) -> Result<(), Error> {
+    let run = Run::open(&args.run)?;
+    let run = args.data.iter().fold(run, |run, place| run.with_dataset_at(place));
+    let mut settings =
+        ServiceSettings::new(&args.state.as_deref().map_or_else(|| run.folder("serve"), Path::to_owned));
+    settings.log = folder(&args.log)?;
+    let found = semrank_serve::replay(run, &settings, &console.context()).map_err(Error::Open)?;
+    if args.json {
+        return output::json(&found);
+    }
+    let Replayed { events, answers, equal, left_out, different } = found;
+    let mut lines = format!(
+        "{}, {}: {equal} the same, {} another one now, {left_out} that cannot be compared\n",
+        counted(events, "event", "events"),
+        counted(answers, "ranking", "rankings"),
+        answers - equal
+    );
+    different.iter().for_each(|request| lines += &format!("  another one now: {request}\n"));
+    output::text(&lines)
+}
+
+/// Asks a server whether it is ready.
+pub(crate) fn health(args: &HealthArgs) -> Result<(), Error> {
+    let ask = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect_timeout(&args.address, HEALTH)?;
+        stream.set_read_timeout(Some(HEALTH))?;
+        stream.write_all(b"GET /v2/health/ready HTTP/1.1\r\nhost: semrank\r\nconnection: close\r\n\r\n")?;
+        let mut answer = Vec::new();
+        stream.take(4096).read_to_end(&mut answer)?;
+        Ok(answer.starts_with(b"HTTP/1.1 200"))
+    };
+    match ask() {
+        Ok(true) => output::text("ready\n"),
+        Ok(false) => Err(Error::NotReady { address: args.address, reason: "it is not".into() }),
+        Err(error) => Err(Error::NotReady { address: args.address, reason: error.to_string() }),
+    }
+}
+
+/// Makes a key.
+pub(crate) fn key(args: &KeyArgs) -> Result<(), Error> {
+    let (key, entry) = semrank_serve::new_key(&args.name, &args.scope).map_err(|_| Error::NoRandom)?;
+    note(&format!("the key, which is kept nowhere: {key}"));
+    note("its entry in the file that `semrank serve --keys FILE` reads:");
+    output::text(&entry)
+}

@@ -1,0 +1,301 @@
+//! The way of an event: received, made durable together with others that wait, then in its user's history, then acknowledged.
+//!
+//! One thread writes. It takes all that waits, drops what the log has already, appends the rest as one batch, syncs once, and lets the
+//! histories have it, so that whoever reads an acknowledgement finds the event in the next answer. The log is the only thing that must
+//! survive; histories and the memory of ids are made from it when the server starts.
+
+use crate::log::Log;
+use crate::record::Record;
+use crate::{Event, Problem};
+use semrank_store::journal::LARGEST_BATCH_BYTES;
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+/// Events of one write, at most.
+const MOST_TOGETHER: usize = 16_384;
+/// Bytes of one write, at most; far from what a journal takes, so that one more event always fits.
+const MOST_BYTES: usize = LARGEST_BATCH_BYTES / 2;
+
+/// What became of events that were sent together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// Number of the first record of the log that the next answer may lack.
+    pub as_of: u64,
+    /// Events that were new.
+    pub accepted: usize,
+    /// Events that the log has already.
+    pub duplicates: usize,
+}
+
+/// Ids of the newest events.
+#[derive(Debug)]
+pub struct Recent {
+    keys: HashSet<u128>,
+    order: VecDeque<u128>,
+    most: usize,
+}
+
+impl Recent {
+    /// Remembers the `most` newest.
+    pub fn new(most: usize) -> Self {
+        Self { keys: HashSet::new(), order: VecDeque::new(), most: most.max(1) }
+    }
+
+    /// Returns whether the key is new.
+    pub fn insert(&mut self, key: u128) -> bool {
+        if !self.keys.insert(key) {
+            return false;
+        }
+        self.order.push_back(key);
+        if self.order.len() > self.most
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.keys.remove(&oldest);
+        }
+        true
+    }
+
+    /// Takes back the newest `count` keys, whose events were not written.
+    fn take_back(&mut self, count: usize) {
+        for _ in 0..count {
+            if let Some(key) = self.order.pop_back() {
+                self.keys.remove(&key);
+            }
+        }
+    }
+}
+
+/// What takes in records that have become durable.
+pub trait Apply: Send + Sync + 'static {
+    /// Takes in an event.
+    fn event(&self, event: &Event);
+    /// Forgets a user.
+    fn forget(&self, user: &str);
+}
+
+enum Work {
+    Events { events: Vec<Event>, _room: OwnedSemaphorePermit },
+    Forget(String),
+}
+
+struct Job {
+    work: Work,
+    reply: oneshot::Sender<Result<Receipt, Problem>>,
+}
+
+/// The way in.
+pub struct Ingest {
+    jobs: Mutex<Option<mpsc::UnboundedSender<Job>>>,
+    room: Arc<Semaphore>,
+    most_waiting: usize,
+    applied: Arc<RwLock<u64>>,
+    writer: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+impl Ingest {
+    /// Starts the thread that writes; at most `most_waiting` events wait for it.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub fn start(
+        (log, recent): (Log, Recent),
+        apply: Arc<dyn Apply>,
+        most_waiting: usize,
+    ) -> std::io::Result<Self> {
+        let (jobs, received) = mpsc::unbounded_channel();
+        let most_waiting = most_waiting.clamp(1, Semaphore::MAX_PERMITS);
+        let applied = Arc::new(RwLock::new(log.journal().durable_end()));
+        let writer = Writer { log, recent, apply, applied: applied.clone() };
+        let writer = std::thread::Builder::new().name("log".into()).spawn(move || writer.run(received))?;
+        Ok(Self {
+            jobs: Mutex::new(Some(jobs)),
+            room: Arc::new(Semaphore::new(most_waiting)),
+            most_waiting,
+            applied,
+            writer: Mutex::new(Some(writer)),
+        })
+    }
+
+    /// Number of the first record that answers may lack.
+    pub fn as_of(&self) -> u64 {
+        self.reading(|as_of| as_of)
+    }
+
+    /// Reads what records were applied to while none is: it lacks exactly the records from the number on that `read` gets.
+    pub fn reading<T>(&self, read: impl FnOnce(u64) -> T) -> T {
+        let as_of = self.applied.read().unwrap_or_else(PoisonError::into_inner);
+        read(*as_of)
+    }
+
+    /// Events that wait.
+    pub fn waiting(&self) -> usize {
+        self.most_waiting - self.room.available_permits()
+    }
+
+    /// Makes events durable and lets the next answer see them.
+    ///
+    /// # Errors
+    /// 429 where too many wait; 503 where the log cannot be written: then they may be in it when the server starts again, or not.
+    pub async fn events(&self, events: Vec<Event>) -> Result<Receipt, Problem> {
+        if events.is_empty() {
+            return Ok(Receipt { as_of: self.as_of(), accepted: 0, duplicates: 0 });
+        }
+        let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
+        if events.len() > self.most_waiting {
+            return Err(Problem::new(
+                axum::http::StatusCode::PAYLOAD_TOO_LARGE,
+                format!("{count} events at once; at most {} are taken", self.most_waiting),
+            ));
+        }
+        let room = self.room.clone().try_acquire_many_owned(count);
+        let room = room.map_err(|_| Problem::busy("too many events wait to be written"))?;
+        self.send(Work::Events { events, _room: room }).await
+    }
+
+    /// Forgets a user from now on.
+    ///
+    /// # Errors
+    /// 503 where the log cannot be written.
+    pub async fn forget(&self, user: String) -> Result<Receipt, Problem> {
+        self.send(Work::Forget(user)).await
+    }
+
+    async fn send(&self, work: Work) -> Result<Receipt, Problem> {
+        let (reply, answer) = oneshot::channel();
+        let stopped = || Problem::unavailable("the server is stopping");
+        {
+            let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+            let jobs = jobs.as_ref().ok_or_else(stopped)?;
+            jobs.send(Job { work, reply }).map_err(|_| stopped())?;
+        }
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// Takes no more, and returns when all that was sent is written.
+    pub fn stop(&self) {
+        drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            // It does not panic; if it did, everybody who waited has been told.
+            let _ = writer.join();
+        }
+    }
+}
+
+struct Writer {
+    log: Log,
+    recent: Recent,
+    apply: Arc<dyn Apply>,
+    applied: Arc<RwLock<u64>>,
+}
+
+impl Writer {
+    fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>) {
+        while let Some(first) = jobs.blocking_recv() {
+            let mut together = vec![first];
+            let mut events = size(&together[0]);
+            while events < MOST_TOGETHER
+                && let Ok(job) = jobs.try_recv()
+            {
+                events += size(&job);
+                together.push(job);
+            }
+            self.write(together);
+        }
+    }
+
+    /// Writes jobs, in their order, with as few syncs as their sizes allow.
+    fn write(&mut self, jobs: Vec<Job>) {
+        let mut done: Vec<(Job, Receipt)> = Vec::with_capacity(jobs.len());
+        let (mut payloads, mut bytes, mut new_keys, mut failed) = (Vec::new(), 0, 0, None);
+        for mut job in jobs {
+            let mut receipt = Receipt { as_of: 0, accepted: 0, duplicates: 0 };
+            match &mut job.work {
+                Work::Forget(user) => payloads.push(Record::forget(user)),
+                Work::Events { events, .. } => {
+                    let before = events.len();
+                    events.retain(|event| self.recent.insert(event.key()));
+                    (receipt.accepted, receipt.duplicates) = (events.len(), before - events.len());
+                    new_keys += events.len();
+                    for event in events.iter() {
+                        let payload = Record::event(event);
+                        if bytes + payload.len() > MOST_BYTES && failed.is_none() {
+                            failed = self.append(&mut payloads).err();
+                            bytes = 0;
+                        }
+                        bytes += payload.len() + 64;
+                        payloads.push(payload);
+                    }
+                }
+            }
+            done.push((job, receipt));
+        }
+        if failed.is_none() {
+            failed = self.append(&mut payloads).and_then(|()| self.log.journal().commit_all()).err();
+        }
+        if let Some(error) = failed {
+            self.recent.take_back(new_keys);
+            let problem = Problem::unavailable(format!(
+                "the log cannot be written, and takes nothing before the server is started again: {error}"
+            ));
+            done.into_iter().for_each(|(job, _)| _ = job.reply.send(Err(problem.clone())));
+            return;
+        }
+        let as_of = self.apply(&done);
+        let rewritten = self.rewrite(&done);
+        for (job, receipt) in done {
+            let answer = match (&job.work, &rewritten) {
+                (Work::Forget(_), Err(problem)) => Err(problem.clone()),
+                _ => Ok(Receipt { as_of, ..receipt }),
+            };
+            // Who has gone does not want to know.
+            let _ = job.reply.send(answer);
+        }
+    }
+
+    /// Lets the next answer see what is durable now; returns the number of the first record that it lacks.
+    fn apply(&self, done: &[(Job, Receipt)]) -> u64 {
+        let mut applied = self.applied.write().unwrap_or_else(PoisonError::into_inner);
+        for (job, _) in done {
+            match &job.work {
+                Work::Events { events, .. } => events.iter().for_each(|event| self.apply.event(event)),
+                Work::Forget(user) => self.apply.forget(user),
+            }
+        }
+        *applied = self.log.journal().durable_end();
+        *applied
+    }
+
+    /// Takes the records of those who are forgotten out of the log.
+    fn rewrite(&self, done: &[(Job, Receipt)]) -> Result<(), Problem> {
+        let forgotten = done.iter().filter_map(|(job, _)| match &job.work {
+            Work::Forget(user) => Some(user.clone()),
+            Work::Events { .. } => None,
+        });
+        let forgotten: HashSet<String> = forgotten.collect();
+        if forgotten.is_empty() {
+            return Ok(());
+        }
+        self.log.without(&forgotten).map_err(|error| {
+            Problem::unavailable(format!(
+                "the user is forgotten, but their records are on the disk until the server is started again: {error}"
+            ))
+        })
+    }
+
+    fn append(&self, payloads: &mut Vec<Vec<u8>>) -> Result<(), semrank_store::Error> {
+        if !payloads.is_empty() {
+            self.log.journal().append_batch(payloads)?;
+            payloads.clear();
+        }
+        Ok(())
+    }
+}
+
+fn size(job: &Job) -> usize {
+    match &job.work {
+        Work::Events { events, .. } => events.len(),
+        Work::Forget(_) => 1,
+    }
+}

@@ -1,0 +1,124 @@
+//! The durable log: a journal of [`Record`]s, read back in order, rewritten when users are to be forgotten.
+
+use crate::Problem;
+use crate::record::Record;
+use semrank_store::Error as StoreError;
+use semrank_store::journal::{Journal, Options};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Why the log cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The journal.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A record.
+    #[error("{}: record {sequence} cannot be read: {}", folder.display(), problem.detail)]
+    Record {
+        /// Of the log.
+        folder: PathBuf,
+        /// Its number.
+        sequence: u64,
+        /// What is wrong with it.
+        problem: Box<Problem>,
+    },
+}
+
+/// The log.
+#[derive(Clone)]
+pub struct Log {
+    journal: Arc<Journal>,
+    folder: PathBuf,
+}
+
+/// Where the records that count begin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Counting {
+    /// Records up to this one were copied.
+    copied: Option<u64>,
+    /// Copies after this record are of a rewriting that was not finished.
+    complete: Option<u64>,
+}
+
+impl Log {
+    /// Opens the log of a folder, or begins one.
+    ///
+    /// # Errors
+    /// One that another process writes, or that is damaged.
+    pub fn open(folder: &Path, options: Options) -> Result<Self, LogError> {
+        Ok(Self { journal: Arc::new(Journal::open(folder, options)?), folder: folder.to_owned() })
+    }
+
+    /// What is appended to.
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
+    /// Gives every record that counts, oldest first, with its number.
+    ///
+    /// # Errors
+    /// A record that cannot be read; those of `visit`.
+    pub fn for_each<E: From<LogError> + From<StoreError>>(
+        &self,
+        mut visit: impl FnMut(u64, Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.each_that_counts(|sequence, payload| visit(sequence, self.read(sequence, payload)?))
+    }
+
+    /// Rewrites the log without the records of some users. Nothing else may be appended meanwhile but answers.
+    ///
+    /// # Errors
+    /// A full disk: then the log counts as it did, and the rewriting has to be repeated.
+    pub fn without(&self, users: &HashSet<String>) -> Result<(), LogError> {
+        let first = self.journal.rotate()?;
+        let [rewriting, rewritten] = Record::rewriting();
+        self.journal.append(&rewriting)?;
+        self.each_that_counts(|sequence, payload| {
+            if sequence < first
+                && !self.read(sequence, payload)?.user().is_some_and(|user| users.contains(user))
+            {
+                self.journal.append(&Record::copy(payload))?;
+            }
+            Ok::<(), LogError>(())
+        })?;
+        self.journal.append(&rewritten)?;
+        self.journal.commit_all()?;
+        Ok(self.journal.remove_before(first)?)
+    }
+
+    fn read(&self, sequence: u64, payload: &[u8]) -> Result<Record, LogError> {
+        Record::read(payload).map_err(|problem| LogError::Record {
+            folder: self.folder.clone(),
+            sequence,
+            problem: Box::new(problem),
+        })
+    }
+
+    fn each_that_counts<E: From<LogError> + From<StoreError>>(
+        &self,
+        mut visit: impl FnMut(u64, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let first = self.journal.first_sequence();
+        let (mut counting, mut begun) = (Counting::default(), None);
+        let [rewriting, rewritten] = Record::rewriting();
+        let mark = |sequence: u64, payload: &[u8]| {
+            if payload == rewriting {
+                begun = Some(sequence);
+            } else if payload == rewritten {
+                counting = Counting { copied: begun, complete: Some(sequence) };
+            }
+            Ok::<(), StoreError>(())
+        };
+        self.journal.for_each(first, mark)?;
+        self.journal.for_each(first, |sequence, payload| {
+            let was_copied = counting.copied.is_some_and(|begin| sequence <= begin);
+            let is_half = Record::is_copy(payload) && counting.complete.is_none_or(|end| sequence > end);
+            if was_copied || is_half || payload == rewriting || payload == rewritten {
+                return Ok(());
+            }
+            visit(sequence, payload)
+        })
+    }
+}

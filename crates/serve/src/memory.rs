@@ -1,0 +1,133 @@
+//! What is derived from the log: histories of users, in numbers that the ranker understands.
+
+use crate::Event;
+use crate::histories::{Events, Histories, MOST_ACTIONS};
+use crate::ingest::Apply;
+use semrank_core::{ActionId, Dictionary, Event as Done, ItemId, UserId, narrow};
+use semrank_pipeline::Data;
+use semrank_pipeline::retrieval::Live;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+/// Histories, and the names of what is in them.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    histories: Histories,
+    /// Items of the run's catalogue first, with the same numbers; then others as events name them.
+    items: RwLock<Dictionary>,
+    actions: RwLock<Dictionary>,
+    catalogue: u32,
+    /// What a given history consists of.
+    target: ActionId,
+    newest: AtomicI64,
+}
+
+/// An event with its names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Named {
+    /// The item.
+    pub item: String,
+    /// What was done.
+    pub action: String,
+    /// Milliseconds since 1970 (UTC).
+    pub time: i64,
+}
+
+impl Memory {
+    /// Of the events of a run's data set.
+    pub(crate) fn of(data: &Data) -> Self {
+        let dataset = &data.dataset;
+        let histories = Histories::default();
+        for user in narrow::indices(dataset.users.len()) {
+            let range = dataset.events.range(UserId(user));
+            histories.set(dataset.users.name(user), range.map(|at| dataset.events.event(at)));
+        }
+        Self {
+            histories,
+            items: RwLock::new(dataset.catalog.ids.clone()),
+            actions: RwLock::new(dataset.actions.clone()),
+            catalogue: narrow::index(dataset.catalog.len()),
+            target: dataset.target_action().unwrap_or(ActionId(0)),
+            newest: AtomicI64::new(data.now().unwrap_or(i64::MIN)),
+        }
+    }
+
+    /// Number of users.
+    pub(crate) fn users(&self) -> usize {
+        self.histories.users()
+    }
+
+    /// Time of the newest event, where there is one.
+    pub(crate) fn newest(&self) -> Option<i64> {
+        Some(self.newest.load(Ordering::Relaxed)).filter(|&time| time > i64::MIN)
+    }
+
+    /// A user's events as the ranker reads them: those of items that it knows now. None for somebody nobody has seen.
+    pub(crate) fn events(&self, user: &str, live: &Live) -> Option<Events> {
+        let items = self.items.read().unwrap_or_else(PoisonError::into_inner);
+        let mut out = Events::default();
+        for event in self.histories.of(user)? {
+            let row = match event.item.0 < self.catalogue {
+                true => Some(event.item.0),
+                false => live.names.get(items.name(event.item.0)),
+            };
+            if let Some(row) = row {
+                out.push(Done { item: ItemId(row), ..event });
+            }
+        }
+        Some(out)
+    }
+
+    /// A history of these items, oldest first, as if each had been engaged with; those that nobody knows are left out.
+    pub(crate) fn given(&self, items: &[String], live: &Live) -> Events {
+        let mut out = Events::default();
+        let time = self.newest().unwrap_or_default();
+        for item in items.iter().filter_map(|item| live.names.get(item)) {
+            out.push(Done { item: ItemId(item), action: self.target, time });
+        }
+        out
+    }
+
+    /// A user's events with their names, oldest first.
+    pub(crate) fn named(&self, user: &str) -> Option<Vec<Named>> {
+        let events = self.histories.of(user)?;
+        let items = self.items.read().unwrap_or_else(PoisonError::into_inner);
+        let actions = self.actions.read().unwrap_or_else(PoisonError::into_inner);
+        let named = |event: Done| Named {
+            item: items.name(event.item.0).to_owned(),
+            action: actions.name(u32::from(event.action.0)).to_owned(),
+            time: event.time,
+        };
+        Some(events.into_iter().map(named).collect())
+    }
+
+    fn item(&self, name: &str) -> u32 {
+        let known = self.items.read().unwrap_or_else(PoisonError::into_inner).get(name);
+        known.unwrap_or_else(|| self.items.write().unwrap_or_else(PoisonError::into_inner).insert(name))
+    }
+
+    /// None for more actions than can be told apart: the model knows none of them.
+    fn action(&self, name: &str) -> Option<u8> {
+        let known = self.actions.read().unwrap_or_else(PoisonError::into_inner).get(name);
+        let row = known.or_else(|| {
+            let mut actions = self.actions.write().unwrap_or_else(PoisonError::into_inner);
+            (actions.len() < MOST_ACTIONS).then(|| actions.insert(name))
+        });
+        row.and_then(|row| u8::try_from(row).ok())
+    }
+}
+
+impl Apply for Memory {
+    fn event(&self, event: &Event) {
+        self.newest.fetch_max(event.timestamp, Ordering::Relaxed);
+        if let Some(action) = self.action(&event.action) {
+            let item = ItemId(self.item(&event.item_id));
+            self.histories
+                .push(&event.user_id, Done { item, action: ActionId(action), time: event.timestamp });
+        }
+    }
+
+    fn forget(&self, user: &str) {
+        self.histories.forget(user);
+    }
+}

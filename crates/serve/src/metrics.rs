@@ -1,0 +1,88 @@
+//! What Prometheus reads at `/metrics`.
+
+use crate::{Gate, Problem, Service};
+use axum::http::StatusCode;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use std::time::Duration;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Timed {
+    route: String,
+}
+
+/// The metrics of a server.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<Route, Counter>,
+    seconds: Family<Timed, Histogram>,
+    gauges: Gauges,
+}
+
+#[derive(Default)]
+struct Gauges {
+    users: Gauge,
+    items: Gauge,
+    records: Gauge,
+    events_waiting: Gauge,
+    candidates_waiting: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("semrank");
+        let requests = Family::default();
+        let seconds = Family::<Timed, Histogram>::new_with_constructor(|| {
+            Histogram::new(exponential_buckets(0.000_1, 2.0, 16))
+        });
+        let gauges = Gauges::default();
+        registry.register("requests", "Requests that were answered", requests.clone());
+        registry.register("request_seconds", "Time of an answer", seconds.clone());
+        registry.register("users", "Users with a history", gauges.users.clone());
+        registry.register("items", "Items that may be shown", gauges.items.clone());
+        registry.register("log_records", "Durable records of the log", gauges.records.clone());
+        registry.register("events_waiting", "Events that wait to be written", gauges.events_waiting.clone());
+        let waiting = gauges.candidates_waiting.clone();
+        registry.register("candidates_waiting", "Candidates that wait to be ranked", waiting);
+        Self { registry, requests, seconds, gauges }
+    }
+}
+
+impl Metrics {
+    /// Counts an answer.
+    pub(crate) fn answered(&self, (method, route): (&str, &str), status: StatusCode, took: Duration) {
+        let route = route.to_owned();
+        self.seconds.get_or_create(&Timed { route: route.clone() }).observe(took.as_secs_f64());
+        let labels = Route { method: method.to_owned(), route, status: status.as_u16() };
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    /// The text that Prometheus reads.
+    ///
+    /// # Errors
+    /// Never, in practice: writing to memory.
+    pub(crate) fn text(&self, service: &Service, gate: &Gate) -> Result<String, Problem> {
+        let whole = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        self.gauges.users.set(whole(service.users()));
+        self.gauges.items.set(whole(service.items()));
+        self.gauges.records.set(i64::try_from(service.ingest().as_of()).unwrap_or(i64::MAX));
+        self.gauges.events_waiting.set(whole(service.ingest().waiting()));
+        self.gauges.candidates_waiting.set(whole(gate.waiting()));
+        let mut out = String::new();
+        let encoded = encode(&mut out, &self.registry);
+        encoded.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+        Ok(out)
+    }
+}

@@ -1,0 +1,183 @@
+//! Records of the log: one byte that says what it is, then JSON.
+//!
+//! A log is rewritten when a user is forgotten: [`Record::Rewriting`], copies of everything that stays, [`Record::Rewritten`]. What a
+//! kill leaves of it counts for nothing: copies count only when they are complete, and then what was before them does not.
+
+use crate::{Event, Problem};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+const EVENT: u8 = b'E';
+const ANSWER: u8 = b'A';
+const FORGET: u8 = b'F';
+const REWRITING: u8 = b'B';
+const REWRITTEN: u8 = b'D';
+/// Set in the first byte of a copy.
+const COPY: u8 = 0x20;
+
+/// A record.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Record {
+    /// Something that a user did.
+    Event(Event),
+    /// A ranking that was served.
+    Answer(Answer),
+    /// A user who is to be forgotten: records before are of nobody.
+    Forget(String),
+    /// Copies of the records before begin.
+    Rewriting,
+    /// They are complete.
+    Rewritten,
+}
+
+/// A ranking that was served: what the next model learns from, and what `semrank replay` compares with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// As the answer has it.
+    pub request_id: String,
+    /// For whom; none for somebody without an id.
+    pub user: Option<String>,
+    /// When it was made, in milliseconds since 1970 (UTC).
+    pub time: i64,
+    /// The moment at which items had to be within their time windows.
+    pub now: Option<i64>,
+    /// What was asked for, as it was received.
+    pub request: Value,
+    /// The run that ranked.
+    pub run: String,
+    /// Number of the first record that the answer lacks.
+    pub as_of: u64,
+    /// Number of the first change of items that it lacks; none where items changed while it was made.
+    pub items_as_of: Option<u64>,
+    /// Candidates that were ranked.
+    pub candidates: usize,
+    /// What was shown, best first.
+    pub items: Vec<Shown>,
+    /// What was left away to be in time.
+    pub degraded: Vec<String>,
+}
+
+/// An item that was shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shown {
+    /// The item.
+    pub item: String,
+    /// From 0.
+    pub slot: usize,
+    /// Of the ranker.
+    pub score: f32,
+    /// Sources that found it.
+    pub sources: Vec<String>,
+}
+
+impl Record {
+    /// The bytes of an event.
+    pub fn event(event: &Event) -> Vec<u8> {
+        bytes(EVENT, event)
+    }
+
+    /// The bytes of an answer.
+    pub fn answer(answer: &Answer) -> Vec<u8> {
+        bytes(ANSWER, answer)
+    }
+
+    /// The bytes of a forgotten user.
+    pub fn forget(user: &str) -> Vec<u8> {
+        bytes(FORGET, &user)
+    }
+
+    /// The bytes of [`Record::Rewriting`] and [`Record::Rewritten`].
+    pub fn rewriting() -> [Vec<u8>; 2] {
+        [vec![REWRITING], vec![REWRITTEN]]
+    }
+
+    /// The bytes of a copy of a record.
+    pub fn copy(payload: &[u8]) -> Vec<u8> {
+        let mut out = payload.to_vec();
+        out.iter_mut().take(1).for_each(|kind| *kind |= COPY);
+        out
+    }
+
+    /// Whether these are the bytes of a copy.
+    pub fn is_copy(payload: &[u8]) -> bool {
+        payload.first().is_some_and(|kind| kind & COPY != 0)
+    }
+
+    /// Reads a record, or a copy of one.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(payload: &[u8]) -> Result<Self, Problem> {
+        let (&kind, json) = payload.split_first().ok_or_else(|| Problem::bad("an empty record"))?;
+        let bad = |error: serde_json::Error| Problem::bad(error.to_string());
+        match kind & !COPY {
+            EVENT => {
+                let value = serde_json::from_slice(json).map_err(bad)?;
+                // What was accepted once is accepted: clocks may have been set back since.
+                Event::from_json(value, "$", i64::MAX).map(Self::Event)
+            }
+            ANSWER => serde_json::from_slice(json).map(Self::Answer).map_err(bad),
+            FORGET => serde_json::from_slice(json).map(Self::Forget).map_err(bad),
+            REWRITING => Ok(Self::Rewriting),
+            REWRITTEN => Ok(Self::Rewritten),
+            _ => Err(Problem::bad(format!("a record of kind {kind}, which this semrank does not know"))),
+        }
+    }
+
+    /// Whose record it is; none where it is of nobody.
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Self::Event(event) => Some(&event.user_id),
+            Self::Answer(answer) => answer.user.as_deref(),
+            Self::Forget(user) => Some(user),
+            Self::Rewriting | Self::Rewritten => None,
+        }
+    }
+}
+
+fn bytes(kind: u8, value: &impl Serialize) -> Vec<u8> {
+    let mut out = vec![kind];
+    // Writing to memory fails for values that are no JSON, and these are texts, numbers and lists.
+    let _ = serde_json::to_writer(&mut out, value);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_and_their_copies_read_back() {
+        let value = serde_json::json!({"user_id": "u", "item_id": "i", "action": "a", "timestamp": 1, "received_at": 2, "slot": 1});
+        let event = Event::from_json(value, "$", 5).unwrap();
+        let shown = Shown { item: "i".into(), slot: 0, score: 0.1 + 0.2, sources: vec!["sequence".into()] };
+        let answer = Answer {
+            request_id: "r".into(),
+            user: None,
+            time: 3,
+            now: None,
+            request: serde_json::json!({"user": "u"}),
+            run: "run".into(),
+            as_of: 7,
+            items_as_of: Some(0),
+            candidates: 9,
+            items: vec![shown],
+            degraded: vec![],
+        };
+        let [rewriting, rewritten] = Record::rewriting();
+        for (bytes, record) in [
+            (Record::event(&event), Record::Event(event)),
+            (Record::answer(&answer), Record::Answer(answer)),
+            (Record::forget("ü"), Record::Forget("ü".into())),
+            (rewriting, Record::Rewriting),
+            (rewritten, Record::Rewritten),
+        ] {
+            assert_eq!((Record::read(&bytes), Record::is_copy(&bytes)), (Ok(record.clone()), false));
+            let copy = Record::copy(&bytes);
+            assert_eq!((Record::read(&copy), Record::is_copy(&copy)), (Ok(record), true));
+        }
+        for damaged in [&b""[..], b"E", b"E{}", b"X1", b"A[]", b"F{}"] {
+            assert!(Record::read(damaged).is_err(), "{damaged:?}");
+        }
+    }
+}

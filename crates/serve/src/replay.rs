@@ -1,0 +1,105 @@
+//! A log played again: every ranking in it is made once more from what came before, and compared with what was served.
+
+use crate::RankRequest;
+use crate::ingest::Apply;
+use crate::log::Log;
+use crate::ranker::Ranker;
+use crate::record::{Answer, Record};
+use crate::service::{OpenError, ServiceSettings, WITHOUT_SOURCES};
+use semrank_pipeline::{Context, Run};
+use semrank_store::journal::Journal;
+use serde::Serialize;
+
+/// Ids of answers that differ, at most.
+const MOST_NAMED: usize = 20;
+
+/// What a replay found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Replayed {
+    /// Events of the log.
+    pub events: usize,
+    /// Rankings of this model.
+    pub answers: usize,
+    /// Those that are the same, item by item and bit by bit.
+    pub equal: usize,
+    /// Rankings that cannot be made again: of another model, or made while items changed or a source failed.
+    pub left_out: usize,
+    /// Requests whose ranking is another one now, the first of them.
+    pub different: Vec<String>,
+}
+
+/// Plays the log of a service again.
+///
+/// # Errors
+/// As for [`Service::open`](crate::Service::open); state that a server is using.
+pub fn replay(run: Run, settings: &ServiceSettings, context: &Context) -> Result<Replayed, OpenError> {
+    let model = run.model_hash()?.to_owned();
+    let log = Log::open(&settings.log, settings.journal)?;
+    let ranker = Ranker::open_before(run, Journal::open(&settings.items(), settings.journal)?)?;
+    let (mut out, first) = (Replayed::default(), log.journal().first_sequence());
+    // An answer stands behind the events that it saw, and behind some that came while it was made.
+    let mut answers = Vec::new();
+    log.for_each(|_, record| {
+        match record {
+            // Numbers of records before a rewriting are of records that are no more.
+            Record::Answer(answer) if answer.as_of <= first && first > 0 => out.left_out += 1,
+            Record::Answer(answer) => answers.push(answer),
+            _ => {}
+        }
+        Ok::<(), OpenError>(())
+    })?;
+    answers.sort_by_key(|answer| answer.as_of);
+    let mut answers = answers.into_iter().peekable();
+    log.for_each(|sequence, record| {
+        while let Some(answer) = answers.next_if(|answer| answer.as_of <= sequence) {
+            compare(&ranker, &model, &answer, &mut out, context)?;
+        }
+        match record {
+            Record::Event(event) => {
+                out.events += 1;
+                ranker.memory.event(&event);
+            }
+            Record::Forget(user) => ranker.memory.forget(&user),
+            Record::Answer(_) | Record::Rewriting | Record::Rewritten => {}
+        }
+        Ok::<(), OpenError>(())
+    })?;
+    answers.try_for_each(|answer| compare(&ranker, &model, &answer, &mut out, context))?;
+    Ok(out)
+}
+
+fn compare(
+    ranker: &Ranker,
+    model: &str,
+    answer: &Answer,
+    out: &mut Replayed,
+    context: &Context,
+) -> Result<(), OpenError> {
+    let is_late = answer.degraded.iter().any(|what| what == WITHOUT_SOURCES);
+    let request = serde_json::from_value::<RankRequest>(answer.request.clone());
+    let comparable = answer.run == model && answer.degraded.len() == usize::from(is_late);
+    let (Ok(request), Some(items_as_of), true) = (request, answer.items_as_of, comparable) else {
+        out.left_out += 1;
+        return Ok(());
+    };
+    ranker.catalogue.advance(items_as_of, context)?;
+    if ranker.catalogue.as_of() != Some(items_as_of) {
+        out.left_out += 1;
+        return Ok(());
+    }
+    out.answers += 1;
+    let events = ranker.events_of(request.user.as_deref());
+    let found = ranker.ranked(&request, (answer.now, &events), is_late);
+    let items = found.map(|found| found.items).unwrap_or_default();
+    let same = items.len() == answer.items.len()
+        && items
+            .iter()
+            .zip(&answer.items)
+            .all(|(now, then)| now.item == then.item && now.score.to_bits() == then.score.to_bits());
+    if same {
+        out.equal += 1;
+    } else if out.different.len() < MOST_NAMED {
+        out.different.push(answer.request_id.clone());
+    }
+    Ok(())
+}

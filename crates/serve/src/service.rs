@@ -1,0 +1,437 @@
+//! The service without HTTP: a run, its items, its users and the log, in; rankings, candidates, histories out.
+
+use crate::ingest::{Apply, Ingest, Receipt, Recent};
+use crate::log::{Log, LogError};
+use crate::memory::Named;
+use crate::ranker::{DEFAULT_K, Ranker, filter};
+use crate::record::{Answer, Record, Shown};
+use crate::{Candidates, Event, Explained, Interest, Problem, RankRequest, Ranked, Ranking, RetrieveRequest};
+use semrank_core::counted;
+use semrank_pipeline::retrieval::{Ask, Change, Fields, Retrieved};
+use semrank_pipeline::{Context, Error, Run};
+use semrank_retrieve::{Cursor, CursorKey, Eligibility, Scope};
+use semrank_store::journal::{Journal, Options};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Candidates of a request, at most: limits count candidates, not requests.
+pub const MOST_CANDIDATES: usize = 10_000;
+
+/// In an answer that was made without sources other than the ranker.
+pub(crate) const WITHOUT_SOURCES: &str = "sources";
+/// Newest events that interests are found in.
+const MOST_OF_INTERESTS: usize = 500;
+
+/// What decides the moment at which time windows of items count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Clock {
+    /// That of the machine.
+    #[default]
+    Wall,
+    /// The newest event: for logs of the past.
+    Log,
+}
+
+/// How a service is run.
+#[derive(Debug, Clone)]
+pub struct ServiceSettings {
+    /// Folder of the changes of items.
+    pub state: PathBuf,
+    /// Folder of the log.
+    pub log: PathBuf,
+    /// Events that may wait to be written.
+    pub most_waiting: usize,
+    /// Newest events whose ids are remembered.
+    pub remembered_ids: usize,
+    /// Which clock.
+    pub clock: Clock,
+    /// Milliseconds that an answer may take, unless the request says otherwise.
+    pub deadline_ms: u64,
+    /// How the log is kept.
+    pub journal: Options,
+}
+
+impl ServiceSettings {
+    /// The defaults, with state in a folder.
+    pub fn new(state: &Path) -> Self {
+        Self {
+            state: state.to_owned(),
+            log: state.join("log"),
+            most_waiting: 65_536,
+            remembered_ids: 1_000_000,
+            clock: Clock::Wall,
+            deadline_ms: 100,
+            journal: Options::default(),
+        }
+    }
+
+    /// Folder of the journal of items.
+    pub(crate) fn items(&self) -> PathBuf {
+        self.state.join("items")
+    }
+}
+
+/// Why a service cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The run or the changes of its items.
+    #[error(transparent)]
+    Run(#[from] Error),
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The system.
+    #[error("the system has no thread to give: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl From<semrank_store::Error> for OpenError {
+    fn from(error: semrank_store::Error) -> Self {
+        Self::Log(error.into())
+    }
+}
+
+/// A run that is served.
+pub struct Service {
+    ranker: Ranker,
+    ingest: Ingest,
+    log: Log,
+    cursors: CursorKey,
+    run: String,
+    model: String,
+    settings: ServiceSettings,
+}
+
+impl Service {
+    /// Opens a run with its state.
+    ///
+    /// # Errors
+    /// A run that is not finished or not for next items; state that is damaged, or that another process holds.
+    pub fn open(run: Run, settings: ServiceSettings, context: &Context) -> Result<Self, OpenError> {
+        let name = run.path().file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
+        let (model, cursors) = (run.model_hash()?.to_owned(), run.cursor_key()?);
+        let log = Log::open(&settings.log, settings.journal)?;
+        let ranker = Ranker::open_before(run, Journal::open(&settings.items(), settings.journal)?)?;
+        let (mut recent, mut forgotten) = (Recent::new(settings.remembered_ids), HashSet::new());
+        let mut events = 0usize;
+        log.for_each(|_, record| {
+            match record {
+                Record::Event(event) => {
+                    recent.insert(event.key());
+                    ranker.memory.event(&event);
+                    events += 1;
+                }
+                Record::Forget(user) => {
+                    ranker.memory.forget(&user);
+                    forgotten.insert(user);
+                }
+                Record::Answer(_) | Record::Rewriting | Record::Rewritten => {}
+            }
+            Ok::<(), LogError>(())
+        })?;
+        context.note(&format!("log: {} read", counted(events, "event", "events")));
+        if !forgotten.is_empty() {
+            log.without(&forgotten)?;
+        }
+        ranker.catalogue.advance(u64::MAX, context)?;
+        let applied: Arc<dyn Apply> = ranker.memory.clone();
+        let ingest = Ingest::start((log.clone(), recent), applied, settings.most_waiting)?;
+        Ok(Self { ranker, ingest, log, cursors, run: name, model, settings })
+    }
+
+    /// The way in.
+    pub fn ingest(&self) -> &Ingest {
+        &self.ingest
+    }
+
+    /// Users that the service knows.
+    pub fn users(&self) -> usize {
+        self.ranker.memory.users()
+    }
+
+    /// Items that may be shown.
+    pub fn items(&self) -> usize {
+        self.ranker.catalogue.retrieval().live().items.live().count()
+    }
+
+    /// Name of the run's folder.
+    pub fn run(&self) -> &str {
+        &self.run
+    }
+
+    /// Hash of the trained model.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// Names of the sources.
+    pub fn sources(&self) -> Vec<&'static str> {
+        self.ranker.catalogue.retrieval().names()
+    }
+
+    /// Milliseconds since 1970 (UTC).
+    pub fn wall_ms() -> i64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn now_ms(&self) -> Option<i64> {
+        match self.settings.clock {
+            Clock::Wall => Some(Self::wall_ms()),
+            Clock::Log => self.ranker.memory.newest(),
+        }
+    }
+
+    /// Whether an answer now sees what a client has seen.
+    fn check_as_of(&self, wanted: Option<u64>) -> Result<u64, Problem> {
+        let as_of = self.ingest.as_of();
+        match wanted {
+            Some(wanted) if wanted > as_of => Err(Problem::at(
+                "$.min_as_of",
+                format!("the log has {as_of} records; {wanted} were acknowledged by another server"),
+            )),
+            _ => Ok(as_of),
+        }
+    }
+
+    /// Ranks; `received` is when the request came in.
+    ///
+    /// # Errors
+    /// What is wrong with the request.
+    pub fn rank(&self, request: &RankRequest, received: Instant) -> Result<Ranking, Problem> {
+        let k = request.k.unwrap_or(DEFAULT_K);
+        if k == 0 || k > MOST_CANDIDATES {
+            return Err(Problem::at("$.k", format!("`k` is from 1 to {MOST_CANDIDATES}")));
+        }
+        if let Some(user) = &request.user {
+            crate::event::check_id(user, "$.user")?;
+        }
+        let given = request.candidates.as_ref().map_or(0, Vec::len);
+        if given > MOST_CANDIDATES {
+            return Err(Problem::at(
+                "$.candidates",
+                format!("{given} candidates; at most {MOST_CANDIDATES} are ranked"),
+            ));
+        }
+        self.check_as_of(request.min_as_of)?;
+        let items_as_of = self.ranker.catalogue.as_of();
+        let (as_of, now_ms, events) = self
+            .ingest
+            .reading(|as_of| (as_of, self.now_ms(), self.ranker.events_of(request.user.as_deref())));
+        let deadline = Duration::from_millis(request.deadline_ms.unwrap_or(self.settings.deadline_ms));
+        // Most of the time was spent waiting: the ranker's own list is the shortest way to an answer.
+        let is_late = request.candidates.is_none() && received.elapsed() * 2 > deadline;
+        let found = self.ranker.ranked(request, (now_ms, &events), is_late)?;
+        let mut degraded: Vec<String> = is_late.then(|| WITHOUT_SOURCES.to_owned()).into_iter().collect();
+        let failed = found.sources.iter().filter(|source| source.error.is_some());
+        degraded.extend(failed.map(|source| format!("source {}", source.name)));
+        let ranked = |one: Retrieved| Ranked { item: one.item, score: one.score, sources: one.sources };
+        let mut out = Ranking {
+            request_id: request_id(),
+            items: found.items.into_iter().map(ranked).collect(),
+            run: self.run.clone(),
+            as_of,
+            degraded,
+            left_out: found.left_out,
+            sources: found.sources,
+        };
+        let items_as_of = items_as_of.filter(|_| items_as_of == self.ranker.catalogue.as_of());
+        self.keep(request, &out, (now_ms, items_as_of))?;
+        if !request.explain {
+            out.items.iter_mut().for_each(|item| item.sources.clear());
+        }
+        Ok(out)
+    }
+
+    /// Appends an answer to the log. It is durable with the next event, or within a second.
+    fn keep(
+        &self,
+        request: &RankRequest,
+        ranking: &Ranking,
+        (now_ms, items_as_of): (Option<i64>, Option<u64>),
+    ) -> Result<(), Problem> {
+        let shown = |(slot, item): (usize, &Ranked)| Shown {
+            item: item.item.clone(),
+            slot,
+            score: item.score,
+            sources: item.sources.iter().map(|source| source.name.to_owned()).collect(),
+        };
+        let answer = Answer {
+            request_id: ranking.request_id.clone(),
+            user: request.user.clone(),
+            now: now_ms,
+            time: Self::wall_ms(),
+            request: serde_json::to_value(request).map_err(|error| Problem::bad(error.to_string()))?,
+            run: self.model.clone(),
+            as_of: ranking.as_of,
+            items_as_of,
+            candidates: ranking.sources.iter().map(|source| source.items).sum::<usize>()
+                + request.candidates.as_ref().map_or(0, Vec::len),
+            items: ranking.items.iter().enumerate().map(shown).collect(),
+            degraded: ranking.degraded.clone(),
+        };
+        let kept = self.log.journal().append(&Record::answer(&answer));
+        kept.map(drop).map_err(|error| Problem::unavailable(format!("the log cannot be written: {error}")))
+    }
+
+    /// Finds candidates.
+    ///
+    /// # Errors
+    /// What is wrong with the request.
+    pub fn retrieve(&self, request: &RetrieveRequest) -> Result<Candidates, Problem> {
+        let k = request.k.unwrap_or(500);
+        if k == 0 || k > MOST_CANDIDATES {
+            return Err(Problem::at("$.k", format!("`k` is from 1 to {MOST_CANDIDATES}")));
+        }
+        let eligibility = Eligibility { now_ms: self.now_ms(), filter: filter(request.filter.as_deref())? };
+        let as_of = self.check_as_of(request.min_as_of)?;
+        let events = self.ranker.events_of(request.user.as_deref());
+        let retrieval = self.ranker.catalogue.retrieval();
+        let (user_id, search) = (request.user.as_deref(), request.search.as_deref());
+        let ask = Ask { user_id, search, ..Ask::new(events.history(), &eligibility) };
+        let only;
+        let funnel = match &request.source {
+            Some(name) => {
+                only = retrieval.only(name, k)?;
+                &only
+            }
+            None if search.is_some() => {
+                only = retrieval.only("text", k)?;
+                &only
+            }
+            None => &self.ranker.funnels[0],
+        };
+        let Some(cursor) = &request.cursor else {
+            return Ok(Candidates { page: retrieval.retrieve(&ask, funnel, k)?, cursor: None, as_of });
+        };
+        let scope = self.scope(request);
+        let wrong = |error: semrank_retrieve::CursorError| Problem::at("$.cursor", error.to_string());
+        let mut cursor = match cursor.as_str() {
+            "" => Cursor::first(eligibility.now_ms.unwrap_or_default()),
+            text => Cursor::open(text, &self.cursors, scope).map_err(wrong)?,
+        };
+        let (page, has_more) = retrieval.page(&ask, funnel, (k, &mut cursor))?;
+        let next = has_more.then(|| cursor.seal(&self.cursors, scope)).transpose().map_err(wrong)?;
+        Ok(Candidates { page, cursor: Some(next), as_of })
+    }
+
+    /// What pages of one list have in common.
+    fn scope(&self, request: &RetrieveRequest) -> Scope {
+        let mut parts = vec![("run", self.model.as_str())];
+        let RetrieveRequest { user, search, source, filter, .. } = request;
+        let one = [("user", user), ("search", search), ("source", source), ("filter", filter)];
+        parts.extend(one.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))));
+        Scope::of(parts)
+    }
+
+    /// A user's events, oldest first; none for somebody nobody has seen.
+    pub fn history(&self, user: &str) -> Option<Vec<Named>> {
+        self.ranker.memory.named(user)
+    }
+
+    /// A user's interests in words, the strongest first.
+    pub fn interests(&self, user: &str) -> Vec<Interest> {
+        let Ok(data) = self.ranker.catalogue.run().data() else { return Vec::new() };
+        let events = self.ranker.events_of(Some(user));
+        // The newest: whoever has thousands of events would wait for their clusters.
+        let newest = &events.items[events.items.len().saturating_sub(MOST_OF_INTERESTS)..];
+        let found =
+            self.ranker.catalogue.retrieval().interests(&data.dataset.catalog, newest).unwrap_or_default();
+        let interest = |one: semrank_pipeline::next_item::Interest| Interest {
+            label: one.label,
+            share: one.share,
+            items: one.items,
+        };
+        found.into_iter().map(interest).collect()
+    }
+
+    /// Ranks for a history that is given, with what each score is made of.
+    ///
+    /// # Errors
+    /// Those of [`Service::rank`].
+    pub fn explained(
+        &self,
+        history: &[String],
+        filter: Option<&str>,
+        k: usize,
+    ) -> Result<Explained, Problem> {
+        let eligibility = Eligibility { now_ms: self.now_ms(), filter: crate::ranker::filter(filter)? };
+        let retrieval = self.ranker.catalogue.retrieval();
+        let events = self.ranker.memory.given(history, &retrieval.live());
+        let ask = Ask::new(events.history(), &eligibility);
+        let page = retrieval.rank(&ask, &self.ranker.funnels[0], k)?;
+        let ranked: Vec<(f32, &str)> =
+            page.items.iter().map(|item| (item.score, item.item.as_str())).collect();
+        let parts = retrieval.parts(&ask, &ranked)?;
+        Ok(Explained { page, parts })
+    }
+
+    /// Items whose texts have words, best first; or, where `text` is an item's id, that item.
+    ///
+    /// # Errors
+    /// Those of [`Service::retrieve`].
+    pub fn search(&self, text: &str, k: usize) -> Result<Vec<String>, Problem> {
+        if self.item(text).is_some() {
+            return Ok(vec![text.to_owned()]);
+        }
+        if !self.sources().contains(&"text") {
+            return Ok(Vec::new());
+        }
+        let request =
+            RetrieveRequest { search: Some(text.to_owned()), k: Some(k), ..RetrieveRequest::default() };
+        Ok(self.retrieve(&request)?.page.items.into_iter().map(|item| item.item).collect())
+    }
+
+    /// Changes items; they are as they are told from the next request on.
+    ///
+    /// # Errors
+    /// A value that its column cannot hold, an item that is not there; a full disk.
+    pub fn change(&self, changes: &[Change]) -> Result<(), Problem> {
+        Ok(self.ranker.catalogue.apply(changes, &Context::default())?)
+    }
+
+    /// Texts and columns of an item; none where it is not there.
+    pub fn item(&self, item: &str) -> Option<Fields> {
+        self.ranker.catalogue.fields(item)
+    }
+
+    /// Forgets a user: their history, what is remembered of their rankings, and every record of the log that names them.
+    ///
+    /// # Errors
+    /// 503 where the log cannot be written.
+    pub async fn forget(&self, user: &str) -> Result<Receipt, Problem> {
+        self.ranker.catalogue.retrieval().forget(user);
+        self.ingest.forget(user.to_owned()).await
+    }
+
+    /// Takes events in.
+    ///
+    /// # Errors
+    /// As for [`Ingest::events`].
+    pub async fn events(&self, events: Vec<Event>) -> Result<Receipt, Problem> {
+        self.ingest.events(events).await
+    }
+
+    /// Makes everything durable that was acknowledged or answered.
+    ///
+    /// # Errors
+    /// A disk that fails.
+    pub fn flush(&self) -> Result<(), semrank_store::Error> {
+        self.log.journal().commit_all()
+    }
+
+    /// Writes what waits, and takes no more.
+    pub fn stop(&self) {
+        self.ingest.stop();
+        // What cannot be written was not acknowledged.
+        let _ = self.flush();
+    }
+}
+
+/// Of an answer: time, then chance, so that ids sort by time.
+fn request_id() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    format!("{:012x}-{:016x}", Service::wall_ms(), RandomState::new().hash_one(0))
+}
