@@ -110,8 +110,9 @@ fn rounds(count: u64) {
     succeed(["simulate", "--out", &path("data"), "--users", "200", "--items", "100"]);
     let quick =
         ["train.epochs=1", "train.min_steps=0", "model.dim=8", "features.dim=8", "features.buckets=16384"];
-    let set = quick.iter().flat_map(|set| ["--set", set]);
-    succeed(["run", "--data", &path("data"), "--out", &path("run")].into_iter().chain(set));
+    let mut args = vec!["run".to_owned(), "--data".into(), path("data"), "--out".into(), path("run")];
+    args.extend(quick.iter().flat_map(|set| ["--set".to_owned(), (*set).to_owned()]));
+    succeed(args);
     let (next, mut acknowledged) = (AtomicI64::new(0), BTreeSet::new());
     for round in 0..count {
         if round % 3 == 2 {

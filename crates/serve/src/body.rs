@@ -45,8 +45,9 @@ async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Prob
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = match error.path().to_string().as_str() {
-            "." => "$".to_owned(),
+        // A body that ends early ends at a key that is not there.
+        let path = match error.path().to_string().trim_end_matches('?').trim_end_matches('.') {
+            "" => "$".to_owned(),
             path => format!("$.{path}"),
         };
         Problem::at(path, error.into_inner().to_string())

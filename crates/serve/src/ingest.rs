@@ -18,7 +18,7 @@ const MOST_TOGETHER: usize = 16_384;
 const MOST_BYTES: usize = LARGEST_BATCH_BYTES / 2;
 
 /// What became of events that were sent together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Receipt {
     /// Number of the first record of the log that the next answer may lack.
     pub as_of: u64,
@@ -26,6 +26,8 @@ pub struct Receipt {
     pub accepted: usize,
     /// Events that the log has already.
     pub duplicates: usize,
+    /// New events of an action that the model does not know: rankings do not read them.
+    pub unread: usize,
 }
 
 /// Ids of the newest events.
@@ -68,8 +70,8 @@ impl Recent {
 
 /// What takes in records that have become durable.
 pub trait Apply: Send + Sync + 'static {
-    /// Takes in an event.
-    fn event(&self, event: &Event);
+    /// Takes in an event; returns whether rankings read it.
+    fn event(&self, event: &Event) -> bool;
     /// Forgets a user.
     fn forget(&self, user: &str);
 }
@@ -139,7 +141,7 @@ impl Ingest {
     /// 429 where too many wait; 503 where the log cannot be written: then they may be in it when the server starts again, or not.
     pub async fn events(&self, events: Vec<Event>) -> Result<Receipt, Problem> {
         if events.is_empty() {
-            return Ok(Receipt { as_of: self.as_of(), accepted: 0, duplicates: 0 });
+            return Ok(Receipt { as_of: self.as_of(), ..Receipt::default() });
         }
         let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
         if events.len() > self.most_waiting {
@@ -210,7 +212,7 @@ impl Writer {
         let mut done: Vec<(Job, Receipt)> = Vec::with_capacity(jobs.len());
         let (mut payloads, mut bytes, mut new_keys, mut failed) = (Vec::new(), 0, 0, None);
         for mut job in jobs {
-            let mut receipt = Receipt { as_of: 0, accepted: 0, duplicates: 0 };
+            let mut receipt = Receipt::default();
             match &mut job.work {
                 Work::Forget(user) => payloads.push(Record::forget(user)),
                 Work::Events { events, .. } => {
@@ -242,7 +244,7 @@ impl Writer {
             done.into_iter().for_each(|(job, _)| _ = job.reply.send(Err(problem.clone())));
             return;
         }
-        let as_of = self.apply(&done);
+        let as_of = self.apply(&mut done);
         let rewritten = self.rewrite(&done);
         for (job, receipt) in done {
             let answer = match (&job.work, &rewritten) {
@@ -255,11 +257,13 @@ impl Writer {
     }
 
     /// Lets the next answer see what is durable now; returns the number of the first record that it lacks.
-    fn apply(&self, done: &[(Job, Receipt)]) -> u64 {
+    fn apply(&self, done: &mut [(Job, Receipt)]) -> u64 {
         let mut applied = self.applied.write().unwrap_or_else(PoisonError::into_inner);
-        for (job, _) in done {
+        for (job, receipt) in done {
             match &job.work {
-                Work::Events { events, .. } => events.iter().for_each(|event| self.apply.event(event)),
+                Work::Events { events, .. } => {
+                    receipt.unread = events.iter().filter(|event| !self.apply.event(event)).count();
+                }
                 Work::Forget(user) => self.apply.forget(user),
             }
         }

@@ -17,6 +17,8 @@ pub(crate) struct Memory {
     items: RwLock<Dictionary>,
     actions: RwLock<Dictionary>,
     catalogue: u32,
+    /// Actions that the model may know: those of the run's log.
+    known_actions: u8,
     /// What a given history consists of.
     target: ActionId,
     newest: AtomicI64,
@@ -47,6 +49,7 @@ impl Memory {
             items: RwLock::new(dataset.catalog.ids.clone()),
             actions: RwLock::new(dataset.actions.clone()),
             catalogue: narrow::index(dataset.catalog.len()),
+            known_actions: u8::try_from(dataset.actions.len()).unwrap_or(u8::MAX),
             target: dataset.target_action().unwrap_or(ActionId(0)),
             newest: AtomicI64::new(data.now().unwrap_or(i64::MIN)),
         }
@@ -118,13 +121,13 @@ impl Memory {
 }
 
 impl Apply for Memory {
-    fn event(&self, event: &Event) {
+    fn event(&self, event: &Event) -> bool {
         self.newest.fetch_max(event.timestamp, Ordering::Relaxed);
-        if let Some(action) = self.action(&event.action) {
-            let item = ItemId(self.item(&event.item_id));
-            self.histories
-                .push(&event.user_id, Done { item, action: ActionId(action), time: event.timestamp });
-        }
+        let Some(action) = self.action(&event.action) else { return false };
+        let item = ItemId(self.item(&event.item_id));
+        self.histories
+            .push(&event.user_id, Done { item, action: ActionId(action), time: event.timestamp });
+        action < self.known_actions
     }
 
     fn forget(&self, user: &str) {

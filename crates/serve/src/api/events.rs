@@ -18,6 +18,8 @@ pub(super) struct Acknowledged {
     accepted: usize,
     /// Events that the log had already.
     duplicates: usize,
+    /// New events of an action that the model does not know: rankings do not read them.
+    unread: usize,
 }
 
 /// A user.
@@ -53,8 +55,8 @@ pub(super) async fn events(
     EventsBody(events): EventsBody,
 ) -> Result<(StatusCode, Json<Acknowledged>), Problem> {
     let receipt = app.service.events(events).await?;
-    let crate::Receipt { as_of, accepted, duplicates } = receipt;
-    Ok((StatusCode::ACCEPTED, Json(Acknowledged { as_of, accepted, duplicates })))
+    let crate::Receipt { as_of, accepted, duplicates, unread } = receipt;
+    Ok((StatusCode::ACCEPTED, Json(Acknowledged { as_of, accepted, duplicates, unread })))
 }
 
 /// A user's history and interests.
