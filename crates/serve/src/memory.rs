@@ -125,8 +125,7 @@ impl Apply for Memory {
         self.newest.fetch_max(event.timestamp, Ordering::Relaxed);
         let Some(action) = self.action(&event.action) else { return false };
         let item = ItemId(self.item(&event.item_id));
-        self.histories
-            .push(&event.user_id, Done { item, action: ActionId(action), time: event.timestamp });
+        self.histories.push(&event.user_id, Done { item, action: ActionId(action), time: event.timestamp });
         action < self.known_actions
     }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// Items of a ranking, and of a search.
 const SHOWN: usize = 20;
 /// Newest events of a history that are shown.
-const EVENTS: usize = 50;
+const EVENTS: usize = 10;
 /// Letters of an item's texts that are shown.
 const LETTERS: usize = 160;
 
@@ -178,11 +178,11 @@ fn found_items(service: &Service, asked: &Asked, items: &[String], found: &[Stri
     }
     let row = |item: &String| {
         let with: Vec<&str> = items.iter().chain([item]).map(String::as_str).collect();
-        let add = format!("<a href=\"{}\">add to the history</a>", address(asked, &with));
-        Row { cells: vec![id(item), texts(service, item), add], best: false }
+        let add = format!("<br><small><a href=\"{}\">add to the history</a></small>", address(asked, &with));
+        Row { cells: vec![id(item) + &add, texts(service, item)], best: false }
     };
     let rows: Vec<Row> = found.iter().map(row).collect();
-    table("items", "", &heads(&["item", "text", ""]), &rows)
+    table("items", "", &heads(&["item", "text"]), &rows)
 }
 
 fn history(service: &Service, asked: &Asked, items: &[String], events: &[Named]) -> String {
@@ -190,9 +190,9 @@ fn history(service: &Service, asked: &Asked, items: &[String], events: &[Named])
     let rows = (0..items.len()).rev().take(EVENTS).map(|at| {
         let rest: Vec<&str> =
             items.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, id)| id.as_str()).collect();
-        let remove = format!("<a href=\"{}\">remove</a>", address(asked, &rest));
+        let remove = format!("<br><small><a href=\"{}\">remove</a></small>", address(asked, &rest));
         let action = if own { escape(&events[at].action) } else { String::new() };
-        Row { cells: vec![id(&items[at]), texts(service, &items[at]), action, remove], best: false }
+        Row { cells: vec![id(&items[at]) + &remove, texts(service, &items[at]), action], best: false }
     });
     let rows: Vec<Row> = rows.collect();
     let hidden = items.len() - rows.len();
@@ -201,7 +201,7 @@ fn history(service: &Service, asked: &Asked, items: &[String], events: &[Named])
     } else {
         String::new()
     };
-    table("items", "", &heads(&["item", "text", "action", ""]), &rows) + &more
+    table("items", "", &heads(&["item", "text", "action"]), &rows) + &more
 }
 
 fn ranking(service: &Service, explained: &Explained) -> String {
