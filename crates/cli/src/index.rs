@@ -117,7 +117,8 @@ fn lines_of(report: &EarlyReport) -> String {
     let mut out = format!("early-stage model: {:.3} of the variance explained\n", report.explained);
     let which = |is: bool, yes, no| if is { yes } else { no };
     let source = which(report.is_source, "all items; it is a source", "all items; it is no source");
-    let cuts = which(report.cuts, "merged candidates; it cuts them", "merged candidates; the fusion cuts them");
+    let cuts =
+        which(report.cuts, "merged candidates; it cuts them", "merged candidates; the fusion cuts them");
     for (orders, over) in [(&report.all_items, source), (&report.merged, cuts)] {
         out += &format!("  {over}: best 10, 50 within 100; 10, 50 within 500\n");
         for order in &orders.orders {

@@ -58,7 +58,9 @@ fn a_click_run_ranks_what_a_next_item_run_finds() {
     offline_is_online(&clicks);
 
     let other = run(&prepared(dir.path(), "300"), dir.path().join("other"), &CLICKS, "1");
-    let index = |clicks: &Path| ["index", next.to_str().unwrap(), "--json", "--clicks", clicks.to_str().unwrap()].map(String::from);
+    let index = |clicks: &Path| {
+        ["index", next.to_str().unwrap(), "--json", "--clicks", clicks.to_str().unwrap()].map(String::from)
+    };
     let said = fail(index(&other));
     assert!(said.contains("has another item in row 300 than the next-item run"), "{said}");
     assert!(fail(index(&next)).contains("has the task next-item, this needs ctr"));
@@ -114,7 +116,8 @@ fn lists(next: &Path, clicks: &Path) {
     let moment = Moment::at(data.now().unwrap());
     let ads = Eligibility { now_ms: None, filter: Some("kind = ad".parse().unwrap()) };
     let ask = Ask { user_id: Some(name), ..Ask::new(history, &ads) };
-    let rank = |candidates, k| ranking.rank(&retrieval, (&ask, &moment), &funnel, Depth { candidates, k }).unwrap();
+    let rank =
+        |candidates, k| ranking.rank(&retrieval, (&ask, &moment), &funnel, Depth { candidates, k }).unwrap();
     let page = rank(1_000, 1_000);
     assert_eq!((page.scored, page.items.len()), (320, 320), "every ad, as so many were asked for");
     assert!(page.items.is_sorted_by(|a, b| a.probability >= b.probability));
@@ -128,8 +131,13 @@ fn lists(next: &Path, clicks: &Path) {
     assert_eq!(rank(5, 10).items.len(), 10, "as many as asked for");
 
     // A later ad with the texts of another: unknown to the click model until it is put in there too.
-    let fields: Vec<Field> =
-        data.dataset.catalog.texts.iter().map(|column| Field { name: &column.name, text: &column.values[3] }).collect();
+    let fields: Vec<Field> = data
+        .dataset
+        .catalog
+        .texts
+        .iter()
+        .map(|column| Field { name: &column.name, text: &column.values[3] })
+        .collect();
     let mut encoded = |encoder: &mut semrank_pipeline::next_item::ItemEncoder| {
         encoder.encode(&[Document { id: "late", fields: &fields }], &Context::default()).unwrap().remove(0)
     };

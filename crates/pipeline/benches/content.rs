@@ -50,7 +50,8 @@ fn main() {
     let mut figures: Vec<Vec<Figures>> = vec![Vec::new(); names.len()];
     let step = data.dataset.users.len().div_ceil(USERS).max(1);
     for user in (0..data.dataset.users.len() as u32).step_by(step) {
-        let Some(row) = data.dataset.users.name(user).strip_prefix("user-").and_then(|row| row.parse().ok()) else {
+        let Some(row) = data.dataset.users.name(user).strip_prefix("user-").and_then(|row| row.parse().ok())
+        else {
             continue;
         };
         let chances = market.chances_at_end(row);
@@ -72,12 +73,15 @@ fn main() {
                     return items;
                 }
                 let funnel = retrieval.only(name, DEPTHS[1]).expect("a source");
-                let request = Request { names: Some(&live.names), ..Request::new(&live.servable, &state, eligible) };
+                let request =
+                    Request { names: Some(&live.names), ..Request::new(&live.servable, &state, eligible) };
                 funnel.find(&request)[0].candidates.iter().map(|scored| scored.item).collect()
             };
             let (of_unknown, of_all) = (found(&unknown), found(&all));
-            let sum = |items: &[u32]| items.iter().filter(|&&item| unknown.contains(item)).map(chance).sum::<f64>();
-            let share = |found: &[u32], k: usize| sum(&found[..found.len().min(k)]) / sum(&best[..best.len().min(k)]);
+            let sum =
+                |items: &[u32]| items.iter().filter(|&&item| unknown.contains(item)).map(chance).sum::<f64>();
+            let share =
+                |found: &[u32], k: usize| sum(&found[..found.len().min(k)]) / sum(&best[..best.len().min(k)]);
             let hits = |k: usize| {
                 let first = &of_unknown[..of_unknown.len().min(k)];
                 best.iter().take(BEST).filter(|item| first.contains(item)).count() as f64 / BEST as f64
@@ -93,7 +97,10 @@ fn main() {
             ]);
         }
     }
-    println!("{} users; value@100, value@500, best 10 within 100, 500; of any ad: value@100, value@500", figures[0].len());
+    println!(
+        "{} users; value@100, value@500, best 10 within 100, 500; of any ad: value@100, value@500",
+        figures[0].len()
+    );
     let content = names.iter().position(|name| *name == "content").expect("texts");
     let interval = |values: Vec<f64>| {
         let mean = values.iter().sum::<f64>() / values.len() as f64;

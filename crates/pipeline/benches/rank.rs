@@ -25,7 +25,8 @@ fn main() {
     let (data, quotas) = (run.data().expect("its data"), run.quotas(&retrieval).expect("quotas"));
     if let Some(early) = ranking.early() {
         let from = (&retrieval, &quotas, ranking.clicks());
-        let orders = orders_of_cases(from, &early.model, (data, Part::Test), &Context::default()).expect("figures");
+        let orders =
+            orders_of_cases(from, &early.model, (data, Part::Test), &Context::default()).expect("figures");
         for (orders, over) in orders.iter().zip(["all items", "merged candidates"]) {
             println!("{over}: {} test cases, gain {:?}", orders.cases, orders.gain);
             orders.orders.iter().for_each(|order| println!("  {order:?}"));

@@ -183,9 +183,12 @@ impl Error {
     /// The same, where a stage is of something else or of another version, with other advice.
     pub(crate) fn with_help(self, help: &'static str) -> Error {
         match self {
-            Error::Mismatch { path, what, got, expected, .. } => Error::Mismatch { path, what, got, expected, help },
+            Error::Mismatch { path, what, got, expected, .. } => {
+                Error::Mismatch { path, what, got, expected, help }
+            }
             Error::Version { path, got, expected } => {
-                let (what, [got, expected]) = ("the stage's version".to_owned(), [got, expected].map(|v| v.to_string()));
+                let (what, [got, expected]) =
+                    ("the stage's version".to_owned(), [got, expected].map(|v| v.to_string()));
                 Error::Mismatch { path, what, got, expected, help }
             }
             other => other,

@@ -43,7 +43,7 @@ pub struct FeatureState {
 
 /// What is read of a history at a moment.
 #[derive(Debug)]
-pub(crate) struct Past {
+pub(crate) struct HistoryParts {
     seen: Vec<Seen>,
     of_history: [f32; OF_HISTORY],
 }
@@ -177,24 +177,24 @@ impl FeatureState {
 
     /// Appends the features of requests, `[requests x width]`. Requests of one user and moment are best given one after another.
     pub fn features(&self, requests: &[Request], out: &mut Vec<f32>) {
-        let mut last: Option<(&Request, Option<Arc<View>>, Past)> = None;
+        let mut last: Option<(&Request, Option<Arc<View>>, HistoryParts)> = None;
         for request in requests {
-            let (view, past) = match last.take() {
-                Some((other, view, past)) if other.user == request.user => {
-                    (view, if other.has_past_of(request) { past } else { self.past(request) })
+            let (view, parts) = match last.take() {
+                Some((other, view, parts)) if other.user == request.user => {
+                    (view, if other.has_past_of(request) { parts } else { self.history_parts(request) })
                 }
-                _ => (self.view_of(request.user.0), self.past(request)),
+                _ => (self.view_of(request.user.0), self.history_parts(request)),
             };
             self.push_counted(request, out);
             let from = out.len();
             out.resize(from + self.width() - self.counted_width(), 0.0);
-            self.fill_compared(request, view.as_deref(), &past, &mut out[from..]);
-            last = Some((request, view, past));
+            self.fill_compared(request, view.as_deref(), &parts, &mut out[from..]);
+            last = Some((request, view, parts));
         }
     }
 
     /// What is read of a request's history, whatever the candidate.
-    pub(crate) fn past(&self, request: &Request) -> Past {
+    pub(crate) fn history_parts(&self, request: &Request) -> HistoryParts {
         let (items, reading) = (&self.items, &self.reading);
         let request = &Request { events: reading.window(items, request.events), ..*request };
         let events = &request.events;
@@ -205,7 +205,7 @@ impl FeatureState {
         };
         let read = (0..events.len()).filter(|&at| reading.reads(items, events.item(at)));
         let is_compared = reading.histories && items.width() > 0;
-        Past {
+        HistoryParts {
             seen: if is_compared { read.map(seen).collect() } else { Vec::new() },
             of_history: self.of_history(request),
         }
@@ -226,22 +226,28 @@ impl FeatureState {
     }
 
     /// Fills in the rest: taste, and what is a function of one request and its history.
-    pub(crate) fn fill_compared(&self, request: &Request, view: Option<&View>, past: &Past, out: &mut [f32]) {
+    pub(crate) fn fill_compared(
+        &self,
+        request: &Request,
+        view: Option<&View>,
+        parts: &HistoryParts,
+        out: &mut [f32],
+    ) {
         let mut out = Fill { out };
         if let (Some(effects), Some(view)) = (&self.effects, view) {
             let weights = view.weights.get_or_init(|| effects.weights(&view.residuals));
             out.take(OF_TASTE)[0] = effects.taste(weights, request.item.0);
         }
         if self.items.width() > 0 {
-            self.fill_likeness(request, past, &mut out);
+            self.fill_likeness(request, parts, &mut out);
         }
-        out.take(OF_HISTORY).copy_from_slice(&past.of_history);
+        out.take(OF_HISTORY).copy_from_slice(&parts.of_history);
     }
 
-    fn fill_likeness(&self, request: &Request, past: &Past, out: &mut Fill) {
+    fn fill_likeness(&self, request: &Request, parts: &HistoryParts, out: &mut Fill) {
         let (items, reading, item) = (&self.items, &self.reading, request.item.0);
         if reading.histories {
-            histogram::histogram(items, &past.seen, item, out.take(histogram::WIDTH));
+            histogram::histogram(items, &parts.seen, item, out.take(histogram::WIDTH));
         }
         for other in reading.related(request) {
             let likeness = |other| semrank_nn::kernel::dot(items.content(other), items.content(item));

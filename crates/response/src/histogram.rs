@@ -82,8 +82,7 @@ mod tests {
         let content = vec![1.0, 0.0, 0.6, 0.8, 0.0, 1.0];
         let kinds = vec![Kind::Organic, Kind::Ad, Kind::Organic];
         let items = Items { content, kinds, ..Items::default() };
-        let seen =
-            |item, days, place, dwell_ms| Seen::new(&items, item, [Some(days), Some(place)], dwell_ms);
+        let seen = |item, days, place, dwell_ms| Seen::new(&items, item, [Some(days), Some(place)], dwell_ms);
         let mut out = [0.0; WIDTH];
         let events =
             [seen(2, 0.0, 3.0, -1), seen(1, 2.0, 2.0, -1), seen(0, 8.0, 1.0, 30_000), seen(0, 8.0, 0.0, 0)];

@@ -40,7 +40,10 @@ impl Numbering {
         let mut last = None::<Request>;
         for (request, features) in rows {
             // Candidates of one request read the same events at the same ages.
-            if last.replace(request).is_some_and(|last| last.user == request.user && last.has_past_of(&request)) {
+            if last
+                .replace(request)
+                .is_some_and(|last| last.user == request.user && last.has_past_of(&request))
+            {
                 let before = inputs.offsets[inputs.rows() - 1]..inputs.reads.len();
                 inputs.reads.extend_from_within(before.clone());
                 inputs.ages.extend_from_within(before);

@@ -134,7 +134,8 @@ fn compared(
     let fusion: Vec<u32> = merged.iter().map(|found| found.item).collect();
     let (mut found, source) = (Vec::new(), teacher.retrieval.early_stage(early.clone(), depth).source);
     source.candidates(request, depth, &mut found)?;
-    let next: Vec<u32> = teacher.retrieval.ranker().top_k(request, depth)?.iter().map(|scored| scored.1).collect();
+    let next: Vec<u32> =
+        teacher.retrieval.ranker().top_k(request, depth)?.iter().map(|scored| scored.1).collect();
     let all: Vec<u32> = request.eligible.iter().collect();
     let whole = [found.iter().map(|scored| scored.item).collect(), fusion.clone(), next];
 

@@ -61,13 +61,22 @@ pub(super) struct Teacher<'a> {
 
 impl<'a> Teacher<'a> {
     /// Over the funnel with these quotas.
-    pub(super) fn new(retrieval: &'a Retrieval, quotas: &Quotas, clicks: &'a ClickModel, data: &'a Data) -> Self {
+    pub(super) fn new(
+        retrieval: &'a Retrieval,
+        quotas: &Quotas,
+        clicks: &'a ClickModel,
+        data: &'a Data,
+    ) -> Self {
         let quota = |name: &str| Some(quotas.of(name)).filter(|&items| items > 0);
         Self { retrieval, funnel: retrieval.with_deadline(Duration::MAX, quota), clicks, data }
     }
 
     /// Calls `answer` with a moment's request: all items that are of a kind that the click model ranks, less those that are never recommended.
-    pub(super) fn with_request<T>(&self, at: At, answer: impl FnOnce(&Request) -> Result<T, Error>) -> Result<T, Error> {
+    pub(super) fn with_request<T>(
+        &self,
+        at: At,
+        answer: impl FnOnce(&Request) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let live = self.retrieval.live();
         let kinds = &self.data.dataset.catalog.kinds;
         let mut eligible: Bitmap = kinds.iter().map(|&kind| self.clicks.ranks(kind)).collect();
@@ -97,7 +106,8 @@ impl<'a> Teacher<'a> {
         const OTHERS: usize = 50;
         const DRAWN: usize = 100;
         self.with_request(at, |request| {
-            let found: Vec<u32> = self.funnel.gather(request, 0).items.iter().map(|found| found.item).collect();
+            let found: Vec<u32> =
+                self.funnel.gather(request, 0).items.iter().map(|found| found.item).collect();
             let (first, others) = found.split_at(found.len().min(FIRST));
             let mut items = first.to_vec();
             items.extend(others.iter().step_by(others.len().div_ceil(OTHERS).max(1)));

@@ -101,12 +101,16 @@ impl ClickRanking {
             let candidates = self.cut(live, request, answer.items, depth.candidates.max(depth.k));
             let items: Vec<ItemId> = candidates.iter().map(|candidate| ItemId(candidate.item)).collect();
             let scores = self.clicks.score((ask.user_id, ask.history), moment, &items);
-            let mut order: Vec<(f64, usize)> = scores.iter().map(|score| self.clicks.log_odds(score)).zip(0..).collect();
+            let mut order: Vec<(f64, usize)> =
+                scores.iter().map(|score| self.clicks.log_odds(score)).zip(0..).collect();
             if let Some(&(_, at)) = order.iter().find(|(score, _)| score.is_nan()) {
                 return Err(semrank_retrieve::Error::Score(items[at]).into());
             }
             order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(items[a.1].cmp(&items[b.1])));
-            retrieval.remember(ask, order.iter().map(|&(score, at)| Scored { item: items[at].0, score: score as f32 }));
+            retrieval.remember(
+                ask,
+                order.iter().map(|&(score, at)| Scored { item: items[at].0, score: score as f32 }),
+            );
             let mut candidates: Vec<Option<Candidate>> = candidates.into_iter().map(Some).collect();
             let ranked = |&(_, at): &(f64, usize)| {
                 let candidate = candidates[at].take()?;

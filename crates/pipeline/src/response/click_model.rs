@@ -13,7 +13,8 @@ use crate::{Data, Error, Run};
 use semrank_core::{Dictionary, History, ItemId, Kind, UserId, narrow};
 use semrank_data::Part;
 use semrank_response::{
-    ContextCoder, ContextValue, Events, FeatureState, Items, LabelEvent, NO_SLOT, Request, ResponseModel, Score,
+    ContextCoder, ContextValue, Events, FeatureState, Items, LabelEvent, NO_SLOT, Request, ResponseModel,
+    Score,
 };
 use semrank_store::read_json;
 use std::path::PathBuf;
@@ -135,13 +136,10 @@ impl ClickModel {
         for (what, ours, theirs) in
             [("item", &live.names, &dataset.catalog.ids), ("action", &self.actions, &dataset.actions)]
         {
-            let name = |names: &Dictionary, row: usize| match row < names.len() {
-                true => format!("`{}`", names.name(narrow::index(row))),
-                false => "none".to_owned(),
-            };
-            let rows = ours.len().max(theirs.len());
-            let differs = (0..rows).map(|row| (row, name(theirs, row), name(ours, row))).find(|(_, a, b)| a != b);
-            if let Some((row, expected, got)) = differs {
+            let rows = 0..ours.len().max(theirs.len());
+            let differs = rows.map(|row| (row, name(ours, row), name(theirs, row))).find(|(_, a, b)| a != b);
+            if let Some((row, ours, theirs)) = differs {
+                let [got, expected] = [ours, theirs].map(|name| name.unwrap_or("none").to_owned());
                 return Err(Error::OtherCatalogue { run: self.run.clone(), what, row, got, expected });
             }
         }
@@ -241,9 +239,15 @@ impl ClickModel {
         let mut items = Items::clone(&live.items);
         let width = items.content.len().checked_div(items.len()).unwrap_or(0);
         for item in later {
-            if item.content.content.len() != width || item.content.content.iter().any(|value| !value.is_finite()) {
+            if item.content.content.len() != width
+                || item.content.content.iter().any(|value| !value.is_finite())
+            {
                 let (item, column) = (item.id.to_owned(), "content".to_owned());
-                return Err(Error::Field { item, column, expected: "what the click run's encoder makes of its texts" });
+                return Err(Error::Field {
+                    item,
+                    column,
+                    expected: "what the click run's encoder makes of its texts",
+                });
             }
             items.content.extend(unit_rows(item.content.content.clone(), width));
             if !items.advertisers.is_empty() {
@@ -283,6 +287,11 @@ impl ClickModel {
             related: contexts.related(&live.names, moment.context),
         }
     }
+}
+
+/// The name of a row, if there is one.
+fn name(names: &Dictionary, row: usize) -> Option<&str> {
+    (row < names.len()).then(|| names.name(narrow::index(row)))
 }
 
 /// A moment's context as training numbered it.

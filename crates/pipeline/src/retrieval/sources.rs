@@ -7,8 +7,8 @@ use crate::{Data, Error};
 use semrank_core::{Dictionary, ItemId, narrow};
 use semrank_retrieve::report::DEEP;
 use semrank_retrieve::sourcer::{
-    Cached, CoEngagement, Content, ContentSettings, EarlyStage, Engagement, Fresh, Http, Popular, SemanticId, Sequence,
-    Text,
+    Cached, CoEngagement, Content, ContentSettings, EarlyStage, Engagement, Fresh, Http, Popular, SemanticId,
+    Sequence, Text,
 };
 use semrank_retrieve::{Bitmap, Early, Flat, Funnel, Items, Precision, Quota, Sourcer};
 use semrank_sequence::{ItemInput, Prior, Servable};

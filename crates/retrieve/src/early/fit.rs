@@ -101,7 +101,8 @@ impl<'a> Ridge<'a> {
             .par_iter()
             .map(|sample| {
                 let block = out.block(sample);
-                let mut scores: Vec<f64> = block.rows.chunks_exact(width).map(|row| dot(row, &block.query)).collect();
+                let mut scores: Vec<f64> =
+                    block.rows.chunks_exact(width).map(|row| dot(row, &block.query)).collect();
                 scores.iter_mut().zip(&block.biases).for_each(|(score, bias)| *score = *score * scale + bias);
                 let wanted = sample.log_odds.iter().map(|&value| f64::from(value)).collect();
                 let lengths = block.rows.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
@@ -112,15 +113,18 @@ impl<'a> Ridge<'a> {
         let squares = of_samples.iter().map(|(s, ..)| square(s)).sum::<f64>();
         out.plain = if squares > 0.0 { products.sum::<f64>() / squares } else { 0.0 };
         out.mean_square = of_samples.iter().map(|sample| sample.2).sum::<f64>() / (width * width) as f64;
-        let rest = |(s, y, _): (Vec<f64>, Vec<f64>, f64)| {
-            s.iter().zip(&y).map(|(s, y)| y - out.plain * s).collect()
-        };
+        let rest =
+            |(s, y, _): (Vec<f64>, Vec<f64>, f64)| s.iter().zip(&y).map(|(s, y)| y - out.plain * s).collect();
         out.targets = of_samples.into_iter().map(rest).collect();
         out
     }
 
     fn block(&self, sample: &Sample) -> Block {
-        assert_eq!((sample.query.len(), sample.items.len()), (self.width, sample.log_odds.len()), "a sample's sizes");
+        assert_eq!(
+            (sample.query.len(), sample.items.len()),
+            (self.width, sample.log_odds.len()),
+            "a sample's sizes"
+        );
         let mut rows = vec![0.0; sample.items.len() * self.width];
         let each = sample.items.iter().zip(rows.chunks_exact_mut(self.width));
         let biases = each.map(|(&item, row)| f64::from((self.rows)(item, row))).collect();
@@ -268,7 +272,10 @@ mod tests {
         assert!(early.matrix.iter().zip(&truth.matrix).all(|(&a, &b)| near(a, b)), "{:?}", early.matrix);
         let bits = |early: &Early| early.matrix.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
         let other = fitted(3);
-        assert_eq!((bits(&early), early.offset, explained), (bits(&other.0), other.0.offset.clone(), other.1));
+        assert_eq!(
+            (bits(&early), early.offset, explained),
+            (bits(&other.0), other.0.offset.clone(), other.1)
+        );
     }
 
     #[test]

@@ -60,7 +60,13 @@ impl Early {
     }
 
     /// Keeps the best `most` candidates by `e`, best first, of equal scores the lower item.
-    pub fn cut(&self, fused: &[f32], rows: &ItemRows, candidates: Vec<Candidate>, most: usize) -> Vec<Candidate> {
+    pub fn cut(
+        &self,
+        fused: &[f32],
+        rows: &ItemRows,
+        candidates: Vec<Candidate>,
+        most: usize,
+    ) -> Vec<Candidate> {
         let (query, mut row) = (self.query(fused), vec![0.0; self.width()]);
         let mut scored: Vec<(f32, Candidate)> = candidates
             .into_iter()
