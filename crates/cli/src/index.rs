@@ -6,9 +6,13 @@ use crate::progress::Console;
 use crate::run::OpenArgs;
 use clap::{Args, Subcommand};
 use semrank_core::counted;
+use semrank_pipeline::Run;
+use semrank_pipeline::ranking::EarlyReport;
+use semrank_pipeline::response::ClickModel;
 use semrank_pipeline::retrieval::Quotas;
 use semrank_retrieve::bench::{self, Row, Setup};
 use serde::Serialize;
+use std::path::PathBuf;
 
 /// `semrank index`.
 #[derive(Debug, Args)]
@@ -18,6 +22,9 @@ pub(crate) struct IndexArgs {
     verb: Option<IndexVerb>,
     #[command(flatten)]
     from: Option<OpenArgs>,
+    /// Also distil an early-stage model from this run of task=ctr or task=oc over the same data set.
+    #[arg(long, value_name = "RUN")]
+    clicks: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -72,6 +79,8 @@ struct Indexed<'a> {
     quotas: &'a Quotas,
     skipped: bool,
     seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    early: Option<EarlyReport>,
 }
 
 /// Runs the verb.
@@ -83,8 +92,14 @@ pub(crate) fn index(args: &IndexArgs, console: &Console) -> Result<(), Error> {
     let run = from.open()?;
     let retrieval = run.retrieval()?;
     let (quotas, done) = run.make_index(&retrieval, &console.context())?;
+    let early = |clicks: &PathBuf| -> Result<EarlyReport, Error> {
+        let clicks = ClickModel::open(Run::open(clicks)?)?;
+        Ok(run.make_early(&retrieval, &clicks, &console.context())?.0.report)
+    };
+    let early = args.clicks.as_ref().map(early).transpose()?;
     if args.json {
-        return output::json(&Indexed { quotas: &quotas, skipped: done.skipped, seconds: done.seconds });
+        let (skipped, seconds) = (done.skipped, done.seconds);
+        return output::json(&Indexed { quotas: &quotas, skipped, seconds, early });
     }
     let mut out = format!(
         "candidates per request, chosen on {}\n",
@@ -93,7 +108,26 @@ pub(crate) fn index(args: &IndexArgs, console: &Console) -> Result<(), Error> {
     for name in retrieval.names() {
         out += &format!("  {name:<14} {:>5}\n", quotas.of(name));
     }
+    out += &early.map_or(String::new(), |report| lines_of(&report));
     output::text(&out)
+}
+
+/// What an early-stage model is good for.
+fn lines_of(report: &EarlyReport) -> String {
+    let mut out = format!("early-stage model: {:.3} of the variance explained\n", report.explained);
+    let which = |is: bool, yes, no| if is { yes } else { no };
+    let source = which(report.is_source, "all items; it is a source", "all items; it is no source");
+    let cuts =
+        which(report.cuts, "merged candidates; it cuts them", "merged candidates; the fusion cuts them");
+    for (orders, over) in [(&report.all_items, source), (&report.merged, cuts)] {
+        out += &format!("  {over}: best 10, 50 within 100; 10, 50 within 500\n");
+        for order in &orders.orders {
+            let figures = [&order.top_10_100, &order.top_50_100, &order.top_10_500, &order.top_50_500];
+            let figures = figures.map(|figure| format!(" {:>6.3}", figure.value)).concat();
+            out += &format!("    {:<14}{figures}\n", order.name);
+        }
+    }
+    out
 }
 
 fn bench(args: &BenchArgs) -> Result<(), Error> {

@@ -156,6 +156,9 @@ pub enum Error {
     /// A run of another task.
     #[error("run {} has the task {got}, this needs {expected}", run.display())]
     OtherTask { run: PathBuf, got: &'static str, expected: &'static str },
+    /// A click run of other items or actions than the next-item run that it is to rank for.
+    #[error("run {} has another {what} in row {row} than the next-item run: {got}, expected {expected}", run.display())]
+    OtherCatalogue { run: PathBuf, what: &'static str, row: usize, got: String, expected: String },
     /// The caller cancelled.
     #[error("interrupted")]
     Interrupted,
@@ -175,6 +178,21 @@ impl Error {
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
         let error = semrank_store::Error::io(action, path);
         move |source| error(source).into()
+    }
+
+    /// The same, where a stage is of something else or of another version, with other advice.
+    pub(crate) fn with_help(self, help: &'static str) -> Error {
+        match self {
+            Error::Mismatch { path, what, got, expected, .. } => {
+                Error::Mismatch { path, what, got, expected, help }
+            }
+            Error::Version { path, got, expected } => {
+                let (what, [got, expected]) =
+                    ("the stage's version".to_owned(), [got, expected].map(|v| v.to_string()));
+                Error::Mismatch { path, what, got, expected, help }
+            }
+            other => other,
+        }
     }
 
     /// Advice.
@@ -251,6 +269,9 @@ impl Error {
                     .into(),
             ),
             Error::OtherTask { expected, .. } => Some(format!("`semrank run --set task={expected}` makes such a run")),
+            Error::OtherCatalogue { .. } => {
+                Some("make both runs of one data set: `semrank run --data DATASET`".into())
+            }
             Error::NoTokens { .. } => {
                 Some("ids come from texts: the data set needs text columns, the settings model.content or \
                       model.prefixes to be true, and the catalogue at least 8 items".into())

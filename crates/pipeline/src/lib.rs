@@ -28,6 +28,7 @@
 //! | `live` | content that is trained with its ranker |
 //! | `partial` | the state of a training under way |
 //! | `retrieval` | the first stage: sources, quotas, requests, pages; `cursor_key` signs cursors |
+//! | `ranking` | a click run behind the first stage of a next-item run, and the early-stage model between them |
 //! | `run` | [`Run`]: a folder with its stages, read when they are asked for |
 //! | `record` | what the files of a finished run tell without its data set |
 //! | `overview` | what a person wants to see of a finished run |
@@ -53,6 +54,7 @@ pub mod overview;
 mod pairs;
 mod partial;
 mod predictions;
+pub mod ranking;
 mod record;
 pub mod response;
 pub mod retrieval;

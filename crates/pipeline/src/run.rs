@@ -213,6 +213,11 @@ impl Run {
         Ok((output?, done))
     }
 
+    /// Checks a stage without reading it.
+    pub(crate) fn check<S: Stage>(&self, stage: &S) -> Result<Done, Error> {
+        stage::check(&self.folder, stage)
+    }
+
     /// Makes a stage, or reads it where it is unchanged.
     ///
     /// # Errors
@@ -320,14 +325,15 @@ impl Run {
     /// What encodes the texts of items that come after training.
     ///
     /// # Errors
-    /// As for [`Run::model`]; an encoder that cannot be opened, or has changed since.
+    /// As for [`Run::content`] and, of `task=next-item`, [`Run::model`]; an encoder that cannot be opened, or has changed since.
     pub fn item_encoder(&self) -> Result<ItemEncoder, Error> {
-        let view = self.model()?;
-        let encoders = match view.content.features.dim {
+        let (data, content) = (self.data()?, self.content()?);
+        let encoders = match content.features.dim {
             0 => None,
-            _ => Some(Encoders::open(view.data, self.asked())?),
+            _ => Some(Encoders::open(data, self.asked())?),
         };
-        ItemEncoder::open((encoders, self.trained_encoder()?), view, &self.codebook())
+        let trained = if self.task() == Task::NextItem { self.trained_encoder()? } else { None };
+        ItemEncoder::open((encoders, trained), (content, &self.config().features), &self.codebook())
     }
 
     /// The ids of the catalogue.

@@ -10,6 +10,7 @@ use super::counts::{Learned, Past};
 use super::tensors::{Rows, Tensors};
 use semrank_tower::artefact::Error;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// Features of [`Neighbours::of_labels`].
 pub(crate) const OF_LABELS: usize = 2;
@@ -21,13 +22,13 @@ const SHRINK: f32 = 3.0;
 /// Sums of products of residuals, and their number, of pairs of items.
 #[derive(Debug, Clone)]
 pub(crate) struct Neighbours {
-    pairs: HashMap<u64, [f32; 2]>,
+    pairs: HashMap<u64, [f32; 2], BuildHasherDefault<PairHasher>>,
     most: usize,
 }
 
 impl Default for Neighbours {
     fn default() -> Self {
-        Self { pairs: HashMap::new(), most: MOST_PAIRS }
+        Self { pairs: HashMap::default(), most: MOST_PAIRS }
     }
 }
 
@@ -78,6 +79,26 @@ impl Neighbours {
             weights += likeness.abs();
         }
         [sum / (weights + 0.3), sum.clamp(-4.0, 4.0)]
+    }
+}
+
+/// Hashes a pair by the finaliser of SplitMix64: a request looks up a hundred thousand pairs.
+#[derive(Debug, Clone, Default)]
+struct PairHasher(u64);
+
+impl Hasher for PairHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(self.0 << 8 | u64::from(byte)));
+    }
+
+    fn write_u64(&mut self, pair: u64) {
+        let x = (pair ^ (pair >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        self.0 = x ^ (x >> 31);
     }
 }
 

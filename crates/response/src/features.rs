@@ -41,6 +41,13 @@ pub struct FeatureState {
     pub(super) shown: usize,
 }
 
+/// What is read of a history at a moment.
+#[derive(Debug)]
+pub(crate) struct HistoryParts {
+    seen: Vec<Seen>,
+    of_history: [f32; OF_HISTORY],
+}
+
 /// A user's taste, from its labels.
 #[derive(Debug, Clone)]
 pub(crate) struct View {
@@ -168,19 +175,39 @@ impl FeatureState {
         Some(kept.unwrap_or_else(|| Arc::new(View::new(labelled, residuals()))))
     }
 
-    /// Appends the features of requests, `[requests x width]`. Requests of one user are best given one after another.
+    /// Appends the features of requests, `[requests x width]`. Requests of one user and moment are best given one after another.
     pub fn features(&self, requests: &[Request], out: &mut Vec<f32>) {
-        let mut last: Option<(u32, Option<Arc<View>>)> = None;
+        let mut last: Option<(&Request, Option<Arc<View>>, HistoryParts)> = None;
         for request in requests {
-            let user = request.user.0;
-            if last.as_ref().is_none_or(|(of, _)| *of != user) {
-                last = Some((user, self.view_of(user)));
-            }
-            let view = last.as_ref().and_then(|(_, view)| view.as_deref());
+            let (view, parts) = match last.take() {
+                Some((other, view, parts)) if other.user == request.user => {
+                    (view, if other.has_past_of(request) { parts } else { self.history_parts(request) })
+                }
+                _ => (self.view_of(request.user.0), self.history_parts(request)),
+            };
             self.push_counted(request, out);
             let from = out.len();
             out.resize(from + self.width() - self.counted_width(), 0.0);
-            self.fill_compared(request, view, &mut out[from..]);
+            self.fill_compared(request, view.as_deref(), &parts, &mut out[from..]);
+            last = Some((request, view, parts));
+        }
+    }
+
+    /// What is read of a request's history, whatever the candidate.
+    pub(crate) fn history_parts(&self, request: &Request) -> HistoryParts {
+        let (items, reading) = (&self.items, &self.reading);
+        let request = &Request { events: reading.window(items, request.events), ..*request };
+        let events = &request.events;
+        let seen = |at: usize| {
+            let days = reading.ages.then(|| days(request, at));
+            let place = reading.places.then(|| (events.len() - 1 - at) as f32);
+            Seen::new(items, events.item(at), [days, place], reading.dwell(events, at))
+        };
+        let read = (0..events.len()).filter(|&at| reading.reads(items, events.item(at)));
+        let is_compared = reading.histories && items.width() > 0;
+        HistoryParts {
+            seen: if is_compared { read.map(seen).collect() } else { Vec::new() },
+            of_history: self.of_history(request),
         }
     }
 
@@ -199,31 +226,28 @@ impl FeatureState {
     }
 
     /// Fills in the rest: taste, and what is a function of one request and its history.
-    pub(crate) fn fill_compared(&self, request: &Request, view: Option<&View>, out: &mut [f32]) {
+    pub(crate) fn fill_compared(
+        &self,
+        request: &Request,
+        view: Option<&View>,
+        parts: &HistoryParts,
+        out: &mut [f32],
+    ) {
         let mut out = Fill { out };
         if let (Some(effects), Some(view)) = (&self.effects, view) {
             let weights = view.weights.get_or_init(|| effects.weights(&view.residuals));
             out.take(OF_TASTE)[0] = effects.taste(weights, request.item.0);
         }
-        let request = Request { events: self.reading.window(&self.items, request.events), ..*request };
         if self.items.width() > 0 {
-            self.fill_likeness(&request, &mut out);
+            self.fill_likeness(request, parts, &mut out);
         }
-        out.take(OF_HISTORY).copy_from_slice(&self.of_history(&request));
+        out.take(OF_HISTORY).copy_from_slice(&parts.of_history);
     }
 
-    fn fill_likeness(&self, request: &Request, out: &mut Fill) {
-        let (items, reading, events) = (&self.items, &self.reading, &request.events);
-        let item = request.item.0;
+    fn fill_likeness(&self, request: &Request, parts: &HistoryParts, out: &mut Fill) {
+        let (items, reading, item) = (&self.items, &self.reading, request.item.0);
         if reading.histories {
-            let read = (0..events.len()).filter(|&at| reading.reads(items, events.item(at)));
-            let seen = read.map(|at| Seen {
-                item: events.item(at),
-                days: reading.ages.then(|| days(request, at)),
-                place: reading.places.then(|| (events.len() - 1 - at) as f32),
-                dwell_ms: reading.dwell(events, at),
-            });
-            histogram::histogram(items, seen, item, out.take(histogram::WIDTH));
+            histogram::histogram(items, &parts.seen, item, out.take(histogram::WIDTH));
         }
         for other in reading.related(request) {
             let likeness = |other| semrank_nn::kernel::dot(items.content(other), items.content(item));

@@ -23,33 +23,37 @@ pub(crate) const WIDTH: usize = 2 * OF_KIND;
 /// Seconds of dwell from which on an item counts as read.
 const READ_SECONDS: f32 = 30.0;
 
-/// An event as the histogram sees it.
+/// An event as the histogram sees it, whatever the candidate.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seen {
-    pub(crate) item: u32,
-    /// Its age; none where it is not read.
-    pub(crate) days: Option<f32>,
-    /// Its place from the end; none where it is not read.
-    pub(crate) place: Option<f32>,
-    /// -1 = unknown.
-    pub(crate) dwell_ms: i32,
+    item: u32,
+    kind: usize,
+    /// How far it was read, from 0 to 1.
+    read: f32,
+    /// What is left of it by age and by place, one number per half-life; none where these are not read.
+    left: [Option<[f32; HALF_LIVES.len()]>; 2],
+}
+
+impl Seen {
+    /// An event of an item with its age in days and its place from the end, where they are read; a dwell of -1 is unknown.
+    pub(crate) fn new(items: &Items, item: u32, ages: [Option<f32>; 2], dwell_ms: i32) -> Self {
+        let left = ages.map(|age| age.map(|age| HALF_LIVES.map(|half_life| (-age / half_life).exp2())));
+        Self { item, kind: usize::from(items.is_ad(item)), read: read(dwell_ms), left }
+    }
 }
 
 /// The features of `candidate` over the events of a history; all zero for a kind without events.
-pub(crate) fn histogram(items: &Items, events: impl Iterator<Item = Seen>, candidate: u32, out: &mut [f32]) {
+pub(crate) fn histogram(items: &Items, events: &[Seen], candidate: u32, out: &mut [f32]) {
     let content = items.content(candidate);
     for event in events {
         let cosine = semrank_nn::kernel::dot(items.content(event.item), content);
-        let kind = usize::from(items.is_ad(event.item));
-        let (bins, rest) = out[kind * OF_KIND..][..OF_KIND].split_at_mut(BINS);
+        let (bins, rest) = out[event.kind * OF_KIND..][..OF_KIND].split_at_mut(BINS);
         bins[EDGES.partition_point(|&edge| edge <= cosine)] += 1.0;
         rest[0] = rest[0].max(cosine);
-        let evidence = cosine.max(0.0).powi(2) * read(event.dwell_ms);
-        for (sums, age) in rest[1..].chunks_exact_mut(HALF_LIVES.len()).zip([event.days, event.place]) {
-            let Some(age) = age else { continue };
-            for (sum, half_life) in sums.iter_mut().zip(HALF_LIVES) {
-                *sum += evidence * (-age / half_life).exp2();
-            }
+        let evidence = cosine.max(0.0).powi(2) * event.read;
+        for (sums, left) in rest[1..].chunks_exact_mut(HALF_LIVES.len()).zip(&event.left) {
+            let Some(left) = left else { continue };
+            sums.iter_mut().zip(left).for_each(|(sum, left)| *sum += evidence * left);
         }
     }
     for of_kind in out.chunks_exact_mut(OF_KIND) {
@@ -78,12 +82,11 @@ mod tests {
         let content = vec![1.0, 0.0, 0.6, 0.8, 0.0, 1.0];
         let kinds = vec![Kind::Organic, Kind::Ad, Kind::Organic];
         let items = Items { content, kinds, ..Items::default() };
-        let seen =
-            |item, days, place, dwell_ms| Seen { item, days: Some(days), place: Some(place), dwell_ms };
+        let seen = |item, days, place, dwell_ms| Seen::new(&items, item, [Some(days), Some(place)], dwell_ms);
         let mut out = [0.0; WIDTH];
         let events =
             [seen(2, 0.0, 3.0, -1), seen(1, 2.0, 2.0, -1), seen(0, 8.0, 1.0, 30_000), seen(0, 8.0, 0.0, 0)];
-        histogram(&items, events.into_iter(), 0, &mut out);
+        histogram(&items, &events, 0, &mut out);
         let (organic, ads) = out.split_at(OF_KIND);
         // Organic: cosines 0, 1 and 1, the last not read; ads: 0.6.
         assert_eq!(organic[..BINS], [1.0 / 3.0, 0.0, 0.0, 0.0, 0.0, 2.0 / 3.0]);
@@ -94,7 +97,7 @@ mod tests {
         assert_eq!(ads[..BINS], [0.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
         assert_eq!(ads[BINS + 2], (0.36f32 * 0.5).ln_1p());
         let mut empty = [0.0; WIDTH];
-        histogram(&items, [].into_iter(), 0, &mut empty);
+        histogram(&items, &[], 0, &mut empty);
         assert_eq!(empty, [0.0; WIDTH]);
     }
 }

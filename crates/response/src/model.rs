@@ -77,9 +77,9 @@ impl ResponseModel {
         Self { calibrations: [click, conversion], ..self }
     }
 
-    /// The same model with a longer table of items, whose first rows are those of before: new ones are their content.
-    pub fn with_items(self, items: Arc<Items>) -> Self {
-        Self { items, ..self }
+    /// Takes a longer table of items, whose first rows are those of before: new ones are their content.
+    pub fn set_items(&mut self, items: Arc<Items>) {
+        self.items = items;
     }
 
     /// Features that the network reads of a request.

@@ -36,6 +36,16 @@ impl Request<'_> {
     pub(crate) fn order_key(&self) -> (u32, usize) {
         (self.user.0, self.events.end())
     }
+
+    /// Whether another request of the user reads the same events at the same moment.
+    pub(crate) fn has_past_of(&self, other: &Self) -> bool {
+        let key = |request: &Self| {
+            let Events { history, dwells, first, before } = request.events;
+            let columns = (history.actions.as_ptr(), history.times.as_ptr(), dwells.as_ptr(), dwells.len());
+            (request.time, history.items.as_ptr(), history.len(), columns, first, before)
+        };
+        key(self) == key(other)
+    }
 }
 
 /// Events of a user, oldest first: all, or the newest of them.

@@ -37,7 +37,21 @@ impl Numbering {
         // `numbers` are those of the events `from..end` of a user.
         let (mut from, mut end) = (0usize, 0usize);
         let mut owner = None::<(UserId, usize)>;
+        let mut last = None::<Request>;
         for (request, features) in rows {
+            // Candidates of one request read the same events at the same ages.
+            if last
+                .replace(request)
+                .is_some_and(|last| last.user == request.user && last.has_past_of(&request))
+            {
+                let before = inputs.offsets[inputs.rows() - 1]..inputs.reads.len();
+                inputs.reads.extend_from_within(before.clone());
+                inputs.ages.extend_from_within(before);
+                inputs.offsets.push(inputs.reads.len());
+                self.push_row(reader, &request, inputs);
+                inputs.features.extend_from_slice(features);
+                continue;
+            }
             let events = reader.reading.window(reader.items, request.events);
             let request = Request { events, ..request };
             let of = Some((request.user, events.origin()));

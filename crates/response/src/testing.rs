@@ -78,7 +78,7 @@ impl Memory {
 }
 
 /// Labels of a row with the times at which they are known, in their order.
-fn labels_of(labels: &Labels, row: usize) -> Vec<(i64, usize, u8, Label)> {
+pub fn labels_of(labels: &Labels, row: usize) -> Vec<(i64, usize, u8, Label)> {
     let clicked = Label::Clicked { convertible: labels.may_convert(row) };
     let (known, click) = labels.click_known(row);
     let mut out = vec![(known, row, 0, if click { clicked } else { Label::NotClicked })];

@@ -7,6 +7,7 @@
 //! | [`Index`], [`Flat`] | vectors -> the best eligible items by inner product; the flat index is exact |
 //! | [`Sourcer`] | one way to find candidates: by the ranker's own score, by content, by semantic ids, by co-engagement, by popularity, by words … |
 //! | [`Funnel`] | quotas, merging, provenance |
+//! | [`Early`] | a score over the same index, distilled from a click ranker |
 //! | [`Cursor`] | which items earlier pages have shown, signed |
 //! | [`report`] | recall, unique recall, survivors and marginal recall of every source |
 //! | [`mod@bench`] | searches of random vectors, timed |
@@ -17,6 +18,7 @@
 
 pub mod bench;
 mod cursor;
+pub mod early;
 mod eligible;
 mod error;
 mod filter;
@@ -29,6 +31,7 @@ pub mod standing;
 mod table;
 
 pub use cursor::{Cursor, CursorError, CursorKey, Scope};
+pub use early::Early;
 pub use eligible::{Eligibility, Items};
 pub use error::{Error, FilterError};
 pub use filter::{Filter, Order};

@@ -1,11 +1,14 @@
 //! The `sequence` source is the ranker: for any user, filter and k it finds the items and scores of [`Servable::top_k`], which scores the whole
-//! catalogue, bit by bit, in both precisions.
+//! catalogue, bit by bit, in both precisions. The
+//! `early-stage` source is a plain scan of the same rows by another query.
 
 use proptest::prelude::*;
 use semrank_core::{ItemId, Rng};
-use semrank_retrieve::{Bitmap, Precision, Request, sourcer::Sequence};
+use semrank_retrieve::sourcer::{EarlyStage, Sequence};
+use semrank_retrieve::{Bitmap, Early, Precision, Request, Scored, Sourcer};
 use semrank_sequence::testing::{ITEMS, NEW, USERS, World};
 use semrank_sequence::{Arena, SeenPolicy, Servable};
+use std::sync::Arc;
 
 const BLENDS: [(SeenPolicy, u32); 4] =
     [(SeenPolicy::Mask, 0), (SeenPolicy::Mask, 3), (SeenPolicy::Learned, 2), (SeenPolicy::None, 1)];
@@ -50,4 +53,32 @@ fn the_sequence_source_is_the_ranker() {
         Ok(())
     });
     done.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn the_early_stage_source_is_a_plain_scan_by_its_query() {
+    let (servable, width) = (World::new().servable, World::new().servable.fused_width());
+    let mut rng = Rng::new(3, "early");
+    let mut draw = |count: usize| -> Vec<f32> { (0..count).map(|_| rng.normal() as f32).collect() };
+    let model = Arc::new(Early { matrix: draw(width * width), offset: draw(width), prior: 0.3 });
+    let users = servable.users(&World::new().histories());
+    for precision in [Precision::F32, Precision::Int8] {
+        let index = Arc::new(Sequence::new(&servable, precision).expect("finite rows"));
+        let source = EarlyStage::new(index, model.clone());
+        for (number, user) in users.iter().enumerate() {
+            let eligible = eligible(&mut Rng::new(number as u64, "eligible"), number % 5);
+            let query = model.query(&servable.fused_query(user, 0.0).values);
+            let mut row = vec![0.0; width];
+            let scored = eligible.iter().map(|item| {
+                let bias = servable.fused_row(ItemId(item), &mut row);
+                Scored { item, score: semrank_nn::kernel::dot(&query, &row) + bias }
+            });
+            let mut want: Vec<Scored> = scored.collect();
+            want.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.item.cmp(&b.item)));
+            want.truncate(40);
+            let mut got = Vec::new();
+            source.candidates(&Request::new(&servable, user, &eligible), 40, &mut got).expect("scores");
+            assert_eq!(got, want, "user {number}");
+        }
+    }
 }

@@ -41,12 +41,15 @@ impl PrefixRows {
     /// Rows for these keys, ascending: those of an earlier [`PrefixRows::keys`].
     pub fn with_keys(ids: &SemanticIds, known: Vec<u64>, most_rows: usize) -> Self {
         let mut out = Self { keys: known, most_rows, offsets: vec![0], rows: Vec::new() };
-        for item in 0..ids.len() {
-            let rows = out.rows_of(ids.of(item));
-            out.rows.extend(rows);
-            out.offsets.push(out.rows.len());
-        }
+        (0..ids.len()).for_each(|item| out.push(ids.of(item)));
         out
+    }
+
+    /// Appends an item with these codes, or without any; no row of another item changes.
+    pub fn push(&mut self, codes: &[u16]) {
+        let rows = self.rows_of(codes);
+        self.rows.extend(rows);
+        self.offsets.push(self.rows.len());
     }
 
     /// Number of rows, at least 1.

@@ -4,9 +4,8 @@
 //! The texts of an item of the catalogue give what the run has of that item, to the bit (`crates/pipeline/tests/later_items.rs`), except
 //! where the encoder was trained with the ranker: the run's vectors may be some steps older than its parameters.
 
-use super::ModelView;
 use crate::features::Encoders;
-use crate::tokens::{aligned, aligned_fingerprint};
+use crate::tokens::{Content, aligned, aligned_fingerprint};
 use crate::{Context, Error};
 use semrank_embed::hash::{FeatureSettings, buckets_of};
 use semrank_embed::{Document, Trainable, UpperSaved};
@@ -57,19 +56,18 @@ impl ItemEncoder {
     /// A damaged file, or one that was made with other encoders.
     pub(crate) fn open(
         (encoders, trained): (Option<Encoders>, Option<Trainable>),
-        view: ModelView,
+        (content, words): (&Content, &FeatureSettings),
         codebook: &Path,
     ) -> Result<Self, Error> {
-        let mut out =
-            Self { encoders, trained, tower: None, codebook: None, words: view.config.features.clone() };
+        let mut out = Self { encoders, trained, tower: None, codebook: None, words: words.clone() };
         let Some(encoders) = &out.encoders else { return Ok(out) };
         let mut fingerprint = encoders.fingerprint();
-        if view.content.is_aligned() {
+        if content.is_aligned() {
             let tower = Tower::open(codebook, &fingerprint)?;
             fingerprint = aligned_fingerprint(&tower, &fingerprint);
             out.tower = Some(tower);
         }
-        if view.content.tokens.is_some() {
+        if content.tokens.is_some() {
             let (codebook, _) = Codebook::open(codebook)?;
             codebook.check_features(&fingerprint)?;
             out.codebook = Some(codebook);

@@ -71,6 +71,11 @@ impl<'r> Inputs<'r> {
         self.run.path()
     }
 
+    /// What the model knows of items.
+    pub(super) fn items(&self) -> &Arc<Items> {
+        &self.items
+    }
+
     pub(crate) fn task(&self) -> PointwiseTask<'_> {
         let config = self.config();
         PointwiseTask {
@@ -140,7 +145,7 @@ fn trained_items(examples: &Examples, data: &Data) -> Vec<bool> {
 }
 
 /// Rows scaled to length 1; a zero row stays zero.
-fn unit_rows(mut values: Vec<f32>, dim: usize) -> Vec<f32> {
+pub(super) fn unit_rows(mut values: Vec<f32>, dim: usize) -> Vec<f32> {
     for row in values.chunks_exact_mut(dim.max(1)) {
         let length = row.iter().map(|x| x * x).sum::<f32>().sqrt();
         if length > 0.0 {

@@ -6,11 +6,13 @@
 //! |---|---|
 //! | `inputs` | [`Inputs`]: what training and scoring read |
 //! | `model` | the stage `model`: training, calibration |
+//! | `click_model` | [`ClickModel`]: the same, as a server has it |
 //! | `measure` | quality of the predicted probabilities, by segment |
 //! | `evaluation` | [`PointwiseEvaluation`], of any part |
 //! | `report` | the stage `report` |
 //! | `scores` | what was predicted of each test row, for a comparison of runs |
 
+mod click_model;
 mod evaluation;
 mod inputs;
 mod measure;
@@ -18,6 +20,7 @@ mod model;
 mod report;
 mod scores;
 
+pub use click_model::{ClickModel, LaterItem, Moment};
 pub use evaluation::{Found, PointwiseEvaluation, find};
 pub use inputs::Inputs;
 pub use measure::{BaselineScores, Measured, Part as SegmentScores};

@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-const CALIBRATION: &str = "calibration.json";
+pub(super) const CALIBRATION: &str = "calibration.json";
 /// A log that is read once has its state kept this often, at the end of a day.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 

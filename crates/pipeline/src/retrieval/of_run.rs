@@ -38,20 +38,7 @@ impl Run {
         match self.read(&self.index_stage(retrieval)?) {
             Ok((quotas, _)) => Ok(quotas),
             Err(Error::MissingStage { .. }) => Ok(Quotas::even(&retrieval.names())),
-            Err(Error::Mismatch { path, what, got, expected, .. }) => {
-                Err(Error::Mismatch { path, what, got, expected, help: AGAIN })
-            }
-            Err(Error::Version { path, got, expected }) => {
-                let [got, expected] = [got, expected].map(|version| version.to_string());
-                Err(Error::Mismatch {
-                    path,
-                    what: "the stage's version".to_owned(),
-                    got,
-                    expected,
-                    help: AGAIN,
-                })
-            }
-            Err(error) => Err(error),
+            Err(error) => Err(error.with_help(AGAIN)),
         }
     }
 

@@ -99,11 +99,7 @@ impl Retrieval {
             answer.items.iter().for_each(|candidate| _ = found.set(candidate.item, true));
             let narrowed = Request { eligible: &found, ..*request };
             let ranked = self.ranker().top_k(&narrowed, k.max(CACHED_ITEMS))?;
-            let user_id = ask.user_id.filter(|_| ask.search.is_none() && ask.eligibility.filter.is_none());
-            if let Some(user_id) = user_id {
-                let first = ranked.iter().take(CACHED_ITEMS);
-                self.cached.remember(user_id, first.map(|&(score, item)| Scored { item, score }).collect());
-            }
+            self.remember(ask, ranked.iter().map(|&(score, item)| Scored { item, score }));
             let mut sources: HashMap<u32, Vec<Provenance>> =
                 answer.items.into_iter().map(|candidate| (candidate.item, candidate.sources)).collect();
             let item = |&(score, item): &(f32, u32)| Retrieved {
@@ -150,7 +146,7 @@ impl Retrieval {
         })
     }
 
-    /// What the scores of ranked items are made of, in their order; nothing for an item that has gone since.
+    /// What the scores of ranked items are made of, in their order.
     ///
     /// # Errors
     /// Those of [`Retrieval::retrieve`].
@@ -160,6 +156,14 @@ impl Retrieval {
             let rows: Vec<(f32, u32)> = ranked.iter().filter_map(row).collect();
             Ok(live.servable.explain(request.user, &rows))
         })
+    }
+
+    /// Remembers the beginning of a ranking of a user with an id, where nothing narrowed it.
+    pub(crate) fn remember(&self, ask: &Ask, ranked: impl Iterator<Item = Scored>) {
+        let user_id = ask.user_id.filter(|_| ask.search.is_none() && ask.eligibility.filter.is_none());
+        if let Some(user_id) = user_id {
+            self.cached.remember(user_id, ranked.take(CACHED_ITEMS).collect());
+        }
     }
 
     /// Forgets what the ranker last put first for a user.
@@ -184,7 +188,8 @@ impl Retrieval {
         })
     }
 
-    fn with_request<T>(
+    /// Answers with what is asked for, as the sources read it.
+    pub(crate) fn with_request<T>(
         &self,
         ask: &Ask,
         answer: impl FnOnce(&Live, &Request) -> Result<T, Error>,

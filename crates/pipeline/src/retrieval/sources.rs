@@ -7,10 +7,10 @@ use crate::{Data, Error};
 use semrank_core::{Catalog, Dictionary, ItemId, narrow};
 use semrank_retrieve::report::DEEP;
 use semrank_retrieve::sourcer::{
-    Cached, CoEngagement, Content, ContentSettings, Engagement, Fresh, Http, Popular, SemanticId, Sequence,
-    Text,
+    Cached, CoEngagement, Content, ContentSettings, EarlyStage, Engagement, Fresh, Http, Popular, SemanticId,
+    Sequence, Text,
 };
-use semrank_retrieve::{Bitmap, Flat, Funnel, Items, Precision, Quota, Sourcer};
+use semrank_retrieve::{Bitmap, Early, Flat, Funnel, Items, Precision, Quota, Sourcer};
 use semrank_sequence::{ItemInput, Prior, Servable};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -172,12 +172,18 @@ impl Retrieval {
         self.funnel(of).with(cached)
     }
 
+    /// The early-stage model of a click ranker as a source.
+    pub fn early_stage(&self, model: Arc<Early>, items: usize) -> Quota {
+        let source = Arc::new(EarlyStage::new(self.sequence.clone(), model));
+        Quota { source, items, deadline: self.deadline }
+    }
+
     /// Every source, as deep as figures look, however long it takes.
     pub(super) fn deep(&self) -> Funnel {
         self.with_deadline(Duration::MAX, |_| Some(DEEP))
     }
 
-    fn with_deadline(&self, deadline: Duration, quota: impl Fn(&str) -> Option<usize>) -> Funnel {
+    pub(crate) fn with_deadline(&self, deadline: Duration, quota: impl Fn(&str) -> Option<usize>) -> Funnel {
         let with_quota = |source: &Arc<dyn Sourcer>| {
             let items = quota(source.name())?;
             Some(Quota { source: source.clone(), items, deadline })

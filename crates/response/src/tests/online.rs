@@ -106,7 +106,7 @@ fn users_and_items_that_nobody_knows_have_defined_scores() {
     let settings = PointwiseSettings { known: Known::Past, epochs: 1, min_steps: 0, ..small() };
     world.with_trainer((&settings, &TrainSettings::default()), |mut trainer| {
         trainer.fit(&mut |_, _| true).unwrap();
-        let (model, mut state) = (trainer.model(), trainer.snapshot().clone());
+        let (mut model, mut state) = (trainer.model(), trainer.snapshot().clone());
         let known = trainer.data.request(1999);
         let features = |state: &FeatureState, request: &Request| {
             let mut out = Vec::new();
@@ -141,7 +141,7 @@ fn users_and_items_that_nobody_knows_have_defined_scores() {
         more.known.push(false);
         let more = Arc::new(more);
         state.grow(100, more.clone());
-        let model = model.with_items(more);
+        model.set_items(more);
         let [old, new] = [0, ITEMS as u32].map(|item| Request { item: ItemId(item), ..known });
         let (of_old, of_new) = (features(&state, &old), features(&state, &new));
         let compared = state.counted_width();

@@ -11,10 +11,12 @@
 //! | `text` | what shares words with a search string or with the newest events |
 //! | `http` | what a service of the user's own answers |
 //! | `cached` | what the ranker put first when it last ranked for the user |
+//! | `early_stage` | what the early-stage model of a click ranker puts first: exactly |
 
 mod cached;
 mod co_engagement;
 mod content;
+mod early_stage;
 mod fresh;
 mod http;
 mod popular;
@@ -25,6 +27,7 @@ mod text;
 pub use cached::Cached;
 pub use co_engagement::CoEngagement;
 pub use content::{Content, ContentSettings, Engagement};
+pub use early_stage::EarlyStage;
 pub use fresh::Fresh;
 pub use http::{Http, HttpSpec};
 pub use popular::Popular;
@@ -38,8 +41,17 @@ use semrank_nn::scan::Bitmap;
 use semrank_sequence::{Servable, UserState};
 
 /// Names of the program's own sources.
-pub const NAMES: [&str; 8] =
-    ["sequence", "content", "semantic-id", "co-engagement", "popular", "fresh", "text", "cached"];
+pub const NAMES: [&str; 9] = [
+    "sequence",
+    "content",
+    "semantic-id",
+    "co-engagement",
+    "popular",
+    "fresh",
+    "text",
+    "cached",
+    "early-stage",
+];
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]

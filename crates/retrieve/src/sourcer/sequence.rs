@@ -4,7 +4,7 @@
 use super::{Request, Scored, Sourcer};
 use crate::{Error, Flat, Index};
 use semrank_core::{ItemId, narrow};
-use semrank_nn::scan::{Bitmap, Precision};
+use semrank_nn::scan::{Bitmap, Hit, Precision};
 use semrank_sequence::Servable;
 
 /// The ranker as a source.
@@ -38,6 +38,14 @@ impl Sequence {
         let bias = servable.fused_row(ItemId(item), &mut row);
         self.index.put(item, &row, bias)?;
         Ok(bias)
+    }
+
+    /// The best `k` eligible items by another query to the same rows.
+    ///
+    /// # Errors
+    /// [`Error::Width`].
+    pub(crate) fn search(&self, query: &[f32], k: usize, eligible: &Bitmap) -> Result<Vec<Hit>, Error> {
+        self.index.search(query, k, None, Some(eligible))
     }
 
     /// The best `k` eligible items with the scores of [`Servable::top_k`], best first.

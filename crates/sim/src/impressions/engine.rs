@@ -113,6 +113,11 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Users as they are now.
+    pub(crate) fn into_people(self) -> Vec<Person> {
+        self.people
+    }
+
     /// Fills `batch` with the next hour of the log; false after the last one.
     pub(crate) fn next_hour(&mut self, batch: &mut Batch) -> bool {
         batch.events.clear();

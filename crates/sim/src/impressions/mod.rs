@@ -63,11 +63,15 @@ pub use response::Surface;
 use crate::config::Error;
 use dirt::Dirt;
 use engine::Batch;
+use people::Person;
+use response::{Meeting, sigmoid};
 use world::World;
 
 /// A simulated ad market in memory, for small sizes; [`AdMarket::write`] streams large ones to disk.
 pub struct AdMarket {
     world: World,
+    /// Users as they are at the end of the log.
+    people: Vec<Person>,
     events: Vec<AdEvent>,
     impressions: Vec<Impression>,
 }
@@ -87,8 +91,8 @@ impl AdMarket {
             impressions.append(&mut batch.impressions);
         }
         dirt.arrive_before(world.config.end_ms(), &mut events);
-        drop(engine);
-        Ok(AdMarket { world, events, impressions })
+        let people = engine.into_people();
+        Ok(AdMarket { world, people, events, impressions })
     }
 
     /// The settings.
@@ -123,6 +127,22 @@ impl AdMarket {
     /// The log in its order: by time, except for faults.
     pub fn events(&self) -> &[AdEvent] {
         &self.events
+    }
+
+    /// The chance, at the end of the log, that a user clicks each ad in the first slot of the feed.
+    ///
+    /// # Panics
+    /// When there is no such user.
+    pub fn chances_at_end(&self, user: usize) -> Vec<f64> {
+        let World { config, supply, intercepts, .. } = &self.world;
+        let (person, time_ms, surface) = (&self.people[user], config.end_ms(), Surface::Feed);
+        let ads = (0..).zip(&supply.ads).map(|(row, ad)| {
+            let need = person.need_for(&ad.theme, time_ms, config.need_half_life_ms());
+            let advertiser = &supply.advertisers[ad.advertiser];
+            let meeting = Meeting { person, row, ad, advertiser, surface, time_ms, need };
+            sigmoid(meeting.logits(*intercepts).click)
+        });
+        ads.collect()
     }
 
     /// The truth about every impression, in order of time and event.

@@ -1,0 +1,144 @@
+//! A request in, the best items with probabilities and sources out.
+
+use super::early::EarlyModel;
+use crate::response::{ClickModel, Moment};
+use crate::retrieval::{Ask, Live, Quotas, Retrieval};
+use crate::{Error, Run};
+use semrank_core::ItemId;
+use semrank_retrieve::{Candidate, Funnel, Provenance, Request, Scored, SourceReport};
+use serde::Serialize;
+
+/// Candidates of the early-stage model, where it is a source.
+const EARLY_ITEMS: usize = 200;
+
+/// A click model behind a funnel. Ranking borrows; what was shown and what came of it goes to [`ClickRanking::clicks`].
+pub struct ClickRanking {
+    clicks: ClickModel,
+    early: Option<EarlyModel>,
+}
+
+/// How many items a request goes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Depth {
+    /// Candidates that the click model scores at most.
+    pub candidates: usize,
+    /// Items of the answer.
+    pub k: usize,
+}
+
+/// A ranked item.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Ranked {
+    /// The item's id.
+    pub item: String,
+    /// Of the task: of a click, or of a click and a conversion.
+    pub probability: f64,
+    /// Of a click.
+    pub click: f64,
+    /// Of a conversion, given a click; none where conversions are not predicted.
+    pub conversion: Option<f64>,
+    /// Which sources found it.
+    pub sources: Vec<Provenance>,
+}
+
+/// The best items, best first, and what each source did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RankedPage {
+    /// The items.
+    pub items: Vec<Ranked>,
+    /// Candidates that the click model scored.
+    pub scored: usize,
+    /// The sources, in the funnel's order.
+    pub sources: Vec<SourceReport>,
+}
+
+impl ClickRanking {
+    /// A click model behind the first stage of a run, with the early-stage model that `semrank index RUN --clicks CLICKS` made, if it did.
+    ///
+    /// # Errors
+    /// [`Error::OtherCatalogue`]; an early-stage model that is damaged, or of other runs.
+    pub fn open(run: &Run, retrieval: &Retrieval, clicks: ClickModel) -> Result<Self, Error> {
+        clicks.check_catalogue(run.data()?)?;
+        Ok(Self { early: run.early(retrieval, &clicks)?, clicks })
+    }
+
+    /// The click model.
+    pub fn clicks(&self) -> &ClickModel {
+        &self.clicks
+    }
+
+    /// The early-stage model.
+    pub fn early(&self) -> Option<&EarlyModel> {
+        self.early.as_ref()
+    }
+
+    /// The funnel of a process that stays: that of [`Retrieval::serving`], and the early-stage model where it finds more of the click
+    /// model's list than other sources do.
+    pub fn funnel(&self, retrieval: &Retrieval, quotas: &Quotas) -> Funnel {
+        let funnel = retrieval.serving(quotas);
+        match &self.early {
+            Some(early) if early.report.is_source => {
+                funnel.with(retrieval.early_stage(early.model.clone(), EARLY_ITEMS))
+            }
+            _ => funnel,
+        }
+    }
+
+    /// The best items of what a funnel finds, by the task's probability, of equal ones the lower item. The beginning of a list that nothing
+    /// narrows is remembered for the source `cached`.
+    ///
+    /// # Errors
+    /// Those of [`Retrieval::retrieve`]; a probability that is not a number.
+    pub fn rank(
+        &self,
+        retrieval: &Retrieval,
+        (ask, moment): (&Ask, &Moment),
+        funnel: &Funnel,
+        depth: Depth,
+    ) -> Result<RankedPage, Error> {
+        retrieval.with_request(ask, |live, request| {
+            let answer = funnel.gather(request, depth.candidates.max(depth.k));
+            let candidates = self.cut(live, request, answer.items, depth.candidates.max(depth.k));
+            let items: Vec<ItemId> = candidates.iter().map(|candidate| ItemId(candidate.item)).collect();
+            let scores = self.clicks.score((ask.user_id, ask.history), moment, &items);
+            let mut order: Vec<(f64, usize)> =
+                scores.iter().map(|score| self.clicks.log_odds(score)).zip(0..).collect();
+            if let Some(&(_, at)) = order.iter().find(|(score, _)| score.is_nan()) {
+                return Err(semrank_retrieve::Error::Score(items[at]).into());
+            }
+            order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(items[a.1].cmp(&items[b.1])));
+            retrieval.remember(
+                ask,
+                order.iter().map(|&(score, at)| Scored { item: items[at].0, score: score as f32 }),
+            );
+            let mut candidates: Vec<Option<Candidate>> = candidates.into_iter().map(Some).collect();
+            let ranked = |&(_, at): &(f64, usize)| {
+                let candidate = candidates[at].take()?;
+                Some(Ranked {
+                    item: live.names.name(candidate.item).to_owned(),
+                    probability: self.clicks.probability(&scores[at]),
+                    click: scores[at].click(),
+                    conversion: scores[at].conversion_log_odds.map(|_| scores[at].conversion()),
+                    sources: candidate.sources,
+                })
+            };
+            let best = order.iter().take(depth.k).filter_map(ranked).collect();
+            Ok(RankedPage { items: best, scored: scores.len(), sources: answer.sources })
+        })
+    }
+
+    /// The first candidates: by the early-stage model where that wins, else in the order of the fusion.
+    fn cut(&self, live: &Live, request: &Request, mut found: Vec<Candidate>, most: usize) -> Vec<Candidate> {
+        match &self.early {
+            Some(early) if early.report.cuts && found.len() > most => {
+                let fused = request.servable.fused_query(request.user, 0.0).values;
+                let rows = |item: u32, row: &mut [f32]| live.servable.fused_row(ItemId(item), row);
+                early.model.cut(&fused, &rows, found, most)
+            }
+            _ => {
+                found.truncate(most);
+                found
+            }
+        }
+    }
+}
