@@ -9,6 +9,7 @@ use crate::output::{self, note};
 use crate::progress::Console;
 use crate::recommend::list;
 use crate::run::Pages;
+use crate::serve::{ServeArgs, serve};
 use clap::Args;
 use semrank_console::shell;
 use semrank_core::counted;
@@ -41,6 +42,9 @@ pub(crate) struct QuickstartArgs {
     /// Seed of the market and of the training.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Serve the run when it is made, at 127.0.0.1:7700, until Ctrl-C.
+    #[arg(long)]
+    serve: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,7 +57,11 @@ struct Mark {
 /// Runs all stages.
 pub(crate) fn quickstart(args: &QuickstartArgs, console: &Console) -> Result<(), Error> {
     let again = format!("semrank quickstart --out {} --seed {}", args.out.display(), args.seed);
-    all_steps(args, console).map_err(|error| error.resumed_by(&again))
+    all_steps(args, console).map_err(|error| error.resumed_by(&again))?;
+    match args.serve {
+        true => serve(&ServeArgs::past(args.out.join("run")), console),
+        false => Ok(()),
+    }
 }
 
 fn all_steps(args: &QuickstartArgs, console: &Console) -> Result<(), Error> {

@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// A server that is ready answers within this time.
 const HEALTH: Duration = Duration::from_secs(3);
+const PORT: u16 = 7700;
+const DEADLINE_MS: u64 = 100;
 
 /// `semrank serve`.
 #[derive(Debug, Args)]
@@ -23,7 +25,7 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     from: OpenArgs,
     /// Address to listen on.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7700")]
+    #[arg(long, value_name = "ADDRESS", default_value_t = SocketAddr::from(([127, 0, 0, 1], PORT)))]
     listen: SocketAddr,
     /// Folder of everything that the server learns [default: RUN/serve].
     #[arg(long, value_name = "URL")]
@@ -47,8 +49,26 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "CLOCK", default_value = "wall", value_parser = ["wall", "log"])]
     clock: String,
     /// Milliseconds that an answer may take, unless a request says otherwise.
-    #[arg(long, value_name = "MS", default_value_t = 100)]
+    #[arg(long, value_name = "MS", default_value_t = DEADLINE_MS)]
     deadline_ms: u64,
+}
+
+impl ServeArgs {
+    /// A run on a log of the past, with the defaults.
+    pub(crate) fn past(run: PathBuf) -> Self {
+        Self {
+            from: OpenArgs::of(run),
+            listen: SocketAddr::from(([127, 0, 0, 1], PORT)),
+            state: None,
+            log: None,
+            keys: None,
+            tls_certificate: None,
+            tls_key: None,
+            without_keys: false,
+            clock: "log".into(),
+            deadline_ms: DEADLINE_MS,
+        }
+    }
 }
 
 /// `semrank replay`.

@@ -46,6 +46,11 @@ pub(crate) struct OpenArgs {
 }
 
 impl OpenArgs {
+    /// Of a run whose data set is where it was.
+    pub(crate) fn of(run: PathBuf) -> Self {
+        Self { run, data: None }
+    }
+
     /// The run, with nothing but its settings read.
     pub(crate) fn open(&self) -> Result<Run, Error> {
         let run = Run::open(&self.run)?;
