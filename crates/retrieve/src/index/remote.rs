@@ -1,0 +1,62 @@
+//! What indexes outside the process share: eligible items in few numbers, slack and ties by asking for more, and bounds.
+
+use crate::Error;
+use semrank_nn::scan::{Bitmap, Hit};
+use std::time::Duration;
+
+/// One request, from sending to the last byte. The funnel has shorter deadlines of its own; this one frees the thread.
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+/// Items that are put in together.
+pub(super) const BATCH: usize = 1000;
+
+/// The eligible items, with the shorter of two lists.
+pub(super) enum Which {
+    All,
+    Only(Vec<i64>),
+    /// Those below a number that are not listed.
+    Below(i64, Vec<i64>),
+}
+
+impl Which {
+    pub(super) fn of(eligible: Option<&Bitmap>) -> Self {
+        let Some(eligible) = eligible else { return Self::All };
+        if eligible.count() * 2 <= eligible.len() {
+            return Self::Only(eligible.iter().map(i64::from).collect());
+        }
+        let mut others = eligible.clone();
+        others.invert();
+        Self::Below(eligible.len() as i64, others.iter().map(i64::from).collect())
+    }
+
+    pub(super) fn is_none(&self) -> bool {
+        matches!(self, Self::Only(items) if items.is_empty())
+    }
+}
+
+/// A search with a slack, and with the lower number first of equal scores, by an engine that has neither: it is asked for more than
+/// `k` until the last of its answer is too low to count, up to the `most` that it gives. `top` gives the best so many.
+pub(super) fn search(
+    k: usize,
+    slack: Option<f32>,
+    most: usize,
+    top: impl Fn(usize) -> Result<Vec<Hit>, Error>,
+) -> Result<Vec<Hit>, Error> {
+    if k == 0 {
+        return Ok(Vec::new());
+    }
+    let mut limit = (k + k / 4 + 16).min(most).max(k);
+    loop {
+        let mut hits = top(limit)?;
+        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
+        let Some(worst) = hits.get(k - 1) else { return Ok(hits) };
+        let least = worst.score - slack.unwrap_or(0.0);
+        if hits.len() < limit || limit >= most || hits.last().is_some_and(|last| last.score < least) {
+            match slack {
+                Some(_) => hits.retain(|hit| hit.score >= least),
+                None => hits.truncate(k),
+            }
+            return Ok(hits);
+        }
+        limit = limit.saturating_mul(2).min(most);
+    }
+}
