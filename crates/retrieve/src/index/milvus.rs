@@ -5,7 +5,7 @@
 //! searched by it, and [`Index::is_exact`] says so. Its vectors are one wider than ours: the last component is the bias. Every search is
 //! of consistency `Strong`, so that it sees what was put before. A search gives at most [`MOST`] items.
 
-use super::remote::{self, BATCH, DEADLINE, Which};
+use super::remote::{self, DEADLINE, Which};
 use super::{Index, IndexUrl, check};
 use crate::Error;
 use crate::client::Client;
@@ -131,7 +131,7 @@ impl Milvus {
             }
         };
         let body = json!({
-            "data": [with_bias(query, 1.0)], "annsField": "vector", "limit": k, "filter": filter, "exprParams": params,
+            "data": [query], "annsField": "vector", "limit": k, "filter": filter, "exprParams": params,
             "outputFields": ["id"], "searchParams": { "metricType": "IP" }, "consistencyLevel": "Strong",
         });
         let found = self.call("entities/search", body)?;
@@ -157,10 +157,6 @@ fn item(value: &Value) -> Option<u32> {
     number(value).and_then(|item| item.try_into().ok())
 }
 
-fn with_bias(vector: &[f32], bias: f32) -> Vec<f32> {
-    vector.iter().copied().chain([bias]).collect()
-}
-
 impl Index for Milvus {
     fn name(&self) -> &'static str {
         "milvus"
@@ -180,22 +176,15 @@ impl Index for Milvus {
     }
 
     fn put_all(&self, items: &[u32], vectors: &[f32], biases: &[f32]) -> Result<(), Error> {
-        let width = self.width;
         assert!(
-            items.len() * width == vectors.len() && items.len() == biases.len(),
+            items.len() * self.width == vectors.len() && items.len() == biases.len(),
             "a vector and a bias per item"
         );
-        let batches = items.chunks(BATCH).zip(vectors.chunks(BATCH * width)).zip(biases.chunks(BATCH));
-        for ((items, vectors), biases) in batches {
-            let rows = items.iter().zip(vectors.chunks_exact(width)).zip(biases);
-            let rows = rows.map(|((&item, vector), &bias)| {
-                check(item, vector, bias, width)?;
-                Ok(json!({ "id": item, "vector": with_bias(vector, bias) }))
-            });
-            let rows: Vec<Value> = rows.collect::<Result<_, Error>>()?;
-            self.call("entities/upsert", json!({ "data": rows }))?;
-        }
-        Ok(())
+        remote::in_batches(items, vectors, biases, |items, rows| {
+            let row = |(id, row): (&u32, &Vec<f32>)| json!({ "id": id, "vector": row });
+            let rows: Vec<Value> = items.iter().zip(&rows).map(row).collect();
+            self.call("entities/upsert", json!({ "data": rows })).map(|_| ())
+        })
     }
 
     fn clear(&self) -> Result<(), Error> {
@@ -225,9 +214,7 @@ impl Index for Milvus {
         slack: Option<f32>,
         eligible: Option<&Bitmap>,
     ) -> Result<Vec<Hit>, Error> {
-        if query.len() != self.width {
-            return Err(Error::Width { got: query.len(), expected: self.width });
-        }
+        let query = &remote::with_one(query, self.width)?;
         let which = Which::of(eligible);
         if k == 0 || which.is_none() {
             return Ok(Vec::new());

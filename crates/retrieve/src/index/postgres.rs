@@ -7,7 +7,7 @@
 //! Connections are without TLS; an address with `sslmode=require` is refused. They are kept between requests and opened anew after the
 //! server was restarted. Each request has [`DEADLINE`].
 
-use super::remote::{self, BATCH, DEADLINE, Which};
+use super::remote::{self, DEADLINE, Which};
 use super::{Index, IndexUrl, check};
 use crate::Error;
 use semrank_nn::scan::{Bitmap, Hit};
@@ -62,11 +62,16 @@ impl Postgres {
              from (select to_regclass($1) as c) as it where c is not null";
         let rows = self.rows(found, &[&table])?;
         let Some(row) = rows.first() else {
-            self.rows("create extension if not exists vector", &[]).map_err(|error| self.explained(error))?;
             let make = format!(
-                "create table if not exists {table} (item bigint primary key, vector vector({wide}) not null)"
+                "create extension if not exists vector; \
+                 create table if not exists {table} (item bigint primary key, vector vector({wide}) not null)"
             );
-            return self.rows(&make, &[]).map(|_| ());
+            // Another process that makes them at the same moment lets one of the two fail.
+            return self.run(&make).or_else(|_| self.run(&make)).map_err(|message| {
+                self.error(format!(
+                    "{message}; pgvector must be installed, and its extension made by a superuser"
+                ))
+            });
         };
         let got: Option<i32> = row.try_get(0).map_err(|error| self.error(chain(&error)))?;
         if got != i32::try_from(wide).ok() {
@@ -79,8 +84,11 @@ impl Postgres {
         Ok(())
     }
 
-    fn explained(&self, error: Error) -> Error {
-        self.error(format!("{error}; the server needs pgvector, and the extension is made by a superuser or the database's owner"))
+    /// Statements without parameters and rows.
+    fn run(&self, sql: &str) -> Result<(), String> {
+        let client = self.connect()?;
+        let asked = async { timeout(DEADLINE, client.batch_execute(sql)).await };
+        self.runtime.block_on(asked).map_err(|_| late())?.map_err(|error| chain(&error))
     }
 
     fn error(&self, message: impl Into<String>) -> Error {
@@ -96,7 +104,7 @@ impl Postgres {
                 done => return self.keep(client, done),
             }
         }
-        let client = self.connect()?;
+        let client = self.connect().map_err(|message| self.error(message))?;
         let done = self.ask(&client, sql, params);
         self.keep(client, done)
     }
@@ -115,7 +123,7 @@ impl Postgres {
         done.map_err(|message| self.error(message.unwrap_or_else(late)))
     }
 
-    fn connect(&self) -> Result<Client, Error> {
+    fn connect(&self) -> Result<Client, String> {
         let connecting = async {
             let (client, connection) = timeout(DEADLINE, self.config.connect(NoTls))
                 .await
@@ -129,7 +137,7 @@ impl Postgres {
             timeout(DEADLINE, client.batch_execute(approximate)).await.map_err(|_| late())?.ok();
             Ok::<_, String>(client)
         };
-        self.runtime.block_on(connecting).map_err(|message| self.error(message))
+        self.runtime.block_on(connecting)
     }
 
     fn top(&self, query: &[f32], k: usize, which: &Which, is_exact: bool) -> Result<Vec<Hit>, Error> {
@@ -139,17 +147,17 @@ impl Postgres {
         } else {
             "vector <#> $1::real[]::vector"
         };
-        let (limit, one) = (i64::try_from(k).unwrap_or(i64::MAX), self.with_bias(query, 1.0));
+        let limit = i64::try_from(k).unwrap_or(i64::MAX);
         let select = format!("select item, (vector <#> $1::real[]::vector)::real from {}", self.table);
         let end = format!("order by {order} limit $2");
         let rows = match which {
-            Which::All => self.rows(&format!("{select} {end}"), &[&one, &limit]),
+            Which::All => self.rows(&format!("{select} {end}"), &[&query, &limit]),
             Which::Only(items) => {
-                self.rows(&format!("{select} where item = any($3) {end}"), &[&one, &limit, items])
+                self.rows(&format!("{select} where item = any($3) {end}"), &[&query, &limit, items])
             }
             Which::Below(length, others) => {
                 let sql = format!("{select} where item < $3 and item <> all($4) {end}");
-                self.rows(&sql, &[&one, &limit, length, others])
+                self.rows(&sql, &[&query, &limit, length, others])
             }
         }?;
         rows.iter().map(|row| self.hit(row)).collect()
@@ -161,15 +169,6 @@ impl Postgres {
         let row =
             u32::try_from(item).map_err(|_| self.error(format!("item {item} is no number of an item")))?;
         Ok(Hit { score: 0.0 - negative, row })
-    }
-
-    fn with_bias(&self, vector: &[f32], bias: f32) -> Vec<f32> {
-        vector.iter().copied().chain([bias]).collect()
-    }
-
-    fn fits(&self, query: &[f32]) -> Result<(), Error> {
-        let (got, expected) = (query.len(), self.width);
-        if got == expected { Ok(()) } else { Err(Error::Width { got, expected }) }
     }
 }
 
@@ -192,9 +191,9 @@ impl Index for Postgres {
     }
 
     fn put_all(&self, items: &[u32], vectors: &[f32], biases: &[f32]) -> Result<(), Error> {
-        let (width, wide) = (self.width, self.width + 1);
+        let wide = self.width + 1;
         assert!(
-            items.len() * width == vectors.len() && items.len() == biases.len(),
+            items.len() * self.width == vectors.len() && items.len() == biases.len(),
             "a vector and a bias per item"
         );
         let sql = format!(
@@ -203,17 +202,10 @@ impl Index for Postgres {
              on conflict (item) do update set vector = excluded.vector",
             self.table
         );
-        let batches = items.chunks(BATCH).zip(vectors.chunks(BATCH * width)).zip(biases.chunks(BATCH));
-        for ((items, vectors), biases) in batches {
-            let mut flat: Vec<f32> = Vec::with_capacity(items.len() * wide);
-            for ((&item, vector), &bias) in items.iter().zip(vectors.chunks_exact(width)).zip(biases) {
-                check(item, vector, bias, width)?;
-                flat.extend(self.with_bias(vector, bias));
-            }
+        remote::in_batches(items, vectors, biases, |items, rows| {
             let items: Vec<i64> = items.iter().copied().map(i64::from).collect();
-            self.rows(&sql, &[&items, &flat])?;
-        }
-        Ok(())
+            self.rows(&sql, &[&items, &rows.concat()]).map(|_| ())
+        })
     }
 
     fn clear(&self) -> Result<(), Error> {
@@ -240,7 +232,7 @@ impl Index for Postgres {
         slack: Option<f32>,
         eligible: Option<&Bitmap>,
     ) -> Result<Vec<Hit>, Error> {
-        self.fits(query)?;
+        let query = &remote::with_one(query, self.width)?;
         let which = Which::of(eligible);
         if k == 0 || which.is_none() {
             return Ok(Vec::new());

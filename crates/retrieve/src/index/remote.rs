@@ -1,5 +1,6 @@
 //! What indexes outside the process share: eligible items in few numbers, slack and ties by asking for more, and bounds.
 
+use super::check;
 use crate::Error;
 use semrank_nn::scan::{Bitmap, Hit};
 use std::time::Duration;
@@ -7,7 +8,38 @@ use std::time::Duration;
 /// One request, from sending to the last byte. The funnel has shorter deadlines of its own; this one frees the thread.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 /// Items that are put in together.
-pub(super) const BATCH: usize = 1000;
+const BATCH: usize = 1000;
+
+/// A row as servers have it: the bias is one more component, which is 1 in a query.
+pub(super) fn with_bias(vector: &[f32], bias: f32) -> Vec<f32> {
+    vector.iter().copied().chain([bias]).collect()
+}
+
+/// A query with its 1.
+pub(super) fn with_one(query: &[f32], width: usize) -> Result<Vec<f32>, Error> {
+    let (got, expected) = (query.len(), width);
+    if got == expected { Ok(with_bias(query, 1.0)) } else { Err(Error::Width { got, expected }) }
+}
+
+/// Sends rows, checked, so many at a time.
+pub(super) fn in_batches(
+    items: &[u32],
+    vectors: &[f32],
+    biases: &[f32],
+    send: impl Fn(&[u32], Vec<Vec<f32>>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let width = vectors.len() / items.len().max(1);
+    for first in (0..items.len()).step_by(BATCH) {
+        let batch = first..items.len().min(first + BATCH);
+        let row = |at: usize| {
+            let vector = &vectors[at * width..][..width];
+            check(items[at], vector, biases[at], width)?;
+            Ok(with_bias(vector, biases[at]))
+        };
+        send(&items[batch.clone()], batch.map(row).collect::<Result<_, Error>>()?)?;
+    }
+    Ok(())
+}
 
 /// The eligible items, with the shorter of two lists.
 pub(super) enum Which {
