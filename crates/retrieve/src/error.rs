@@ -111,6 +111,9 @@ pub enum Error {
         /// Of the index.
         expected: usize,
     },
+    /// An approximate index where an exact one is needed.
+    #[error("the ranker's own items need an exact index, and {0}:// is approximate")]
+    Inexact(&'static str),
     /// A cursor that cannot be used.
     #[error(transparent)]
     Cursor(#[from] crate::CursorError),

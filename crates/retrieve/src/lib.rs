@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`Filter`], [`ItemTable`] | an expression over item columns -> the items that pass |
 //! | [`Eligibility`] | which items may be shown now: neither deleted nor paused, within their time window, passing a filter |
-//! | [`Index`], [`Flat`] | vectors -> the best eligible items by inner product; the flat index is exact |
+//! | [`Index`], [`Flat`], [`IndexUrl`] | vectors -> the best eligible items by inner product; the flat index is exact, others are chosen by URL |
 //! | [`Sourcer`] | one way to find candidates: by the ranker's own score, by content, by semantic ids, by co-engagement, by popularity, by words … |
 //! | [`Funnel`] | quotas, merging, provenance |
 //! | [`Early`] | a score over the same index, distilled from a click ranker |
@@ -17,13 +17,15 @@
 //! scoring the whole catalogue (`tests/exact.rs`).
 
 pub mod bench;
+#[cfg(any(feature = "http", feature = "milvus"))]
+mod client;
 mod cursor;
 pub mod early;
 mod eligible;
 mod error;
 mod filter;
 mod funnel;
-mod index;
+pub mod index;
 pub mod report;
 mod schedule;
 pub mod sourcer;
@@ -36,7 +38,7 @@ pub use eligible::{Eligibility, Items};
 pub use error::{Error, FilterError};
 pub use filter::{Filter, Order};
 pub use funnel::{Answer, Candidate, Found, Funnel, Provenance, Quota, SourceReport};
-pub use index::{Flat, Index};
+pub use index::{Flat, Index, IndexUrl};
 pub use semrank_nn::scan::{Bitmap, Hit, Precision};
 pub use sourcer::{Request, Scored, Sourcer};
 pub use table::{ItemTable, Value};

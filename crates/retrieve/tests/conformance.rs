@@ -1,120 +1,100 @@
-//! What every index promises, run on every backend: results depend on the eligible set only, always min(k, eligible) items, what was
-//! deleted never comes back, what was put is found at once.
+//! What every index promises (`promises`), of those within the process.
 
+mod promises;
+
+use promises::{Recall, WIDTH, check, steps};
 use proptest::prelude::*;
-use semrank_core::Rng;
-use semrank_retrieve::{Bitmap, Flat, Index, Precision};
-use std::collections::BTreeMap;
-
-const WIDTH: usize = 9;
-const ITEMS: u32 = 600;
-
-#[derive(Debug, Clone)]
-enum Step {
-    Put(u32),
-    Delete(u32),
-    Search { k: usize, chance: usize, slack: Option<f32> },
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let search = (0usize..50, prop::sample::select(vec![1usize, 2, 20, 500]), prop::option::of(0f32..0.5))
-        .prop_map(|(k, chance, slack)| Step::Search { k, chance, slack });
-    let step =
-        prop_oneof![4 => (0..ITEMS).prop_map(Step::Put), 2 => (0..ITEMS).prop_map(Step::Delete), 1 => search];
-    prop::collection::vec(step, 1..300)
-}
-
-fn vector(rng: &mut Rng) -> Vec<f32> {
-    (0..WIDTH).map(|_| rng.below(5) as f32 - 2.0 + 0.1 * rng.below(3) as f32).collect()
-}
-
-/// The index against a map that is sorted anew for every search. Scores are whole tenths, so that there are many ties and no rounding
-/// decides.
-fn check(index: &dyn Index, steps: &[Step], seed: u64) -> Result<(), TestCaseError> {
-    let mut rng = Rng::new(seed, "conformance");
-    let mut naive: BTreeMap<u32, (Vec<f32>, f32)> = BTreeMap::new();
-    for step in steps {
-        match *step {
-            Step::Put(item) => {
-                let (vector, bias) = (vector(&mut rng), rng.below(3) as f32);
-                index.put(item, &vector, bias).expect("a vector");
-                naive.insert(item, (vector, bias));
-            }
-            Step::Delete(item) => {
-                let was_there = index.delete(item).expect("a deletion");
-                prop_assert_eq!(was_there, naive.remove(&item).is_some());
-            }
-            Step::Search { k, chance, slack } => {
-                let query = vector(&mut rng);
-                let eligible: Bitmap = (0..ITEMS).map(|_| rng.below(chance) == 0).collect();
-                let eligible = (chance > 1).then_some(&eligible);
-                let got = index.search(&query, k, slack, eligible).expect("a search");
-                let allowed =
-                    naive.iter().filter(|(item, _)| eligible.is_none_or(|set| set.contains(**item)));
-                let mut want: Vec<(f32, u32)> = allowed
-                    .map(|(&item, (vector, bias))| (semrank_nn::kernel::dot(&query, vector) + bias, item))
-                    .collect();
-                want.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-                let least = want.get(k.wrapping_sub(1)).map_or(f32::NEG_INFINITY, |worst| worst.0);
-                match slack {
-                    _ if k == 0 => want.clear(),
-                    Some(slack) => want.retain(|entry| entry.0 >= least - slack),
-                    None => want.truncate(k),
-                }
-                let got: Vec<(f32, u32)> = got.iter().map(|hit| (hit.score, hit.row)).collect();
-                prop_assert_eq!(got, want);
-            }
-        }
-    }
-    Ok(())
-}
+use semrank_retrieve::{Flat, IndexUrl, Precision};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn flat_in_f32(steps in steps(), seed: u64) {
-        check(&Flat::new(WIDTH, Precision::F32), &steps, seed)?;
+        check(&Flat::new(WIDTH, Precision::F32), &steps, seed, true, &mut Recall::default())?;
     }
 
     #[test]
     fn flat_in_integers(steps in steps(), seed: u64) {
-        check(&Flat::new(WIDTH, Precision::Int8), &steps, seed)?;
+        check(&Flat::new(WIDTH, Precision::Int8), &steps, seed, true, &mut Recall::default())?;
     }
 }
 
 #[test]
-fn searches_go_on_while_items_change() {
-    let index = Flat::new(WIDTH, Precision::fastest());
-    (0..2_000).for_each(|item| index.put(item, &[1.0; WIDTH], item as f32).expect("a vector"));
-    std::thread::scope(|scope| {
-        for thread in 0..3u32 {
-            let index = &index;
-            scope.spawn(move || {
-                for round in 0..300u32 {
-                    let item = 10_000 * (thread + 1) + round;
-                    index.put(item, &[1.0; WIDTH], 1e6).expect("a vector");
-                    let hits = index.search(&[1.0; WIDTH], 900, None, None).expect("a search");
-                    assert!(
-                        hits.iter().any(|hit| hit.row == item),
-                        "an item is found as soon as put returns"
-                    );
-                    assert!(index.delete(item).expect("a deletion"));
-                    let hits = index.search(&[1.0; WIDTH], 900, None, None).expect("a search");
-                    assert!(hits.iter().all(|hit| hit.row != item), "and gone as soon as delete returns");
-                    assert_eq!(hits.len(), 900);
-                }
-            });
-        }
-    });
+fn flat_by_url_while_items_change() {
+    let url: IndexUrl = "flat://".parse().expect("an address");
+    let index = url.open(WIDTH, Precision::fastest()).expect("an index");
+    assert!(index.is_exact());
+    promises::searches_go_on_while_items_change(&*index, 300);
+    promises::vectors_that_do_not_fit_are_refused(&Flat::new(2, Precision::F32));
 }
 
-#[test]
-fn vectors_that_do_not_fit_are_refused() {
-    let index = Flat::new(2, Precision::F32);
-    let message = |done: Result<(), semrank_retrieve::Error>| done.expect_err("refused").to_string();
-    assert_eq!(message(index.put(0, &[1.0], 0.0)), "a vector of width 1; the index holds vectors of width 2");
-    assert!(message(index.put(3, &[1.0, f32::NAN], 0.0)).contains("item row 3"));
-    assert!(message(index.put(3, &[1.0, 1.0], f32::INFINITY)).contains("item row 3"));
-    assert!(index.search(&[1.0; 3], 1, None, None).is_err());
-    assert!(!index.delete(7).expect("a deletion"));
+#[cfg(feature = "hnsw")]
+mod hnsw {
+    use super::*;
+    use semrank_core::Rng;
+    use semrank_retrieve::index::{Hnsw, HnswSettings};
+    use semrank_retrieve::{Bitmap, Index};
+    use std::sync::Mutex;
+
+    /// A graph of everything, at any size and share.
+    const SMALL: HnswSettings = HnswSettings {
+        least_rows: 20,
+        least_share: 0.0,
+        dead_share: 0.2,
+        neighbours: 16,
+        build_candidates: 64,
+        candidates_per_item: 2,
+    };
+
+    #[test]
+    fn a_small_one_is_exact() {
+        let index =
+            "hnsw://".parse::<IndexUrl>().expect("an address").open(WIDTH, Precision::F32).expect("an index");
+        assert!(!index.is_exact(), "it is not always");
+        promises::searches_go_on_while_items_change(&*index, 100);
+        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(20));
+        let tried = runner.run(&(steps(), any::<u64>()), |(steps, seed)| {
+            check(&*index, &steps, seed, true, &mut Recall::default())
+        });
+        tried.expect("as the flat index");
+    }
+
+    #[test]
+    fn the_graph_keeps_the_promises() {
+        let recall = Mutex::new(Recall::default());
+        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(100));
+        let tried = runner.run(&(steps(), any::<u64>()), |(steps, seed)| {
+            let index = Hnsw::new(WIDTH, Precision::F32, SMALL);
+            check(&index, &steps, seed, false, &mut recall.lock().expect("no panic"))
+        });
+        tried.expect("as many items as there are, with their scores");
+        let Recall { wanted, found } = recall.into_inner().expect("no panic");
+        assert!(found as f64 > 0.95 * wanted as f64, "{found} of {wanted}");
+        promises::searches_go_on_while_items_change(&Hnsw::new(WIDTH, Precision::F32, SMALL), 100);
+        promises::vectors_that_do_not_fit_are_refused(&Hnsw::new(2, Precision::F32, SMALL));
+    }
+
+    #[test]
+    fn what_changed_since_the_graph_was_built_counts() {
+        let (index, mut rng) = (
+            Hnsw::new(WIDTH, Precision::F32, HnswSettings { dead_share: 0.5, ..SMALL }),
+            Rng::new(1, "graph"),
+        );
+        let mut draw = || -> Vec<f32> { (0..WIDTH).map(|_| rng.normal() as f32).collect() };
+        (0..5_000).for_each(|item| index.put(item, &draw(), 0.0).expect("a vector"));
+        index.settle();
+        assert!(index.bytes().0 > 0, "there is a graph");
+        let query = draw();
+        let long: Vec<f32> = query.iter().map(|value| 10.0 * value).collect();
+        (4_990..5_010).for_each(|item| index.put(item, &long, 0.0).expect("a vector"));
+        (0..1_000).for_each(|item| assert!(index.delete(item).expect("a deletion")));
+        let half: Bitmap = (0..6_000u32).map(|item| item % 2 == 0).collect();
+        let hits = index.search(&query, 100, None, Some(&half)).expect("a search");
+        assert_eq!(hits.len(), 100);
+        assert!(hits.iter().all(|hit| hit.row >= 1_000 && hit.row % 2 == 0));
+        let first: Vec<u32> = hits[..10].iter().map(|hit| hit.row).collect();
+        assert_eq!(first, (4_990..5_010).step_by(2).collect::<Vec<_>>());
+        index.clear().expect("an empty index");
+        assert_eq!(index.search(&query, 5, None, None).expect("a search"), []);
+    }
 }

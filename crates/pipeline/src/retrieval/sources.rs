@@ -10,7 +10,7 @@ use semrank_retrieve::sourcer::{
     Cached, CoEngagement, Content, ContentSettings, EarlyStage, Engagement, Fresh, Http, Popular, SemanticId,
     Sequence, Text,
 };
-use semrank_retrieve::{Bitmap, Early, Flat, Funnel, Items, Precision, Quota, Sourcer};
+use semrank_retrieve::{Bitmap, Early, Flat, Funnel, Index, IndexUrl, Items, Precision, Quota, Sourcer};
 use semrank_sequence::{ItemInput, Prior, Servable};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -51,11 +51,16 @@ impl Retrieval {
     /// Builds every source that the model has the means for.
     ///
     /// # Errors
-    /// Vectors that are not numbers; item columns that cannot be read; an address that cannot be one.
+    /// Vectors that are not numbers; item columns that cannot be read; an address that cannot be one; an index's server that cannot be
+    /// reached.
     pub fn new(view: ModelView) -> Result<Self, Error> {
         let (data, servable) = (view.data, view.servable());
-        let sequence = Arc::new(Sequence::new(&servable, Precision::fastest())?);
-        let content = content(view)?.map(Arc::new);
+        let url = view.config.retrieve.index()?;
+        let rows = empty_index(&url, "sequence", servable.fused_width())?;
+        let exact =
+            if rows.is_exact() { rows } else { Box::new(Flat::new(rows.width(), Precision::fastest())) };
+        let sequence = Arc::new(Sequence::over(exact, &servable)?);
+        let content = content(view, &url)?.map(Arc::new);
         let ids = view.content.tokens.clone().map(|ids| Arc::new(SemanticId::new(ids)));
         let mut sources: Vec<Arc<dyn Sourcer>> = vec![sequence.clone()];
         sources.extend(content.clone().map(|source| source as Arc<dyn Sourcer>));
@@ -89,7 +94,8 @@ impl Retrieval {
     /// Puts in an item, or replaces what is known of its content, and does what `set` does besides: every source finds it from now on.
     ///
     /// # Errors
-    /// A vector that is not of finite numbers: then nothing has changed.
+    /// A vector that is not of finite numbers: then nothing has changed. A server of an index that fails: some sources may have the
+    /// change, and all of them have it once it is put again.
     pub fn put(
         &self,
         id: &str,
@@ -209,16 +215,23 @@ impl Retrieval {
 }
 
 /// The content source, where items have contents: in their own space, which says other things than the aligned one that the ranker reads.
-fn content(view: ModelView) -> Result<Option<Content>, Error> {
+fn content(view: ModelView, url: &IndexUrl) -> Result<Option<Content>, Error> {
     let (texts, width) = view.content.texts();
     if texts.is_empty() {
         return Ok(None);
     }
-    let index = Box::new(Flat::new(width, Precision::fastest()));
+    let index = empty_index(url, "content", width)?;
     let engagement = Engagement::new(view.data.scope.counts());
     let out = Content::new(index, engagement, ContentSettings::default());
-    (0..).zip(texts.chunks_exact(width)).try_for_each(|(item, row)| out.put(item, row))?;
+    out.fill(texts)?;
     Ok(Some(out))
+}
+
+/// A source's own table, without what an earlier process left there.
+fn empty_index(url: &IndexUrl, source: &str, width: usize) -> Result<Box<dyn Index>, Error> {
+    let index = url.of_source(source).open(width, Precision::fastest())?;
+    index.clear()?;
+    Ok(index)
 }
 
 /// The texts of the catalogue as a source, where the data set has texts.

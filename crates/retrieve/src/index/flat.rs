@@ -39,6 +39,15 @@ impl Flat {
         self.segments.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The vector and bias of an item.
+    #[cfg(feature = "hnsw")]
+    pub(super) fn row(&self, item: u32) -> Option<(Vec<f32>, f32)> {
+        let segment = self.segments().get(item as usize / SEGMENT)?.clone();
+        let segment = segment.read().unwrap_or_else(PoisonError::into_inner);
+        let row = item % SEGMENT as u32;
+        segment.alive().contains(row).then(|| (segment.row(row).to_vec(), segment.bias()[row as usize]))
+    }
+
     /// The segment of an item, made if need be.
     fn segment(&self, item: u32) -> Arc<RwLock<Scan>> {
         let number = item as usize / SEGMENT;
@@ -67,12 +76,7 @@ impl Index for Flat {
     }
 
     fn put(&self, item: u32, vector: &[f32], bias: f32) -> Result<(), Error> {
-        if vector.len() != self.width {
-            return Err(Error::Width { got: vector.len(), expected: self.width });
-        }
-        if !bias.is_finite() || vector.iter().any(|value| !value.is_finite()) {
-            return Err(Error::NotFinite(item));
-        }
+        super::check(item, vector, bias, self.width)?;
         let segment = self.segment(item);
         let mut segment = segment.write().unwrap_or_else(PoisonError::into_inner);
         let row = item % SEGMENT as u32;
@@ -86,6 +90,11 @@ impl Index for Flat {
         } else {
             segment.set(row, vector, bias);
         }
+        Ok(())
+    }
+
+    fn clear(&self) -> Result<(), Error> {
+        self.segments.write().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(())
     }
 

@@ -15,10 +15,13 @@
 
 use super::{Request, Scored, Sourcer};
 use crate::{Error, Index};
-use semrank_core::ItemId;
+use semrank_core::{ItemId, narrow};
 use semrank_nn::kernel::{axpy, dot};
 use semrank_nn::scan::{Bitmap, Hit};
 use std::collections::HashSet;
+
+/// Items that are put into the index together.
+const BLOCK: usize = 4096;
 
 /// How interests are made.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -85,17 +88,30 @@ impl Content {
         Self { index, engagement, settings }
     }
 
+    /// Gives the items from 0 on their contents, `[N x D]`, into an index that is empty.
+    ///
+    /// # Errors
+    /// As [`Content::put`].
+    pub fn fill(&self, contents: &[f32]) -> Result<(), Error> {
+        let width = self.index.width();
+        for (block, rows) in contents.chunks(BLOCK * width).enumerate() {
+            let rows = (block * BLOCK..).zip(rows.chunks_exact(width));
+            let rows = rows.filter_map(|(item, row)| Some((narrow::index(item), unit(row)?)));
+            let (items, units): (Vec<u32>, Vec<Vec<f32>>) = rows.unzip();
+            self.index.put_all(&items, &units.concat(), &vec![0.0; items.len()])?;
+        }
+        Ok(())
+    }
+
     /// Gives an item its content, or another one. An item without content has no direction and is near nothing.
     ///
     /// # Errors
     /// [`Error::NotFinite`]; those of the index.
     pub fn put(&self, item: u32, content: &[f32]) -> Result<(), Error> {
-        let length = dot(content, content).sqrt();
-        if length == 0.0 {
-            return self.index.delete(item).map(|_| ());
+        match unit(content) {
+            Some(unit) => self.index.put(item, &unit, 0.0),
+            None => self.index.delete(item).map(|_| ()),
         }
-        let unit: Vec<f32> = content.iter().map(|value| value / length).collect();
-        self.index.put(item, &unit, 0.0)
     }
 
     /// The content of an item, of length 1; none where it has none.
@@ -181,6 +197,12 @@ impl Sourcer for Content {
         out.extend(items.iter().enumerate().map(|(rank, &item)| Scored { item, score: -(rank as f32) }));
         Ok(())
     }
+}
+
+/// Of length 1; none where it has no direction.
+fn unit(vector: &[f32]) -> Option<Vec<f32>> {
+    let length = dot(vector, vector).sqrt();
+    (length != 0.0).then(|| vector.iter().map(|value| value / length).collect())
 }
 
 /// The first `n` of two lists in turn; where one ends the other goes on.

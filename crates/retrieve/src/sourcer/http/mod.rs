@@ -17,10 +17,7 @@
 //! |---|---|
 //! | `spec` | `NAME=http://…` |
 //! | `source` | question and answer; `off` stands in its place without the feature `http` |
-//! | `client` | one bounded POST |
 
-#[cfg(feature = "http")]
-mod client;
 #[cfg(not(feature = "http"))]
 mod off;
 #[cfg(feature = "http")]

@@ -1,8 +1,8 @@
 //! One question and one answer.
 
 use super::HttpSpec;
-use super::client::Client;
 use crate::Error;
+use crate::client::Client;
 use crate::sourcer::{Request, Scored, Sourcer, keep_best};
 use semrank_core::{Dictionary, ItemId};
 use serde::{Deserialize, Serialize};
@@ -97,7 +97,7 @@ impl Sourcer for Http {
         };
         let body = serde_json::to_vec(&question).map_err(|error| self.client.error(error))?;
         let limit = ANSWER_BYTES.saturating_add(ITEM_BYTES.saturating_mul(n as u64));
-        let bytes = self.client.post(&body, limit)?;
+        let bytes = self.client.post("", &body, limit)?;
         let answer: Answer = serde_json::from_slice(&bytes).map_err(|error| {
             self.client.error(format!(
                 "the answer is not {{\"items\": [{{\"item\": …, \"score\": …}}, …]}}: {error}"

@@ -1,4 +1,4 @@
-//! One POST within a time and a size.
+//! POSTs to one address, each within a time and a size: for sources and indexes over HTTP.
 
 use crate::Error;
 use std::net::IpAddr;
@@ -12,14 +12,16 @@ const PAGE_BYTES: u64 = 1 << 12;
 const PAGE_SHOWN: usize = 200;
 
 /// An address and how long it may take.
-pub(super) struct Client {
+pub(crate) struct Client {
     agent: ureq::Agent,
+    /// Is shown in errors, so it holds no password.
     url: String,
+    authorization: Option<String>,
     deadline: Duration,
 }
 
 impl Client {
-    pub(super) fn new(url: &str, deadline: Duration) -> Result<Self, Error> {
+    pub(crate) fn new(url: &str, deadline: Duration) -> Result<Self, Error> {
         let uri: Result<Uri, _> = url.parse();
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(deadline))
@@ -30,7 +32,7 @@ impl Client {
         // A proxy of the environment does not reach this machine's own addresses.
         let is_local = uri.as_ref().is_ok_and(is_local);
         let config = if is_local { config.proxy(None) } else { config };
-        let out = Self { agent: config.build().into(), url: url.to_owned(), deadline };
+        let out = Self { agent: config.build().into(), url: url.to_owned(), authorization: None, deadline };
         match uri {
             Ok(_) => Ok(out),
             Err(error) => Err(out.error(error)),
@@ -38,14 +40,23 @@ impl Client {
     }
 
     /// About this address.
-    pub(super) fn error(&self, message: impl ToString) -> Error {
+    pub(crate) fn error(&self, message: impl ToString) -> Error {
         Error::Backend { backend: self.url.clone(), message: message.to_string() }
     }
 
-    /// The answer to a body of JSON, of at most `limit` bytes.
-    pub(super) fn post(&self, body: &[u8], limit: u64) -> Result<Vec<u8>, Error> {
-        let sent = self.agent.post(&self.url).content_type("application/json").send(body);
-        let mut response = sent.map_err(|error| self.failed(error))?;
+    /// The same with a token, which is sent and never shown.
+    #[cfg(feature = "milvus")]
+    pub(crate) fn with_token(self, token: Option<String>) -> Self {
+        Self { authorization: token.map(|token| format!("Bearer {token}")), ..self }
+    }
+
+    /// The answer to a body of JSON, of at most `limit` bytes; `path` is appended to the address.
+    pub(crate) fn post(&self, path: &str, body: &[u8], limit: u64) -> Result<Vec<u8>, Error> {
+        let mut request = self.agent.post(format!("{}{path}", self.url)).content_type("application/json");
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization);
+        }
+        let mut response = request.send(body).map_err(|error| self.failed(error))?;
         if !response.status().is_success() {
             return Err(self.refused(response));
         }
