@@ -1,0 +1,72 @@
+"""Load on a running server, open loop: requests leave at a fixed rate whether answers come or not, and latency counts from when a
+request should have left (autocannon, npm). Client and server share the machine.
+
+    semrank serve RUN --clock log --state /tmp/state &
+    npm install autocannon
+    python3 benches/serving.py http://127.0.0.1:7700 node_modules/.bin/autocannon RUN-DATASET/items.txt
+
+The last argument is a file with one item id a line. Users with 200 events each are made through the API first.
+"""
+
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import urllib.request
+
+SECONDS = 15
+USERS = 200
+EVENTS = 200
+
+
+def post(url, body):
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(request) as response:
+        return json.load(response)
+
+
+def load(cannon, url, rate, body=None, connections=16):
+    """Sends requests at a rate; prints and returns its percentiles in ms."""
+    command = [cannon, "-j", "-c", str(connections), "-d", str(SECONDS), "-R", str(rate), "-t", "20"]
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        if body is not None:
+            file.write(json.dumps(body))
+            file.flush()
+            command += ["-m", "POST", "-H", "content-type=application/json", "-i", file.name]
+        done = subprocess.run(command + [url], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    latency = found["latency"]
+    return {
+        "rate": round(found["requests"]["average"]),
+        "p50": latency["p50"],
+        "p99": latency["p99"],
+        "failed": found["non2xx"] + found["errors"] + found["timeouts"],
+    }
+
+
+def main():
+    server, cannon, path = sys.argv[1:4]
+    with open(path, encoding="utf-8") as file:
+        items = [line.rstrip("\n") for line in file]
+    rng = random.Random(1)
+    actions = sys.argv[4] if len(sys.argv) > 4 else "click"
+    for user in range(USERS):
+        events = [
+            {"event_id": f"load {user} {at}", "user_id": f"load {user}", "item_id": rng.choice(items), "action": actions, "timestamp": at * 1000}
+            for at in range(EVENTS)
+        ]
+        post(f"{server}/v1/events", events)
+    candidates = rng.sample(items, min(1000, len(items)))
+    ask = {"user": "load 7", "k": 20}
+    rows = [
+        ("an empty handler", "/v2/health/live", 500, None),
+        ("rank 1,000 candidates", "/v1/rank", 500, ask | {"candidates": candidates}),
+        ("find and rank", "/v1/rank", 200, ask),
+    ]
+    for name, route, rate, body in rows:
+        print(f"{name:<24} {load(cannon, server + route, rate, body)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
