@@ -23,15 +23,6 @@ fn main() {
     let clicks = ClickModel::open(Run::open(Path::new(clicks)).expect("a run")).expect("a click run");
     let ranking = ClickRanking::open(&run, &retrieval, clicks).expect("runs of one data set");
     let (data, quotas) = (run.data().expect("its data"), run.quotas(&retrieval).expect("quotas"));
-    if let Some(early) = ranking.early() {
-        let from = (&retrieval, &quotas, ranking.clicks());
-        let orders =
-            orders_of_cases(from, &early.model, (data, Part::Test), &Context::default()).expect("figures");
-        for (orders, over) in orders.iter().zip(["all items", "merged candidates"]) {
-            println!("{over}: {} test cases, gain {:?}", orders.cases, orders.gain);
-            orders.orders.iter().for_each(|order| println!("  {order:?}"));
-        }
-    }
     let funnel = ranking.funnel(&retrieval, &quotas);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool");
     pool.install(|| {
@@ -66,4 +57,13 @@ fn main() {
             );
         }
     });
+    if let Some(early) = ranking.early() {
+        let from = (&retrieval, &quotas, ranking.clicks());
+        let orders =
+            orders_of_cases(from, &early.model, (data, Part::Test), &Context::default()).expect("figures");
+        for (orders, over) in orders.iter().zip(["all items", "merged candidates"]) {
+            println!("{over}: {} test cases, gain {:?}", orders.cases, orders.gain);
+            orders.orders.iter().for_each(|order| println!("  {order:?}"));
+        }
+    }
 }

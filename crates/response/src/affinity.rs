@@ -9,12 +9,11 @@
 use super::counts::{Learned, Past};
 use super::tensors::{Rows, Tensors};
 use semrank_tower::artefact::Error;
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::BTreeMap;
 
 /// Features of [`Neighbours::of_labels`].
 pub(crate) const OF_LABELS: usize = 2;
-/// Pairs that are kept: as many as a hash map of 2^22 places holds, about 70 MB.
+/// Pairs that are kept: of 16 bytes, in 2^23 places.
 const MOST_PAIRS: usize = 7 << 19;
 /// Users at likeness 0 that a pair's mean product is shrunk by.
 const SHRINK: f32 = 3.0;
@@ -22,13 +21,13 @@ const SHRINK: f32 = 3.0;
 /// Sums of products of residuals, and their number, of pairs of items.
 #[derive(Debug, Clone)]
 pub(crate) struct Neighbours {
-    pairs: HashMap<u64, [f32; 2], BuildHasherDefault<PairHasher>>,
+    pairs: Pairs,
     most: usize,
 }
 
 impl Default for Neighbours {
     fn default() -> Self {
-        Self { pairs: HashMap::default(), most: MOST_PAIRS }
+        Self { pairs: Pairs::default(), most: MOST_PAIRS }
     }
 }
 
@@ -37,18 +36,17 @@ impl Neighbours {
     pub(crate) fn learn(&mut self, Learned { others, row, before }: Learned) {
         let (change, more) = before.map_or((row.residual, 1.0), |before| (row.residual - before, 0.0));
         for other in others.into_iter().flatten().filter(|other| other.item != row.item) {
-            let (key, full) = (key(other.item, row.item), self.pairs.len() >= self.most);
-            if (full || before.is_some()) && !self.pairs.contains_key(&key) {
+            let is_closed = before.is_some() || self.pairs.len >= self.most;
+            let Some([product, users]) = self.pairs.sums_mut(key(other.item, row.item), is_closed) else {
                 continue;
-            }
-            let [product, users] = self.pairs.entry(key).or_default();
+            };
             *product += other.residual * change;
             *users += more;
         }
     }
 
     pub(crate) fn save(&self, out: &mut Tensors) {
-        let pairs: BTreeMap<u64, [f32; 2]> = self.pairs.iter().map(|(&key, &sums)| (key, sums)).collect();
+        let pairs: BTreeMap<u64, [f32; 2]> = self.pairs.iter().collect();
         out.u64s("pairs.keys", pairs.keys().copied());
         out.f32s("pairs.sums", pairs.into_values().flatten());
     }
@@ -60,45 +58,126 @@ impl Neighbours {
     pub(crate) fn load(rows: &Rows) -> Result<Self, Error> {
         let keys = rows.u64s("pairs.keys")?;
         let sums = rows.f32s_of("pairs.sums", 2 * keys.len())?;
-        let pairs = keys.into_iter().zip(sums.as_chunks().0.iter().copied()).collect();
-        Ok(Self { pairs, ..Self::default() })
+        let mut out = Self::default();
+        for (key, sums) in keys.into_iter().filter(|&key| key != 0).zip(sums.as_chunks().0) {
+            if let Some(place) = out.pairs.sums_mut(key, false) {
+                *place = *sums;
+            }
+        }
+        Ok(out)
     }
 
-    /// Shrunk mean product of the residuals of two items.
-    pub(crate) fn likeness(&self, a: u32, b: u32) -> f32 {
-        let [product, users] = self.pairs.get(&key(a, b)).copied().unwrap_or_default();
-        product / (users + SHRINK)
-    }
-
-    /// Weighted mean and sum of the residuals of `past`, by likeness of labels.
+    /// Weighted mean and sum of the residuals of `past`, by likeness of labels: the mean product of residuals, shrunk.
     pub(crate) fn of_labels(&self, past: &[Past], candidate: u32) -> [f32; OF_LABELS] {
         let (mut sum, mut weights) = (0.0, 0.0);
-        for old in past {
-            let likeness = self.likeness(old.item, candidate);
-            sum += likeness * old.residual;
-            weights += likeness.abs();
+        for past in past.chunks(AHEAD) {
+            let found = self.pairs.find(past.iter().map(|old| key(old.item, candidate)));
+            for (old, [product, users]) in past.iter().zip(found) {
+                let likeness = product / (users + SHRINK);
+                sum += likeness * old.residual;
+                weights += likeness.abs();
+            }
         }
         [sum / (weights + 0.3), sum.clamp(-4.0, 4.0)]
     }
 }
 
-/// Hashes a pair by the finaliser of SplitMix64: a request looks up a hundred thousand pairs.
+/// Pairs that are looked up at a time: so many waits for memory overlap.
+const AHEAD: usize = 32;
+
+/// Logarithm of the bits of the filter: 4 MiB, nine for each of the most pairs.
+const FILTER_BITS: u32 = 25;
+
+/// Sums by pair: open addressing, at most half full. A request asks for a hundred thousand pairs, each look-up is a wait for memory, and most
+/// pairs are not there: a bit by hash, of memory that is near, says so.
 #[derive(Debug, Clone, Default)]
-struct PairHasher(u64);
+struct Pairs {
+    /// A power of two of places; key 0 is no pair.
+    places: Vec<(u64, [f32; 2])>,
+    filter: Vec<u64>,
+    len: usize,
+}
 
-impl Hasher for PairHasher {
-    fn finish(&self) -> u64 {
-        self.0
+/// The finaliser of SplitMix64.
+fn mix(x: u64) -> u64 {
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// Word and bit of a hash in the filter.
+fn filtered(hash: u64) -> (usize, u64) {
+    let bit = hash >> (64 - FILTER_BITS);
+    ((bit >> 6) as usize, 1 << (bit & 63))
+}
+
+impl Pairs {
+    fn iter(&self) -> impl Iterator<Item = (u64, [f32; 2])> {
+        self.places.iter().copied().filter(|place| place.0 != 0)
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.write_u64(self.0 << 8 | u64::from(byte)));
+    /// Where a pair is, or would be.
+    fn place(&self, key: u64, mut at: usize) -> usize {
+        while self.places[at].0 != 0 && self.places[at].0 != key {
+            at = (at + 1) & (self.places.len() - 1);
+        }
+        at
     }
 
-    fn write_u64(&mut self, pair: u64) {
-        let x = (pair ^ (pair >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        self.0 = x ^ (x >> 31);
+    /// The first place of a hash to look at.
+    fn first(&self, hash: u64) -> usize {
+        hash as usize & (self.places.len() - 1)
+    }
+
+    /// Sums of at most [`AHEAD`] pairs; zeros of those that are not there.
+    fn find(&self, keys: impl Iterator<Item = u64> + Clone) -> [[f32; 2]; AHEAD] {
+        let (mut out, mut first) = ([[0.0; 2]; AHEAD], [(0, 0); AHEAD]);
+        if self.filter.is_empty() {
+            return out;
+        }
+        for (first, key) in first.iter_mut().zip(keys.clone()) {
+            let hash = mix(key);
+            let (word, bit) = filtered(hash);
+            if self.filter[word] & bit != 0 {
+                let at = self.first(hash);
+                *first = (at, self.places[at].0);
+            }
+        }
+        for ((out, (at, seen)), key) in out.iter_mut().zip(first).zip(keys) {
+            if seen != 0 {
+                let (found, sums) = self.places[self.place(key, at)];
+                *out = if found == key { sums } else { [0.0; 2] };
+            }
+        }
+        out
+    }
+
+    /// Sums of a pair, which is put in unless `is_closed`.
+    fn sums_mut(&mut self, key: u64, is_closed: bool) -> Option<&mut [f32; 2]> {
+        if 2 * self.len >= self.places.len() {
+            if is_closed && self.places.is_empty() {
+                return None;
+            }
+            let places = vec![(0, [0.0; 2]); (2 * self.places.len()).max(64)];
+            for place in std::mem::replace(&mut self.places, places).into_iter().filter(|place| place.0 != 0)
+            {
+                let at = self.place(place.0, self.first(mix(place.0)));
+                self.places[at] = place;
+            }
+        }
+        let hash = mix(key);
+        let at = self.place(key, self.first(hash));
+        if self.places[at].0 == 0 {
+            if is_closed {
+                return None;
+            }
+            let (word, bit) = filtered(hash);
+            self.filter.resize(1 << (FILTER_BITS - 6), 0);
+            self.filter[word] |= bit;
+            self.places[at].0 = key;
+            self.len += 1;
+        }
+        Some(&mut self.places[at].1)
     }
 }
 
@@ -110,6 +189,31 @@ fn key(a: u32, b: u32) -> u64 {
 mod tests {
     use super::*;
 
+    fn likeness(neighbours: &Neighbours, a: u32, b: u32) -> f32 {
+        let [product, users] = neighbours.pairs.find([key(a, b)].into_iter())[0];
+        product / (users + SHRINK)
+    }
+
+    #[test]
+    fn a_table_is_what_a_map_is() {
+        let (mut pairs, mut map) = (Pairs::default(), BTreeMap::new());
+        for at in 0..5_000u32 {
+            let (key, is_closed) = (key(at * 7 % 90, 90 + at * at % 61), at % 3 == 0);
+            let known: Option<&mut [f32; 2]> = match is_closed {
+                true => map.get_mut(&key),
+                false => Some(map.entry(key).or_default()),
+            };
+            let sums = pairs.sums_mut(key, is_closed);
+            assert_eq!(sums.is_some(), known.is_some());
+            sums.into_iter().chain(known).for_each(|sums| sums[0] += at as f32);
+        }
+        assert_eq!((pairs.iter().collect::<BTreeMap<_, _>>(), pairs.len), (map.clone(), map.len()));
+        assert_eq!(
+            pairs.find([u64::MAX, *map.keys().next().unwrap()].into_iter())[1],
+            map.values().next().copied().unwrap()
+        );
+    }
+
     #[test]
     fn items_that_please_the_same_users_are_alike() {
         let past =
@@ -120,8 +224,8 @@ mod tests {
         };
         (0..3).for_each(|_| learn(&[past(0, 1.0)], past(1, 2.0)));
         learn(&[past(0, 1.0)], past(2, -1.0));
-        assert_eq!(neighbours.likeness(1, 0), 6.0 / 6.0);
-        assert_eq!(neighbours.likeness(0, 2), -1.0 / 4.0);
+        assert_eq!(likeness(&neighbours, 1, 0), 6.0 / 6.0);
+        assert_eq!(likeness(&neighbours, 0, 2), -1.0 / 4.0);
         assert!(neighbours.of_labels(&[past(0, 1.0)], 1)[0] > 0.0);
         assert!(neighbours.of_labels(&[past(0, 1.0)], 2)[0] < 0.0);
         assert_eq!(neighbours.of_labels(&[past(0, 1.0)], 9), [0.0, 0.0]);
@@ -135,7 +239,7 @@ mod tests {
         for _ in 0..2 {
             neighbours.learn(Learned { others: [&others, &[]], row: past(3), before: None });
         }
-        assert_eq!(neighbours.pairs.len(), 2);
-        assert_eq!((neighbours.likeness(0, 3), neighbours.likeness(2, 3)), (2.0 / 5.0, 0.0));
+        assert_eq!(neighbours.pairs.len, 2);
+        assert_eq!((likeness(&neighbours, 0, 3), likeness(&neighbours, 2, 3)), (2.0 / 5.0, 0.0));
     }
 }

@@ -177,20 +177,26 @@ impl FeatureState {
 
     /// Appends the features of requests, `[requests x width]`. Requests of one user and moment are best given one after another.
     pub fn features(&self, requests: &[Request], out: &mut Vec<f32>) {
-        let mut last: Option<(&Request, Option<Arc<View>>, HistoryParts)> = None;
-        for request in requests {
-            let (view, parts) = match last.take() {
-                Some((other, view, parts)) if other.user == request.user => {
-                    (view, if other.has_past_of(request) { parts } else { self.history_parts(request) })
-                }
-                _ => (self.view_of(request.user.0), self.history_parts(request)),
-            };
-            self.push_counted(request, out);
-            let from = out.len();
-            out.resize(from + self.width() - self.counted_width(), 0.0);
-            self.fill_compared(request, view.as_deref(), &parts, &mut out[from..]);
-            last = Some((request, view, parts));
+        for group in requests.chunk_by(|a, b| a.user == b.user && a.has_past_of(b)) {
+            let (view, parts) = (self.view_of(group[0].user.0), self.history_parts(&group[0]));
+            let cosines = self.cosines(&parts, group);
+            let events = parts.seen.len();
+            for (at, request) in group.iter().enumerate() {
+                self.push_counted(request, out);
+                let from = out.len();
+                out.resize(from + self.width() - self.counted_width(), 0.0);
+                let cosines = &cosines[at * events..][..events];
+                self.fill_compared(request, view.as_deref(), (&parts, cosines), &mut out[from..]);
+            }
         }
+    }
+
+    /// Cosines of requests that have one history with its events, `[requests x events]`.
+    pub(crate) fn cosines(&self, parts: &HistoryParts, requests: &[Request]) -> Vec<f32> {
+        if parts.seen.is_empty() {
+            return Vec::new();
+        }
+        histogram::cosines(&self.items, &parts.seen, requests.iter().map(|request| request.item.0))
     }
 
     /// What is read of a request's history, whatever the candidate.
@@ -230,7 +236,7 @@ impl FeatureState {
         &self,
         request: &Request,
         view: Option<&View>,
-        parts: &HistoryParts,
+        parts: (&HistoryParts, &[f32]),
         out: &mut [f32],
     ) {
         let mut out = Fill { out };
@@ -241,13 +247,13 @@ impl FeatureState {
         if self.items.width() > 0 {
             self.fill_likeness(request, parts, &mut out);
         }
-        out.take(OF_HISTORY).copy_from_slice(&parts.of_history);
+        out.take(OF_HISTORY).copy_from_slice(&parts.0.of_history);
     }
 
-    fn fill_likeness(&self, request: &Request, parts: &HistoryParts, out: &mut Fill) {
+    fn fill_likeness(&self, request: &Request, (parts, cosines): (&HistoryParts, &[f32]), out: &mut Fill) {
         let (items, reading, item) = (&self.items, &self.reading, request.item.0);
         if reading.histories {
-            histogram::histogram(items, &parts.seen, item, out.take(histogram::WIDTH));
+            histogram::histogram(&parts.seen, cosines, out.take(histogram::WIDTH));
         }
         for other in reading.related(request) {
             let likeness = |other| semrank_nn::kernel::dot(items.content(other), items.content(item));

@@ -11,6 +11,7 @@
 //! 2018, arXiv 1706.06978, section 4.3). `read` is 1 where no dwell is known.
 
 use super::items::Items;
+use semrank_nn::{Mat, matmul};
 
 /// Upper ends of the bins but the last.
 const EDGES: [f32; 5] = [0.05, 0.15, 0.3, 0.5, 0.8];
@@ -42,11 +43,28 @@ impl Seen {
     }
 }
 
-/// The features of `candidate` over the events of a history; all zero for a kind without events.
-pub(crate) fn histogram(items: &Items, events: &[Seen], candidate: u32, out: &mut [f32]) {
-    let content = items.content(candidate);
-    for event in events {
-        let cosine = semrank_nn::kernel::dot(items.content(event.item), content);
+/// Cosines of candidates with the events of a history, `[candidates x events]`; those of a candidate are the same alone as among others.
+pub(crate) fn cosines(items: &Items, events: &[Seen], candidates: impl Iterator<Item = u32>) -> Vec<f32> {
+    let gather = |ids: &mut dyn Iterator<Item = u32>| {
+        let mut rows = Vec::new();
+        for item in ids {
+            let (content, end) = (items.content(item), rows.len() + items.width());
+            rows.extend_from_slice(content);
+            rows.resize(end, 0.0);
+        }
+        rows
+    };
+    let (width, mut candidates) = (items.width(), candidates);
+    let (rows, seen) = (gather(&mut candidates), gather(&mut events.iter().map(|event| event.item)));
+    let count = rows.len() / width;
+    let mut out = vec![0.0; count * events.len()];
+    matmul(&mut out, 0.0, Mat::new(&rows, count, width), Mat::new(&seen, events.len(), width).t(), 1.0);
+    out
+}
+
+/// The features of a candidate with these cosines over the events of a history; all zero for a kind without events.
+pub(crate) fn histogram(events: &[Seen], cosines: &[f32], out: &mut [f32]) {
+    for (event, &cosine) in events.iter().zip(cosines) {
         let (bins, rest) = out[event.kind * OF_KIND..][..OF_KIND].split_at_mut(BINS);
         bins[EDGES.partition_point(|&edge| edge <= cosine)] += 1.0;
         rest[0] = rest[0].max(cosine);
@@ -86,7 +104,7 @@ mod tests {
         let mut out = [0.0; WIDTH];
         let events =
             [seen(2, 0.0, 3.0, -1), seen(1, 2.0, 2.0, -1), seen(0, 8.0, 1.0, 30_000), seen(0, 8.0, 0.0, 0)];
-        histogram(&items, &events, 0, &mut out);
+        histogram(&events, &cosines(&items, &events, [0].into_iter()), &mut out);
         let (organic, ads) = out.split_at(OF_KIND);
         // Organic: cosines 0, 1 and 1, the last not read; ads: 0.6.
         assert_eq!(organic[..BINS], [1.0 / 3.0, 0.0, 0.0, 0.0, 0.0, 2.0 / 3.0]);
@@ -97,7 +115,13 @@ mod tests {
         assert_eq!(ads[..BINS], [0.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
         assert_eq!(ads[BINS + 2], (0.36f32 * 0.5).ln_1p());
         let mut empty = [0.0; WIDTH];
-        histogram(&items, &[], 0, &mut empty);
+        histogram(&[], &[], &mut empty);
+        assert!(cosines(&items, &[], [0, 1].into_iter()).is_empty());
+        assert_eq!(
+            cosines(&items, &events, [9].into_iter()),
+            [0.0; 4],
+            "an unknown candidate is like nothing"
+        );
         assert_eq!(empty, [0.0; WIDTH]);
     }
 }

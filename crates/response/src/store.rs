@@ -205,12 +205,9 @@ impl<'a> FeatureStore<'a> {
         made.par_chunks_mut(width).enumerate().with_min_len(64).for_each(|(at, out)| {
             let (before, rest) = out.split_at_mut(wide);
             before.copy_from_slice(&counted[at * wide..][..wide]);
-            state.fill_compared(
-                &requests[at],
-                views[at].as_deref(),
-                &state.history_parts(&requests[at]),
-                rest,
-            );
+            let parts = state.history_parts(&requests[at]);
+            let cosines = state.cosines(&parts, &requests[at..=at]);
+            state.fill_compared(&requests[at], views[at].as_deref(), (&parts, &cosines), rest);
         });
         for (row, features) in rows.clone().zip(made.chunks_exact(width)) {
             let train = self.data.examples.parts[row] == Part::Train;

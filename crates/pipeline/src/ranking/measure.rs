@@ -122,13 +122,16 @@ pub(super) fn orders(
     Ok(values.each_ref().map(Orders::new))
 }
 
-/// Of all items and of the merged candidates: the click model's best, and the three orders.
+/// The click model's best, and the three orders.
+type Compared = (Vec<u32>, [Vec<u32>; 3]);
+
+/// Of all items and of the merged candidates.
 fn compared(
     teacher: &Teacher,
     early: &Arc<Early>,
     at: At,
     request: &Request,
-) -> Result<[(Vec<u32>, [Vec<u32>; 3]); 2], Error> {
+) -> Result<[Compared; 2], Error> {
     let depth = FIGURES.map(|figure| figure.1).into_iter().max().unwrap_or(0);
     let merged = teacher.funnel.gather(request, 0).items;
     let fusion: Vec<u32> = merged.iter().map(|found| found.item).collect();
