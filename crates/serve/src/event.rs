@@ -9,6 +9,9 @@ use utoipa::ToSchema;
 pub(crate) const LONGEST_ID: usize = 512;
 /// Longest name of an action or a column, in bytes.
 const LONGEST_NAME: usize = 64;
+/// Columns of an event beside the known ones, and bytes of their texts.
+const MOST_COLUMNS: usize = 64;
+const MOST_TEXT: usize = 65_536;
 /// Beyond 2^53 JSON numbers of many programs no longer tell milliseconds apart.
 const LARGEST_TIME: i64 = 9_007_199_254_740_992;
 /// How far ahead of the server's clock an event may be.
@@ -71,6 +74,10 @@ impl Event {
                     "a column has a name of at most 64 bytes and holds a text, a number or true or false",
                 ));
             }
+        }
+        let texts = rest.values().filter_map(Value::as_str).map(str::len).sum::<usize>();
+        if texts > MOST_TEXT || rest.len() > MOST_COLUMNS {
+            return Err(Problem::at(path, "an event has at most 64 columns, and texts of 64 KiB in all"));
         }
         Ok(Self { event_id, user_id, item_id, action, timestamp, received_at, rest })
     }

@@ -1,7 +1,7 @@
 //! A log played again: every ranking in it is made once more from what came before, and compared with what was served.
 
 use crate::RankRequest;
-use crate::ingest::Apply;
+use crate::ingest::{Apply, Recent};
 use crate::log::Log;
 use crate::ranker::Ranker;
 use crate::record::{Answer, Record};
@@ -50,17 +50,18 @@ pub fn replay(run: Run, settings: &ServiceSettings, context: &Context) -> Result
     })?;
     answers.sort_by_key(|answer| answer.as_of);
     let mut answers = answers.into_iter().peekable();
+    let mut recent = Recent::new(settings.remembered_ids);
     log.for_each(|sequence, record| {
         while let Some(answer) = answers.next_if(|answer| answer.as_of <= sequence) {
             compare(&ranker, &model, &answer, &mut out, context)?;
         }
         match record {
-            Record::Event(event) => {
+            Record::Event(event) if recent.insert(event.key()) => {
                 out.events += 1;
                 ranker.memory.event(&event);
             }
             Record::Forget(user) => ranker.memory.forget(&user),
-            Record::Answer(_) | Record::Rewriting | Record::Rewritten => {}
+            Record::Event(_) | Record::Answer(_) | Record::Rewriting | Record::Rewritten => {}
         }
         Ok::<(), OpenError>(())
     })?;

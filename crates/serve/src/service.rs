@@ -118,8 +118,8 @@ impl Service {
         let mut events = 0usize;
         log.for_each(|_, record| {
             match record {
-                Record::Event(event) => {
-                    recent.insert(event.key());
+                // One whose first writing failed halfway may be there twice.
+                Record::Event(event) if recent.insert(event.key()) => {
                     ranker.memory.event(&event);
                     events += 1;
                 }
@@ -127,7 +127,7 @@ impl Service {
                     ranker.memory.forget(&user);
                     forgotten.insert(user);
                 }
-                Record::Answer(_) | Record::Rewriting | Record::Rewritten => {}
+                Record::Event(_) | Record::Answer(_) | Record::Rewriting | Record::Rewritten => {}
             }
             Ok::<(), LogError>(())
         })?;
@@ -238,7 +238,10 @@ impl Service {
             sources: found.sources,
         };
         let items_as_of = items_as_of.filter(|_| items_as_of == self.ranker.catalogue.as_of());
-        self.keep(request, &out, (now_ms, items_as_of))?;
+        if self.keep(request, &out, (now_ms, items_as_of)).is_err() {
+            // A full disk keeps nobody from seeing a ranking.
+            out.degraded.push("log".to_owned());
+        }
         if !request.explain {
             out.items.iter_mut().for_each(|item| item.sources.clear());
         }
@@ -251,7 +254,7 @@ impl Service {
         request: &RankRequest,
         ranking: &Ranking,
         (now_ms, items_as_of): (Option<i64>, Option<u64>),
-    ) -> Result<(), Problem> {
+    ) -> Result<u64, semrank_store::Error> {
         let shown = |(slot, item): (usize, &Ranked)| Shown {
             item: item.item.clone(),
             slot,
@@ -263,7 +266,7 @@ impl Service {
             user: request.user.clone(),
             now: now_ms,
             time: Self::wall_ms(),
-            request: serde_json::to_value(request).map_err(|error| Problem::bad(error.to_string()))?,
+            request: serde_json::json!(request),
             run: self.model.clone(),
             as_of: ranking.as_of,
             items_as_of,
@@ -272,8 +275,7 @@ impl Service {
             items: ranking.items.iter().enumerate().map(shown).collect(),
             degraded: ranking.degraded.clone(),
         };
-        let kept = self.log.journal().append(&Record::answer(&answer));
-        kept.map(drop).map_err(|error| Problem::unavailable(format!("the log cannot be written: {error}")))
+        self.log.journal().append(&Record::answer(&answer))
     }
 
     /// Finds candidates.
