@@ -57,7 +57,7 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 }
 
 /// Reads events: JSON values one after another, arrays among them.
-fn events(body: &[u8], now_ms: i64) -> Result<Vec<Event>, Problem> {
+pub(crate) fn events(body: &[u8], now_ms: i64) -> Result<Vec<Event>, Problem> {
     let mut out = Vec::new();
     let mut values = serde_json::Deserializer::from_slice(body).into_iter::<Value>();
     let mut number = 0;

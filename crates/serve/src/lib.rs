@@ -41,6 +41,8 @@ mod record;
 mod replay;
 mod server;
 mod service;
+#[doc(hidden)]
+pub mod testing;
 
 pub use event::Event;
 pub use gate::Gate;

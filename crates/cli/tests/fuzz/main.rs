@@ -19,6 +19,7 @@ mod llama;
 mod mutate;
 mod program;
 mod runs;
+mod serve;
 
 use harness::{Target, run};
 #[allow(unused_imports, reason = "the tiny model of `embed` names it by this path")]
@@ -50,5 +51,6 @@ targets! {
     caches_and_names: embed::CACHES;
     ids: ids::IDS;
     run_folders: runs::RUNS;
+    server_bodies: serve::BODIES;
     training_states: runs::STATES;
 }

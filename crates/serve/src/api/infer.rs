@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 /// A request of the protocol.
 #[derive(Debug, Deserialize, ToSchema)]
-pub(super) struct InferRequest {
+pub(crate) struct InferRequest {
     /// Comes back in the answer.
     id: Option<String>,
     /// `user` (BYTES, one value) and, unless the sources are to find them, `candidates` (BYTES).
@@ -24,7 +24,7 @@ pub(super) struct InferRequest {
 
 /// A tensor.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub(super) struct Tensor {
+pub(crate) struct Tensor {
     name: String,
     shape: Vec<usize>,
     datatype: String,
@@ -71,7 +71,7 @@ pub(super) async fn infer(
 }
 
 impl InferRequest {
-    fn rank(&self) -> Result<RankRequest, Problem> {
+    pub(crate) fn rank(&self) -> Result<RankRequest, Problem> {
         let mut out = RankRequest::default();
         for (at, tensor) in self.inputs.iter().enumerate() {
             let texts = tensor.texts(&format!("$.inputs[{at}]"))?;

@@ -14,6 +14,8 @@ mod items;
 mod metrics;
 mod rank;
 
+pub(crate) use infer::InferRequest;
+
 use crate::keys::{Keys, Scope};
 use crate::metrics::Metrics;
 use crate::{Gate, Problem, Service, page};
