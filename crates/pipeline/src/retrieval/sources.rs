@@ -223,7 +223,7 @@ fn content(view: ModelView, url: &IndexUrl) -> Result<Option<Content>, Error> {
     let index = empty_index(url, "content", width)?;
     let engagement = Engagement::new(view.data.scope.counts());
     let out = Content::new(index, engagement, ContentSettings::default());
-    out.fill(texts)?;
+    out.fill(&texts)?;
     Ok(Some(out))
 }
 
