@@ -147,7 +147,7 @@ fn lists(next: &Path, clicks: &Path) {
         .iter()
         .map(|column| Field { name: &column.name, text: &column.values[3] })
         .collect();
-    let mut encoded = |encoder: &mut semrank_pipeline::next_item::ItemEncoder| {
+    let encoded = |encoder: &mut semrank_pipeline::next_item::ItemEncoder| {
         encoder.encode(&[Document { id: "late", fields: &fields }], &Context::default()).unwrap().remove(0)
     };
     let late = |items: &mut Items, item| {

@@ -189,9 +189,12 @@ fn key(a: u32, b: u32) -> u64 {
 mod tests {
     use super::*;
 
-    fn likeness(neighbours: &Neighbours, a: u32, b: u32) -> f32 {
-        let [product, users] = neighbours.pairs.find([key(a, b)].into_iter())[0];
-        product / (users + SHRINK)
+    impl Neighbours {
+        /// Shrunk mean product of the residuals of two items.
+        pub(crate) fn likeness(&self, a: u32, b: u32) -> f32 {
+            let [product, users] = self.pairs.find([key(a, b)].into_iter())[0];
+            product / (users + SHRINK)
+        }
     }
 
     #[test]
@@ -224,8 +227,8 @@ mod tests {
         };
         (0..3).for_each(|_| learn(&[past(0, 1.0)], past(1, 2.0)));
         learn(&[past(0, 1.0)], past(2, -1.0));
-        assert_eq!(likeness(&neighbours, 1, 0), 6.0 / 6.0);
-        assert_eq!(likeness(&neighbours, 0, 2), -1.0 / 4.0);
+        assert_eq!(neighbours.likeness(1, 0), 6.0 / 6.0);
+        assert_eq!(neighbours.likeness(0, 2), -1.0 / 4.0);
         assert!(neighbours.of_labels(&[past(0, 1.0)], 1)[0] > 0.0);
         assert!(neighbours.of_labels(&[past(0, 1.0)], 2)[0] < 0.0);
         assert_eq!(neighbours.of_labels(&[past(0, 1.0)], 9), [0.0, 0.0]);
@@ -240,6 +243,6 @@ mod tests {
             neighbours.learn(Learned { others: [&others, &[]], row: past(3), before: None });
         }
         assert_eq!(neighbours.pairs.len, 2);
-        assert_eq!((likeness(&neighbours, 0, 3), likeness(&neighbours, 2, 3)), (2.0 / 5.0, 0.0));
+        assert_eq!((neighbours.likeness(0, 3), neighbours.likeness(2, 3)), (2.0 / 5.0, 0.0));
     }
 }
