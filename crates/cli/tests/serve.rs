@@ -21,6 +21,7 @@ struct Server {
 }
 
 /// Starts a server; none where it is killed `before` it listens.
+#[allow(clippy::zombie_processes, reason = "whoever kills the server waits for it")]
 fn start(dir: &Path, before: Option<Duration>) -> Option<Server> {
     let mut child = Command::new(env!("CARGO_BIN_EXE_semrank"))
         .arg("serve")

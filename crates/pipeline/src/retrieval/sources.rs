@@ -57,7 +57,7 @@ impl Retrieval {
         let (data, servable) = (view.data, view.servable());
         let url = view.config.retrieve.index()?;
         let rows = empty_index(&url, "sequence", servable.fused_width())?;
-        let exact =
+        let exact: Box<dyn Index> =
             if rows.is_exact() { rows } else { Box::new(Flat::new(rows.width(), Precision::fastest())) };
         let sequence = Arc::new(Sequence::over(exact, &servable)?);
         let content = content(view, &url)?.map(Arc::new);

@@ -260,8 +260,7 @@ impl Journal {
         if next == self.durable_end() { Ok(()) } else { self.commit(next - 1) }
     }
 
-    /// Commits everything and begins another segment, so that what was appended before can be removed as a whole
-    /// ([`Journal::remove_before`]). Returns the number of the next record.
+    /// Commits everything and begins another segment, so that [`Journal::remove_before`] can remove all of it. Returns the next number.
     ///
     /// # Errors
     /// As [`Journal::commit`].
