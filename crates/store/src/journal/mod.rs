@@ -2,8 +2,7 @@
 //!
 //! ```
 //! use semrank_store::journal::{Journal, Options};
-//! # let dir = tempfile::tempdir()?;
-//! # let folder = dir.path().join("changes");
+//! # let folder = tempfile::tempdir()?.path().join("changes");
 //! let journal = Journal::open(&folder, Options::default())?;
 //! let paused = journal.append(b"pause a1")?;
 //! journal.commit(paused)?; // now it survives a power cut
@@ -273,10 +272,7 @@ impl Journal {
         state.check()?;
         if state.firsts.last() != Some(&state.durable) {
             let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(error) = writer.rotate(0) {
-                state.fail(&error);
-                return Err(error);
-            }
+            writer.rotate(0).inspect_err(|error| state.fail(error))?;
             state.firsts.push(writer.first());
         }
         Ok(state.durable)
