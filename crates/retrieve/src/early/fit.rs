@@ -268,9 +268,11 @@ mod tests {
         let (early, explained) = fitted(1);
         // The least penalty that is tried still draws a little towards the next-item order.
         assert!(early.is_valid() && explained > 0.98, "{explained}");
-        let near = |a: f32, b: f32| (a - b).abs() < 0.2;
-        assert!(near(early.prior, truth.prior), "{}", early.prior);
-        assert!(early.matrix.iter().zip(&truth.matrix).all(|(&a, &b)| near(a, b)), "{:?}", early.matrix);
+        assert!((early.prior - truth.prior).abs() < 0.2, "{}", early.prior);
+        let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+        let of = |a: &Early, b: &Early| product(&a.matrix, &b.matrix);
+        let cosine = of(&early, &truth) / (of(&early, &early) * of(&truth, &truth)).sqrt();
+        assert!(cosine > 0.99, "{cosine}");
         let bits = |early: &Early| early.matrix.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
         let other = fitted(3);
         assert_eq!(

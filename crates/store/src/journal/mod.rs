@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use semrank_store::journal::{Journal, Options};
-//! # let folder = tempfile::tempdir()?.path().join("changes");
+//! # let dir = tempfile::tempdir()?; let folder = dir.path().join("changes");
 //! let journal = Journal::open(&folder, Options::default())?;
 //! let paused = journal.append(b"pause a1")?;
 //! journal.commit(paused)?; // now it survives a power cut
