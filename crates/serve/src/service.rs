@@ -411,7 +411,7 @@ impl Service {
     /// Takes events in.
     ///
     /// # Errors
-    /// As for [`Ingest::events`].
+    /// 429 where too many wait; 503 where the log cannot be written.
     pub async fn events(&self, events: Vec<Event>) -> Result<Receipt, Problem> {
         self.ingest.events(events).await
     }
