@@ -3,16 +3,19 @@ request should have left (autocannon, npm). Client and server share the machine.
 
     semrank serve RUN --clock log --state /tmp/state &
     npm install autocannon
-    python3 benches/serving.py http://127.0.0.1:7700 node_modules/.bin/autocannon RUN-DATASET/items.txt
+    python3 benches/serving.py http://127.0.0.1:7700 node_modules/.bin/autocannon items.txt [ACTION]
 
-The last argument is a file with one item id a line. Users with 200 events each are made through the API first.
+`items.txt` has one item id a line. Users with 200 events each are made through the API first.
 """
 
+import http.client
 import json
 import random
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import urllib.request
 
 SECONDS = 15
@@ -45,6 +48,35 @@ def load(cannon, url, rate, body=None, connections=16):
     }
 
 
+def durable(server, items, action, connections, requests, size):
+    """Sends events in a closed loop, so many a request; prints how many a second were acknowledged, and within what time."""
+    address, took = server.split("//")[1], []
+
+    def send(number):
+        connection = http.client.HTTPConnection(address)
+        for at in range(requests):
+            events = [
+                {"event_id": f"{size} {number} {at} {i}", "user_id": f"u{(number * 7919 + at * 31 + i) % 100000}", "item_id": items[i % len(items)], "action": action, "timestamp": at * 1000}
+                for i in range(size)
+            ]
+            body, begin = json.dumps(events), time.perf_counter()
+            connection.request("POST", "/v1/events", body, {"content-type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            took.append(time.perf_counter() - begin)
+            assert answer.status == 202, answer.status
+
+    threads, begin = [threading.Thread(target=send, args=(number,)) for number in range(connections)], time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    rate = connections * requests * size / (time.perf_counter() - begin)
+    took.sort()
+    percentile = lambda share: round(took[int(len(took) * share)] * 1000, 1)
+    print(f"{size} events a request: {rate:.0f} a second, acknowledged within p50 {percentile(0.5)}, p99 {percentile(0.99)} ms", flush=True)
+
+
 def main():
     server, cannon, path = sys.argv[1:4]
     with open(path, encoding="utf-8") as file:
@@ -66,6 +98,8 @@ def main():
     ]
     for name, route, rate, body in rows:
         print(f"{name:<24} {load(cannon, server + route, rate, body)}", flush=True)
+    durable(server, items, actions, 4, 40, 5000)
+    durable(server, items, actions, 16, 300, 1)
 
 
 if __name__ == "__main__":
