@@ -78,6 +78,7 @@ pub(super) async fn user(State(app): Shared, Path(id): Path<String>) -> Result<J
 /// Forgets a user: their history, and every record of the log that names them.
 #[utoipa::path(delete, path = "/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "The user's id")), responses(
     (status = 204, description = "Forgotten"),
+    (status = 400, description = "An id that cannot be one", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The log cannot be written", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn forget(State(app): Shared, Path(id): Path<String>) -> Result<StatusCode, Problem> {

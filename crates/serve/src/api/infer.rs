@@ -29,7 +29,7 @@ pub(crate) struct Tensor {
     shape: Vec<usize>,
     datatype: String,
     /// Flat or nested, row by row.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<Value>)]
     data: Value,
 }
 

@@ -65,6 +65,7 @@ pub(super) async fn patch(
 /// Takes an item away: it is shown no more.
 #[utoipa::path(delete, path = "/v1/items/{id}", tag = "items", params(("id" = String, Path, description = "The item's id")), responses(
     (status = 204, description = "Durable: no answer has it"),
+    (status = 400, description = "An id that cannot be one", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "There is no such item", body = Problem, content_type = "application/problem+json"),
     (status = 429, description = "Too much waits", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The log cannot be written", body = Problem, content_type = "application/problem+json"),
