@@ -18,6 +18,7 @@
 //! | `ingest` | received events -> durable, seen and acknowledged |
 //! | `ranker`, `replay` | what ranks; a log played again |
 //! | `service`, `messages` | all of it without HTTP; what clients ask and get |
+//! | `settings` | how a service is run |
 //! | `gate`, `keys`, `metrics`, `problem`, `body` | bounded work; API keys; Prometheus; errors; bodies |
 //! | `api` | routes |
 //! | `page` | the page at `/` |
@@ -41,6 +42,7 @@ mod record;
 mod replay;
 mod server;
 mod service;
+mod settings;
 #[doc(hidden)]
 pub mod testing;
 
@@ -55,4 +57,5 @@ pub use problem::Problem;
 pub use record::{Answer, Record, Shown};
 pub use replay::{Replayed, replay};
 pub use server::{Listen, ServerError, serve};
-pub use service::{Clock, MOST_CANDIDATES, OpenError, Service, ServiceSettings};
+pub use service::{MOST_CANDIDATES, Service};
+pub use settings::{Clock, OpenError, ServiceSettings};

@@ -5,14 +5,14 @@ use crate::log::{Log, LogError};
 use crate::memory::Named;
 use crate::ranker::{DEFAULT_K, Ranker, filter};
 use crate::record::{Answer, Record, Shown};
+use crate::settings::{Clock, OpenError, ServiceSettings};
 use crate::{Candidates, Event, Explained, Interest, Problem, RankRequest, Ranked, Ranking, RetrieveRequest};
 use semrank_core::counted;
 use semrank_pipeline::retrieval::{Ask, Change, Fields, Retrieved};
-use semrank_pipeline::{Context, Error, Run};
+use semrank_pipeline::{Context, Run};
 use semrank_retrieve::{Cursor, CursorKey, Eligibility, Scope};
-use semrank_store::journal::{Journal, Options};
+use semrank_store::journal::Journal;
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -23,75 +23,6 @@ pub const MOST_CANDIDATES: usize = 10_000;
 pub(crate) const WITHOUT_SOURCES: &str = "sources";
 /// Newest events that interests are found in.
 const MOST_OF_INTERESTS: usize = 500;
-
-/// What decides the moment at which time windows of items count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Clock {
-    /// That of the machine.
-    #[default]
-    Wall,
-    /// The newest event: for logs of the past.
-    Log,
-}
-
-/// How a service is run.
-#[derive(Debug, Clone)]
-pub struct ServiceSettings {
-    /// Folder of the changes of items.
-    pub state: PathBuf,
-    /// Folder of the log.
-    pub log: PathBuf,
-    /// Events that may wait to be written.
-    pub most_waiting: usize,
-    /// Newest events whose ids are remembered.
-    pub remembered_ids: usize,
-    /// Which clock.
-    pub clock: Clock,
-    /// Milliseconds that an answer may take, unless the request says otherwise.
-    pub deadline_ms: u64,
-    /// How the log is kept.
-    pub journal: Options,
-}
-
-impl ServiceSettings {
-    /// The defaults, with state in a folder.
-    pub fn new(state: &Path) -> Self {
-        Self {
-            state: state.to_owned(),
-            log: state.join("log"),
-            most_waiting: 65_536,
-            remembered_ids: 1_000_000,
-            clock: Clock::Wall,
-            deadline_ms: 100,
-            journal: Options::default(),
-        }
-    }
-
-    /// Folder of the journal of items.
-    pub(crate) fn items(&self) -> PathBuf {
-        self.state.join("items")
-    }
-}
-
-/// Why a service cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The run or the changes of its items.
-    #[error(transparent)]
-    Run(#[from] Error),
-    /// The log.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// The system.
-    #[error("the system has no thread to give: {0}")]
-    Thread(#[from] std::io::Error),
-}
-
-impl From<semrank_store::Error> for OpenError {
-    fn from(error: semrank_store::Error) -> Self {
-        Self::Log(error.into())
-    }
-}
 
 /// A run that is served.
 pub struct Service {
@@ -201,10 +132,7 @@ impl Service {
     /// # Errors
     /// What is wrong with the request.
     pub fn rank(&self, request: &RankRequest, received: Instant) -> Result<Ranking, Problem> {
-        let k = request.k.unwrap_or(DEFAULT_K);
-        if k == 0 || k > MOST_CANDIDATES {
-            return Err(Problem::at("$.k", format!("`k` is from 1 to {MOST_CANDIDATES}")));
-        }
+        checked_k(request.k, DEFAULT_K)?;
         if let Some(user) = &request.user {
             crate::event::check_id(user, "$.user")?;
         }
@@ -283,10 +211,7 @@ impl Service {
     /// # Errors
     /// What is wrong with the request.
     pub fn retrieve(&self, request: &RetrieveRequest) -> Result<Candidates, Problem> {
-        let k = request.k.unwrap_or(500);
-        if k == 0 || k > MOST_CANDIDATES {
-            return Err(Problem::at("$.k", format!("`k` is from 1 to {MOST_CANDIDATES}")));
-        }
+        let k = checked_k(request.k, 500)?;
         let eligibility = Eligibility { now_ms: self.now_ms(), filter: filter(request.filter.as_deref())? };
         let as_of = self.check_as_of(request.min_as_of)?;
         let events = self.ranker.events_of(request.user.as_deref());
@@ -430,6 +355,15 @@ impl Service {
         // What cannot be written was not acknowledged.
         let _ = self.flush();
     }
+}
+
+/// How many items are asked for.
+fn checked_k(asked: Option<usize>, default: usize) -> Result<usize, Problem> {
+    let k = asked.unwrap_or(default);
+    if k == 0 || k > MOST_CANDIDATES {
+        return Err(Problem::at("$.k", format!("`k` is from 1 to {MOST_CANDIDATES}")));
+    }
+    Ok(k)
 }
 
 /// Of an answer: time, then chance, so that ids sort by time.

@@ -1,0 +1,75 @@
+//! How a service is run, and why it cannot be opened.
+
+use crate::LogError;
+use semrank_pipeline::Error;
+use semrank_store::journal::Options;
+use std::path::{Path, PathBuf};
+
+/// What decides the moment at which time windows of items count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Clock {
+    /// That of the machine.
+    #[default]
+    Wall,
+    /// The newest event: for logs of the past.
+    Log,
+}
+
+/// How a service is run.
+#[derive(Debug, Clone)]
+pub struct ServiceSettings {
+    /// Folder of the changes of items.
+    pub state: PathBuf,
+    /// Folder of the log.
+    pub log: PathBuf,
+    /// Events that may wait to be written.
+    pub most_waiting: usize,
+    /// Newest events whose ids are remembered.
+    pub remembered_ids: usize,
+    /// Which clock.
+    pub clock: Clock,
+    /// Milliseconds that an answer may take, unless the request says otherwise.
+    pub deadline_ms: u64,
+    /// How the log is kept.
+    pub journal: Options,
+}
+
+impl ServiceSettings {
+    /// The defaults, with state in a folder.
+    pub fn new(state: &Path) -> Self {
+        Self {
+            state: state.to_owned(),
+            log: state.join("log"),
+            most_waiting: 65_536,
+            remembered_ids: 1_000_000,
+            clock: Clock::Wall,
+            deadline_ms: 100,
+            journal: Options::default(),
+        }
+    }
+
+    /// Folder of the journal of items.
+    pub(crate) fn items(&self) -> PathBuf {
+        self.state.join("items")
+    }
+}
+
+/// Why a service cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The run or the changes of its items.
+    #[error(transparent)]
+    Run(#[from] Error),
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The system.
+    #[error("the system has no thread to give: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl From<semrank_store::Error> for OpenError {
+    fn from(error: semrank_store::Error) -> Self {
+        Self::Log(error.into())
+    }
+}
