@@ -37,7 +37,7 @@ pub(crate) struct Asked {
     filter: String,
 }
 
-pub(crate) fn routes(_: &Arc<App>) -> Router<Arc<App>> {
+pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new().route("/", axum::routing::get(show))
 }
 

@@ -119,7 +119,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .merge(open)
         .split_for_parts();
     router
-        .merge(page::routes(&app))
+        .merge(page::routes())
         .merge(SwaggerUi::new("/docs").url("/openapi.json", api))
         .fallback(routing::any(|| async {
             Problem::not_found("there is nothing here; /docs lists what there is")
