@@ -22,12 +22,14 @@ const SHRINK: f32 = 3.0;
 #[derive(Debug, Clone)]
 pub(crate) struct Neighbours {
     pairs: Pairs,
+    /// By item: the others of its pairs.
+    partners: Vec<Vec<u32>>,
     most: usize,
 }
 
 impl Default for Neighbours {
     fn default() -> Self {
-        Self { pairs: Pairs::default(), most: MOST_PAIRS }
+        Self { pairs: Pairs::default(), partners: Vec::new(), most: MOST_PAIRS }
     }
 }
 
@@ -37,12 +39,26 @@ impl Neighbours {
         let (change, more) = before.map_or((row.residual, 1.0), |before| (row.residual - before, 0.0));
         for other in others.into_iter().flatten().filter(|other| other.item != row.item) {
             let is_closed = before.is_some() || self.pairs.len >= self.most;
-            let Some([product, users]) = self.pairs.sums_mut(key(other.item, row.item), is_closed) else {
+            let Some([product, users]) = self.sums_mut([other.item, row.item], is_closed) else {
                 continue;
             };
             *product += other.residual * change;
             *users += more;
         }
+    }
+
+    /// Sums of a pair, which is put in unless `is_closed`.
+    fn sums_mut(&mut self, pair: [u32; 2], is_closed: bool) -> Option<&mut [f32; 2]> {
+        let (before, key) = (self.pairs.len, key(pair));
+        let place = self.pairs.place_of(key, is_closed)?;
+        if self.pairs.len > before {
+            for [item, other] in [pair, [pair[1], pair[0]]] {
+                let rows = self.partners.len().max(item as usize + 1);
+                self.partners.resize_with(rows, Vec::new);
+                self.partners[item as usize].push(other);
+            }
+        }
+        Some(&mut self.pairs.places[place].1)
     }
 
     pub(crate) fn save(&self, out: &mut Tensors) {
@@ -60,7 +76,7 @@ impl Neighbours {
         let sums = rows.f32s_of("pairs.sums", 2 * keys.len())?;
         let mut out = Self::default();
         for (key, sums) in keys.into_iter().filter(|&key| key != 0).zip(sums.as_chunks().0) {
-            if let Some(place) = out.pairs.sums_mut(key, false) {
+            if let Some(place) = out.sums_mut([(key >> 32) as u32, key as u32], false) {
                 *place = *sums;
             }
         }
@@ -69,16 +85,88 @@ impl Neighbours {
 
     /// Weighted mean and sum of the residuals of `past`, by likeness of labels: the mean product of residuals, shrunk.
     pub(crate) fn of_labels(&self, past: &[Past], candidate: u32) -> [f32; OF_LABELS] {
-        let (mut sum, mut weights) = (0.0, 0.0);
+        let mut sums = Weighted::default();
         for past in past.chunks(AHEAD) {
-            let found = self.pairs.find(past.iter().map(|old| key(old.item, candidate)));
-            for (old, [product, users]) in past.iter().zip(found) {
-                let likeness = product / (users + SHRINK);
-                sum += likeness * old.residual;
-                weights += likeness.abs();
+            let found = self.pairs.find(past.iter().map(|old| key([old.item, candidate])));
+            past.iter().zip(found).for_each(|(old, pair)| sums.add(pair, old.residual));
+        }
+        sums.features()
+    }
+
+    /// The same of many candidates, to the bit: where that is less, the pairs of the past's items are gone through instead of every pair
+    /// being looked up, as most are not there.
+    pub(crate) fn of_labels_of(&self, past: &[Past], candidates: &[u32]) -> Vec<[f32; OF_LABELS]> {
+        let partners = |old: &Past| self.partners.get(old.item as usize).map_or(&[][..], Vec::as_slice);
+        let in_pairs: usize = past.iter().map(|old| partners(old).len()).sum();
+        if in_pairs > STEPS_OF_LOOK_UP * past.len() * candidates.len() {
+            return candidates.iter().map(|&candidate| self.of_labels(past, candidate)).collect();
+        }
+        let set = NumberedSet::new(candidates);
+        let mut sums = vec![Weighted::default(); set.len()];
+        for old in past {
+            let mut there = partners(old).iter().filter_map(|&other| Some((other, set.number(other)?)));
+            loop {
+                let some: Vec<(u32, usize)> = there.by_ref().take(AHEAD).collect();
+                if some.is_empty() {
+                    break;
+                }
+                let found = self.pairs.find(some.iter().map(|&(other, _)| key([old.item, other])));
+                some.iter().zip(found).for_each(|(&(_, at), pair)| sums[at].add(pair, old.residual));
             }
         }
-        [sum / (weights + 0.3), sum.clamp(-4.0, 4.0)]
+        let features = |candidate| set.number(candidate).map_or([0.0; OF_LABELS], |at| sums[at].features());
+        candidates.iter().map(|&candidate| features(candidate)).collect()
+    }
+}
+
+/// Partners that are gone through in the time of one look-up.
+const STEPS_OF_LOOK_UP: usize = 8;
+
+/// Sums over the pairs of a candidate with the past. A pair that is not there adds nothing.
+#[derive(Debug, Clone, Copy, Default)]
+struct Weighted {
+    sum: f32,
+    weights: f32,
+}
+
+impl Weighted {
+    fn add(&mut self, [product, users]: [f32; 2], residual: f32) {
+        let likeness = product / (users + SHRINK);
+        self.sum += likeness * residual;
+        self.weights += likeness.abs();
+    }
+
+    fn features(self) -> [f32; OF_LABELS] {
+        [self.sum / (self.weights + 0.3), self.sum.clamp(-4.0, 4.0)]
+    }
+}
+
+/// A set of items that are numbered upwards: a bitmap with the count of those before each word.
+struct NumberedSet {
+    words: Vec<(u64, u32)>,
+}
+
+impl NumberedSet {
+    fn new(items: &[u32]) -> Self {
+        let last = items.iter().max().map_or(0, |&item| item as usize);
+        let mut words = vec![(0u64, 0u32); last / 64 + 1];
+        items.iter().for_each(|&item| words[item as usize / 64].0 |= 1 << (item % 64));
+        let mut before = 0;
+        for (bits, count) in &mut words {
+            *count = before;
+            before += bits.count_ones();
+        }
+        Self { words }
+    }
+
+    fn len(&self) -> usize {
+        self.words.last().map_or(0, |(bits, before)| (before + bits.count_ones()) as usize)
+    }
+
+    fn number(&self, item: u32) -> Option<usize> {
+        let &(bits, before) = self.words.get(item as usize / 64)?;
+        let bit = 1 << (item % 64);
+        (bits & bit != 0).then(|| (before + (bits & (bit - 1)).count_ones()) as usize)
     }
 }
 
@@ -152,8 +240,8 @@ impl Pairs {
         out
     }
 
-    /// Sums of a pair, which is put in unless `is_closed`.
-    fn sums_mut(&mut self, key: u64, is_closed: bool) -> Option<&mut [f32; 2]> {
+    /// Where a pair is; it is put in unless `is_closed`.
+    fn place_of(&mut self, key: u64, is_closed: bool) -> Option<usize> {
         if 2 * self.len >= self.places.len() {
             if is_closed && self.places.is_empty() {
                 return None;
@@ -177,11 +265,11 @@ impl Pairs {
             self.places[at].0 = key;
             self.len += 1;
         }
-        Some(&mut self.places[at].1)
+        Some(at)
     }
 }
 
-fn key(a: u32, b: u32) -> u64 {
+fn key([a, b]: [u32; 2]) -> u64 {
     u64::from(a.min(b)) << 32 | u64::from(a.max(b))
 }
 
@@ -192,7 +280,7 @@ mod tests {
     impl Neighbours {
         /// Shrunk mean product of the residuals of two items.
         pub(crate) fn likeness(&self, a: u32, b: u32) -> f32 {
-            let [product, users] = self.pairs.find([key(a, b)].into_iter())[0];
+            let [product, users] = self.pairs.find([key([a, b])].into_iter())[0];
             product / (users + SHRINK)
         }
     }
@@ -201,14 +289,18 @@ mod tests {
     fn a_table_is_what_a_map_is() {
         let (mut pairs, mut map) = (Pairs::default(), BTreeMap::new());
         for at in 0..5_000u32 {
-            let (key, is_closed) = (key(at * 7 % 90, 90 + at * at % 61), at % 3 == 0);
+            let (key, is_closed) = (key([at * 7 % 90, 90 + at * at % 61]), at % 3 == 0);
             let known: Option<&mut [f32; 2]> = match is_closed {
                 true => map.get_mut(&key),
                 false => Some(map.entry(key).or_default()),
             };
-            let sums = pairs.sums_mut(key, is_closed);
-            assert_eq!(sums.is_some(), known.is_some());
-            sums.into_iter().chain(known).for_each(|sums| sums[0] += at as f32);
+            let place = pairs.place_of(key, is_closed);
+            assert_eq!(place.is_some(), known.is_some());
+            place
+                .map(|at| &mut pairs.places[at].1)
+                .into_iter()
+                .chain(known)
+                .for_each(|sums| sums[0] += at as f32);
         }
         assert_eq!((pairs.iter().collect::<BTreeMap<_, _>>(), pairs.len), (map.clone(), map.len()));
         assert_eq!(
@@ -244,5 +336,41 @@ mod tests {
         }
         assert_eq!(neighbours.pairs.len, 2);
         assert_eq!((neighbours.likeness(0, 3), neighbours.likeness(2, 3)), (2.0 / 5.0, 0.0));
+    }
+
+    #[test]
+    fn many_candidates_at_once_are_each_by_itself() {
+        let mut rng = semrank_core::Rng::new(5, "pairs");
+        let mut neighbours = Neighbours::default();
+        let mut past = |items: usize| -> Vec<Past> {
+            let residual = |rng: &mut semrank_core::Rng| rng.below(2000) as f32 / 1000.0 - 1.0;
+            let one = |_| Past {
+                impression: 0,
+                item: rng.below(items) as u32,
+                residual: residual(&mut rng),
+                over_slot: 0.0,
+                over_user: 0.0,
+            };
+            (0..40).map(one).collect()
+        };
+        for _ in 0..60 {
+            let labelled = past(300);
+            for at in 1..labelled.len() {
+                let others = [&labelled[..at], &[]];
+                neighbours.learn(Learned { others, row: labelled[at], before: None });
+            }
+        }
+        let saved: BTreeMap<u64, [f32; 2]> = neighbours.pairs.iter().collect();
+        assert!(saved.len() > 10_000);
+        for candidates in [(0..1_000).map(|at| at * 37 % 310).collect::<Vec<u32>>(), vec![7], vec![]] {
+            let old = past(320);
+            let bits = |features: [f32; OF_LABELS]| features.map(f32::to_bits);
+            let at_once = neighbours.of_labels_of(&old, &candidates);
+            assert_eq!(at_once.len(), candidates.len());
+            for (&candidate, at_once) in candidates.iter().zip(at_once) {
+                assert_eq!(bits(at_once), bits(neighbours.of_labels(&old, candidate)), "{candidate}");
+            }
+        }
+        assert!(past(320).iter().any(|old| old.item >= 300));
     }
 }

@@ -18,6 +18,7 @@ use super::histogram::{self, Seen};
 use super::items::Items;
 use super::request::{Reading, Request};
 use super::settings::PointwiseSettings;
+use semrank_core::UserId;
 use semrank_data::DAY_MS;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -88,7 +89,7 @@ impl FeatureState {
     pub fn width(&self) -> usize {
         let contents = self.items.width() > 0;
         self.counted_width()
-            + if contents && self.reading.histories { histogram::WIDTH } else { 0 }
+            + if self.compares_contents() { histogram::WIDTH } else { 0 }
             + if self.effects.is_some() { OF_TASTE } else { 0 }
             + if contents { self.reading.related } else { 0 }
             + OF_HISTORY
@@ -130,9 +131,20 @@ impl FeatureState {
     /// Fits effects again if at least 256 impressions were shown since the last look and labels have grown by a tenth. To be called
     /// before features are read; costs nothing where it is not due.
     pub fn refresh(&mut self) {
-        if self.shown >= LOOK_EVERY {
+        if self.is_due() {
             self.look(false);
         }
+    }
+
+    /// Whether [`FeatureState::refresh`] would look.
+    pub fn is_due(&self) -> bool {
+        self.shown >= LOOK_EVERY
+    }
+
+    /// Forgets what a user did; sums over many users stay.
+    pub fn forget_user(&mut self, user: UserId) {
+        self.counts.iter_mut().for_each(|counts| counts.forget_user(user.0));
+        self.views.remove(&user.0);
     }
 
     /// The same, due or not; `at_once` fits even where labels have hardly grown.
@@ -147,7 +159,7 @@ impl FeatureState {
     /// A request was shown. Its labels will be observed under the number `impression`; none where they never will.
     pub fn shown(&mut self, request: &Request, impression: Option<u64>) {
         self.view(request.user.0);
-        let expected = self.push_counted(request, &mut Vec::new());
+        let expected = self.push_counted(request, None, &mut Vec::new());
         self.wait(request, impression.zip(expected));
     }
 
@@ -179,24 +191,29 @@ impl FeatureState {
     pub fn features(&self, requests: &[Request], out: &mut Vec<f32>) {
         for group in requests.chunk_by(|a, b| a.user == b.user && a.has_past_of(b)) {
             let (view, parts) = (self.view_of(group[0].user.0), self.history_parts(&group[0]));
-            let cosines = self.cosines(&parts, group);
-            let events = parts.seen.len();
+            let histograms = self.histograms(&parts, group);
+            let of_labels = self.of_labels(group);
             for (at, request) in group.iter().enumerate() {
-                self.push_counted(request, out);
+                self.push_counted(request, of_labels.get(at), out);
                 let from = out.len();
                 out.resize(from + self.width() - self.counted_width(), 0.0);
-                let cosines = &cosines[at * events..][..events];
-                self.fill_compared(request, view.as_deref(), (&parts, cosines), &mut out[from..]);
+                let histogram = histograms.get(at * histogram::WIDTH..).unwrap_or(&[]);
+                self.fill_compared(request, view.as_deref(), (&parts, histogram), &mut out[from..]);
             }
         }
     }
 
-    /// Cosines of requests that have one history with its events, `[requests x events]`.
-    pub(crate) fn cosines(&self, parts: &HistoryParts, requests: &[Request]) -> Vec<f32> {
-        if parts.seen.is_empty() {
+    /// Histograms of requests that have one history, `[requests x histogram::WIDTH]`; empty where none is read.
+    pub(crate) fn histograms(&self, parts: &HistoryParts, requests: &[Request]) -> Vec<f32> {
+        if !self.compares_contents() {
             return Vec::new();
         }
-        histogram::cosines(&self.items, &parts.seen, requests.iter().map(|request| request.item.0))
+        let items: Vec<u32> = requests.iter().map(|request| request.item.0).collect();
+        histogram::histograms(&self.items, &parts.seen, &items)
+    }
+
+    fn compares_contents(&self) -> bool {
+        self.reading.histories && self.items.width() > 0
     }
 
     /// What is read of a request's history, whatever the candidate.
@@ -210,20 +227,33 @@ impl FeatureState {
             Seen::new(items, events.item(at), [days, place], reading.dwell(events, at))
         };
         let read = (0..events.len()).filter(|&at| reading.reads(items, events.item(at)));
-        let is_compared = reading.histories && items.width() > 0;
         HistoryParts {
-            seen: if is_compared { read.map(seen).collect() } else { Vec::new() },
+            seen: if self.compares_contents() { read.map(seen).collect() } else { Vec::new() },
             of_history: self.of_history(request),
         }
     }
 
+    /// [`Neighbours::of_labels`] of requests of one user; empty where items are not compared by labels.
+    fn of_labels(&self, requests: &[Request]) -> Vec<[f32; affinity::OF_LABELS]> {
+        let (Some(counts), Some(neighbours)) = (&self.counts, &self.neighbours) else { return Vec::new() };
+        let items: Vec<u32> = requests.iter().map(|request| request.item.0).collect();
+        neighbours.of_labels_of(counts.pasts().of(requests[0].user.0), &items)
+    }
+
     /// Appends the features that depend on labels of other rows; returns what is expected of the request, where labels are counted.
-    pub(crate) fn push_counted(&self, request: &Request, out: &mut Vec<f32>) -> Option<Expected> {
+    /// `of_labels` are those of the neighbours, where they are known already.
+    pub(crate) fn push_counted(
+        &self,
+        request: &Request,
+        of_labels: Option<&[f32; affinity::OF_LABELS]>,
+        out: &mut Vec<f32>,
+    ) -> Option<Expected> {
         let counts = self.counts.as_ref()?;
         let item = request.item.0;
         let expected = counts.read(&Subject::of(request, &self.items), out);
         if let Some(neighbours) = &self.neighbours {
-            out.extend(neighbours.of_labels(counts.pasts().of(request.user.0), item));
+            let of_past = || neighbours.of_labels(counts.pasts().of(request.user.0), item);
+            out.extend(of_labels.copied().unwrap_or_else(of_past));
         }
         if let Some(effects) = &self.effects {
             effects.push(counts, item, out);
@@ -236,7 +266,7 @@ impl FeatureState {
         &self,
         request: &Request,
         view: Option<&View>,
-        parts: (&HistoryParts, &[f32]),
+        (parts, histogram): (&HistoryParts, &[f32]),
         out: &mut [f32],
     ) {
         let mut out = Fill { out };
@@ -245,15 +275,15 @@ impl FeatureState {
             out.take(OF_TASTE)[0] = effects.taste(weights, request.item.0);
         }
         if self.items.width() > 0 {
-            self.fill_likeness(request, parts, &mut out);
+            self.fill_likeness(request, histogram, &mut out);
         }
-        out.take(OF_HISTORY).copy_from_slice(&parts.0.of_history);
+        out.take(OF_HISTORY).copy_from_slice(&parts.of_history);
     }
 
-    fn fill_likeness(&self, request: &Request, (parts, cosines): (&HistoryParts, &[f32]), out: &mut Fill) {
+    fn fill_likeness(&self, request: &Request, histogram: &[f32], out: &mut Fill) {
         let (items, reading, item) = (&self.items, &self.reading, request.item.0);
         if reading.histories {
-            histogram::histogram(&parts.seen, cosines, out.take(histogram::WIDTH));
+            out.take(histogram::WIDTH).copy_from_slice(&histogram[..histogram::WIDTH]);
         }
         for other in reading.related(request) {
             let likeness = |other| semrank_nn::kernel::dot(items.content(other), items.content(item));

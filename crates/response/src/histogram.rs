@@ -43,8 +43,29 @@ impl Seen {
     }
 }
 
-/// Cosines of candidates with the events of a history, `[candidates x events]`; those of a candidate are the same alone as among others.
-pub(crate) fn cosines(items: &Items, events: &[Seen], candidates: impl Iterator<Item = u32>) -> Vec<f32> {
+/// The features of candidates for a history, `[candidates x WIDTH]`, all zero for a kind without events; those of a candidate are the same
+/// alone as among others.
+pub(crate) fn histograms(items: &Items, events: &[Seen], candidates: &[u32]) -> Vec<f32> {
+    let mut out = vec![0.0; candidates.len() * WIDTH];
+    if events.is_empty() {
+        return out;
+    }
+    let (cosines, count) = (cosines(items, events, candidates), candidates.len());
+    let whole = count - count % BLOCK;
+    for first in (0..whole).step_by(BLOCK) {
+        block::<BLOCK>(events, (&cosines, count), first, &mut out[first * WIDTH..][..BLOCK * WIDTH]);
+    }
+    for first in whole..count {
+        block::<1>(events, (&cosines, count), first, &mut out[first * WIDTH..][..WIDTH]);
+    }
+    out
+}
+
+/// Candidates that are counted at once.
+const BLOCK: usize = 32;
+
+/// Cosines of the events of a history with candidates, `[events x candidates]`.
+fn cosines(items: &Items, events: &[Seen], candidates: &[u32]) -> Vec<f32> {
     let gather = |ids: &mut dyn Iterator<Item = u32>| {
         let mut rows = Vec::new();
         for item in ids {
@@ -54,31 +75,70 @@ pub(crate) fn cosines(items: &Items, events: &[Seen], candidates: impl Iterator<
         }
         rows
     };
-    let (width, mut candidates) = (items.width(), candidates);
-    let (rows, seen) = (gather(&mut candidates), gather(&mut events.iter().map(|event| event.item)));
-    let count = rows.len() / width;
-    let mut out = vec![0.0; count * events.len()];
-    matmul(&mut out, 0.0, Mat::new(&rows, count, width), Mat::new(&seen, events.len(), width).t(), 1.0);
+    let (width, count) = (items.width(), candidates.len());
+    let (rows, seen) =
+        (gather(&mut candidates.iter().copied()), gather(&mut events.iter().map(|event| event.item)));
+    let mut out = vec![0.0; events.len() * count];
+    matmul(&mut out, 0.0, Mat::new(&seen, events.len(), width), Mat::new(&rows, count, width).t(), 1.0);
     out
 }
 
-/// The features of a candidate with these cosines over the events of a history; all zero for a kind without events.
-pub(crate) fn histogram(events: &[Seen], cosines: &[f32], out: &mut [f32]) {
-    for (event, &cosine) in events.iter().zip(cosines) {
-        let (bins, rest) = out[event.kind * OF_KIND..][..OF_KIND].split_at_mut(BINS);
-        bins[EDGES.partition_point(|&edge| edge <= cosine)] += 1.0;
-        rest[0] = rest[0].max(cosine);
-        let evidence = cosine.max(0.0).powi(2) * event.read;
-        for (sums, left) in rest[1..].chunks_exact_mut(HALF_LIVES.len()).zip(&event.left) {
+/// Sums over the events of one kind, for `N` candidates.
+#[derive(Clone, Copy)]
+struct Sums<const N: usize> {
+    events: f32,
+    /// Cosines that reach each edge.
+    reach: [[f32; N]; EDGES.len()],
+    largest: [f32; N],
+    evidence: [[f32; N]; 2 * HALF_LIVES.len()],
+}
+
+impl<const N: usize> Sums<N> {
+    const NONE: Self = Self {
+        events: 0.0,
+        reach: [[0.0; N]; EDGES.len()],
+        largest: [0.0; N],
+        evidence: [[0.0; N]; 2 * HALF_LIVES.len()],
+    };
+
+    fn add(&mut self, event: &Seen, cosines: &[f32; N]) {
+        self.events += 1.0;
+        for (reach, edge) in self.reach.iter_mut().zip(EDGES) {
+            reach.iter_mut().zip(cosines).for_each(|(reach, &cosine)| *reach += f32::from(cosine >= edge));
+        }
+        self.largest.iter_mut().zip(cosines).for_each(|(largest, &cosine)| *largest = largest.max(cosine));
+        let evidence = cosines.map(|cosine| cosine.max(0.0).powi(2) * event.read);
+        for (sums, left) in self.evidence.chunks_exact_mut(HALF_LIVES.len()).zip(&event.left) {
             let Some(left) = left else { continue };
-            sums.iter_mut().zip(left).for_each(|(sum, left)| *sum += evidence * left);
+            for (sums, left) in sums.iter_mut().zip(left) {
+                sums.iter_mut().zip(&evidence).for_each(|(sum, evidence)| *sum += evidence * left);
+            }
         }
     }
-    for of_kind in out.chunks_exact_mut(OF_KIND) {
-        let (bins, rest) = of_kind.split_at_mut(BINS);
-        let events: f32 = bins.iter().sum();
-        bins.iter_mut().for_each(|bin| *bin /= events.max(1.0));
-        rest[1..].iter_mut().for_each(|sum| *sum = sum.ln_1p());
+
+    /// The features of one of the candidates.
+    fn fill(&self, at: usize, out: &mut [f32]) {
+        let (bins, rest) = out.split_at_mut(BINS);
+        let mut reached = self.events;
+        for (bin, reach) in bins.iter_mut().zip(self.reach.iter().map(|reach| reach[at]).chain([0.0])) {
+            *bin = (reached - reach) / self.events.max(1.0);
+            reached = reach;
+        }
+        rest[0] = self.largest[at];
+        rest[1..].iter_mut().zip(&self.evidence).for_each(|(out, sums)| *out = sums[at].ln_1p());
+    }
+}
+
+/// The features of `N` candidates, the first of which is `first` of `count`.
+fn block<const N: usize>(events: &[Seen], (cosines, count): (&[f32], usize), first: usize, out: &mut [f32]) {
+    let mut kinds = [Sums::<N>::NONE; 2];
+    for (event, cosines) in events.iter().zip(cosines.chunks_exact(count)) {
+        let mut some = [0.0; N];
+        some.copy_from_slice(&cosines[first..][..N]);
+        kinds[event.kind].add(event, &some);
+    }
+    for (at, out) in out.chunks_exact_mut(WIDTH).enumerate() {
+        out.chunks_exact_mut(OF_KIND).zip(&kinds).for_each(|(out, sums)| sums.fill(at, out));
     }
 }
 
@@ -101,10 +161,9 @@ mod tests {
         let kinds = vec![Kind::Organic, Kind::Ad, Kind::Organic];
         let items = Items { content, kinds, ..Items::default() };
         let seen = |item, days, place, dwell_ms| Seen::new(&items, item, [Some(days), Some(place)], dwell_ms);
-        let mut out = [0.0; WIDTH];
         let events =
             [seen(2, 0.0, 3.0, -1), seen(1, 2.0, 2.0, -1), seen(0, 8.0, 1.0, 30_000), seen(0, 8.0, 0.0, 0)];
-        histogram(&events, &cosines(&items, &events, [0].into_iter()), &mut out);
+        let out = histograms(&items, &events, &[0]);
         let (organic, ads) = out.split_at(OF_KIND);
         // Organic: cosines 0, 1 and 1, the last not read; ads: 0.6.
         assert_eq!(organic[..BINS], [1.0 / 3.0, 0.0, 0.0, 0.0, 0.0, 2.0 / 3.0]);
@@ -114,14 +173,10 @@ mod tests {
         assert_eq!(by_place, [2.0f32.powi(-2), 2.0f32.powf(-0.5), 2.0f32.powf(-0.125)].map(f32::ln_1p));
         assert_eq!(ads[..BINS], [0.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
         assert_eq!(ads[BINS + 2], (0.36f32 * 0.5).ln_1p());
-        let mut empty = [0.0; WIDTH];
-        histogram(&[], &[], &mut empty);
-        assert!(cosines(&items, &[], [0, 1].into_iter()).is_empty());
-        assert_eq!(
-            cosines(&items, &events, [9].into_iter()),
-            [0.0; 4],
-            "an unknown candidate is like nothing"
-        );
-        assert_eq!(empty, [0.0; WIDTH]);
+        let many = histograms(&items, &events, &[[1, 2, 9].as_slice(), &[0; 70]].concat());
+        assert_eq!(many.len(), 73 * WIDTH);
+        assert!(many[3 * WIDTH..].chunks_exact(WIDTH).all(|one| one == out), "alone as among others");
+        assert_eq!(histograms(&items, &[], &[0, 1]), [0.0; 2 * WIDTH]);
+        assert_eq!(cosines(&items, &events, &[9]), [0.0; 4], "an unknown candidate is like nothing");
     }
 }

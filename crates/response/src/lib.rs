@@ -68,7 +68,7 @@ mod training;
 
 pub use artefact::PointwiseFacts;
 pub use contexts::{ContextCoder, ContextValue, Contexts};
-pub use counts::{Label, LabelEvent};
+pub use counts::{Label, LabelEvent, labels_of};
 pub use diverged::Diverged;
 pub use features::FeatureState;
 pub use items::Items;

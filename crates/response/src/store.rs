@@ -195,7 +195,7 @@ impl<'a> FeatureStore<'a> {
         let mut views = Vec::with_capacity(rows.len());
         for (row, request) in rows.clone().zip(&requests) {
             self.observe_before(row);
-            let expected = self.state.push_counted(request, &mut counted);
+            let expected = self.state.push_counted(request, None, &mut counted);
             views.push(self.state.view(request.user.0));
             let impression = self.replay.as_mut().and_then(|replay| replay.show(row));
             self.state.wait(request, impression.zip(expected));
@@ -206,8 +206,8 @@ impl<'a> FeatureStore<'a> {
             let (before, rest) = out.split_at_mut(wide);
             before.copy_from_slice(&counted[at * wide..][..wide]);
             let parts = state.history_parts(&requests[at]);
-            let cosines = state.cosines(&parts, &requests[at..=at]);
-            state.fill_compared(&requests[at], views[at].as_deref(), (&parts, &cosines), rest);
+            let histogram = state.histograms(&parts, &requests[at..=at]);
+            state.fill_compared(&requests[at], views[at].as_deref(), (&parts, &histogram), rest);
         });
         for (row, features) in rows.clone().zip(made.chunks_exact(width)) {
             let train = self.data.examples.parts[row] == Part::Train;

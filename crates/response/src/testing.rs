@@ -1,8 +1,8 @@
 //! Helpers of tests and benches: made-up items, a training, and a server that receives a log row by row.
 
 use crate::{
-    Contexts, Events, FeatureState, Goal, Items, Known, Label, LabelEvent, NO_SLOT, PointwiseSettings,
-    PointwiseTask, Request,
+    Contexts, Events, FeatureState, Goal, Items, Known, LabelEvent, NO_SLOT, PointwiseSettings,
+    PointwiseTask, Request, labels_of,
 };
 use semrank_core::{ActionId, Catalog, Dictionary, History, ItemId, Kind, Rng};
 use semrank_data::{Dataset, Examples, FitScope, Labels, Part};
@@ -75,19 +75,6 @@ impl Memory {
         let history = History { items: &self.items, actions: &self.actions, times: &self.times };
         Events { history, dwells: &self.dwells, ..Events::NONE }
     }
-}
-
-/// Labels of a row with the times at which they are known, in their order.
-pub fn labels_of(labels: &Labels, row: usize) -> Vec<(i64, usize, u8, Label)> {
-    let clicked = Label::Clicked { convertible: labels.may_convert(row) };
-    let (known, click) = labels.click_known(row);
-    let mut out = vec![(known, row, 0, if click { clicked } else { Label::NotClicked })];
-    out.extend(labels.late_click(row).map(|known| (known, row, 1, clicked)));
-    if labels.may_convert(row) {
-        out.extend(labels.conversion_known(row).map(|known| (known, row, 2, Label::Converted)));
-        out.push((labels.matured_known(row), row, 3, Label::Matured));
-    }
-    out
 }
 
 /// Gives a state rows and all labels one by one in time order, as a server would receive them. `each` sees every request before

@@ -33,7 +33,7 @@ mod tensors;
 
 pub(crate) use past::{Learned, Past};
 pub(crate) use pending::Expected;
-pub use pending::{Label, LabelEvent};
+pub use pending::{Label, LabelEvent, labels_of};
 
 use super::effects::Observed;
 use super::items::{Items, NO_ADVERTISER};
@@ -287,6 +287,13 @@ impl CountState {
     /// No label of an impression is to come any more.
     pub(crate) fn forget(&mut self, impression: u64) {
         self.pending.remove(&impression);
+    }
+
+    /// Forgets what a user did: counts of theirs alone, their past, labels that are waited for. Sums over many users stay.
+    pub(crate) fn forget_user(&mut self, user: u32) {
+        self.scopes[0].get_mut(user as usize).into_iter().for_each(|sums| *sums = Sums::default());
+        self.pasts.forget(user);
+        self.pending.retain(|_, pending| pending.subject.user != user);
     }
 
     /// Forgets impressions that have all their labels, or none to come as `waits` says.

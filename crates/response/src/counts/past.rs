@@ -67,6 +67,11 @@ impl Pasts {
         self.newest(self.of_users.get(user as usize).map_or(&[], Vec::as_slice))
     }
 
+    pub(super) fn forget(&mut self, user: u32) {
+        self.of_users.get_mut(user as usize).into_iter().for_each(|past| *past = Vec::new());
+        self.remembered.get_mut(user as usize).into_iter().for_each(|labels| *labels = 0);
+    }
+
     /// Changes with every label of a user that is remembered.
     pub(crate) fn remembered(&self, user: u32) -> u32 {
         self.remembered.get(user as usize).copied().unwrap_or(0)

@@ -10,6 +10,7 @@
 
 use super::Subject;
 use super::sums::Change;
+use semrank_data::Labels;
 
 /// What is observed of an impression, at the moment it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,19 @@ pub struct LabelEvent {
     pub impression: u64,
     /// What is known now.
     pub label: Label,
+}
+
+/// Labels of a row with the times at which they are known, in their order.
+pub fn labels_of(labels: &Labels, row: usize) -> Vec<(i64, usize, u8, Label)> {
+    let clicked = Label::Clicked { convertible: labels.may_convert(row) };
+    let (known, click) = labels.click_known(row);
+    let mut out = vec![(known, row, 0, if click { clicked } else { Label::NotClicked })];
+    out.extend(labels.late_click(row).map(|known| (known, row, 1, clicked)));
+    if labels.may_convert(row) {
+        out.extend(labels.conversion_known(row).map(|known| (known, row, 2, Label::Converted)));
+        out.push((labels.matured_known(row), row, 3, Label::Matured));
+    }
+    out
 }
 
 /// Expected labels of an impression, kept until its labels are known.
