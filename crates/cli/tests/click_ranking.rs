@@ -12,7 +12,7 @@ use semrank_pipeline::ranking::{ClickRanking, Depth};
 use semrank_pipeline::response::{ClickModel, Inputs, LaterItem, Moment};
 use semrank_pipeline::retrieval::Ask;
 use semrank_pipeline::{Context, Run};
-use semrank_response::{ContextValue, LabelEvent, Position, testing};
+use semrank_response::{ContextValue, LabelEvent, Position, labels_of};
 use semrank_retrieve::{Eligibility, Items, Value};
 use std::path::{Path, PathBuf};
 
@@ -89,7 +89,7 @@ fn offline_is_online(clicks: &Path) {
     assert!(rows.len() > 600, "{} rows, more than two looks", rows.len());
     // Labels of rows before the test that come during it.
     let (labels, begins) = (Labels::new(&inputs.data.dataset, examples), examples.times[rows[0]]);
-    let all = (0..rows[0]).flat_map(|row| testing::labels_of(&labels, row));
+    let all = (0..rows[0]).flat_map(|row| labels_of(&labels, row));
     let mut coming: Vec<_> = all.filter(|label| label.0 >= begins).collect();
     coming.sort_by_key(|&(known, row, order, _)| (known, row, order));
     let mut coming = coming.into_iter().peekable();
@@ -109,7 +109,7 @@ fn offline_is_online(clicks: &Path) {
         let name = examples.user_names.name(user.0);
         assert_eq!(model.score((Some(name), history), &moment, &[item]), [*want], "row {row}");
         let slot = examples.slots.get(row).copied();
-        model.shown((name, history), &moment, (item, slot), None);
+        model.shown(name, (item, slot), None);
     }
 }
 
@@ -154,7 +154,7 @@ fn lists(next: &Path, clicks: &Path) {
         items.set(item, "advertiser_id", Value::Text("late")).unwrap();
         items.set(item, "kind", Value::Text("ad")).unwrap();
     };
-    retrieval.put("late", &encoded(&mut run.item_encoder().unwrap()), late).unwrap();
+    let row = retrieval.put("late", &encoded(&mut run.item_encoder().unwrap()), late).unwrap();
     let only = Eligibility { now_ms: None, filter: Some("advertiser_id = late".parse().unwrap()) };
     let ask = Ask { user_id: Some(name), ..Ask::new(history, &only) };
     let late_ad = || {
@@ -165,8 +165,17 @@ fn lists(next: &Path, clicks: &Path) {
     let (unknown, content) = (late_ad(), encoded(&mut encoder));
     let later = LaterItem { id: "late", content: &content, kind: Kind::Ad, advertiser: None };
     let broken = semrank_pipeline::next_item::EncodedItem { content: vec![f32::NAN], ..content.clone() };
-    assert!(ranking.clicks().put(&[later, LaterItem { content: &broken, ..later }]).is_err());
+    let next = ItemId(row.0 + 1);
+    assert!(ranking.put(&[(row, later), (next, LaterItem { content: &broken, ..later })]).is_err());
+    let said = ranking.put(&[(next, later)]).unwrap_err().to_string();
+    assert!(said.contains("the funnel's first item that the click model lacks"), "{said}");
     assert_eq!(ranking.clicks().items(), data.dataset.catalog.len(), "all or none");
-    ranking.clicks().put(&[later]).unwrap();
+    ranking.put(&[(row, later)]).unwrap();
     assert_ne!(late_ad(), unknown);
+    let known = late_ad();
+    ranking.put(&[(row, LaterItem { kind: Kind::Organic, ..later })]).unwrap();
+    assert_eq!((late_ad(), ranking.clicks().items()), (known, row.index() + 1), "known already");
+    let ids: Vec<String> = ["late", "unknown", "late"].map(str::to_owned).into();
+    let these = ranking.rank_these(&retrieval, (&ask, &moment), &ids, 5).unwrap();
+    assert_eq!((these.items.len(), these.items[0].probability, these.scored), (1, known, 1));
 }

@@ -1,10 +1,11 @@
 //! A request in, the best items with probabilities and sources out.
 
 use super::early::EarlyModel;
-use crate::response::{ClickModel, Moment};
+use crate::response::{ClickModel, LaterItem, Moment};
 use crate::retrieval::{Ask, Live, Quotas, Retrieval};
 use crate::{Error, Run};
 use semrank_core::ItemId;
+use semrank_response::Score;
 use semrank_retrieve::{Candidate, Funnel, Provenance, Request, Scored, SourceReport};
 use serde::Serialize;
 
@@ -31,6 +32,8 @@ pub struct Depth {
 pub struct Ranked {
     /// The item's id.
     pub item: String,
+    /// Of the task's probability: what items are ordered by.
+    pub log_odds: f64,
     /// Of the task: of a click, or of a click and a conversion.
     pub probability: f64,
     /// Of a click.
@@ -41,6 +44,13 @@ pub struct Ranked {
     pub sources: Vec<Provenance>,
 }
 
+/// Scores of items, and the items by their log odds.
+struct Ordered {
+    scores: Vec<Score>,
+    order: Vec<(f64, usize)>,
+    version: u64,
+}
+
 /// The best items, best first, and what each source did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RankedPage {
@@ -48,6 +58,8 @@ pub struct RankedPage {
     pub items: Vec<Ranked>,
     /// Candidates that the click model scored.
     pub scored: usize,
+    /// Changes that its features had seen ([`ClickModel::version`]).
+    pub version: u64,
     /// The sources, in the funnel's order.
     pub sources: Vec<SourceReport>,
 }
@@ -100,13 +112,7 @@ impl ClickRanking {
             let answer = funnel.gather(request, depth.candidates.max(depth.k));
             let candidates = self.cut(live, request, answer.items, depth.candidates.max(depth.k));
             let items: Vec<ItemId> = candidates.iter().map(|candidate| ItemId(candidate.item)).collect();
-            let scores = self.clicks.score((ask.user_id, ask.history), moment, &items);
-            let mut order: Vec<(f64, usize)> =
-                scores.iter().map(|score| self.clicks.log_odds(score)).zip(0..).collect();
-            if let Some(&(_, at)) = order.iter().find(|(score, _)| score.is_nan()) {
-                return Err(semrank_retrieve::Error::Score(items[at]).into());
-            }
-            order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(items[a.1].cmp(&items[b.1])));
+            let Ordered { scores, order, version } = self.ordered((ask, moment), &items)?;
             retrieval.remember(
                 ask,
                 order.iter().map(|&(score, at)| Scored { item: items[at].0, score: score as f32 }),
@@ -114,17 +120,73 @@ impl ClickRanking {
             let mut candidates: Vec<Option<Candidate>> = candidates.into_iter().map(Some).collect();
             let ranked = |&(_, at): &(f64, usize)| {
                 let candidate = candidates[at].take()?;
-                Some(Ranked {
-                    item: live.names.name(candidate.item).to_owned(),
-                    probability: self.clicks.probability(&scores[at]),
-                    click: scores[at].click(),
-                    conversion: scores[at].conversion_log_odds.map(|_| scores[at].conversion()),
-                    sources: candidate.sources,
-                })
+                Some(self.ranked(live, ItemId(candidate.item), &scores[at], candidate.sources))
             };
             let best = order.iter().take(depth.k).filter_map(ranked).collect();
-            Ok(RankedPage { items: best, scored: scores.len(), sources: answer.sources })
+            Ok(RankedPage { items: best, scored: scores.len(), version, sources: answer.sources })
         })
+    }
+
+    /// The best `k` of some items, each once; those that are unknown or may not be shown are left out.
+    ///
+    /// # Errors
+    /// Those of [`ClickRanking::rank`].
+    pub fn rank_these(
+        &self,
+        retrieval: &Retrieval,
+        (ask, moment): (&Ask, &Moment),
+        items: &[String],
+        k: usize,
+    ) -> Result<RankedPage, Error> {
+        retrieval.with_request(ask, |live, request| {
+            let rows = live.rows_of(request, items);
+            let Ordered { scores, order, version } = self.ordered((ask, moment), &rows)?;
+            let ranked = |&(_, at): &(f64, usize)| self.ranked(live, rows[at], &scores[at], Vec::new());
+            let items = order.iter().take(k).map(ranked).collect();
+            Ok(RankedPage { items, scored: rows.len(), version, sources: Vec::new() })
+        })
+    }
+
+    /// Scores of items, and the items by their log odds, best first, of equal ones the lower item.
+    fn ordered(&self, (ask, moment): (&Ask, &Moment), items: &[ItemId]) -> Result<Ordered, Error> {
+        let (scores, version) = self.clicks.score_with_version((ask.user_id, ask.history), moment, items);
+        let mut order: Vec<(f64, usize)> =
+            scores.iter().map(|score| self.clicks.log_odds(score)).zip(0..).collect();
+        if let Some(&(_, at)) = order.iter().find(|(score, _)| score.is_nan()) {
+            return Err(semrank_retrieve::Error::Score(items[at]).into());
+        }
+        order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(items[a.1].cmp(&items[b.1])));
+        Ok(Ordered { scores, order, version })
+    }
+
+    fn ranked(&self, live: &Live, item: ItemId, score: &Score, sources: Vec<Provenance>) -> Ranked {
+        Ranked {
+            item: live.names.name(item.0).to_owned(),
+            log_odds: self.clicks.log_odds(score),
+            probability: self.clicks.probability(score),
+            click: score.click(),
+            conversion: score.conversion_log_odds.map(|_| score.conversion()),
+            sources,
+        }
+    }
+
+    /// Takes in items that came after training, with the rows that the funnel gave them; one that the click model knows already stays as it is.
+    ///
+    /// # Errors
+    /// Those of [`ClickModel::put`]; an item that is not the next of the funnel's.
+    pub fn put(&self, later: &[(ItemId, LaterItem)]) -> Result<(), Error> {
+        let known = self.clicks.items();
+        let new: Vec<&(ItemId, LaterItem)> = later.iter().filter(|(row, _)| row.index() >= known).collect();
+        let is_out_of_turn = |(at, one): &(usize, &&(ItemId, LaterItem))| one.0.index() != known + at;
+        if let Some((_, (_, item))) = new.iter().enumerate().find(is_out_of_turn) {
+            let (item, column) = (item.id.to_owned(), "item_id".to_owned());
+            return Err(Error::Field {
+                item,
+                column,
+                expected: "the funnel's first item that the click model lacks",
+            });
+        }
+        self.clicks.put(&new.iter().map(|(_, item)| *item).collect::<Vec<_>>())
     }
 
     /// The first candidates: by the early-stage model where that wins, else in the order of the fusion.

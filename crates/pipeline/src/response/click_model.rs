@@ -40,10 +40,21 @@ pub struct ClickModel {
     live: RwLock<Live>,
 }
 
+/// The inputs of a run of clicks or conversions.
+pub(super) fn click_inputs(run: &mut Run) -> Result<Inputs<'_>, Error> {
+    if run.task() == Task::NextItem {
+        let (got, expected) = (run.task().name(), Task::Ctr.name());
+        return Err(Error::OtherTask { run: run.path().to_owned(), got, expected });
+    }
+    Inputs::new(run)
+}
+
 /// What changes.
-struct Live {
+pub(super) struct Live {
+    /// Changes so far.
+    version: u64,
     model: ResponseModel,
-    state: FeatureState,
+    pub(super) state: FeatureState,
     items: Arc<Items>,
     names: Dictionary,
     users: Dictionary,
@@ -88,17 +99,18 @@ impl ClickModel {
     /// # Errors
     /// A run of another task; a stage that is missing, damaged or of something else.
     pub fn open(mut run: Run) -> Result<Self, Error> {
-        if run.task() == Task::NextItem {
-            let (got, expected) = (run.task().name(), Task::Ctr.name());
-            return Err(Error::OtherTask { run: run.path().to_owned(), got, expected });
-        }
-        let inputs = Inputs::new(&mut run)?;
-        let hash = inputs.run.check(&Response { inputs: &inputs, resume: false })?.hash;
+        Self::of(&click_inputs(&mut run)?)
+    }
+
+    /// The model of a run with these inputs.
+    pub(super) fn of(inputs: &Inputs) -> Result<Self, Error> {
+        let hash = inputs.run.check(&Response { inputs, resume: false })?.hash;
         let (data, examples, dir) = (inputs.data, inputs.examples, inputs.run.folder(Response::ID));
         let Calibrations { click, conversion, .. } = read_json(&dir.join(CALIBRATION))?;
         let items = inputs.items().clone();
         let users = examples.user_names.clone();
         let live = Live {
+            version: 0,
             model: ResponseModel::load(&dir, items.clone())?.with_calibration(click, conversion),
             state: FeatureState::load(&dir, items.clone())?,
             names: data.dataset.catalog.ids.clone(),
@@ -179,28 +191,32 @@ impl ClickModel {
     }
 
     /// Scores of items for a user with this history, oldest event first. Users and items that it does not know have defined scores.
-    pub fn score(
+    pub fn score(&self, user: (Option<&str>, History), moment: &Moment, items: &[ItemId]) -> Vec<Score> {
+        self.score_with_version(user, moment, items).0
+    }
+
+    /// The same, with the number of changes that the features had seen: scores of equal numbers are of equal features.
+    pub fn score_with_version(
         &self,
         (user_id, history): (Option<&str>, History),
         moment: &Moment,
         items: &[ItemId],
-    ) -> Vec<Score> {
+    ) -> (Vec<Score>, u64) {
         let live = self.live();
         let user = user_id.and_then(|id| live.users.get(id)).map_or(NOBODY, UserId);
         let coded = self.coded(&live, moment);
         let request = coded.request((user, history), (moment.time, moment.dwells));
         let requests: Vec<Request> = items.iter().map(|&item| Request { item, ..request }).collect();
-        live.model.predict(&live.state, &requests)
+        (live.model.predict(&live.state, &requests), live.version)
+    }
+
+    /// Changes of the features so far.
+    pub fn version(&self) -> u64 {
+        self.live().version
     }
 
     /// An item was shown to a user; its labels will be observed under the number `impression`, none where they never will.
-    pub fn shown(
-        &self,
-        (user_id, history): (&str, History),
-        moment: &Moment,
-        (item, slot): (ItemId, Option<u16>),
-        impression: Option<u64>,
-    ) {
+    pub fn shown(&self, user_id: &str, (item, slot): (ItemId, Option<u16>), impression: Option<u64>) {
         let mut live = self.change();
         let user = UserId(live.users.insert(user_id));
         if live.users.len() > live.room {
@@ -208,10 +224,11 @@ impl ClickModel {
             let (room, items) = (live.room, live.items.clone());
             live.state.grow(room, items);
         }
-        let coded = self.coded(&live, moment);
-        let request = coded.request((user, history), (moment.time, moment.dwells));
         let slot = slot.unwrap_or(NO_SLOT);
-        live.state.shown(&Request { item, slot, ..request }, impression);
+        // Of a request that is shown, features read who, what and where.
+        let request =
+            Request { user, item, time: 0, slot, events: Events::NONE, contexts: &[], related: &[] };
+        live.state.shown(&request, impression);
     }
 
     /// A label is known. Returns whether it was waited for ([`FeatureState::observe`]).
@@ -227,14 +244,27 @@ impl ClickModel {
     /// Fits the effects of contents again where it is due ([`FeatureState::refresh`]); requests wait meanwhile. To be called now and then,
     /// before every request where scores are to be those of an evaluation.
     pub fn refresh(&self) {
-        self.change().state.refresh();
+        if self.live().state.is_due() {
+            self.change().state.refresh();
+        }
+    }
+
+    /// Forgets a user: their name, counts and past. Sums over many users stay.
+    pub fn forget_user(&self, user_id: &str) {
+        let mut live = self.change();
+        let Some(user) = live.users.get(user_id) else { return };
+        live.state.forget_user(UserId(user));
+        // No id has a control character, so nobody is found under this name.
+        let free = format!("\u{1}{user}");
+        live.users =
+            live.users.names().map(|name| if name == user_id { free.as_str() } else { name }).collect();
     }
 
     /// Takes in the next items, in the order of their rows in a funnel. It copies the table of items: several at once cost as much as one.
     ///
     /// # Errors
     /// [`Error::Field`] for an item whose content is of another width; then nothing has changed.
-    pub fn put(&self, later: &[LaterItem]) -> Result<(), Error> {
+    pub(crate) fn put(&self, later: &[LaterItem]) -> Result<(), Error> {
         let mut live = self.change();
         let mut items = Items::clone(&live.items);
         let width = items.content.len().checked_div(items.len()).unwrap_or(0);
@@ -276,8 +306,10 @@ impl ClickModel {
         self.live.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self) -> RwLockWriteGuard<'_, Live> {
-        self.live.write().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn change(&self) -> RwLockWriteGuard<'_, Live> {
+        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        live.version += 1;
+        live
     }
 
     fn coded(&self, live: &Live, moment: &Moment) -> Coded {

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The item column of advertisers.
-const ADVERTISER: &str = "advertiser_id";
+pub(crate) const ADVERTISER: &str = "advertiser_id";
 
 /// Everything that training and scoring read.
 pub struct Inputs<'r> {

@@ -13,6 +13,7 @@
 //! | `scores` | what was predicted of each test row, for a comparison of runs |
 
 mod click_model;
+mod coming;
 mod evaluation;
 mod inputs;
 mod measure;
@@ -21,12 +22,15 @@ mod report;
 mod scores;
 
 pub use click_model::{ClickModel, LaterItem, Moment};
+pub use coming::{Beginning, Coming, OpenImpression};
 pub use evaluation::{Found, PointwiseEvaluation, find};
+pub(crate) use inputs::ADVERTISER;
 pub use inputs::Inputs;
 pub use measure::{BaselineScores, Measured, Part as SegmentScores};
 pub use model::{Calibrations, Response, Trained};
 pub use report::ResponseReport;
 pub use scores::{ScoredRows, TestScores};
+pub use semrank_data::{DAY_MS, Windows};
 
 use crate::partial::Partial;
 use crate::stage::{Done, Pages};

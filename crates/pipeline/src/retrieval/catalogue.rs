@@ -6,9 +6,10 @@
 
 use super::Retrieval;
 use super::fields::{FieldValue, Fields, NewColumns, WINDOW, apply, check};
+use super::follower::{Follower, NewItem};
 use crate::next_item::{EncodedItem, ItemEncoder};
 use crate::{Context, Error, Run};
-use semrank_core::{Catalog, Dictionary, TextColumn};
+use semrank_core::{Catalog, Dictionary, ItemId, TextColumn, narrow};
 use semrank_embed::{Document, Field, check_id};
 use semrank_retrieve::Items;
 use semrank_store::journal::Journal;
@@ -75,6 +76,7 @@ struct Writer {
 pub struct Catalogue {
     run: Run,
     retrieval: Retrieval,
+    follower: Option<Box<dyn Follower>>,
     journal: Journal,
     writer: Mutex<Writer>,
     /// Number of the first record of the journal that was not taken in, and whether one is being taken in.
@@ -102,7 +104,13 @@ impl Catalogue {
         run.free_content();
         let next = AtomicU64::new(journal.first_sequence());
         let writer = Mutex::new(Writer { encoder, names: Dictionary::new(), records: Vec::new() });
-        Ok(Self { run, retrieval, journal, writer, next, is_changing: AtomicBool::new(false) })
+        let is_changing = AtomicBool::new(false);
+        Ok(Self { run, retrieval, follower: None, journal, writer, next, is_changing })
+    }
+
+    /// From now on this has every new item too. To be called before [`Catalogue::advance`].
+    pub fn follow(&mut self, follower: Box<dyn Follower>) {
+        self.follower = Some(follower);
     }
 
     /// Takes in the changes of the journal up to record `until`, for which there are none of its own yet.
@@ -155,12 +163,7 @@ impl Catalogue {
         let sequence = self.journal.append(&bytes_of(after.iter().map(|one| &one.record))?)?;
         self.journal.commit(sequence)?;
         self.is_changing.store(true, Ordering::Release);
-        let shown = after.into_iter().try_for_each(|one| {
-            self.show(&one)?;
-            let Writer { names, records, .. } = &mut *writer;
-            keep(names, records, one.record);
-            Ok(())
-        });
+        let shown = self.show_all(&mut writer, after, context);
         self.next.store(sequence + 1, Ordering::Release);
         self.is_changing.store(false, Ordering::Release);
         shown
@@ -224,10 +227,44 @@ impl Catalogue {
             };
             let mut block: Vec<Pending> = block.iter().map(pending).collect::<Result<_, _>>()?;
             self.encode(&mut writer.encoder, &mut block, context)?;
-            block.iter().try_for_each(|one| self.show(one))?;
-            block.into_iter().for_each(|one| keep(&mut writer.names, &mut writer.records, one.record));
+            self.show_all(writer, block, context)?;
         }
         Ok(())
+    }
+
+    /// Lets everything have what has become of items.
+    fn show_all(
+        &self,
+        Writer { names, records, .. }: &mut Writer,
+        changed: Vec<Pending>,
+        context: &Context,
+    ) -> Result<(), Error> {
+        let (known, mut new) = (|| self.retrieval.live().items.len(), Vec::new());
+        let done = changed.into_iter().try_for_each(|one| {
+            let row = known();
+            self.show(&one)?;
+            if known() > row {
+                new.push((ItemId(narrow::index(row)), one.record.clone()));
+            }
+            keep(names, records, one.record);
+            Ok(())
+        });
+        // Also after an error: whatever the sources know, the follower has to know.
+        self.tell(&new, context).and(done)
+    }
+
+    /// Lets the follower have new items.
+    fn tell(&self, new: &[(ItemId, Record)], context: &Context) -> Result<(), Error> {
+        let (Some(follower), false) = (&self.follower, new.is_empty()) else { return Ok(()) };
+        let catalog = &self.run.data()?.dataset.catalog;
+        let texts_of = |record| catalog.texts.iter().map(|column| text_of(record, catalog, column)).collect();
+        let texts: Vec<Vec<Field>> = new.iter().map(|(_, record)| texts_of(record)).collect();
+        let items = new.iter().zip(&texts).map(|((row, record), texts)| NewItem {
+            row: *row,
+            document: Document { id: &record.item, fields: texts },
+            fields: record.fields.as_ref(),
+        });
+        follower.put(&items.collect::<Vec<_>>(), context)
     }
 
     fn in_catalogue(&self, item: &str) -> Result<bool, Error> {

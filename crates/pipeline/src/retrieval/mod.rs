@@ -6,6 +6,7 @@
 //! | `standing` | `status` and budgets -> items that are held back |
 //! | `sources` | a trained model -> its sources |
 //! | `catalogue` | items that change while a program runs, kept by a journal |
+//! | `follower` | a model behind the first stage, which has to know new items |
 //! | `fields` | values of an item's columns, as changes name them |
 //! | `requests` | what is asked for -> candidates, pages, rankings |
 //! | `cases` | held-out cases as requests |
@@ -18,6 +19,7 @@ mod candidates;
 mod cases;
 mod catalogue;
 mod fields;
+mod follower;
 mod items;
 mod measure;
 mod of_run;
@@ -29,6 +31,7 @@ mod standing;
 pub use candidates::Quotas;
 pub use catalogue::{Catalogue, Change};
 pub use fields::{FieldValue, Fields};
+pub use follower::{Follower, NewItem};
 pub use items::not_held_back;
 pub use measure::{FunnelEvaluation, RankedFigures, measure};
 pub use quotas::IndexStage;

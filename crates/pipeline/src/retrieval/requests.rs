@@ -62,6 +62,17 @@ impl Page {
     }
 }
 
+impl Live {
+    /// Rows of the items of these that are known and may be shown, ascending, each once.
+    pub(crate) fn rows_of(&self, request: &Request, items: &[String]) -> Vec<ItemId> {
+        let rows = items.iter().filter_map(|item| self.names.get(item));
+        let mut rows: Vec<ItemId> = rows.filter(|&row| request.eligible.contains(row)).map(ItemId).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        rows
+    }
+}
+
 impl Retrieval {
     /// The best `k` candidates of a funnel, and what each source did.
     ///
@@ -124,11 +135,7 @@ impl Retrieval {
         k: usize,
     ) -> Result<(Vec<Retrieved>, usize), Error> {
         self.with_request(ask, |live, request| {
-            let rows = items.iter().filter_map(|item| live.names.get(item));
-            let mut rows: Vec<ItemId> =
-                rows.filter(|&row| request.eligible.contains(row)).map(ItemId).collect();
-            rows.sort_unstable();
-            rows.dedup();
+            let rows = live.rows_of(request, items);
             let mut scores = vec![0.0; rows.len()];
             live.servable.score_items(request.user, &rows, &mut scores);
             if let Some(at) = scores.iter().position(|score| score.is_nan()) {
