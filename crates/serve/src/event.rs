@@ -17,17 +17,24 @@ const LARGEST_TIME: i64 = 9_007_199_254_740_992;
 /// How far ahead of the server's clock an event may be.
 const MOST_AHEAD_MS: i64 = 86_400_000;
 
+/// The action of an item that was shown.
+pub(crate) const IMPRESSION: &str = "impression";
+
 /// What a user did with an item.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Event {
     /// Events with the same id count once. Without ids, events of the same user, item, action and time count once.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 512, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub event_id: Option<String>,
     /// Who.
+    #[schema(min_length = 1, max_length = 512, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub user_id: String,
     /// With what; it counts in histories from when the item is known.
+    #[schema(min_length = 1, max_length = 512, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub item_id: String,
     /// What was done, such as `click`; one that the model does not know is kept and read by nobody.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub action: String,
     /// When, in milliseconds since 1970 (UTC); without it, when the server received the event.
     pub timestamp: i64,
@@ -84,20 +91,38 @@ impl Event {
 
     /// What tells equal events from others.
     pub fn key(&self) -> u128 {
-        let mut hasher = blake3::Hasher::new();
         match &self.event_id {
-            Some(id) => _ = hasher.update(b"id\0").update(id.as_bytes()),
+            Some(id) => key_of_id(id),
             None => {
-                for part in [&self.user_id, &self.item_id, &self.action] {
-                    hasher.update(part.as_bytes()).update(&[0]);
-                }
-                hasher.update(&self.timestamp.to_le_bytes());
+                let time = self.timestamp.to_le_bytes();
+                key(&[self.user_id.as_bytes(), self.item_id.as_bytes(), self.action.as_bytes(), &time])
             }
         }
-        let mut key = [0; 16];
-        hasher.finalize_xof().fill(&mut key);
-        u128::from_le_bytes(key)
     }
+
+    /// A whole number of a column.
+    pub(crate) fn integer(&self, column: &str) -> Option<i64> {
+        self.rest.get(column)?.as_i64()
+    }
+
+    /// A text of a column.
+    pub(crate) fn text(&self, column: &str) -> Option<&str> {
+        self.rest.get(column)?.as_str()
+    }
+}
+
+/// The key of the event with an id.
+pub(crate) fn key_of_id(id: &str) -> u128 {
+    key(&[b"id", id.as_bytes()])
+}
+
+/// A hash of texts that end where they end.
+pub(crate) fn key(parts: &[&[u8]]) -> u128 {
+    let mut hasher = blake3::Hasher::new();
+    parts.iter().for_each(|part| _ = hasher.update(part).update(&[0]));
+    let mut key = [0; 16];
+    hasher.finalize_xof().fill(&mut key);
+    u128::from_le_bytes(key)
 }
 
 /// Checks a text that names something.

@@ -12,23 +12,29 @@ use utoipa::ToSchema;
 pub struct RankRequest {
     /// A user's id; one that nobody has seen gets a ranking as well. Without it, the ranking of somebody without a history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 512, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub user: Option<String>,
     /// Items to return, 10 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 10_000)]
     pub k: Option<usize>,
     /// Items to rank; without them, those that the sources find.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 10_000)]
     pub candidates: Option<Vec<String>>,
     /// Items that may be returned, such as `kind = ad and bid >= 0.4`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
-    /// Where the list is shown; it is logged.
+    /// Where the list is shown; a click model reads it as it reads the column of that name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub surface: Option<String>,
-    /// What else is known of the request; it is logged.
+    /// What else is known of the request: an object of columns that a click model reads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub context: Option<Value>,
+    /// The moment to rank for, in milliseconds since 1970 (UTC); now by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<i64>,
     /// Whether to say which sources found an item, and at which rank.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub explain: bool,
@@ -65,8 +71,14 @@ pub struct Ranking {
 pub struct Ranked {
     /// Its id.
     pub item: String,
-    /// Of the ranker: the higher the better.
+    /// Of the ranker, the higher the better; with a click model its log odds.
     pub score: f32,
+    /// Of a click, or of a click and a conversion, as the click model's task says; calibrated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
+    /// Of a conversion, given a click.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversion: Option<f64>,
     /// The sources that found it.
     #[schema(value_type = Vec<Object>)]
     pub sources: Vec<semrank_retrieve::Provenance>,
@@ -81,6 +93,7 @@ pub struct RetrieveRequest {
     pub user: Option<String>,
     /// Candidates to return, 500 by default; with a cursor, the size of a page.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 10_000)]
     pub k: Option<usize>,
     /// One source alone.
     #[serde(default)]

@@ -1,6 +1,7 @@
 //! Events and the users they are of.
 
 use super::Shared;
+use super::problems::{NotThere, Refused, TooMuch};
 use crate::body::EventsBody;
 use crate::{Event, Interest, Problem};
 use axum::Json;
@@ -45,10 +46,8 @@ pub(super) struct Past {
 /// Takes in events: one, an array, or one a line (NDJSON). When this is answered they are durable, and the next answer sees them.
 #[utoipa::path(post, path = "/v1/events", tag = "events", request_body = Vec<Event>, responses(
     (status = 202, description = "Durable", body = Acknowledged),
-    (status = 400, description = "An event that cannot be understood: none was taken", body = Problem, content_type = "application/problem+json"),
-    (status = 413, description = "More than is taken at once", body = Problem, content_type = "application/problem+json"),
-    (status = 429, description = "Too many wait to be written", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The log cannot be written", body = Problem, content_type = "application/problem+json"),
+    Refused,
+    TooMuch,
 ))]
 pub(super) async fn events(
     State(app): Shared,
@@ -62,7 +61,7 @@ pub(super) async fn events(
 /// A user's history and interests.
 #[utoipa::path(get, path = "/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "The user's id")), responses(
     (status = 200, description = "What is known of the user", body = User),
-    (status = 404, description = "Nobody has seen the user", body = Problem, content_type = "application/problem+json"),
+    NotThere,
 ))]
 pub(super) async fn user(State(app): Shared, Path(id): Path<String>) -> Result<Json<User>, Problem> {
     app.work(1, move |service| {
@@ -78,8 +77,7 @@ pub(super) async fn user(State(app): Shared, Path(id): Path<String>) -> Result<J
 /// Forgets a user: their history, and every record of the log that names them.
 #[utoipa::path(delete, path = "/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "The user's id")), responses(
     (status = 204, description = "Forgotten"),
-    (status = 400, description = "An id that cannot be one", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The log cannot be written", body = Problem, content_type = "application/problem+json"),
+    Refused,
 ))]
 pub(super) async fn forget(State(app): Shared, Path(id): Path<String>) -> Result<StatusCode, Problem> {
     crate::event::check_id(&id, "$")?;

@@ -1,6 +1,7 @@
 //! Health, and the Open Inference Protocol (version 2): a user and candidates in as tensors, items and scores out.
 
 use super::Shared;
+use super::problems::Refused;
 use crate::body::Body;
 use crate::{Problem, RankRequest};
 use axum::Json;
@@ -46,9 +47,7 @@ pub(super) struct InferResponse {
 /// Ranks, as inference servers are asked.
 #[utoipa::path(post, path = "/v2/models/semrank/infer", tag = "inference", request_body = InferRequest, responses(
     (status = 200, description = "Items and scores, best first", body = InferResponse),
-    (status = 400, description = "Tensors that cannot be understood", body = Problem, content_type = "application/problem+json"),
-    (status = 429, description = "Too much waits", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "Nothing may be shown", body = Problem, content_type = "application/problem+json"),
+    Refused,
 ))]
 pub(super) async fn infer(
     State(app): Shared,

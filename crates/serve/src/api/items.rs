@@ -1,5 +1,6 @@
 //! Items: put in, changed, taken away, looked at.
 
+use super::problems::{NotThere, Refused};
 use super::{Shared, done};
 use crate::body::Body;
 use crate::{Problem, event};
@@ -15,7 +16,7 @@ const OF_ENCODING: usize = 100;
 /// Texts and columns of an item.
 #[utoipa::path(get, path = "/v1/items/{id}", tag = "items", params(("id" = String, Path, description = "The item's id")), responses(
     (status = 200, description = "Its texts and columns", body = Object),
-    (status = 404, description = "There is no such item", body = Problem, content_type = "application/problem+json"),
+    NotThere,
 ))]
 pub(super) async fn get(
     State(app): Shared,
@@ -34,9 +35,7 @@ pub(super) async fn get(
 /// The item is this, whatever it was: texts and columns that are not named are absent. The next answer sees it.
 #[utoipa::path(put, path = "/v1/items/{id}", tag = "items", request_body = Object, params(("id" = String, Path, description = "The item's id")), responses(
     (status = 200, description = "Durable, and seen by the next answer", body = Object),
-    (status = 400, description = "A value that its column cannot hold", body = Problem, content_type = "application/problem+json"),
-    (status = 429, description = "Too much waits", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The log cannot be written", body = Problem, content_type = "application/problem+json"),
+    Refused,
 ))]
 pub(super) async fn put(
     app: Shared,
@@ -49,10 +48,8 @@ pub(super) async fn put(
 /// What is named changes, the rest stays.
 #[utoipa::path(patch, path = "/v1/items/{id}", tag = "items", request_body = Object, params(("id" = String, Path, description = "The item's id")), responses(
     (status = 200, description = "Durable, and seen by the next answer", body = Object),
-    (status = 400, description = "A value that its column cannot hold", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "There is no such item", body = Problem, content_type = "application/problem+json"),
-    (status = 429, description = "Too much waits", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The log cannot be written", body = Problem, content_type = "application/problem+json"),
+    Refused,
+    NotThere,
 ))]
 pub(super) async fn patch(
     app: Shared,
@@ -65,10 +62,8 @@ pub(super) async fn patch(
 /// Takes an item away: it is shown no more.
 #[utoipa::path(delete, path = "/v1/items/{id}", tag = "items", params(("id" = String, Path, description = "The item's id")), responses(
     (status = 204, description = "Durable: no answer has it"),
-    (status = 400, description = "An id that cannot be one", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "There is no such item", body = Problem, content_type = "application/problem+json"),
-    (status = 429, description = "Too much waits", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The log cannot be written", body = Problem, content_type = "application/problem+json"),
+    Refused,
+    NotThere,
 ))]
 pub(super) async fn delete(app: Shared, Path(id): Path<String>) -> Result<StatusCode, Problem> {
     change(app, Change::Delete(checked(id)?)).await.map(|_| StatusCode::NO_CONTENT)

@@ -7,11 +7,13 @@
 //! | `items` | `/v1/items/{id}` |
 //! | `infer` | `/v2/…`: health, and the Open Inference Protocol |
 //! | `metrics` | `/metrics` |
+//! | `problems` | which problems a route answers with |
 
 mod events;
 mod infer;
 mod items;
 mod metrics;
+mod problems;
 mod rank;
 
 pub(crate) use infer::InferRequest;
@@ -51,10 +53,13 @@ pub(crate) struct App {
 pub(crate) type Shared = State<Arc<App>>;
 
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "semrank",
-    description = "Events in, ranked ads and organic items out. Errors are problem documents (RFC 9457)."
-))]
+#[openapi(
+    info(
+        title = "semrank",
+        description = "Events in, ranked ads and organic items out. Errors are problem documents (RFC 9457)."
+    ),
+    components(schemas(crate::Problem))
+)]
 struct Api;
 
 impl App {

@@ -1,6 +1,7 @@
 //! Rankings and candidates.
 
 use super::Shared;
+use super::problems::Refused;
 use crate::body::Body;
 use crate::{Candidates, Problem, RankRequest, Ranking, RetrieveRequest};
 use axum::Json;
@@ -13,9 +14,7 @@ const OF_SOURCES: usize = 1_000;
 /// Ranks items for a user: given candidates, or what the sources find.
 #[utoipa::path(post, path = "/v1/rank", tag = "rank", request_body = RankRequest, responses(
     (status = 200, description = "Best first", body = Ranking),
-    (status = 400, description = "A request that cannot be understood", body = Problem, content_type = "application/problem+json"),
-    (status = 429, description = "Too much waits", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "Nothing may be shown, or the log cannot be written", body = Problem, content_type = "application/problem+json"),
+    Refused,
 ))]
 pub(super) async fn rank(
     State(app): Shared,
@@ -29,9 +28,7 @@ pub(super) async fn rank(
 /// Finds candidates for a user or a search, from all sources or one, at once or in pages.
 #[utoipa::path(post, path = "/v1/retrieve", tag = "rank", request_body = RetrieveRequest, responses(
     (status = 200, description = "Best first, each with the sources that found it", body = Candidates),
-    (status = 400, description = "A request that cannot be understood", body = Problem, content_type = "application/problem+json"),
-    (status = 429, description = "Too much waits", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "Nothing may be shown", body = Problem, content_type = "application/problem+json"),
+    Refused,
 ))]
 pub(super) async fn retrieve(
     State(app): Shared,
