@@ -8,7 +8,8 @@ use crate::run::OpenArgs;
 use clap::Args;
 use semrank_core::counted;
 use semrank_pipeline::Run;
-use semrank_serve::{Clock, Listen, Replayed, Scope, Service, ServiceSettings};
+use semrank_pipeline::response::Beginning;
+use semrank_serve::{Clock, Listen, Replayed, Scope, Service, ServiceSettings, Tls};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -19,11 +20,31 @@ const HEALTH: Duration = Duration::from_secs(3);
 const PORT: u16 = 7700;
 const DEADLINE_MS: u64 = 100;
 
+/// What ranks behind the sources.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ClicksArgs {
+    /// A run of clicks or conversions over the same data set, which ranks what the sources of RUN find and learns of what is received.
+    #[arg(long, value_name = "RUN")]
+    clicks: Option<PathBuf>,
+    /// Begin just before the first test row of that run, as its evaluation does: for comparing with `semrank evaluate`.
+    #[arg(long, requires = "clicks")]
+    from_test: bool,
+}
+
+impl ClicksArgs {
+    fn apply(&self, settings: &mut ServiceSettings) {
+        settings.clicks.clone_from(&self.clicks);
+        settings.beginning = if self.from_test { Beginning::Test } else { Beginning::End };
+    }
+}
+
 /// `semrank serve`.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     from: OpenArgs,
+    #[command(flatten)]
+    clicks: ClicksArgs,
     /// Address to listen on.
     #[arg(long, value_name = "ADDRESS", default_value_t = SocketAddr::from(([127, 0, 0, 1], PORT)))]
     listen: SocketAddr,
@@ -42,6 +63,9 @@ pub(crate) struct ServeArgs {
     /// Its private key, a PEM file.
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     tls_key: Option<PathBuf>,
+    /// Certificates that sign those of clients, a PEM file: who has none is refused.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_clients: Option<PathBuf>,
     /// Listen beyond this machine though no keys are asked for.
     #[arg(long)]
     without_keys: bool,
@@ -58,12 +82,14 @@ impl ServeArgs {
     pub(crate) fn past(run: PathBuf) -> Self {
         Self {
             from: OpenArgs::of(run),
+            clicks: ClicksArgs::default(),
             listen: SocketAddr::from(([127, 0, 0, 1], PORT)),
             state: None,
             log: None,
             keys: None,
             tls_certificate: None,
             tls_key: None,
+            tls_clients: None,
             without_keys: false,
             clock: "log".into(),
             deadline_ms: DEADLINE_MS,
@@ -80,6 +106,8 @@ pub(crate) struct ReplayArgs {
     /// The run that served.
     #[arg(long, value_name = "RUN")]
     run: PathBuf,
+    #[command(flatten)]
+    clicks: ClicksArgs,
     /// Where its data set is now, if it was moved.
     #[arg(long, value_name = "DATASET")]
     data: Option<PathBuf>,
@@ -138,6 +166,7 @@ pub(crate) fn serve(args: &ServeArgs, console: &Console) -> Result<(), Error> {
     }
     settings.clock = if args.clock == "log" { Clock::Log } else { Clock::Wall };
     settings.deadline_ms = args.deadline_ms;
+    args.clicks.apply(&mut settings);
     let service = Service::open(run, settings, &console.context()).map_err(Error::Open)?;
     note(&format!(
         "{}, {}",
@@ -147,7 +176,11 @@ pub(crate) fn serve(args: &ServeArgs, console: &Console) -> Result<(), Error> {
     let listen = Listen {
         address: args.listen,
         keys: args.keys.clone(),
-        tls: args.tls_certificate.clone().zip(args.tls_key.clone()),
+        tls: args.tls_certificate.clone().zip(args.tls_key.clone()).map(|(certificate, key)| Tls {
+            certificate,
+            key,
+            clients: args.tls_clients.clone(),
+        }),
         without_keys: args.without_keys,
     };
     let scheme = if listen.tls.is_some() { "https" } else { "http" };
@@ -166,6 +199,7 @@ pub(crate) fn replay(args: &ReplayArgs, console: &Console) -> Result<(), Error> 
     let mut settings =
         ServiceSettings::new(&args.state.as_deref().map_or_else(|| run.folder("serve"), Path::to_owned));
     settings.log = folder(&args.log)?;
+    args.clicks.apply(&mut settings);
     let found = semrank_serve::replay(run, &settings, &console.context()).map_err(Error::Open)?;
     if args.json {
         return output::json(&found);

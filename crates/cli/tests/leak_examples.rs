@@ -6,21 +6,12 @@
 
 mod common;
 
+use common::ad_log::{DAY, ITEMS, MINUTE, Row, SEED, START, USERS, log, write_raw, writer};
 use common::{bytes, call, succeed};
 use safetensors::SafeTensors;
-use semrank_core::{Kind, Rng};
-use semrank_data::{
-    Dataset, DatasetWriter, EventRow, ExampleRow, Examples, ExamplesWriter, ExtraColumn, ItemRow,
-    LOG_COLUMNS, Meta, OptionalColumn, Part, Value, When, WriterOptions,
-};
+use semrank_core::Rng;
+use semrank_data::{Dataset, EventRow, ExampleRow, Examples, ExamplesWriter, OptionalColumn, Part, When};
 use std::path::Path;
-
-const SEED: u64 = 5;
-const USERS: usize = 40;
-const ITEMS: usize = 80;
-const MINUTE: i64 = 60_000;
-const DAY: i64 = 1440 * MINUTE;
-const START: i64 = 1_700_000_000_000;
 
 /// What a fit leaves behind.
 const FITTED: [&str; 6] = [
@@ -38,85 +29,6 @@ const CHOSEN_OF_EPOCHS: [&str; 2] = [CHOSEN, "model/model.json"];
 
 /// The state of the features just before the first test row.
 const STATE: &str = "model/features.safetensors";
-
-/// A row of a raw log.
-#[derive(Debug, Clone)]
-struct Row {
-    user: usize,
-    item: usize,
-    action: &'static str,
-    parent: Option<usize>,
-    time: i64,
-    received: i64,
-    dwell_ms: Option<i64>,
-}
-
-fn text(item: usize) -> String {
-    format!("{} thing of kind {}, number {item}", ["red", "green", "blue"][item % 3], item % 7)
-}
-
-fn writer(out: &Path, event_extra: &[&str], target: Option<&str>) -> DatasetWriter {
-    let meta = Meta {
-        name: "random".into(),
-        text: vec!["title".into()],
-        target_action: target.map(str::to_owned),
-        ..Meta::default()
-    };
-    let extra = LOG_COLUMNS.into_iter().filter(|(name, _)| event_extra.contains(name));
-    let event_extra = extra.map(|(name, kind)| ExtraColumn { name: name.into(), kind }).collect();
-    let options = WriterOptions { meta, event_extra, ..WriterOptions::default() };
-    let mut writer = DatasetWriter::create(out, options).unwrap();
-    for item in 0..ITEMS {
-        // Some are born when training is over.
-        let active_from = Some(START + (item % 10) as i64 * 2 * DAY);
-        let title = text(item);
-        let row = ItemRow { kind: Kind::Ad, texts: &[&title], active_from, ..ItemRow::default() };
-        writer.item(&ItemRow { id: &format!("i{item}"), ..row }).unwrap();
-    }
-    writer
-}
-
-/// Users who click on items of their own parity, at times twice, and convert days later; views between; a part of the log received
-/// late.
-fn log() -> Vec<Row> {
-    let mut rng = Rng::new(SEED, "log");
-    let mut rows: Vec<Row> = Vec::new();
-    for at in 0..3000 {
-        let time = START + at * 20 * DAY / 3000;
-        let (user, item) = (rng.below(USERS), rng.below(ITEMS));
-        let mut late = || if rng.unit() < 0.1 { rng.below(6 * DAY as usize) as i64 } else { 0 };
-        let (late, again) = (late(), late());
-        let row = |action, parent, time| Row {
-            user,
-            item,
-            action,
-            parent,
-            time,
-            received: time + late,
-            dwell_ms: None,
-        };
-        let shown = rows.len();
-        rows.push(row("impression", None, time));
-        if rng.unit() < if user % 2 == item % 2 { 0.5 } else { 0.1 } {
-            let click = |rng: &mut Rng, after: i64| {
-                let most = if rng.unit() < 0.1 { DAY } else { MINUTE };
-                let dwell_ms = Some(rng.below(most as usize) as i64);
-                Row { dwell_ms, ..row("click", Some(shown), time + after) }
-            };
-            rows.push(click(&mut rng, MINUTE));
-            let second = click(&mut rng, 2 * MINUTE);
-            if rng.unit() < 0.3 {
-                rows.push(Row { received: second.time + again, ..second });
-            }
-            if rng.unit() < 0.4 {
-                let delay = rng.below(5 * DAY as usize) as i64;
-                rows.push(row("conversion", Some(shown + 1), time + MINUTE + delay));
-            }
-        }
-        rows.push(row("view", None, time + 2 * MINUTE));
-    }
-    rows
-}
 
 /// Replaces what is known at or after a moment: other items, other parents, of earlier rows too; times stay. An impression is known
 /// when it is shown, anything else when the log has it.
@@ -147,24 +59,6 @@ fn replaced(rows: &[Row], cut: i64) -> Vec<Row> {
         (out[at].parent, out[at].item) = (Some(parent), out[parent].item);
     }
     out
-}
-
-fn write_raw(out: &Path, rows: &[Row]) {
-    let extra = ["event_id", "parent_event_id", "received_at", "dwell_ms"];
-    let mut writer = writer(out, &extra, Some("click"));
-    for (at, row) in rows.iter().enumerate() {
-        let (id, parent) = (format!("e{at}"), row.parent.map(|parent| format!("e{parent}")));
-        let extra = [
-            Value::Text(&id),
-            parent.as_deref().map_or(Value::Null, Value::Text),
-            Value::Integer(row.received),
-            row.dwell_ms.map_or(Value::Null, Value::Integer),
-        ];
-        let (user, item) = (format!("u{}", row.user), format!("i{}", row.item));
-        let event = EventRow { user: &user, item: &item, action: row.action, ..EventRow::default() };
-        writer.event(&EventRow { time: When::Time(row.time), extra: &extra, ..event }).unwrap();
-    }
-    writer.finish().unwrap();
 }
 
 fn prepare(dir: &Path, name: &str, rows: &[Row]) -> Examples {

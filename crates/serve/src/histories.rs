@@ -1,10 +1,11 @@
 //! Histories of all users in memory, some seven bytes an event: texts of users in, events in the order of training out.
 //!
 //! A history is a row of bytes, oldest event first; each event is two variable-length integers: the time since the one before (in
-//! seconds where it is a whole number of them, as in most logs), and item and action in one. An event that comes late takes its place
-//! by time; of equal times the one that came first stays first, as the original row order does in a data set.
+//! seconds where it is a whole number of them, as in most logs), and item and action in one; a third where its dwell time is known. An
+//! event that comes late takes its place by time; of equal times the one that came first stays first, as the original row order does in a
+//! data set.
 
-use semrank_core::{ActionId, Event, History, ItemId};
+use semrank_core::{ActionId, Event as Done, History, ItemId};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -26,6 +27,15 @@ struct Past {
     bytes: Vec<u8>,
 }
 
+/// Something that a user did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Event {
+    /// Item, action and time.
+    pub done: Done,
+    /// How long it lasted in ms, -1 = unknown.
+    pub dwell_ms: i32,
+}
+
 /// Events of a user in columns.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Events {
@@ -35,14 +45,17 @@ pub(crate) struct Events {
     pub actions: Vec<ActionId>,
     /// Milliseconds since 1970 (UTC).
     pub times: Vec<i64>,
+    /// Milliseconds, -1 = unknown.
+    pub dwells: Vec<i32>,
 }
 
 impl Events {
     /// Adds an event.
-    pub(crate) fn push(&mut self, event: Event) {
-        self.items.push(event.item);
-        self.actions.push(event.action);
-        self.times.push(event.time);
+    pub(crate) fn push(&mut self, Event { done, dwell_ms }: Event) {
+        self.items.push(done.item);
+        self.actions.push(done.action);
+        self.times.push(done.time);
+        self.dwells.push(dwell_ms);
     }
 
     /// As models read them.
@@ -121,26 +134,30 @@ impl Past {
     }
 
     fn insert(&mut self, event: Event) {
-        if self.bytes.is_empty() || event.time >= self.newest {
+        if self.bytes.is_empty() || event.done.time >= self.newest {
             // Few bytes to spare: most histories grow by an event now and then.
             self.bytes.reserve_exact(if self.bytes.capacity() - self.bytes.len() < 20 { 32 } else { 0 });
             return self.append(event);
         }
         let mut events: Vec<Event> = self.events().collect();
-        events.insert(events.partition_point(|other| other.time <= event.time), event);
+        events.insert(events.partition_point(|other| other.done.time <= event.done.time), event);
         *self = Self::of(events);
     }
 
     fn append(&mut self, event: Event) {
-        let since = event.time.wrapping_sub(self.newest);
+        let Event { done, dwell_ms } = event;
+        let since = done.time.wrapping_sub(self.newest);
         let zigzag = |value: i64| (value << 1) ^ (value >> 63);
         let time = match since % 1000 {
             0 => u128::from(zigzag(since / 1000) as u64) << 1,
             _ => u128::from(zigzag(since) as u64) << 1 | 1,
         };
+        let dwell = u128::try_from(dwell_ms).ok();
+        let what = u128::from(done.item.0) << ACTION_BITS | u128::from(done.action.0);
         put(&mut self.bytes, time);
-        put(&mut self.bytes, u128::from(event.item.0) << ACTION_BITS | u128::from(event.action.0));
-        self.newest = event.time;
+        put(&mut self.bytes, what << 1 | u128::from(dwell.is_some()));
+        dwell.into_iter().for_each(|dwell| put(&mut self.bytes, dwell));
+        self.newest = done.time;
     }
 
     fn events(&self) -> impl Iterator<Item = Event> {
@@ -148,11 +165,14 @@ impl Past {
         std::iter::from_fn(move || {
             let coded = take(&mut rest)?;
             let what = take(&mut rest)?;
+            let dwell = if what & 1 == 0 { None } else { Some(take(&mut rest)?) };
+            let what = what >> 1;
             let zigzag = (coded >> 1) as u64;
             let since = (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
             time = time.wrapping_add(if coded & 1 == 0 { since.wrapping_mul(1000) } else { since });
             let action = ActionId((what as usize % MOST_ACTIONS) as u8);
-            Some(Event { item: ItemId((what >> ACTION_BITS) as u32), action, time })
+            let done = Done { item: ItemId((what >> ACTION_BITS) as u32), action, time };
+            Some(Event { done, dwell_ms: dwell.and_then(|dwell| i32::try_from(dwell).ok()).unwrap_or(-1) })
         })
     }
 }
@@ -185,7 +205,7 @@ mod tests {
     use semrank_core::Rng;
 
     fn event(item: u32, action: u8, time: i64) -> Event {
-        Event { item: ItemId(item), action: ActionId(action), time }
+        Event { done: Done { item: ItemId(item), action: ActionId(action), time }, dwell_ms: -1 }
     }
 
     #[test]
@@ -196,10 +216,11 @@ mod tests {
             for _ in 0..rng.below(60) {
                 let time = rng.below(50) as i64 * if rng.below(2) == 0 { 1000 } else { 333 } - 9_000;
                 let one = event(rng.below(1 << 20) as u32, rng.below(64) as u8, time);
+                let one = Event { dwell_ms: [-1, 0, rng.below(1 << 31) as i32][rng.below(3)], ..one };
                 histories.push("u", one);
                 all.push(one);
             }
-            all.sort_by_key(|event| event.time); // stable: equal times keep their order
+            all.sort_by_key(|event| event.done.time); // stable: equal times keep their order
             assert_eq!(histories.of("u").unwrap_or_default(), all);
         }
     }

@@ -17,16 +17,19 @@
 //! | `histories`, `memory` | histories in few bytes; histories in numbers that the ranker understands |
 //! | `ingest` | received events -> durable, seen and acknowledged |
 //! | `ranker`, `replay` | what ranks; a log played again |
+//! | `clicks`, `feedback` | a click model behind it; what came of what was shown |
 //! | `service`, `messages` | all of it without HTTP; what clients ask and get |
 //! | `settings` | how a service is run |
 //! | `gate`, `keys`, `metrics`, `problem`, `body` | bounded work; API keys; Prometheus; errors; bodies |
 //! | `api` | routes |
 //! | `page` | the page at `/` |
-//! | `server` | an address, TLS, time-outs, stopping |
+//! | `server`, `tls` | an address, time-outs, stopping; certificates |
 
 mod api;
 mod body;
+mod clicks;
 mod event;
+mod feedback;
 mod gate;
 mod histories;
 mod ingest;
@@ -45,6 +48,7 @@ mod service;
 mod settings;
 #[doc(hidden)]
 pub mod testing;
+mod tls;
 
 pub use event::Event;
 pub use gate::Gate;
@@ -59,3 +63,4 @@ pub use replay::{Replayed, replay};
 pub use server::{Listen, ServerError, serve};
 pub use service::{MOST_CANDIDATES, Service};
 pub use settings::{Clock, OpenError, ServiceSettings};
+pub use tls::Tls;

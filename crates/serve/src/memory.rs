@@ -1,8 +1,8 @@
 //! What is derived from the log: histories of users, in numbers that the ranker understands.
 
 use crate::Event;
-use crate::histories::{Events, Histories, MOST_ACTIONS};
-use crate::ingest::Apply;
+use crate::event::IMPRESSION;
+use crate::histories::{Event as Kept, Events, Histories, MOST_ACTIONS};
 use semrank_core::{ActionId, Dictionary, Event as Done, ItemId, UserId, narrow};
 use semrank_pipeline::Data;
 use semrank_pipeline::retrieval::Live;
@@ -19,6 +19,8 @@ pub(crate) struct Memory {
     catalogue: u32,
     /// Actions that the model may know: those of the run's log.
     known_actions: u8,
+    /// Whether dwell times are kept: a click model reads them.
+    keeps_dwell: bool,
     /// What a given history consists of.
     target: ActionId,
     newest: AtomicI64,
@@ -36,13 +38,16 @@ pub struct Named {
 }
 
 impl Memory {
-    /// Of the events of a run's data set.
-    pub(crate) fn of(data: &Data) -> Self {
+    /// Of the events of a run's data set; with `until` of those that were known before that moment (ms UTC).
+    pub(crate) fn of(data: &Data, keeps_dwell: bool, until: Option<i64>) -> Self {
         let dataset = &data.dataset;
-        let histories = Histories::default();
+        let (histories, log) = (Histories::default(), &dataset.events);
+        let dwell = |at: usize| log.dwells().get(at).copied().filter(|_| keeps_dwell).unwrap_or(-1);
         for user in narrow::indices(dataset.users.len()) {
-            let range = dataset.events.range(UserId(user));
-            histories.set(dataset.users.name(user), range.map(|at| dataset.events.event(at)));
+            let range = log.range(UserId(user));
+            let range = range.filter(|&at| until.is_none_or(|until| log.known_at(at) < until));
+            let kept = range.map(|at| Kept { done: log.event(at), dwell_ms: dwell(at) });
+            histories.set(dataset.users.name(user), kept);
         }
         Self {
             histories,
@@ -50,8 +55,9 @@ impl Memory {
             actions: RwLock::new(dataset.actions.clone()),
             catalogue: narrow::index(dataset.catalog.len()),
             known_actions: u8::try_from(dataset.actions.len()).unwrap_or(u8::MAX),
+            keeps_dwell,
             target: dataset.target_action().unwrap_or(ActionId(0)),
-            newest: AtomicI64::new(data.now().unwrap_or(i64::MIN)),
+            newest: AtomicI64::new(until.or(data.now()).unwrap_or(i64::MIN)),
         }
     }
 
@@ -70,12 +76,13 @@ impl Memory {
         let items = self.items.read().unwrap_or_else(PoisonError::into_inner);
         let mut out = Events::default();
         for event in self.histories.of(user)? {
-            let row = match event.item.0 < self.catalogue {
-                true => Some(event.item.0),
-                false => live.names.get(items.name(event.item.0)),
+            let item = event.done.item.0;
+            let row = match item < self.catalogue {
+                true => Some(item),
+                false => live.names.get(items.name(item)),
             };
             if let Some(row) = row {
-                out.push(Done { item: ItemId(row), ..event });
+                out.push(Kept { done: Done { item: ItemId(row), ..event.done }, ..event });
             }
         }
         Some(out)
@@ -86,7 +93,7 @@ impl Memory {
         let mut out = Events::default();
         let time = self.newest().unwrap_or_default();
         for item in items.iter().filter_map(|item| live.names.get(item)) {
-            out.push(Done { item: ItemId(item), action: self.target, time });
+            out.push(Kept { done: Done { item: ItemId(item), action: self.target, time }, dwell_ms: -1 });
         }
         out
     }
@@ -96,10 +103,10 @@ impl Memory {
         let events = self.histories.of(user)?;
         let items = self.items.read().unwrap_or_else(PoisonError::into_inner);
         let actions = self.actions.read().unwrap_or_else(PoisonError::into_inner);
-        let named = |event: Done| Named {
-            item: items.name(event.item.0).to_owned(),
-            action: actions.name(u32::from(event.action.0)).to_owned(),
-            time: event.time,
+        let named = |Kept { done, .. }: Kept| Named {
+            item: items.name(done.item.0).to_owned(),
+            action: actions.name(u32::from(done.action.0)).to_owned(),
+            time: done.time,
         };
         Some(events.into_iter().map(named).collect())
     }
@@ -118,18 +125,24 @@ impl Memory {
         });
         row.and_then(|row| u8::try_from(row).ok())
     }
-}
 
-impl Apply for Memory {
-    fn event(&self, event: &Event) -> bool {
+    /// Takes in an event; returns whether rankings read it. What was shown is no part of a history, as in a prepared data set.
+    pub(crate) fn event(&self, event: &Event) -> bool {
         self.newest.fetch_max(event.timestamp, Ordering::Relaxed);
+        if event.action == IMPRESSION {
+            return false;
+        }
         let Some(action) = self.action(&event.action) else { return false };
         let item = ItemId(self.item(&event.item_id));
-        self.histories.push(&event.user_id, Done { item, action: ActionId(action), time: event.timestamp });
+        let done = Done { item, action: ActionId(action), time: event.timestamp };
+        let dwell = event.integer("dwell_ms").filter(|_| self.keeps_dwell);
+        let dwell_ms = dwell.and_then(|ms| i32::try_from(ms).ok()).unwrap_or(-1);
+        self.histories.push(&event.user_id, Kept { done, dwell_ms });
         action < self.known_actions
     }
 
-    fn forget(&self, user: &str) {
+    /// Forgets a user.
+    pub(crate) fn forget(&self, user: &str) {
         self.histories.forget(user);
     }
 }

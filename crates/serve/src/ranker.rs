@@ -1,29 +1,50 @@
-//! A run and its items as they are now, with the histories of its users: requests in, rankings out. A server and a replay rank with this.
+//! A run and its items as they are now, with the histories of its users and, where there is one, a click model behind it: records of the
+//! log and requests in, rankings out. A server and a replay rank with this.
 
+use crate::clicks::Clicks;
+use crate::feedback::Mark;
 use crate::histories::Events;
+use crate::ingest::{Apply, Recent};
 use crate::memory::Memory;
-use crate::{Problem, RankRequest};
+use crate::messages::Ranked;
+use crate::record::Record;
+use crate::settings::{OpenError, ServiceSettings};
+use crate::{Event, Problem, RankRequest};
 use semrank_pipeline::retrieval::{Ask, Catalogue, Page, Retrieved};
-use semrank_pipeline::{Error, Run};
+use semrank_pipeline::{Context, Run};
 use semrank_retrieve::{Eligibility, Filter, Funnel, SourceReport};
 use semrank_store::journal::Journal;
-use std::sync::Arc;
 
 /// Items of an answer whose request names no number.
 pub(crate) const DEFAULT_K: usize = 10;
 
 /// What a request finds.
 pub(crate) struct Found {
-    pub(crate) items: Vec<Retrieved>,
+    pub(crate) items: Vec<Ranked>,
     /// Candidates that are unknown or may not be shown.
     pub(crate) left_out: usize,
     pub(crate) sources: Vec<SourceReport>,
+    /// The click model's features ([`Mark::version`]).
+    pub(crate) version: u64,
+}
+
+/// A request and the moment at which it is answered.
+#[derive(Clone, Copy)]
+pub(crate) struct Now<'a> {
+    pub(crate) request: &'a RankRequest,
+    /// Milliseconds since 1970 (UTC), where anything says so.
+    pub(crate) ms: Option<i64>,
+    /// What the user did before.
+    pub(crate) events: &'a Events,
+    /// Whether there is no time for sources other than the ranker.
+    pub(crate) is_late: bool,
 }
 
 /// What ranks.
 pub(crate) struct Ranker {
     pub(crate) catalogue: Catalogue,
-    pub(crate) memory: Arc<Memory>,
+    pub(crate) memory: Memory,
+    pub(crate) clicks: Option<Clicks>,
     /// Of the sources with their quotas, and of the ranker alone.
     pub(crate) funnels: [Funnel; 2],
 }
@@ -32,16 +53,41 @@ impl Ranker {
     /// Before the first change of items and the first event of a log.
     ///
     /// # Errors
-    /// A run that is not finished or not for next items.
-    pub(crate) fn open_before(run: Run, journal: Journal) -> Result<Self, Error> {
-        let memory = Arc::new(Memory::of(run.data()?));
-        let catalogue = Catalogue::open_before(run, journal)?;
-        let retrieval = catalogue.retrieval();
-        let quotas = catalogue.run().quotas(retrieval)?;
+    /// A run that is not finished or not for next items; a click run over other items.
+    pub(crate) fn open_before(
+        run: Run,
+        settings: &ServiceSettings,
+        context: &Context,
+    ) -> Result<Self, OpenError> {
+        let journal = Journal::open(&settings.items(), settings.journal)?;
+        let clicks = settings.clicks.as_deref().map(Run::open).transpose()?;
+        let opened = clicks.map(|clicks| Clicks::read(clicks, settings.beginning, context)).transpose()?;
+        let until = opened.as_ref().and_then(|opened| opened.until(settings.beginning));
+        let memory = Memory::of(run.data()?, opened.is_some(), until);
+        let mut catalogue = Catalogue::open_before(run, journal)?;
+        let clicks =
+            opened.map(|opened| Clicks::open(opened, &mut catalogue, settings.late_days)).transpose()?;
+        let (retrieval, quotas) = (catalogue.retrieval(), catalogue.run().quotas(catalogue.retrieval())?);
         let of = |name: &str| Some(quotas.of(name)).filter(|&items| items > 0);
-        let funnels =
-            [retrieval.funnel(of), retrieval.funnel(|name| of(name).filter(|_| name == "sequence"))];
-        Ok(Self { catalogue, memory, funnels })
+        let all = match &clicks {
+            Some(clicks) => clicks.ranking.funnel(retrieval, &quotas),
+            None => retrieval.funnel(of),
+        };
+        let funnels = [all, retrieval.funnel(|name| of(name).filter(|_| name == "sequence"))];
+        Ok(Self { catalogue, memory, clicks, funnels })
+    }
+
+    /// Takes in a record of the log; returns whether it was an event that is new. One whose first writing failed halfway may be there twice.
+    pub(crate) fn record(&self, record: Record, recent: &mut Recent) -> bool {
+        match record {
+            Record::Event(event) if recent.insert(event.key()) => {
+                self.event(&event);
+                return true;
+            }
+            Record::Forget(user) => self.forget(&user),
+            Record::Event(_) | Record::Answer(_) | Record::Rewriting | Record::Rewritten => {}
+        }
+        false
     }
 
     /// Events of a user, of items that are known now.
@@ -50,26 +96,52 @@ impl Ranker {
         user.and_then(|user| self.memory.events(user, &live)).unwrap_or_default()
     }
 
+    /// Lets the click model have what is known before a moment.
+    pub(crate) fn advance(&self, moment: Option<i64>) -> Option<Mark> {
+        self.clicks.as_ref().map(|clicks| clicks.feedback.advance(moment.unwrap_or(i64::MIN)))
+    }
+
     /// Ranks at a moment, for somebody with these events.
-    pub(crate) fn ranked(
-        &self,
-        request: &RankRequest,
-        (now_ms, events): (Option<i64>, &Events),
-        is_late: bool,
-    ) -> Result<Found, Problem> {
+    pub(crate) fn ranked(&self, now: Now) -> Result<Found, Problem> {
+        let Now { request, ms, events, is_late } = now;
         let (k, retrieval) = (request.k.unwrap_or(DEFAULT_K), self.catalogue.retrieval());
-        let eligibility = Eligibility { now_ms, filter: filter(request.filter.as_deref())? };
+        let eligibility = Eligibility { now_ms: ms, filter: filter(request.filter.as_deref())? };
         let ask = Ask { user_id: request.user.as_deref(), ..Ask::new(events.history(), &eligibility) };
-        match &request.candidates {
+        let funnel = &self.funnels[usize::from(is_late)];
+        if let Some(clicks) = &self.clicks {
+            return clicks.ranked(retrieval, &ask, (now, funnel), k);
+        }
+        let ranked = |one: Retrieved| Ranked {
+            item: one.item,
+            score: one.score,
+            probability: None,
+            conversion: None,
+            sources: one.sources,
+        };
+        let (items, left_out, sources) = match &request.candidates {
             Some(candidates) => {
                 let (items, left_out) = retrieval.rank_these(&ask, candidates, k)?;
-                Ok(Found { items, left_out, sources: Vec::new() })
+                (items, left_out, Vec::new())
             }
             None => {
-                let Page { items, sources } = retrieval.rank(&ask, &self.funnels[usize::from(is_late)], k)?;
-                Ok(Found { items, left_out: 0, sources })
+                let Page { items, sources } = retrieval.rank(&ask, funnel, k)?;
+                (items, 0, sources)
             }
-        }
+        };
+        Ok(Found { items: items.into_iter().map(ranked).collect(), left_out, sources, version: 0 })
+    }
+}
+
+impl Apply for Ranker {
+    fn event(&self, event: &Event) -> bool {
+        let row = || self.catalogue.retrieval().live().names.get(&event.item_id);
+        let of_clicks = self.clicks.as_ref().is_some_and(|clicks| clicks.feedback.event(event, row));
+        self.memory.event(event) || of_clicks
+    }
+
+    fn forget(&self, user: &str) {
+        self.memory.forget(user);
+        self.clicks.iter().for_each(|clicks| clicks.feedback.forget(user));
     }
 }
 

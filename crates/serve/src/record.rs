@@ -45,6 +45,12 @@ pub struct Answer {
     pub request: Value,
     /// The run that ranked.
     pub run: String,
+    /// The click run that ranked what it found, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clicks: Option<String>,
+    /// The click model saw labels that were known before this moment (ms UTC); none where its features changed while it ranked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_before: Option<i64>,
     /// Number of the first record that the answer lacks.
     pub as_of: u64,
     /// Number of the first change of items that it lacks; none where items changed while it was made.
@@ -62,7 +68,7 @@ pub struct Answer {
 pub struct Shown {
     /// The item.
     pub item: String,
-    /// From 0.
+    /// From 1.
     pub slot: usize,
     /// Of the ranker.
     pub score: f32,
@@ -158,6 +164,8 @@ mod tests {
             now: None,
             request: serde_json::json!({"user": "u"}),
             run: "run".into(),
+            clicks: Some("clicks".into()),
+            known_before: Some(5),
             as_of: 7,
             items_as_of: Some(0),
             candidates: 9,

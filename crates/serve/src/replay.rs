@@ -1,14 +1,13 @@
 //! A log played again: every ranking in it is made once more from what came before, and compared with what was served.
 
 use crate::RankRequest;
-use crate::ingest::{Apply, Recent};
+use crate::ingest::Recent;
 use crate::log::Log;
-use crate::ranker::Ranker;
+use crate::ranker::{Now, Ranker};
 use crate::record::{Answer, Record};
 use crate::service::WITHOUT_SOURCES;
 use crate::settings::{OpenError, ServiceSettings};
 use semrank_pipeline::{Context, Run};
-use semrank_store::journal::Journal;
 use serde::Serialize;
 
 /// Ids of answers that differ, at most.
@@ -36,7 +35,7 @@ pub struct Replayed {
 pub fn replay(run: Run, settings: &ServiceSettings, context: &Context) -> Result<Replayed, OpenError> {
     let model = run.model_hash()?.to_owned();
     let log = Log::open(&settings.log, settings.journal)?;
-    let ranker = Ranker::open_before(run, Journal::open(&settings.items(), settings.journal)?)?;
+    let ranker = Ranker::open_before(run, settings, context)?;
     let (mut out, first) = (Replayed::default(), log.journal().first_sequence());
     // An answer stands behind the events that it saw, and behind some that came while it was made.
     let mut answers = Vec::new();
@@ -49,21 +48,14 @@ pub fn replay(run: Run, settings: &ServiceSettings, context: &Context) -> Result
         }
         Ok::<(), OpenError>(())
     })?;
-    answers.sort_by_key(|answer| answer.as_of);
+    answers.sort_by_key(|answer| (answer.as_of, answer.known_before));
     let mut answers = answers.into_iter().peekable();
     let mut recent = Recent::new(settings.remembered_ids);
     log.for_each(|sequence, record| {
         while let Some(answer) = answers.next_if(|answer| answer.as_of <= sequence) {
             compare(&ranker, &model, &answer, &mut out, context)?;
         }
-        match record {
-            Record::Event(event) if recent.insert(event.key()) => {
-                out.events += 1;
-                ranker.memory.event(&event);
-            }
-            Record::Forget(user) => ranker.memory.forget(&user),
-            Record::Event(_) | Record::Answer(_) | Record::Rewriting | Record::Rewritten => {}
-        }
+        out.events += usize::from(ranker.record(record, &mut recent));
         Ok::<(), OpenError>(())
     })?;
     answers.try_for_each(|answer| compare(&ranker, &model, &answer, &mut out, context))?;
@@ -79,7 +71,10 @@ fn compare(
 ) -> Result<(), OpenError> {
     let is_late = answer.degraded.iter().any(|what| what == WITHOUT_SOURCES);
     let request = serde_json::from_value::<RankRequest>(answer.request.clone());
-    let comparable = answer.run == model && answer.degraded.len() == usize::from(is_late);
+    let clicks = ranker.clicks.as_ref().map(|clicks| clicks.ranking.clicks().hash());
+    let is_same = answer.run == model && answer.clicks.as_deref() == clicks;
+    let is_known = clicks.is_none() || answer.known_before.is_some();
+    let comparable = is_same && is_known && answer.degraded.len() == usize::from(is_late);
     let (Ok(request), Some(items_as_of), true) = (request, answer.items_as_of, comparable) else {
         out.left_out += 1;
         return Ok(());
@@ -91,7 +86,8 @@ fn compare(
     }
     out.answers += 1;
     let events = ranker.events_of(request.user.as_deref());
-    let found = ranker.ranked(&request, (answer.now, &events), is_late);
+    ranker.advance(answer.known_before);
+    let found = ranker.ranked(Now { request: &request, ms: answer.now, events: &events, is_late });
     let items = found.map(|found| found.items).unwrap_or_default();
     let same = items.len() == answer.items.len()
         && items

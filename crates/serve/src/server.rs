@@ -3,12 +3,11 @@
 use crate::api::{App, router};
 use crate::keys::{Keys, KeysError};
 use crate::metrics::Metrics;
-use crate::{Gate, Service};
+use crate::{Gate, Service, Tls};
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
@@ -31,8 +30,8 @@ pub struct Listen {
     pub address: SocketAddr,
     /// File of keys; without one, everybody may do everything.
     pub keys: Option<PathBuf>,
-    /// Certificate chain and private key, PEM files.
-    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Certificates, where there is TLS.
+    pub tls: Option<Tls>,
     /// Whether to listen beyond this machine without keys.
     pub without_keys: bool,
 }
@@ -82,6 +81,7 @@ pub fn serve(
         None if listen.address.ip().is_loopback() || listen.without_keys => Keys::default(),
         None => return Err(ServerError::NoKeys(listen.address)),
     };
+    let tls = listen.tls.as_ref().map(Tls::config).transpose()?;
     let refused = |source| ServerError::Listen { address: listen.address, source };
     let listener = TcpListener::bind(listen.address).map_err(refused)?;
     listener.set_nonblocking(true).map_err(refused)?;
@@ -104,14 +104,13 @@ pub fn serve(
             .layer(RequestBodyTimeoutLayer::new(READ))
             .into_make_service();
         ready(address);
-        match &listen.tls {
+        match tls {
             None => {
                 let mut server = axum_server::from_tcp(listener)?.handle(handle);
                 limit(server.http_builder());
                 server.serve(routes).await.map_err(ServerError::from)
             }
-            Some((certificate, key)) => {
-                let config = tls(certificate, key).await?;
+            Some(config) => {
                 let mut server = axum_server::from_tcp_rustls(listener, config)?.handle(handle);
                 limit(server.http_builder());
                 server.serve(routes).await.map_err(ServerError::from)
@@ -121,13 +120,6 @@ pub fn serve(
     runtime.shutdown_timeout(GRACE);
     service.stop();
     served
-}
-
-async fn tls(certificate: &Path, key: &Path) -> Result<RustlsConfig, ServerError> {
-    // Another part of the program may have chosen a provider already: then it stays.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let wrong = |source| ServerError::Tls { path: certificate.to_owned(), source };
-    RustlsConfig::from_pem_file(certificate, key).await.map_err(wrong)
 }
 
 fn limit<E>(builder: &mut hyper_util::server::conn::auto::Builder<E>) {

@@ -3,15 +3,14 @@
 use crate::ingest::{Apply, Ingest, Receipt, Recent};
 use crate::log::{Log, LogError};
 use crate::memory::Named;
-use crate::ranker::{DEFAULT_K, Ranker, filter};
+use crate::ranker::{DEFAULT_K, Now, Ranker, filter};
 use crate::record::{Answer, Record, Shown};
 use crate::settings::{Clock, OpenError, ServiceSettings};
 use crate::{Candidates, Event, Explained, Interest, Problem, RankRequest, Ranked, Ranking, RetrieveRequest};
 use semrank_core::counted;
-use semrank_pipeline::retrieval::{Ask, Change, Fields, Retrieved};
+use semrank_pipeline::retrieval::{Ask, Change, Fields};
 use semrank_pipeline::{Context, Run};
 use semrank_retrieve::{Cursor, CursorKey, Eligibility, Scope};
-use semrank_store::journal::Journal;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -26,7 +25,7 @@ const MOST_OF_INTERESTS: usize = 500;
 
 /// A run that is served.
 pub struct Service {
-    ranker: Ranker,
+    ranker: Arc<Ranker>,
     ingest: Ingest,
     log: Log,
     cursors: CursorKey,
@@ -44,22 +43,14 @@ impl Service {
         let name = run.path().file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
         let (model, cursors) = (run.model_hash()?.to_owned(), run.cursor_key()?);
         let log = Log::open(&settings.log, settings.journal)?;
-        let ranker = Ranker::open_before(run, Journal::open(&settings.items(), settings.journal)?)?;
+        let ranker = Arc::new(Ranker::open_before(run, &settings, context)?);
         let (mut recent, mut forgotten) = (Recent::new(settings.remembered_ids), HashSet::new());
         let mut events = 0usize;
         log.for_each(|_, record| {
-            match record {
-                // One whose first writing failed halfway may be there twice.
-                Record::Event(event) if recent.insert(event.key()) => {
-                    ranker.memory.event(&event);
-                    events += 1;
-                }
-                Record::Forget(user) => {
-                    ranker.memory.forget(&user);
-                    forgotten.insert(user);
-                }
-                Record::Event(_) | Record::Answer(_) | Record::Rewriting | Record::Rewritten => {}
+            if let Record::Forget(user) = &record {
+                forgotten.insert(user.clone());
             }
+            events += usize::from(ranker.record(record, &mut recent));
             Ok::<(), LogError>(())
         })?;
         context.note(&format!("log: {} read", counted(events, "event", "events")));
@@ -67,7 +58,7 @@ impl Service {
             log.without(&forgotten)?;
         }
         ranker.catalogue.advance(u64::MAX, context)?;
-        let applied: Arc<dyn Apply> = ranker.memory.clone();
+        let applied: Arc<dyn Apply> = ranker.clone();
         let ingest = Ingest::start((log.clone(), recent), applied, settings.most_waiting)?;
         Ok(Self { ranker, ingest, log, cursors, run: name, model, settings })
     }
@@ -115,6 +106,14 @@ impl Service {
         }
     }
 
+    /// The moment before which labels are known to a request for a moment: nobody makes a server's clock go faster.
+    fn until(&self, moment: Option<i64>) -> Option<i64> {
+        match self.settings.clock {
+            Clock::Wall => Some(Self::wall_ms()),
+            Clock::Log => moment,
+        }
+    }
+
     /// Whether an answer now sees what a client has seen.
     fn check_as_of(&self, wanted: Option<u64>) -> Result<u64, Problem> {
         let as_of = self.ingest.as_of();
@@ -145,20 +144,21 @@ impl Service {
         }
         self.check_as_of(request.min_as_of)?;
         let items_as_of = self.ranker.catalogue.as_of();
-        let (as_of, now_ms, events) = self
-            .ingest
-            .reading(|as_of| (as_of, self.now_ms(), self.ranker.events_of(request.user.as_deref())));
+        let (as_of, now_ms, events, mark) = self.ingest.reading(|as_of| {
+            let now_ms = request.time.or(self.now_ms());
+            let mark = self.ranker.advance(self.until(now_ms));
+            (as_of, now_ms, self.ranker.events_of(request.user.as_deref()), mark)
+        });
         let deadline = Duration::from_millis(request.deadline_ms.unwrap_or(self.settings.deadline_ms));
         // Most of the time was spent waiting: the ranker's own list is the shortest way to an answer.
         let is_late = request.candidates.is_none() && received.elapsed() * 2 > deadline;
-        let found = self.ranker.ranked(request, (now_ms, &events), is_late)?;
+        let found = self.ranker.ranked(Now { request, ms: now_ms, events: &events, is_late })?;
         let mut degraded: Vec<String> = is_late.then(|| WITHOUT_SOURCES.to_owned()).into_iter().collect();
         let failed = found.sources.iter().filter(|source| source.error.is_some());
         degraded.extend(failed.map(|source| format!("source {}", source.name)));
-        let ranked = |one: Retrieved| Ranked { item: one.item, score: one.score, sources: one.sources };
         let mut out = Ranking {
             request_id: request_id(),
-            items: found.items.into_iter().map(ranked).collect(),
+            items: found.items,
             run: self.run.clone(),
             as_of,
             degraded,
@@ -166,7 +166,8 @@ impl Service {
             sources: found.sources,
         };
         let items_as_of = items_as_of.filter(|_| items_as_of == self.ranker.catalogue.as_of());
-        if self.keep(request, &out, (now_ms, items_as_of)).is_err() {
+        let known_before = mark.filter(|mark| mark.version == found.version).map(|mark| mark.known_before);
+        if self.keep(request, &out, (now_ms, items_as_of, known_before)).is_err() {
             // A full disk keeps nobody from seeing a ranking.
             out.degraded.push("log".to_owned());
         }
@@ -181,11 +182,11 @@ impl Service {
         &self,
         request: &RankRequest,
         ranking: &Ranking,
-        (now_ms, items_as_of): (Option<i64>, Option<u64>),
+        (now_ms, items_as_of, known_before): (Option<i64>, Option<u64>, Option<i64>),
     ) -> Result<u64, semrank_store::Error> {
         let shown = |(slot, item): (usize, &Ranked)| Shown {
             item: item.item.clone(),
-            slot,
+            slot: slot + 1,
             score: item.score,
             sources: item.sources.iter().map(|source| source.name.to_owned()).collect(),
         };
@@ -196,6 +197,8 @@ impl Service {
             time: Self::wall_ms(),
             request: serde_json::json!(request),
             run: self.model.clone(),
+            clicks: self.ranker.clicks.as_ref().map(|clicks| clicks.ranking.clicks().hash().to_owned()),
+            known_before,
             as_of: ranking.as_of,
             items_as_of,
             candidates: ranking.sources.iter().map(|source| source.items).sum::<usize>()

@@ -2,6 +2,7 @@
 
 use crate::LogError;
 use semrank_pipeline::Error;
+use semrank_pipeline::response::Beginning;
 use semrank_store::journal::Options;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,12 @@ pub struct ServiceSettings {
     pub state: PathBuf,
     /// Folder of the log.
     pub log: PathBuf,
+    /// Folder of a click or conversion run that ranks what the sources find; without one, the served run ranks.
+    pub clicks: Option<PathBuf>,
+    /// Where the click model's features and the histories begin.
+    pub beginning: Beginning,
+    /// Days after its windows for which a click or conversion of an impression may still be received.
+    pub late_days: u32,
     /// Events that may wait to be written.
     pub most_waiting: usize,
     /// Newest events whose ids are remembered.
@@ -40,6 +47,9 @@ impl ServiceSettings {
         Self {
             state: state.to_owned(),
             log: state.join("log"),
+            clicks: None,
+            beginning: Beginning::End,
+            late_days: 1,
             most_waiting: 65_536,
             remembered_ids: 1_000_000,
             clock: Clock::Wall,

@@ -8,7 +8,7 @@ mod common;
 use semrank_core::UserId;
 use semrank_measure::ranking::Scorer;
 use semrank_pipeline::{Context, Run};
-use semrank_serve::{Clock, Listen, Service, ServiceSettings, replay, serve};
+use semrank_serve::{Clock, Listen, Service, ServiceSettings, Tls, replay, serve};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -30,12 +30,17 @@ impl Server {
     }
 
     fn with_keys(dir: &Path, keys: Option<&Path>) -> Self {
+        Self::listening(dir, keys, None)
+    }
+
+    fn listening(dir: &Path, keys: Option<&Path>, tls: Option<Tls>) -> Self {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let run = Run::open(&dir.join("run")).unwrap();
         let service = Service::open(run, settings(dir), &Context::default()).unwrap();
         let listen = Listen {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             keys: keys.map(Path::to_owned),
-            tls: None,
+            tls,
             without_keys: false,
         };
         let (stop, (tell, address)) = (Arc::new(AtomicBool::new(false)), channel());
@@ -44,7 +49,7 @@ impl Server {
         let thread = std::thread::spawn(move || {
             serve(service, &listen, stopped, |address| tell.send(address).unwrap()).unwrap();
         });
-        Self { url: format!("http://{}", address.recv().unwrap()), stop, thread: Some(thread) }
+        Self { url: format!("{scheme}://{}", address.recv().unwrap()), stop, thread: Some(thread) }
     }
 
     fn send(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
@@ -314,4 +319,63 @@ fn keys_open_what_their_scopes_say() {
         (200, 401, 403)
     );
     assert_eq!((server.get("/").0, server.get("/v2/health/live").0), (401, 200));
+}
+
+/// Makes keys and certificates by the machine's `openssl`; returns whether it has one.
+fn certificates(dir: &Path) -> bool {
+    let run = |args: &[&str]| {
+        let done = std::process::Command::new("openssl").args(args).current_dir(dir).output();
+        done.is_ok_and(|done| done.status.success())
+    };
+    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+    let signed = |name: &str, rest: &[&str]| {
+        let (out, to) = (format!("{name}.pem"), format!("{name}.key"));
+        run(&[
+            &["req", "-x509", "-out", &out, "-keyout", &to, "-subj", &format!("/CN={name}")],
+            &key[..],
+            rest,
+        ]
+        .concat())
+    };
+    let of_signer =
+        ["-CA", "signer.pem", "-CAkey", "signer.key", "-addext", "basicConstraints=critical,CA:FALSE"];
+    signed("signer", &[])
+        && signed("server", &[&of_signer[..], &["-addext", "subjectAltName=IP:127.0.0.1"]].concat())
+        && signed("client", &of_signer)
+        && signed("stranger", &["-addext", "basicConstraints=critical,CA:FALSE"])
+}
+
+#[test]
+fn who_has_no_certificate_is_refused_where_clients_need_one() {
+    use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
+    let dir = tempfile::tempdir().unwrap();
+    if !certificates(dir.path()) {
+        println!("skipped: this machine has no openssl that signs certificates");
+        return;
+    }
+    common::trained(dir.path());
+    let file = |name: &str| dir.path().join(name);
+    let pem = |name: &str| std::fs::read(file(name)).unwrap();
+    let tls =
+        Tls { certificate: file("server.pem"), key: file("server.key"), clients: Some(file("signer.pem")) };
+    let broken = Tls { key: file("signer.pem"), ..tls.clone() };
+    let server = Server::listening(dir.path(), None, Some(tls));
+    let ready = |client: Option<&str>| {
+        let signer = Certificate::from_pem(&pem("signer.pem")).unwrap();
+        let own = client.map(|name| {
+            let certificate = Certificate::from_pem(&pem(&format!("{name}.pem"))).unwrap();
+            let key = PrivateKey::from_pem(&pem(&format!("{name}.key"))).unwrap();
+            ClientCert::new_with_certs(&[certificate], key)
+        });
+        let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&[signer])).client_cert(own);
+        let agent: ureq::Agent = ureq::Agent::config_builder().tls_config(tls.build()).build().into();
+        agent.get(format!("{}/v2/health/ready", server.url)).call().is_ok()
+    };
+    assert_eq!([Some("client"), None, Some("stranger")].map(ready), [true, false, false]);
+    drop(server);
+    let service = Service::open(Run::open(&file("run")).unwrap(), settings(dir.path()), &Context::default());
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listen = Listen { address, keys: None, tls: Some(broken), without_keys: false };
+    let said = serve(service.unwrap(), &listen, || true, |_| {}).unwrap_err().to_string();
+    assert!(said.contains("signer.pem"), "{said}");
 }

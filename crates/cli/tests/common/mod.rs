@@ -1,7 +1,9 @@
 //! What the tests of the program share: calling it, a small market, settings that train in a second.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod ad_log;
 pub(crate) mod ranking;
+pub(crate) mod server;
 pub(crate) mod tiny_bert;
 pub(crate) mod tokens;
 

@@ -1,0 +1,101 @@
+//! A click or conversion model behind the first stage, as it is served: it scores what the funnel finds and learns of what the log says.
+
+use crate::Problem;
+use crate::feedback::{Feedback, value};
+use crate::messages::Ranked;
+use crate::ranker::{Found, Now};
+use semrank_pipeline::next_item::ItemEncoder;
+use semrank_pipeline::ranking::{ClickFollower, ClickRanking, Depth, Ranked as Scored};
+use semrank_pipeline::response::{Beginning, ClickModel, Coming, Moment};
+use semrank_pipeline::retrieval::{Ask, Catalogue, Retrieval};
+use semrank_pipeline::{Context, Error, Run};
+use semrank_response::ContextValue;
+use semrank_retrieve::Funnel;
+use std::sync::Arc;
+
+/// Candidates of a request without its own that the click model scores.
+const CANDIDATES: usize = 1_000;
+
+/// The model and its feedback.
+pub(crate) struct Clicks {
+    pub(crate) ranking: Arc<ClickRanking>,
+    pub(crate) feedback: Feedback,
+}
+
+/// What is read of a click run.
+pub(crate) struct Read {
+    model: ClickModel,
+    coming: Coming,
+    encoder: ItemEncoder,
+}
+
+impl Read {
+    /// The moment before which histories end; none where they have everything.
+    pub(crate) fn until(&self, from: Beginning) -> Option<i64> {
+        (from == Beginning::Test).then_some(self.coming.begins)
+    }
+}
+
+impl Clicks {
+    /// Reads a click run.
+    ///
+    /// # Errors
+    /// Those of [`ClickModel::open_at`] and [`Run::item_encoder`].
+    pub(crate) fn read(run: Run, from: Beginning, context: &Context) -> Result<Read, Error> {
+        let encoder = run.item_encoder()?;
+        let (model, coming) = ClickModel::open_at(run, from, context)?;
+        Ok(Read { model, coming, encoder })
+    }
+
+    /// Puts a click model behind a catalogue.
+    ///
+    /// # Errors
+    /// Those of [`ClickRanking::open`].
+    pub(crate) fn open(read: Read, catalogue: &mut Catalogue, late_days: u32) -> Result<Self, Error> {
+        let Read { model, coming, encoder } = read;
+        let ranking = Arc::new(ClickRanking::open(catalogue.run(), catalogue.retrieval(), model)?);
+        catalogue.follow(Box::new(ClickFollower::new(ranking.clone(), encoder)));
+        let feedback = {
+            let live = catalogue.retrieval().live();
+            Feedback::new(ranking.clone(), (coming, late_days), |item| live.names.name(item.0).to_owned())
+        };
+        Ok(Self { ranking, feedback })
+    }
+
+    /// Ranks by the click model.
+    pub(crate) fn ranked(
+        &self,
+        retrieval: &Retrieval,
+        ask: &Ask,
+        (Now { request, ms, events, .. }, funnel): (Now, &Funnel),
+        k: usize,
+    ) -> Result<Found, Problem> {
+        let context = |column: &str| match column {
+            "surface" => request.surface.as_deref().map(ContextValue::Text),
+            _ => value(request.context.as_ref()?.get(column)?),
+        };
+        let moment = Moment { time: ms.unwrap_or_default(), dwells: &events.dwells, context: &context };
+        let (page, given) = match &request.candidates {
+            Some(items) => (self.ranking.rank_these(retrieval, (ask, &moment), items, k)?, items.len()),
+            None => {
+                let depth = Depth { candidates: CANDIDATES, k };
+                let page = self.ranking.rank(retrieval, (ask, &moment), funnel, depth)?;
+                let scored = page.scored;
+                (page, scored)
+            }
+        };
+        let ranked = |one: Scored| Ranked {
+            item: one.item,
+            score: one.log_odds as f32,
+            probability: Some(one.probability),
+            conversion: one.conversion,
+            sources: one.sources,
+        };
+        Ok(Found {
+            left_out: given - page.scored,
+            items: page.items.into_iter().map(ranked).collect(),
+            sources: page.sources,
+            version: page.version,
+        })
+    }
+}

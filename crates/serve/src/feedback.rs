@@ -1,0 +1,285 @@
+//! Late feedback: impressions, clicks and conversions of the log in, labels out, each when it is known and not before, as in training
+//! (the rules of `semrank-prep`, the times of `semrank_data::Labels`).
+//!
+//! An impression is shown to the click model's features when its event comes. Its label 0 is due when the click window is over, a click
+//! when the log has it; of a click, its conversion, and the end of its attribution window. What is due is taken in before the next
+//! impression or request, so that a score depends on the log and on the moment, and on nothing else.
+
+use crate::Event;
+use crate::event::{IMPRESSION, key, key_of_id};
+use semrank_core::ItemId;
+use semrank_pipeline::ranking::ClickRanking;
+use semrank_pipeline::response::{Coming, DAY_MS, Windows};
+use semrank_response::{ContextValue, Label, LabelEvent};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+const CLICK: &str = "click";
+const CONVERSION: &str = "conversion";
+/// Places of labels that are known at the same moment, as `semrank_response::labels_of` orders them; the last forgets the impression.
+const FIRST: u8 = 0;
+const LATE_CLICK: u8 = 1;
+const CONVERTED: u8 = 2;
+const MATURED: u8 = 3;
+const CLOSED: u8 = 4;
+/// A time further ahead of the moment of receipt is a wrong clock's (the default of `prep.clock_tolerance_seconds`).
+const CLOCK_TOLERANCE_MS: i64 = 5_000;
+
+/// What tells how features were at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// Labels known before this moment (ms UTC) were taken in.
+    pub known_before: i64,
+    /// Changes of the features so far, in this process.
+    pub version: u64,
+}
+
+/// Impressions that wait for labels, and the features that learn of them.
+pub(crate) struct Feedback {
+    ranking: Arc<ClickRanking>,
+    waiting: Mutex<Waiting>,
+}
+
+struct Waiting {
+    windows: Windows,
+    convertible: bool,
+    /// How long after its windows a click or conversion of an impression may still be received.
+    late_ms: i64,
+    /// By number.
+    impressions: HashMap<u64, Impression>,
+    /// Numbers of impressions and of clicked ones, by the key of the event that clicks and conversions name.
+    named: HashMap<u128, u64>,
+    /// The last impression, and the last clicked one, by user and item.
+    last: HashMap<u128, u64>,
+    last_clicked: HashMap<u128, u64>,
+    /// What is due, by the moment before which it is not known, impression and place.
+    due: BTreeMap<(i64, u64, u8), Option<Label>>,
+    next: u64,
+    /// Impressions before this one are of the run's data set, whose events have no names here.
+    named_from: u64,
+    known_before: i64,
+}
+
+struct Impression {
+    pair: u128,
+    user: u128,
+    time: i64,
+    /// When the click that counts happened, and when the log had it.
+    click: Option<[i64; 2]>,
+    names: Vec<u128>,
+}
+
+impl Feedback {
+    /// Goes on from what the click model has seen.
+    pub(crate) fn new(
+        ranking: Arc<ClickRanking>,
+        (coming, late_days): (Coming, u32),
+        name: impl Fn(ItemId) -> String,
+    ) -> Self {
+        let mut waiting = Waiting {
+            windows: coming.windows,
+            convertible: coming.convertible,
+            late_ms: i64::from(late_days) * DAY_MS,
+            impressions: HashMap::new(),
+            named: HashMap::new(),
+            last: HashMap::new(),
+            last_clicked: HashMap::new(),
+            due: BTreeMap::new(),
+            next: coming.next_impression,
+            named_from: coming.next_impression,
+            known_before: coming.begins,
+        };
+        for one in coming.impressions {
+            waiting.open(one.impression, &one.user, &name(one.item), one.time);
+            if let (Some(click), Some(opened)) = (one.click, waiting.impressions.get_mut(&one.impression)) {
+                opened.click = Some(click);
+                waiting.last_clicked.insert(opened.pair, one.impression);
+            }
+        }
+        for (known, LabelEvent { impression, label }) in coming.labels {
+            waiting.due.insert((known, impression, place_of(label)), Some(label));
+        }
+        Self { ranking, waiting: Mutex::new(waiting) }
+    }
+
+    /// Takes in what is known before a moment (ms UTC).
+    pub(crate) fn advance(&self, moment: i64) -> Mark {
+        let mut waiting = self.waiting();
+        self.take_in(&mut waiting, moment);
+        Mark { known_before: waiting.known_before, version: self.ranking.clicks().version() }
+    }
+
+    /// Takes in an event; `row` is the item's, where it is known. Returns whether it was read.
+    pub(crate) fn event(&self, event: &Event, row: impl FnOnce() -> Option<u32>) -> bool {
+        let time = match event.timestamp > event.received_at.saturating_add(CLOCK_TOLERANCE_MS) {
+            true => event.received_at,
+            false => event.timestamp,
+        };
+        let mut waiting = self.waiting();
+        match event.action.as_str() {
+            IMPRESSION => {
+                self.take_in(&mut waiting, time.min(event.received_at));
+                let clicks = self.ranking.clicks();
+                let Some(row) = row().filter(|&row| (row as usize) < clicks.items()) else { return false };
+                let number = waiting.next;
+                waiting.next += 1;
+                let slot = event.integer("slot").and_then(|slot| u16::try_from(slot.checked_sub(1)?).ok());
+                clicks.shown(&event.user_id, (ItemId(row), slot), Some(number));
+                waiting.open(number, &event.user_id, &event.item_id, time);
+                waiting.name(number, event);
+                true
+            }
+            CLICK => waiting.click(event, time),
+            CONVERSION => waiting.conversion(event, time),
+            _ => false,
+        }
+    }
+
+    /// Forgets a user.
+    pub(crate) fn forget(&self, user: &str) {
+        let mut waiting = self.waiting();
+        let key = key(&[user.as_bytes()]);
+        let of_user = waiting.impressions.iter().filter(|(_, one)| one.user == key);
+        let numbers: Vec<u64> = of_user.map(|(&number, _)| number).collect();
+        numbers.into_iter().for_each(|number| waiting.close(number));
+        self.ranking.clicks().forget_user(user);
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_in(&self, waiting: &mut Waiting, moment: i64) {
+        let clicks = self.ranking.clicks();
+        while let Some(entry) = waiting.due.first_entry()
+            && entry.key().0 < moment
+        {
+            let ((_, impression, _), label) = entry.remove_entry();
+            match label {
+                Some(label) => _ = clicks.observe(LabelEvent { impression, label }),
+                None => {
+                    waiting.close(impression);
+                    clicks.forget(impression);
+                }
+            }
+        }
+        waiting.known_before = waiting.known_before.max(moment);
+        clicks.refresh();
+    }
+}
+
+impl Waiting {
+    fn logged(&self, time: i64) -> i64 {
+        time.saturating_add(self.windows.logging)
+    }
+
+    /// Waits for the labels of an impression.
+    fn open(&mut self, number: u64, user: &str, item: &str, time: i64) {
+        let pair = pair(user, item);
+        let one = Impression { pair, user: key(&[user.as_bytes()]), time, click: None, names: Vec::new() };
+        let waited = time.saturating_add(self.windows.click);
+        if number >= self.named_from {
+            self.due.insert((self.logged(waited), number, FIRST), Some(Label::NotClicked));
+        }
+        let closed = waited.saturating_add(self.windows.conversion).saturating_add(self.late_ms);
+        self.due.insert((self.logged(closed), number, CLOSED), None);
+        self.impressions.insert(number, one);
+        let last = self.last.get(&pair).and_then(|last| self.impressions.get(last));
+        if last.is_none_or(|last| last.time <= time) {
+            self.last.insert(pair, number);
+        }
+    }
+
+    /// Clicks and conversions may name this event of an impression.
+    fn name(&mut self, number: u64, event: &Event) {
+        if let (Some(id), Some(impression)) = (&event.event_id, self.impressions.get_mut(&number)) {
+            let key = key_of_id(id);
+            impression.names.push(key);
+            self.named.insert(key, number);
+        }
+    }
+
+    fn close(&mut self, number: u64) {
+        let Some(one) = self.impressions.remove(&number) else { return };
+        one.names.iter().for_each(|name| _ = self.named.remove(name));
+        for last in [&mut self.last, &mut self.last_clicked] {
+            if last.get(&one.pair) == Some(&number) {
+                last.remove(&one.pair);
+            }
+        }
+    }
+
+    /// The impression that an event belongs to: that of the event which it names, else the last of its user and item among `last`. An
+    /// event of the run's data set has no name here: whoever names one belongs to the last impression if that is of the data set.
+    fn parent(&self, event: &Event, last: &HashMap<u128, u64>) -> Option<u64> {
+        let pair = pair(&event.user_id, &event.item_id);
+        let last = last.get(&pair).copied();
+        let Some(parent) = event.text("parent_event_id") else { return last };
+        match self.named.get(&key_of_id(parent)) {
+            Some(number) => Some(*number).filter(|number| self.impressions[number].pair == pair),
+            None => last.filter(|&number| number < self.named_from),
+        }
+    }
+
+    fn click(&mut self, event: &Event, time: i64) -> bool {
+        let Some(number) = self.parent(event, &self.last) else { return false };
+        let Some(impression) = self.impressions.get_mut(&number) else { return false };
+        let (shown, is_first) = (impression.time, impression.click.is_none());
+        // Whatever the clocks say, a click is not before the impression that it names.
+        let time = if event.text("parent_event_id").is_some() { time.max(shown) } else { time };
+        if (time - shown).abs() > self.windows.click {
+            return false;
+        }
+        if is_first {
+            let received = event.received_at.max(time);
+            impression.click = Some([time, received]);
+            self.last_clicked.insert(impression.pair, number);
+            let (known, waited) =
+                (self.logged(received), self.logged(shown.saturating_add(self.windows.click)));
+            let place = if known <= waited { FIRST } else { LATE_CLICK };
+            let convertible = self.convertible;
+            self.due.insert((known, number, place), Some(Label::Clicked { convertible }));
+            if convertible {
+                let over = time.saturating_add(self.windows.conversion).max(received);
+                self.due.insert((self.logged(over), number, MATURED), Some(Label::Matured));
+            }
+        }
+        self.name(number, event);
+        is_first
+    }
+
+    fn conversion(&mut self, event: &Event, time: i64) -> bool {
+        let Some(number) = self.parent(event, &self.last_clicked) else { return false };
+        let Some([click, received]) = self.impressions.get(&number).and_then(|one| one.click) else {
+            return false;
+        };
+        let time = if event.text("parent_event_id").is_some() { time.max(click) } else { time };
+        if !self.convertible || (time - click).abs() > self.windows.conversion {
+            return false;
+        }
+        let known = self.logged(event.received_at.max(time).max(received));
+        self.due.entry((known, number, CONVERTED)).or_insert(Some(Label::Converted));
+        true
+    }
+}
+
+fn pair(user: &str, item: &str) -> u128 {
+    key(&[user.as_bytes(), item.as_bytes()])
+}
+
+fn place_of(label: Label) -> u8 {
+    match label {
+        Label::Clicked { .. } | Label::NotClicked => FIRST,
+        Label::Converted => CONVERTED,
+        Label::Matured => MATURED,
+    }
+}
+
+/// A value of a context column.
+pub(crate) fn value(value: &Value) -> Option<ContextValue<'_>> {
+    match value {
+        Value::String(text) => Some(ContextValue::Text(text)),
+        other => other.as_i64().map(ContextValue::Integer),
+    }
+}
