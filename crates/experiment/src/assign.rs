@@ -40,9 +40,13 @@ impl Hash {
             Self::Wide => (wide(salt, unit) >> 11) as f64 / (1_u64 << 53) as f64,
             Self::GrowthBook1 => growthbook(salt, unit, 1),
             Self::GrowthBook2 => growthbook(salt, unit, 2),
-            Self::PlanOut => planout(salt, "arm", unit) as f64 / (PLANOUT_SCALE as f64 * (1.0 + f64::EPSILON)),
+            Self::PlanOut => {
+                planout(salt, "arm", unit) as f64 / (PLANOUT_SCALE as f64 * (1.0 + f64::EPSILON))
+            }
             Self::Murmur3 => {
-                (f64::from(murmur3(format!("{unit}{salt}").as_bytes(), 1)) / 4_294_967_296.0 * 10_000.0).floor() / 10_000.0
+                (f64::from(murmur3(format!("{unit}{salt}").as_bytes(), 1)) / 4_294_967_296.0 * 10_000.0)
+                    .floor()
+                    / 10_000.0
             }
         }
     }
@@ -152,10 +156,10 @@ pub mod planout_ops {
     /// Index of a choice with weights.
     pub fn weighted_choice(experiment: &str, parameter: &str, unit: &str, weights: &[f64]) -> usize {
         let stop = float(experiment, parameter, unit, 0.0, weights.iter().sum());
-        let cumulated = weights.iter().scan(0.0, |sum, weight| {
+        let mut cumulated = weights.iter().scan(0.0, |sum, weight| {
             *sum += weight;
             Some(*sum)
         });
-        cumulated.into_iter().position(|sum| stop <= sum).unwrap_or(weights.len().saturating_sub(1))
+        cumulated.position(|sum| stop <= sum).unwrap_or(weights.len().saturating_sub(1))
     }
 }

@@ -68,7 +68,13 @@ pub fn enumerate(control: &[f64], treatment: &[f64], statistic: Statistic) -> Re
 ///
 /// # Errors
 /// [`Error::TooFew`] without units, [`Error::NotFinite`].
-pub fn resample(control: &[f64], treatment: &[f64], statistic: Statistic, resamples: usize, seed: u64) -> Result<Resampled> {
+pub fn resample(
+    control: &[f64],
+    treatment: &[f64],
+    statistic: Statistic,
+    resamples: usize,
+    seed: u64,
+) -> Result<Resampled> {
     check(control, treatment)?;
     let mut stream = Stream::new(seed);
     let mut draw = |arm: &[f64]| -> Vec<f64> { arm.iter().map(|_| arm[stream.below(arm.len())]).collect() };
@@ -91,7 +97,8 @@ fn arm_distribution(values: &[f64], statistic: Statistic) -> Vec<(f64, f64)> {
     let ln_all = n as f64 * (n as f64).ln() - ln_gamma(n as f64 + 1.0);
     let mut out = Vec::new();
     let mut visit = |counts: &[usize]| {
-        let resampled: Vec<f64> = counts.iter().zip(values).flat_map(|(&k, &v)| std::iter::repeat_n(v, k)).collect();
+        let resampled: Vec<f64> =
+            counts.iter().zip(values).flat_map(|(&k, &v)| std::iter::repeat_n(v, k)).collect();
         let ln_ways: f64 = counts.iter().map(|&k| -ln_gamma(k as f64 + 1.0)).sum();
         out.push((statistic.of_arm(&resampled), (ln_ways - ln_all).exp()));
     };
@@ -125,7 +132,9 @@ fn merge_equal(mut values: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
 
 impl Resampled {
     fn new(estimate: f64, values: Vec<(f64, f64)>) -> Result<Self> {
-        values.iter().try_for_each(|(value, _)| crate::error::finite("a resampled contrast", *value).map(drop))?;
+        values
+            .iter()
+            .try_for_each(|(value, _)| crate::error::finite("a resampled contrast", *value).map(drop))?;
         Ok(Self { estimate, values: merge_equal(values) })
     }
 

@@ -74,7 +74,9 @@ impl Mixture {
         match *self {
             Self::Normal { rho } => 0.5 * (rho / (v + rho)).ln() + s * s / (2.0 * (v + rho)),
             Self::HalfNormal { rho } => {
-                0.5 * (4.0 * rho / (v + rho)).ln() + s * s / (2.0 * (v + rho)) + normal_lower(s / (v + rho).sqrt()).ln()
+                0.5 * (4.0 * rho / (v + rho)).ln()
+                    + s * s / (2.0 * (v + rho))
+                    + normal_lower(s / (v + rho).sqrt()).ln()
             }
             Self::GammaExponential { rho, c } => {
                 let (c2, start) = (c * c, rho / (c * c));
@@ -93,7 +95,9 @@ impl Mixture {
                     let part = if one_sided { beta_tails(a, b, h / whole, g / whole).0.ln() } else { 0.0 };
                     part + ln_beta(a, b)
                 };
-                v / (g * h) * whole.ln() - (v + h * s) / (h * whole) * g.ln() - (v - g * s) / (g * whole) * h.ln()
+                v / (g * h) * whole.ln()
+                    - (v + h * s) / (h * whole) * g.ln()
+                    - (v - g * s) / (g * whole) * h.ln()
                     + ln_incomplete((r + v - g * s) / (g * whole), (r + v + h * s) / (h * whole))
                     - ln_incomplete(r / (g * whole), r / (h * whole))
             }
@@ -159,7 +163,9 @@ pub fn bernoulli(successes: f64, trials: f64, alpha: f64, t_opt: f64, alpha_opt:
     best_rho(t_opt, alpha_opt)?;
     let excess = |p: f64| {
         Mixture::beta_binomial(p * (1.0 - p) * t_opt, alpha_opt, p, 1.0 - p, false)
-            .map_or(f64::INFINITY, |mixture| mixture.log((share - p) * trials, p * (1.0 - p) * trials) - threshold)
+            .map_or(f64::INFINITY, |mixture| {
+                mixture.log((share - p) * trials, p * (1.0 - p) * trials) - threshold
+            })
     };
     let end = |edge: f64| root("the end of the interval", share, edge, excess).unwrap_or(edge);
     Ok(Interval {
@@ -188,7 +194,9 @@ mod tests {
         let beta = |one_sided| Mixture::beta_binomial(100.0, 0.05, 0.2, 0.8, one_sided).expect("valid");
         check(beta(false), -0.6941012, 31.4308);
         check(beta(true), -0.07134019, 28.41238);
-        let stitched = |c: f64| poly_stitching(100.0, 0.05, &Stitching { v_min: 10.0, c, s: 1.4, eta: 2.0 }).expect("valid");
+        let stitched = |c: f64| {
+            poly_stitching(100.0, 0.05, &Stitching { v_min: 10.0, c, s: 1.4, eta: 2.0 }).expect("valid")
+        };
         assert!((stitched(3.0) - 64.48755).abs() < 1e-5 && (stitched(-1.0) - 28.99389).abs() < 1e-5);
     }
 }

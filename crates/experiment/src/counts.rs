@@ -44,10 +44,16 @@ impl Definition {
             return Err(Error::TooFew { what: "the list of arms or windows", got: 0, needed: 1 });
         }
         if self.arms.len() > usize::from(u8::MAX) || self.windows_ms.len() > usize::from(u8::MAX) {
-            return Err(Error::TooMany { what: "the definition", got: self.windows_ms.len() as f64, limit: 255.0 });
+            return Err(Error::TooMany {
+                what: "the definition",
+                got: self.windows_ms.len() as f64,
+                limit: 255.0,
+            });
         }
         match self.windows_ms.values().find(|&&window| window <= 0) {
-            Some(&window) => Err(Error::OutOfRange { what: "a window", got: window as f64, expected: "more than 0 ms" }),
+            Some(&window) => {
+                Err(Error::OutOfRange { what: "a window", got: window as f64, expected: "more than 0 ms" })
+            }
             None => Ok(()),
         }
     }
@@ -182,7 +188,8 @@ impl Counter {
     /// # Errors
     /// [`Error::Case`] for an arm that the definition does not have.
     pub fn exposure(&mut self, row: &Exposure) -> Result<()> {
-        let unknown = || Error::Case(format!("exposure {}: arm {} is not in the definition", row.event_id, row.arm));
+        let unknown =
+            || Error::Case(format!("exposure {}: arm {} is not in the definition", row.event_id, row.arm));
         let arm = self.definition.arms.iter().position(|arm| *arm == row.arm).ok_or_else(unknown)?;
         if row.received_ms <= self.definition.as_of_ms {
             self.exposures.push(ExposureRow {
@@ -290,7 +297,12 @@ impl Counts {
         }
     }
 
-    fn unit(&mut self, definition: &Definition, exposures: &[ExposureRow], events: &[EventRow]) -> Result<()> {
+    fn unit(
+        &mut self,
+        definition: &Definition,
+        exposures: &[ExposureRow],
+        events: &[EventRow],
+    ) -> Result<()> {
         let arm = usize::from(exposures[0].arm);
         if exposures.iter().any(|row| row.bot) {
             self.bots += 1;
@@ -300,17 +312,20 @@ impl Counts {
             self.crossovers += 1;
             return Ok(());
         }
-        let first = |rows: &mut dyn Iterator<Item = &ExposureRow>| rows.map(|row| row.time_ms).min();
-        if let Some(index) = first(&mut exposures.iter()) {
+        if let Some(index) = first_time(exposures.iter()) {
             self.all[arm].add(definition, index, events)?;
             let day = (index - definition.start_ms).div_euclid(86_400_000);
             self.units_by_day.entry(day).or_insert_with(|| vec![0; definition.arms.len()])[arm] += 1;
         }
-        if let Some(index) = first(&mut exposures.iter().filter(|row| row.would_differ)) {
+        if let Some(index) = first_time(exposures.iter().filter(|row| row.would_differ)) {
             self.triggered[arm].add(definition, index, events)?;
         }
         Ok(())
     }
+}
+
+fn first_time<'a>(rows: impl Iterator<Item = &'a ExposureRow>) -> Option<i64> {
+    rows.map(|row| row.time_ms).min()
 }
 
 impl ArmCounts {

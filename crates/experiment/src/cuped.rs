@@ -129,7 +129,8 @@ impl Cuped {
             Term::Mean(_) => self.metric.at(treatment)?.0,
             Term::Ratio(..) => base + difference,
         };
-        let mut gradient: Vec<f64> = metric_gradient.iter().map(|slope| -slope * reached / (base * base)).collect();
+        let mut gradient: Vec<f64> =
+            metric_gradient.iter().map(|slope| -slope * reached / (base * base)).collect();
         for (term, weight) in self.covariates.iter().zip(theta) {
             let slope = term.at(control)?.1;
             gradient.iter_mut().zip(&slope).for_each(|(cell, slope)| *cell += weight * slope / base);
@@ -144,13 +145,16 @@ impl Cuped {
 /// # Errors
 /// [`Error::TooFew`] without arms, [`Error::Length`] for arms with other columns.
 pub fn merged(arms: &[&Moments]) -> Result<Moments> {
-    let (first, rest) = arms.split_first().ok_or(Error::TooFew { what: "the list of arms", got: 0, needed: 1 })?;
+    let (first, rest) =
+        arms.split_first().ok_or(Error::TooFew { what: "the list of arms", got: 0, needed: 1 })?;
     rest.iter().try_fold((*first).clone(), |sum, arm| sum.merged(arm))
 }
 
 /// Solves for the covariates that are neither constant nor combinations of earlier ones; the others get 0.
 fn solve_independent(square: &Matrix, right: &[f64], constant: &dyn Fn(usize) -> bool) -> Vec<f64> {
-    let sub = |kept: &[usize]| -> Matrix { kept.iter().map(|&i| kept.iter().map(|&j| square[i][j]).collect()).collect() };
+    let sub = |kept: &[usize]| -> Matrix {
+        kept.iter().map(|&i| kept.iter().map(|&j| square[i][j]).collect()).collect()
+    };
     let mut kept: Vec<usize> = Vec::new();
     for i in (0..right.len()).filter(|&i| !constant(i)) {
         kept.push(i);

@@ -4,7 +4,9 @@
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
     /// Fewer values than the method needs.
-    #[error("{what} has {got} values, at least {needed} are needed; collect more units or leave the metric out")]
+    #[error(
+        "{what} has {got} values, at least {needed} are needed; collect more units or leave the metric out"
+    )]
     TooFew {
         /// The input.
         what: &'static str,
@@ -53,7 +55,9 @@ pub enum Error {
     #[error("the outer interval has no width: the quantile lies on a tie, no interval can be given")]
     Tie,
     /// Too many combinations to enumerate.
-    #[error("{what} would enumerate {got:.0} combinations, at most {limit:.0} are allowed; use resampling instead")]
+    #[error(
+        "{what} would enumerate {got:.0} combinations, at most {limit:.0} are allowed; use resampling instead"
+    )]
     TooMany {
         /// The method.
         what: &'static str,
@@ -84,7 +88,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// # Errors
 /// [`Error::NotFinite`].
-pub fn finite(what: &'static str, value: f64) -> Result<f64> {
+pub(crate) fn finite(what: &'static str, value: f64) -> Result<f64> {
     if value.is_finite() { Ok(value) } else { Err(Error::NotFinite { what, got: value }) }
 }
 
@@ -92,25 +96,33 @@ pub fn finite(what: &'static str, value: f64) -> Result<f64> {
 ///
 /// # Errors
 /// [`Error::NotFinite`], [`Error::OutOfRange`].
-pub fn positive(what: &'static str, value: f64) -> Result<f64> {
+pub(crate) fn positive(what: &'static str, value: f64) -> Result<f64> {
     let value = finite(what, value)?;
-    if value > 0.0 { Ok(value) } else { Err(Error::OutOfRange { what, got: value, expected: "a number above 0" }) }
+    if value > 0.0 {
+        Ok(value)
+    } else {
+        Err(Error::OutOfRange { what, got: value, expected: "a number above 0" })
+    }
 }
 
 /// The value, when it lies strictly between 0 and 1.
 ///
 /// # Errors
 /// [`Error::NotFinite`], [`Error::OutOfRange`].
-pub fn fraction(what: &'static str, value: f64) -> Result<f64> {
+pub(crate) fn fraction(what: &'static str, value: f64) -> Result<f64> {
     let value = positive(what, value)?;
-    if value < 1.0 { Ok(value) } else { Err(Error::OutOfRange { what, got: value, expected: "a number between 0 and 1" }) }
+    if value < 1.0 {
+        Ok(value)
+    } else {
+        Err(Error::OutOfRange { what, got: value, expected: "a number between 0 and 1" })
+    }
 }
 
 /// All values are finite.
 ///
 /// # Errors
 /// [`Error::NotFinite`] with the first value that is not.
-pub fn all_finite(what: &'static str, values: &[f64]) -> Result<()> {
+pub(crate) fn all_finite(what: &'static str, values: &[f64]) -> Result<()> {
     values.iter().try_for_each(|&value| finite(what, value).map(drop))
 }
 
@@ -118,6 +130,6 @@ pub fn all_finite(what: &'static str, values: &[f64]) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Length`].
-pub fn same_length(what: &'static str, got: usize, expected: usize) -> Result<()> {
+pub(crate) fn same_length(what: &'static str, got: usize, expected: usize) -> Result<()> {
     if got == expected { Ok(()) } else { Err(Error::Length { what, got, expected }) }
 }

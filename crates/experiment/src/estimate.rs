@@ -81,7 +81,10 @@ impl Effect {
         if self.se > 0.0 && self.se.is_finite() && self.value.is_finite() {
             return Ok(self.value / self.se);
         }
-        Err(Error::Undefined { what: "the test", why: "the standard error is 0: no unit differs from another in its arm" })
+        Err(Error::Undefined {
+            what: "the test",
+            why: "the standard error is 0: no unit differs from another in its arm",
+        })
     }
 
     /// p-value against no effect.
@@ -200,7 +203,10 @@ pub fn welch_df(a: &Sample, b: &Sample) -> f64 {
 /// [`Error::NotFinite`].
 pub fn difference(control: &Sample, treatment: &Sample) -> Result<Effect> {
     let value = finite("the difference", treatment.value - control.value)?;
-    let se = finite("the standard error", (control.variance / control.n + treatment.variance / treatment.n).sqrt())?;
+    let se = finite(
+        "the standard error",
+        (control.variance / control.n + treatment.variance / treatment.n).sqrt(),
+    )?;
     Ok(Effect { value, se, df: Some(welch_df(control, treatment)) })
 }
 

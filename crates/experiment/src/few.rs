@@ -70,7 +70,9 @@ fn count_subsets(values: &[f64], k: usize, extreme: &impl Fn(f64) -> bool) -> f6
     let mut count = 0.0;
     loop {
         count += f64::from(u8::from(extreme(chosen.iter().map(|&at| values[at]).sum())));
-        let Some(place) = (0..k).rev().find(|&place| chosen[place] < values.len() - k + place) else { return count };
+        let Some(place) = (0..k).rev().find(|&place| chosen[place] < values.len() - k + place) else {
+            return count;
+        };
         chosen[place] += 1;
         for later in place + 1..k {
             chosen[later] = chosen[later - 1] + 1;
@@ -97,7 +99,12 @@ pub fn sign_flip(differences: &[f64], seed: u64) -> Result<Permutation> {
     if n <= 20 {
         let all = 1_u64 << n;
         let found = (0..all).filter(|set| sum(&|at| set >> at & 1 == 1).abs() >= limit).count();
-        return Ok(Permutation { difference, assignments: all as f64, exact: true, p: found as f64 / all as f64 });
+        return Ok(Permutation {
+            difference,
+            assignments: all as f64,
+            exact: true,
+            p: found as f64 / all as f64,
+        });
     }
     let mut stream = Stream::new(seed);
     let mut draw = || {

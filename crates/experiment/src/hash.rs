@@ -53,6 +53,8 @@ pub const PLANOUT_SCALE: u64 = 0xfff_ffff_ffff_ffff;
 /// 64 bits of a salted text: FNV-1a over the bytes of the salt, a separator and the unit, then a full avalanche.
 pub fn wide(salt: &str, unit: &str) -> u64 {
     let bytes = salt.bytes().chain([0xff]).chain(unit.bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     mix(mix(hash ^ 0x9e37_79b9_7f4a_7c15))
 }

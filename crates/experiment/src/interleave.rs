@@ -109,7 +109,8 @@ pub fn wins<'a>(rows: impl IntoIterator<Item = (u64, &'a Mixed, &'a [u64])>) -> 
     let mut balance: BTreeMap<u64, i64> = BTreeMap::new();
     for (user, mixed, clicked) in rows {
         let credit = |team: usize| {
-            clicked.iter().filter(|item| mixed.teams.get(team).is_some_and(|own| own.contains(item))).count() as i64
+            clicked.iter().filter(|item| mixed.teams.get(team).is_some_and(|own| own.contains(item))).count()
+                as i64
         };
         *balance.entry(user).or_default() += credit(0) - credit(1);
     }

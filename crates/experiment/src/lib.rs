@@ -21,8 +21,8 @@
 
 pub mod assign;
 pub mod bayes;
-pub mod boundary;
 pub mod bootstrap;
+pub mod boundary;
 pub mod counts;
 pub mod cuped;
 pub mod distribution;

@@ -50,7 +50,9 @@ pub fn inverse(matrix: &Matrix) -> Result<Matrix> {
         })
         .collect();
     for column in 0..k {
-        let pivot = (column..k).max_by(|&a, &b| work[a][column].abs().total_cmp(&work[b][column].abs())).unwrap_or(column);
+        let pivot = (column..k)
+            .max_by(|&a, &b| work[a][column].abs().total_cmp(&work[b][column].abs()))
+            .unwrap_or(column);
         work.swap(column, pivot);
         let head = work[column][column];
         if !(head.abs() > 1e-12) {

@@ -69,7 +69,12 @@ impl Moments {
         Self::from_parts(n, mean, covariance, |_, _, value| value * (n - 1.0))
     }
 
-    fn from_parts(n: f64, mean: &[f64], square: &[f64], f: impl Fn(usize, usize, f64) -> f64) -> Result<Self> {
+    fn from_parts(
+        n: f64,
+        mean: &[f64],
+        square: &[f64],
+        f: impl Fn(usize, usize, f64) -> f64,
+    ) -> Result<Self> {
         let k = mean.len();
         same_length("the matrix of products", square.len(), k * k)?;
         all_finite("a mean", mean)?;

@@ -39,7 +39,8 @@ pub enum Method {
 /// # Errors
 /// [`Error::OutOfRange`] for a p-value outside 0..=1.
 pub fn adjust(p: &[Option<f64>], method: Method) -> Result<Vec<Option<f64>>> {
-    let mut order: Vec<(usize, f64)> = p.iter().enumerate().filter_map(|(at, p)| p.map(|p| (at, p))).collect();
+    let mut order: Vec<(usize, f64)> =
+        p.iter().enumerate().filter_map(|(at, p)| p.map(|p| (at, p))).collect();
     if let Some((_, got)) = order.iter().find(|(_, p)| !(0.0..=1.0).contains(p)) {
         return Err(Error::OutOfRange { what: "a p-value", got: *got, expected: "a number from 0 to 1" });
     }
@@ -56,7 +57,9 @@ fn adjust_sorted(p: &[f64], method: Method) -> Vec<f64> {
     let m = p.len() as f64;
     let left = |rank: usize| m - rank as f64;
     let sidak = |p: f64, m: f64| -(m * (-p).ln_1p()).exp_m1();
-    let each = |f: &dyn Fn(usize, f64) -> f64| -> Vec<f64> { p.iter().enumerate().map(|(rank, &p)| f(rank, p)).collect() };
+    let each = |f: &dyn Fn(usize, f64) -> f64| -> Vec<f64> {
+        p.iter().enumerate().map(|(rank, &p)| f(rank, p)).collect()
+    };
     match method {
         Method::Bonferroni => each(&|_, p| m * p),
         Method::Sidak => each(&|_, p| sidak(p, m)),

@@ -62,7 +62,10 @@ pub fn non_inferiority(
     let factor = 1.0 - good * margin * control.value.signum();
     let tested = |variance: f64| {
         if !(variance > 0.0) {
-            return Err(Error::Undefined { what: "the non-inferiority test", why: "no unit differs from another in its arm" });
+            return Err(Error::Undefined {
+                what: "the non-inferiority test",
+                why: "no unit differs from another in its arm",
+            });
         }
         let z = slack / variance.sqrt();
         Ok(Tested { z, p: normal_upper(z) })

@@ -31,10 +31,18 @@ impl Weighted {
         let (mut rewards, mut weights) = (Vec::new(), Vec::new());
         for (reward, logged, target) in rows {
             if positive("a logging propensity", logged)? > 1.0 {
-                return Err(Error::OutOfRange { what: "a logging propensity", got: logged, expected: "above 0, at most 1" });
+                return Err(Error::OutOfRange {
+                    what: "a logging propensity",
+                    got: logged,
+                    expected: "above 0, at most 1",
+                });
             }
             if !(0.0..=1.0 + 1e-9).contains(&target) {
-                return Err(Error::OutOfRange { what: "a target propensity", got: target, expected: "from 0 to 1" });
+                return Err(Error::OutOfRange {
+                    what: "a target propensity",
+                    got: target,
+                    expected: "from 0 to 1",
+                });
             }
             rewards.push(crate::error::finite("a reward", reward)?);
             weights.push(target / logged);
@@ -105,10 +113,18 @@ impl Weighted {
     pub fn check(&self) -> Result<()> {
         let (size, share) = (self.effective(), self.largest_share());
         if size < MIN_EFFECTIVE {
-            return Err(Error::OutOfRange { what: "the effective sample size", got: size, expected: "at least 100" });
+            return Err(Error::OutOfRange {
+                what: "the effective sample size",
+                got: size,
+                expected: "at least 100",
+            });
         }
         if share > MAX_SHARE {
-            return Err(Error::OutOfRange { what: "the largest share of the weight", got: share, expected: "at most 0.1" });
+            return Err(Error::OutOfRange {
+                what: "the largest share of the weight",
+                got: share,
+                expected: "at most 0.1",
+            });
         }
         Ok(())
     }
@@ -153,7 +169,11 @@ impl Rounds {
             same_length("the predictions", round.predicted.len(), round.target.len())?;
             all_finite("a prediction", round.predicted)?;
             if round.action >= round.target.len() {
-                return Err(Error::Length { what: "the target probabilities", got: round.target.len(), expected: round.action + 1 });
+                return Err(Error::Length {
+                    what: "the target probabilities",
+                    got: round.target.len(),
+                    expected: round.action + 1,
+                });
             }
         }
         let rows = rounds.iter().map(|round| (round.reward, round.propensity, round.target[round.action]));
@@ -227,11 +247,19 @@ pub enum FitWeights {
 ///
 /// # Errors
 /// [`Error::Length`] for contexts of different lengths, [`Error::OutOfRange`] for a penalty or propensity that is not positive.
-pub fn ridge_predictions(context: &Matrix, rounds: &[Round<'_>], weights: FitWeights, penalty: f64) -> Result<Matrix> {
+pub fn ridge_predictions(
+    context: &Matrix,
+    rounds: &[Round<'_>],
+    weights: FitWeights,
+    penalty: f64,
+) -> Result<Matrix> {
     positive("the penalty", penalty)?;
     same_length("the list of contexts", context.len(), rounds.len())?;
-    let (width, actions) = (context.first().map_or(0, Vec::len), rounds.first().map_or(0, |round| round.target.len()));
-    context.iter().try_for_each(|row| same_length("a context", row.len(), width).and(all_finite("a context", row)))?;
+    let (width, actions) =
+        (context.first().map_or(0, Vec::len), rounds.first().map_or(0, |round| round.target.len()));
+    context
+        .iter()
+        .try_for_each(|row| same_length("a context", row.len(), width).and(all_finite("a context", row)))?;
     let features = |row: &[f64], action: usize| -> Vec<f64> {
         let one_hot = (0..actions).map(|other| f64::from(u8::from(other == action)));
         row.iter().copied().chain(one_hot).collect()
@@ -248,17 +276,22 @@ pub fn ridge_predictions(context: &Matrix, rounds: &[Round<'_>], weights: FitWei
     let fit = rounds.iter().map(weight).collect::<Result<Vec<f64>>>()?;
     let rows: Matrix = context.iter().zip(rounds).map(|(row, round)| features(row, round.action)).collect();
     let whole = positive("the sum of the fit's weights", fit.iter().sum())?;
-    let mean = |f: &dyn Fn(usize) -> f64| fit.iter().enumerate().map(|(at, w)| w * f(at)).sum::<f64>() / whole;
+    let mean =
+        |f: &dyn Fn(usize) -> f64| fit.iter().enumerate().map(|(at, w)| w * f(at)).sum::<f64>() / whole;
     let centre: Vec<f64> = (0..width + actions).map(|column| mean(&|at| rows[at][column])).collect();
     let base = mean(&|at| rounds[at].reward);
-    let centred: Matrix = rows.iter().map(|row| row.iter().zip(&centre).map(|(x, m)| x - m).collect()).collect();
+    let centred: Matrix =
+        rows.iter().map(|row| row.iter().zip(&centre).map(|(x, m)| x - m).collect()).collect();
     let mut square = cross(centred.iter().map(Vec::as_slice).zip(fit.iter().copied()), width + actions);
     square.iter_mut().enumerate().for_each(|(at, row)| row[at] += penalty);
     let moment: Vec<f64> = (0..width + actions)
-        .map(|column| (0..rounds.len()).map(|at| fit[at] * centred[at][column] * (rounds[at].reward - base)).sum())
+        .map(|column| {
+            (0..rounds.len()).map(|at| fit[at] * centred[at][column] * (rounds[at].reward - base)).sum()
+        })
         .collect();
     let slopes = times(&inverse(&square)?, &moment);
-    let predict = |row: &[f64], action: usize| base + dot(&features(row, action), &slopes) - dot(&centre, &slopes);
+    let predict =
+        |row: &[f64], action: usize| base + dot(&features(row, action), &slopes) - dot(&centre, &slopes);
     Ok(context.iter().map(|row| (0..actions).map(|action| predict(row, action)).collect()).collect())
 }
 
@@ -289,6 +322,7 @@ pub fn slates(rows: &[SlateRow]) -> Result<(Effect, f64)> {
         let sums = by_slot.entry(row.slot).or_default();
         *sums = (sums.0 + weight * row.reward, sums.1 + weight);
     }
-    let normalised = by_slot.values().map(|(above, below)| Ok(above / positive("the weight of a slot", *below)?));
+    let normalised =
+        by_slot.values().map(|(above, below)| Ok(above / positive("the weight of a slot", *below)?));
     Ok((mean_effect(by_slate.into_values().collect())?, normalised.sum::<Result<f64>>()?))
 }

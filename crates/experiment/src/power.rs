@@ -3,7 +3,9 @@
 //! Two-sample t: noncentral t with pooled variance (statsmodels `TTestIndPower`, tea-tasting). Normal: Chow, Shao & Wang, Sample Size
 //! Calculations in Clinical Research (2008), chapter 3. During a test: the factor by which the units must grow (growthbook).
 
-use crate::distribution::{noncentral_student_upper, normal_lower, normal_upper, normal_upper_quantile, student_upper_quantile};
+use crate::distribution::{
+    noncentral_student_upper, normal_lower, normal_upper, normal_upper_quantile, student_upper_quantile,
+};
 use crate::error::{Error, Result, finite, fraction, positive};
 use crate::estimate::{Alternative, Effect};
 use crate::sequential::ConfidenceSequence;
@@ -26,7 +28,11 @@ impl Goal {
         fraction("alpha", self.alpha)?;
         fraction("power", self.power)?;
         if self.power <= self.alpha / self.sides {
-            return Err(Error::OutOfRange { what: "power", got: self.power, expected: "a number above alpha" });
+            return Err(Error::OutOfRange {
+                what: "power",
+                got: self.power,
+                expected: "a number above alpha",
+            });
         }
         Ok(())
     }
@@ -48,10 +54,18 @@ pub fn student_power(effect_size: f64, control: f64, treatment: f64, alpha: f64,
 pub fn student_units(effect_size: f64, ratio: f64, goal: &Goal) -> Result<f64> {
     goal.check()?;
     if finite("the effect size", effect_size)? == 0.0 {
-        return Err(Error::OutOfRange { what: "the effect size", got: 0.0, expected: "a number other than 0" });
+        return Err(Error::OutOfRange {
+            what: "the effect size",
+            got: 0.0,
+            expected: "a number other than 0",
+        });
     }
-    let least = 2.0 / (1.0 + positive("the ratio", ratio)?) * 1.0001 + 0.01;
+    // One degree of freedom.
+    let least = 3.0 / (1.0 + positive("the ratio", ratio)?);
     let missing = |n: f64| student_power(effect_size, n, ratio * n, goal.alpha, goal.sides) - goal.power;
+    if missing(least) >= 0.0 {
+        return Ok(least);
+    }
     root_above("the number of units", least, 10.0, missing)
 }
 
@@ -61,7 +75,8 @@ pub fn student_units(effect_size: f64, ratio: f64, goal: &Goal) -> Result<f64> {
 /// [`Error::OutOfRange`], [`Error::NoRoot`].
 pub fn student_effect(control: f64, treatment: f64, goal: &Goal) -> Result<f64> {
     goal.check()?;
-    let missing = |effect: f64| student_power(effect, control, treatment, goal.alpha, goal.sides) - goal.power;
+    let missing =
+        |effect: f64| student_power(effect, control, treatment, goal.alpha, goal.sides) - goal.power;
     root_above("the effect size", 0.0, (1.0 / control + 1.0 / treatment).sqrt(), missing)
 }
 
@@ -131,7 +146,9 @@ impl Design {
         let se = self.se(positive("the number of units", units)?);
         let two = self.goal.sides == 2.0;
         match &self.rule {
-            Rule::Fixed => Ok(normal_power(effect, se, normal_upper_quantile(self.alpha() / self.goal.sides), two)),
+            Rule::Fixed => {
+                Ok(normal_power(effect, se, normal_upper_quantile(self.alpha() / self.goal.sides), two))
+            }
             Rule::ConfidenceSequence(tuned) => {
                 let side = if two { Alternative::TwoSided } else { Alternative::Greater };
                 let sequence = ConfidenceSequence::new(self.alpha(), *tuned, side)?;
@@ -182,7 +199,13 @@ impl Design {
 ///
 /// # Errors
 /// [`Error::Undefined`] when the standard error is 0, [`Error::OutOfRange`], [`Error::NoRoot`].
-pub fn more_units(effect: &Effect, units: f64, target: f64, goal: &Goal, tuned_for: Option<f64>) -> Result<f64> {
+pub fn more_units(
+    effect: &Effect,
+    units: f64,
+    target: f64,
+    goal: &Goal,
+    tuned_for: Option<f64>,
+) -> Result<f64> {
     goal.check()?;
     effect.statistic()?;
     positive("the target effect", target.abs())?;

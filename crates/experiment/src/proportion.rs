@@ -33,7 +33,11 @@ fn score(control: &Sample, treatment: &Sample, difference: f64) -> f64 {
     let (mut low, mut high) = ((-difference).max(0.0), (1.0 - difference).min(1.0));
     for _ in 0..200 {
         let middle = 0.5 * (low + high);
-        if slope(middle) > 0.0 { low = middle } else { high = middle }
+        if slope(middle) > 0.0 {
+            low = middle
+        } else {
+            high = middle
+        }
         if high - low <= 1e-17 {
             break;
         }

@@ -93,7 +93,8 @@ pub fn interpolated(values: &[f64], q: f64) -> Result<f64> {
     }
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let last = sorted.len().checked_sub(1).ok_or(Error::TooFew { what: "the list of values", got: 0, needed: 1 })?;
+    let last =
+        sorted.len().checked_sub(1).ok_or(Error::TooFew { what: "the list of values", got: 0, needed: 1 })?;
     let place = q * last as f64;
     let below = place.floor() as usize;
     let above = (below + 1).min(last);

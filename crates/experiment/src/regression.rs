@@ -45,7 +45,8 @@ impl Fit {
         if rows.len() <= k || k == 0 {
             return Err(Error::TooFew { what: "the regression", got: rows.len(), needed: k + 1 });
         }
-        rows.iter().try_for_each(|row| same_length("a row", row.len(), k).and(all_finite("a covariate", row)))?;
+        rows.iter()
+            .try_for_each(|row| same_length("a row", row.len(), k).and(all_finite("a covariate", row)))?;
         let bread = inverse(&cross(rows.iter().map(|row| (row.as_slice(), 1.0)), k))?;
         let mut moment = vec![0.0; k];
         for (row, value) in rows.iter().zip(y) {
@@ -129,7 +130,8 @@ pub fn from_moments(control: &Moments, treatment: &Moments) -> Result<(Effect, f
     let all = control.merged(treatment)?;
     let adjust = |arm: &Moments| -> Result<(f64, Vec<f64>, f64)> {
         let (slopes, variance) = own_slopes(arm)?;
-        let shift: f64 = slopes.iter().enumerate().map(|(i, b)| b * (arm.mean(i + 1) - all.mean(i + 1))).sum();
+        let shift: f64 =
+            slopes.iter().enumerate().map(|(i, b)| b * (arm.mean(i + 1) - all.mean(i + 1))).sum();
         Ok((arm.mean(0) - shift, slopes, variance / arm.n()))
     };
     let ((c, c_slopes, c_variance), (t, t_slopes, t_variance)) = (adjust(control)?, adjust(treatment)?);

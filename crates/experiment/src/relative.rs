@@ -35,7 +35,8 @@ pub fn log_ratio(control: &Sample, treatment: &Sample) -> Result<Effect> {
         let why = "the means must both lie above 0, or both below";
         return Err(Error::Undefined { what: "the log interval", why });
     }
-    let scaled = |sample: &Sample| Sample { variance: sample.variance / (sample.value * sample.value), ..*sample };
+    let scaled =
+        |sample: &Sample| Sample { variance: sample.variance / (sample.value * sample.value), ..*sample };
     let (control_log, treatment_log) = (scaled(control), scaled(treatment));
     let variance = control_log.variance / control.n + treatment_log.variance / treatment.n;
     let value = (treatment.value / control.value).ln();
@@ -106,7 +107,9 @@ mod tests {
     fn fieller_is_an_interval_its_complement_or_everything() {
         let kind = |control, treatment| fieller(control, treatment, 0.05).expect("defined");
         assert!(matches!(kind((10.0, 1.0), (12.0, 1.0)), Fieller::Interval { ci } if ci.contains(0.2)));
-        assert!(matches!(kind((0.2, 0.15), (0.9, 0.2)), Fieller::Outside { excluded } if !excluded.contains(3.5)));
+        assert!(
+            matches!(kind((0.2, 0.15), (0.9, 0.2)), Fieller::Outside { excluded } if !excluded.contains(3.5))
+        );
         assert_eq!(kind((0.1, 1.0), (0.1, 1.0)), Fieller::Everything);
         assert!(fieller((0.0, 0.0), (1.0, 0.1), 0.05).is_err());
         assert!(fieller((f64::NAN, 0.1), (1.0, 0.1), 0.05).is_err());

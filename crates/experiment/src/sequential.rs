@@ -126,7 +126,8 @@ pub fn path(sequence: &ConfidenceSequence, looks: &[(Effect, f64)]) -> Result<(V
 pub fn msprt(n: f64, difference: f64, variance: f64, tau2: f64) -> Result<f64> {
     positive("the number of units an arm", n)?;
     let spread = positive("the variance", variance)? + n * positive("tau^2", tau2)?;
-    Ok((0.5 * (variance / spread).ln() + n * n * tau2 * difference * difference / (2.0 * variance * spread)).exp())
+    Ok((0.5 * (variance / spread).ln() + n * n * tau2 * difference * difference / (2.0 * variance * spread))
+        .exp())
 }
 
 /// Always-valid p-values of a sequence of likelihood ratios: the smallest inverse so far, at most 1.

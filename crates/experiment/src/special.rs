@@ -32,7 +32,8 @@ pub fn ln_beta(a: f64, b: f64) -> f64 {
     if large < 20.0 {
         return ln_gamma(small) + ln_gamma(large) - ln_gamma(small + large);
     }
-    let rise = (large - 0.5) * (small / large).ln_1p() + small * (small + large).ln() - small + stirling(small + large)
+    let rise = (large - 0.5) * (small / large).ln_1p() + small * (small + large).ln() - small
+        + stirling(small + large)
         - stirling(large);
     ln_gamma(small) - rise
 }
@@ -217,7 +218,11 @@ fn next_step(x: (f64, f64, f64), y: (f64, f64, f64), last: (f64, f64), tolerance
 /// # Errors
 /// [`Error::NoRoot`] when 200 doublings find no change.
 pub fn root_above(what: &'static str, low: f64, first: f64, f: impl Fn(f64) -> f64) -> Result<f64> {
-    let sign = f(low) > 0.0;
+    let start = f(low);
+    if start == 0.0 {
+        return Ok(low);
+    }
+    let sign = start > 0.0;
     let mut high = low + first;
     for _ in 0..200 {
         if (f(high) > 0.0) != sign {

@@ -68,7 +68,11 @@ pub fn bounds(spending: &Spending, information: &[f64], alpha: f64, sides: f64) 
     for &share in information {
         let t = positive("information", share)?.min(1.0);
         if share < reached {
-            return Err(Error::OutOfRange { what: "information", got: share, expected: "not less than at the look before" });
+            return Err(Error::OutOfRange {
+                what: "information",
+                got: share,
+                expected: "not less than at the look before",
+            });
         }
         let last = out.z.last().copied();
         let z = match last {

@@ -40,7 +40,11 @@ fn check(users: &[f64], weights: &[f64]) -> Result<()> {
     all_finite("a weight", weights)?;
     all_finite("the number of units", users)?;
     if let Some(&got) = users.iter().chain(weights).find(|&&value| value < 0.0) {
-        return Err(Error::OutOfRange { what: "a number of units or a weight", got, expected: "a number from 0" });
+        return Err(Error::OutOfRange {
+            what: "a number of units or a weight",
+            got,
+            expected: "a number from 0",
+        });
     }
     positive("the sum of the weights", weights.iter().sum()).map(drop)
 }
@@ -51,7 +55,8 @@ fn check(users: &[f64], weights: &[f64]) -> Result<()> {
 /// [`Error::Length`], [`Error::OutOfRange`] for negative numbers or weights that are all 0.
 pub fn sample_ratio(users: &[f64], weights: &[f64]) -> Result<Srm> {
     check(users, weights)?;
-    let arms: Vec<(f64, f64)> = users.iter().copied().zip(weights.iter().copied()).filter(|(_, weight)| *weight > 0.0).collect();
+    let arms: Vec<(f64, f64)> =
+        users.iter().copied().zip(weights.iter().copied()).filter(|(_, weight)| *weight > 0.0).collect();
     let total: f64 = arms.iter().map(|(n, _)| n).sum();
     let whole: f64 = arms.iter().map(|(_, weight)| weight).sum();
     let cell = |(n, weight): &(f64, f64)| {
@@ -84,8 +89,10 @@ pub struct ByDay {
 /// # Errors
 /// As [`sample_ratio`].
 pub fn by_day(users_by_day: &[Vec<f64>], weights: &[f64]) -> Result<ByDay> {
-    let p = users_by_day.iter().map(|users| Ok(sample_ratio(users, weights)?.p)).collect::<Result<Vec<f64>>>()?;
-    let sums: Vec<f64> = (0..weights.len()).map(|arm| users_by_day.iter().map(|users| users[arm]).sum()).collect();
+    let p =
+        users_by_day.iter().map(|users| Ok(sample_ratio(users, weights)?.p)).collect::<Result<Vec<f64>>>()?;
+    let sums: Vec<f64> =
+        (0..weights.len()).map(|arm| users_by_day.iter().map(|users| users[arm]).sum()).collect();
     let adjusted = adjust(&p.iter().copied().map(Some).collect::<Vec<_>>(), Method::Holm)?;
     let p_holm: Vec<f64> = adjusted.into_iter().flatten().collect();
     let alarm_days = p_holm.iter().enumerate().filter(|(_, p)| **p < ALARM).map(|(day, _)| day).collect();
@@ -121,7 +128,8 @@ impl SequentialSrm {
     /// [`Error::Length`], [`Error::OutOfRange`] for negative numbers.
     pub fn add(&mut self, batch: &[f64]) -> Result<(f64, f64)> {
         check(batch, &self.weights)?;
-        let arms = || self.weights.iter().zip(&self.posterior).zip(batch).filter(|((weight, _), _)| **weight > 0.0);
+        let arms =
+            || self.weights.iter().zip(&self.posterior).zip(batch).filter(|((weight, _), _)| **weight > 0.0);
         let whole: f64 = arms().map(|((_, a), _)| a).sum();
         let n: f64 = arms().map(|(_, x)| x).sum();
         let arm = |((weight, a), x): ((&f64, &f64), &f64)| ln_gamma(a + x) - ln_gamma(*a) - x * weight.ln();

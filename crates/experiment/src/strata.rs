@@ -52,7 +52,8 @@ pub fn post_stratify(cells: &[Cell], ratio: bool) -> Result<Stratified> {
     let estimates = cells.iter().map(|cell| cell_estimate(cell, outcomes)).collect::<Result<Vec<_>>>()?;
     let shares: Vec<f64> = cells.iter().map(|cell| cell.n() / total).collect();
     let k = 2 * outcomes;
-    let mean: Vec<f64> = (0..k).map(|i| estimates.iter().zip(&shares).map(|((a, _), share)| a[i] * share).sum()).collect();
+    let mean: Vec<f64> =
+        (0..k).map(|i| estimates.iter().zip(&shares).map(|((a, _), share)| a[i] * share).sum()).collect();
     let within = |i: usize, j: usize| -> f64 {
         estimates.iter().zip(&shares).map(|((_, v), share)| v[i][j] * share * share).sum()
     };
@@ -64,7 +65,11 @@ pub fn post_stratify(cells: &[Cell], ratio: bool) -> Result<Stratified> {
         (0..k).map(|i| (0..k).map(|j| within(i, j) + with * spread(i, j)).collect()).collect()
     };
     let (base, value, absolute, relative) = contrasts(&mean, ratio)?;
-    let effect = |value: f64, matrix: &Matrix, gradient: &[f64]| Effect { value, se: quadratic(matrix, gradient).sqrt(), df: None };
+    let effect = |value: f64, matrix: &Matrix, gradient: &[f64]| Effect {
+        value,
+        se: quadratic(matrix, gradient).sqrt(),
+        df: None,
+    };
     let full = matrix(1.0);
     Ok(Stratified {
         absolute: effect(value, &full, &absolute),
@@ -108,7 +113,11 @@ fn join_small(cells: &[Cell]) -> Result<Vec<Cell>> {
             _ => kept.push(cell.clone()),
         }
     }
-    if kept.is_empty() { Err(Error::TooFew { what: "the list of cells", got: 0, needed: 1 }) } else { Ok(kept) }
+    if kept.is_empty() {
+        Err(Error::TooFew { what: "the list of cells", got: 0, needed: 1 })
+    } else {
+        Ok(kept)
+    }
 }
 
 fn cell_estimate(cell: &Cell, outcomes: usize) -> Result<CellEstimate> {

@@ -37,7 +37,12 @@ fn check(clicks: &[Click], window: f64) -> Result<()> {
         return Err(Error::TooFew { what: "the list of clicks", got: 0, needed: 1 });
     }
     let valid = |value: f64| value >= 0.0 && value.is_finite();
-    match clicks.iter().flat_map(|click| [Some(click.age_days), click.delay_days]).flatten().find(|&v| !valid(v)) {
+    match clicks
+        .iter()
+        .flat_map(|click| [Some(click.age_days), click.delay_days])
+        .flatten()
+        .find(|&v| !valid(v))
+    {
         Some(got) => Err(Error::OutOfRange { what: "an age or delay", got, expected: "days from 0" }),
         None => Ok(()),
     }
@@ -171,7 +176,11 @@ pub fn contrast(control: &Effect, treatment: &Effect) -> Effect {
 /// [`Error::TooFew`] below two matured conversions an arm, [`Error::Undefined`] when all delays are equal.
 pub fn same_pace(control: &[Click], treatment: &[Click], window: f64) -> Result<(f64, f64)> {
     let delays = |clicks: &[Click]| -> Vec<f64> {
-        clicks.iter().filter(|click| click.age_days >= window).filter_map(|click| click.seen(window)).collect()
+        clicks
+            .iter()
+            .filter(|click| click.age_days >= window)
+            .filter_map(|click| click.seen(window))
+            .collect()
     };
     let (c, t) = (delays(control), delays(treatment));
     let least = c.len().min(t.len());

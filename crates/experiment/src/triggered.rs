@@ -57,7 +57,9 @@ pub struct Triggered {
 /// # Errors
 /// [`Error::TooFew`] below two units in a part, [`Error::OutOfRange`] for weights that are not positive.
 pub fn analyze(control: &Arm, treatment: &Arm, weights: [f64; 2]) -> Result<Triggered> {
-    let effect = |c: &Moments, t: &Moments| Ok::<_, Error>(difference(&Sample::mean(c, 0)?, &Sample::mean(t, 0)?)?.normal());
+    let effect = |c: &Moments, t: &Moments| {
+        Ok::<_, Error>(difference(&Sample::mean(c, 0)?, &Sample::mean(t, 0)?)?.normal())
+    };
     let (c, t) = (control.all()?, treatment.all()?);
     let total = c.n + t.n;
     let share = (control.triggered.n() + treatment.triggered.n()) / total;

@@ -28,7 +28,8 @@ pub(super) fn cuped(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     for treatment in &arms[1..] {
         let theta = model.theta(&[&arms[0], treatment], Pooling::Total)?;
         let all = arms[0].merged(treatment)?;
-        let pair = difference(&model.adjust(&arms[0], &all, &theta)?, &model.adjust(treatment, &all, &theta)?)?;
+        let pair =
+            difference(&model.adjust(&arms[0], &all, &theta)?, &model.adjust(treatment, &all, &theta)?)?;
         differences.push(pair.value);
         p.push(pair.p(alternative).unwrap_or(f64::NAN));
         thetas.push(theta);
@@ -52,7 +53,10 @@ pub(super) fn cuped(case: &Case<'_>, out: &mut Answer) -> Result<()> {
         out.put("theta", theta_value(&theta));
         out.put("adjusted_means", numbers(&means));
         out.extend(effect(only, alpha, alternative));
-        let raw = difference(&crate::estimate::Sample::mean(&arms[0], 0)?, &crate::estimate::Sample::mean(&arms[1], 0)?)?;
+        let raw = difference(
+            &crate::estimate::Sample::mean(&arms[0], 0)?,
+            &crate::estimate::Sample::mean(&arms[1], 0)?,
+        )?;
         out.number("variance_ratio", (only.se / raw.se).powi(2));
         let relative = model.relative(&arms[0], &arms[1], &theta);
         out.put_ok("relative", relative.map(|lift| effect(&lift, alpha, alternative)));
@@ -123,7 +127,11 @@ pub(super) fn regression(case: &Case<'_>, out: &mut Answer) -> Result<()> {
 
 /// Columns of a cell's arm, and whether the first two are a ratio.
 fn cell_arm(arm: &Case<'_>, ratio: &mut bool) -> Result<Moments> {
+    let empty = arm.has("n") && arm.f("n")? == 0.0;
     let two = |one: &str, other: &str, product: &str| -> Result<Moments> {
+        if empty {
+            return Ok(Moments::new(2));
+        }
         let (x, y) = (arm.at(one)?, arm.at(other)?);
         let xy = arm.f(product)?;
         Moments::from_sums(arm.f("n")?, &[x.f("sum")?, y.f("sum")?], &[x.f("ss")?, xy, xy, y.f("ss")?])
@@ -137,12 +145,9 @@ fn cell_arm(arm: &Case<'_>, ratio: &mut bool) -> Result<Moments> {
     }
     if arm.has("m_post") {
         *ratio = true;
-        return ratio_statistics(arm);
+        return if empty { Ok(Moments::new(4)) } else { ratio_statistics(arm) };
     }
-    if arm.has("n") && arm.f("n")? == 0.0 {
-        return Ok(Moments::new(1));
-    }
-    arm.moments()
+    if empty { Ok(Moments::new(1)) } else { arm.moments() }
 }
 
 pub(super) fn strata(case: &Case<'_>, out: &mut Answer) -> Result<()> {
@@ -150,7 +155,12 @@ pub(super) fn strata(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     let cells = case.items("cells")?;
     let cells = cells
         .iter()
-        .map(|cell| Ok(Cell { control: cell_arm(&cell.at("control")?, &mut ratio)?, treatment: cell_arm(&cell.at("treatment")?, &mut ratio)? }))
+        .map(|cell| {
+            Ok(Cell {
+                control: cell_arm(&cell.at("control")?, &mut ratio)?,
+                treatment: cell_arm(&cell.at("treatment")?, &mut ratio)?,
+            })
+        })
         .collect::<Result<Vec<_>>>()?;
     let result = post_stratify(&cells, ratio)?;
     let (alpha, alternative) = (case.alpha()?, case.alternative()?);
@@ -165,7 +175,8 @@ pub(super) fn strata(case: &Case<'_>, out: &mut Answer) -> Result<()> {
 
 pub(super) fn clusters(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     let rows = case.rows("rows")?;
-    let column = |at: usize| -> Vec<f64> { rows.iter().map(|row| row.get(at).copied().unwrap_or(f64::NAN)).collect() };
+    let column =
+        |at: usize| -> Vec<f64> { rows.iter().map(|row| row.get(at).copied().unwrap_or(f64::NAN)).collect() };
     let clusters: Vec<u64> = column(2).iter().map(|cluster| cluster.to_bits()).collect();
     let result = clustered(&column(0), &column(1), &clusters)?;
     let alpha = case.alpha()?;

@@ -47,6 +47,11 @@ impl<'a> Case<'a> {
         if self.has(key) { self.f(key) } else { Ok(default) }
     }
 
+    /// The first of several keys that is given.
+    pub(super) fn any(&self, keys: &[&str]) -> Result<Option<f64>> {
+        keys.iter().find(|key| self.has(key)).map(|key| self.f(key)).transpose()
+    }
+
     pub(super) fn flag(&self, key: &str) -> bool {
         self.get(key).and_then(Value::as_bool).unwrap_or(false)
     }
@@ -84,7 +89,15 @@ impl<'a> Case<'a> {
     }
 
     pub(super) fn alternative(&self) -> Result<Alternative> {
-        match self.text_or("alternative", "two-sided") {
+        // A case that asks for one bound is one-sided; its name may give the side.
+        let name = self.text_or("name", "");
+        let one_sided = self.asked().contains(&"bound") || name.contains("one_sided");
+        let default = match (one_sided, name.contains("less")) {
+            (false, _) => "two-sided",
+            (true, false) => "greater",
+            (true, true) => "less",
+        };
+        match self.text_or("alternative", default) {
             "two-sided" | "two_sided" => Ok(Alternative::TwoSided),
             "greater" => Ok(Alternative::Greater),
             "less" => Ok(Alternative::Less),
@@ -94,7 +107,10 @@ impl<'a> Case<'a> {
 
     /// The keys that are asked for.
     pub(super) fn asked(&self) -> Vec<&'a str> {
-        self.get("expect").and_then(Value::as_object).map(|map| map.keys().map(String::as_str).collect()).unwrap_or_default()
+        self.get("expect")
+            .and_then(Value::as_object)
+            .map(|map| map.keys().map(String::as_str).collect())
+            .unwrap_or_default()
     }
 
     /// Asked keys that begin with a prefix, with the rest read as a number.
@@ -105,7 +121,11 @@ impl<'a> Case<'a> {
 
     /// Both arms: `control` and `treatment`, or `a` and `b`.
     pub(super) fn two(&self) -> Result<(Case<'a>, Case<'a>)> {
-        if self.has("a") { Ok((self.at("a")?, self.at("b")?)) } else { Ok((self.at("control")?, self.at("treatment")?)) }
+        if self.has("a") {
+            Ok((self.at("a")?, self.at("b")?))
+        } else {
+            Ok((self.at("control")?, self.at("treatment")?))
+        }
     }
 
     /// Moments of an arm: values, rows, `{n, sum, ss}`, or `{n, mean, variance, covariance}` by column name.
@@ -151,7 +171,9 @@ impl<'a> Case<'a> {
     pub(super) fn sample(&self) -> Result<Sample> {
         match self.as_list() {
             Some(list) if list.len() == 2 => Sample::proportion(list[0], list[1]),
-            _ if self.has("se") => Ok(Sample { n: 1.0, value: self.f("mean")?, variance: self.f("se")?.powi(2) }),
+            _ if self.has("se") => {
+                Ok(Sample { n: 1.0, value: self.f("mean")?, variance: self.f("se")?.powi(2) })
+            }
             _ => Sample::mean(&self.moments()?, 0),
         }
     }

@@ -18,17 +18,27 @@ pub(super) fn proportion(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     let welch = difference(&c, &t)?;
     out.number("diff", welch.value);
     out.put("unpooled", effect(&welch.normal(), alpha, alternative));
-    out.put_ok("pooled", pooled(&c, &t).map(|(z, two)| {
-        let one = if alternative == Alternative::Greater { z } else { -z };
-        let p = if alternative == Alternative::TwoSided { two } else { crate::distribution::normal_upper(one) };
-        json!({"z": z, "p": p})
-    }));
+    out.put_ok(
+        "pooled",
+        pooled(&c, &t).map(|(z, two)| {
+            let one = if alternative == Alternative::Greater { z } else { -z };
+            let p = if alternative == Alternative::TwoSided {
+                two
+            } else {
+                crate::distribution::normal_upper(one)
+            };
+            json!({"z": z, "p": p})
+        }),
+    );
     let (score, p) = miettinen_nurminen(&c, &t, alpha)?;
     out.put("score", json!({"ci": pair(score), "p": number(p)}));
     out.put("newcombe", json!({"ci": pair(newcombe(&c, &t, alpha)?)}));
     out.put("gb_t_absolute", effect(&welch, alpha, alternative));
     out.put_ok("gb_t_relative", relative_delta(&c, &t).map(|lift| effect(&lift, alpha, alternative)));
-    out.put_ok("relative_delta", relative_delta(&c, &t).map(|lift| effect(&lift.normal(), alpha, alternative)));
+    out.put_ok(
+        "relative_delta",
+        relative_delta(&c, &t).map(|lift| effect(&lift.normal(), alpha, alternative)),
+    );
     out.put_ok("relative_log", log_lift(&c, &t, alpha, alternative, true));
     out.number("fisher_p", fisher(&c, &t));
     Ok(())
@@ -39,7 +49,9 @@ fn log_lift(c: &Sample, t: &Sample, alpha: f64, alternative: Alternative, normal
     let log = log_ratio(c, t)?;
     let log = if normal { log.normal() } else { log };
     let ci = lift_interval(&log, alpha, alternative)?;
-    Ok(json!({"d": log.value.exp_m1(), "ci": pair(ci), "bound": if ci.low.is_finite() { ci.low } else { ci.high }}))
+    Ok(
+        json!({"d": log.value.exp_m1(), "ci": pair(ci), "bound": if ci.low.is_finite() { ci.low } else { ci.high }}),
+    )
 }
 
 fn two_moments(case: &Case<'_>) -> Result<(Moments, Moments)> {
@@ -48,7 +60,11 @@ fn two_moments(case: &Case<'_>) -> Result<(Moments, Moments)> {
 }
 
 fn absolute(case: &Case<'_>, c: &Sample, t: &Sample) -> Result<Effect> {
-    if case.flag("pooled_variance") || case.flag("equal_var") { pooled_difference(c, t) } else { difference(c, t) }
+    if case.flag("pooled_variance") || case.flag("equal_var") {
+        pooled_difference(c, t)
+    } else {
+        difference(c, t)
+    }
 }
 
 pub(super) fn mean(case: &Case<'_>, out: &mut Answer) -> Result<()> {
@@ -85,7 +101,9 @@ pub(super) fn moments(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     let shards = shards.iter().map(Case::moments).collect::<Result<Vec<_>>>()?;
     let mut all = Moments::new(shards.iter().map(Moments::columns).max().unwrap_or(1).max(1));
     shards.iter().filter(|shard| shard.n() > 0.0).try_for_each(|shard| all.merge(shard))?;
-    let variance = |moments: &Moments| if moments.columns() == 0 { f64::NAN } else { moments.variance(0).unwrap_or(f64::NAN) };
+    let variance = |moments: &Moments| {
+        if moments.columns() == 0 { f64::NAN } else { moments.variance(0).unwrap_or(f64::NAN) }
+    };
     out.number("n", all.n());
     out.number("mean", if all.n() > 0.0 { all.mean(0) } else { f64::NAN });
     out.number("variance", variance(&all));
@@ -108,8 +126,14 @@ pub(super) fn ratio(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     out.extend(effect(&main.normal(), alpha, alternative));
     out.put("df", main.df.map_or(Value::Null, number));
     out.put_ok("relative_delta", relative_delta(&c, &t).map(|lift| effect(&lift, alpha, alternative)));
-    out.put_ok("relative_log_ci_t", log_lift(&c, &t, alpha, alternative, false).map(|lift| lift["ci"].clone()));
-    out.put_ok("relative_log_ci_z", log_lift(&c, &t, alpha, alternative, true).map(|lift| lift["ci"].clone()));
+    out.put_ok(
+        "relative_log_ci_t",
+        log_lift(&c, &t, alpha, alternative, false).map(|lift| lift["ci"].clone()),
+    );
+    out.put_ok(
+        "relative_log_ci_z",
+        log_lift(&c, &t, alpha, alternative, true).map(|lift| lift["ci"].clone()),
+    );
     levels(case, &main, out)
 }
 
@@ -117,11 +141,14 @@ pub(super) fn relative(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     let alpha = case.alpha()?;
     let (c, t) = case.two()?;
     let (c, t) = (c.sample()?, t.sample()?);
-    out.put("fieller", match fieller((c.value, c.se()), (t.value, t.se()), alpha)? {
-        Fieller::Interval { ci } => json!({"kind": "interval", "ci": pair(ci)}),
-        Fieller::Outside { excluded } => json!({"kind": "outside", "excluded": pair(excluded)}),
-        Fieller::Everything => json!({"kind": "everything"}),
-    });
+    out.put(
+        "fieller",
+        match fieller((c.value, c.se()), (t.value, t.se()), alpha)? {
+            Fieller::Interval { ci } => json!({"kind": "interval", "ci": pair(ci)}),
+            Fieller::Outside { excluded } => json!({"kind": "outside", "excluded": pair(excluded)}),
+            Fieller::Everything => json!({"kind": "everything"}),
+        },
+    );
     let absolute = Effect { value: t.value - c.value, se: c.se().hypot(t.se()), df: None };
     out.put_ok("p_absolute", absolute.p(Alternative::TwoSided).map(number));
     // The sign of a lift is that of the ratio less 1, also below 0.
@@ -140,9 +167,11 @@ fn clustered_rows(arm: &Case<'_>) -> Result<Vec<(u64, f64)>> {
     if let Some(values) = arm.as_list() {
         return Ok(values.into_iter().enumerate().map(|(at, value)| (at as u64, value)).collect());
     }
-    let rows = arm.0.as_array().map(|rows| rows.iter().map(|row| Case(row).as_list()).collect::<Option<Vec<_>>>());
+    let rows =
+        arm.0.as_array().map(|rows| rows.iter().map(|row| Case(row).as_list()).collect::<Option<Vec<_>>>());
     let rows = rows.flatten().filter(|rows| rows.iter().all(|row| row.len() == 2));
-    let rows = rows.ok_or_else(|| Error::Case("a quantile's arm must hold values, rows or an outer interval".into()))?;
+    let rows = rows
+        .ok_or_else(|| Error::Case("a quantile's arm must hold values, rows or an outer interval".into()))?;
     Ok(rows.iter().map(|row| (row[0] as u64, row[1])).collect())
 }
 

@@ -20,12 +20,12 @@ fn law(text: &str) -> Option<impl Fn(f64) -> f64 + use<>> {
         let rest = text.split_once(word)?.1.trim_start_matches([' ', '=']);
         rest.split(|c: char| !c.is_ascii_digit() && c != '.').next()?.trim_end_matches('.').parse().ok()
     };
-    let exponential = text.contains("exponential");
-    let (shape, scale) = match () {
-        () if exponential && text.contains("rate") => (1.0, 1.0 / after("rate")?),
-        () if exponential => (1.0, after("mean")?),
-        () if text.contains("weibull") || text.contains("Weibull") => (after("shape")?, after("scale")?),
-        () => return None,
+    let (shape, scale) = if text.contains("exponential") {
+        (1.0, if text.contains("rate") { 1.0 / after("rate")? } else { after("mean")? })
+    } else if text.to_lowercase().contains("weibull") {
+        (after("shape")?, after("scale")?)
+    } else {
+        return None;
     };
     Some(move |age: f64| -(-(age / scale).powf(shape)).exp_m1())
 }
@@ -33,7 +33,8 @@ fn law(text: &str) -> Option<impl Fn(f64) -> f64 + use<>> {
 pub(super) fn late_conversions(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     let (window, alpha) = (case.f("window_days")?, case.alpha()?);
     let shown = |found: &Effect| effect(found, alpha, Alternative::TwoSided);
-    let (mut matured_arms, mut hazards, mut weights, mut so_far) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut matured_arms, mut hazards, mut weights, mut so_far) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for key in ["control", "treatment"] {
         let clicks = clicks(case, key)?;
         let mut arm = Answer::default();
@@ -44,14 +45,18 @@ pub(super) fn late_conversions(case: &Case<'_>, out: &mut Answer) -> Result<()> 
         arm.number("so_far", converted as f64 / clicks.len() as f64);
         if let Ok((sample, left_out)) = matured(&clicks, window) {
             let (rate, se) = (number(sample.value), number(sample.se()));
-            arm.put("matured", json!({"clicks": sample.n as u64, "left_out": left_out, "rate": rate, "se": se}));
+            arm.put(
+                "matured",
+                json!({"clicks": sample.n as u64, "left_out": left_out, "rate": rate, "se": se}),
+            );
             matured_arms.push(sample);
         }
         if let Ok(rate) = kaplan_meier(&clicks, window) {
             arm.put("kaplan_meier", shown(&rate));
             hazards.push(rate);
         }
-        let own_law = case.get("delay_law").and_then(|laws| laws.get(key)).and_then(Value::as_str).and_then(law);
+        let own_law =
+            case.get("delay_law").and_then(|laws| laws.get(key)).and_then(Value::as_str).and_then(law);
         if let Some((rate, each)) = own_law.and_then(|law| weighted(&clicks, window, law).ok()) {
             arm.put("weighted", shown(&rate));
             arm.put("weights", numbers(&each));
@@ -108,21 +113,27 @@ fn millis(hours: f64) -> i64 {
 
 /// A row as an object by column name.
 fn named(row: &Case<'_>, columns: &[Case<'_>]) -> Value {
-    let cell = |(column, at): (&Case<'_>, usize)| (column.0.as_str().unwrap_or_default().to_owned(), row.0[at].clone());
+    let cell = |(column, at): (&Case<'_>, usize)| {
+        (column.0.as_str().unwrap_or_default().to_owned(), row.0[at].clone())
+    };
     Value::Object(Map::from_iter(columns.iter().zip(0..).map(cell)))
 }
 
 pub(super) fn log_to_counts(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     let hours = |key: &str| case.f(key).map(millis);
     let windows = case.at("windows")?;
-    let windows = windows.0.as_object().ok_or_else(|| Error::Case("windows must be hours by action".into()))?;
+    let windows =
+        windows.0.as_object().ok_or_else(|| Error::Case("windows must be hours by action".into()))?;
     let definition = Definition {
         arms: case.items("arms")?.iter().filter_map(|arm| arm.0.as_str().map(str::to_owned)).collect(),
         start_ms: hours("start")?,
         end_ms: hours("end")?,
         as_of_ms: hours("as_of")?,
         settle_ms: millis(case.f_or("settle", 0.0)?),
-        windows_ms: windows.iter().map(|(action, hours)| (action.clone(), millis(hours.as_f64().unwrap_or(0.0)))).collect(),
+        windows_ms: windows
+            .iter()
+            .map(|(action, hours)| (action.clone(), millis(hours.as_f64().unwrap_or(0.0))))
+            .collect(),
     };
     let arms = definition.arms.clone();
     let mut counter = Counter::new(definition)?;
@@ -161,7 +172,8 @@ pub(super) fn log_to_counts(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     out.put("received_after_as_of", counts.received_after_as_of);
     out.put("without_exposure", counts.without_exposure);
     for (view, found) in [("all", &counts.all), ("triggered", &counts.triggered)] {
-        let by_arm = arms.iter().zip(found).map(|(arm, found)| (arm.clone(), arm_value(&counts.actions, found)));
+        let by_arm =
+            arms.iter().zip(found).map(|(arm, found)| (arm.clone(), arm_value(&counts.actions, found)));
         out.put(view, Value::Object(by_arm.collect()));
     }
     Ok(())

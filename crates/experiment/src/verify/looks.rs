@@ -14,7 +14,11 @@ pub(super) fn asymptotic_cs(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     let sequence = ConfidenceSequence::new(case.alpha()?, case.f("N_star")?, alternative)?;
     out.number("rho", sequence.rho());
     let contrast = |c: &Sample, t: &Sample| -> Result<Effect> {
-        if case.text_or("difference", "absolute") == "relative" { relative_delta(c, t) } else { difference(c, t) }
+        if case.text_or("difference", "absolute") == "relative" {
+            relative_delta(c, t)
+        } else {
+            difference(c, t)
+        }
     };
     if case.has("looks") {
         return path_of_looks(case, &sequence, &contrast, out);
@@ -39,7 +43,9 @@ fn path_of_looks(
     out: &mut Answer,
 ) -> Result<()> {
     let look = |row: &Vec<f64>| -> Result<(Effect, f64)> {
-        let [x0, n0, x1, n1] = row[..] else { return Err(Error::Case("a look must be x0, n0, x1, n1".into())) };
+        let [x0, n0, x1, n1] = row[..] else {
+            return Err(Error::Case("a look must be x0, n0, x1, n1".into()));
+        };
         Ok((contrast(&Sample::proportion(x0, n0)?, &Sample::proportion(x1, n1)?)?, n0 + n1))
     };
     let looks = case.rows("looks")?.iter().map(look).collect::<Result<Vec<_>>>()?;

@@ -41,7 +41,8 @@ pub fn verify(cases: &Value) -> Result<Value> {
 /// # Errors
 /// [`Error::Case`] when the file is not an object of groups.
 pub fn verify_with(cases: &Value, read: &ReadText<'_>) -> Result<Value> {
-    let groups = cases.as_object().ok_or_else(|| Error::Case("the file must hold an object of groups".into()))?;
+    let groups =
+        cases.as_object().ok_or_else(|| Error::Case("the file must hold an object of groups".into()))?;
     let mut answers = Vec::new();
     for (group, content) in groups {
         for case in content["cases"].as_array().into_iter().flatten() {
@@ -130,7 +131,8 @@ fn prune(got: &Value, expect: &Value, path: &str, unknown: &mut Vec<String>) -> 
         (Value::Array(got), Value::Array(expect)) if expect.first().is_some_and(Value::is_object) => {
             let shape = &expect[0];
             let items = got.iter().enumerate().map(|(at, value)| {
-                prune(value, expect.get(at).unwrap_or(shape), &format!("{path}[{at}]"), unknown).unwrap_or(Value::Null)
+                prune(value, expect.get(at).unwrap_or(shape), &format!("{path}[{at}]"), unknown)
+                    .unwrap_or(Value::Null)
             });
             Some(Value::Array(items.collect()))
         }

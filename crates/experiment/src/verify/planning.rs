@@ -6,7 +6,9 @@ use crate::error::{Error, Result};
 use crate::estimate::{Alternative, Effect, difference};
 use crate::multiplicity::{Method, adjust};
 use crate::non_inferiority::{Direction, Tested, non_inferiority as guardrail};
-use crate::power::{Goal, more_units, normal_power, normal_units, student_effect, student_power, student_units};
+use crate::power::{
+    Goal, more_units, normal_power, normal_units, student_effect, student_power, student_units,
+};
 use crate::relative::relative_delta;
 use serde_json::{Value, json};
 
@@ -30,7 +32,8 @@ pub(super) fn multiplicity(case: &Case<'_>, out: &mut Answer) -> Result<()> {
 }
 
 pub(super) fn power(case: &Case<'_>, out: &mut Answer) -> Result<()> {
-    let goal = Goal { alpha: case.alpha()?, power: case.f_or("power", 0.8)?, sides: case.f_or("sides", 2.0)? };
+    let goal =
+        Goal { alpha: case.alpha()?, power: case.f_or("power", 0.8)?, sides: case.f_or("sides", 2.0)? };
     let distribution = case.text_or("distribution", "");
     if case.has("target_relative_effect") || case.has("target_absolute_effect") {
         during_the_test(case, &goal, out)
@@ -54,7 +57,11 @@ fn standardised(case: &Case<'_>, goal: &Goal, distribution: &str, out: &mut Answ
     let student = !distribution.contains("normal");
     let far = !distribution.contains("ignored");
     let units = |effect: f64| -> Result<f64> {
-        if student { student_units(effect, ratio, goal) } else { normal_units(effect, None, 1.0 + 1.0 / ratio, goal) }
+        if student {
+            student_units(effect, ratio, goal)
+        } else {
+            normal_units(effect, None, 1.0 + 1.0 / ratio, goal)
+        }
     };
     if case.has("effect_size") && !case.has("n_control") && !case.has("n_per_arm") {
         let n = units(case.f("effect_size")?)?;
@@ -63,7 +70,10 @@ fn standardised(case: &Case<'_>, goal: &Goal, distribution: &str, out: &mut Answ
         }
         out.number("n_treatment", ratio * n);
         let both = json!([up(n), up(ratio * n)]);
-        out.put("rounded_up", if case.at("expect")?.get("rounded_up").is_some_and(Value::is_array) { both } else { up(n) });
+        out.put(
+            "rounded_up",
+            if case.at("expect")?.get("rounded_up").is_some_and(Value::is_array) { both } else { up(n) },
+        );
         return Ok(());
     }
     let control = if case.has("n_control") { case.f("n_control")? } else { case.f("n_per_arm")? };
@@ -73,7 +83,10 @@ fn standardised(case: &Case<'_>, goal: &Goal, distribution: &str, out: &mut Answ
         let effect = case.f("effect_size")?;
         let critical = crate::distribution::normal_upper_quantile(goal.alpha / goal.sides);
         let normal = normal_power(effect, se, critical, far && goal.sides == 2.0);
-        out.number("power", if student { student_power(effect, control, treatment, goal.alpha, goal.sides) } else { normal });
+        out.number(
+            "power",
+            if student { student_power(effect, control, treatment, goal.alpha, goal.sides) } else { normal },
+        );
     } else {
         let z = |tail: f64| crate::distribution::normal_upper_quantile(tail);
         let normal = (z(goal.alpha / goal.sides) + z(1.0 - goal.power)) * se;
@@ -87,7 +100,12 @@ fn standardised(case: &Case<'_>, goal: &Goal, distribution: &str, out: &mut Answ
 
 fn proportions(case: &Case<'_>, goal: &Goal, distribution: &str, out: &mut Answer) -> Result<()> {
     let p0 = case.f("baseline")?;
-    let gap = if case.has("relative_lift") { p0 * case.f("relative_lift")? } else { case.f("absolute_lift")? };
+    let gap = match case.any(&["relative_lift", "relative_effect", "relative_mde"])? {
+        Some(lift) => p0 * lift,
+        None => case
+            .any(&["absolute_lift", "absolute_effect", "absolute_mde", "absolute_difference"])?
+            .ok_or_else(|| Error::Case("relative_lift or absolute_lift must be given".into()))?,
+    };
     let spread = |p: f64| p * (1.0 - p);
     let alternative = spread(p0) + spread(p0 + gap);
     let null = match distribution {
@@ -124,15 +142,14 @@ fn means(case: &Case<'_>, goal: &Goal, distribution: &str, out: &mut Answer) -> 
             Ok(sd * student_effect(per_arm, per_arm, goal)?)
         }
     };
-    let given = if case.has("effect_size") {
-        Some(case.f("effect_size")?)
-    } else if case.has("relative_effect_size") {
-        Some(case.f("relative_effect_size")? * mean)
-    } else {
-        None
-    };
+    let relative = case.any(&["relative_effect_size", "rel_effect_size", "relative_effect"])?;
+    let given = relative.map(|lift| lift * mean).or(case.any(&["effect_size", "absolute_effect"])?);
     if let Some(effect) = given {
-        let per_arm = if normal { normal_units(effect, None, 2.0 * sd * sd, goal)? } else { student_units(effect / sd, 1.0, goal)? };
+        let per_arm = if normal {
+            normal_units(effect, None, 2.0 * sd * sd, goal)?
+        } else {
+            student_units(effect / sd, 1.0, goal)?
+        };
         out.put("n_obs_both_arms", up(2.0 * per_arm));
         out.number("n_per_arm", per_arm);
         if case.has("n_obs") {
@@ -180,7 +197,8 @@ pub(super) fn non_inferiority(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     let difference = difference(&c, &t)?.normal();
     out.number("diff", difference.value);
     for key in case.asked() {
-        let level = |prefix: &str| key.strip_prefix(prefix)?.strip_suffix("_of_difference")?.parse::<f64>().ok();
+        let level =
+            |prefix: &str| key.strip_prefix(prefix)?.strip_suffix("_of_difference")?.parse::<f64>().ok();
         if let Some(level) = level("lower_bound_") {
             out.number(key, difference.interval(1.0 - level / 100.0, Alternative::Greater)?.low);
         } else if let Some(level) = level("upper_bound_") {
@@ -197,13 +215,8 @@ pub(super) fn bayesian(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     let estimate: Effect = if relative { relative_delta(&c, &t)? } else { difference(&c, &t)? };
     let prior = match case.get("prior").map(Case) {
         Some(prior) if prior.flag("proper") || (!prior.has("proper") && prior.has("mean")) => {
-            let variance = if prior.has("variance") {
-                prior.f("variance")?
-            } else if prior.has("sd") {
-                prior.f("sd")?.powi(2)
-            } else {
-                prior.f("stddev")?.powi(2)
-            };
+            let sd = prior.any(&["sd", "stddev", "se"])?;
+            let variance = if let Some(sd) = sd { sd * sd } else { prior.f("variance")? };
             // A prior of the other kind of effect is rescaled by control's mean.
             let base = c.value.abs();
             let scale = match prior.text_or("type", "") {

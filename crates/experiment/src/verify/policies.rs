@@ -11,19 +11,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn interleaving(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     if case.has("wins_a") {
-        let found = preference([case.f("wins_a")?, case.f("wins_b")?, case.f_or("ties", 0.0)?], case.alpha()?)?;
+        let found =
+            preference([case.f("wins_a")?, case.f("wins_b")?, case.f_or("ties", 0.0)?], case.alpha()?)?;
         out.number("sign_test_p", found.p);
         out.number("delta_ab", found.delta);
         out.number("win_share", found.win_share);
         out.put("win_share_ci_95", pair(found.interval));
         return Ok(());
     }
-    let rankings: Vec<Vec<u64>> = case.rows("rankings")?.iter().map(|row| row.iter().map(|&item| item as u64).collect()).collect();
+    let rankings: Vec<Vec<u64>> =
+        case.rows("rankings")?.iter().map(|row| row.iter().map(|&item| item as u64).collect()).collect();
     let k = case.f("k")? as usize;
     let outcomes = team_draft_outcomes(&rankings, k)?;
     let lists: BTreeSet<&Vec<u64>> = outcomes.iter().map(|(mixed, _)| &mixed.list).collect();
     out.put("distinct_lists", lists.len());
-    let shown = outcomes.iter().map(|(mixed, p)| json!({"list": mixed.list, "teams": mixed.teams, "probability": p}));
+    let shown =
+        outcomes.iter().map(|(mixed, p)| json!({"list": mixed.list, "teams": mixed.teams, "probability": p}));
     out.put("outcomes", shown.collect::<Value>());
     if let [one, other] = &rankings[..] {
         let list = |first: usize| balanced([one, other], first, k);
@@ -51,16 +54,22 @@ pub(super) fn off_policy(case: &Case<'_>, out: &mut Answer, read: &ReadText<'_>)
     let rounds = |predicted: &[Vec<f64>]| -> Result<Vec<(usize, f64, f64, Vec<f64>, Vec<f64>)>> {
         let lengths = [reward.len(), propensity.len(), target.len(), predicted.len()];
         if lengths.iter().any(|&length| length != action.len()) {
-            return Err(Error::Case("action, reward, propensity, target and q must have equal lengths".into()));
+            return Err(Error::Case(
+                "action, reward, propensity, target and q must have equal lengths".into(),
+            ));
         }
-        let row = |at: usize| (action[at] as usize, reward[at], propensity[at], target[at].clone(), predicted[at].clone());
+        let row = |at: usize| {
+            (action[at] as usize, reward[at], propensity[at], target[at].clone(), predicted[at].clone())
+        };
         Ok((0..action.len()).map(row).collect())
     };
     if case.has("context") {
         let context = case.rows("context")?;
         let rows = rounds(&target)?;
         let plain = as_rounds(&rows);
-        for (name, weights) in [("normal", FitWeights::Normal), ("iw", FitWeights::Importance), ("mrdr", FitWeights::MoreRobust)] {
+        for (name, weights) in
+            [("normal", FitWeights::Normal), ("iw", FitWeights::Importance), ("mrdr", FitWeights::MoreRobust)]
+        {
             let predicted = ridge_predictions(&context, &plain, weights, case.f_or("ridge_alpha", 1.0)?)?;
             let rows = rounds(&predicted)?;
             let robust = Rounds::new(&as_rounds(&rows))?.doubly_robust()?;
@@ -89,7 +98,13 @@ pub(super) fn off_policy(case: &Case<'_>, out: &mut Answer, read: &ReadText<'_>)
 }
 
 fn as_rounds(rows: &[(usize, f64, f64, Vec<f64>, Vec<f64>)]) -> Vec<Round<'_>> {
-    let round = |(action, reward, propensity, target, predicted)| Round { action, reward, propensity, target, predicted };
+    let round = |(action, reward, propensity, target, predicted)| Round {
+        action,
+        reward,
+        propensity,
+        target,
+        predicted,
+    };
     rows.iter().map(|(a, r, p, t, q)| round((*a, *r, *p, t.as_slice(), q.as_slice()))).collect()
 }
 
@@ -110,7 +125,9 @@ fn weights(weighted: &Weighted, case: &Case<'_>, out: &mut Answer) -> Result<()>
 
 fn slate_rows(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     let row = |row: &Vec<f64>| match row[..] {
-        [slate, slot, reward, propensity, target] => Ok(SlateRow { slate: slate as u64, slot: slot as u64, reward, propensity, target }),
+        [slate, slot, reward, propensity, target] => {
+            Ok(SlateRow { slate: slate as u64, slot: slot as u64, reward, propensity, target })
+        }
         _ => Err(Error::Case("a row must be slate, slot, reward, propensity, target".into())),
     };
     let (value, normalised) = slates(&case.rows("rows")?.iter().map(row).collect::<Result<Vec<_>>>()?)?;
@@ -145,13 +162,24 @@ fn open_bandit(case: &Case<'_>, out: &mut Answer, read: &ReadText<'_>) -> Result
     let text = case.text("data")?;
     let file = |name: &str| -> Result<Vec<BanditRow>> {
         let path = format!("open-bandit-sample/{name}");
-        bandit_rows(&read(&path).ok_or_else(|| Error::Case(format!("the data file {path} could not be read")))?)
+        bandit_rows(
+            &read(&path).ok_or_else(|| Error::Case(format!("the data file {path} could not be read")))?,
+        )
     };
-    let name = |text: &str| text.split([' ', ',', ';']).find(|word| word.ends_with(".csv.gz")).map(str::to_owned);
+    let name =
+        |text: &str| text.split([' ', ',', ';']).find(|word| word.ends_with(".csv.gz")).map(str::to_owned);
     let (target, log) = text.split_once("log =").ok_or_else(|| Error::Case("data must name a log".into()))?;
     let mut log = file(&name(log).ok_or_else(|| Error::Case("data must name a log".into()))?)?;
-    let slot = |word: &str| text.split_once(word).and_then(|(_, rest)| rest.trim_start().split(|c: char| !c.is_ascii_digit()).next()?.parse::<u64>().ok());
-    let only = if case.has("slot") || case.has("position") { Some(case.f_or("slot", case.f_or("position", 0.0)?)? as u64) } else { slot("slot =") };
+    let slot = |word: &str| {
+        text.split_once(word).and_then(|(_, rest)| {
+            rest.trim_start().split(|c: char| !c.is_ascii_digit()).next()?.parse::<u64>().ok()
+        })
+    };
+    let only = if case.has("slot") || case.has("position") {
+        Some(case.f_or("slot", case.f_or("position", 0.0)?)? as u64)
+    } else {
+        slot("slot =")
+    };
     if let Some(only) = only {
         log.retain(|row| row.1 == only);
     }
@@ -170,12 +198,18 @@ fn open_bandit(case: &Case<'_>, out: &mut Answer, read: &ReadText<'_>) -> Result
     for (key, effect) in [("ipw", weighted.ips()?), ("snips", weighted.snips()?)] {
         out.number(key, effect.value);
         out.number(&format!("{key}_se"), effect.se);
-        out.put(&format!("{key}_ci"), pair(effect.interval(case.alpha()?, crate::estimate::Alternative::TwoSided)?));
+        out.put(
+            &format!("{key}_ci"),
+            pair(effect.interval(case.alpha()?, crate::estimate::Alternative::TwoSided)?),
+        );
     }
     out.put("n", log.len());
     for policy in ["random", "bts"] {
         if let Ok(rows) = file(&format!("{policy}_all_all.csv.gz")) {
-            out.number(&format!("on_policy_{policy}_mean"), rows.iter().map(|row| row.2).sum::<f64>() / rows.len() as f64);
+            out.number(
+                &format!("on_policy_{policy}_mean"),
+                rows.iter().map(|row| row.2).sum::<f64>() / rows.len() as f64,
+            );
         }
     }
     Ok(())

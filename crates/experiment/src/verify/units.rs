@@ -54,7 +54,8 @@ pub(super) fn few_units(case: &Case<'_>, out: &mut Answer) -> Result<()> {
         out.number("p_two_sided_by_abs", test.p);
         return Ok(());
     }
-    let pairs: Vec<[f64; 2]> = case.rows("campaigns")?.iter().filter_map(|row| row[..].try_into().ok()).collect();
+    let pairs: Vec<[f64; 2]> =
+        case.rows("campaigns")?.iter().filter_map(|row| row[..].try_into().ok()).collect();
     let differences: Vec<f64> = pairs.iter().map(|[c, t]| t - c).collect();
     let result = paired(&pairs)?;
     out.extend(effect(&result.difference, alpha, alternative));
@@ -96,9 +97,12 @@ pub(super) fn triggered(case: &Case<'_>, out: &mut Answer) -> Result<()> {
         [n, mean, variance] => Moments::from_covariance(n, &[mean], &[variance]),
         _ => Err(Error::Case(format!("{key} must be n, mean, variance"))),
     };
-    let arm = |arm: Case<'_>| Ok::<_, Error>(Arm { triggered: part(&arm, "triggered")?, rest: part(&arm, "rest")? });
+    let arm = |arm: Case<'_>| {
+        Ok::<_, Error>(Arm { triggered: part(&arm, "triggered")?, rest: part(&arm, "rest")? })
+    };
     let weights = if case.has("weights") { case.list("weights")? } else { vec![0.5, 0.5] };
-    let weights: [f64; 2] = weights[..].try_into().map_err(|_| Error::Case("weights must be two numbers".into()))?;
+    let weights: [f64; 2] =
+        weights[..].try_into().map_err(|_| Error::Case("weights must be two numbers".into()))?;
     let (control, treatment) = (arm(case.at("control")?)?, arm(case.at("treatment")?)?);
     let result = analyze(&control, &treatment, weights)?;
     let alpha = case.alpha()?;
@@ -128,19 +132,31 @@ pub(super) fn hash_vectors(case: &Case<'_>, out: &mut Answer) -> Result<()> {
         }
     }
     if case.has("seed_value_version") {
-        let row = |row: &Case<'_>| Some(growthbook(row.0[0].as_str()?, row.0[1].as_str()?, row.0[2].as_u64()? as u8));
-        out.put("growthbook", case.items("seed_value_version")?.iter().map(|r| row(r).map_or(Value::Null, number)).collect::<Value>());
+        let row = |row: &Case<'_>| {
+            Some(growthbook(row.0[0].as_str()?, row.0[1].as_str()?, row.0[2].as_u64()? as u8))
+        };
+        out.put(
+            "growthbook",
+            case.items("seed_value_version")?
+                .iter()
+                .map(|r| row(r).map_or(Value::Null, number))
+                .collect::<Value>(),
+        );
     }
     if case.has("user_namespace") {
         let inside = |row: &Case<'_>| -> Option<bool> {
             let space = &row.0[1];
             let name = space[0].as_str()?.to_owned();
-            Some(Namespace { name, start: space[1].as_f64()?, end: space[2].as_f64()? }.contains(row.0[0].as_str()?))
+            Some(
+                Namespace { name, start: space[1].as_f64()?, end: space[2].as_f64()? }
+                    .contains(row.0[0].as_str()?),
+            )
         };
         out.put("inside", json!(case.items("user_namespace")?.iter().map(inside).collect::<Vec<_>>()));
     }
     if case.has("keys") {
-        let buckets = case.items("keys")?.iter().map(|key| key.0.as_str().map(murmur3_bucket)).collect::<Vec<_>>();
+        let buckets =
+            case.items("keys")?.iter().map(|key| key.0.as_str().map(murmur3_bucket)).collect::<Vec<_>>();
         out.put("bucket_of_10000", json!(buckets));
     }
     if case.has("parameters") {
@@ -180,7 +196,8 @@ fn ramp(case: &Case<'_>) -> Result<Value> {
     for key in asked.0.as_object().into_iter().flatten().map(|(key, _)| key) {
         let coverage = key.parse().map_err(|_| Error::Case(format!("the coverage {key} is not a number")))?;
         let ranges = ranges(coverage, &weights);
-        let arm = |unit: &String| choose(growthbook(seed, unit, version), &ranges).map_or(-1, |arm| arm as i64);
+        let arm =
+            |unit: &String| choose(growthbook(seed, unit, version), &ranges).map_or(-1, |arm| arm as i64);
         out.insert(key.clone(), units.iter().map(arm).map(Value::from).collect());
     }
     Ok(Value::Object(out))
@@ -211,24 +228,35 @@ fn planout_value(salt: &str, name: &str, unit: &str, rule: &str) -> Option<Value
         let (low, high) = text.trim().split_once("..")?;
         Some((low.trim().parse().ok()?, high.trim().parse().ok()?))
     };
-    let names = |text: &str| -> Vec<String> { text.split(',').map(|choice| choice.trim().to_owned()).collect() };
+    let names =
+        |text: &str| -> Vec<String> { text.split(',').map(|choice| choice.trim().to_owned()).collect() };
     if let Some(choices) = rule.strip_prefix("uniform choice of ") {
         let choices = names(choices);
         return Some(json!(choices[planout_ops::uniform_choice(salt, name, unit, choices.len())]));
     }
     if let Some(rest) = rule.strip_prefix("weighted choice of ") {
         let (choices, weights) = rest.split_once(" at ")?;
-        let weights = weights.split_whitespace().map(|weight| weight.trim_matches(',').parse().ok()).collect::<Option<Vec<f64>>>()?;
+        let weights = weights
+            .split_whitespace()
+            .map(|weight| weight.trim_matches(',').parse().ok())
+            .collect::<Option<Vec<f64>>>()?;
         return Some(json!(names(choices).get(planout_ops::weighted_choice(salt, name, unit, &weights))?));
     }
     if let Some(rest) = rule.strip_prefix("uniform float in ") {
         let (low, high) = range(rest)?;
         return Some(json!(planout_ops::float(salt, name, unit, low, high)));
     }
-    if let Some(rest) = rule.strip_prefix("uniform integer in ").or_else(|| rule.strip_prefix("random integer in ")) {
+    if let Some(rest) =
+        rule.strip_prefix("uniform integer in ").or_else(|| rule.strip_prefix("random integer in "))
+    {
         let (low, high) = range(rest)?;
         return Some(json!(planout_ops::integer(salt, name, unit, low as i64, high as i64)));
     }
-    let p: f64 = rule.to_lowercase().strip_prefix("bernoulli")?.trim_start_matches(|c: char| !c.is_ascii_digit() && c != '.').parse().ok()?;
+    let p: f64 = rule
+        .to_lowercase()
+        .strip_prefix("bernoulli")?
+        .trim_start_matches(|c: char| !c.is_ascii_digit() && c != '.')
+        .parse()
+        .ok()?;
     Some(json!(u8::from(planout_ops::bernoulli(salt, name, unit, p))))
 }
