@@ -73,8 +73,11 @@ pub fn student_upper(t: f64, df: f64) -> f64 {
 
 /// The `t` with `P(T > t) = tail`.
 pub fn student_upper_quantile(tail: f64, df: f64) -> f64 {
-    if !(tail > 0.0 && tail < 1.0) || !(df > 0.0) {
-        return if df > 0.0 { normal_upper_quantile(tail) } else { f64::NAN };
+    if !(df > 0.0) {
+        return f64::NAN;
+    }
+    if !(tail > 0.0 && tail < 1.0) {
+        return normal_upper_quantile(tail);
     }
     if tail > 0.5 {
         return -student_upper_quantile(1.0 - tail, df);

@@ -19,6 +19,9 @@
 //!
 //! The base: [`special`], [`distribution`], [`linalg`], [`random`].
 
+// `!(x > 0.0)` also refuses NaN, which `x <= 0.0` lets through.
+#![allow(clippy::neg_cmp_op_on_partial_ord)]
+
 pub mod assign;
 pub mod bayes;
 pub mod bootstrap;

@@ -9,7 +9,7 @@ use crate::distribution::{
 use crate::error::{Error, Result, finite, fraction, positive};
 use crate::estimate::{Alternative, Effect};
 use crate::sequential::ConfidenceSequence;
-use crate::special::{root, root_above};
+use crate::special::root_above;
 use crate::spending::{Spending, bounds};
 
 /// What a power calculation fixes.
@@ -112,6 +112,23 @@ pub enum Rule {
     GroupSequential(Spending, Vec<f64>),
 }
 
+/// A rule with its bounds.
+enum Ready<'a> {
+    Critical(f64, bool),
+    Sequence(ConfidenceSequence, bool),
+    Looks(Vec<f64>, &'a [f64]),
+}
+
+impl Ready<'_> {
+    fn power(&self, effect: f64, se: f64, units: f64) -> f64 {
+        match self {
+            Self::Critical(z, far_tail) => normal_power(effect, se, *z, *far_tail),
+            Self::Sequence(sequence, far_tail) => normal_power(effect, se, sequence.width(units), *far_tail),
+            Self::Looks(z, looks) => crate::spending::power(z, looks, effect.abs() / se).unwrap_or(f64::NAN),
+        }
+    }
+}
+
 /// A planned test of one metric.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Design {
@@ -143,22 +160,25 @@ impl Design {
     /// # Errors
     /// [`Error::OutOfRange`].
     pub fn power(&self, effect: f64, units: f64) -> Result<f64> {
-        let se = self.se(positive("the number of units", units)?);
-        let two = self.goal.sides == 2.0;
-        match &self.rule {
-            Rule::Fixed => {
-                Ok(normal_power(effect, se, normal_upper_quantile(self.alpha() / self.goal.sides), two))
-            }
+        finite("the effect", effect)?;
+        Ok(self.ready()?.power(effect, self.se(positive("the number of units", units)?), units))
+    }
+
+    /// Checks the design and computes its bounds once.
+    fn ready(&self) -> Result<Ready<'_>> {
+        fraction("alpha", self.goal.alpha)?;
+        positive("the variance that is left", self.variance * self.kept_by_cuped * self.trigger_share)?;
+        let far_tail = self.goal.sides == 2.0;
+        Ok(match &self.rule {
+            Rule::Fixed => Ready::Critical(normal_upper_quantile(self.alpha() / self.goal.sides), far_tail),
             Rule::ConfidenceSequence(tuned) => {
-                let side = if two { Alternative::TwoSided } else { Alternative::Greater };
-                let sequence = ConfidenceSequence::new(self.alpha(), *tuned, side)?;
-                Ok(normal_power(effect, se, sequence.width(units), two))
+                let side = if far_tail { Alternative::TwoSided } else { Alternative::Greater };
+                Ready::Sequence(ConfidenceSequence::new(self.alpha(), *tuned, side)?, far_tail)
             }
             Rule::GroupSequential(spending, looks) => {
-                let planned = bounds(spending, looks, self.alpha(), self.goal.sides)?;
-                crate::spending::power(&planned.z, looks, effect.abs() / se)
+                Ready::Looks(bounds(spending, looks, self.alpha(), self.goal.sides)?.z, looks)
             }
-        }
+        })
     }
 
     /// The smallest effect on all units that is detected with the goal's power.
@@ -167,23 +187,23 @@ impl Design {
     /// [`Error::OutOfRange`], [`Error::NoRoot`].
     pub fn smallest_effect(&self, units: f64) -> Result<f64> {
         self.goal.check()?;
-        let missing = |effect: f64| self.power(effect, units).unwrap_or(f64::NAN) - self.goal.power;
-        self.power(0.0, units)?;
-        root_above("the smallest effect", 0.0, self.se(units), missing)
+        let (ready, se) = (self.ready()?, self.se(positive("the number of units", units)?));
+        root_above("the smallest effect", 0.0, se, |effect| ready.power(effect, se, units) - self.goal.power)
     }
 
-    /// Matured units of both arms for an effect on all units.
+    /// Matured units of both arms for an effect on all units, at least 2.
     ///
     /// # Errors
     /// [`Error::OutOfRange`], [`Error::NoRoot`].
     pub fn units(&self, effect: f64) -> Result<f64> {
         self.goal.check()?;
         positive("the effect", effect.abs())?;
-        let missing = |units: f64| self.power(effect, units).unwrap_or(f64::NAN) - self.goal.power;
-        self.power(effect, 10.0)?;
-        let start = root_above("the number of units", 2.0, 100.0, missing);
-        // Enough already with two units: say so instead of failing.
-        start.or_else(|error| if missing(2.0) >= 0.0 { Ok(2.0) } else { Err(error) })
+        let ready = self.ready()?;
+        let missing = |units: f64| ready.power(effect, self.se(units), units) - self.goal.power;
+        if missing(2.0) >= 0.0 {
+            return Ok(2.0);
+        }
+        root_above("the number of units", 2.0, 100.0, missing)
     }
 
     /// Days until an effect can be decided: days of recruiting, and the days in which the last units mature.
@@ -218,13 +238,13 @@ pub fn more_units(
         rule,
         goal: *goal,
     };
-    let missing = |factor: f64| design.power(target, units * (1.0 + factor)).unwrap_or(f64::NAN) - goal.power;
+    let ready = design.ready()?;
+    let missing = |factor: f64| {
+        let all = units * (1.0 + factor);
+        ready.power(target, design.se(all), all) - goal.power
+    };
     if missing(0.0) >= 0.0 {
         return Ok(0.0);
     }
-    let mut high = 1.0;
-    while missing(high) < 0.0 && high < 1e15 {
-        high *= 2.0;
-    }
-    root("the factor of more units", 0.0, high, missing)
+    root_above("the factor of more units", 0.0, 1.0, missing)
 }

@@ -162,23 +162,23 @@ fn twenty_looks() {
     within("20 looks, Pocock", share[3], 0.039, 0.062);
 }
 
-/// Ten advertisers, five an arm, log-normal spend; z and t tests are printed beside the permutation test.
+/// Ten advertisers, two of them treated, log-normal spend: z and t tests reject equal arms too often, the permutation test does not.
 #[test]
 #[ignore = "slow"]
 fn ten_advertisers() {
     let (mut z, mut t_test) = (0, 0);
     let found = rate(RUNS, |stream| {
-        let mut arm = || (0..5).map(|_| (0.5 * stream.normal()).exp()).collect::<Vec<f64>>();
-        let (c, t) = (arm(), arm());
+        let mut arm = |n: usize| (0..n).map(|_| (0.5 * stream.normal()).exp()).collect::<Vec<f64>>();
+        let (c, t) = (arm(8), arm(2));
         let sample = |arm: &[f64]| Sample::mean(&Moments::of_values(arm).expect("finite"), 0).expect("units");
         let effect = difference(&sample(&c), &sample(&t)).expect("finite");
         z += usize::from(rejects(&effect.normal()));
         t_test += usize::from(rejects(&effect));
         permutation(&c, &t, 0).expect("units").p < 0.05
     });
-    println!("10 advertisers, t: {}", t_test as f64 / RUNS as f64);
-    within("10 advertisers, z", z as f64 / RUNS as f64, 0.065, 0.2);
-    within("10 advertisers, permutation", found, 0.035, 0.062);
+    within("10 advertisers, z", z as f64 / RUNS as f64, 0.12, 0.2);
+    within("10 advertisers, t", t_test as f64 / RUNS as f64, 0.07, 0.13);
+    within("10 advertisers, permutation", found, 0.039, 0.062);
 }
 
 /// Sample ratio looked at daily for 28 days, 1,000 units a day: the chi-square alarm at .001 and the sequential test at .01.
@@ -198,7 +198,7 @@ fn sample_ratio_looked_at_daily() {
         sequential += usize::from(p < 0.01);
         alarm
     });
-    within("sample ratio, chi-square daily", found, 0.0, 0.02);
+    within("sample ratio, chi-square daily", found, 0.0, 0.01);
     within("sample ratio, sequential", sequential as f64 / RUNS as f64, 0.0, 0.01);
 }
 
@@ -206,7 +206,7 @@ fn sample_ratio_looked_at_daily() {
 #[test]
 #[ignore = "slow"]
 fn coverage_of_relative_intervals() {
-    for (n, low, delta_high) in [(1_000, 0.935, 0.94), (10_000, 0.938, 0.962)] {
+    for (n, low, delta_high) in [(1_000, 0.94, 0.93), (10_000, 0.94, 0.96)] {
         let (mut delta, mut runs) = (0_usize, 0_usize);
         let covered = rate(RUNS, |stream| {
             let (c, t) = (successes(stream, n, 0.01), successes(stream, n, 0.012));
@@ -228,7 +228,7 @@ fn coverage_of_relative_intervals() {
                 Fieller::Everything => true,
             }
         });
-        within(&format!("Fieller, {} conversions", n / 100), covered, low, 0.962);
+        within(&format!("Fieller, {} conversions", n / 100), covered, low, 0.96);
         within(
             &format!("delta interval, {} conversions", n / 100),
             delta as f64 / runs as f64,

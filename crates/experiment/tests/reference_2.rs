@@ -64,7 +64,7 @@ fn compare(got: &Value, expected: &Value, limit: Tolerance, path: &str, wrong: &
             let (got, expected) = (got.as_f64().unwrap_or(f64::NAN), expected.as_f64().unwrap_or(f64::NAN));
             // A tail of 1e-42 must be right relatively; only an exact 0 is compared absolutely.
             let absolute = if expected == 0.0 || limit.relative == 0.0 { limit.absolute } else { 0.0 };
-            if !((got - expected).abs() <= limit.relative * expected.abs() + absolute) {
+            if got.is_nan() || (got - expected).abs() > limit.relative * expected.abs() + absolute {
                 wrong.push(format!("{path}: got {got:e}, expected {expected:e}"));
             }
         }

@@ -36,6 +36,9 @@ pub(super) fn interleaving(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     Ok(())
 }
 
+/// Action, reward, logging propensity, target probabilities, predicted rewards.
+type RoundRow = (usize, f64, f64, Vec<f64>, Vec<f64>);
+
 fn estimate(effect: Result<Effect>) -> Result<Value> {
     effect.map(|effect| json!({"value": number(effect.value), "se": number(effect.se)}))
 }
@@ -51,7 +54,7 @@ pub(super) fn off_policy(case: &Case<'_>, out: &mut Answer, read: &ReadText<'_>)
     let target = case.rows("target")?;
     let nothing = vec![vec![]; target.len()];
     let given = if case.has("q") { case.rows("q")? } else { nothing };
-    let rounds = |predicted: &[Vec<f64>]| -> Result<Vec<(usize, f64, f64, Vec<f64>, Vec<f64>)>> {
+    let rounds = |predicted: &[Vec<f64>]| -> Result<Vec<RoundRow>> {
         let lengths = [reward.len(), propensity.len(), target.len(), predicted.len()];
         if lengths.iter().any(|&length| length != action.len()) {
             return Err(Error::Case(
@@ -97,7 +100,7 @@ pub(super) fn off_policy(case: &Case<'_>, out: &mut Answer, read: &ReadText<'_>)
     Ok(())
 }
 
-fn as_rounds(rows: &[(usize, f64, f64, Vec<f64>, Vec<f64>)]) -> Vec<Round<'_>> {
+fn as_rounds(rows: &[RoundRow]) -> Vec<Round<'_>> {
     let round = |(action, reward, propensity, target, predicted)| Round {
         action,
         reward,
