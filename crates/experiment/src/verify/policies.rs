@@ -19,21 +19,36 @@ pub(super) fn interleaving(case: &Case<'_>, out: &mut Answer) -> Result<()> {
         out.put("win_share_ci_95", pair(found.interval));
         return Ok(());
     }
-    let rankings: Vec<Vec<u64>> =
-        case.rows("rankings")?.iter().map(|row| row.iter().map(|&item| item as u64).collect()).collect();
+    let (rankings, names) = named_rankings(case)?;
+    let name = |items: &[u64]| items.iter().map(|&item| names[item as usize].clone()).collect::<Value>();
     let k = case.f("k")? as usize;
     let outcomes = team_draft_outcomes(&rankings, k)?;
     let lists: BTreeSet<&Vec<u64>> = outcomes.iter().map(|(mixed, _)| &mixed.list).collect();
     out.put("distinct_lists", lists.len());
-    let shown =
-        outcomes.iter().map(|(mixed, p)| json!({"list": mixed.list, "teams": mixed.teams, "probability": p}));
+    let shown = outcomes.iter().map(|(mixed, probability)| {
+        let teams = mixed.teams.iter().map(|team| name(team)).collect::<Value>();
+        json!({"list": name(&mixed.list), "teams": teams, "probability": probability})
+    });
     out.put("outcomes", shown.collect::<Value>());
     if let [one, other] = &rankings[..] {
-        let list = |first: usize| balanced([one, other], first, k);
+        let list = |first: usize| name(&balanced([one, other], first, k));
         out.put("lists", json!([list(0), list(1)]));
         out.number("probability", 0.5);
     }
     Ok(())
+}
+
+/// Rankings by the place of each item in the sorted list of all items, and that list; items are numbers or texts.
+fn named_rankings(case: &Case<'_>) -> Result<(Vec<Vec<u64>>, Vec<Value>)> {
+    let bad = || Error::Case("rankings must be lists of items".into());
+    let rows: Option<Vec<&Vec<Value>>> = case.items("rankings")?.iter().map(|row| row.0.as_array()).collect();
+    let rows = rows.ok_or_else(bad)?;
+    let mut names: Vec<Value> = rows.iter().flat_map(|row| row.iter().cloned()).collect();
+    let number = |value: &Value| value.as_f64().unwrap_or(f64::INFINITY);
+    names.sort_by(|a, b| number(a).total_cmp(&number(b)).then_with(|| a.to_string().cmp(&b.to_string())));
+    names.dedup();
+    let place = |item: &Value| names.iter().position(|name| name == item).unwrap_or(0) as u64;
+    Ok((rows.iter().map(|row| row.iter().map(place).collect()).collect(), names))
 }
 
 /// Action, reward, logging propensity, target probabilities, predicted rewards.
