@@ -1,0 +1,354 @@
+//! From a log of exposures and events to counts per arm: duplicates, bots, crossovers, windows, maturity.
+//!
+//! A function of definition, log and `as_of`: rows may come in any order and in any shards, the result has the same bytes.
+//!
+//! 1. A row with a known event id counts once, the first received.
+//! 2. Exposures outside `[start, end)` do not count.
+//! 3. A unit that is flagged as a bot in an exposure is left out of every arm.
+//! 4. A unit that is exposed to two arms is left out and counted.
+//! 5. Index = first exposure; in the triggered view the first that would differ. Until then both arms saw the same, so that the trigger
+//!    cannot depend on the arm; later ones can.
+//! 6. An event counts when `index <= time < index + window of its action` and it was received by `as_of`.
+//! 7. A unit counts when `index + longest window <= as_of - settle`, for numerator and denominator alike.
+//! 8. Sums run over all matured units, zeros too.
+//!
+//! Only rows of one unit meet: a log beyond memory is read once for each [`partition`] of the units.
+
+use crate::error::{Error, Result, finite};
+use crate::hash::wide;
+use crate::linalg::Matrix;
+use crate::moments::Moments;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What is counted; times in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definition {
+    /// Names of the arms; control first.
+    pub arms: Vec<String>,
+    /// First exposure time.
+    pub start_ms: i64,
+    /// End of the phase, excluded.
+    pub end_ms: i64,
+    /// Rows received later are not known yet.
+    pub as_of_ms: i64,
+    /// Time in which rows still arrive.
+    pub settle_ms: i64,
+    /// Attribution window by action; other actions do not count.
+    pub windows_ms: BTreeMap<String, i64>,
+}
+
+impl Definition {
+    fn check(&self) -> Result<()> {
+        if self.arms.is_empty() || self.windows_ms.is_empty() {
+            return Err(Error::TooFew { what: "the list of arms or windows", got: 0, needed: 1 });
+        }
+        if self.arms.len() > usize::from(u8::MAX) || self.windows_ms.len() > usize::from(u8::MAX) {
+            return Err(Error::TooMany {
+                what: "the definition",
+                got: self.windows_ms.len() as f64,
+                limit: 255.0,
+            });
+        }
+        match self.windows_ms.values().find(|&&window| window <= 0) {
+            Some(&window) => {
+                Err(Error::OutOfRange { what: "a window", got: window as f64, expected: "more than 0 ms" })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// A row of the exposure log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exposure {
+    /// Id of the row; equal for duplicates.
+    pub event_id: String,
+    /// Unit of randomisation.
+    pub unit: String,
+    /// Name of the arm.
+    pub arm: String,
+    /// When it happened.
+    pub time_ms: i64,
+    /// When the log received it.
+    pub received_ms: i64,
+    /// Whether the other arm's slate would have differed.
+    pub would_differ: bool,
+    /// Whether a rule that uses nothing after exposure calls the unit a bot.
+    pub bot: bool,
+}
+
+/// A row of the event log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Id of the row; equal for duplicates.
+    pub event_id: String,
+    /// Unit of randomisation.
+    pub unit: String,
+    /// Action.
+    pub action: String,
+    /// When it happened.
+    pub time_ms: i64,
+    /// When the log received it.
+    pub received_ms: i64,
+    /// What is summed: 1 for counts, an amount for revenue.
+    pub value: f64,
+}
+
+/// The partition of a unit among `parts`; every row of a unit lies in one.
+pub fn partition(unit: &str, parts: u64) -> u64 {
+    wide("partition", unit) % parts.max(1)
+}
+
+/// Sorted by unit and id, then by time of receipt: the first of equal ids is the one that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct ExposureRow {
+    unit: u64,
+    id: u64,
+    received_ms: i64,
+    time_ms: i64,
+    arm: u8,
+    would_differ: bool,
+    bot: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct EventRow {
+    unit: u64,
+    id: u64,
+    received_ms: i64,
+    time_ms: i64,
+    /// Bits of the value; equal values have equal bits.
+    value: u64,
+    action: u8,
+}
+
+/// Collects rows; shards merge.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Counter {
+    definition: Definition,
+    exposures: Vec<ExposureRow>,
+    events: Vec<EventRow>,
+}
+
+/// Units and sums of one arm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ArmCounts {
+    /// Units with an index time.
+    pub units: u64,
+    /// Units whose longest window is complete.
+    pub matured: u64,
+    /// The others.
+    pub left_out: u64,
+    /// Sums over matured units, by action in alphabetical order.
+    pub sums: Vec<f64>,
+    /// Sums of products over matured units.
+    pub products: Matrix,
+    /// Moments over matured units, for the statistics.
+    pub moments: Moments,
+}
+
+/// Everything that was counted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Rows with a known id.
+    pub duplicates: u64,
+    /// Exposures outside the phase.
+    pub outside: u64,
+    /// Units left out as bots.
+    pub bots: u64,
+    /// Units left out for exposures to two arms; over 0.5 % of the units is an alarm.
+    pub crossovers: u64,
+    /// Events not known yet at `as_of`.
+    pub received_after_as_of: u64,
+    /// Events of units without an exposure that counts.
+    pub without_exposure: u64,
+    /// Actions in the order of the sums.
+    pub actions: Vec<String>,
+    /// All exposed units, by arm.
+    pub all: Vec<ArmCounts>,
+    /// Units whose slate would have differed, by arm.
+    pub triggered: Vec<ArmCounts>,
+    /// Units by day since the start (of their first exposure) and arm, for the sample ratio.
+    pub units_by_day: BTreeMap<i64, Vec<u64>>,
+}
+
+impl Counter {
+    /// No rows yet.
+    ///
+    /// # Errors
+    /// [`Error::TooFew`] without arms or windows, [`Error::OutOfRange`] for a window that is not positive.
+    pub fn new(definition: Definition) -> Result<Self> {
+        definition.check()?;
+        Ok(Self { definition, exposures: Vec::new(), events: Vec::new() })
+    }
+
+    /// Adds an exposure; one received after `as_of` changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Case`] for an arm that the definition does not have.
+    pub fn exposure(&mut self, row: &Exposure) -> Result<()> {
+        let unknown =
+            || Error::Case(format!("exposure {}: arm {} is not in the definition", row.event_id, row.arm));
+        let arm = self.definition.arms.iter().position(|arm| *arm == row.arm).ok_or_else(unknown)?;
+        if row.received_ms <= self.definition.as_of_ms {
+            self.exposures.push(ExposureRow {
+                unit: wide("unit", &row.unit),
+                id: wide("id", &row.event_id),
+                received_ms: row.received_ms,
+                time_ms: row.time_ms,
+                arm: arm as u8,
+                would_differ: row.would_differ,
+                bot: row.bot,
+            });
+        }
+        Ok(())
+    }
+
+    /// Adds an event; actions without a window are passed over.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] for the value.
+    pub fn event(&mut self, row: &Event) -> Result<()> {
+        let value = finite("the value of an event", row.value)?;
+        if let Some(action) = self.definition.windows_ms.keys().position(|action| *action == row.action) {
+            self.events.push(EventRow {
+                unit: wide("unit", &row.unit),
+                id: wide("id", &row.event_id),
+                received_ms: row.received_ms,
+                time_ms: row.time_ms,
+                value: (value + 0.0).to_bits(),
+                action: action as u8,
+            });
+        }
+        Ok(())
+    }
+
+    /// Adds the rows of another shard.
+    ///
+    /// # Errors
+    /// [`Error::Case`] for another definition.
+    pub fn merge(&mut self, other: Self) -> Result<()> {
+        if self.definition != other.definition {
+            return Err(Error::Case("two shards were counted with different definitions".into()));
+        }
+        self.exposures.extend(other.exposures);
+        self.events.extend(other.events);
+        Ok(())
+    }
+
+    /// Counts the rows.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] when sums overflow.
+    pub fn finish(mut self) -> Result<Counts> {
+        let rows = self.exposures.len() + self.events.len();
+        self.exposures.sort_unstable();
+        self.exposures.dedup_by_key(|row| (row.unit, row.id));
+        self.events.sort_unstable();
+        self.events.dedup_by_key(|row| (row.unit, row.id));
+        let definition = &self.definition;
+        let mut counts = Counts::empty(definition);
+        counts.duplicates = (rows - self.exposures.len() - self.events.len()) as u64;
+        let inside = |row: &ExposureRow| (definition.start_ms..definition.end_ms).contains(&row.time_ms);
+        let before = self.exposures.len();
+        self.exposures.retain(inside);
+        counts.outside = (before - self.exposures.len()) as u64;
+        let before = self.events.len();
+        self.events.retain(|row| row.received_ms <= definition.as_of_ms);
+        counts.received_after_as_of = (before - self.events.len()) as u64;
+        let mut events = self.events.as_slice();
+        let mut used = 0;
+        for exposures in self.exposures.chunk_by(|a, b| a.unit == b.unit) {
+            let unit = exposures[0].unit;
+            events = &events[events.partition_point(|row| row.unit < unit)..];
+            let own = &events[..events.partition_point(|row| row.unit == unit)];
+            used += own.len();
+            counts.unit(definition, exposures, own)?;
+        }
+        counts.without_exposure = (self.events.len() - used) as u64;
+        Ok(counts)
+    }
+}
+
+impl Counts {
+    fn empty(definition: &Definition) -> Self {
+        let k = definition.windows_ms.len();
+        let arm = ArmCounts {
+            units: 0,
+            matured: 0,
+            left_out: 0,
+            sums: vec![0.0; k],
+            products: vec![vec![0.0; k]; k],
+            moments: Moments::new(k),
+        };
+        let arms = vec![arm; definition.arms.len()];
+        Self {
+            duplicates: 0,
+            outside: 0,
+            bots: 0,
+            crossovers: 0,
+            received_after_as_of: 0,
+            without_exposure: 0,
+            actions: definition.windows_ms.keys().cloned().collect(),
+            all: arms.clone(),
+            triggered: arms,
+            units_by_day: BTreeMap::new(),
+        }
+    }
+
+    fn unit(
+        &mut self,
+        definition: &Definition,
+        exposures: &[ExposureRow],
+        events: &[EventRow],
+    ) -> Result<()> {
+        let arm = usize::from(exposures[0].arm);
+        if exposures.iter().any(|row| row.bot) {
+            self.bots += 1;
+            return Ok(());
+        }
+        if exposures.iter().any(|row| usize::from(row.arm) != arm) {
+            self.crossovers += 1;
+            return Ok(());
+        }
+        if let Some(index) = first_time(exposures.iter()) {
+            self.all[arm].add(definition, index, events)?;
+            let day = (index - definition.start_ms).div_euclid(86_400_000);
+            self.units_by_day.entry(day).or_insert_with(|| vec![0; definition.arms.len()])[arm] += 1;
+        }
+        if let Some(index) = first_time(exposures.iter().filter(|row| row.would_differ)) {
+            self.triggered[arm].add(definition, index, events)?;
+        }
+        Ok(())
+    }
+}
+
+fn first_time<'a>(rows: impl Iterator<Item = &'a ExposureRow>) -> Option<i64> {
+    rows.map(|row| row.time_ms).min()
+}
+
+impl ArmCounts {
+    fn add(&mut self, definition: &Definition, index: i64, events: &[EventRow]) -> Result<()> {
+        self.units += 1;
+        let longest = definition.windows_ms.values().copied().max().unwrap_or(0);
+        if index.saturating_add(longest) > definition.as_of_ms.saturating_sub(definition.settle_ms) {
+            self.left_out += 1;
+            return Ok(());
+        }
+        self.matured += 1;
+        let windows: Vec<i64> = definition.windows_ms.values().copied().collect();
+        let mut row = vec![0.0; windows.len()];
+        for event in events {
+            let action = usize::from(event.action);
+            if (index..index.saturating_add(windows[action])).contains(&event.time_ms) {
+                row[action] += f64::from_bits(event.value);
+            }
+        }
+        for (i, value) in row.iter().enumerate() {
+            self.sums[i] += value;
+            row.iter().enumerate().for_each(|(j, other)| self.products[i][j] += value * other);
+        }
+        self.moments.push(&row)
+    }
+}

@@ -1,0 +1,270 @@
+//! Properties that hold for every input: merging, order, symmetry, scale, duplicates, ramps, and no panic on bad input.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use semrank_experiment::assign::{Assignment, Hash};
+use semrank_experiment::counts::{Counter, Counts, Definition, Event, Exposure, partition};
+use semrank_experiment::cuped::{Cuped, Pooling};
+use semrank_experiment::distribution::chi_square_upper;
+use semrank_experiment::estimate::{Alternative, Effect, Sample, difference};
+use semrank_experiment::few::permutation;
+use semrank_experiment::moments::Moments;
+use semrank_experiment::power::{Design, Goal, Rule};
+use semrank_experiment::random::Stream;
+use semrank_experiment::spending::Spending;
+use semrank_experiment::verify::verify;
+use semrank_experiment::{proportion, quantile, relative, srm};
+
+fn close(a: f64, b: f64, tolerance: f64) -> bool {
+    (a - b).abs() <= tolerance * a.abs().max(b.abs()).max(1e-9)
+}
+
+fn rows() -> impl Strategy<Value = Vec<[f64; 2]>> {
+    vec((-50.0..50.0_f64, 1.0..9.0_f64).prop_map(|(y, x)| [y, x]), 4..40)
+}
+
+fn mean_effect(control: &[[f64; 2]], treatment: &[[f64; 2]]) -> Effect {
+    let sample =
+        |rows: &[[f64; 2]]| Sample::mean(&Moments::of_rows(2, rows).expect("finite"), 0).expect("two units");
+    difference(&sample(control), &sample(treatment)).expect("finite")
+}
+
+fn definition() -> Definition {
+    Definition {
+        arms: vec!["control".into(), "treatment".into()],
+        start_ms: 0,
+        end_ms: 1000,
+        as_of_ms: 900,
+        settle_ms: 20,
+        windows_ms: [("click".to_owned(), 50), ("conversion".to_owned(), 200)].into(),
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Row {
+    Exposure(Exposure),
+    Event(Event),
+}
+
+fn row() -> impl Strategy<Value = Row> {
+    let exposure = (0..60_u32, 0..12_u32, -50..1100_i64, 0..80_i64, any::<bool>(), 0..20_u32).prop_map(
+        |(id, unit, time_ms, late, would_differ, rare)| {
+            let arm = if (unit + u32::from(rare == 1)) % 2 == 0 { "control" } else { "treatment" };
+            let (event_id, unit) = (format!("x{id}"), format!("u{unit}"));
+            Row::Exposure(Exposure {
+                event_id,
+                unit,
+                arm: arm.into(),
+                time_ms,
+                received_ms: time_ms + late,
+                would_differ,
+                bot: rare == 0,
+            })
+        },
+    );
+    let event = (0..60_u32, 0..14_u32, any::<bool>(), -50..1100_i64, 0..80_i64, 0..5_u32).prop_map(
+        |(id, unit, click, time_ms, late, value)| {
+            let action = if click { "click" } else { "conversion" };
+            let (event_id, unit, value) = (format!("e{id}"), format!("u{unit}"), f64::from(value));
+            Row::Event(Event {
+                event_id,
+                unit,
+                action: action.into(),
+                time_ms,
+                received_ms: time_ms + late,
+                value,
+            })
+        },
+    );
+    prop_oneof![exposure, event]
+}
+
+fn counter(rows: &[Row]) -> Counter {
+    let mut counter = Counter::new(definition()).expect("valid");
+    for row in rows {
+        match row {
+            Row::Exposure(row) => counter.exposure(row).expect("known arm"),
+            Row::Event(row) => counter.event(row).expect("finite"),
+        }
+    }
+    counter
+}
+
+fn bytes(counts: &Counts) -> Vec<u8> {
+    serde_json::to_vec(counts).expect("writable")
+}
+
+proptest! {
+    #[test]
+    fn shards_in_any_order_have_the_same_moments(rows in rows(), cut in 0.0..1.0_f64, seed in any::<u64>()) {
+        let whole = Moments::of_rows(2, &rows).expect("finite");
+        let mut shuffled = rows.clone();
+        Stream::new(seed).shuffle(&mut shuffled);
+        let (left, right) = shuffled.split_at((cut * rows.len() as f64) as usize);
+        let merged = Moments::of_rows(2, right).expect("finite").merged(&Moments::of_rows(2, left).expect("finite")).expect("columns");
+        prop_assert_eq!(whole.n(), merged.n());
+        for (i, j) in [(0, 0), (0, 1), (1, 1)] {
+            let scale = whole.comoment(i, i).sqrt() * whole.comoment(j, j).sqrt();
+            prop_assert!((whole.comoment(i, j) - merged.comoment(i, j)).abs() <= 1e-12 * scale.max(1.0));
+            prop_assert!((whole.mean(i) - merged.mean(i)).abs() <= 1e-12 * 50.0);
+        }
+    }
+
+    #[test]
+    fn shards_in_any_order_have_the_same_counts(rows in vec(row(), 0..200), cut in 0.0..1.0_f64, seed in any::<u64>()) {
+        let whole = counter(&rows).finish().expect("finite");
+        let mut shuffled = rows.clone();
+        Stream::new(seed).shuffle(&mut shuffled);
+        let (left, right) = shuffled.split_at((cut * rows.len() as f64) as usize);
+        let mut merged = counter(right);
+        merged.merge(counter(left)).expect("one definition");
+        prop_assert_eq!(bytes(&whole), bytes(&merged.finish().expect("finite")));
+    }
+
+    #[test]
+    fn partitions_of_the_units_add_up(rows in vec(row(), 0..200)) {
+        let whole = counter(&rows).finish().expect("finite");
+        let unit = |row: &Row| match row { Row::Exposure(row) => row.unit.clone(), Row::Event(row) => row.unit.clone() };
+        let part = |at| rows.iter().filter(|row| partition(&unit(row), 3) == at).cloned().collect::<Vec<_>>();
+        let parts = [0, 1, 2].map(|at| counter(&part(at)).finish().expect("finite"));
+        prop_assert_eq!(whole.crossovers, parts.iter().map(|counts| counts.crossovers).sum::<u64>());
+        for arm in 0..2 {
+            prop_assert_eq!(whole.all[arm].matured, parts.iter().map(|counts| counts.all[arm].matured).sum::<u64>());
+            prop_assert_eq!(whole.triggered[arm].sums[1], parts.iter().map(|counts| counts.triggered[arm].sums[1]).sum::<f64>());
+        }
+    }
+
+    #[test]
+    fn duplicates_and_late_exposures_change_nothing(rows in vec(row(), 1..100), picks in vec(any::<prop::sample::Index>(), 0..30)) {
+        let plain = counter(&rows).finish().expect("finite");
+        let mut more = rows.clone();
+        more.extend(picks.iter().map(|pick| rows[pick.index(rows.len())].clone()));
+        let mut doubled = counter(&more).finish().expect("finite");
+        prop_assert!(doubled.duplicates >= plain.duplicates);
+        doubled.duplicates = plain.duplicates;
+        prop_assert_eq!(bytes(&plain), bytes(&doubled));
+        let late = |at: usize, row: &Row| match row {
+            Row::Exposure(row) => Some(Row::Exposure(Exposure { event_id: format!("late{at}"), time_ms: 950, received_ms: 950, ..row.clone() })),
+            Row::Event(_) => None,
+        };
+        let later: Vec<Row> = rows.iter().cloned().chain(rows.iter().enumerate().filter_map(|(at, row)| late(at, row))).collect();
+        prop_assert_eq!(bytes(&plain), bytes(&counter(&later).finish().expect("finite")));
+    }
+
+    #[test]
+    fn swapping_arms_flips_every_sign(a in rows(), b in rows()) {
+        let (forth, back) = (mean_effect(&a, &b), mean_effect(&b, &a));
+        prop_assert_eq!(forth.value, -back.value);
+        prop_assert!(close(forth.se, back.se, 1e-12));
+        prop_assert!(close(forth.p(Alternative::Greater).expect("varies"), back.p(Alternative::Less).expect("varies"), 1e-9));
+        let (x, y) = (Sample::proportion(a.len() as f64, 50.0).expect("valid"), Sample::proportion(b.len() as f64, 60.0).expect("valid"));
+        let (forth, back) = (proportion::miettinen_nurminen(&x, &y, 0.05).expect("valid"), proportion::miettinen_nurminen(&y, &x, 0.05).expect("valid"));
+        prop_assert!((forth.0.low + back.0.high).abs() < 1e-9 && close(forth.1, back.1, 1e-9));
+        let column = |rows: &[[f64; 2]]| rows.iter().take(6).map(|row| row[0]).collect::<Vec<_>>();
+        let (forth, back) = (permutation(&column(&a), &column(&b), 1).expect("units"), permutation(&column(&b), &column(&a), 1).expect("units"));
+        prop_assert!(close(forth.difference, -back.difference, 1e-9) && close(forth.p, back.p, 1e-12));
+    }
+
+    #[test]
+    fn scale_scales_and_a_constant_covariate_changes_nothing(a in rows(), b in rows(), c in 0.01..100.0_f64) {
+        let plain = mean_effect(&a, &b);
+        let scaled = |rows: &[[f64; 2]]| rows.iter().map(|row| [c * row[0], row[1]]).collect::<Vec<_>>();
+        let large = mean_effect(&scaled(&a), &scaled(&b));
+        prop_assert!(close(large.se, c * plain.se, 1e-9));
+        prop_assert!((large.value - c * plain.value).abs() <= 1e-9 * large.se);
+        let flat = |rows: &[[f64; 2]]| Moments::of_rows(2, rows.iter().map(|row| [row[0], 0.1 * c])).expect("finite");
+        let (fa, fb) = (flat(&a), flat(&b));
+        let model = Cuped::mean(2);
+        let theta = model.theta(&[&fa, &fb], Pooling::Total).expect("units");
+        prop_assert_eq!(theta[0], 0.0);
+        let all = fa.merged(&fb).expect("columns");
+        let adjusted = difference(&model.adjust(&fa, &all, &theta).expect("units"), &model.adjust(&fb, &all, &theta).expect("units")).expect("finite");
+        prop_assert!(close(adjusted.se, plain.se, 1e-12) && (adjusted.value - plain.value).abs() <= 1e-12 * 50.0);
+    }
+
+    #[test]
+    fn a_shifted_covariate_changes_nothing(a in rows(), b in rows(), shift in -1e3..1e3_f64) {
+        let effect = |shift: f64| {
+            let arm = |rows: &[[f64; 2]]| Moments::of_rows(2, rows.iter().map(|row| [row[0], row[1] + shift])).expect("finite");
+            let (a, b) = (arm(&a), arm(&b));
+            let model = Cuped::mean(2);
+            let theta = model.theta(&[&a, &b], Pooling::Total).expect("units");
+            let all = a.merged(&b).expect("columns");
+            difference(&model.adjust(&a, &all, &theta).expect("units"), &model.adjust(&b, &all, &theta).expect("units")).expect("finite")
+        };
+        let (here, there) = (effect(0.0), effect(shift));
+        prop_assert!(close(here.se, there.se, 1e-7) && (here.value - there.value).abs() < 1e-7 * here.se.max(1.0));
+    }
+
+    #[test]
+    fn ramping_never_moves_a_unit(unit in "[a-z0-9]{1,12}", low in 0.01..1.0_f64, high in 0.01..1.0_f64, weight in 0.05..0.95_f64) {
+        for hash in [Hash::Wide, Hash::GrowthBook1, Hash::GrowthBook2, Hash::PlanOut, Hash::Murmur3] {
+            let at = |coverage| Assignment { salt: "s".into(), hash, weights: vec![weight, 1.0 - weight], coverage, namespace: None }.arm(&unit);
+            if let Some(arm) = at(low.min(high)) {
+                prop_assert_eq!(at(low.max(high)), Some(arm));
+                prop_assert_eq!(at(1.0), Some(arm));
+            }
+        }
+    }
+
+    #[test]
+    fn bad_input_is_an_error_not_a_panic(x in prop::num::f64::ANY, y in prop::num::f64::ANY, n in prop::num::f64::ANY, alpha in prop::num::f64::ANY) {
+        let _ = Moments::of_values(&[x, y]).and_then(|moments| Sample::mean(&moments, 0));
+        let _ = Sample::proportion(x, n).and_then(|sample| proportion::wilson(&sample, alpha));
+        let _ = relative::fieller((x, y.abs()), (n, y.abs()), alpha);
+        let _ = srm::sample_ratio(&[x, y], &[n, alpha]);
+        let _ = quantile::Quantile::of(&[x, y, n], alpha, 0.05);
+        let _ = quantile::interpolated(&[x, y, n], alpha);
+        let _ = permutation(&[x], &[y, n], 0);
+        let case = serde_json::json!({"mean": {"cases": [{"name": "m", "control": [x, y], "treatment": [n], "alpha": alpha, "expect": {"p": 0}}]}});
+        prop_assert!(verify(&case).is_ok());
+    }
+}
+
+proptest! {
+    // Bounds by integration take milliseconds a case.
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn power_and_smallest_effect_are_inverses(units in 200.0..1e6_f64, alpha in 0.01..0.2_f64, share in 0.05..1.0_f64) {
+        for rule in [Rule::Fixed, Rule::ConfidenceSequence(1e4), Rule::GroupSequential(Spending::ObrienFleming, vec![0.5, 1.0])] {
+            let goal = Goal { alpha, power: 0.8, sides: 2.0 };
+            let design = Design { variance: 4.0, kept_by_cuped: 0.7, trigger_share: share, comparisons: 2.0, rule, goal };
+            let effect = design.smallest_effect(units).expect("reachable");
+            prop_assert!(close(design.power(effect, units).expect("valid"), 0.8, 1e-9));
+            prop_assert!(close(design.units(effect).expect("reachable"), units, 1e-6));
+        }
+    }
+}
+
+#[test]
+fn two_experiments_are_independent() {
+    let arm = |salt: &str, unit: &str| usize::from(Hash::Wide.bucket(salt, unit) >= 0.5);
+    let mut table = [[0.0_f64; 2]; 2];
+    let units = 1_000_000;
+    for at in 0..units {
+        let unit = at.to_string();
+        table[arm("one", &unit)][arm("two", &unit)] += 1.0;
+    }
+    let expected = f64::from(units) / 4.0;
+    let chi2: f64 = table.iter().flatten().map(|n| (n - expected).powi(2) / expected).sum();
+    assert!(chi_square_upper(chi2, 3.0) > 1e-3, "chi-square {chi2} of {table:?}");
+}
+
+#[test]
+fn a_broken_case_does_not_end_the_others() {
+    let file = serde_json::json!({
+        "srm": {"cases": [
+            {"name": "no weights", "users": [1, 2], "expect": {"p": 1}},
+            {"name": "fine", "users": [10, 10], "weights": [0.5, 0.5], "expect": {"p": 1, "nobody_knows": 1}},
+        ]},
+        "astrology": {"cases": [{"name": "moon", "expect": {"luck": 1}}]},
+    });
+    let answer = verify(&file).expect("groups");
+    let cases = answer["cases"].as_array().expect("a list");
+    let by_name = |name: &str| cases.iter().find(|case| case["name"] == name).expect("answered");
+    assert!(by_name("no weights")["error"].as_str().expect("a message").contains("weights"));
+    assert_eq!(by_name("fine")["got"], serde_json::json!({"p": 1.0}));
+    assert_eq!(by_name("fine")["unknown"], serde_json::json!(["nobody_knows"]));
+    assert_eq!(by_name("moon")["unknown"], serde_json::json!(["luck"]));
+}
