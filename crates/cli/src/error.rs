@@ -25,6 +25,9 @@ pub(crate) enum Error {
     /// A server that does not answer as it should.
     #[error("the server at {address} is not ready: {reason}")]
     NotReady { address: std::net::SocketAddr, reason: String },
+    /// A file that holds no cases.
+    #[error("{}: {error}", file.display())]
+    Cases { file: std::path::PathBuf, error: semrank_experiment::Error },
     /// No random numbers.
     #[error("the system gives no random numbers")]
     NoRandom,
@@ -73,6 +76,7 @@ impl Error {
             | Error::Serve(_)
             | Error::Scheme { .. }
             | Error::NotReady { .. }
+            | Error::Cases { .. }
             | Error::NoRandom => None,
             Error::NoPrep { .. } => Some(
                 "put it beside semrank, or build it there: cargo build --release --package semrank-prep"

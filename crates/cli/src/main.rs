@@ -17,6 +17,7 @@ mod embed_help;
 mod error;
 mod evaluate;
 mod examples;
+mod experiment;
 mod export;
 mod finetune;
 mod import;
@@ -96,6 +97,8 @@ enum Verb {
     Health(serve::HealthArgs),
     /// Make an API key for a server.
     Key(serve::KeyArgs),
+    /// The randomised test: its statistics, checked against numerical cases.
+    Experiment(experiment::ExperimentArgs),
     /// Score pairs of users and items.
     #[command(after_help = examples::SCORE)]
     Score(score::ScoreArgs),
@@ -151,6 +154,7 @@ fn execute(cli: Cli) -> Result<(), Error> {
         Verb::Replay(args) => serve::replay(&args, console),
         Verb::Health(args) => serve::health(&args),
         Verb::Key(args) => serve::key(&args),
+        Verb::Experiment(args) => experiment::experiment(&args),
         Verb::Score(args) => score::score(&args),
         Verb::Config(args) => config::config(&args),
         Verb::Model(args) => model_fetch::model(&args),
