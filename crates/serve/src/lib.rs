@@ -8,14 +8,15 @@
 //!
 //! An event is appended to the log, synced, and in its user's history before it is acknowledged; whoever gives the acknowledgement's
 //! `as_of` with a request gets an answer that sees it. The log is the only thing that must survive: histories are made from it when a
-//! server starts, and items that were put in or changed have a journal of their own ([`Catalogue`](semrank_pipeline::retrieval::Catalogue)).
+//! server starts, with a snapshot or without, and items that were put in or changed have a journal of their own ([`Catalogue`](semrank_pipeline::retrieval::Catalogue)).
 //! Rankings come from the code that the evaluation uses, so what is served is what was measured.
 //!
 //! | file | does |
 //! |---|---|
 //! | `event`, `record`, `log` | events; records of the log; the log, read back and rewritten |
 //! | `histories`, `memory` | histories in few bytes; histories in numbers that the ranker understands |
-//! | `ingest` | received events -> durable, seen and acknowledged |
+//! | `ingest`, `recent` | received events -> durable, seen and acknowledged |
+//! | `snapshot`, `recover` | what is derived from the log -> a file; that file and the records after it -> what a start knows |
 //! | `ranker`, `replay` | what ranks; a log played again |
 //! | `service`, `messages` | all of it without HTTP; what clients ask and get |
 //! | `settings` | how a service is run |
@@ -38,11 +39,14 @@ mod metrics;
 mod page;
 mod problem;
 mod ranker;
+mod recent;
 mod record;
+mod recover;
 mod replay;
 mod server;
 mod service;
 mod settings;
+mod snapshot;
 #[doc(hidden)]
 pub mod testing;
 
@@ -59,3 +63,4 @@ pub use replay::{Replayed, replay};
 pub use server::{Listen, ServerError, serve};
 pub use service::{MOST_CANDIDATES, Service};
 pub use settings::{Clock, OpenError, ServiceSettings};
+pub use snapshot::{SnapshotEvery, Written};

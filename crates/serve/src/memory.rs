@@ -1,5 +1,7 @@
 //! What is derived from the log: histories of users, in numbers that the ranker understands.
 
+mod saved;
+
 use crate::Event;
 use crate::histories::{Events, Histories, MOST_ACTIONS};
 use crate::ingest::Apply;
@@ -22,6 +24,8 @@ pub(crate) struct Memory {
     /// What a given history consists of.
     target: ActionId,
     newest: AtomicI64,
+    /// That of the run's data set.
+    newest_of_run: i64,
 }
 
 /// An event with its names.
@@ -52,6 +56,7 @@ impl Memory {
             known_actions: u8::try_from(dataset.actions.len()).unwrap_or(u8::MAX),
             target: dataset.target_action().unwrap_or(ActionId(0)),
             newest: AtomicI64::new(data.now().unwrap_or(i64::MIN)),
+            newest_of_run: data.now().unwrap_or(i64::MIN),
         }
     }
 
@@ -131,5 +136,9 @@ impl Apply for Memory {
 
     fn forget(&self, user: &str) {
         self.histories.forget(user);
+    }
+
+    fn rewritten(&self, newest: i64) {
+        self.newest.store(newest.max(self.newest_of_run), Ordering::Relaxed);
     }
 }

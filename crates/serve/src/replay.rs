@@ -1,9 +1,10 @@
 //! A log played again: every ranking in it is made once more from what came before, and compared with what was served.
 
 use crate::RankRequest;
-use crate::ingest::{Apply, Recent};
+use crate::ingest::Apply;
 use crate::log::Log;
 use crate::ranker::Ranker;
+use crate::recent::Recent;
 use crate::record::{Answer, Record};
 use crate::service::WITHOUT_SOURCES;
 use crate::settings::{OpenError, ServiceSettings};
