@@ -1,5 +1,5 @@
 //! A server that is killed: no acknowledged event is lost, none counts twice, none is there that was never sent; also where it is killed
-//! again while it starts. Long: `cargo test --release --workspace --test serve -- --ignored` (300 rounds).
+//! again while it starts, and while it writes snapshots, which it does all the time. Long: `cargo test --release --workspace --test serve -- --ignored` (300 rounds).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -28,7 +28,7 @@ fn start(dir: &Path, before: Option<Duration>) -> Option<Server> {
         .arg(dir.join("run"))
         .arg("--state")
         .arg(dir.join("state"))
-        .args(["--listen", "127.0.0.1:0", "--clock", "log"])
+        .args(["--listen", "127.0.0.1:0", "--clock", "log", "--snapshot-records", "20"])
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();

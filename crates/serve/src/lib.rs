@@ -17,7 +17,7 @@
 //! | `histories`, `memory` | histories in few bytes; histories in numbers that the ranker understands |
 //! | `ingest`, `recent` | received events -> durable, seen and acknowledged |
 //! | `snapshot`, `recover` | what is derived from the log -> a file; that file and the records after it -> what a start knows |
-//! | `ranker`, `replay` | what ranks; a log played again |
+//! | `ranker`, `replay`, `export` | what ranks; a log played again; a log as a data set |
 //! | `service`, `messages` | all of it without HTTP; what clients ask and get |
 //! | `settings` | how a service is run |
 //! | `gate`, `keys`, `metrics`, `problem`, `body` | bounded work; API keys; Prometheus; errors; bodies |
@@ -28,6 +28,7 @@
 mod api;
 mod body;
 mod event;
+mod export;
 mod gate;
 mod histories;
 mod ingest;
@@ -51,6 +52,7 @@ mod snapshot;
 pub mod testing;
 
 pub use event::Event;
+pub use export::{ExportError, ExportSettings, Exported, export};
 pub use gate::Gate;
 pub use ingest::Receipt;
 pub use keys::{KeysError, Scope, new_key};
