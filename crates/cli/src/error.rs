@@ -16,6 +16,9 @@ pub(crate) enum Error {
     /// A server that cannot be opened, or not listen.
     #[error(transparent)]
     Open(semrank_serve::OpenError),
+    /// A log that cannot become a data set.
+    #[error(transparent)]
+    Export(semrank_serve::ExportError),
     /// A server that cannot listen.
     #[error(transparent)]
     Serve(semrank_serve::ServerError),
@@ -73,6 +76,7 @@ impl Error {
                 "make keys with `semrank key` and name the file with --keys, or say --without-keys".into(),
             ),
             Error::Open(_)
+            | Error::Export(_)
             | Error::Serve(_)
             | Error::Scheme { .. }
             | Error::NotReady { .. }

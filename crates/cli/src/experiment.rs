@@ -53,16 +53,15 @@ pub(crate) fn experiment(args: &ExperimentArgs) -> Result<(), Error> {
     if args.json {
         return output::json(&found);
     }
-    let of = |key: &str| {
-        let all = found["cases"].as_array().into_iter().flatten();
-        all.filter(|case| !case[key].is_null()).map(move |case| {
+    let cases = found["cases"].as_array().map_or(&[][..], Vec::as_slice);
+    let mut lines =
+        format!("{} answered; --json prints the answers\n", counted(cases.len(), "case", "cases"));
+    for case in cases {
+        for what in [&case["error"], &case["unknown"]].into_iter().filter(|what| !what.is_null()) {
             let [group, name] = ["group", "name"].map(|key| case[key].as_str().unwrap_or_default());
-            format!("  {group} {name}: {}\n", case[key])
-        })
-    };
-    let count = found["cases"].as_array().map_or(0, Vec::len);
-    let mut lines = format!("{} answered; --json prints the answers\n", counted(count, "case", "cases"));
-    lines.extend(of("error").chain(of("unknown")));
+            lines += &format!("  {group} {name}: {what}\n");
+        }
+    }
     output::text(&lines)
 }
 

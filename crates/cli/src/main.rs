@@ -93,6 +93,8 @@ enum Verb {
     Serve(serve::ServeArgs),
     /// Play a server's log again and compare every ranking with what was served.
     Replay(serve::ReplayArgs),
+    /// Write a server's log and items as a data set, for `prep` and `run`.
+    Log(serve::LogArgs),
     /// Ask a server whether it is ready.
     Health(serve::HealthArgs),
     /// Make an API key for a server.
@@ -152,6 +154,7 @@ fn execute(cli: Cli) -> Result<(), Error> {
         Verb::Retrieve(args) => retrieve::retrieve(&args),
         Verb::Serve(args) => serve::serve(&args, console),
         Verb::Replay(args) => serve::replay(&args, console),
+        Verb::Log(args) => serve::log(&args),
         Verb::Health(args) => serve::health(&args),
         Verb::Key(args) => serve::key(&args),
         Verb::Experiment(args) => experiment::experiment(&args),

@@ -9,7 +9,7 @@ use clap::Args;
 use semrank_core::counted;
 use semrank_pipeline::Run;
 use semrank_pipeline::response::Beginning;
-use semrank_serve::{Clock, Listen, Replayed, Scope, Service, ServiceSettings, Tls};
+use semrank_serve::{Clock, ExportSettings, Listen, Replayed, Scope, Service, ServiceSettings, Tls, export};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ use std::time::Duration;
 const HEALTH: Duration = Duration::from_secs(3);
 const PORT: u16 = 7700;
 const DEADLINE_MS: u64 = 100;
+const SNAPSHOT_RECORDS: u64 = 1_000_000;
 
 /// What ranks behind the sources.
 #[derive(Debug, Clone, Default, Args)]
@@ -75,6 +76,9 @@ pub(crate) struct ServeArgs {
     /// Milliseconds that an answer may take, unless a request says otherwise.
     #[arg(long, value_name = "MS", default_value_t = DEADLINE_MS)]
     deadline_ms: u64,
+    /// Records of the log after which a snapshot is written; so it is after 10 minutes, and when the server stops.
+    #[arg(long, value_name = "N", default_value_t = SNAPSHOT_RECORDS)]
+    snapshot_records: u64,
 }
 
 impl ServeArgs {
@@ -93,6 +97,7 @@ impl ServeArgs {
             without_keys: false,
             clock: "log".into(),
             deadline_ms: DEADLINE_MS,
+            snapshot_records: SNAPSHOT_RECORDS,
         }
     }
 }
@@ -114,6 +119,29 @@ pub(crate) struct ReplayArgs {
     /// Folder of the changes of items [default: RUN/serve].
     #[arg(long, value_name = "STATE")]
     state: Option<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// `semrank log`.
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// Folder of a server's state; no server may be using it.
+    #[arg(value_name = "STATE")]
+    state: PathBuf,
+    /// The run that served.
+    #[arg(long, value_name = "RUN")]
+    run: PathBuf,
+    /// Data set folder to make.
+    #[arg(long, value_name = "DATASET")]
+    out: PathBuf,
+    /// Put the events of the run's data set before those of the log.
+    #[arg(long)]
+    with_run: bool,
+    /// Replace a data set.
+    #[arg(long)]
+    overwrite: bool,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -167,6 +195,7 @@ pub(crate) fn serve(args: &ServeArgs, console: &Console) -> Result<(), Error> {
     settings.clock = if args.clock == "log" { Clock::Log } else { Clock::Wall };
     settings.deadline_ms = args.deadline_ms;
     args.clicks.apply(&mut settings);
+    settings.snapshots.records = args.snapshot_records;
     let service = Service::open(run, settings, &console.context()).map_err(Error::Open)?;
     note(&format!(
         "{}, {}",
@@ -213,6 +242,15 @@ pub(crate) fn replay(args: &ReplayArgs, console: &Console) -> Result<(), Error> 
     );
     different.iter().for_each(|request| lines += &format!("  another one now: {request}\n"));
     output::text(&lines)
+}
+
+/// Writes a log as a data set.
+pub(crate) fn log(args: &LogArgs) -> Result<(), Error> {
+    let LogArgs { out, with_run, overwrite, .. } = args;
+    let to = ExportSettings { out: out.clone(), with_run: *with_run, overwrite: *overwrite };
+    let run = Run::open(&args.run)?;
+    let made = export(&run, &ServiceSettings::new(&args.state), &to).map_err(Error::Export)?;
+    if args.json { output::json(&made) } else { output::text(&made.to_string()) }
 }
 
 /// Asks a server whether it is ready.

@@ -5,13 +5,14 @@
 //! event that comes late takes its place by time; of equal times the one that came first stays first, as the original row order does in a
 //! data set.
 
+mod saved;
+
 use semrank_core::{ActionId, Event as Done, History, ItemId};
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Locks, so that writing one user's event stops few readers.
-const SHARDS: usize = 64;
+pub(crate) const SHARDS: usize = 64;
 /// Bits of an action.
 const ACTION_BITS: u32 = 6;
 /// Actions that can be told apart.
@@ -25,6 +26,19 @@ struct Past {
     /// Time of the newest.
     newest: i64,
     bytes: Vec<u8>,
+    origin: Origin,
+}
+
+/// What a history has of the run's data set: a snapshot leaves out what the run has already.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Origin {
+    /// It is that of the data set.
+    Run,
+    /// It is that of the data set with events since.
+    Changed = 1,
+    /// It has nothing of the data set.
+    #[default]
+    Later = 2,
 }
 
 /// Something that a user did.
@@ -68,12 +82,11 @@ impl Events {
 #[derive(Debug)]
 pub(crate) struct Histories {
     shards: Vec<RwLock<Shard>>,
-    hasher: RandomState,
 }
 
 impl Default for Histories {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| RwLock::default()).collect(), hasher: RandomState::new() }
+        Self { shards: (0..SHARDS).map(|_| RwLock::default()).collect() }
     }
 }
 
@@ -82,7 +95,10 @@ impl Histories {
     pub(crate) fn push(&self, user: &str, event: Event) {
         let mut shard = self.write(user);
         match shard.get_mut(user) {
-            Some(past) => past.insert(event),
+            Some(past) => {
+                past.insert(event);
+                past.origin = past.origin.max(Origin::Changed);
+            }
             None => {
                 let mut past = Past::default();
                 past.insert(event);
@@ -91,9 +107,9 @@ impl Histories {
         }
     }
 
-    /// Gives a user a history, oldest event first, in place of what was there.
+    /// Gives a user the history that the run's data set has, oldest event first, in place of what was there.
     pub(crate) fn set(&self, user: &str, events: impl IntoIterator<Item = Event>) {
-        let past = Past::of(events);
+        let past = Past { origin: Origin::Run, ..Past::of(events) };
         self.write(user).insert(user.into(), past);
     }
 
@@ -113,7 +129,7 @@ impl Histories {
     }
 
     fn shard(&self, user: &str) -> &RwLock<Shard> {
-        &self.shards[self.hasher.hash_one(user) as usize % SHARDS]
+        &self.shards[Self::shard_of(user)]
     }
 
     fn read(&self, user: &str) -> RwLockReadGuard<'_, Shard> {
@@ -141,7 +157,7 @@ impl Past {
         }
         let mut events: Vec<Event> = self.events().collect();
         events.insert(events.partition_point(|other| other.done.time <= event.done.time), event);
-        *self = Self::of(events);
+        *self = Self { origin: self.origin, ..Self::of(events) };
     }
 
     fn append(&mut self, event: Event) {

@@ -5,10 +5,11 @@
 //! survive; histories and the memory of ids are made from it when the server starts.
 
 use crate::log::Log;
+use crate::recent::Recent;
 use crate::record::Record;
 use crate::{Event, Problem};
 use semrank_store::journal::LARGEST_BATCH_BYTES;
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -30,55 +31,27 @@ pub struct Receipt {
     pub unread: usize,
 }
 
-/// Ids of the newest events.
-#[derive(Debug)]
-pub struct Recent {
-    keys: HashSet<u128>,
-    order: VecDeque<u128>,
-    most: usize,
-}
-
-impl Recent {
-    /// Remembers the `most` newest.
-    pub fn new(most: usize) -> Self {
-        Self { keys: HashSet::new(), order: VecDeque::new(), most: most.max(1) }
-    }
-
-    /// Returns whether the key is new.
-    pub fn insert(&mut self, key: u128) -> bool {
-        if !self.keys.insert(key) {
-            return false;
-        }
-        self.order.push_back(key);
-        if self.order.len() > self.most
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.keys.remove(&oldest);
-        }
-        true
-    }
-
-    /// Takes back the newest `count` keys, whose events were not written.
-    fn take_back(&mut self, count: usize) {
-        for _ in 0..count {
-            if let Some(key) = self.order.pop_back() {
-                self.keys.remove(&key);
-            }
-        }
-    }
-}
-
 /// What takes in records that have become durable.
 pub trait Apply: Send + Sync + 'static {
     /// Takes in an event; returns whether rankings read it.
     fn event(&self, event: &Event) -> bool;
     /// Forgets a user.
     fn forget(&self, user: &str);
+    /// The log was rewritten without some users; `newest` is the time of the newest event that stays.
+    fn rewritten(&self, newest: i64);
 }
 
+/// Takes users out of everything on the disk; returns the ids of the events that stay, and the time of the newest.
+pub(crate) type TakeOut = Box<dyn Fn(&HashSet<String>) -> Result<(Recent, i64), String> + Send>;
+
 enum Work {
-    Events { events: Vec<Event>, _room: OwnedSemaphorePermit },
+    Events {
+        events: Vec<Event>,
+        _room: OwnedSemaphorePermit,
+    },
     Forget(String),
+    /// Asks for the ids of the events before.
+    Ids(std::sync::mpsc::Sender<Vec<u8>>),
 }
 
 struct Job {
@@ -102,13 +75,13 @@ impl Ingest {
     /// When the system has no thread to give.
     pub fn start(
         (log, recent): (Log, Recent),
-        apply: Arc<dyn Apply>,
+        (apply, take_out): (Arc<dyn Apply>, TakeOut),
         most_waiting: usize,
     ) -> std::io::Result<Self> {
         let (jobs, received) = mpsc::unbounded_channel();
         let most_waiting = most_waiting.clamp(1, Semaphore::MAX_PERMITS);
         let applied = Arc::new(RwLock::new(log.journal().durable_end()));
-        let writer = Writer { log, recent, apply, applied: applied.clone() };
+        let writer = Writer { log, recent, has_failed: false, apply, take_out, applied: applied.clone() };
         let writer = std::thread::Builder::new().name("log".into()).spawn(move || writer.run(received))?;
         Ok(Self {
             jobs: Mutex::new(Some(jobs)),
@@ -163,15 +136,25 @@ impl Ingest {
         self.send(Work::Forget(user)).await
     }
 
+    /// The ids of the events that are remembered, and the number of the first record that they lack. Not for threads of a runtime.
+    ///
+    /// # Errors
+    /// 503 where the log cannot be written, or no more.
+    pub(crate) fn ids(&self) -> Result<(u64, Vec<u8>), Problem> {
+        let (tell, ids) = std::sync::mpsc::channel();
+        let receipt = self.put(Work::Ids(tell))?.blocking_recv().map_err(|_| stopped())??;
+        Ok((receipt.as_of, ids.recv().map_err(|_| stopped())?))
+    }
+
     async fn send(&self, work: Work) -> Result<Receipt, Problem> {
+        self.put(work)?.await.map_err(|_| stopped())?
+    }
+
+    fn put(&self, work: Work) -> Result<oneshot::Receiver<Result<Receipt, Problem>>, Problem> {
         let (reply, answer) = oneshot::channel();
-        let stopped = || Problem::unavailable("the server is stopping");
-        {
-            let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-            let jobs = jobs.as_ref().ok_or_else(stopped)?;
-            jobs.send(Job { work, reply }).map_err(|_| stopped())?;
-        }
-        answer.await.map_err(|_| stopped())?
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.as_ref().ok_or_else(stopped)?.send(Job { work, reply }).map_err(|_| stopped())?;
+        Ok(answer)
     }
 
     /// Takes no more, and returns when all that was sent is written.
@@ -185,10 +168,17 @@ impl Ingest {
     }
 }
 
+fn stopped() -> Problem {
+    Problem::unavailable("the server is stopping")
+}
+
 struct Writer {
     log: Log,
     recent: Recent,
+    /// Whether nobody knows what is in the log before the next start reads it.
+    has_failed: bool,
     apply: Arc<dyn Apply>,
+    take_out: TakeOut,
     applied: Arc<RwLock<u64>>,
 }
 
@@ -215,6 +205,7 @@ impl Writer {
             let mut receipt = Receipt::default();
             match &mut job.work {
                 Work::Forget(user) => payloads.push(Record::forget(user)),
+                Work::Ids(_) => {}
                 Work::Events { events, .. } => {
                     let before = events.len();
                     events.retain(|event| self.recent.insert(event.key()));
@@ -237,6 +228,7 @@ impl Writer {
             failed = self.append(&mut payloads).and_then(|()| self.log.journal().commit_all()).err();
         }
         if let Some(error) = failed {
+            self.has_failed = true;
             self.recent.take_back(new_keys);
             let problem = Problem::unavailable(format!(
                 "the log cannot be written, and takes nothing before the server is started again: {error}"
@@ -244,11 +236,17 @@ impl Writer {
             done.into_iter().for_each(|(job, _)| _ = job.reply.send(Err(problem.clone())));
             return;
         }
-        let as_of = self.apply(&mut done);
+        self.apply(&mut done);
         let rewritten = self.rewrite(&done);
+        let as_of = *self.applied.read().unwrap_or_else(PoisonError::into_inner);
         for (job, receipt) in done {
             let answer = match (&job.work, &rewritten) {
                 (Work::Forget(_), Err(problem)) => Err(problem.clone()),
+                (Work::Ids(_), _) if self.has_failed => Err(stopped()),
+                (Work::Ids(tell), _) => {
+                    let _ = tell.send(self.recent.save());
+                    Ok(Receipt { as_of, ..receipt })
+                }
                 _ => Ok(Receipt { as_of, ..receipt }),
             };
             // Who has gone does not want to know.
@@ -256,8 +254,8 @@ impl Writer {
         }
     }
 
-    /// Lets the next answer see what is durable now; returns the number of the first record that it lacks.
-    fn apply(&self, done: &mut [(Job, Receipt)]) -> u64 {
+    /// Lets the next answer see what is durable now.
+    fn apply(&self, done: &mut [(Job, Receipt)]) {
         let mut applied = self.applied.write().unwrap_or_else(PoisonError::into_inner);
         for (job, receipt) in done {
             match &job.work {
@@ -265,27 +263,34 @@ impl Writer {
                     receipt.unread = events.iter().filter(|event| !self.apply.event(event)).count();
                 }
                 Work::Forget(user) => self.apply.forget(user),
+                Work::Ids(_) => {}
             }
         }
         *applied = self.log.journal().durable_end();
-        *applied
     }
 
-    /// Takes the records of those who are forgotten out of the log.
-    fn rewrite(&self, done: &[(Job, Receipt)]) -> Result<(), Problem> {
+    /// Takes those who are forgotten out of the log and of snapshots.
+    fn rewrite(&mut self, done: &[(Job, Receipt)]) -> Result<(), Problem> {
         let forgotten = done.iter().filter_map(|(job, _)| match &job.work {
             Work::Forget(user) => Some(user.clone()),
-            Work::Events { .. } => None,
+            Work::Events { .. } | Work::Ids(_) => None,
         });
         let forgotten: HashSet<String> = forgotten.collect();
         if forgotten.is_empty() {
             return Ok(());
         }
-        self.log.without(&forgotten).map_err(|error| {
+        let taken_out = (self.take_out)(&forgotten);
+        // The next start has to read the record that asks for it, so no snapshot may come after that.
+        self.has_failed |= taken_out.is_err();
+        let (recent, newest) = taken_out.map_err(|error| {
             Problem::unavailable(format!(
                 "the user is forgotten, but their records are on the disk until the server is started again: {error}"
             ))
-        })
+        })?;
+        self.recent = recent;
+        self.apply.rewritten(newest);
+        *self.applied.write().unwrap_or_else(PoisonError::into_inner) = self.log.journal().durable_end();
+        Ok(())
     }
 
     fn append(&self, payloads: &mut Vec<Vec<u8>>) -> Result<(), semrank_store::Error> {
@@ -300,6 +305,6 @@ impl Writer {
 fn size(job: &Job) -> usize {
     match &job.work {
         Work::Events { events, .. } => events.len(),
-        Work::Forget(_) => 1,
+        Work::Forget(_) | Work::Ids(_) => 1,
     }
 }

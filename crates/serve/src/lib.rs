@@ -8,15 +8,16 @@
 //!
 //! An event is appended to the log, synced, and in its user's history before it is acknowledged; whoever gives the acknowledgement's
 //! `as_of` with a request gets an answer that sees it. The log is the only thing that must survive: histories are made from it when a
-//! server starts, and items that were put in or changed have a journal of their own ([`Catalogue`](semrank_pipeline::retrieval::Catalogue)).
+//! server starts, with a snapshot or without, and items that were put in or changed have a journal of their own ([`Catalogue`](semrank_pipeline::retrieval::Catalogue)).
 //! Rankings come from the code that the evaluation uses, so what is served is what was measured.
 //!
 //! | file | does |
 //! |---|---|
 //! | `event`, `record`, `log` | events; records of the log; the log, read back and rewritten |
 //! | `histories`, `memory` | histories in few bytes; histories in numbers that the ranker understands |
-//! | `ingest` | received events -> durable, seen and acknowledged |
-//! | `ranker`, `replay` | what ranks; a log played again |
+//! | `ingest`, `recent` | received events -> durable, seen and acknowledged |
+//! | `snapshot`, `recover` | what is derived from the log -> a file; that file and the records after it -> what a start knows |
+//! | `ranker`, `replay`, `export` | what ranks; a log played again; a log as a data set |
 //! | `clicks`, `feedback` | a click model behind it; what came of what was shown |
 //! | `service`, `messages` | all of it without HTTP; what clients ask and get |
 //! | `settings` | how a service is run |
@@ -29,6 +30,7 @@ mod api;
 mod body;
 mod clicks;
 mod event;
+mod export;
 mod feedback;
 mod gate;
 mod histories;
@@ -41,16 +43,20 @@ mod metrics;
 mod page;
 mod problem;
 mod ranker;
+mod recent;
 mod record;
+mod recover;
 mod replay;
 mod server;
 mod service;
 mod settings;
+mod snapshot;
 #[doc(hidden)]
 pub mod testing;
 mod tls;
 
 pub use event::Event;
+pub use export::{ExportError, ExportSettings, Exported, export};
 pub use gate::Gate;
 pub use ingest::Receipt;
 pub use keys::{KeysError, Scope, new_key};
@@ -63,4 +69,5 @@ pub use replay::{Replayed, replay};
 pub use server::{Listen, ServerError, serve};
 pub use service::{MOST_CANDIDATES, Service};
 pub use settings::{Clock, OpenError, ServiceSettings};
+pub use snapshot::{SnapshotEvery, Written};
 pub use tls::Tls;

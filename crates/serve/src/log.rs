@@ -33,6 +33,18 @@ pub struct Log {
     folder: PathBuf,
 }
 
+/// Why a reading ended before the last record.
+enum Ended {
+    Found(String),
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
 /// Where the records that count begin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Counting {
@@ -62,24 +74,71 @@ impl Log {
     /// A record that cannot be read; those of `visit`.
     pub fn for_each<E: From<LogError> + From<StoreError>>(
         &self,
-        mut visit: impl FnMut(u64, Record) -> Result<(), E>,
+        visit: impl FnMut(u64, Record) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.each_that_counts(|sequence, payload| visit(sequence, self.read(sequence, payload)?))
+        self.for_each_from(0, visit)
     }
 
-    /// Rewrites the log without the records of some users. Nothing else may be appended meanwhile but answers.
+    /// The same from record `from` on, before which nothing has been rewritten since; 0 for all.
+    ///
+    /// # Errors
+    /// As for [`Log::for_each`].
+    pub fn for_each_from<E: From<LogError> + From<StoreError>>(
+        &self,
+        from: u64,
+        mut visit: impl FnMut(u64, Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.each_that_counts(from, |sequence, payload| visit(sequence, self.read(sequence, payload)?))
+    }
+
+    /// Hash of the record before `sequence`; none where the log does not have it.
+    ///
+    /// # Errors
+    /// A damaged journal.
+    pub(crate) fn hash_before(&self, sequence: u64) -> Result<Option<String>, LogError> {
+        let journal = &self.journal;
+        let before = sequence.checked_sub(1);
+        let Some(before) = before.filter(|&at| at >= journal.first_sequence() && at < journal.durable_end())
+        else {
+            return Ok(None);
+        };
+        match journal
+            .for_each(before, |_, payload| Err(Ended::Found(blake3::hash(payload).to_hex().to_string())))
+        {
+            Err(Ended::Found(hash)) => Ok(Some(hash)),
+            Err(Ended::Failed(error)) => Err(error.into()),
+            Ok(()) => Ok(None),
+        }
+    }
+
+    /// Whether records before `sequence` have been rewritten since it.
+    ///
+    /// # Errors
+    /// A damaged journal.
+    pub(crate) fn was_rewritten(&self, sequence: u64) -> Result<bool, LogError> {
+        let ([_, rewritten], mut found) = (Record::rewriting(), false);
+        self.journal.for_each(sequence, |_, payload| {
+            found |= payload == rewritten;
+            Ok::<(), StoreError>(())
+        })?;
+        Ok(found)
+    }
+
+    /// Rewrites the log without the records of some users; `kept` sees what stays. Nothing else may be appended meanwhile but answers.
     ///
     /// # Errors
     /// A full disk: then the log counts as it did, and the rewriting has to be repeated.
-    pub fn without(&self, users: &HashSet<String>) -> Result<(), LogError> {
+    pub fn without(&self, users: &HashSet<String>, mut kept: impl FnMut(&Record)) -> Result<(), LogError> {
         let first = self.journal.rotate()?;
         let [rewriting, rewritten] = Record::rewriting();
         self.journal.append(&rewriting)?;
-        self.each_that_counts(|sequence, payload| {
-            if sequence < first
-                && !self.read(sequence, payload)?.user().is_some_and(|user| users.contains(user))
-            {
-                self.journal.append(&Record::copy(payload))?;
+        self.each_that_counts(0, |sequence, payload| {
+            if sequence < first {
+                let record = self.read(sequence, payload)?;
+                if !record.user().is_some_and(|user| users.contains(user)) {
+                    self.journal.append(&Record::copy(payload))?;
+                    kept(&record);
+                }
             }
             Ok::<(), LogError>(())
         })?;
@@ -98,9 +157,10 @@ impl Log {
 
     fn each_that_counts<E: From<LogError> + From<StoreError>>(
         &self,
+        from: u64,
         mut visit: impl FnMut(u64, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let first = self.journal.first_sequence();
+        let first = self.journal.first_sequence().max(from);
         let (mut counting, mut begun) = (Counting::default(), None);
         let [rewriting, rewritten] = Record::rewriting();
         let mark = |sequence: u64, payload: &[u8]| {

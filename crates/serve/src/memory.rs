@@ -1,5 +1,7 @@
 //! What is derived from the log: histories of users, in numbers that the ranker understands.
 
+mod saved;
+
 use crate::Event;
 use crate::event::IMPRESSION;
 use crate::histories::{Event as Kept, Events, Histories, MOST_ACTIONS};
@@ -24,6 +26,8 @@ pub(crate) struct Memory {
     /// What a given history consists of.
     target: ActionId,
     newest: AtomicI64,
+    /// That of the run's data set.
+    newest_of_run: i64,
 }
 
 /// An event with its names.
@@ -58,6 +62,7 @@ impl Memory {
             keeps_dwell,
             target: dataset.target_action().unwrap_or(ActionId(0)),
             newest: AtomicI64::new(until.or(data.now()).unwrap_or(i64::MIN)),
+            newest_of_run: until.or(data.now()).unwrap_or(i64::MIN),
         }
     }
 
@@ -144,5 +149,10 @@ impl Memory {
     /// Forgets a user.
     pub(crate) fn forget(&self, user: &str) {
         self.histories.forget(user);
+    }
+
+    /// The log was rewritten; `newest` is the time of its newest event.
+    pub(crate) fn rewritten(&self, newest: i64) {
+        self.newest.store(newest.max(self.newest_of_run), Ordering::Relaxed);
     }
 }

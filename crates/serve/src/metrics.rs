@@ -9,6 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -38,6 +39,9 @@ struct Gauges {
     records: Gauge,
     events_waiting: Gauge,
     candidates_waiting: Gauge,
+    snapshot_age_seconds: Gauge<f64, AtomicU64>,
+    snapshot_seconds: Gauge<f64, AtomicU64>,
+    snapshot_failures: Gauge,
 }
 
 impl Default for Metrics {
@@ -56,6 +60,11 @@ impl Default for Metrics {
         registry.register("events_waiting", "Events that wait to be written", gauges.events_waiting.clone());
         let waiting = gauges.candidates_waiting.clone();
         registry.register("candidates_waiting", "Candidates that wait to be ranked", waiting);
+        let (age, took) = (gauges.snapshot_age_seconds.clone(), gauges.snapshot_seconds.clone());
+        registry.register("snapshot_age_seconds", "Time since the last snapshot, or since the start", age);
+        registry.register("snapshot_seconds", "Time that the last snapshot took", took);
+        let failures = gauges.snapshot_failures.clone();
+        registry.register("snapshot_failures", "Snapshots that could not be written", failures);
         Self { registry, requests, seconds, gauges }
     }
 }
@@ -80,6 +89,10 @@ impl Metrics {
         self.gauges.records.set(i64::try_from(service.ingest().as_of()).unwrap_or(i64::MAX));
         self.gauges.events_waiting.set(whole(service.ingest().waiting()));
         self.gauges.candidates_waiting.set(whole(gate.waiting()));
+        let snapshot = service.snapshot();
+        self.gauges.snapshot_age_seconds.set(snapshot.at.elapsed().as_secs_f64());
+        self.gauges.snapshot_seconds.set(snapshot.seconds);
+        self.gauges.snapshot_failures.set(i64::try_from(snapshot.failures).unwrap_or(i64::MAX));
         let mut out = String::new();
         let encoded = encode(&mut out, &self.registry);
         encoded.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;

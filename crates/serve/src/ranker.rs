@@ -4,16 +4,18 @@
 use crate::clicks::Clicks;
 use crate::feedback::Mark;
 use crate::histories::Events;
-use crate::ingest::{Apply, Recent};
+use crate::ingest::Apply;
 use crate::memory::Memory;
 use crate::messages::Ranked;
+use crate::recent::Recent;
 use crate::record::Record;
 use crate::settings::{OpenError, ServiceSettings};
 use crate::{Event, Problem, RankRequest};
 use semrank_pipeline::retrieval::{Ask, Catalogue, Page, Retrieved};
-use semrank_pipeline::{Context, Run};
+use semrank_pipeline::{Context, Error, Run};
 use semrank_retrieve::{Eligibility, Filter, Funnel, SourceReport};
 use semrank_store::journal::Journal;
+use std::sync::Arc;
 
 /// Items of an answer whose request names no number.
 pub(crate) const DEFAULT_K: usize = 10;
@@ -43,7 +45,9 @@ pub(crate) struct Now<'a> {
 /// What ranks.
 pub(crate) struct Ranker {
     pub(crate) catalogue: Catalogue,
-    pub(crate) memory: Memory,
+    pub(crate) memory: Arc<Memory>,
+    /// The moment before which histories of the data set end, where they do.
+    until: Option<i64>,
     pub(crate) clicks: Option<Clicks>,
     /// Of the sources with their quotas, and of the ranker alone.
     pub(crate) funnels: [Funnel; 2],
@@ -63,7 +67,7 @@ impl Ranker {
         let clicks = settings.clicks.as_deref().map(Run::open).transpose()?;
         let opened = clicks.map(|clicks| Clicks::read(clicks, settings.beginning, context)).transpose()?;
         let until = opened.as_ref().and_then(|opened| opened.until(settings.beginning));
-        let memory = Memory::of(run.data()?, opened.is_some(), until);
+        let memory = Arc::new(Memory::of(run.data()?, opened.is_some(), until));
         let mut catalogue = Catalogue::open_before(run, journal)?;
         let clicks =
             opened.map(|opened| Clicks::open(opened, &mut catalogue, settings.late_days)).transpose()?;
@@ -74,18 +78,31 @@ impl Ranker {
             None => retrieval.funnel(of),
         };
         let funnels = [all, retrieval.funnel(|name| of(name).filter(|_| name == "sequence"))];
-        Ok(Self { catalogue, memory, clicks, funnels })
+        Ok(Self { catalogue, memory, until, clicks, funnels })
     }
 
-    /// Takes in a record of the log; returns whether it was an event that is new. One whose first writing failed halfway may be there twice.
-    pub(crate) fn record(&self, record: Record, recent: &mut Recent) -> bool {
+    /// Forgets everything that histories have of a log.
+    ///
+    /// # Errors
+    /// A data set that cannot be read.
+    pub(crate) fn begin_again(&mut self) -> Result<(), Error> {
+        let data = self.catalogue.run().data()?;
+        self.memory = Arc::new(Memory::of(data, self.clicks.is_some(), self.until));
+        Ok(())
+    }
+
+    /// Takes in a record of the log where its user `lacks` it; returns whether it was an event that is new. One whose first writing failed
+    /// halfway may be there twice.
+    pub(crate) fn record(&self, record: &Record, recent: &mut Recent, lacks: impl Fn(&str) -> bool) -> bool {
         match record {
             Record::Event(event) if recent.insert(event.key()) => {
-                self.event(&event);
+                if lacks(&event.user_id) {
+                    self.event(event);
+                }
                 return true;
             }
-            Record::Forget(user) => self.forget(&user),
-            Record::Event(_) | Record::Answer(_) | Record::Rewriting | Record::Rewritten => {}
+            Record::Forget(user) if lacks(user) => self.forget(user),
+            _ => {}
         }
         false
     }
@@ -142,6 +159,10 @@ impl Apply for Ranker {
     fn forget(&self, user: &str) {
         self.memory.forget(user);
         self.clicks.iter().for_each(|clicks| clicks.feedback.forget(user));
+    }
+
+    fn rewritten(&self, newest: i64) {
+        self.memory.rewritten(newest);
     }
 }
 

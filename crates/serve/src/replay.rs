@@ -1,9 +1,9 @@
 //! A log played again: every ranking in it is made once more from what came before, and compared with what was served.
 
 use crate::RankRequest;
-use crate::ingest::Recent;
 use crate::log::Log;
 use crate::ranker::{Now, Ranker};
+use crate::recent::Recent;
 use crate::record::{Answer, Record};
 use crate::service::WITHOUT_SOURCES;
 use crate::settings::{OpenError, ServiceSettings};
@@ -55,7 +55,7 @@ pub fn replay(run: Run, settings: &ServiceSettings, context: &Context) -> Result
         while let Some(answer) = answers.next_if(|answer| answer.as_of <= sequence) {
             compare(&ranker, &model, &answer, &mut out, context)?;
         }
-        out.events += usize::from(ranker.record(record, &mut recent));
+        out.events += usize::from(ranker.record(&record, &mut recent, |_| true));
         Ok::<(), OpenError>(())
     })?;
     answers.try_for_each(|answer| compare(&ranker, &model, &answer, &mut out, context))?;

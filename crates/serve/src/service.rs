@@ -1,17 +1,17 @@
 //! The service without HTTP: a run, its items, its users and the log, in; rankings, candidates, histories out.
 
-use crate::ingest::{Apply, Ingest, Receipt, Recent};
-use crate::log::{Log, LogError};
+use crate::ingest::{Apply, Ingest, Receipt, TakeOut};
+use crate::log::Log;
 use crate::memory::Named;
 use crate::ranker::{DEFAULT_K, Now, Ranker, filter};
 use crate::record::{Answer, Record, Shown};
+use crate::recover::{Recovered, recover};
 use crate::settings::{Clock, OpenError, ServiceSettings};
+use crate::snapshot::{Keeper, SnapshotError, Snapshots, Written};
 use crate::{Candidates, Event, Explained, Interest, Problem, RankRequest, Ranked, Ranking, RetrieveRequest};
-use semrank_core::counted;
 use semrank_pipeline::retrieval::{Ask, Change, Fields};
 use semrank_pipeline::{Context, Run};
 use semrank_retrieve::{Cursor, CursorKey, Eligibility, Scope};
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -26,12 +26,15 @@ const MOST_OF_INTERESTS: usize = 500;
 /// A run that is served.
 pub struct Service {
     ranker: Arc<Ranker>,
-    ingest: Ingest,
+    keeper: Keeper,
+    snapshots: Arc<Snapshots>,
+    ingest: Arc<Ingest>,
     log: Log,
     cursors: CursorKey,
     run: String,
     model: String,
     settings: ServiceSettings,
+    replayed: usize,
 }
 
 impl Service {
@@ -43,29 +46,44 @@ impl Service {
         let name = run.path().file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
         let (model, cursors) = (run.model_hash()?.to_owned(), run.cursor_key()?);
         let log = Log::open(&settings.log, settings.journal)?;
-        let ranker = Arc::new(Ranker::open_before(run, &settings, context)?);
-        let (mut recent, mut forgotten) = (Recent::new(settings.remembered_ids), HashSet::new());
-        let mut events = 0usize;
-        log.for_each(|_, record| {
-            if let Record::Forget(user) = &record {
-                forgotten.insert(user.clone());
-            }
-            events += usize::from(ranker.record(record, &mut recent));
-            Ok::<(), LogError>(())
-        })?;
-        context.note(&format!("log: {} read", counted(events, "event", "events")));
-        if !forgotten.is_empty() {
-            log.without(&forgotten)?;
-        }
+        let mut ranker = Ranker::open_before(run, &settings, context)?;
+        // Before the log is read: a click model counts impressions of items that it knows.
         ranker.catalogue.advance(u64::MAX, context)?;
+        let recovered = recover(&mut ranker, &settings, (&model, &log), context)?;
+        let Recovered { recent, snapshots, events: replayed } = recovered;
+        let ranker = Arc::new(ranker);
         let applied: Arc<dyn Apply> = ranker.clone();
-        let ingest = Ingest::start((log.clone(), recent), applied, settings.most_waiting)?;
-        Ok(Self { ranker, ingest, log, cursors, run: name, model, settings })
+        let of = snapshots.clone();
+        let take_out: TakeOut = Box::new(move |users| of.take_out(users).map_err(|error| error.to_string()));
+        let ingest = Ingest::start((log.clone(), recent), (applied, take_out), settings.most_waiting)?;
+        let ingest = Arc::new(ingest);
+        let keeper = Keeper::start(snapshots.clone(), ingest.clone(), settings.snapshots)?;
+        Ok(Self { ranker, keeper, snapshots, ingest, log, cursors, run: name, model, settings, replayed })
     }
 
     /// The way in.
     pub fn ingest(&self) -> &Ingest {
         &self.ingest
+    }
+
+    /// Events that were read from the log when it was opened: those that no snapshot had.
+    pub fn replayed(&self) -> usize {
+        self.replayed
+    }
+
+    /// What is known of the last snapshot.
+    pub fn snapshot(&self) -> Written {
+        *self.snapshots.written()
+    }
+
+    /// Writes a snapshot before its time.
+    pub(crate) fn write_snapshot(&self) -> Result<(), SnapshotError> {
+        self.snapshots.write(&self.ingest)
+    }
+
+    /// Time of the newest event.
+    pub(crate) fn newest(&self) -> Option<i64> {
+        self.ranker.memory.newest()
     }
 
     /// Users that the service knows.
@@ -102,7 +120,7 @@ impl Service {
     fn now_ms(&self) -> Option<i64> {
         match self.settings.clock {
             Clock::Wall => Some(Self::wall_ms()),
-            Clock::Log => self.ranker.memory.newest(),
+            Clock::Log => self.newest(),
         }
     }
 
@@ -354,6 +372,7 @@ impl Service {
 
     /// Writes what waits, and takes no more.
     pub fn stop(&self) {
+        self.keeper.stop();
         self.ingest.stop();
         // What cannot be written was not acknowledged.
         let _ = self.flush();

@@ -1,6 +1,6 @@
 //! How a service is run, and why it cannot be opened.
 
-use crate::LogError;
+use crate::{LogError, SnapshotEvery};
 use semrank_pipeline::Error;
 use semrank_pipeline::response::Beginning;
 use semrank_store::journal::Options;
@@ -19,7 +19,7 @@ pub enum Clock {
 /// How a service is run.
 #[derive(Debug, Clone)]
 pub struct ServiceSettings {
-    /// Folder of the changes of items.
+    /// Folder of the changes of items, and of the snapshot.
     pub state: PathBuf,
     /// Folder of the log.
     pub log: PathBuf,
@@ -39,6 +39,8 @@ pub struct ServiceSettings {
     pub deadline_ms: u64,
     /// How the log is kept.
     pub journal: Options,
+    /// When a snapshot is written of what is derived from the log.
+    pub snapshots: SnapshotEvery,
 }
 
 impl ServiceSettings {
@@ -55,6 +57,7 @@ impl ServiceSettings {
             clock: Clock::Wall,
             deadline_ms: 100,
             journal: Options::default(),
+            snapshots: SnapshotEvery::default(),
         }
     }
 
@@ -73,6 +76,9 @@ pub enum OpenError {
     /// The log.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// A user who is to be forgotten, and is still on the disk.
+    #[error("users who are to be forgotten cannot be taken out of the log and the snapshot: {0}")]
+    Forget(String),
     /// The system.
     #[error("the system has no thread to give: {0}")]
     Thread(#[from] std::io::Error),

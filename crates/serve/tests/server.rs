@@ -88,7 +88,9 @@ impl Drop for Server {
 }
 
 fn settings(dir: &Path) -> ServiceSettings {
-    ServiceSettings { clock: Clock::Log, ..ServiceSettings::new(&dir.join("state")) }
+    let mut out = ServiceSettings { clock: Clock::Log, ..ServiceSettings::new(&dir.join("state")) };
+    out.snapshots.records = 10;
+    out
 }
 
 fn items(answer: &Value) -> Vec<String> {

@@ -4,14 +4,21 @@ use crate::config::ConfigArgs;
 use crate::error::Error;
 use clap::Args;
 use semrank_pipeline::{Data, Run, config::Task};
+use semrank_serve::{ExportSettings, ServiceSettings, export};
 use std::path::PathBuf;
 
 /// A run to make, or to bring up to date.
 #[derive(Debug, Args)]
 pub(crate) struct MakeArgs {
-    /// Data set folder.
+    /// Data set folder; with --from-log the one to make.
     #[arg(long, value_name = "DATASET")]
     data: PathBuf,
+    /// State of a server that served --run: the data set of that run and what was received since, its settings and its seed.
+    #[arg(long, value_name = "STATE", requires = "run", conflicts_with_all = ["config", "set", "seed"])]
+    from_log: Option<PathBuf>,
+    /// The run that was served.
+    #[arg(long, value_name = "RUN", requires = "from_log")]
+    run: Option<PathBuf>,
     /// Run folder to make, or to bring up to date.
     #[arg(long, value_name = "RUN")]
     out: PathBuf,
@@ -23,14 +30,24 @@ pub(crate) struct MakeArgs {
 }
 
 impl MakeArgs {
-    /// The run, with the settings of all sources written down; whether it `trains`, which takes more data.
-    pub(crate) fn run(&self, trains: bool) -> Result<Run, Error> {
-        let config = self.settings.load()?;
+    /// The run, with the settings of all sources written down; whether it `trains`, which takes more data, and goes on with a training.
+    pub(crate) fn run(&self, trains: bool, resumes: bool) -> Result<Run, Error> {
+        let (config, seed) = match self.from_log.as_ref().zip(self.run.as_ref()) {
+            None => (self.settings.load()?, self.seed),
+            Some((state, served)) => {
+                let served = Run::open(served)?;
+                if !(resumes && self.data.exists()) {
+                    let to = ExportSettings { out: self.data.clone(), with_run: true, overwrite: false };
+                    export(&served, &ServiceSettings::new(state), &to).map_err(Error::Export)?;
+                }
+                (served.config().clone(), served.seed())
+            }
+        };
         let data = Data::open(&self.data, &config)?;
         if trains && config.task == Task::NextItem {
             data.check_size()?;
         }
-        Ok(Run::create(&self.out, data, config, self.seed)?)
+        Ok(Run::create(&self.out, data, config, seed)?)
     }
 }
 

@@ -53,7 +53,7 @@ fn resume_command() -> String {
 
 fn make(args: &RunArgs, report: bool, console: &Console) -> Result<(), Error> {
     let (started, context) = (Instant::now(), console.context());
-    let run = args.make.run(true)?;
+    let run = args.make.run(true, args.resume)?;
     run.make_content(&context)?;
     context.check()?;
     match run.task() {

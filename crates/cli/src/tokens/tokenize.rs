@@ -39,7 +39,7 @@ struct Summary<'a> {
 /// Makes the stages up to the ids.
 pub(crate) fn tokenize(args: &TokenizeArgs, console: &Console) -> Result<(), Error> {
     let started = Instant::now();
-    let run = args.make.run(false)?;
+    let run = args.make.run(false, false)?;
     let content = run.make_content(&console.context())?;
     let report = of_run(&run.data()?.dataset, content, &run.codebook(), run.ids()?)?;
     let wall_seconds = started.elapsed().as_secs_f64();

@@ -20,7 +20,7 @@ pub(crate) fn start(dir: &Path, before: Option<Duration>) -> Option<Server> {
         .arg(dir.join("run"))
         .arg("--state")
         .arg(dir.join("state"))
-        .args(["--listen", "127.0.0.1:0", "--clock", "log"])
+        .args(["--listen", "127.0.0.1:0", "--clock", "log", "--snapshot-records", "20"])
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();

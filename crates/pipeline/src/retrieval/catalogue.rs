@@ -14,6 +14,7 @@ use semrank_embed::{Document, Field, check_id};
 use semrank_retrieve::Items;
 use semrank_store::journal::Journal;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -119,18 +120,20 @@ impl Catalogue {
     /// A damaged journal; a text that an encoder refuses.
     pub fn advance(&self, until: u64, context: &Context) -> Result<(), Error> {
         let mut writer = self.writer();
-        let (mut names, mut changed) = (Dictionary::new(), Vec::new());
-        self.journal.for_each(self.next.load(Ordering::Acquire), |sequence, bytes| {
-            if sequence < until {
-                let records: Vec<Record> = serde_json::from_slice(bytes)
-                    .map_err(|error| Error::Change { sequence, reason: error.to_string() })?;
-                records.into_iter().for_each(|record| keep(&mut names, &mut changed, record));
-            }
-            Ok::<(), Error>(())
-        })?;
+        let changed = records_of(&self.journal, self.next.load(Ordering::Acquire)..until)?;
         self.replay(&mut writer, changed, context)?;
         self.next.fetch_max(until.min(self.journal.durable_end()), Ordering::AcqRel);
         Ok(())
+    }
+
+    /// What a journal says of every item that has changed, in the order of their first change: of an item of the run's catalogue only
+    /// what has changed. None of one that was deleted.
+    ///
+    /// # Errors
+    /// A damaged journal.
+    pub fn changes(journal: &Journal) -> Result<Vec<(String, Option<Fields>)>, Error> {
+        let records = records_of(journal, journal.first_sequence()..u64::MAX)?;
+        Ok(records.into_iter().map(|record| (record.item, record.fields)).collect())
     }
 
     /// The run.
@@ -373,6 +376,20 @@ impl Catalogue {
         }
         Ok(done?)
     }
+}
+
+/// The last record of every item that some entries of a journal name.
+fn records_of(journal: &Journal, entries: Range<u64>) -> Result<Vec<Record>, Error> {
+    let (mut names, mut out) = (Dictionary::new(), Vec::new());
+    journal.for_each(entries.start, |sequence, bytes| {
+        if sequence < entries.end {
+            let records: Vec<Record> = serde_json::from_slice(bytes)
+                .map_err(|error| Error::Change { sequence, reason: error.to_string() })?;
+            records.into_iter().for_each(|record| keep(&mut names, &mut out, record));
+        }
+        Ok::<(), Error>(())
+    })?;
+    Ok(out)
 }
 
 /// Takes in the last record of an item.

@@ -1,0 +1,68 @@
+//! What a service knows when it starts: what its run has, then the last snapshot, then the records of the log after it.
+
+use crate::log::Log;
+use crate::memory::Memory;
+use crate::ranker::Ranker;
+use crate::recent::Recent;
+use crate::record::Record;
+use crate::snapshot::{Snapshots, Start};
+use crate::{LogError, OpenError, ServiceSettings};
+use semrank_core::counted;
+use semrank_pipeline::Context;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// What a log was made into, beside the memory of the ranker.
+pub(crate) struct Recovered {
+    /// Ids of the newest events.
+    pub(crate) recent: Recent,
+    pub(crate) snapshots: Arc<Snapshots>,
+    /// Events that were read from the log: those that no snapshot has.
+    pub(crate) events: usize,
+}
+
+/// Brings the memory of a ranker, that of a run, to the last record of a log.
+///
+/// # Errors
+/// A log that is damaged or cannot be rewritten.
+pub(crate) fn recover(
+    ranker: &mut Ranker,
+    settings: &ServiceSettings,
+    (model, log): (&str, &Log),
+    context: &Context,
+) -> Result<Recovered, OpenError> {
+    let of = |memory: &Arc<Memory>| Snapshots::new(settings, model, log, memory.parts());
+    let mut snapshots = of(&ranker.memory);
+    let mut recent = Recent::new(settings.remembered_ids);
+    // What a click model has learned is in no snapshot yet.
+    let restored = if ranker.clicks.is_some() { None } else { snapshots.restore(&mut recent) };
+    let start = match restored {
+        None => Start::default(),
+        Some(Ok(start)) => start,
+        Some(Err(error)) => {
+            context.note(&format!("the snapshot is not used, and the whole log is read: {error}"));
+            // It may have something of the snapshot.
+            ranker.begin_again()?;
+            (snapshots, recent) = (of(&ranker.memory), Recent::new(settings.remembered_ids));
+            Start::default()
+        }
+    };
+    let (mut forgotten, mut events) = (HashSet::new(), 0);
+    let lacks = Memory::lacks(&start);
+    log.for_each_from(start.from, |sequence, record| {
+        events += usize::from(ranker.record(&record, &mut recent, |user| lacks(user, sequence)));
+        if let Record::Forget(user) = record {
+            forgotten.insert(user);
+        }
+        Ok::<(), LogError>(())
+    })?;
+    let after = if start.from > 0 { " after the snapshot" } else { "" };
+    context.note(&format!("log: {} read{after}", counted(events, "event", "events")));
+    if !forgotten.is_empty() {
+        let newest;
+        (recent, newest) =
+            snapshots.take_out(&forgotten).map_err(|error| OpenError::Forget(error.to_string()))?;
+        ranker.memory.rewritten(newest);
+    }
+    Ok(Recovered { recent, snapshots: Arc::new(snapshots), events })
+}
