@@ -23,7 +23,7 @@ fn events(count: usize, known: &str) -> Vec<Value> {
         json!({
             "event_id": format!("e{at}"),
             "user_id": format!("new {}", at % 7),
-            "item_id": (if at % 3 == 0 { known } else { ["later", "unknown"][at % 2] }),
+            "item_id": (if at.is_multiple_of(3) { known } else { ["later", "unknown"][at % 2] }),
             "action": (["click", "hum"][at % 2]),
             "timestamp": 1_800_000_000_000_i64 + 1000 * (at as i64 / 2),
             "received_at": 1_800_000_000_500_i64 + 1000 * (at as i64 / 2),
