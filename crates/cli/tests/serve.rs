@@ -1,5 +1,6 @@
 //! A server that is killed: no acknowledged event is lost, none counts twice, none is there that was never sent; also where it is killed
-//! again while it starts, and while it writes snapshots, which it does all the time. Long: `cargo test --release --workspace --test serve -- --ignored` (300 rounds).
+//! again while it starts, and while it writes snapshots, which it does all the time.
+//! Long: `cargo test --release --workspace --test serve -- --ignored` (300 rounds).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;

@@ -32,7 +32,9 @@ impl Recent {
 
     /// The keys, oldest first.
     pub(crate) fn save(&self) -> Vec<u8> {
-        self.order.iter().flat_map(|key| key.to_le_bytes()).collect()
+        let mut out = Vec::with_capacity(self.order.len() * 16);
+        self.order.iter().for_each(|key| out.extend_from_slice(&key.to_le_bytes()));
+        out
     }
 
     /// What [`Recent::save`] gave; `None` for other bytes.

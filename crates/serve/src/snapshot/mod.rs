@@ -174,10 +174,10 @@ impl Snapshots {
     /// A disk that fails, a log that takes no more; a user who is forgotten meanwhile.
     pub(crate) fn write(&self, ingest: &Ingest) -> Result<(), SnapshotError> {
         let (begun, generation) = (Instant::now(), self.generation.load(Ordering::Acquire));
-        let (as_of, ids) = ingest.ids().map_err(|problem| SnapshotError::Ingest(problem.detail))?;
-        if as_of == self.written().as_of {
+        if ingest.as_of() == self.written().as_of {
             return Ok(());
         }
+        let (as_of, ids) = ingest.ids().map_err(|problem| SnapshotError::Ingest(problem.detail))?;
         let _files = self.files();
         let is_wanted = || self.generation.load(Ordering::Acquire) == generation;
         // None where the log was rewritten and nothing has come since.
