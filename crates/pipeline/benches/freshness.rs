@@ -21,8 +21,9 @@ fn main() {
     let folder = std::env::temp_dir().join(format!("semrank-freshness-{}", std::process::id()));
     let journal = Journal::open(&folder.join("journal"), Options::default()).expect("a journal");
     let begin = Instant::now();
-    let catalogue = Catalogue::open(Run::open(Path::new(run)).expect("a run"), journal, &Context::default())
-        .expect("a trained run");
+    let catalogue =
+        Catalogue::open(Run::open(Path::new(run)).expect("a run"), journal.into(), &Context::default())
+            .expect("a trained run");
     println!(
         "opened in {:.2} s, {} items",
         begin.elapsed().as_secs_f64(),

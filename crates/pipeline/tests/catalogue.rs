@@ -26,7 +26,7 @@ const CHILD: &str = "SEMRANK_CATALOGUE_CHILD";
 
 fn open(dir: &Path) -> Catalogue {
     let journal = Journal::open(&dir.join("journal"), Options::default()).unwrap();
-    Catalogue::open(Run::open(&dir.join("run")).unwrap(), journal, &Context::default()).unwrap()
+    Catalogue::open(Run::open(&dir.join("run")).unwrap(), journal.into(), &Context::default()).unwrap()
 }
 
 /// What is known of the items, as anybody would write it down.

@@ -1,9 +1,9 @@
 //! A click or conversion model behind the first stage, as it is served: it scores what the funnel finds and learns of what the log says.
 
-use crate::Problem;
 use crate::feedback::{Feedback, value};
 use crate::messages::Ranked;
 use crate::ranker::{Found, Now};
+use crate::{Event, Problem};
 use semrank_pipeline::next_item::ItemEncoder;
 use semrank_pipeline::ranking::{ClickFollower, ClickRanking, Depth, Ranked as Scored};
 use semrank_pipeline::response::{Beginning, ClickModel, Coming, Moment};
@@ -60,6 +60,11 @@ impl Clicks {
             Feedback::new(ranking.clone(), (coming, late_days), |item| live.names.name(item.0).to_owned())
         };
         Ok(Self { ranking, feedback })
+    }
+
+    /// Takes in an event; returns whether it was read.
+    pub(crate) fn event(&self, event: &Event, catalogue: &Catalogue) -> bool {
+        self.feedback.event(event, || catalogue.retrieval().live().names.get(&event.item_id))
     }
 
     /// Ranks by the click model.

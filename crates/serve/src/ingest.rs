@@ -103,6 +103,12 @@ impl Ingest {
         read(*as_of)
     }
 
+    /// Does something while no record is applied and nobody reads.
+    pub(crate) fn standing_still<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _applied = self.applied.write().unwrap_or_else(PoisonError::into_inner);
+        work()
+    }
+
     /// Events that wait.
     pub fn waiting(&self) -> usize {
         self.most_waiting - self.room.available_permits()

@@ -19,7 +19,8 @@
 //! | `snapshot`, `recover` | what is derived from the log -> a file; that file and the records after it -> what a start knows |
 //! | `ranker`, `replay`, `export` | what ranks; a log played again; a log as a data set |
 //! | `clicks`, `feedback` | a click model behind it; what came of what was shown |
-//! | `service`, `messages` | all of it without HTTP; what clients ask and get |
+//! | `service`, `lookups`, `messages` | all of it without HTTP; what clients ask and get |
+//! | `reload` | another run takes over |
 //! | `settings` | how a service is run |
 //! | `gate`, `keys`, `metrics`, `problem`, `body` | bounded work; API keys; Prometheus; errors; bodies |
 //! | `api` | routes |
@@ -37,6 +38,7 @@ mod histories;
 mod ingest;
 mod keys;
 mod log;
+mod lookups;
 mod memory;
 mod messages;
 mod metrics;
@@ -46,6 +48,7 @@ mod ranker;
 mod recent;
 mod record;
 mod recover;
+mod reload;
 mod replay;
 mod server;
 mod service;
@@ -65,6 +68,7 @@ pub use memory::Named;
 pub use messages::{Candidates, Explained, Interest, RankRequest, Ranked, Ranking, RetrieveRequest};
 pub use problem::Problem;
 pub use record::{Answer, Record, Shown};
+pub use reload::{Reloaded, Runs};
 pub use replay::{Replayed, replay};
 pub use server::{Listen, ServerError, serve};
 pub use service::{MOST_CANDIDATES, Service};

@@ -82,7 +82,7 @@ fn whole(service: &Service, asked: &Asked, figures: &str) -> String {
     }
     body += &section("live", "This server", &(figures.to_owned() + &links()));
     let lead = "What a user would see now, and why. Remove an event of the history, or add an item that you find: the ranking moves.";
-    page(service.run(), lead, &body, &format!("semrank {}", env!("CARGO_PKG_VERSION")))
+    page(&service.run(), lead, &body, &format!("semrank {}", env!("CARGO_PKG_VERSION")))
 }
 
 fn links() -> String {

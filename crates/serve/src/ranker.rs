@@ -13,8 +13,9 @@ use crate::settings::{OpenError, ServiceSettings};
 use crate::{Event, Problem, RankRequest};
 use semrank_pipeline::retrieval::{Ask, Catalogue, Page, Retrieved};
 use semrank_pipeline::{Context, Error, Run};
-use semrank_retrieve::{Eligibility, Filter, Funnel, SourceReport};
+use semrank_retrieve::{CursorKey, Eligibility, Filter, Funnel, SourceReport};
 use semrank_store::journal::Journal;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Items of an answer whose request names no number.
@@ -44,6 +45,11 @@ pub(crate) struct Now<'a> {
 
 /// What ranks.
 pub(crate) struct Ranker {
+    /// Name of the run's folder.
+    pub(crate) name: String,
+    /// Hash of its model.
+    pub(crate) model: String,
+    pub(crate) cursors: CursorKey,
     pub(crate) catalogue: Catalogue,
     pub(crate) memory: Arc<Memory>,
     /// The moment before which histories of the data set end, where they do.
@@ -63,11 +69,29 @@ impl Ranker {
         settings: &ServiceSettings,
         context: &Context,
     ) -> Result<Self, OpenError> {
-        let journal = Journal::open(&settings.items(), settings.journal)?;
-        let clicks = settings.clicks.as_deref().map(Run::open).transpose()?;
-        let opened = clicks.map(|clicks| Clicks::read(clicks, settings.beginning, context)).transpose()?;
+        let journal = Arc::new(Journal::open(&settings.items(), settings.journal)?);
+        Self::open(run, (settings.clicks.as_deref(), None), (journal, settings), context)
+    }
+
+    /// The same with a journal of items and histories that another ranker has as well: its run has the same data set.
+    ///
+    /// # Errors
+    /// Those of [`Ranker::open_before`].
+    pub(crate) fn open(
+        run: Run,
+        (clicks, memory): (Option<&Path>, Option<Arc<Memory>>),
+        (journal, settings): (Arc<Journal>, &ServiceSettings),
+        context: &Context,
+    ) -> Result<Self, OpenError> {
+        let name = run.path().file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
+        let (model, cursors) = (run.model_hash()?.to_owned(), run.cursor_key()?);
+        let opened =
+            clicks.map(|clicks| Clicks::read(Run::open(clicks)?, settings.beginning, context)).transpose()?;
         let until = opened.as_ref().and_then(|opened| opened.until(settings.beginning));
-        let memory = Arc::new(Memory::of(run.data()?, opened.is_some(), until));
+        let memory = match memory {
+            Some(memory) => memory,
+            None => Arc::new(Memory::of(run.data()?, opened.is_some(), until)),
+        };
         let mut catalogue = Catalogue::open_before(run, journal)?;
         let clicks =
             opened.map(|opened| Clicks::open(opened, &mut catalogue, settings.late_days)).transpose()?;
@@ -78,7 +102,7 @@ impl Ranker {
             None => retrieval.funnel(of),
         };
         let funnels = [all, retrieval.funnel(|name| of(name).filter(|_| name == "sequence"))];
-        Ok(Self { catalogue, memory, until, clicks, funnels })
+        Ok(Self { name, model, cursors, catalogue, memory, until, clicks, funnels })
     }
 
     /// Forgets everything that histories have of a log.
@@ -151,8 +175,7 @@ impl Ranker {
 
 impl Apply for Ranker {
     fn event(&self, event: &Event) -> bool {
-        let row = || self.catalogue.retrieval().live().names.get(&event.item_id);
-        let of_clicks = self.clicks.as_ref().is_some_and(|clicks| clicks.feedback.event(event, row));
+        let of_clicks = self.clicks.as_ref().is_some_and(|clicks| clicks.event(event, &self.catalogue));
         self.memory.event(event) || of_clicks
     }
 

@@ -28,10 +28,10 @@ pub(crate) struct Recovered {
 pub(crate) fn recover(
     ranker: &mut Ranker,
     settings: &ServiceSettings,
-    (model, log): (&str, &Log),
+    (data, log): (&str, &Log),
     context: &Context,
 ) -> Result<Recovered, OpenError> {
-    let of = |memory: &Arc<Memory>| Snapshots::new(settings, model, log, memory.parts());
+    let of = |memory: &Arc<Memory>| Snapshots::new(settings, data, log, memory.parts());
     let mut snapshots = of(&ranker.memory);
     let mut recent = Recent::new(settings.remembered_ids);
     // What a click model has learned is in no snapshot yet.

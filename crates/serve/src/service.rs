@@ -2,17 +2,18 @@
 
 use crate::ingest::{Apply, Ingest, Receipt, TakeOut};
 use crate::log::Log;
-use crate::memory::Named;
 use crate::ranker::{DEFAULT_K, Now, Ranker, filter};
 use crate::record::{Answer, Record, Shown};
 use crate::recover::{Recovered, recover};
+use crate::reload::{Current, Runs};
 use crate::settings::{Clock, OpenError, ServiceSettings};
 use crate::snapshot::{Keeper, SnapshotError, Snapshots, Written};
-use crate::{Candidates, Event, Explained, Interest, Problem, RankRequest, Ranked, Ranking, RetrieveRequest};
-use semrank_pipeline::retrieval::{Ask, Change, Fields};
+use crate::{Candidates, Event, Problem, RankRequest, Ranked, Ranking, RetrieveRequest};
+use semrank_pipeline::retrieval::{Ask, Change};
 use semrank_pipeline::{Context, Run};
-use semrank_retrieve::{Cursor, CursorKey, Eligibility, Scope};
-use std::sync::Arc;
+use semrank_retrieve::{Cursor, Eligibility, Scope};
+use semrank_store::journal::Journal;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Candidates of a request, at most: limits count candidates, not requests.
@@ -20,20 +21,20 @@ pub const MOST_CANDIDATES: usize = 10_000;
 
 /// In an answer that was made without sources other than the ranker.
 pub(crate) const WITHOUT_SOURCES: &str = "sources";
-/// Newest events that interests are found in.
-const MOST_OF_INTERESTS: usize = 500;
 
 /// A run that is served.
 pub struct Service {
-    ranker: Arc<Ranker>,
+    pub(crate) ranker: Arc<Current>,
+    /// Held while items change, and while another ranker takes over.
+    pub(crate) changing: Mutex<()>,
+    /// Held while another ranker is made; the runs that ranked before.
+    pub(crate) reloading: Mutex<Option<Runs>>,
+    pub(crate) items: Arc<Journal>,
     keeper: Keeper,
     snapshots: Arc<Snapshots>,
-    ingest: Arc<Ingest>,
-    log: Log,
-    cursors: CursorKey,
-    run: String,
-    model: String,
-    settings: ServiceSettings,
+    pub(crate) ingest: Arc<Ingest>,
+    pub(crate) log: Log,
+    pub(crate) settings: ServiceSettings,
     replayed: usize,
 }
 
@@ -43,22 +44,30 @@ impl Service {
     /// # Errors
     /// A run that is not finished or not for next items; state that is damaged, or that another process holds.
     pub fn open(run: Run, settings: ServiceSettings, context: &Context) -> Result<Self, OpenError> {
-        let name = run.path().file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
-        let (model, cursors) = (run.model_hash()?.to_owned(), run.cursor_key()?);
+        let runs = Runs { run: run.path().to_owned(), clicks: settings.clicks.clone() };
+        let data = run.data()?.hash.clone();
         let log = Log::open(&settings.log, settings.journal)?;
-        let mut ranker = Ranker::open_before(run, &settings, context)?;
+        let items = Arc::new(Journal::open(&settings.items(), settings.journal)?);
+        let clicks = (settings.clicks.as_deref(), None);
+        let mut ranker = Ranker::open(run, clicks, (items.clone(), &settings), context)?;
         // Before the log is read: a click model counts impressions of items that it knows.
         ranker.catalogue.advance(u64::MAX, context)?;
-        let recovered = recover(&mut ranker, &settings, (&model, &log), context)?;
+        let recovered = recover(&mut ranker, &settings, (&data, &log), context)?;
         let Recovered { recent, snapshots, events: replayed } = recovered;
-        let ranker = Arc::new(ranker);
+        let ranker = Arc::new(Current::new(ranker, runs));
         let applied: Arc<dyn Apply> = ranker.clone();
         let of = snapshots.clone();
         let take_out: TakeOut = Box::new(move |users| of.take_out(users).map_err(|error| error.to_string()));
         let ingest = Ingest::start((log.clone(), recent), (applied, take_out), settings.most_waiting)?;
         let ingest = Arc::new(ingest);
         let keeper = Keeper::start(snapshots.clone(), ingest.clone(), settings.snapshots)?;
-        Ok(Self { ranker, keeper, snapshots, ingest, log, cursors, run: name, model, settings, replayed })
+        let (changing, reloading) = (Mutex::default(), Mutex::default());
+        Ok(Self { ranker, changing, reloading, items, keeper, snapshots, ingest, log, settings, replayed })
+    }
+
+    /// What ranks now.
+    pub(crate) fn ranker(&self) -> Arc<Ranker> {
+        self.ranker.get()
     }
 
     /// The way in.
@@ -83,32 +92,32 @@ impl Service {
 
     /// Time of the newest event.
     pub(crate) fn newest(&self) -> Option<i64> {
-        self.ranker.memory.newest()
+        self.ranker().memory.newest()
     }
 
     /// Users that the service knows.
     pub fn users(&self) -> usize {
-        self.ranker.memory.users()
+        self.ranker().memory.users()
     }
 
     /// Items that may be shown.
     pub fn items(&self) -> usize {
-        self.ranker.catalogue.retrieval().live().items.live().count()
+        self.ranker().catalogue.retrieval().live().items.live().count()
     }
 
     /// Name of the run's folder.
-    pub fn run(&self) -> &str {
-        &self.run
+    pub fn run(&self) -> String {
+        self.ranker().name.clone()
     }
 
     /// Hash of the trained model.
-    pub fn model(&self) -> &str {
-        &self.model
+    pub fn model(&self) -> String {
+        self.ranker().model.clone()
     }
 
     /// Names of the sources.
     pub fn sources(&self) -> Vec<&'static str> {
-        self.ranker.catalogue.retrieval().names()
+        self.ranker().catalogue.retrieval().names()
     }
 
     /// Milliseconds since 1970 (UTC).
@@ -117,7 +126,7 @@ impl Service {
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     }
 
-    fn now_ms(&self) -> Option<i64> {
+    pub(crate) fn now_ms(&self) -> Option<i64> {
         match self.settings.clock {
             Clock::Wall => Some(Self::wall_ms()),
             Clock::Log => self.newest(),
@@ -161,31 +170,32 @@ impl Service {
             ));
         }
         self.check_as_of(request.min_as_of)?;
-        let items_as_of = self.ranker.catalogue.as_of();
+        let ranker = self.ranker();
+        let items_as_of = ranker.catalogue.as_of();
         let (as_of, now_ms, events, mark) = self.ingest.reading(|as_of| {
             let now_ms = request.time.or(self.now_ms());
-            let mark = self.ranker.advance(self.until(now_ms));
-            (as_of, now_ms, self.ranker.events_of(request.user.as_deref()), mark)
+            let mark = ranker.advance(self.until(now_ms));
+            (as_of, now_ms, ranker.events_of(request.user.as_deref()), mark)
         });
         let deadline = Duration::from_millis(request.deadline_ms.unwrap_or(self.settings.deadline_ms));
         // Most of the time was spent waiting: the ranker's own list is the shortest way to an answer.
         let is_late = request.candidates.is_none() && received.elapsed() * 2 > deadline;
-        let found = self.ranker.ranked(Now { request, ms: now_ms, events: &events, is_late })?;
+        let found = ranker.ranked(Now { request, ms: now_ms, events: &events, is_late })?;
         let mut degraded: Vec<String> = is_late.then(|| WITHOUT_SOURCES.to_owned()).into_iter().collect();
         let failed = found.sources.iter().filter(|source| source.error.is_some());
         degraded.extend(failed.map(|source| format!("source {}", source.name)));
         let mut out = Ranking {
             request_id: request_id(),
             items: found.items,
-            run: self.run.clone(),
+            run: ranker.name.clone(),
             as_of,
             degraded,
             left_out: found.left_out,
             sources: found.sources,
         };
-        let items_as_of = items_as_of.filter(|_| items_as_of == self.ranker.catalogue.as_of());
+        let items_as_of = items_as_of.filter(|_| items_as_of == ranker.catalogue.as_of());
         let known_before = mark.filter(|mark| mark.version == found.version).map(|mark| mark.known_before);
-        if self.keep(request, &out, (now_ms, items_as_of, known_before)).is_err() {
+        if self.keep(&ranker, (request, &out), (now_ms, items_as_of, known_before)).is_err() {
             // A full disk keeps nobody from seeing a ranking.
             out.degraded.push("log".to_owned());
         }
@@ -198,8 +208,8 @@ impl Service {
     /// Appends an answer to the log. It is durable with the next event, or within a second.
     fn keep(
         &self,
-        request: &RankRequest,
-        ranking: &Ranking,
+        ranker: &Ranker,
+        (request, ranking): (&RankRequest, &Ranking),
         (now_ms, items_as_of, known_before): (Option<i64>, Option<u64>, Option<i64>),
     ) -> Result<u64, semrank_store::Error> {
         let shown = |(slot, item): (usize, &Ranked)| Shown {
@@ -214,8 +224,8 @@ impl Service {
             now: now_ms,
             time: Self::wall_ms(),
             request: serde_json::json!(request),
-            run: self.model.clone(),
-            clicks: self.ranker.clicks.as_ref().map(|clicks| clicks.ranking.clicks().hash().to_owned()),
+            run: ranker.model.clone(),
+            clicks: ranker.clicks.as_ref().map(|clicks| clicks.ranking.clicks().hash().to_owned()),
             known_before,
             as_of: ranking.as_of,
             items_as_of,
@@ -235,8 +245,9 @@ impl Service {
         let k = checked_k(request.k, 500)?;
         let eligibility = Eligibility { now_ms: self.now_ms(), filter: filter(request.filter.as_deref())? };
         let as_of = self.check_as_of(request.min_as_of)?;
-        let events = self.ranker.events_of(request.user.as_deref());
-        let retrieval = self.ranker.catalogue.retrieval();
+        let ranker = self.ranker();
+        let events = ranker.events_of(request.user.as_deref());
+        let retrieval = ranker.catalogue.retrieval();
         let (user_id, search) = (request.user.as_deref(), request.search.as_deref());
         let ask = Ask { user_id, search, ..Ask::new(events.history(), &eligibility) };
         let only;
@@ -249,87 +260,20 @@ impl Service {
                 only = retrieval.only("text", k)?;
                 &only
             }
-            None => &self.ranker.funnels[0],
+            None => &ranker.funnels[0],
         };
         let Some(cursor) = &request.cursor else {
             return Ok(Candidates { page: retrieval.retrieve(&ask, funnel, k)?, cursor: None, as_of });
         };
-        let scope = self.scope(request);
+        let scope = scope(&ranker.model, request);
         let wrong = |error: semrank_retrieve::CursorError| Problem::at("$.cursor", error.to_string());
         let mut cursor = match cursor.as_str() {
             "" => Cursor::first(eligibility.now_ms.unwrap_or_default()),
-            text => Cursor::open(text, &self.cursors, scope).map_err(wrong)?,
+            text => Cursor::open(text, &ranker.cursors, scope).map_err(wrong)?,
         };
         let (page, has_more) = retrieval.page(&ask, funnel, (k, &mut cursor))?;
-        let next = has_more.then(|| cursor.seal(&self.cursors, scope)).transpose().map_err(wrong)?;
+        let next = has_more.then(|| cursor.seal(&ranker.cursors, scope)).transpose().map_err(wrong)?;
         Ok(Candidates { page, cursor: Some(next), as_of })
-    }
-
-    /// What pages of one list have in common.
-    fn scope(&self, request: &RetrieveRequest) -> Scope {
-        let mut parts = vec![("run", self.model.as_str())];
-        let RetrieveRequest { user, search, source, filter, .. } = request;
-        let one = [("user", user), ("search", search), ("source", source), ("filter", filter)];
-        parts.extend(one.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))));
-        Scope::of(parts)
-    }
-
-    /// A user's events, oldest first; none for somebody nobody has seen.
-    pub fn history(&self, user: &str) -> Option<Vec<Named>> {
-        self.ranker.memory.named(user)
-    }
-
-    /// A user's interests in words, the strongest first.
-    pub fn interests(&self, user: &str) -> Vec<Interest> {
-        let Ok(data) = self.ranker.catalogue.run().data() else { return Vec::new() };
-        let events = self.ranker.events_of(Some(user));
-        // The newest: whoever has thousands of events would wait for their clusters.
-        let newest = &events.items[events.items.len().saturating_sub(MOST_OF_INTERESTS)..];
-        let found =
-            self.ranker.catalogue.retrieval().interests(&data.dataset.catalog, newest).unwrap_or_default();
-        let interest = |one: semrank_pipeline::next_item::Interest| Interest {
-            label: one.label,
-            share: one.share,
-            items: one.items,
-        };
-        found.into_iter().map(interest).collect()
-    }
-
-    /// Ranks for a history that is given, with what each score is made of.
-    ///
-    /// # Errors
-    /// Those of [`Service::rank`].
-    pub fn explained(
-        &self,
-        history: &[String],
-        filter: Option<&str>,
-        k: usize,
-    ) -> Result<Explained, Problem> {
-        let eligibility = Eligibility { now_ms: self.now_ms(), filter: crate::ranker::filter(filter)? };
-        let retrieval = self.ranker.catalogue.retrieval();
-        let events = self.ranker.memory.given(history, &retrieval.live());
-        let ask = Ask::new(events.history(), &eligibility);
-        let page = retrieval.rank(&ask, &self.ranker.funnels[0], k)?;
-        let ranked: Vec<(f32, &str)> =
-            page.items.iter().map(|item| (item.score, item.item.as_str())).collect();
-        let parts = retrieval.parts(&ask, &ranked)?;
-        Ok(Explained { page, parts })
-    }
-
-    /// Items whose texts have words, best first; or, where `text` is an item's id, that item.
-    ///
-    /// # Errors
-    /// Those of [`Service::retrieve`].
-    pub fn search(&self, text: &str, k: usize) -> Result<Vec<String>, Problem> {
-        if self.item(text).is_some() {
-            return Ok(vec![text.to_owned()]);
-        }
-        if !self.sources().contains(&"text") {
-            return Ok(Vec::new());
-        }
-        let request =
-            RetrieveRequest { search: Some(text.to_owned()), k: Some(k), ..RetrieveRequest::default() };
-        Ok(self.retrieve(&request)?.page.items.into_iter().map(|item| item.item).collect())
     }
 
     /// Changes items; they are as they are told from the next request on.
@@ -337,12 +281,8 @@ impl Service {
     /// # Errors
     /// A value that its column cannot hold, an item that is not there; a full disk.
     pub fn change(&self, changes: &[Change]) -> Result<(), Problem> {
-        Ok(self.ranker.catalogue.apply(changes, &Context::default())?)
-    }
-
-    /// Texts and columns of an item; none where it is not there.
-    pub fn item(&self, item: &str) -> Option<Fields> {
-        self.ranker.catalogue.fields(item)
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(self.ranker().catalogue.apply(changes, &Context::default())?)
     }
 
     /// Forgets a user: their history, what is remembered of their rankings, and every record of the log that names them.
@@ -350,7 +290,7 @@ impl Service {
     /// # Errors
     /// 503 where the log cannot be written.
     pub async fn forget(&self, user: &str) -> Result<Receipt, Problem> {
-        self.ranker.catalogue.retrieval().forget(user);
+        self.ranker().catalogue.retrieval().forget(user);
         self.ingest.forget(user.to_owned()).await
     }
 
@@ -377,6 +317,15 @@ impl Service {
         // What cannot be written was not acknowledged.
         let _ = self.flush();
     }
+}
+
+/// What pages of one list have in common.
+fn scope(model: &str, request: &RetrieveRequest) -> Scope {
+    let mut parts = vec![("run", model)];
+    let RetrieveRequest { user, search, source, filter, .. } = request;
+    let one = [("user", user), ("search", search), ("source", source), ("filter", filter)];
+    parts.extend(one.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))));
+    Scope::of(parts)
 }
 
 /// How many items are asked for.

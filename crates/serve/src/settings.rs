@@ -79,6 +79,21 @@ pub enum OpenError {
     /// A user who is to be forgotten, and is still on the disk.
     #[error("users who are to be forgotten cannot be taken out of the log and the snapshot: {0}")]
     Forget(String),
+    /// A run that cannot take over.
+    #[error(
+        "{} has another data set than the run that ranks; start a server of it, with a state of its own",
+        run.display()
+    )]
+    OtherData {
+        /// The run.
+        run: PathBuf,
+    },
+    /// A click model where there was none, or none where there was one.
+    #[error("a server with a click model goes on with one, and one without goes on without (it has {})", if *had_clicks { "one" } else { "none" })]
+    OtherKind {
+        /// Whether there is one now.
+        had_clicks: bool,
+    },
     /// The system.
     #[error("the system has no thread to give: {0}")]
     Thread(#[from] std::io::Error),

@@ -5,49 +5,20 @@
 //! it in again. Records hold texts, columns and the semantic id that was given, never filters or row numbers, so they outlive the model.
 
 use super::Retrieval;
+use super::changes::{Change, GivenId, Record, bytes_of, keep, records_of, text_of};
 use super::fields::{FieldValue, Fields, NewColumns, WINDOW, apply, check};
 use super::follower::{Follower, NewItem};
 use crate::next_item::{EncodedItem, ItemEncoder};
 use crate::{Context, Error, Run};
-use semrank_core::{Catalog, Dictionary, ItemId, TextColumn, narrow};
+use semrank_core::{Dictionary, ItemId, TextColumn, narrow};
 use semrank_embed::{Document, Field, check_id};
 use semrank_retrieve::Items;
 use semrank_store::journal::Journal;
-use serde::{Deserialize, Serialize};
-use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Records that are encoded and applied together while a journal is replayed.
 const REPLAYED: usize = 256;
-
-/// One change of an item.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Change {
-    /// The item is this, whatever it was: texts and columns that are not named are absent.
-    Put(String, Fields),
-    /// What is named changes, the rest stays.
-    Patch(String, Fields),
-    /// It is shown no more.
-    Delete(String),
-}
-
-/// The last state of an item that has changed, as the journal has it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct Record {
-    item: String,
-    /// Of an item of the run's catalogue only what has changed; `None` where the item was deleted.
-    fields: Option<Fields>,
-    /// The semantic id that an item was given when it was put in, and the codebook it is of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    id: Option<GivenId>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct GivenId {
-    codebook: String,
-    codes: Vec<u16>,
-}
 
 /// What a change makes of an item.
 struct Pending {
@@ -55,14 +26,6 @@ struct Pending {
     /// Whether its texts are to be encoded.
     encodes: bool,
     encoded: Option<EncodedItem>,
-}
-
-impl Change {
-    /// The id of the item.
-    pub fn item(&self) -> &str {
-        let (Change::Put(item, _) | Change::Patch(item, _) | Change::Delete(item)) = self;
-        item
-    }
 }
 
 /// What the writer of changes holds.
@@ -78,7 +41,7 @@ pub struct Catalogue {
     run: Run,
     retrieval: Retrieval,
     follower: Option<Box<dyn Follower>>,
-    journal: Journal,
+    journal: Arc<Journal>,
     writer: Mutex<Writer>,
     /// Number of the first record of the journal that was not taken in, and whether one is being taken in.
     next: AtomicU64,
@@ -90,7 +53,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// As for [`Run::retrieval`] and [`Run::item_encoder`]; a damaged journal.
-    pub fn open(run: Run, journal: Journal, context: &Context) -> Result<Self, Error> {
+    pub fn open(run: Run, journal: Arc<Journal>, context: &Context) -> Result<Self, Error> {
         let out = Self::open_before(run, journal)?;
         out.advance(u64::MAX, context)?;
         Ok(out)
@@ -100,7 +63,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// As for [`Catalogue::open`].
-    pub fn open_before(mut run: Run, journal: Journal) -> Result<Self, Error> {
+    pub fn open_before(mut run: Run, journal: Arc<Journal>) -> Result<Self, Error> {
         let (retrieval, encoder) = (run.retrieval()?, run.item_encoder()?);
         run.free_content();
         let next = AtomicU64::new(journal.first_sequence());
@@ -376,42 +339,4 @@ impl Catalogue {
         }
         Ok(done?)
     }
-}
-
-/// The last record of every item that some entries of a journal name.
-fn records_of(journal: &Journal, entries: Range<u64>) -> Result<Vec<Record>, Error> {
-    let (mut names, mut out) = (Dictionary::new(), Vec::new());
-    journal.for_each(entries.start, |sequence, bytes| {
-        if sequence < entries.end {
-            let records: Vec<Record> = serde_json::from_slice(bytes)
-                .map_err(|error| Error::Change { sequence, reason: error.to_string() })?;
-            records.into_iter().for_each(|record| keep(&mut names, &mut out, record));
-        }
-        Ok::<(), Error>(())
-    })?;
-    Ok(out)
-}
-
-/// Takes in the last record of an item.
-fn keep(names: &mut Dictionary, records: &mut Vec<Record>, record: Record) {
-    let at = names.insert(&record.item) as usize;
-    if at == records.len() {
-        records.push(record);
-    } else {
-        records[at] = record;
-    }
-}
-
-/// An entry of the journal.
-fn bytes_of<'r>(records: impl IntoIterator<Item = &'r Record>) -> Result<Vec<u8>, Error> {
-    let records: Vec<&Record> = records.into_iter().collect();
-    serde_json::to_vec(&records).map_err(|error| Error::Change { sequence: 0, reason: error.to_string() })
-}
-
-/// An item's text: what a change says, else that of the catalogue.
-fn text_of<'a>(record: &'a Record, catalog: &'a Catalog, column: &'a TextColumn) -> Field<'a> {
-    let changed = record.fields.as_ref().and_then(|fields| fields.get(&column.name));
-    let base = || catalog.ids.get(&record.item).map(|row| column.values[row as usize].as_str());
-    let text = changed.and_then(FieldValue::text).or_else(base).unwrap_or_default();
-    Field { name: &column.name, text }
 }

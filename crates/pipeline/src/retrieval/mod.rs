@@ -5,6 +5,7 @@
 //! | `items` | columns of the data set -> what filters and time windows read |
 //! | `standing` | `status` and budgets -> items that are held back |
 //! | `sources` | a trained model -> its sources |
+//! | `changes` | changes of items, and what a journal keeps of them |
 //! | `catalogue` | items that change while a program runs, kept by a journal |
 //! | `follower` | a model behind the first stage, which has to know new items |
 //! | `fields` | values of an item's columns, as changes name them |
@@ -18,6 +19,7 @@
 mod candidates;
 mod cases;
 mod catalogue;
+mod changes;
 mod fields;
 mod follower;
 mod items;
@@ -29,7 +31,8 @@ mod sources;
 mod standing;
 
 pub use candidates::Quotas;
-pub use catalogue::{Catalogue, Change};
+pub use catalogue::Catalogue;
+pub use changes::Change;
 pub use fields::{FieldValue, Fields};
 pub use follower::{Follower, NewItem};
 pub use items::not_held_back;

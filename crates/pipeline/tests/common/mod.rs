@@ -9,7 +9,12 @@ use std::path::{Path, PathBuf};
 
 /// A small market's data set.
 pub(crate) fn market(dir: &Path) -> PathBuf {
-    let config = MarketConfig { users: 120, items: 100, events_per_user: 10.0, ..MarketConfig::default() };
+    market_of(dir, 120)
+}
+
+/// The same of so many users.
+pub(crate) fn market_of(dir: &Path, users: usize) -> PathBuf {
+    let config = MarketConfig { users, items: 100, events_per_user: 10.0, ..MarketConfig::default() };
     let out = dir.join("market");
     Market::new(config).unwrap().write(&out).unwrap();
     out

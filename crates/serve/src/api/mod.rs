@@ -2,6 +2,7 @@
 //!
 //! | file | answers |
 //! |---|---|
+//! | `admin` | `/v1/admin/reload`, `/v1/admin/rollback` |
 //! | `rank` | `/v1/rank`, `/v1/retrieve` |
 //! | `events` | `/v1/events`, `/v1/users/{id}` |
 //! | `items` | `/v1/items/{id}` |
@@ -9,6 +10,7 @@
 //! | `metrics` | `/metrics` |
 //! | `problems` | which problems a route answers with |
 
+mod admin;
 mod events;
 mod infer;
 mod items;
@@ -109,7 +111,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         items::patch,
         items::delete
     ));
-    let admin = OpenApiRouter::new().routes(routes!(events::forget));
+    let admin = OpenApiRouter::new()
+        .routes(routes!(events::forget))
+        .routes(routes!(admin::reload))
+        .routes(routes!(admin::rollback));
     let open = OpenApiRouter::new()
         .routes(routes!(infer::live))
         .routes(routes!(infer::ready))

@@ -48,3 +48,12 @@ impl IntoResponses for TooMuch {
         of(&[(413, "More than is taken at once")])
     }
 }
+
+/// Of a request that does not fit what the server is doing.
+pub(super) struct Conflict;
+
+impl IntoResponses for Conflict {
+    fn responses() -> Responses {
+        of(&[(409, "What is asked for does not fit what ranks now")])
+    }
+}

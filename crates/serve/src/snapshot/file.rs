@@ -24,8 +24,8 @@ const PARTIAL: &str = "snapshot.partial";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct About {
     format: u32,
-    /// Hash of the run's model.
-    pub(super) model: String,
+    /// Hash of the run's data set.
+    pub(super) data: String,
     /// Number of the first record that any part may lack.
     pub(super) as_of: u64,
     /// Hash of the record before, by which the log is known.
@@ -51,8 +51,8 @@ pub(super) struct Snapshot {
 }
 
 impl About {
-    pub(super) fn new(model: &str, (as_of, record): (u64, String), remembered_ids: usize) -> Self {
-        Self { format: FORMAT, model: model.to_owned(), as_of, record, remembered_ids, parts: Vec::new() }
+    pub(super) fn new(data: &str, (as_of, record): (u64, String), remembered_ids: usize) -> Self {
+        Self { format: FORMAT, data: data.to_owned(), as_of, record, remembered_ids, parts: Vec::new() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Snapshots: what is derived from the log, written from time to time, so that a start reads only the records after it.
 //!
-//! The log decides. A snapshot is used only where it is of this run's model, the log holds the very record that came before it (by its
+//! The log decides. A snapshot is used only where it is of this run's data set, the log holds the very record that came before it (by its
 //! hash), and no record before it was rewritten since; else, and where it is damaged, the whole log is read. It is written by a thread of
 //! its own, part by part: each [`Derived`] part is copied while no record is applied, so requests wait for one part at most, and each
 //! knows the first record that it lacks.
@@ -82,7 +82,7 @@ pub struct Written {
 /// The snapshots of a service.
 pub(crate) struct Snapshots {
     folder: PathBuf,
-    model: String,
+    data: String,
     remembered_ids: usize,
     log: Log,
     parts: Vec<Arc<dyn Derived>>,
@@ -94,16 +94,16 @@ pub(crate) struct Snapshots {
 }
 
 impl Snapshots {
-    /// Of a model and what is derived from a log.
+    /// Of a data set and what is derived from a log.
     pub(crate) fn new(
         settings: &ServiceSettings,
-        model: &str,
+        data: &str,
         log: &Log,
         parts: Vec<Arc<dyn Derived>>,
     ) -> Self {
         Self {
             folder: settings.state.clone(),
-            model: model.to_owned(),
+            data: data.to_owned(),
             remembered_ids: settings.remembered_ids,
             log: log.clone(),
             parts,
@@ -139,9 +139,9 @@ impl Snapshots {
 
     fn open(&self, path: &Path) -> Result<Snapshot, SnapshotError> {
         let snapshot = file::open(path)?;
-        let About { model, as_of, record, remembered_ids, .. } = &snapshot.about;
-        let reason = if *model != self.model {
-            "it is of another model"
+        let About { data, as_of, record, remembered_ids, .. } = &snapshot.about;
+        let reason = if *data != self.data {
+            "it is of another data set"
         } else if *remembered_ids != self.remembered_ids {
             "it remembers another number of ids of events"
         } else if self.log.hash_before(*as_of)?.as_ref() != Some(record) || self.log.was_rewritten(*as_of)? {
@@ -184,7 +184,7 @@ impl Snapshots {
         let Some(record) = self.log.hash_before(as_of)?.filter(|_| is_wanted()) else {
             return Err(SnapshotError::Outdated);
         };
-        let about = About::new(&self.model, (as_of, record), self.remembered_ids);
+        let about = About::new(&self.data, (as_of, record), self.remembered_ids);
         let parts = self.parts.iter().map(|part| match is_wanted() {
             true => Ok(ingest.reading(|as_of| (part.name(), as_of, part.save()))),
             false => Err(SnapshotError::Outdated),
