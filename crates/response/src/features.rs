@@ -110,9 +110,10 @@ impl FeatureState {
         let (old, new) = (&self.items, &items);
         assert!(new.len() >= old.len() && new.width() == old.width(), "items of another catalogue");
         self.counts.iter_mut().for_each(|counts| counts.grow(users, items.len()));
-        self.effects.iter_mut().for_each(|effects| effects.grow(&items));
+        if new.len() > old.len() {
+            self.effects.iter_mut().for_each(|effects| effects.grow(&items));
+        }
         self.items = items;
-        self.views.clear();
     }
 
     /// A label is known. Returns whether it was waited for: one of an impression that was not shown, was forgotten, or has this label
@@ -304,7 +305,7 @@ impl FeatureState {
 
 /// Age of an event in days.
 fn days(request: &Request, at: usize) -> f32 {
-    (request.time - request.events.history.times[at]).max(0) as f32 / DAY_MS as f32
+    request.time.saturating_sub(request.events.history.times[at]).max(0) as f32 / DAY_MS as f32
 }
 
 /// Hands out parts of a row, one after another.

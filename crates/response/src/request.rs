@@ -178,7 +178,7 @@ impl Reading {
     /// Buckets of an event's age and of its place from the end; 0 where it is not read.
     pub(crate) fn ages(&self, request: &Request, at: usize) -> [u8; 2] {
         let events = &request.events;
-        let age = || gap_bucket(request.time - events.history.times[at]);
+        let age = || gap_bucket(request.time.saturating_sub(events.history.times[at]));
         let place = || gap_bucket((events.len() - at) as i64 * 1000);
         [if self.ages { age() } else { 0 }, if self.places { place() } else { 0 }]
     }
@@ -187,7 +187,8 @@ impl Reading {
     pub(crate) fn parts(&self, items: &Items, events: &Events, at: usize) -> [u8; 4] {
         let times = events.history.times;
         let before = if at > 0 { Some(times[at - 1]) } else { events.before };
-        let gap = before.filter(|_| self.ages).map_or(0, |before| gap_bucket(times[at] - before));
+        let gap =
+            before.filter(|_| self.ages).map_or(0, |before| gap_bucket(times[at].saturating_sub(before)));
         let kind = u8::from(items.is_ad(events.item(at)));
         [events.history.actions[at].0, dwell_bucket(self.dwell(events, at)), gap, kind]
     }

@@ -3,10 +3,10 @@
 use crate::feedback::{Feedback, value};
 use crate::messages::Ranked;
 use crate::ranker::{Found, Now};
-use crate::{Event, Problem};
+use crate::{Event, Problem, ServiceSettings};
 use semrank_pipeline::next_item::ItemEncoder;
 use semrank_pipeline::ranking::{ClickFollower, ClickRanking, Depth, Ranked as Scored};
-use semrank_pipeline::response::{Beginning, ClickModel, Coming, Moment};
+use semrank_pipeline::response::{Beginning, ClickModel, Coming, DAY_MS, Moment};
 use semrank_pipeline::retrieval::{Ask, Catalogue, Retrieval};
 use semrank_pipeline::{Context, Error, Run};
 use semrank_response::ContextValue;
@@ -24,7 +24,7 @@ pub(crate) struct Clicks {
 
 /// What is read of a click run.
 pub(crate) struct Read {
-    model: ClickModel,
+    pub(crate) model: ClickModel,
     coming: Coming,
     encoder: ItemEncoder,
 }
@@ -41,9 +41,9 @@ impl Clicks {
     ///
     /// # Errors
     /// Those of [`ClickModel::open_at`] and [`Run::item_encoder`].
-    pub(crate) fn read(run: Run, from: Beginning, context: &Context) -> Result<Read, Error> {
-        let encoder = run.item_encoder()?;
-        let (model, coming) = ClickModel::open_at(run, from, context)?;
+    pub(crate) fn read(run: Run, settings: &ServiceSettings, context: &Context) -> Result<Read, Error> {
+        let (encoder, late_ms) = (run.item_encoder()?, i64::from(settings.late_days) * DAY_MS);
+        let (model, coming) = ClickModel::open_at(run, (settings.beginning, late_ms), context)?;
         Ok(Read { model, coming, encoder })
     }
 

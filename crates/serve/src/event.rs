@@ -13,7 +13,7 @@ const LONGEST_NAME: usize = 64;
 const MOST_COLUMNS: usize = 64;
 const MOST_TEXT: usize = 65_536;
 /// Beyond 2^53 JSON numbers of many programs no longer tell milliseconds apart.
-const LARGEST_TIME: i64 = 9_007_199_254_740_992;
+pub(crate) const LARGEST_TIME: i64 = 9_007_199_254_740_992;
 /// How far ahead of the server's clock an event may be.
 const MOST_AHEAD_MS: i64 = 86_400_000;
 
@@ -65,7 +65,9 @@ impl Event {
         if action.len() > LONGEST_NAME {
             return Err(Problem::at(format!("{path}.action"), "an action has at most 64 bytes"));
         }
-        let received_at = time(rest.remove("received_at"), path, "received_at")?.unwrap_or(now_ms);
+        // Nobody has received anything later than now.
+        let received_at =
+            time(rest.remove("received_at"), path, "received_at")?.unwrap_or(now_ms).min(now_ms);
         let timestamp = time(rest.remove("timestamp"), path, "timestamp")?.unwrap_or(received_at);
         if timestamp > now_ms.saturating_add(MOST_AHEAD_MS) {
             return Err(Problem::at(

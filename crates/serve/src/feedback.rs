@@ -3,7 +3,7 @@
 //!
 //! An impression is shown to the click model's features when its event comes. Its label 0 is due when the click window is over, a click
 //! when the log has it; of a click, its conversion, and the end of its attribution window. What is due is taken in before the next
-//! impression or request, so that a score depends on the log and on the moment, and on nothing else.
+//! impression or request, so that a score depends on the log, whose answers say when they were made, and on the moment.
 
 use crate::Event;
 use crate::event::{IMPRESSION, key, key_of_id};
@@ -13,6 +13,7 @@ use semrank_pipeline::response::{Coming, DAY_MS, Windows};
 use semrank_response::{ContextValue, Label, LabelEvent};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const CLICK: &str = "click";
@@ -33,11 +34,15 @@ pub(crate) struct Mark {
     pub known_before: i64,
     /// Changes of the features so far, in this process.
     pub version: u64,
+    /// Whether the features are of nothing but the log and the data set.
+    pub is_of_log: bool,
 }
 
 /// Impressions that wait for labels, and the features that learn of them.
 pub(crate) struct Feedback {
     ranking: Arc<ClickRanking>,
+    /// Whether sums have what somebody did who is in the log no more: a replay cannot have it.
+    has_forgotten: AtomicBool,
     waiting: Mutex<Waiting>,
 }
 
@@ -48,11 +53,11 @@ struct Waiting {
     late_ms: i64,
     /// By number.
     impressions: HashMap<u64, Impression>,
-    /// Numbers of impressions and of clicked ones, by the key of the event that clicks and conversions name.
-    named: HashMap<u128, u64>,
-    /// The last impression, and the last clicked one, by user and item.
-    last: HashMap<u128, u64>,
-    last_clicked: HashMap<u128, u64>,
+    /// Numbers of impressions, by the keys of their own events and of those of their clicks.
+    shown: HashMap<u128, u64>,
+    clicked: HashMap<u128, u64>,
+    /// Impressions of a user and an item, by their times.
+    of_pair: HashMap<u128, Vec<u64>>,
     /// What is due, by the moment before which it is not known, impression and place.
     due: BTreeMap<(i64, u64, u8), Option<Label>>,
     next: u64,
@@ -82,9 +87,9 @@ impl Feedback {
             convertible: coming.convertible,
             late_ms: i64::from(late_days) * DAY_MS,
             impressions: HashMap::new(),
-            named: HashMap::new(),
-            last: HashMap::new(),
-            last_clicked: HashMap::new(),
+            shown: HashMap::new(),
+            clicked: HashMap::new(),
+            of_pair: HashMap::new(),
             due: BTreeMap::new(),
             next: coming.next_impression,
             named_from: coming.next_impression,
@@ -94,20 +99,23 @@ impl Feedback {
             waiting.open(one.impression, &one.user, &name(one.item), one.time);
             if let (Some(click), Some(opened)) = (one.click, waiting.impressions.get_mut(&one.impression)) {
                 opened.click = Some(click);
-                waiting.last_clicked.insert(opened.pair, one.impression);
             }
         }
         for (known, LabelEvent { impression, label }) in coming.labels {
             waiting.due.insert((known, impression, place_of(label)), Some(label));
         }
-        Self { ranking, waiting: Mutex::new(waiting) }
+        Self { ranking, has_forgotten: AtomicBool::new(false), waiting: Mutex::new(waiting) }
     }
 
     /// Takes in what is known before a moment (ms UTC).
     pub(crate) fn advance(&self, moment: i64) -> Mark {
         let mut waiting = self.waiting();
         self.take_in(&mut waiting, moment);
-        Mark { known_before: waiting.known_before, version: self.ranking.clicks().version() }
+        Mark {
+            known_before: waiting.known_before,
+            version: self.ranking.clicks().version(),
+            is_of_log: !self.has_forgotten.load(Ordering::Relaxed),
+        }
     }
 
     /// Takes in an event; `row` is the item's, where it is known. Returns whether it was read.
@@ -127,7 +135,10 @@ impl Feedback {
                 let slot = event.integer("slot").and_then(|slot| u16::try_from(slot.checked_sub(1)?).ok());
                 clicks.shown(&event.user_id, (ItemId(row), slot), Some(number));
                 waiting.open(number, &event.user_id, &event.item_id, time);
-                waiting.name(number, event);
+                if let (Some(id), Some(one)) = (&event.event_id, waiting.impressions.get_mut(&number)) {
+                    one.names.push(key_of_id(id));
+                    waiting.shown.insert(key_of_id(id), number);
+                }
                 true
             }
             CLICK => waiting.click(event, time),
@@ -138,12 +149,13 @@ impl Feedback {
 
     /// Forgets a user.
     pub(crate) fn forget(&self, user: &str) {
+        self.has_forgotten.store(true, Ordering::Relaxed);
         let mut waiting = self.waiting();
         let key = key(&[user.as_bytes()]);
         let of_user = waiting.impressions.iter().filter(|(_, one)| one.user == key);
         let numbers: Vec<u64> = of_user.map(|(&number, _)| number).collect();
         numbers.into_iter().for_each(|number| waiting.close(number));
-        self.ranking.clicks().forget_user(user);
+        self.ranking.clicks().forget_users(|name| name == user);
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -151,19 +163,20 @@ impl Feedback {
     }
 
     fn take_in(&self, waiting: &mut Waiting, moment: i64) {
-        let clicks = self.ranking.clicks();
+        let (clicks, mut labels, mut closed) = (self.ranking.clicks(), Vec::new(), Vec::new());
         while let Some(entry) = waiting.due.first_entry()
             && entry.key().0 < moment
         {
             let ((_, impression, _), label) = entry.remove_entry();
             match label {
-                Some(label) => _ = clicks.observe(LabelEvent { impression, label }),
+                Some(label) => labels.push(LabelEvent { impression, label }),
                 None => {
                     waiting.close(impression);
-                    clicks.forget(impression);
+                    closed.push(impression);
                 }
             }
         }
+        clicks.settle(&labels, &closed);
         waiting.known_before = waiting.known_before.max(moment);
         clicks.refresh();
     }
@@ -185,56 +198,61 @@ impl Waiting {
         let closed = waited.saturating_add(self.windows.conversion).saturating_add(self.late_ms);
         self.due.insert((self.logged(closed), number, CLOSED), None);
         self.impressions.insert(number, one);
-        let last = self.last.get(&pair).and_then(|last| self.impressions.get(last));
-        if last.is_none_or(|last| last.time <= time) {
-            self.last.insert(pair, number);
-        }
-    }
-
-    /// Clicks and conversions may name this event of an impression.
-    fn name(&mut self, number: u64, event: &Event) {
-        if let (Some(id), Some(impression)) = (&event.event_id, self.impressions.get_mut(&number)) {
-            let key = key_of_id(id);
-            impression.names.push(key);
-            self.named.insert(key, number);
-        }
+        let before = |other: &u64| self.impressions.get(other).is_none_or(|other| other.time <= time);
+        let of_pair = self.of_pair.entry(pair).or_default();
+        of_pair.insert(of_pair.partition_point(before), number);
     }
 
     fn close(&mut self, number: u64) {
         let Some(one) = self.impressions.remove(&number) else { return };
-        one.names.iter().for_each(|name| _ = self.named.remove(name));
-        for last in [&mut self.last, &mut self.last_clicked] {
-            if last.get(&one.pair) == Some(&number) {
-                last.remove(&one.pair);
+        for name in &one.names {
+            self.shown.remove(name);
+            self.clicked.remove(name);
+        }
+        if let Some(of_pair) = self.of_pair.get_mut(&one.pair) {
+            of_pair.retain(|&other| other != number);
+            if of_pair.is_empty() {
+                self.of_pair.remove(&one.pair);
             }
         }
     }
 
-    /// The impression that an event belongs to: that of the event which it names, else the last of its user and item among `last`. An
-    /// event of the run's data set has no name here: whoever names one belongs to the last impression if that is of the data set.
-    fn parent(&self, event: &Event, last: &HashMap<u128, u64>) -> Option<u64> {
+    /// The impression that an event belongs to: that of the event which it names among `named`, else the last of its user and item that
+    /// `fits`. An event of the run's data set has no name here: whoever names one belongs to the last impression that is of the data set.
+    fn parent(
+        &self,
+        event: &Event,
+        named: &HashMap<u128, u64>,
+        fits: impl Fn(&Impression) -> bool,
+    ) -> Option<u64> {
         let pair = pair(&event.user_id, &event.item_id);
-        let last = last.get(&pair).copied();
-        let Some(parent) = event.text("parent_event_id") else { return last };
-        match self.named.get(&key_of_id(parent)) {
-            Some(number) => Some(*number).filter(|number| self.impressions[number].pair == pair),
-            None => last.filter(|&number| number < self.named_from),
+        let parent = event.text("parent_event_id");
+        if let Some(number) = parent.and_then(|parent| named.get(&key_of_id(parent))) {
+            return Some(*number)
+                .filter(|number| self.impressions.get(number).is_some_and(|one| one.pair == pair));
         }
+        let mut of_pair = self.of_pair.get(&pair)?.iter().rev().copied();
+        of_pair.find(|number| {
+            (parent.is_none() || *number < self.named_from) && self.impressions.get(number).is_some_and(&fits)
+        })
     }
 
     fn click(&mut self, event: &Event, time: i64) -> bool {
-        let Some(number) = self.parent(event, &self.last) else { return false };
+        let Some(number) = self.parent(event, &self.shown, |one| one.time <= time) else { return false };
         let Some(impression) = self.impressions.get_mut(&number) else { return false };
         let (shown, is_first) = (impression.time, impression.click.is_none());
         // Whatever the clocks say, a click is not before the impression that it names.
         let time = if event.text("parent_event_id").is_some() { time.max(shown) } else { time };
-        if (time - shown).abs() > self.windows.click {
+        if time.saturating_sub(shown) > self.windows.click {
             return false;
+        }
+        if let Some(id) = &event.event_id {
+            impression.names.push(key_of_id(id));
+            self.clicked.insert(key_of_id(id), number);
         }
         if is_first {
             let received = event.received_at.max(time);
             impression.click = Some([time, received]);
-            self.last_clicked.insert(impression.pair, number);
             let (known, waited) =
                 (self.logged(received), self.logged(shown.saturating_add(self.windows.click)));
             let place = if known <= waited { FIRST } else { LATE_CLICK };
@@ -245,17 +263,17 @@ impl Waiting {
                 self.due.insert((self.logged(over), number, MATURED), Some(Label::Matured));
             }
         }
-        self.name(number, event);
         is_first
     }
 
     fn conversion(&mut self, event: &Event, time: i64) -> bool {
-        let Some(number) = self.parent(event, &self.last_clicked) else { return false };
+        let is_clicked = |one: &Impression| one.click.is_some_and(|[click, _]| click <= time);
+        let Some(number) = self.parent(event, &self.clicked, is_clicked) else { return false };
         let Some([click, received]) = self.impressions.get(&number).and_then(|one| one.click) else {
             return false;
         };
         let time = if event.text("parent_event_id").is_some() { time.max(click) } else { time };
-        if !self.convertible || (time - click).abs() > self.windows.conversion {
+        if !self.convertible || time.saturating_sub(click) > self.windows.conversion {
             return false;
         }
         let known = self.logged(event.received_at.max(time).max(received));

@@ -20,7 +20,7 @@
 //! | `ranker`, `replay`, `export` | what ranks; a log played again; a log as a data set |
 //! | `clicks`, `feedback` | a click model behind it; what came of what was shown |
 //! | `service`, `lookups`, `messages` | all of it without HTTP; what clients ask and get |
-//! | `reload` | another run takes over |
+//! | `reload`, `forgotten` | another run takes over; users whom a start leaves out |
 //! | `settings` | how a service is run |
 //! | `gate`, `keys`, `metrics`, `problem`, `body` | bounded work; API keys; Prometheus; errors; bodies |
 //! | `api` | routes |
@@ -33,6 +33,7 @@ mod clicks;
 mod event;
 mod export;
 mod feedback;
+mod forgotten;
 mod gate;
 mod histories;
 mod ingest;

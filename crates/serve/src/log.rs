@@ -14,6 +14,12 @@ pub enum LogError {
     /// The journal.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// No log.
+    #[error("{}: there is no log; name the folder that `semrank serve --state` or `--log` names", folder.display())]
+    Missing {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// A record.
     #[error("{}: record {sequence} cannot be read: {}", folder.display(), problem.detail)]
     Record {
@@ -61,6 +67,17 @@ impl Log {
     /// One that another process writes, or that is damaged.
     pub fn open(folder: &Path, options: Options) -> Result<Self, LogError> {
         Ok(Self { journal: Arc::new(Journal::open(folder, options)?), folder: folder.to_owned() })
+    }
+
+    /// Opens the log of a folder.
+    ///
+    /// # Errors
+    /// Those of [`Log::open`]; [`LogError::Missing`].
+    pub fn existing(folder: &Path, options: Options) -> Result<Self, LogError> {
+        if !folder.is_dir() {
+            return Err(LogError::Missing { folder: folder.to_owned() });
+        }
+        Self::open(folder, options)
     }
 
     /// What is appended to.

@@ -42,12 +42,18 @@ pub struct Named {
 }
 
 impl Memory {
-    /// Of the events of a run's data set; with `until` of those that were known before that moment (ms UTC).
-    pub(crate) fn of(data: &Data, keeps_dwell: bool, until: Option<i64>) -> Self {
+    /// Of the events of a run's data set, without those of users who are forgotten; with `until` of those that were known before that
+    /// moment (ms UTC).
+    pub(crate) fn of(
+        data: &Data,
+        (keeps_dwell, until): (bool, Option<i64>),
+        is_forgotten: impl Fn(&str) -> bool,
+    ) -> Self {
         let dataset = &data.dataset;
         let (histories, log) = (Histories::default(), &dataset.events);
         let dwell = |at: usize| log.dwells().get(at).copied().filter(|_| keeps_dwell).unwrap_or(-1);
-        for user in narrow::indices(dataset.users.len()) {
+        let users = narrow::indices(dataset.users.len());
+        for user in users.filter(|&user| !is_forgotten(dataset.users.name(user))) {
             let range = log.range(UserId(user));
             let range = range.filter(|&at| until.is_none_or(|until| log.known_at(at) < until));
             let kept = range.map(|at| Kept { done: log.event(at), dwell_ms: dwell(at) });

@@ -3,6 +3,7 @@
 
 use crate::clicks::Clicks;
 use crate::feedback::Mark;
+use crate::forgotten::Forgotten;
 use crate::histories::Events;
 use crate::ingest::Apply;
 use crate::memory::Memory;
@@ -54,6 +55,7 @@ pub(crate) struct Ranker {
     pub(crate) memory: Arc<Memory>,
     /// The moment before which histories of the data set end, where they do.
     until: Option<i64>,
+    forgotten: Forgotten,
     pub(crate) clicks: Option<Clicks>,
     /// Of the sources with their quotas, and of the ranker alone.
     pub(crate) funnels: [Funnel; 2],
@@ -85,24 +87,26 @@ impl Ranker {
     ) -> Result<Self, OpenError> {
         let name = run.path().file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
         let (model, cursors) = (run.model_hash()?.to_owned(), run.cursor_key()?);
-        let opened =
-            clicks.map(|clicks| Clicks::read(Run::open(clicks)?, settings.beginning, context)).transpose()?;
+        let opened = clicks.map(|clicks| Clicks::read(Run::open(clicks)?, settings, context)).transpose()?;
         let until = opened.as_ref().and_then(|opened| opened.until(settings.beginning));
+        let forgotten = Forgotten::read(&settings.state)?;
         let memory = match memory {
             Some(memory) => memory,
-            None => Arc::new(Memory::of(run.data()?, opened.is_some(), until)),
+            None => Arc::new(Memory::of(run.data()?, (opened.is_some(), until), |user| forgotten.has(user))),
         };
+        opened.iter().for_each(|opened| opened.model.forget_users(|user| forgotten.has(user)));
         let mut catalogue = Catalogue::open_before(run, journal)?;
         let clicks =
             opened.map(|opened| Clicks::open(opened, &mut catalogue, settings.late_days)).transpose()?;
         let (retrieval, quotas) = (catalogue.retrieval(), catalogue.run().quotas(catalogue.retrieval())?);
         let of = |name: &str| Some(quotas.of(name)).filter(|&items| items > 0);
+        let all = retrieval.funnel(of);
         let all = match &clicks {
-            Some(clicks) => clicks.ranking.funnel(retrieval, &quotas),
-            None => retrieval.funnel(of),
+            Some(clicks) => clicks.ranking.with_early(retrieval, all),
+            None => all,
         };
         let funnels = [all, retrieval.funnel(|name| of(name).filter(|_| name == "sequence"))];
-        Ok(Self { name, model, cursors, catalogue, memory, until, clicks, funnels })
+        Ok(Self { name, model, cursors, catalogue, memory, until, forgotten, clicks, funnels })
     }
 
     /// Forgets everything that histories have of a log.
@@ -111,7 +115,8 @@ impl Ranker {
     /// A data set that cannot be read.
     pub(crate) fn begin_again(&mut self) -> Result<(), Error> {
         let data = self.catalogue.run().data()?;
-        self.memory = Arc::new(Memory::of(data, self.clicks.is_some(), self.until));
+        let kept = (self.clicks.is_some(), self.until);
+        self.memory = Arc::new(Memory::of(data, kept, |user| self.forgotten.has(user)));
         Ok(())
     }
 
@@ -181,6 +186,7 @@ impl Apply for Ranker {
 
     fn forget(&self, user: &str) {
         self.memory.forget(user);
+        self.catalogue.retrieval().forget(user);
         self.clicks.iter().for_each(|clicks| clicks.feedback.forget(user));
     }
 

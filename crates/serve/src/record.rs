@@ -48,9 +48,12 @@ pub struct Answer {
     /// The click run that ranked what it found, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clicks: Option<String>,
-    /// The click model saw labels that were known before this moment (ms UTC); none where its features changed while it ranked.
+    /// The click model saw labels that were known before this moment (ms UTC).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_before: Option<i64>,
+    /// Whether its features were those of the log up to `as_of`: they did not change while it ranked, and have nothing of users who were
+    /// forgotten.
+    pub is_exact: bool,
     /// Number of the first record that the answer lacks.
     pub as_of: u64,
     /// Number of the first change of items that it lacks; none where items changed while it was made.
@@ -166,6 +169,7 @@ mod tests {
             run: "run".into(),
             clicks: Some("clicks".into()),
             known_before: Some(5),
+            is_exact: true,
             as_of: 7,
             items_as_of: Some(0),
             candidates: 9,

@@ -4,12 +4,13 @@ use crate::log::Log;
 use crate::memory::Memory;
 use crate::ranker::Ranker;
 use crate::recent::Recent;
-use crate::record::Record;
+use crate::record::{Answer, Record};
 use crate::snapshot::{Snapshots, Start};
 use crate::{LogError, OpenError, ServiceSettings};
 use semrank_core::counted;
 use semrank_pipeline::Context;
 use std::collections::HashSet;
+use std::iter::Peekable;
 use std::sync::Arc;
 
 /// What a log was made into, beside the memory of the ranker.
@@ -49,13 +50,16 @@ pub(crate) fn recover(
     };
     let (mut forgotten, mut events) = (HashSet::new(), 0);
     let lacks = Memory::lacks(&start);
+    let mut moments = Moments::of(ranker, log, start.from)?;
     log.for_each_from(start.from, |sequence, record| {
+        moments.advance(ranker, sequence);
         events += usize::from(ranker.record(&record, &mut recent, |user| lacks(user, sequence)));
         if let Record::Forget(user) = record {
             forgotten.insert(user);
         }
         Ok::<(), LogError>(())
     })?;
+    moments.advance(ranker, u64::MAX);
     let after = if start.from > 0 { " after the snapshot" } else { "" };
     context.note(&format!("log: {} read{after}", counted(events, "event", "events")));
     if !forgotten.is_empty() {
@@ -65,4 +69,37 @@ pub(crate) fn recover(
         ranker.memory.rewritten(newest);
     }
     Ok(Recovered { recent, snapshots: Arc::new(snapshots), events })
+}
+
+/// The moments at which answers of a log were made: each let the click model have what was known by then.
+pub(crate) struct Moments(Peekable<std::vec::IntoIter<(u64, i64)>>);
+
+impl Moments {
+    /// Of the answers from a record on; none where there is no click model.
+    ///
+    /// # Errors
+    /// A log that is damaged.
+    pub(crate) fn of(ranker: &Ranker, log: &Log, from: u64) -> Result<Self, LogError> {
+        let (first, mut out) = (log.journal().first_sequence(), Vec::new());
+        if ranker.clicks.is_some() {
+            log.for_each_from(from, |_, record| {
+                if let Record::Answer(Answer { as_of, known_before: Some(known), .. }) = record
+                    // Numbers of records before a rewriting are of records that are no more.
+                    && (as_of > first || first == 0)
+                {
+                    out.push((as_of, known));
+                }
+                Ok::<(), LogError>(())
+            })?;
+        }
+        out.sort_unstable();
+        Ok(Self(out.into_iter().peekable()))
+    }
+
+    /// Lets a click model have what it had before a record was applied.
+    pub(crate) fn advance(&mut self, ranker: &Ranker, sequence: u64) {
+        while let Some((_, known)) = self.0.next_if(|(as_of, _)| *as_of <= sequence) {
+            ranker.advance(Some(known));
+        }
+    }
 }

@@ -5,6 +5,7 @@ use crate::ingest::Apply;
 use crate::ranker::{Now, Ranker};
 use crate::recent::Recent;
 use crate::record::{Answer, Record};
+use crate::recover::Moments;
 use crate::{Event, OpenError, Problem, RankRequest, Service};
 use axum::http::StatusCode;
 use semrank_pipeline::{Context, Run};
@@ -144,7 +145,9 @@ impl Service {
     fn learn(&self, ranker: &Ranker, learned: &mut Learned) -> Result<VecDeque<Answer>, OpenError> {
         let (end, mut answers) = (self.log.journal().durable_end(), VecDeque::new());
         let Learned { as_of, recent } = learned;
+        let mut moments = Moments::of(ranker, &self.log, *as_of)?;
         self.log.for_each_from(*as_of, |sequence, record| {
+            moments.advance(ranker, sequence);
             match record {
                 _ if sequence >= end => {}
                 Record::Event(event) if recent.insert(event.key()) => {
@@ -159,6 +162,7 @@ impl Service {
             }
             Ok::<(), OpenError>(())
         })?;
+        moments.advance(ranker, u64::MAX);
         *as_of = end;
         Ok(answers)
     }

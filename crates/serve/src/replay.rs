@@ -34,7 +34,7 @@ pub struct Replayed {
 /// As for [`Service::open`](crate::Service::open); state that a server is using.
 pub fn replay(run: Run, settings: &ServiceSettings, context: &Context) -> Result<Replayed, OpenError> {
     let model = run.model_hash()?.to_owned();
-    let log = Log::open(&settings.log, settings.journal)?;
+    let log = Log::existing(&settings.log, settings.journal)?;
     let ranker = Ranker::open_before(run, settings, context)?;
     let (mut out, first) = (Replayed::default(), log.journal().first_sequence());
     // An answer stands behind the events that it saw, and behind some that came while it was made.
@@ -69,12 +69,13 @@ fn compare(
     out: &mut Replayed,
     context: &Context,
 ) -> Result<(), OpenError> {
+    // Also before one that cannot be compared: it moved the clock of the labels.
+    ranker.advance(answer.known_before);
     let is_late = answer.degraded.iter().any(|what| what == WITHOUT_SOURCES);
     let request = serde_json::from_value::<RankRequest>(answer.request.clone());
     let clicks = ranker.clicks.as_ref().map(|clicks| clicks.ranking.clicks().hash());
     let is_same = answer.run == model && answer.clicks.as_deref() == clicks;
-    let is_known = clicks.is_none() || answer.known_before.is_some();
-    let comparable = is_same && is_known && answer.degraded.len() == usize::from(is_late);
+    let comparable = is_same && answer.is_exact && answer.degraded.len() == usize::from(is_late);
     let (Ok(request), Some(items_as_of), true) = (request, answer.items_as_of, comparable) else {
         out.left_out += 1;
         return Ok(());
@@ -86,7 +87,6 @@ fn compare(
     }
     out.answers += 1;
     let events = ranker.events_of(request.user.as_deref());
-    ranker.advance(answer.known_before);
     let found = ranker.ranked(Now { request: &request, ms: answer.now, events: &events, is_late });
     let items = found.map(|found| found.items).unwrap_or_default();
     let same = items.len() == answer.items.len()

@@ -1,5 +1,6 @@
 //! The service without HTTP: a run, its items, its users and the log, in; rankings, candidates, histories out.
 
+use crate::event::LARGEST_TIME;
 use crate::ingest::{Apply, Ingest, Receipt, TakeOut};
 use crate::log::Log;
 use crate::ranker::{DEFAULT_K, Now, Ranker, filter};
@@ -9,6 +10,7 @@ use crate::reload::{Current, Runs};
 use crate::settings::{Clock, OpenError, ServiceSettings};
 use crate::snapshot::{Keeper, SnapshotError, Snapshots, Written};
 use crate::{Candidates, Event, Problem, RankRequest, Ranked, Ranking, RetrieveRequest};
+use semrank_pipeline::response::Beginning;
 use semrank_pipeline::retrieval::{Ask, Change};
 use semrank_pipeline::{Context, Run};
 use semrank_retrieve::{Cursor, Eligibility, Scope};
@@ -30,7 +32,8 @@ pub struct Service {
     /// Held while another ranker is made; the runs that ranked before.
     pub(crate) reloading: Mutex<Option<Runs>>,
     pub(crate) items: Arc<Journal>,
-    keeper: Keeper,
+    /// None with a click model: what it has learned is in no snapshot.
+    keeper: Option<Keeper>,
     snapshots: Arc<Snapshots>,
     pub(crate) ingest: Arc<Ingest>,
     pub(crate) log: Log,
@@ -60,7 +63,8 @@ impl Service {
         let take_out: TakeOut = Box::new(move |users| of.take_out(users).map_err(|error| error.to_string()));
         let ingest = Ingest::start((log.clone(), recent), (applied, take_out), settings.most_waiting)?;
         let ingest = Arc::new(ingest);
-        let keeper = Keeper::start(snapshots.clone(), ingest.clone(), settings.snapshots)?;
+        let keeper = || Keeper::start(snapshots.clone(), ingest.clone(), settings.snapshots);
+        let keeper = settings.clicks.is_none().then(keeper).transpose()?;
         let (changing, reloading) = (Mutex::default(), Mutex::default());
         Ok(Self { ranker, changing, reloading, items, keeper, snapshots, ingest, log, settings, replayed })
     }
@@ -137,7 +141,8 @@ impl Service {
     fn until(&self, moment: Option<i64>) -> Option<i64> {
         match self.settings.clock {
             Clock::Wall => Some(Self::wall_ms()),
-            Clock::Log => moment,
+            Clock::Log if self.settings.beginning == Beginning::Test => moment,
+            Clock::Log => self.newest(),
         }
     }
 
@@ -169,6 +174,9 @@ impl Service {
                 format!("{given} candidates; at most {MOST_CANDIDATES} are ranked"),
             ));
         }
+        if request.time.is_some_and(|time| time.checked_abs().is_none_or(|time| time > LARGEST_TIME)) {
+            return Err(Problem::at("$.time", "milliseconds since 1970 (UTC) are expected"));
+        }
         self.check_as_of(request.min_as_of)?;
         let ranker = self.ranker();
         let items_as_of = ranker.catalogue.as_of();
@@ -194,8 +202,9 @@ impl Service {
             sources: found.sources,
         };
         let items_as_of = items_as_of.filter(|_| items_as_of == ranker.catalogue.as_of());
-        let known_before = mark.filter(|mark| mark.version == found.version).map(|mark| mark.known_before);
-        if self.keep(&ranker, (request, &out), (now_ms, items_as_of, known_before)).is_err() {
+        let is_exact = mark.is_none_or(|mark| mark.version == found.version && mark.is_of_log);
+        let known_before = mark.map(|mark| mark.known_before);
+        if self.keep(&ranker, (request, &out), (now_ms, items_as_of, known_before, is_exact)).is_err() {
             // A full disk keeps nobody from seeing a ranking.
             out.degraded.push("log".to_owned());
         }
@@ -210,7 +219,7 @@ impl Service {
         &self,
         ranker: &Ranker,
         (request, ranking): (&RankRequest, &Ranking),
-        (now_ms, items_as_of, known_before): (Option<i64>, Option<u64>, Option<i64>),
+        (now_ms, items_as_of, known_before, is_exact): (Option<i64>, Option<u64>, Option<i64>, bool),
     ) -> Result<u64, semrank_store::Error> {
         let shown = |(slot, item): (usize, &Ranked)| Shown {
             item: item.item.clone(),
@@ -227,6 +236,7 @@ impl Service {
             run: ranker.model.clone(),
             clicks: ranker.clicks.as_ref().map(|clicks| clicks.ranking.clicks().hash().to_owned()),
             known_before,
+            is_exact,
             as_of: ranking.as_of,
             items_as_of,
             candidates: ranking.sources.iter().map(|source| source.items).sum::<usize>()
@@ -290,7 +300,6 @@ impl Service {
     /// # Errors
     /// 503 where the log cannot be written.
     pub async fn forget(&self, user: &str) -> Result<Receipt, Problem> {
-        self.ranker().catalogue.retrieval().forget(user);
         self.ingest.forget(user.to_owned()).await
     }
 
@@ -312,7 +321,7 @@ impl Service {
 
     /// Writes what waits, and takes no more.
     pub fn stop(&self) {
-        self.keeper.stop();
+        self.keeper.iter().for_each(Keeper::stop);
         self.ingest.stop();
         // What cannot be written was not acknowledged.
         let _ = self.flush();

@@ -186,7 +186,7 @@ fn what_was_acknowledged_is_seen_at_once_and_after_the_next_start() {
 #[test]
 fn a_forgotten_user_is_nowhere_on_the_disk() {
     let dir = tempfile::tempdir().unwrap();
-    common::trained(dir.path());
+    let run = common::trained(dir.path());
     let name = "somebody who wants to be forgotten";
     {
         let server = Server::start(dir.path());
@@ -203,7 +203,14 @@ fn a_forgotten_user_is_nowhere_on_the_disk() {
         assert_eq!(server.get("/v1/users/somebody%20who%20wants%20to%20be%20forgotten").0, 404);
         assert_eq!(server.get("/v1/users/stays").1["history"].as_array().unwrap().len(), 10);
     }
+    let known = run.data().unwrap().dataset.users.name(3).to_owned();
+    for _ in 0..2 {
+        let server = Server::start(dir.path());
+        server.send("DELETE", &format!("/v1/users/{known}"), "");
+        assert_eq!(server.get(&format!("/v1/users/{known}")).0, 404, "also after a start");
+    }
     let server = Server::start(dir.path());
+    assert_eq!(server.get(&format!("/v1/users/{known}")).0, 404);
     assert_eq!(server.get("/v1/users/stays").1["history"].as_array().unwrap().len(), 10);
     assert!(!mentions(dir.path(), name));
 }

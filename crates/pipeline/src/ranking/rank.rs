@@ -84,10 +84,13 @@ impl ClickRanking {
         self.early.as_ref()
     }
 
-    /// The funnel of a process that stays: that of [`Retrieval::serving`], and the early-stage model where it finds more of the click
-    /// model's list than other sources do.
+    /// The funnel of a process that stays: that of [`Retrieval::serving`], with the early-stage model.
     pub fn funnel(&self, retrieval: &Retrieval, quotas: &Quotas) -> Funnel {
-        let funnel = retrieval.serving(quotas);
+        self.with_early(retrieval, retrieval.serving(quotas))
+    }
+
+    /// A funnel with the early-stage model as a source, where it finds more of the click model's list than other sources do.
+    pub fn with_early(&self, retrieval: &Retrieval, funnel: Funnel) -> Funnel {
         match &self.early {
             Some(early) if early.report.is_source => {
                 funnel.with(retrieval.early_stage(early.model.clone(), EARLY_ITEMS))

@@ -236,9 +236,14 @@ impl ClickModel {
         self.change().state.observe(event)
     }
 
-    /// No label of an impression is to come any more.
-    pub fn forget(&self, impression: u64) {
-        self.change().state.forget(impression);
+    /// Labels are known, in this order, and of some impressions none is to come any more. Requests wait once for all.
+    pub fn settle(&self, labels: &[LabelEvent], closed: &[u64]) {
+        if labels.is_empty() && closed.is_empty() {
+            return;
+        }
+        let mut live = self.change();
+        labels.iter().for_each(|label| _ = live.state.observe(*label));
+        closed.iter().for_each(|&impression| live.state.forget(impression));
     }
 
     /// Fits the effects of contents again where it is due ([`FeatureState::refresh`]); requests wait meanwhile. To be called now and then,
@@ -249,15 +254,22 @@ impl ClickModel {
         }
     }
 
-    /// Forgets a user: their name, counts and past. Sums over many users stay.
-    pub fn forget_user(&self, user_id: &str) {
+    /// Forgets users: their names, counts and pasts. Sums over many users stay.
+    pub fn forget_users(&self, is_forgotten: impl Fn(&str) -> bool) {
         let mut live = self.change();
-        let Some(user) = live.users.get(user_id) else { return };
-        live.state.forget_user(UserId(user));
+        let Live { users, state, .. } = &mut *live;
+        let found: Vec<u32> =
+            (0..).zip(users.names()).filter(|(_, name)| is_forgotten(name)).map(|(row, _)| row).collect();
+        if found.is_empty() {
+            return;
+        }
+        found.iter().for_each(|&user| state.forget_user(UserId(user)));
         // No id has a control character, so nobody is found under this name.
-        let free = format!("\u{1}{user}");
-        live.users =
-            live.users.names().map(|name| if name == user_id { free.as_str() } else { name }).collect();
+        let kept = |(row, name): (u32, &str)| match found.binary_search(&row) {
+            Ok(_) => format!("\u{1}{row}"),
+            Err(_) => name.to_owned(),
+        };
+        *users = (0..).zip(users.names()).map(kept).collect();
     }
 
     /// Takes in the next items, in the order of their rows in a funnel. It copies the table of items: several at once cost as much as one.

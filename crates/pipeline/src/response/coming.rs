@@ -49,11 +49,16 @@ pub struct Coming {
 }
 
 impl ClickModel {
-    /// The model of a finished run, and what is to come of the rows that it has seen.
+    /// The model of a finished run, and what is to come of the rows that it has seen; a label may come so many milliseconds after its
+    /// window.
     ///
     /// # Errors
     /// As for [`ClickModel::open`]; [`Error::Interrupted`].
-    pub fn open_at(mut run: Run, from: Beginning, context: &Context) -> Result<(Self, Coming), Error> {
+    pub fn open_at(
+        mut run: Run,
+        (from, late_ms): (Beginning, i64),
+        context: &Context,
+    ) -> Result<(Self, Coming), Error> {
         let inputs = click_inputs(&mut run)?;
         let (out, data, examples) = (Self::of(&inputs)?, inputs.data, inputs.examples);
         let labels = Labels::new(&data.dataset, examples);
@@ -81,7 +86,12 @@ impl ClickModel {
         coming.drain(..taken);
         let begins = time_of(end);
         // Before the test, the data set has all labels that are to come.
-        let is_open = |row: &usize| from == Beginning::End && labels.closed(*row) >= begins;
+        let is_open =
+            |row: &usize| from == Beginning::End && labels.closed(*row).saturating_add(late_ms) >= begins;
+        if from == Beginning::End {
+            let closed: Vec<u64> = (0..end).filter(|row| !is_open(row)).map(|row| row as u64).collect();
+            out.settle(&[], &closed);
+        }
         let open = |row: usize| OpenImpression {
             impression: row as u64,
             user: examples.user_names.name(examples.users[row].0).to_owned(),

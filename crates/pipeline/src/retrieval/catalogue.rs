@@ -208,10 +208,11 @@ impl Catalogue {
         let (known, mut new) = (|| self.retrieval.live().items.len(), Vec::new());
         let done = changed.into_iter().try_for_each(|one| {
             let row = known();
-            self.show(&one)?;
+            let shown = self.show(&one);
             if known() > row {
                 new.push((ItemId(narrow::index(row)), one.record.clone()));
             }
+            shown?;
             keep(names, records, one.record);
             Ok(())
         });

@@ -93,7 +93,7 @@ pub fn export(
     settings: &ExportSettings,
 ) -> Result<Exported, ExportError> {
     let data = run.data()?;
-    let log = Log::open(&state.log, state.journal)?;
+    let log = Log::existing(&state.log, state.journal)?;
     let changes = Catalogue::changes(&Journal::open(&state.items(), state.journal)?)?;
     let mut columns = Columns::default();
     let earlier = settings.with_run.then(|| Earlier::open(data, &mut columns)).transpose()?;

@@ -142,8 +142,9 @@ pub(super) fn all(folder: &Path) -> Result<Vec<PathBuf>, SnapshotError> {
     Ok(entries.flatten().map(|entry| entry.path()).filter(is_snapshot).collect())
 }
 
-/// Removes every snapshot; they are gone for good when this returns.
+/// Removes every snapshot, and what a killed program left of one; they are gone for good when this returns.
 pub(super) fn remove_all(folder: &Path) -> Result<(), SnapshotError> {
+    remove_partial(folder)?;
     remove(folder, all(folder)?.iter())
 }
 

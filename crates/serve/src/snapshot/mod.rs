@@ -27,6 +27,7 @@ pub(crate) use keeper::Keeper;
 pub use keeper::SnapshotEvery;
 
 use crate::ServiceSettings;
+use crate::forgotten::Forgotten;
 use crate::ingest::Ingest;
 use crate::log::Log;
 use crate::recent::Recent;
@@ -205,6 +206,7 @@ impl Snapshots {
         // The one that is being written ends now; none is begun while the files are held.
         self.generation.fetch_add(1, Ordering::AcqRel);
         let _files = self.files();
+        Forgotten::add(&self.folder, users)?;
         file::remove_all(&self.folder)?;
         self.written().as_of = 0;
         let (mut ids, mut newest) = (Recent::new(self.remembered_ids), i64::MIN);
