@@ -174,6 +174,12 @@ impl Ingest {
     }
 }
 
+impl Drop for Ingest {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 fn stopped() -> Problem {
     Problem::unavailable("the server is stopping")
 }

@@ -91,6 +91,8 @@ impl Service {
             return Err(Problem::busy("another run is being made ready"));
         };
         let (old, context) = (self.ranker.get(), Context::default());
+        // What was answered a moment ago is asked as well.
+        self.flush().map_err(|error| wrong(&error.into()))?;
         let first = self.log.journal().first_sequence();
         let opened = self.opened(&runs, &old, &context).map_err(|error| wrong(&error))?;
         opened.catalogue.advance(u64::MAX, &context)?;
