@@ -196,40 +196,76 @@ kernel! {
         let ((queries, vectors), (time, null_key, null_value)) = (inputs, parts);
         let (weights, null_weights) = weights;
         let columns = 2 * buckets + 1;
+        // Of one head side by side, for wide registers.
+        let mut own = Vec::new();
         for row in 0..offsets.len() - 1 {
             let (from, to) = (offsets[row], offsets[row + 1]);
+            let (events, ages) = (&events[from..to], &ages[from..to]);
             for head in 0..heads {
                 let query = &queries[(row * heads + head) * dim..][..dim];
                 let time = &time[head * columns..][..columns];
                 let null = scale * inner(query, null_key) + time[columns - 1];
+                match dim {
+                    16 => scores::<T, 16>(query, (events, vectors), &mut own),
+                    32 => scores::<T, 32>(query, (events, vectors), &mut own),
+                    _ => scores::<T, 0>(query, (events, vectors), &mut own),
+                }
                 let mut top = null;
-                for pair in from..to {
-                    let vector = &vectors[events[pair] as usize * dim..][..dim];
-                    let [age, place] = ages[pair].map(usize::from);
-                    let score = scale * inner(query, vector) + time[age] + time[buckets + place];
-                    weights[pair * heads + head] = score;
-                    top = top.larger(score);
+                for (score, age) in own.iter_mut().zip(ages) {
+                    let [age, place] = age.map(usize::from);
+                    *score = scale * *score + time[age] + time[buckets + place];
+                    top = top.larger(*score);
                 }
                 let null = (null - top).exp();
+                own.iter_mut().for_each(|weight| *weight = (*weight - top).exp());
                 let mut sum = null;
-                for pair in from..to {
-                    let weight = &mut weights[pair * heads + head];
-                    *weight = (*weight - top).exp();
-                    sum += *weight;
+                own.iter().for_each(|&weight| sum += weight);
+                own.iter_mut().for_each(|weight| *weight = *weight / sum);
+                for (at, &weight) in own.iter().enumerate() {
+                    weights[(from + at) * heads + head] = weight;
                 }
                 let out = &mut pooled[(row * heads + head) * dim..][..dim];
                 null_weights[row * heads + head] = null / sum;
                 for (out, &value) in out.iter_mut().zip(null_value) {
                     *out = null / sum * value;
                 }
-                for pair in from..to {
-                    let weight = &mut weights[pair * heads + head];
-                    *weight = *weight / sum;
-                    add_scaled(*weight, &vectors[events[pair] as usize * dim..][..dim], out);
+                match dim {
+                    16 => pool::<T, 16>(&own, (events, vectors), out),
+                    32 => pool::<T, 32>(&own, (events, vectors), out),
+                    _ => pool::<T, 0>(&own, (events, vectors), out),
                 }
             }
         }
     }
+}
+
+/// Inner products of a query with the vectors of events. `D` is the width, 0 where it is any: a width that is known stays in registers.
+#[inline(always)]
+fn scores<T: Scalar, const D: usize>(query: &[T], (events, vectors): (&[u32], &[T]), out: &mut Vec<T>) {
+    let dim = if D > 0 { D } else { query.len() };
+    let query = &query[..dim];
+    out.resize(events.len(), T::ZERO);
+    // A loop and no closure: what is not inlined has no wide registers.
+    for (out, &event) in out.iter_mut().zip(events) {
+        *out = inner(query, &vectors[event as usize * dim..][..dim]);
+    }
+}
+
+/// Adds the weighted vectors of events.
+#[inline(always)]
+fn pool<T: Scalar, const D: usize>(weights: &[T], (events, vectors): (&[u32], &[T]), out: &mut [T]) {
+    if D == 0 {
+        for (&weight, &event) in weights.iter().zip(events) {
+            add_scaled(weight, &vectors[event as usize * out.len()..][..out.len()], out);
+        }
+        return;
+    }
+    let mut sums = [T::ZERO; D];
+    sums.copy_from_slice(out);
+    for (&weight, &event) in weights.iter().zip(events) {
+        add_scaled(weight, &vectors[event as usize * D..][..D], &mut sums);
+    }
+    out.copy_from_slice(&sums);
 }
 
 kernel! {
