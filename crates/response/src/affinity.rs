@@ -103,15 +103,13 @@ impl Neighbours {
         }
         let set = NumberedSet::new(candidates);
         let mut sums = vec![Weighted::default(); set.len()];
+        let mut found: Vec<(u32, usize)> = Vec::new();
         for old in past {
-            let mut there = partners(old).iter().filter_map(|&other| Some((other, set.number(other)?)));
-            loop {
-                let some: Vec<(u32, usize)> = there.by_ref().take(AHEAD).collect();
-                if some.is_empty() {
-                    break;
-                }
-                let found = self.pairs.find(some.iter().map(|&(other, _)| key([old.item, other])));
-                some.iter().zip(found).for_each(|(&(_, at), pair)| sums[at].add(pair, old.residual));
+            found.clear();
+            found.extend(partners(old).iter().filter_map(|&other| Some((other, set.number(other)?))));
+            for some in found.chunks(AHEAD) {
+                let pairs = self.pairs.find(some.iter().map(|&(other, _)| key([old.item, other])));
+                some.iter().zip(pairs).for_each(|(&(_, at), pair)| sums[at].add(pair, old.residual));
             }
         }
         let features = |candidate| set.number(candidate).map_or([0.0; OF_LABELS], |at| sums[at].features());
