@@ -170,7 +170,11 @@ pub fn bernoulli(successes: f64, trials: f64, alpha: f64, t_opt: f64, alpha_opt:
     let start = share.clamp(1e-12, 1.0 - 1e-12);
     // An edge that is not rejected is the end of the line of means.
     let end = |edge: f64| {
-        if excess(edge) <= 0.0 { Ok(edge.round()) } else { root("the end of the interval", start, edge, excess) }
+        if excess(edge) <= 0.0 {
+            Ok(edge.round())
+        } else {
+            root("the end of the interval", start, edge, excess)
+        }
     };
     Ok(Interval {
         low: if share > 0.0 { end(1e-12_f64.min(share / 2.0))? } else { 0.0 },

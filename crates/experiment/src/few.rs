@@ -40,12 +40,7 @@ pub fn permutation(control: &[f64], treatment: &[f64], seed: u64) -> Result<Perm
 ///
 /// # Errors
 /// As [`permutation`].
-pub fn permutation_within(
-    control: &[f64],
-    treatment: &[f64],
-    seed: u64,
-    limit: f64,
-) -> Result<Permutation> {
+pub fn permutation_within(control: &[f64], treatment: &[f64], seed: u64, limit: f64) -> Result<Permutation> {
     let values: Vec<f64> = treatment.iter().chain(control).copied().collect();
     all_finite("a unit", &values)?;
     let (n, k) = (values.len(), treatment.len());

@@ -1,12 +1,12 @@
 //! Groups cuped, cuped_ratio, regression_adjustment, post_stratification, cluster_robust.
 
-use super::case::{Answer, Case, both, effect, keys, levels, number, numbers, pair};
+use super::case::{Answer, Case, both, effect, keys, levels, lift_ci, number, numbers, pair};
 use crate::cuped::{Cuped, Pooling, merged};
 use crate::error::{Error, Result};
 use crate::estimate::{Alternative, Effect, Sample, difference};
 use crate::moments::Moments;
 use crate::regression::{Covariates, Fit, Robust, adjusted, clustered, from_moments};
-use crate::relative::{lift_interval, log_ratio};
+use crate::relative::log_ratio;
 use crate::strata::{Cell, post_stratify};
 use serde_json::Value;
 
@@ -126,8 +126,8 @@ fn log_keys(
     out: &mut Answer,
 ) -> Result<()> {
     let Ok(log) = log_ratio(c, t) else { return Ok(()) };
-    out.put("relative_log_ci_t", pair(lift_interval(&log, alpha, alternative)?));
-    out.put("relative_log_ci_z", pair(lift_interval(&log.normal(), alpha, alternative)?));
+    out.put("relative_log_ci_t", pair(lift_ci(&log, alpha, alternative)?));
+    out.put("relative_log_ci_z", pair(lift_ci(&log.normal(), alpha, alternative)?));
     levels(asked, "relative_", &log, f64::exp_m1, out)?;
     levels(asked, "relative_log_", &log, f64::exp_m1, out)
 }

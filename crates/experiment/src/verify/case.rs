@@ -294,3 +294,9 @@ pub(super) fn levels(
     }
     Ok(())
 }
+
+/// Interval of the lift by the logarithm; a side that is not bounded stays so, though no lift lies below -1.
+pub(super) fn lift_ci(log: &Effect, alpha: f64, alternative: Alternative) -> Result<Interval> {
+    let lift = |end: f64| if end.is_finite() { end.exp_m1() } else { end };
+    Ok(log.interval(alpha, alternative)?.map(lift))
+}

@@ -1,6 +1,6 @@
 //! Groups proportion, mean, moments, ratio_delta, relative, quantile, winsor.
 
-use super::case::{Answer, Case, both, effect, levels, number, numbers, pair};
+use super::case::{Answer, Case, both, effect, levels, lift_ci, number, numbers, pair};
 use crate::error::{Error, Result};
 use crate::estimate::{Alternative, Effect, Sample, difference, pooled_difference};
 use crate::moments::Moments;
@@ -46,8 +46,7 @@ pub(super) fn proportion(case: &Case<'_>, out: &mut Answer) -> Result<()> {
 
 /// The lift with its log interval, by Student's t and by the normal; the shorter keys are those of `log` itself.
 fn log_lift(log: &Effect, alpha: f64, alternative: Alternative) -> Result<Value> {
-    let (ci, normal) =
-        (lift_interval(log, alpha, alternative)?, lift_interval(&log.normal(), alpha, alternative)?);
+    let (ci, normal) = (lift_ci(log, alpha, alternative)?, lift_ci(&log.normal(), alpha, alternative)?);
     let bound = if ci.low.is_finite() { ci.low } else { ci.high };
     Ok(
         json!({"d": log.value.exp_m1(), "ci": pair(ci), "ci_t": pair(ci), "ci_z": pair(normal), "bound": bound}),

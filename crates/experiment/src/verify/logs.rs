@@ -201,13 +201,21 @@ pub(super) fn log_to_counts(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     }
     // An id counts once over all units; the counter itself sees those of one unit only.
     let known = |row: &Exposure| row.received_ms <= as_of;
-    let firsts =
-        first_units(exposures.iter().filter(|row| known(row)).map(|row| (&row.event_id, row.received_ms, row.time_ms, &row.unit)));
+    let firsts = first_units(
+        exposures
+            .iter()
+            .filter(|row| known(row))
+            .map(|row| (&row.event_id, row.received_ms, row.time_ms, &row.unit)),
+    );
     let before = exposures.len() + events.len();
     exposures.retain(|row| !known(row) || firsts[&row.event_id] == row.unit);
     let counted = |row: &Event| actions.contains_key(&row.action);
-    let firsts =
-        first_units(events.iter().filter(|row| counted(row)).map(|row| (&row.event_id, row.received_ms, row.time_ms, &row.unit)));
+    let firsts = first_units(
+        events
+            .iter()
+            .filter(|row| counted(row))
+            .map(|row| (&row.event_id, row.received_ms, row.time_ms, &row.unit)),
+    );
     events.retain(|row| !counted(row) || firsts[&row.event_id] == row.unit);
     let elsewhere = (before - exposures.len() - events.len()) as u64;
     exposures.iter().try_for_each(|row| counter.exposure(row))?;

@@ -104,11 +104,8 @@ fn standardised(case: &Case<'_>, goal: &Goal, distribution: &str, out: &mut Answ
             if student { student_power(effect, control, treatment, goal.alpha, goal.sides) } else { normal },
         );
     } else {
-        let effect = if student {
-            student_effect(control, treatment, goal)?
-        } else {
-            normal_effect(se, goal, far)?
-        };
+        let effect =
+            if student { student_effect(control, treatment, goal)? } else { normal_effect(se, goal, far)? };
         for key in ["effect_size", "mde"] {
             out.number(key, sign(case)? * effect);
         }
@@ -202,8 +199,11 @@ fn means(case: &Case<'_>, goal: &Goal, distribution: &str, out: &mut Answer) -> 
     let arms = |n: f64| (n / (1.0 + ratio), n * ratio / (1.0 + ratio));
     let se = |n: f64| (1.0 / arms(n).0 + 1.0 / arms(n).1).sqrt();
     let smallest = |n: f64| -> Result<f64> {
-        let effect =
-            if normal { normal_effect(se(n), goal, far)? } else { student_effect(arms(n).0, arms(n).1, goal)? };
+        let effect = if normal {
+            normal_effect(se(n), goal, far)?
+        } else {
+            student_effect(arms(n).0, arms(n).1, goal)?
+        };
         Ok(sign * sd * effect)
     };
     let power = |effect: f64, n: f64| {
@@ -235,10 +235,21 @@ fn means(case: &Case<'_>, goal: &Goal, distribution: &str, out: &mut Answer) -> 
             out.number(key, control);
         }
         out.number("n_treatment", ratio * control);
-        out.put("power", shown(sizes.iter().map(|&n| power(effect, n)).collect()));
+        if !sizes.is_empty() {
+            out.put("power", shown(sizes.iter().map(|&n| power(effect, n)).collect()));
+        }
         for (key, n) in case.asked_with("power_at_") {
             out.number(key, power(effect, n));
         }
+    }
+    for (key, n) in case.asked_with("mde_relative_at_") {
+        out.number(key, smallest(n)? / mean);
+    }
+    for (key, n) in case.asked_with("mde_absolute_at_") {
+        out.number(key, smallest(n)?);
+    }
+    if sizes.is_empty() {
+        return Ok(());
     }
     let effects = sizes.iter().map(|&n| smallest(n)).collect::<Result<Vec<_>>>()?;
     for key in ["mde_relative", "relative_mde", "relative_effect_size", "rel_effect_size"] {
@@ -246,12 +257,6 @@ fn means(case: &Case<'_>, goal: &Goal, distribution: &str, out: &mut Answer) -> 
     }
     for key in ["mde_absolute", "absolute_mde", "mde", "effect_size"] {
         out.put(key, shown(effects.clone()));
-    }
-    for (key, n) in case.asked_with("mde_relative_at_") {
-        out.number(key, smallest(n)? / mean);
-    }
-    for (key, n) in case.asked_with("mde_absolute_at_") {
-        out.number(key, smallest(n)?);
     }
     Ok(())
 }

@@ -5,7 +5,9 @@ use super::case::{Answer, Case, number, pair};
 use crate::error::{Error, Result};
 use crate::estimate::Effect;
 use crate::interleave::{balanced, preference, team_draft_outcomes};
-use crate::offpolicy::{FitWeights, Round, Rounds, SlateRow, Weighted, ridge_predictions, slate_products, slates};
+use crate::offpolicy::{
+    FitWeights, Round, Rounds, SlateRow, Weighted, ridge_predictions, slate_products, slates,
+};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 

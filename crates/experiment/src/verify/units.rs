@@ -197,8 +197,7 @@ fn plain(value: &Value) -> String {
 
 fn ramp(case: &Case<'_>) -> Result<Value> {
     let (weights, seed) = (case.list("weights")?, case.text("seed")?);
-    let version =
-        version(case.f("version")?).ok_or_else(|| Error::Case("version must be 1 or 2".into()))?;
+    let version = version(case.f("version")?).ok_or_else(|| Error::Case("version must be 1 or 2".into()))?;
     let units = units(case)?;
     let asked = case.at("expect")?.at("arm_at")?;
     let mut out = Map::new();
