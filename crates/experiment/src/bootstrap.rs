@@ -55,11 +55,14 @@ pub struct Resampled {
 pub fn enumerate(control: &[f64], treatment: &[f64], statistic: Statistic) -> Result<Resampled> {
     check(control, treatment)?;
     let distinct = |n: usize| ln_choose((2 * n - 1) as f64, n as f64).exp();
-    let got = distinct(control.len()) * distinct(treatment.len());
-    if got > 3e7 {
-        return Err(Error::TooMany { what: "the exact bootstrap", got, limit: 3e7 });
-    }
+    let limited = |got: f64| match got {
+        got if got > 3e7 => Err(Error::TooMany { what: "the exact bootstrap", got, limit: 3e7 }),
+        _ => Ok(()),
+    };
+    limited(distinct(control.len()).max(distinct(treatment.len())))?;
+    // Equal values join first: 8 units against 8 have 41 million pairs, but far fewer of different value.
     let (c, t) = (arm_distribution(control, statistic), arm_distribution(treatment, statistic));
+    limited(c.len() as f64 * t.len() as f64)?;
     let pairs = c.iter().flat_map(|&(c, p)| t.iter().map(move |&(t, q)| (statistic.contrast(c, t), p * q)));
     Resampled::new(statistic.of(control, treatment), pairs.collect())
 }

@@ -167,10 +167,18 @@ pub fn bernoulli(successes: f64, trials: f64, alpha: f64, t_opt: f64, alpha_opt:
                 mixture.log((share - p) * trials, p * (1.0 - p) * trials) - threshold
             })
     };
-    let end = |edge: f64| root("the end of the interval", share, edge, excess).unwrap_or(edge);
+    let start = share.clamp(1e-12, 1.0 - 1e-12);
+    // An edge that is not rejected is the end of the line of means.
+    let end = |edge: f64| {
+        if excess(edge) <= 0.0 {
+            Ok(edge.round())
+        } else {
+            root("the end of the interval", start, edge, excess)
+        }
+    };
     Ok(Interval {
-        low: if share > 0.0 { end(1e-12_f64.min(share / 2.0)) } else { 0.0 },
-        high: if share < 1.0 { end(1.0 - 1e-12_f64.min((1.0 - share) / 2.0)) } else { 1.0 },
+        low: if share > 0.0 { end(1e-12_f64.min(share / 2.0))? } else { 0.0 },
+        high: if share < 1.0 { end(1.0 - 1e-12_f64.min((1.0 - share) / 2.0))? } else { 1.0 },
     })
 }
 

@@ -87,12 +87,10 @@ impl Cuped {
         Ok(solve_independent(&square, &with_metric, &|i| self.is_constant(&all, i)))
     }
 
-    /// Rounding leaves a constant column a variance of some 1e-16 of its square.
     fn is_constant(&self, all: &Moments, covariate: usize) -> bool {
-        let flat = |column: usize| all.comoment(column, column) <= 1e-13 * all.n() * all.mean(column).powi(2);
         match self.covariates[covariate] {
-            Term::Mean(column) => flat(column),
-            Term::Ratio(above, below) => flat(above) && flat(below),
+            Term::Mean(column) => all.is_constant(column),
+            Term::Ratio(above, below) => all.is_constant(above) && all.is_constant(below),
         }
     }
 

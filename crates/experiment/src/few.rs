@@ -33,6 +33,14 @@ pub struct Permutation {
 /// # Errors
 /// [`Error::TooFew`] without units in an arm, [`Error::NotFinite`].
 pub fn permutation(control: &[f64], treatment: &[f64], seed: u64) -> Result<Permutation> {
+    permutation_within(control, treatment, seed, EXACT_LIMIT)
+}
+
+/// As [`permutation`], with all assignments up to `limit` of them.
+///
+/// # Errors
+/// As [`permutation`].
+pub fn permutation_within(control: &[f64], treatment: &[f64], seed: u64, limit: f64) -> Result<Permutation> {
     let values: Vec<f64> = treatment.iter().chain(control).copied().collect();
     all_finite("a unit", &values)?;
     let (n, k) = (values.len(), treatment.len());
@@ -45,7 +53,7 @@ pub fn permutation(control: &[f64], treatment: &[f64], seed: u64) -> Result<Perm
     let assignments = ln_choose(n as f64, k as f64).exp().round();
     let tolerance = 1e-12 * values.iter().map(|value| value.abs()).sum::<f64>();
     let extreme = |sum: f64| of_sum(sum).abs() >= difference.abs() - tolerance;
-    if assignments <= EXACT_LIMIT {
+    if assignments <= limit {
         let p = count_subsets(&values, k, &extreme) / assignments;
         return Ok(Permutation { difference, assignments, exact: true, p });
     }
@@ -80,6 +88,14 @@ fn count_subsets(values: &[f64], k: usize, extreme: &impl Fn(f64) -> bool) -> f6
     }
 }
 
+/// Sign choices of the rest whose sum has at least `limit` as its absolute value.
+fn count_signs(rest: &[f64], sum: f64, limit: f64) -> u64 {
+    match rest {
+        [] => u64::from(sum.abs() >= limit),
+        [next, rest @ ..] => count_signs(rest, sum + next, limit) + count_signs(rest, sum - next, limit),
+    }
+}
+
 /// Mean of the pairs' differences against all sign flips, or a seeded sample of them.
 ///
 /// # Errors
@@ -96,15 +112,11 @@ pub fn sign_flip(differences: &[f64], seed: u64) -> Result<Permutation> {
         differences.iter().enumerate().map(|(at, d)| if bits(at) { *d } else { -d }).sum()
     };
     let difference = observed / n as f64;
-    if n <= 20 {
-        let all = 1_u64 << n;
-        let found = (0..all).filter(|set| sum(&|at| set >> at & 1 == 1).abs() >= limit).count();
-        return Ok(Permutation {
-            difference,
-            assignments: all as f64,
-            exact: true,
-            p: found as f64 / all as f64,
-        });
+    if n <= 25 {
+        let all = (1_u64 << n) as f64;
+        // All signs turned give the same absolute sum, so the first stays.
+        let p = 2.0 * count_signs(&differences[1..], differences[0], limit) as f64 / all;
+        return Ok(Permutation { difference, assignments: all, exact: true, p });
     }
     let mut stream = Stream::new(seed);
     let mut draw = || {

@@ -78,15 +78,16 @@ pub fn team_draft_outcomes(rankings: &[Vec<u64>], k: usize) -> Result<Vec<(Mixed
     Ok(outcomes.into_iter().collect())
 }
 
-/// Balanced interleaving of two rankings when ranker `first` wins the coin.
+/// Balanced interleaving of two rankings when ranker `first` wins the coin; ends when either ranking is used up, so that neither
+/// contributes more than the other.
 pub fn balanced(rankings: [&[u64]; 2], first: usize, k: usize) -> Vec<u64> {
     let mut list: Vec<u64> = Vec::new();
     let mut place = [0, 0];
     while list.len() < k {
+        let [Some(&a), Some(&b)] = [0, 1].map(|at| rankings[at].get(place[at])) else { break };
         let other = 1 - first;
         let turn = if place[first] <= place[other] { first } else { other };
-        let turn = if place[turn] < rankings[turn].len() { turn } else { 1 - turn };
-        let Some(&item) = rankings[turn].get(place[turn]) else { break };
+        let item = [a, b][turn];
         place[turn] += 1;
         if !list.contains(&item) {
             list.push(item);

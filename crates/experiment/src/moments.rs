@@ -23,12 +23,15 @@ pub struct Moments {
     mean: Vec<f64>,
     /// `K x K`: sums of products of deviations from the means.
     comoment: Vec<f64>,
+    /// Whether sums of squares took part, which lose the digits that means and values share.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    from_sums: bool,
 }
 
 impl Moments {
     /// No rows yet, of `columns` columns.
     pub fn new(columns: usize) -> Self {
-        Self { n: 0.0, mean: vec![0.0; columns], comoment: vec![0.0; columns * columns] }
+        Self { n: 0.0, mean: vec![0.0; columns], comoment: vec![0.0; columns * columns], from_sums: false }
     }
 
     /// The moments of all rows.
@@ -57,7 +60,7 @@ impl Moments {
         check_count(n)?;
         let mean: Vec<f64> = sums.iter().map(|sum| sum / n).collect();
         let centred = |i: usize, j: usize, product: f64| product - n * mean[i] * mean[j];
-        Self::from_parts(n, &mean, products, centred)
+        Ok(Self { from_sums: true, ..Self::from_parts(n, &mean, products, centred)? })
     }
 
     /// From the number of rows, the means and the covariances over `n - 1` (`K x K`, row by row).
@@ -80,7 +83,7 @@ impl Moments {
         all_finite("a mean", mean)?;
         all_finite("a product", square)?;
         let comoment = (0..k * k).map(|at| f(at / k, at % k, square[at])).collect();
-        Ok(Self { n, mean: mean.to_vec(), comoment })
+        Ok(Self { n, mean: mean.to_vec(), comoment, from_sums: false })
     }
 
     /// Adds one row.
@@ -125,7 +128,14 @@ impl Moments {
             *mean += shift * (other.n / n);
         }
         self.n = n;
+        self.from_sums |= other.from_sums;
         Ok(())
+    }
+
+    /// Whether a column's spread is no more than rounding.
+    pub fn is_constant(&self, column: usize) -> bool {
+        let rounding = if self.from_sums { 1e-13 } else { 1e-28 };
+        self.comoment(column, column) <= rounding * self.n * self.mean[column].powi(2)
     }
 
     /// Both shards together.

@@ -310,6 +310,30 @@ pub struct SlateRow {
     pub target: f64,
 }
 
+/// Values of a slate by the product of its slots' weights: times the slate's reward, and every slot's reward times the product up to it.
+///
+/// # Errors
+/// As [`Weighted::new`].
+pub fn slate_products(rows: &[SlateRow]) -> Result<(Effect, Effect)> {
+    let all = Weighted::new(rows.iter().map(|row| (row.reward, row.propensity, row.target)))?;
+    let mut slates: BTreeMap<u64, Vec<(u64, f64, f64)>> = BTreeMap::new();
+    for (row, &weight) in rows.iter().zip(all.weights()) {
+        slates.entry(row.slate).or_default().push((row.slot, row.reward, weight));
+    }
+    let (mut whole, mut stepwise) = (Vec::new(), Vec::new());
+    for mut slate in slates.into_values() {
+        slate.sort_by_key(|row| row.0);
+        let (mut product, mut sum) = (1.0, 0.0);
+        for (_, reward, weight) in &slate {
+            product *= weight;
+            sum += product * reward;
+        }
+        whole.push(product * slate.iter().map(|row| row.1).sum::<f64>());
+        stepwise.push(sum);
+    }
+    Ok((mean_effect(whole)?, mean_effect(stepwise)?))
+}
+
 /// Value of a slate with independent slots: a slate's rows are one unit, summed before the variance; and self-normalised by slot.
 ///
 /// # Errors

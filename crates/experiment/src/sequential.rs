@@ -101,7 +101,8 @@ pub struct Look {
     pub running_p: f64,
 }
 
-/// The sequence at every look (effect, units of both arms), with running intersection, and the first look whose interval leaves 0.
+/// The sequence at every look (effect, units of both arms), with running intersection, and the first look whose interval leaves 0;
+/// a look without a standard error has p 1 and all numbers as its interval.
 ///
 /// # Errors
 /// As [`ConfidenceSequence::interval`] and [`ConfidenceSequence::p`].
@@ -110,7 +111,10 @@ pub fn path(sequence: &ConfidenceSequence, looks: &[(Effect, f64)]) -> Result<(V
     let mut running_p = 1.0_f64;
     let mut out = Vec::with_capacity(looks.len());
     for (effect, n) in looks {
-        let (interval, p) = (sequence.interval(effect, *n)?, sequence.p(effect, *n)?);
+        let nothing = (Interval { low: f64::NEG_INFINITY, high: f64::INFINITY }, 1.0);
+        let informed = *n > 0.0 && effect.statistic().is_ok();
+        let (interval, p) =
+            if informed { (sequence.interval(effect, *n)?, sequence.p(effect, *n)?) } else { nothing };
         running = Interval { low: running.low.max(interval.low), high: running.high.min(interval.high) };
         running_p = running_p.min(p);
         out.push(Look { interval, p, running, running_p });

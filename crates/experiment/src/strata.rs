@@ -125,8 +125,15 @@ fn cell_estimate(cell: &Cell, outcomes: usize) -> Result<CellEstimate> {
     match covariates {
         None => Err(Error::Length { what: "the row", got: cell.control.columns(), expected: outcomes }),
         Some(0) => unadjusted(cell, outcomes),
+        // As gbstats: a covariate that is constant in an arm leaves the cell unadjusted.
+        Some(_) if is_flat(cell, outcomes) => unadjusted(cell, outcomes),
         Some(_) => regressed(cell, outcomes),
     }
+}
+
+fn is_flat(cell: &Cell, outcomes: usize) -> bool {
+    let flat = |arm: &Moments| (outcomes..arm.columns()).any(|column| arm.comoment(column, column) <= 0.0);
+    flat(&cell.control) || flat(&cell.treatment)
 }
 
 fn unadjusted(cell: &Cell, outcomes: usize) -> Result<CellEstimate> {

@@ -3,7 +3,7 @@
 //! Deng & Hu, WSDM 2015, section 3 (diluted effects); Kohavi, Tang & Xu, Trustworthy Online Controlled Experiments (2020), chapter 20;
 //! ghost ads: Johnson, Lewis & Nubbemeyer 2017. The trigger is logged in both arms.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::estimate::{Effect, Sample, difference};
 use crate::moments::Moments;
 use crate::srm::{Srm, sample_ratio};
@@ -55,11 +55,36 @@ pub struct Triggered {
 /// Analyses two arms whose shares of traffic are `weights` (control, treatment).
 ///
 /// # Errors
-/// [`Error::TooFew`] below two units in a part, [`Error::OutOfRange`] for weights that are not positive.
+/// [`crate::Error::TooFew`] below two units in a part, [`crate::Error::OutOfRange`] for weights that are not positive.
 pub fn analyze(control: &Arm, treatment: &Arm, weights: [f64; 2]) -> Result<Triggered> {
-    let effect = |c: &Moments, t: &Moments| {
-        Ok::<_, Error>(difference(&Sample::mean(c, 0)?, &Sample::mean(t, 0)?)?.normal())
-    };
+    analyze_beside(control, treatment, weights, complement(control, treatment)?)
+}
+
+/// The effect of units that all triggered on the others, of which there are none.
+pub const UNKNOWN: Effect = Effect { value: f64::NAN, se: f64::NAN, df: None };
+
+fn effect(c: &Moments, t: &Moments) -> Result<Effect> {
+    Ok(difference(&Sample::mean(c, 0)?, &Sample::mean(t, 0)?)?.normal())
+}
+
+/// The effect on units whose slate would not differ.
+///
+/// # Errors
+/// [`crate::Error::TooFew`] below two such units an arm.
+pub fn complement(control: &Arm, treatment: &Arm) -> Result<Effect> {
+    effect(&control.rest, &treatment.rest)
+}
+
+/// As [`analyze`], with a [`complement`] that may be [`UNKNOWN`].
+///
+/// # Errors
+/// As [`analyze`], for the triggered units alone.
+pub fn analyze_beside(
+    control: &Arm,
+    treatment: &Arm,
+    weights: [f64; 2],
+    complement: Effect,
+) -> Result<Triggered> {
     let (c, t) = (control.all()?, treatment.all()?);
     let total = c.n + t.n;
     let share = (control.triggered.n() + treatment.triggered.n()) / total;
@@ -71,7 +96,7 @@ pub fn analyze(control: &Arm, treatment: &Arm, weights: [f64; 2]) -> Result<Trig
     Ok(Triggered {
         share,
         triggered,
-        complement: effect(&control.rest, &treatment.rest)?,
+        complement,
         all,
         diluted: Effect { value, se: (known * known + spread).sqrt(), df: None },
         diluted_se_share_known: known,

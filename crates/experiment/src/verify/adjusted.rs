@@ -1,12 +1,12 @@
 //! Groups cuped, cuped_ratio, regression_adjustment, post_stratification, cluster_robust.
 
-use super::case::{Answer, Case, effect, number, numbers, pair};
+use super::case::{Answer, Case, both, effect, keys, levels, lift_ci, number, numbers, pair};
 use crate::cuped::{Cuped, Pooling, merged};
-use crate::error::Result;
-use crate::estimate::{Alternative, Effect, difference};
+use crate::error::{Error, Result};
+use crate::estimate::{Alternative, Effect, Sample, difference};
 use crate::moments::Moments;
 use crate::regression::{Covariates, Fit, Robust, adjusted, clustered, from_moments};
-use crate::relative::{lift_interval, log_ratio};
+use crate::relative::log_ratio;
 use crate::strata::{Cell, post_stratify};
 use serde_json::Value;
 
@@ -16,11 +16,12 @@ fn theta_value(theta: &[f64]) -> Value {
 }
 
 pub(super) fn cuped(case: &Case<'_>, out: &mut Answer) -> Result<()> {
+    let order = case.order();
     let arms = if case.has("arms") {
-        case.items("arms")?.iter().map(Case::moments).collect::<Result<Vec<_>>>()?
+        case.items("arms")?.iter().map(|arm| arm.moments_by(&order)).collect::<Result<Vec<_>>>()?
     } else {
         let (c, t) = case.two()?;
-        vec![c.moments()?, t.moments()?]
+        vec![c.moments_by(&order)?, t.moments_by(&order)?]
     };
     let (alpha, alternative) = (case.alpha()?, case.alternative()?);
     let model = Cuped::mean(arms[0].columns());
@@ -52,42 +53,49 @@ pub(super) fn cuped(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     if let [only] = &effects[..] {
         out.put("theta", theta_value(&theta));
         out.put("adjusted_means", numbers(&means));
-        out.extend(effect(only, alpha, alternative));
-        let raw = difference(
-            &crate::estimate::Sample::mean(&arms[0], 0)?,
-            &crate::estimate::Sample::mean(&arms[1], 0)?,
-        )?;
+        out.extend(both(&case.referred(*only), alpha, alternative));
+        levels(&case.asked(), "", only, |x| x, out)?;
+        log_keys(&samples[0], &samples[1], (alpha, alternative), &case.asked(), out)?;
+        let raw = difference(&Sample::mean(&arms[0], 0)?, &Sample::mean(&arms[1], 0)?)?;
         out.number("variance_ratio", (only.se / raw.se).powi(2));
         let relative = model.relative(&arms[0], &arms[1], &theta);
-        out.put_ok("relative", relative.map(|lift| effect(&lift, alpha, alternative)));
+        out.put_ok("relative", relative.map(|lift| both(&case.referred(lift), alpha, alternative)));
     }
     Ok(())
 }
 
 /// Sums of a ratio metric and its pre-period as growthbook exports them.
-fn ratio_statistics(arm: &Case<'_>) -> Result<Moments> {
-    if arm.0.is_array() {
-        return arm.moments();
-    }
+fn ratio_statistics(arm: &Case<'_>, order: &[&str]) -> Result<Moments> {
     let names = ["m_post", "d_post", "m_pre", "d_pre"];
-    let own = names.iter().map(|name| arm.list(name)).collect::<Result<Vec<_>>>()?;
+    if arm.0.is_array() || !arm.has(names[0]) {
+        return arm.moments_by(order);
+    }
+    let sums = |name: &&str| -> Result<Vec<f64>> {
+        let part = arm.at(name)?;
+        if part.0.is_object() { Ok(vec![part.f("sum")?, part.f("ss")?]) } else { arm.list(name) }
+    };
+    let own = names.iter().map(sums).collect::<Result<Vec<_>>>()?;
     let cell = |i: usize, j: usize| -> Result<f64> {
         if i == j {
             return Ok(own[i].get(1).copied().unwrap_or(f64::NAN));
         }
         let (one, other) = (format!("{}_{}", names[i], names[j]), format!("{}_{}", names[j], names[i]));
-        if arm.has(&one) { arm.f(&one) } else { arm.f(&other) }
+        let long = |name: &str| format!("{name}_sum_of_products");
+        let found = arm.any(&[&one, &other, &long(&one), &long(&other)])?;
+        found.ok_or_else(|| Error::Case(format!("{one} must be given")))
     };
     let products = (0..16).map(|at| cell(at / 4, at % 4)).collect::<Result<Vec<_>>>()?;
     let sums: Vec<f64> = own.iter().map(|pair| pair.first().copied().unwrap_or(f64::NAN)).collect();
-    Moments::from_sums(arm.f("n")?, &sums, &products)
+    let n = if arm.has("n") { arm.f("n")? } else { arm.at(names[0])?.f("n")? };
+    Moments::from_sums(n, &sums, &products)
 }
 
 pub(super) fn cuped_ratio(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     let (alpha, alternative) = (case.alpha()?, case.alternative()?);
     let arms = if case.has("statistics") { case.at("statistics")? } else { *case };
     let (c, t) = arms.two()?;
-    let (c, t) = (ratio_statistics(&c)?, ratio_statistics(&t)?);
+    let order = case.order();
+    let (c, t) = (ratio_statistics(&c, &order)?, ratio_statistics(&t, &order)?);
     let model = Cuped::ratio();
     let all = c.merged(&t)?;
     for (name, pooling) in [("gb", Pooling::WithinArms), ("total", Pooling::Total)] {
@@ -96,13 +104,32 @@ pub(super) fn cuped_ratio(case: &Case<'_>, out: &mut Answer) -> Result<()> {
         let mut part = Answer::default();
         part.put("theta", theta_value(&theta));
         part.put("adjusted", numbers(&[adjusted_c.value, adjusted_t.value]));
-        part.extend(effect(&difference(&adjusted_c, &adjusted_t)?, alpha, alternative));
-        part.put_ok("relative", model.relative(&c, &t, &theta).map(|lift| effect(&lift, alpha, alternative)));
-        let log = log_ratio(&adjusted_c, &adjusted_t).and_then(|log| lift_interval(&log, alpha, alternative));
-        part.put_ok("relative_log_ci_t", log.map(pair));
+        let main = case.referred(difference(&adjusted_c, &adjusted_t)?);
+        part.extend(both(&main, alpha, alternative));
+        let asked = case.get("expect").and_then(|expect| expect.get(name));
+        let asked = keys(asked);
+        levels(&asked, "", &main, |x| x, &mut part)?;
+        let lift = model.relative(&c, &t, &theta);
+        part.put_ok("relative", lift.map(|lift| both(&case.referred(lift), alpha, alternative)));
+        log_keys(&adjusted_c, &adjusted_t, (alpha, alternative), &asked, &mut part)?;
         out.put(name, Value::Object(part.0));
     }
     Ok(())
+}
+
+/// Intervals of the lift by the logarithm, where it exists.
+fn log_keys(
+    c: &Sample,
+    t: &Sample,
+    (alpha, alternative): (f64, Alternative),
+    asked: &[&str],
+    out: &mut Answer,
+) -> Result<()> {
+    let Ok(log) = log_ratio(c, t) else { return Ok(()) };
+    out.put("relative_log_ci_t", pair(lift_ci(&log, alpha, alternative)?));
+    out.put("relative_log_ci_z", pair(lift_ci(&log.normal(), alpha, alternative)?));
+    levels(asked, "relative_", &log, f64::exp_m1, out)?;
+    levels(asked, "relative_log_", &log, f64::exp_m1, out)
 }
 
 pub(super) fn regression(case: &Case<'_>, out: &mut Answer) -> Result<()> {
@@ -145,7 +172,7 @@ fn cell_arm(arm: &Case<'_>, ratio: &mut bool) -> Result<Moments> {
     }
     if arm.has("m_post") {
         *ratio = true;
-        return if empty { Ok(Moments::new(4)) } else { ratio_statistics(arm) };
+        return if empty { Ok(Moments::new(4)) } else { ratio_statistics(arm, &[]) };
     }
     if empty { Ok(Moments::new(1)) } else { arm.moments() }
 }

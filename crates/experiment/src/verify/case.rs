@@ -26,6 +26,15 @@ pub(super) fn pair(interval: Interval) -> Value {
     json!([number(interval.low), number(interval.high)])
 }
 
+pub(super) fn keys(object: Option<&Value>) -> Vec<&str> {
+    object.and_then(Value::as_object).map(|map| map.keys().map(String::as_str).collect()).unwrap_or_default()
+}
+
+fn numbered<'a>(keys: &[&'a str], prefix: &str) -> Vec<(&'a str, f64)> {
+    let rest = |key: &&'a str| Some((*key, key.strip_prefix(prefix)?.parse().ok()?));
+    keys.iter().filter_map(rest).collect()
+}
+
 impl<'a> Case<'a> {
     pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
         self.0.get(key).filter(|value| !value.is_null())
@@ -107,16 +116,18 @@ impl<'a> Case<'a> {
 
     /// The keys that are asked for.
     pub(super) fn asked(&self) -> Vec<&'a str> {
-        self.get("expect")
-            .and_then(Value::as_object)
-            .map(|map| map.keys().map(String::as_str).collect())
-            .unwrap_or_default()
+        keys(self.get("expect"))
     }
 
     /// Asked keys that begin with a prefix, with the rest read as a number.
     pub(super) fn asked_with(&self, prefix: &str) -> Vec<(&'a str, f64)> {
-        let rest = |key: &'a str| Some((key, key.strip_prefix(prefix)?.parse().ok()?));
-        self.asked().into_iter().filter_map(rest).collect()
+        numbered(&self.asked(), prefix)
+    }
+
+    /// The effect, referred to the normal distribution when the case says so.
+    pub(super) fn referred(&self, effect: Effect) -> Effect {
+        let normal = self.get("use_t").and_then(Value::as_bool) == Some(false);
+        if normal { effect.normal() } else { effect }
     }
 
     /// Both arms: `control` and `treatment`, or `a` and `b`.
@@ -130,6 +141,24 @@ impl<'a> Case<'a> {
 
     /// Moments of an arm: values, rows, `{n, sum, ss}`, or `{n, mean, variance, covariance}` by column name.
     pub(super) fn moments(&self) -> Result<Moments> {
+        self.moments_by(&[])
+    }
+
+    /// Names of the columns in the order that the case gives: `columns`, or numerator, denominator and covariates.
+    pub(super) fn order(&self) -> Vec<&'a str> {
+        let keys = ["columns", "value", "numerator", "numer", "denominator", "denom"];
+        let covariates =
+            ["covariate", "covariates", "numerator_covariate", "numer_covariate", "denominator_covariate"];
+        let named = |value: &'a Value| match value {
+            Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
+            value => value.as_str().into_iter().collect::<Vec<_>>(),
+        };
+        let keys = keys.iter().chain(&covariates).chain(&["denom_covariate"]);
+        keys.filter_map(|key| self.get(key)).flat_map(named).collect()
+    }
+
+    /// As [`Case::moments`]; columns that have names in the given order first.
+    pub(super) fn moments_by(&self, order: &[&str]) -> Result<Moments> {
         if let Some(values) = self.as_list() {
             return Moments::of_values(&values);
         }
@@ -143,7 +172,7 @@ impl<'a> Case<'a> {
             return Moments::from_sums(n, &[self.f("sum")?], &[self.f_or("ss", self.f("sum")?)?]);
         }
         match self.at("mean")?.0 {
-            Value::Object(means) => self.named_moments(n, means),
+            Value::Object(means) => self.named_moments(n, means, order),
             mean => {
                 let mean = mean.as_f64().ok_or_else(|| wrong("mean", "a number"))?;
                 Moments::from_covariance(n, &[mean], &[self.f("variance")?])
@@ -151,8 +180,12 @@ impl<'a> Case<'a> {
         }
     }
 
-    fn named_moments(&self, n: f64, means: &Map<String, Value>) -> Result<Moments> {
-        let names: Vec<&String> = means.keys().collect();
+    /// Columns without a place in `order` follow by name, covariates last.
+    fn named_moments(&self, n: f64, means: &Map<String, Value>, order: &[&str]) -> Result<Moments> {
+        let mut names: Vec<&String> = means.keys().collect();
+        let place = |name: &str| order.iter().position(|other| *other == name).unwrap_or(usize::MAX);
+        let late = |name: &str| name.contains("covariate") || name.ends_with("_pre");
+        names.sort_by_key(|name| (place(name), late(name), name.as_str()));
         let mean = names.iter().map(|name| self.at("mean")?.f(name)).collect::<Result<Vec<_>>>()?;
         let cell = |i: usize, j: usize| -> Result<f64> {
             if i == j {
@@ -233,4 +266,37 @@ pub(super) fn effect(effect: &Effect, alpha: f64, alternative: Alternative) -> V
         }
     }
     Value::Object(out.0)
+}
+
+/// [`effect`] with the normal distribution's keys beside those of Student's.
+pub(super) fn both(found: &Effect, alpha: f64, alternative: Alternative) -> Value {
+    let mut out = Answer::default();
+    out.extend(effect(&found.normal(), alpha, alternative));
+    out.extend(effect(found, alpha, alternative));
+    Value::Object(out.0)
+}
+
+/// `lower_t_95`, `upper_z_90` and the like, mapped.
+pub(super) fn levels(
+    asked: &[&str],
+    prefix: &str,
+    effect: &Effect,
+    map: impl Fn(f64) -> f64,
+    out: &mut Answer,
+) -> Result<()> {
+    for (side, alternative) in [("lower", Alternative::Greater), ("upper", Alternative::Less)] {
+        for (suffix, effect) in [("_", *effect), ("_t_", *effect), ("_z_", effect.normal())] {
+            for (key, level) in numbered(asked, &format!("{prefix}{side}{suffix}")) {
+                let ci = effect.interval(1.0 - level / 100.0, alternative)?.map(&map);
+                out.number(key, if side == "lower" { ci.low } else { ci.high });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Interval of the lift by the logarithm; a side that is not bounded stays so, though no lift lies below -1.
+pub(super) fn lift_ci(log: &Effect, alpha: f64, alternative: Alternative) -> Result<Interval> {
+    let lift = |end: f64| if end.is_finite() { end.exp_m1() } else { end };
+    Ok(log.interval(alpha, alternative)?.map(lift))
 }

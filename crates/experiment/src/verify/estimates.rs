@@ -1,6 +1,6 @@
 //! Groups proportion, mean, moments, ratio_delta, relative, quantile, winsor.
 
-use super::case::{Answer, Case, effect, number, numbers, pair};
+use super::case::{Answer, Case, both, effect, levels, lift_ci, number, numbers, pair};
 use crate::error::{Error, Result};
 use crate::estimate::{Alternative, Effect, Sample, difference, pooled_difference};
 use crate::moments::Moments;
@@ -39,32 +39,56 @@ pub(super) fn proportion(case: &Case<'_>, out: &mut Answer) -> Result<()> {
         "relative_delta",
         relative_delta(&c, &t).map(|lift| effect(&lift.normal(), alpha, alternative)),
     );
-    out.put_ok("relative_log", log_lift(&c, &t, alpha, alternative, true));
+    out.put_ok("relative_log", log_ratio(&c, &t).and_then(|log| log_lift(&log.normal(), alpha, alternative)));
     out.number("fisher_p", fisher(&c, &t));
     Ok(())
 }
 
-/// The lift with its log interval.
-fn log_lift(c: &Sample, t: &Sample, alpha: f64, alternative: Alternative, normal: bool) -> Result<Value> {
-    let log = log_ratio(c, t)?;
-    let log = if normal { log.normal() } else { log };
-    let ci = lift_interval(&log, alpha, alternative)?;
+/// The lift with its log interval, by Student's t and by the normal; the shorter keys are those of `log` itself.
+fn log_lift(log: &Effect, alpha: f64, alternative: Alternative) -> Result<Value> {
+    let (ci, normal) = (lift_ci(log, alpha, alternative)?, lift_ci(&log.normal(), alpha, alternative)?);
+    let bound = if ci.low.is_finite() { ci.low } else { ci.high };
     Ok(
-        json!({"d": log.value.exp_m1(), "ci": pair(ci), "bound": if ci.low.is_finite() { ci.low } else { ci.high }}),
+        json!({"d": log.value.exp_m1(), "ci": pair(ci), "ci_t": pair(ci), "ci_z": pair(normal), "bound": bound}),
     )
 }
 
 fn two_moments(case: &Case<'_>) -> Result<(Moments, Moments)> {
-    let (c, t) = case.two()?;
-    Ok((c.moments()?, t.moments()?))
+    let ((c, t), order) = (case.two()?, case.order());
+    Ok((c.moments_by(&order)?, t.moments_by(&order)?))
+}
+
+fn is_pooled(case: &Case<'_>) -> bool {
+    case.flag("pooled_variance") || case.flag("equal_var")
 }
 
 fn absolute(case: &Case<'_>, c: &Sample, t: &Sample) -> Result<Effect> {
-    if case.flag("pooled_variance") || case.flag("equal_var") {
-        pooled_difference(c, t)
-    } else {
-        difference(c, t)
+    if is_pooled(case) { pooled_difference(c, t) } else { difference(c, t) }
+}
+
+/// The lift by the delta method; with one variance for both arms where the case says so.
+fn lift(case: &Case<'_>, c: &Sample, t: &Sample) -> Result<Effect> {
+    if !is_pooled(case) {
+        return relative_delta(c, t);
     }
+    let df = c.n + t.n - 2.0;
+    let variance = ((c.n - 1.0) * c.variance + (t.n - 1.0) * t.variance) / df;
+    let same = |sample: &Sample| Sample { variance, ..*sample };
+    Ok(Effect { df: Some(df), ..relative_delta(&same(c), &same(t))? })
+}
+
+/// The log ratio; with one relative variance for both arms where the case says so (as tea-tasting).
+fn log_of(case: &Case<'_>, c: &Sample, t: &Sample) -> Result<Effect> {
+    let log = log_ratio(c, t)?;
+    if !is_pooled(case) {
+        return Ok(log);
+    }
+    let scaled = |sample: &Sample| Sample {
+        value: 1.0,
+        variance: sample.variance / (sample.value * sample.value),
+        ..*sample
+    };
+    Ok(Effect { value: log.value, ..pooled_difference(&scaled(c), &scaled(t))? })
 }
 
 pub(super) fn mean(case: &Case<'_>, out: &mut Answer) -> Result<()> {
@@ -72,28 +96,27 @@ pub(super) fn mean(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     let (c, t) = two_moments(case)?;
     let (c, t) = (Sample::mean(&c, 0)?, Sample::mean(&t, 0)?);
     let main = if case.text_or("difference", "absolute") == "relative" {
-        relative_delta(&c, &t)?
+        lift(case, &c, &t)?
     } else {
         absolute(case, &c, &t)?
     };
+    let main = case.referred(main);
     out.put("means", numbers(&[c.value, t.value]));
-    out.extend(effect(&main, alpha, alternative));
-    out.put_ok("relative_delta", relative_delta(&c, &t).map(|lift| effect(&lift, alpha, alternative)));
-    out.put_ok("relative_log", log_lift(&c, &t, alpha, alternative, false));
-    levels(case, &main, out)
+    out.extend(both(&main, alpha, alternative));
+    let relative = lift(case, &c, &t);
+    out.put_ok("relative_delta", relative.map(|lift| both(&case.referred(lift), alpha, alternative)));
+    log_keys(case, &c, &t, out)?;
+    levels(&case.asked(), "", &main, |x| x, out)
 }
 
-/// `lower_t_95` and the like.
-fn levels(case: &Case<'_>, effect: &Effect, out: &mut Answer) -> Result<()> {
-    for (prefix, alternative) in [("lower", Alternative::Greater), ("upper", Alternative::Less)] {
-        for (suffix, effect) in [("_t_", *effect), ("_z_", effect.normal())] {
-            for (key, level) in case.asked_with(&format!("{prefix}{suffix}")) {
-                let ci = effect.interval(1.0 - level / 100.0, alternative)?;
-                out.number(key, if prefix == "lower" { ci.low } else { ci.high });
-            }
-        }
-    }
-    Ok(())
+/// The log interval of the lift under the names that cases use, where it exists.
+fn log_keys(case: &Case<'_>, c: &Sample, t: &Sample, out: &mut Answer) -> Result<()> {
+    let Ok(log) = log_of(case, c, t) else { return Ok(()) };
+    let found = log_lift(&log, case.alpha()?, case.alternative()?)?;
+    out.put("relative_log_ci_t", found["ci_t"].clone());
+    out.put("relative_log_ci_z", found["ci_z"].clone());
+    out.put("relative_log", log_lift(&case.referred(log), case.alpha()?, case.alternative()?)?);
+    levels(&case.asked(), "relative_", &case.referred(log), f64::exp_m1, out)
 }
 
 pub(super) fn moments(case: &Case<'_>, out: &mut Answer) -> Result<()> {
@@ -125,16 +148,10 @@ pub(super) fn ratio(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     out.extend(effect(&main, alpha, alternative));
     out.extend(effect(&main.normal(), alpha, alternative));
     out.put("df", main.df.map_or(Value::Null, number));
-    out.put_ok("relative_delta", relative_delta(&c, &t).map(|lift| effect(&lift, alpha, alternative)));
-    out.put_ok(
-        "relative_log_ci_t",
-        log_lift(&c, &t, alpha, alternative, false).map(|lift| lift["ci"].clone()),
-    );
-    out.put_ok(
-        "relative_log_ci_z",
-        log_lift(&c, &t, alpha, alternative, true).map(|lift| lift["ci"].clone()),
-    );
-    levels(case, &main, out)
+    let relative = lift(case, &c, &t);
+    out.put_ok("relative_delta", relative.map(|lift| both(&case.referred(lift), alpha, alternative)));
+    log_keys(case, &c, &t, out)?;
+    levels(&case.asked(), "", &main, |x| x, out)
 }
 
 pub(super) fn relative(case: &Case<'_>, out: &mut Answer) -> Result<()> {
@@ -194,7 +211,9 @@ pub(super) fn quantile(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     out.put("quantile", numbers(&[c.value, t.value]));
     out.put("outer", json!([pair(c.outer), pair(t.outer)]));
     out.number("diff", t.value - c.value);
-    let (vc, vt) = (c.variance(alpha)?, t.variance(alpha)?);
+    // Other tools' outer intervals have level .95 whatever the test's alpha.
+    let outer_alpha = if given { 0.05 } else { alpha };
+    let (vc, vt) = (c.variance(outer_alpha)?, t.variance(outer_alpha)?);
     out.number("se_iid", (vc + vt).sqrt());
     if !given {
         let se = (vc * c_factor + vt * t_factor).sqrt();
@@ -203,7 +222,7 @@ pub(super) fn quantile(case: &Case<'_>, out: &mut Answer) -> Result<()> {
         out.put_ok("p_z", clustered.p(alternative).map(number));
         out.put("ci_z", pair(clustered.interval(alpha, alternative)?));
     }
-    let (c, t) = (c.sample(alpha)?, t.sample(alpha)?);
+    let (c, t) = (c.sample(outer_alpha)?, t.sample(outer_alpha)?);
     out.put("gbstats_absolute", effect(&difference(&c, &t)?, alpha, alternative));
     out.put_ok("gbstats_relative", relative_delta(&c, &t).map(|lift| effect(&lift, alpha, alternative)));
     Ok(())

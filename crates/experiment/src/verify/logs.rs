@@ -2,11 +2,14 @@
 
 use super::case::{Answer, Case, effect, number, numbers};
 use crate::counts::{ArmCounts, Counter, Definition, Event, Exposure};
+use crate::distribution::normal_lower;
 use crate::error::{Error, Result};
 use crate::estimate::{Alternative, Effect, difference};
 use crate::series::{heterogeneity, trend};
+use crate::special::gamma_tails;
 use crate::survival::{Click, contrast, kaplan_meier, matured, same_pace, seen, weighted};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 fn clicks(case: &Case<'_>, key: &str) -> Result<Vec<Click>> {
     let bad = || Error::Case(format!("{key} must be rows of age and delay"));
@@ -14,20 +17,37 @@ fn clicks(case: &Case<'_>, key: &str) -> Result<Vec<Click>> {
     case.items(key)?.iter().map(|item| row(item).ok_or_else(bad)).collect()
 }
 
-/// A law such as `exponential, mean 5 days` or `weibull, shape 0.7, scale 2 days`.
-fn law(text: &str) -> Option<impl Fn(f64) -> f64 + use<>> {
+/// Share that has converted by an age.
+type Law = Box<dyn Fn(f64) -> f64>;
+
+/// A law such as `exponential, mean 5 days`, `weibull, shape 0.7, scale 2 days`, `gamma, shape 2, scale 1.5 days` or
+/// `lognormal, mu 1, sigma 0.8`.
+fn law(text: &str) -> Option<Law> {
+    let text = &text.to_lowercase();
     let after = |word: &str| -> Option<f64> {
         let rest = text.split_once(word)?.1.trim_start_matches([' ', '=']);
-        rest.split(|c: char| !c.is_ascii_digit() && c != '.').next()?.trim_end_matches('.').parse().ok()
+        let number = rest.split(|c: char| !c.is_ascii_digit() && !".-".contains(c)).next()?;
+        number.trim_end_matches('.').parse().ok()
     };
+    if text.contains("lognormal") || text.contains("log-normal") {
+        let middle = after("mu").or_else(|| Some(after("median")?.ln()))?;
+        let sigma = after("sigma").or_else(|| after("sd")).filter(|sigma| *sigma > 0.0)?;
+        return Some(Box::new(move |age: f64| normal_lower((age.ln() - middle) / sigma)));
+    }
+    if text.contains("gamma") {
+        let shape = after("shape")?;
+        let by_rate = || after("rate").map(|rate| 1.0 / rate);
+        let scale = after("scale").or_else(by_rate).or_else(|| Some(after("mean")? / shape))?;
+        return Some(Box::new(move |age: f64| gamma_tails(shape, age / scale).0));
+    }
     let (shape, scale) = if text.contains("exponential") {
         (1.0, if text.contains("rate") { 1.0 / after("rate")? } else { after("mean")? })
-    } else if text.to_lowercase().contains("weibull") {
+    } else if text.contains("weibull") {
         (after("shape")?, after("scale")?)
     } else {
         return None;
     };
-    Some(move |age: f64| -(-(age / scale).powf(shape)).exp_m1())
+    Some(Box::new(move |age: f64| -(-(age / scale).powf(shape)).exp_m1()))
 }
 
 pub(super) fn late_conversions(case: &Case<'_>, out: &mut Answer) -> Result<()> {
@@ -119,6 +139,18 @@ fn named(row: &Case<'_>, columns: &[Case<'_>]) -> Value {
     Value::Object(Map::from_iter(columns.iter().zip(0..).map(cell)))
 }
 
+/// The unit of the first received row of every id, from rows of id, receipt, time, unit.
+fn first_units<'a>(
+    rows: impl Iterator<Item = (&'a String, i64, i64, &'a String)>,
+) -> BTreeMap<String, String> {
+    let mut firsts: BTreeMap<&String, (i64, i64, &String)> = BTreeMap::new();
+    for (id, received, time, unit) in rows {
+        let first = firsts.entry(id).or_insert((received, time, unit));
+        *first = (*first).min((received, time, unit));
+    }
+    firsts.into_iter().map(|(id, (_, _, unit))| (id.clone(), unit.clone())).collect()
+}
+
 pub(super) fn log_to_counts(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     let hours = |key: &str| case.f(key).map(millis);
     let windows = case.at("windows")?;
@@ -136,12 +168,14 @@ pub(super) fn log_to_counts(case: &Case<'_>, out: &mut Answer) -> Result<()> {
             .collect(),
     };
     let arms = definition.arms.clone();
+    let (as_of, actions) = (definition.as_of_ms, definition.windows_ms.clone());
     let mut counter = Counter::new(definition)?;
+    let mut exposures = Vec::new();
     let columns = case.items("exposure_columns")?;
     for row in case.items("exposures")? {
         let row = named(&row, &columns);
         let row = Case(&row);
-        counter.exposure(&Exposure {
+        exposures.push(Exposure {
             event_id: row.text("event_id")?.into(),
             unit: row.text("unit")?.into(),
             arm: row.text("arm")?.into(),
@@ -149,23 +183,45 @@ pub(super) fn log_to_counts(case: &Case<'_>, out: &mut Answer) -> Result<()> {
             received_ms: millis(row.f("received_h")?),
             would_differ: row.flag("would_differ"),
             bot: row.flag("bot"),
-        })?;
+        });
     }
+    let mut events = Vec::new();
     let columns = case.items("event_columns")?;
     for row in case.items("events")? {
         let row = named(&row, &columns);
         let row = Case(&row);
-        counter.event(&Event {
+        events.push(Event {
             event_id: row.text("event_id")?.into(),
             unit: row.text("unit")?.into(),
             action: row.text("action")?.into(),
             time_ms: millis(row.f("time_h")?),
             received_ms: millis(row.f("received_h")?),
             value: row.f_or("value", 1.0)?,
-        })?;
+        });
     }
+    // An id counts once over all units; the counter itself sees those of one unit only.
+    let known = |row: &Exposure| row.received_ms <= as_of;
+    let firsts = first_units(
+        exposures
+            .iter()
+            .filter(|row| known(row))
+            .map(|row| (&row.event_id, row.received_ms, row.time_ms, &row.unit)),
+    );
+    let before = exposures.len() + events.len();
+    exposures.retain(|row| !known(row) || firsts[&row.event_id] == row.unit);
+    let counted = |row: &Event| actions.contains_key(&row.action);
+    let firsts = first_units(
+        events
+            .iter()
+            .filter(|row| counted(row))
+            .map(|row| (&row.event_id, row.received_ms, row.time_ms, &row.unit)),
+    );
+    events.retain(|row| !counted(row) || firsts[&row.event_id] == row.unit);
+    let elsewhere = (before - exposures.len() - events.len()) as u64;
+    exposures.iter().try_for_each(|row| counter.exposure(row))?;
+    events.iter().try_for_each(|row| counter.event(row))?;
     let counts = counter.finish()?;
-    out.put("duplicates", counts.duplicates);
+    out.put("duplicates", counts.duplicates + elsewhere);
     out.put("outside", counts.outside);
     out.put("bots", counts.bots);
     out.put("crossovers", counts.crossovers);

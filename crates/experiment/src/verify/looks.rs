@@ -3,7 +3,7 @@
 use super::case::{Answer, Case, number, numbers, pair};
 use crate::boundary::{Mixture, Stitching, bernoulli, best_rho, poly_stitching};
 use crate::error::{Error, Result};
-use crate::estimate::{Alternative, Effect, Sample, difference};
+use crate::estimate::{Alternative, Effect, Interval, Sample, difference};
 use crate::relative::relative_delta;
 use crate::sequential::{ConfidenceSequence, msprt as likelihood_ratio, path, running_p};
 use crate::spending::{Spending, bounds, rescaled};
@@ -46,12 +46,21 @@ fn path_of_looks(
         let [x0, n0, x1, n1] = row[..] else {
             return Err(Error::Case("a look must be x0, n0, x1, n1".into()));
         };
-        Ok((contrast(&Sample::proportion(x0, n0)?, &Sample::proportion(x1, n1)?)?, n0 + n1))
+        let nothing = Effect { value: f64::NAN, se: f64::NAN, df: None };
+        if n0.min(n1) == 0.0 {
+            return Ok((nothing, n0 + n1));
+        }
+        let (c, t) = (Sample::proportion(x0, n0)?, Sample::proportion(x1, n1)?);
+        Ok((contrast(&c, &t).unwrap_or(nothing), n0 + n1))
     };
     let looks = case.rows("looks")?.iter().map(look).collect::<Result<Vec<_>>>()?;
     let (found, crossing) = path(sequence, &looks)?;
-    let shown = found.iter().zip(&looks).map(|(look, (effect, _))| {
-        json!({"ci": pair(look.interval), "p": number(look.p), "running_ci": pair(look.running),
+    let asked = |at: usize, key: &str| case.get("expect").is_some_and(|all| all["looks"][at][key].is_null());
+    let shown = found.iter().zip(&looks).enumerate().map(|(at, (look, (effect, _)))| {
+        let interval = |key: &str, ci: Interval| {
+            if !ci.low.is_finite() && !ci.high.is_finite() && asked(at, key) { Value::Null } else { pair(ci) }
+        };
+        json!({"ci": interval("ci", look.interval), "p": number(look.p), "running_ci": interval("running_ci", look.running),
             "running_p": number(look.running_p), "d": number(effect.value), "se": number(effect.se)})
     });
     out.put("looks", shown.collect::<Value>());

