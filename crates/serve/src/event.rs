@@ -37,8 +37,10 @@ pub struct Event {
     #[schema(min_length = 1, max_length = 64, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub action: String,
     /// When, in milliseconds since 1970 (UTC); without it, when the server received the event.
+    #[schema(required = false)]
     pub timestamp: i64,
     /// When the server received it, in milliseconds since 1970 (UTC).
+    #[schema(required = false)]
     pub received_at: i64,
     /// Everything else, such as `parent_event_id`, `request_id`, `slot`, `dwell_ms`, `value`, `surface`.
     #[serde(flatten)]

@@ -234,6 +234,8 @@ fn mistakes_are_answered_with_their_place() {
         ("/v1/rank", "{\"filter\":\"nonsense = 3\"}", 400, "$.filter"),
         ("/v1/rank", "{\"min_as_of\":9999}", 400, "$.min_as_of"),
         ("/v1/rank", "{", 400, "$"),
+        ("/v1/retrieve", "[null, null]", 400, "$"),
+        ("/v1/rank", "{\"time\":9223372036854775807}", 400, "$.time"),
         ("/v1/retrieve", "{\"source\":\"nearest\"}", 400, "$.source"),
         ("/v1/retrieve", "{\"cursor\":\"forged\"}", 400, "$.cursor"),
         ("/v1/events", "[{\"user_id\":\"u\"}]", 400, "$[0].item_id"),

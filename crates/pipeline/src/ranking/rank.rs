@@ -176,7 +176,7 @@ impl ClickRanking {
     /// Takes in items that came after training, with the rows that the funnel gave them; one that the click model knows already stays as it is.
     ///
     /// # Errors
-    /// Those of [`ClickModel::put`]; an item that is not the next of the funnel's.
+    /// An item whose content is of another width, or that is not the next of the funnel's: then nothing has changed.
     pub fn put(&self, later: &[(ItemId, LaterItem)]) -> Result<(), Error> {
         let known = self.clicks.items();
         let new: Vec<&(ItemId, LaterItem)> = later.iter().filter(|(row, _)| row.index() >= known).collect();
