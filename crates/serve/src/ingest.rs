@@ -103,10 +103,10 @@ impl Ingest {
         read(*as_of)
     }
 
-    /// Does something while no record is applied and nobody reads.
-    pub(crate) fn standing_still<T>(&self, work: impl FnOnce() -> T) -> T {
-        let _applied = self.applied.write().unwrap_or_else(PoisonError::into_inner);
-        work()
+    /// Does something while no record is applied and nobody reads; `work` gets the number of the first record that is not applied.
+    pub(crate) fn standing_still<T>(&self, work: impl FnOnce(u64) -> T) -> T {
+        let applied = self.applied.write().unwrap_or_else(PoisonError::into_inner);
+        work(*applied)
     }
 
     /// Events that wait.

@@ -97,7 +97,8 @@ impl Service {
         let opened = self.opened(&runs, &old, &context).map_err(|error| wrong(&error))?;
         opened.catalogue.advance(u64::MAX, &context)?;
         let mut learned = Learned { as_of: 0, recent: Recent::new(self.settings.remembered_ids) };
-        let answers = self.learn(&opened, &mut learned).map_err(|error| wrong(&error))?;
+        let answers =
+            self.learn(&opened, &mut learned, self.ingest.as_of()).map_err(|error| wrong(&error))?;
         let mut out = checked(&opened, &answers)?;
         out.runs = runs.clone();
         if only_check {
@@ -105,12 +106,13 @@ impl Service {
         }
         let opened = Arc::new(opened);
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.ingest.standing_still(|| {
+        self.ingest.standing_still(|as_of| {
             if self.log.journal().first_sequence() != first {
                 return Err(Problem::busy("a user was forgotten meanwhile, and the log is another one now"));
             }
             opened.catalogue.advance(u64::MAX, &context)?;
-            self.learn(&opened, &mut learned).map_err(|error| wrong(&error))?;
+            // Later records are durable, and will be applied to what takes over here.
+            self.learn(&opened, &mut learned, as_of).map_err(|error| wrong(&error))?;
             *before = Some(self.ranker.replace(opened.clone(), runs));
             Ok(())
         })?;
@@ -143,23 +145,27 @@ impl Service {
         Ranker::open(run, memory, (self.items.clone(), &self.settings), context)
     }
 
-    /// Lets a click model learn of the log from where it stands; histories are shared. Returns the newest answers.
-    fn learn(&self, ranker: &Ranker, learned: &mut Learned) -> Result<VecDeque<Answer>, OpenError> {
-        let (end, mut answers) = (self.log.journal().durable_end(), VecDeque::new());
-        let Learned { as_of, recent } = learned;
+    /// Lets a click model learn of the log from where it stands up to a record; histories are shared. Returns the newest answers.
+    fn learn(
+        &self,
+        ranker: &Ranker,
+        Learned { as_of, recent }: &mut Learned,
+        end: u64,
+    ) -> Result<VecDeque<Answer>, OpenError> {
+        let mut answers = VecDeque::new();
         let mut moments = Moments::of(ranker, &self.log, *as_of)?;
         self.log.for_each_from(*as_of, |sequence, record| {
             moments.advance(ranker, sequence);
             match record {
+                Record::Answer(answer) => {
+                    answers.push_back(answer);
+                    answers.drain(..answers.len().saturating_sub(CHECKED));
+                }
                 _ if sequence >= end => {}
                 Record::Event(event) if recent.insert(event.key()) => {
                     ranker.clicks.iter().for_each(|clicks| _ = clicks.event(&event, &ranker.catalogue));
                 }
                 Record::Forget(user) => ranker.clicks.iter().for_each(|clicks| clicks.feedback.forget(&user)),
-                Record::Answer(answer) => {
-                    answers.push_back(answer);
-                    answers.drain(..answers.len().saturating_sub(CHECKED));
-                }
                 Record::Event(_) | Record::Rewriting | Record::Rewritten => {}
             }
             Ok::<(), OpenError>(())
