@@ -3,6 +3,8 @@
 //! Left out: `cuped_theta_zero_variance` has no inputs, `calibration_by_simulation_here` no generator (see `calibration.rs`), and
 //! `gorse_ranking_metrics` belongs to `semrank-measure`.
 
+mod common;
+
 use semrank_experiment::assign::{choose, ranges};
 use semrank_experiment::cuped::{Cuped, Pooling};
 use semrank_experiment::estimate::{Alternative, Effect, Sample, difference};
@@ -15,16 +17,10 @@ use semrank_experiment::relative::relative_delta;
 use semrank_experiment::sequential::ConfidenceSequence;
 use semrank_experiment::srm::sample_ratio;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
 
 fn cases() -> Option<Value> {
-    let name = "reference/experiment_cases.json";
-    let near = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(name);
-    let path = [near, PathBuf::from("/work/shared").join(name)].into_iter().find(|path| path.exists());
-    if path.is_none() {
-        println!("skipped: ../shared/{name} is absent");
-    }
-    Some(serde_json::from_slice(&std::fs::read(path?).expect("readable")).expect("JSON"))
+    let path = common::shared("reference/experiment_cases.json")?;
+    Some(serde_json::from_slice(&std::fs::read(path).expect("readable")).expect("JSON"))
 }
 
 fn f(value: &Value) -> f64 {

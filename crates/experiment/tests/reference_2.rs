@@ -1,26 +1,16 @@
 //! Every case of `../shared/reference/experiment_cases_2.json` (other libraries' figures) is answered completely, within its group's tolerance.
 
+mod common;
+
+use common::shared;
 use semrank_experiment::verify::verify_with;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::{Path, PathBuf};
-
-fn shared() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared")
-}
-
-/// `/work/shared` also serves worktrees that lie elsewhere.
-fn file(name: &str) -> Option<PathBuf> {
-    [shared(), PathBuf::from("/work/shared")]
-        .into_iter()
-        .map(|root| root.join(name))
-        .find(|path| path.exists())
-}
 
 fn read_gzip(name: &str) -> Option<String> {
     let mut text = String::new();
-    let packed = std::fs::File::open(file(&format!("data/{name}"))?).ok()?;
+    let packed = std::fs::File::open(shared(&format!("data/{name}"))?).ok()?;
     flate2::read::GzDecoder::new(packed).read_to_string(&mut text).ok()?;
     Some(text)
 }
@@ -75,8 +65,7 @@ fn compare(got: &Value, expected: &Value, limit: Tolerance, path: &str, wrong: &
 
 #[test]
 fn every_case_is_answered_within_its_tolerance() {
-    let Some(path) = file("reference/experiment_cases_2.json") else {
-        println!("skipped: ../shared/reference/experiment_cases_2.json is absent");
+    let Some(path) = shared("reference/experiment_cases_2.json") else {
         return;
     };
     let cases: Value = serde_json::from_slice(&std::fs::read(path).expect("readable")).expect("JSON");

@@ -1,15 +1,9 @@
 //! Forms in which other tools give their inputs, and the names under which they ask, answered by `verify`; one case each.
 
-use semrank_experiment::verify::verify;
-use serde_json::{Value, json};
+mod common;
 
-fn answer(group: &str, mut case: Value, keys: Value) -> Value {
-    case["expect"] = keys;
-    let answers = verify(&json!({group: {"cases": [case]}})).expect("an object of groups");
-    let answer = &answers["cases"][0];
-    assert!(answer.get("unknown").is_none() && answer.get("error").is_none(), "{answer}");
-    answer["got"].clone()
-}
+use common::answer;
+use serde_json::{Value, json};
 
 /// Every number that is expected is there, to 1e-9 of its size.
 fn close(got: &Value, expected: &Value) {

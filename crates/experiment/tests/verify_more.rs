@@ -1,15 +1,10 @@
 //! Plans, few units, logs and weights as `verify` answers them beyond the reference file.
 
-use semrank_experiment::verify::{verify, verify_with};
-use serde_json::{Value, json};
+mod common;
 
-fn answer(group: &str, mut case: Value, keys: Value) -> Value {
-    case["expect"] = keys;
-    let answers = verify(&json!({group: {"cases": [case]}})).expect("an object of groups");
-    let answer = &answers["cases"][0];
-    assert!(answer.get("unknown").is_none() && answer.get("error").is_none(), "{answer}");
-    answer["got"].clone()
-}
+use common::answer;
+use semrank_experiment::verify::verify_with;
+use serde_json::{Value, json};
 
 /// The value of one key.
 fn number(group: &str, case: &Value, key: &str) -> f64 {
