@@ -27,6 +27,7 @@ pub(crate) struct Read {
     pub(crate) model: ClickModel,
     coming: Coming,
     encoder: ItemEncoder,
+    late_ms: i64,
 }
 
 impl Read {
@@ -44,20 +45,20 @@ impl Clicks {
     pub(crate) fn read(run: Run, settings: &ServiceSettings, context: &Context) -> Result<Read, Error> {
         let (encoder, late_ms) = (run.item_encoder()?, i64::from(settings.late_days) * DAY_MS);
         let (model, coming) = ClickModel::open_at(run, (settings.beginning, late_ms), context)?;
-        Ok(Read { model, coming, encoder })
+        Ok(Read { model, coming, encoder, late_ms })
     }
 
     /// Puts a click model behind a catalogue.
     ///
     /// # Errors
     /// Those of [`ClickRanking::open`].
-    pub(crate) fn open(read: Read, catalogue: &mut Catalogue, late_days: u32) -> Result<Self, Error> {
-        let Read { model, coming, encoder } = read;
+    pub(crate) fn open(read: Read, catalogue: &mut Catalogue) -> Result<Self, Error> {
+        let Read { model, coming, encoder, late_ms } = read;
         let ranking = Arc::new(ClickRanking::open(catalogue.run(), catalogue.retrieval(), model)?);
         catalogue.follow(Box::new(ClickFollower::new(ranking.clone(), encoder)));
         let feedback = {
             let live = catalogue.retrieval().live();
-            Feedback::new(ranking.clone(), (coming, late_days), |item| live.names.name(item.0).to_owned())
+            Feedback::new(ranking.clone(), (coming, late_ms), |item| live.names.name(item.0).to_owned())
         };
         Ok(Self { ranking, feedback })
     }

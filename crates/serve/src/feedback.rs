@@ -9,7 +9,7 @@ use crate::Event;
 use crate::event::{IMPRESSION, key, key_of_id};
 use semrank_core::ItemId;
 use semrank_pipeline::ranking::ClickRanking;
-use semrank_pipeline::response::{Coming, DAY_MS, Windows};
+use semrank_pipeline::response::{Coming, Windows};
 use semrank_response::{ContextValue, Label, LabelEvent};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -79,13 +79,13 @@ impl Feedback {
     /// Goes on from what the click model has seen.
     pub(crate) fn new(
         ranking: Arc<ClickRanking>,
-        (coming, late_days): (Coming, u32),
+        (coming, late_ms): (Coming, i64),
         name: impl Fn(ItemId) -> String,
     ) -> Self {
         let mut waiting = Waiting {
             windows: coming.windows,
             convertible: coming.convertible,
-            late_ms: i64::from(late_days) * DAY_MS,
+            late_ms,
             impressions: HashMap::new(),
             shown: HashMap::new(),
             clicked: HashMap::new(),

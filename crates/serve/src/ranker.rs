@@ -96,8 +96,7 @@ impl Ranker {
         };
         opened.iter().for_each(|opened| opened.model.forget_users(|user| forgotten.has(user)));
         let mut catalogue = Catalogue::open_before(run, journal)?;
-        let clicks =
-            opened.map(|opened| Clicks::open(opened, &mut catalogue, settings.late_days)).transpose()?;
+        let clicks = opened.map(|opened| Clicks::open(opened, &mut catalogue)).transpose()?;
         let (retrieval, quotas) = (catalogue.retrieval(), catalogue.run().quotas(catalogue.retrieval())?);
         let of = |name: &str| Some(quotas.of(name)).filter(|&items| items > 0);
         let all = retrieval.funnel(of);

@@ -2,8 +2,10 @@
 //! named, what was forgotten is nowhere on the disk, and rankings are those of the evaluation.
 #![allow(clippy::unwrap_used)] // Helpers of tests may panic.
 
-#[path = "../../pipeline/tests/common/mod.rs"]
+mod certificates;
+#[path = "../../../pipeline/tests/common/mod.rs"]
 mod common;
+mod reload;
 
 use semrank_core::UserId;
 use semrank_measure::ranking::Scorer;
@@ -330,129 +332,4 @@ fn keys_open_what_their_scopes_say() {
         (200, 401, 403)
     );
     assert_eq!((server.get("/").0, server.get("/v2/health/live").0), (401, 200));
-}
-
-#[test]
-fn another_run_takes_over_while_requests_are_answered() {
-    let dir = tempfile::tempdir().unwrap();
-    let first = common::trained(dir.path());
-    let mut config = first.config().clone();
-    config.train.epochs = 1;
-    let path = |name: &str| dir.path().join(name);
-    let data = semrank_pipeline::Data::open(&path("market"), &config).unwrap();
-    let second = Run::create(&path("second"), data, config, 2).unwrap();
-    second.make_content(&Context::default()).unwrap();
-    second.make_model(false, &Context::default()).unwrap();
-    let other = common::market_of(&path("elsewhere"), 130);
-    let other = common::create(&other, &path("other"));
-    other.make_content(&Context::default()).unwrap();
-    other.make_model(false, &Context::default()).unwrap();
-    drop((first, second, other));
-    let server = Server::start(dir.path());
-    let asked = json!({"user": "u", "k": 5});
-    let before = server.rank(asked.clone());
-    assert_eq!(server.send("PUT", "/v1/items/late", r#"{"title":"a late one","kind":"ad"}"#).0, 200);
-    let (conflict, said) = server.post("/v1/admin/reload", json!({"run": path("other")}));
-    assert!(conflict == 409 && said["detail"].as_str().unwrap().contains("another data set"), "{said}");
-    assert_eq!(server.post("/v1/admin/rollback", json!({})).0, 409);
-    assert_eq!(server.post("/v1/admin/reload", json!({"run": path("nothing")})).0, 409);
-    let second = json!({"run": path("second")});
-    let (status, checked) =
-        server.post("/v1/admin/reload", json!({"run": path("second"), "only_check": true}));
-    assert_eq!(
-        (status, &checked["ranks"], &checked["requests"]),
-        (200, &json!(false), &json!(1)),
-        "{checked}"
-    );
-    assert_eq!(server.rank(asked.clone())["items"], before["items"]);
-    let stop = AtomicBool::new(false);
-    let answered = std::thread::scope(|scope| {
-        let ask = || {
-            let mut runs = Vec::new();
-            while !stop.load(Ordering::Relaxed) {
-                runs.push(server.rank(json!({"user": "somebody"}))["run"].as_str().unwrap().to_owned());
-                let liked = event(runs.len(), "somebody", "late", runs.len() as i64);
-                assert_eq!(server.post("/v1/events", liked).0, 202);
-            }
-            runs
-        };
-        let asking = scope.spawn(ask);
-        let (status, now) = server.post("/v1/admin/reload", second.clone());
-        assert_eq!((status, &now["ranks"]), (200, &json!(true)), "{now}");
-        std::thread::sleep(std::time::Duration::from_millis(50));
-        stop.store(true, Ordering::Relaxed);
-        asking.join().unwrap()
-    });
-    assert!(answered.first().unwrap() == "run" && answered.last().unwrap() == "second", "{answered:?}");
-    let after = server.rank(asked.clone());
-    assert_ne!(after["items"], before["items"]);
-    assert_eq!(items(&server.rank(json!({"user": "u", "candidates": ["late"]}))), ["late"]);
-    let history = server.get("/v1/users/somebody").1["history"].as_array().unwrap().len();
-    assert_eq!(history, answered.len(), "no event is lost, none counts twice");
-    assert_eq!(server.post("/v1/admin/rollback", json!({})).1["ranks"], json!(true));
-    let again = server.rank(asked);
-    assert_eq!((&again["run"], &again["items"]), (&json!("run"), &before["items"]));
-    drop(server);
-    let run = Run::open(&path("run")).unwrap();
-    let played = replay(run, &settings(dir.path()), &Context::default()).unwrap();
-    assert_eq!(played.equal, played.answers, "{played:?}");
-}
-
-/// Makes keys and certificates by the machine's `openssl`; returns whether it has one.
-fn certificates(dir: &Path) -> bool {
-    let run = |args: &[&str]| {
-        let done = std::process::Command::new("openssl").args(args).current_dir(dir).output();
-        done.is_ok_and(|done| done.status.success())
-    };
-    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-    let signed = |name: &str, rest: &[&str]| {
-        let (out, to) = (format!("{name}.pem"), format!("{name}.key"));
-        run(&[
-            &["req", "-x509", "-out", &out, "-keyout", &to, "-subj", &format!("/CN={name}")],
-            &key[..],
-            rest,
-        ]
-        .concat())
-    };
-    let of_signer =
-        ["-CA", "signer.pem", "-CAkey", "signer.key", "-addext", "basicConstraints=critical,CA:FALSE"];
-    signed("signer", &[])
-        && signed("server", &[&of_signer[..], &["-addext", "subjectAltName=IP:127.0.0.1"]].concat())
-        && signed("client", &of_signer)
-        && signed("stranger", &["-addext", "basicConstraints=critical,CA:FALSE"])
-}
-
-#[test]
-fn who_has_no_certificate_is_refused_where_clients_need_one() {
-    use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
-    let dir = tempfile::tempdir().unwrap();
-    if !certificates(dir.path()) {
-        println!("skipped: this machine has no openssl that signs certificates");
-        return;
-    }
-    common::trained(dir.path());
-    let file = |name: &str| dir.path().join(name);
-    let pem = |name: &str| std::fs::read(file(name)).unwrap();
-    let tls =
-        Tls { certificate: file("server.pem"), key: file("server.key"), clients: Some(file("signer.pem")) };
-    let broken = Tls { key: file("signer.pem"), ..tls.clone() };
-    let server = Server::listening(dir.path(), None, Some(tls));
-    let ready = |client: Option<&str>| {
-        let signer = Certificate::from_pem(&pem("signer.pem")).unwrap();
-        let own = client.map(|name| {
-            let certificate = Certificate::from_pem(&pem(&format!("{name}.pem"))).unwrap();
-            let key = PrivateKey::from_pem(&pem(&format!("{name}.key"))).unwrap();
-            ClientCert::new_with_certs(&[certificate], key)
-        });
-        let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&[signer])).client_cert(own);
-        let agent: ureq::Agent = ureq::Agent::config_builder().tls_config(tls.build()).build().into();
-        agent.get(format!("{}/v2/health/ready", server.url)).call().is_ok()
-    };
-    assert_eq!([Some("client"), None, Some("stranger")].map(ready), [true, false, false]);
-    drop(server);
-    let service = Service::open(Run::open(&file("run")).unwrap(), settings(dir.path()), &Context::default());
-    let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listen = Listen { address, keys: None, tls: Some(broken), without_keys: false };
-    let said = serve(service.unwrap(), &listen, || true, |_| {}).unwrap_err().to_string();
-    assert!(said.contains("signer.pem"), "{said}");
 }
