@@ -80,6 +80,12 @@ impl Log {
         Self::open(folder, options)
     }
 
+    /// Whether a number of a record is of the log as it is: before a rewriting, records had others.
+    pub(crate) fn has_number(&self, sequence: u64) -> bool {
+        let first = self.journal.first_sequence();
+        first == 0 || sequence > first
+    }
+
     /// What is appended to.
     pub fn journal(&self) -> &Arc<Journal> {
         &self.journal

@@ -80,12 +80,11 @@ impl Moments {
     /// # Errors
     /// A log that is damaged.
     pub(crate) fn of(ranker: &Ranker, log: &Log, from: u64) -> Result<Self, LogError> {
-        let (first, mut out) = (log.journal().first_sequence(), Vec::new());
+        let mut out = Vec::new();
         if ranker.clicks.is_some() {
             log.for_each_from(from, |_, record| {
                 if let Record::Answer(Answer { as_of, known_before: Some(known), .. }) = record
-                    // Numbers of records before a rewriting are of records that are no more.
-                    && (as_of > first || first == 0)
+                    && log.has_number(as_of)
                 {
                     out.push((as_of, known));
                 }

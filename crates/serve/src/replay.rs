@@ -36,13 +36,12 @@ pub fn replay(run: Run, settings: &ServiceSettings, context: &Context) -> Result
     let model = run.model_hash()?.to_owned();
     let log = Log::existing(&settings.log, settings.journal)?;
     let ranker = Ranker::open_before(run, settings, context)?;
-    let (mut out, first) = (Replayed::default(), log.journal().first_sequence());
+    let mut out = Replayed::default();
     // An answer stands behind the events that it saw, and behind some that came while it was made.
     let mut answers = Vec::new();
     log.for_each(|_, record| {
         match record {
-            // Numbers of records before a rewriting are of records that are no more.
-            Record::Answer(answer) if answer.as_of <= first && first > 0 => out.left_out += 1,
+            Record::Answer(answer) if !log.has_number(answer.as_of) => out.left_out += 1,
             Record::Answer(answer) => answers.push(answer),
             _ => {}
         }

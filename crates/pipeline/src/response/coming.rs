@@ -65,8 +65,8 @@ impl ClickModel {
         let first = examples.rows(Part::Test).next().unwrap_or(examples.len());
         let end = if from == Beginning::Test { first } else { examples.len() };
         let time_of = |row: usize| examples.times.get(row).copied().unwrap_or(labels.end);
-        let mut coming: Vec<_> = (0..end).flat_map(|row| labels_of(&labels, row)).collect();
-        coming.retain(|label| label.0 >= time_of(first));
+        let is_coming = |label: &(i64, usize, u8, _)| label.0 >= time_of(first);
+        let mut coming: Vec<_> = (0..end).flat_map(|row| labels_of(&labels, row)).filter(is_coming).collect();
         coming.sort_by_key(|&(known, row, order, _)| (known, row, order));
         let label = |&(known, row, _, label): &(i64, usize, u8, _)| {
             (known, LabelEvent { impression: row as u64, label })
