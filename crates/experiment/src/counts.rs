@@ -148,9 +148,9 @@ pub struct ArmCounts {
     pub moments: Moments,
 }
 
-/// Everything that was counted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Counts {
+/// Rows and units that do not count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
     /// Rows with a known id.
     pub duplicates: u64,
     /// Exposures outside the phase.
@@ -163,6 +163,14 @@ pub struct Counts {
     pub received_after_as_of: u64,
     /// Events of units without an exposure that counts.
     pub without_exposure: u64,
+}
+
+/// Everything that was counted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Rows and units that do not count.
+    #[serde(flatten)]
+    pub left_out: LeftOut,
     /// Actions in the order of the sums.
     pub actions: Vec<String>,
     /// All exposed units, by arm.
@@ -241,22 +249,35 @@ impl Counter {
     ///
     /// # Errors
     /// [`Error::NotFinite`] when sums overflow.
-    pub fn finish(mut self) -> Result<Counts> {
+    pub fn finish(self) -> Result<Counts> {
+        let definition = self.definition.clone();
+        let mut counts = Counts::empty(&definition);
+        counts.left_out = self.units(|unit| counts.unit(&definition, unit))?;
+        Ok(counts)
+    }
+
+    /// Visits every unit that counts, in the order of their hashes; returns what was left out.
+    ///
+    /// # Errors
+    /// Those of the visitor.
+    pub fn units(mut self, mut visit: impl FnMut(&Unit) -> Result<()>) -> Result<LeftOut> {
         let rows = self.exposures.len() + self.events.len();
         self.exposures.sort_unstable();
         self.exposures.dedup_by_key(|row| (row.unit, row.id));
         self.events.sort_unstable();
         self.events.dedup_by_key(|row| (row.unit, row.id));
         let definition = &self.definition;
-        let mut counts = Counts::empty(definition);
-        counts.duplicates = (rows - self.exposures.len() - self.events.len()) as u64;
+        let mut left_out = LeftOut {
+            duplicates: (rows - self.exposures.len() - self.events.len()) as u64,
+            ..LeftOut::default()
+        };
         let inside = |row: &ExposureRow| (definition.start_ms..definition.end_ms).contains(&row.time_ms);
         let before = self.exposures.len();
         self.exposures.retain(inside);
-        counts.outside = (before - self.exposures.len()) as u64;
+        left_out.outside = (before - self.exposures.len()) as u64;
         let before = self.events.len();
         self.events.retain(|row| row.received_ms <= definition.as_of_ms);
-        counts.received_after_as_of = (before - self.events.len()) as u64;
+        left_out.received_after_as_of += (before - self.events.len()) as u64;
         let mut events = self.events.as_slice();
         let mut used = 0;
         for exposures in self.exposures.chunk_by(|a, b| a.unit == b.unit) {
@@ -264,10 +285,61 @@ impl Counter {
             events = &events[events.partition_point(|row| row.unit < unit)..];
             let own = &events[..events.partition_point(|row| row.unit == unit)];
             used += own.len();
-            counts.unit(definition, exposures, own)?;
+            let arm = exposures[0].arm;
+            if exposures.iter().any(|row| row.bot) {
+                left_out.bots += 1;
+            } else if exposures.iter().any(|row| row.arm != arm) {
+                left_out.crossovers += 1;
+            } else {
+                visit(&Unit { hash: unit, arm: usize::from(arm), exposures, events: own })?;
+            }
         }
-        counts.without_exposure = (self.events.len() - used) as u64;
-        Ok(counts)
+        left_out.without_exposure = (self.events.len() - used) as u64;
+        Ok(left_out)
+    }
+}
+
+/// A unit that counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Unit<'a> {
+    /// Hash of its id.
+    pub hash: u64,
+    /// Its arm.
+    pub arm: usize,
+    exposures: &'a [ExposureRow],
+    events: &'a [EventRow],
+}
+
+/// An event of a unit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Seen {
+    /// Place of the action among those of the definition, in alphabetical order.
+    pub action: usize,
+    /// When it happened.
+    pub time_ms: i64,
+    /// What is summed.
+    pub value: f64,
+}
+
+impl<'a> Unit<'a> {
+    /// Time of the first exposure.
+    pub fn index_ms(&self) -> i64 {
+        first_time(self.exposures.iter()).unwrap_or_default()
+    }
+
+    /// Time of the first exposure that would differ.
+    pub fn triggered_ms(&self) -> Option<i64> {
+        first_time(self.exposures.iter().filter(|row| row.would_differ))
+    }
+
+    /// Its events, those before the index too.
+    pub fn events(&self) -> impl Iterator<Item = Seen> + use<'a> {
+        let seen = |row: &EventRow| Seen {
+            action: usize::from(row.action),
+            time_ms: row.time_ms,
+            value: f64::from_bits(row.value),
+        };
+        self.events.iter().map(seen)
     }
 }
 
@@ -284,12 +356,7 @@ impl Counts {
         };
         let arms = vec![arm; definition.arms.len()];
         Self {
-            duplicates: 0,
-            outside: 0,
-            bots: 0,
-            crossovers: 0,
-            received_after_as_of: 0,
-            without_exposure: 0,
+            left_out: LeftOut::default(),
             actions: definition.windows_ms.keys().cloned().collect(),
             all: arms.clone(),
             triggered: arms,
@@ -297,30 +364,15 @@ impl Counts {
         }
     }
 
-    fn unit(
-        &mut self,
-        definition: &Definition,
-        exposures: &[ExposureRow],
-        events: &[EventRow],
-    ) -> Result<()> {
-        let arm = usize::from(exposures[0].arm);
-        if exposures.iter().any(|row| row.bot) {
-            self.bots += 1;
-            return Ok(());
+    fn unit(&mut self, definition: &Definition, unit: &Unit) -> Result<()> {
+        let index = unit.index_ms();
+        self.all[unit.arm].add(definition, index, unit.events)?;
+        let day = (index - definition.start_ms).div_euclid(86_400_000);
+        self.units_by_day.entry(day).or_insert_with(|| vec![0; definition.arms.len()])[unit.arm] += 1;
+        match unit.triggered_ms() {
+            Some(index) => self.triggered[unit.arm].add(definition, index, unit.events),
+            None => Ok(()),
         }
-        if exposures.iter().any(|row| usize::from(row.arm) != arm) {
-            self.crossovers += 1;
-            return Ok(());
-        }
-        if let Some(index) = first_time(exposures.iter()) {
-            self.all[arm].add(definition, index, events)?;
-            let day = (index - definition.start_ms).div_euclid(86_400_000);
-            self.units_by_day.entry(day).or_insert_with(|| vec![0; definition.arms.len()])[arm] += 1;
-        }
-        if let Some(index) = first_time(exposures.iter().filter(|row| row.would_differ)) {
-            self.triggered[arm].add(definition, index, events)?;
-        }
-        Ok(())
     }
 }
 

@@ -4,9 +4,10 @@
 //!
 //! | step | modules |
 //! |---|---|
+//! | define | [`definition`] |
 //! | plan | [`power`] |
 //! | assign | [`assign`], [`hash`] |
-//! | count | [`counts`], [`moments`] |
+//! | count | [`log`], [`counts`], [`moments`] |
 //! | trust | [`srm`], [`triggered`] (the complement must show no effect) |
 //! | estimate | [`estimate`], [`proportion`], [`quantile`], [`relative`]; with covariates [`cuped`], [`regression`], [`strata`] |
 //! | few units | [`few`], [`bootstrap`] |
@@ -15,6 +16,7 @@
 //! | several tests | [`multiplicity`], [`non_inferiority`] |
 //! | read | [`series`] (by day, by segment), [`bayes`] |
 //! | without a test | [`interleave`], [`offpolicy`] |
+//! | all of it | [`analysis`] |
 //! | check | [`verify`] answers a file of cases computed by other libraries |
 //!
 //! The base: [`special`], [`distribution`], [`linalg`], [`random`].
@@ -22,12 +24,14 @@
 // `!(x > 0.0)` also refuses NaN, which `x <= 0.0` lets through.
 #![allow(clippy::neg_cmp_op_on_partial_ord)]
 
+pub mod analysis;
 pub mod assign;
 pub mod bayes;
 pub mod bootstrap;
 pub mod boundary;
 pub mod counts;
 pub mod cuped;
+pub mod definition;
 pub mod distribution;
 mod error;
 pub mod estimate;
@@ -35,6 +39,7 @@ pub mod few;
 pub mod hash;
 pub mod interleave;
 pub mod linalg;
+pub mod log;
 pub mod moments;
 pub mod multiplicity;
 pub mod non_inferiority;

@@ -60,7 +60,10 @@ fn the_phase_excludes_its_end_and_late_rows_are_not_known() {
     early.end_ms = 200;
     let exposures = [("x1", "a", "control", 199, 199, true), ("x2", "b", "control", 200, 200, true)];
     let counts = count(early, &exposures, &[("e", "a", "click", 199, 501)]);
-    assert_eq!((counts.outside, counts.all[0].units, counts.received_after_as_of), (1, 1, 1));
+    assert_eq!(
+        (counts.left_out.outside, counts.all[0].units, counts.left_out.received_after_as_of),
+        (1, 1, 1)
+    );
     assert_eq!(counts.all[0].sums, [0.0, 0.0]);
 }
 
@@ -69,7 +72,7 @@ fn the_first_received_of_equal_ids_counts() {
     let exposures = [("x", "a", "control", 100, 100, true)];
     let events = [("e", "a", "click", 300, 310), ("e", "a", "click", 105, 106)];
     let counts = count(definition(20, 50), &exposures, &events);
-    assert_eq!((counts.duplicates, counts.all[0].sums[0]), (1, 1.0));
+    assert_eq!((counts.left_out.duplicates, counts.all[0].sums[0]), (1, 1.0));
 }
 
 #[test]
@@ -83,9 +86,9 @@ fn the_triggered_view_starts_at_the_first_request_that_differs() {
     ];
     let events = [("e1", "a", "click", 101, 101), ("e2", "a", "click", 201, 201), ("e3", "z", "click", 1, 1)];
     let counts = count(definition(20, 50), &exposures, &events);
-    assert_eq!((counts.all[1].units, counts.triggered[1].units, counts.crossovers), (2, 1, 1));
+    assert_eq!((counts.all[1].units, counts.triggered[1].units, counts.left_out.crossovers), (2, 1, 1));
     assert_eq!((counts.all[1].sums[0], counts.triggered[1].sums[0]), (1.0, 1.0));
-    assert_eq!(counts.without_exposure, 1);
+    assert_eq!(counts.left_out.without_exposure, 1);
     assert_eq!(counts.units_by_day[&0], [0, 2]);
 }
 

@@ -127,7 +127,7 @@ proptest! {
         let unit = |row: &Row| match row { Row::Exposure(row) => row.unit.clone(), Row::Event(row) => row.unit.clone() };
         let part = |at| rows.iter().filter(|row| partition(&unit(row), 3) == at).cloned().collect::<Vec<_>>();
         let parts = [0, 1, 2].map(|at| counter(&part(at)).finish().expect("finite"));
-        prop_assert_eq!(whole.crossovers, parts.iter().map(|counts| counts.crossovers).sum::<u64>());
+        prop_assert_eq!(whole.left_out.crossovers, parts.iter().map(|counts| counts.left_out.crossovers).sum::<u64>());
         for arm in 0..2 {
             prop_assert_eq!(whole.all[arm].matured, parts.iter().map(|counts| counts.all[arm].matured).sum::<u64>());
             prop_assert_eq!(whole.triggered[arm].sums[1], parts.iter().map(|counts| counts.triggered[arm].sums[1]).sum::<f64>());
@@ -140,8 +140,8 @@ proptest! {
         let mut more = rows.clone();
         more.extend(picks.iter().map(|pick| rows[pick.index(rows.len())].clone()));
         let mut doubled = counter(&more).finish().expect("finite");
-        prop_assert!(doubled.duplicates >= plain.duplicates);
-        doubled.duplicates = plain.duplicates;
+        prop_assert!(doubled.left_out.duplicates >= plain.left_out.duplicates);
+        doubled.left_out.duplicates = plain.left_out.duplicates;
         prop_assert_eq!(bytes(&plain), bytes(&doubled));
         let late = |at: usize, row: &Row| match row {
             Row::Exposure(row) => Some(Row::Exposure(Exposure { event_id: format!("late{at}"), time_ms: 950, received_ms: 950, ..row.clone() })),

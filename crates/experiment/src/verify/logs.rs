@@ -221,12 +221,12 @@ pub(super) fn log_to_counts(case: &Case<'_>, out: &mut Answer) -> Result<()> {
     exposures.iter().try_for_each(|row| counter.exposure(row))?;
     events.iter().try_for_each(|row| counter.event(row))?;
     let counts = counter.finish()?;
-    out.put("duplicates", counts.duplicates + elsewhere);
-    out.put("outside", counts.outside);
-    out.put("bots", counts.bots);
-    out.put("crossovers", counts.crossovers);
-    out.put("received_after_as_of", counts.received_after_as_of);
-    out.put("without_exposure", counts.without_exposure);
+    out.put("duplicates", counts.left_out.duplicates + elsewhere);
+    out.put("outside", counts.left_out.outside);
+    out.put("bots", counts.left_out.bots);
+    out.put("crossovers", counts.left_out.crossovers);
+    out.put("received_after_as_of", counts.left_out.received_after_as_of);
+    out.put("without_exposure", counts.left_out.without_exposure);
     for (view, found) in [("all", &counts.all), ("triggered", &counts.triggered)] {
         let by_arm =
             arms.iter().zip(found).map(|(arm, found)| (arm.clone(), arm_value(&counts.actions, found)));

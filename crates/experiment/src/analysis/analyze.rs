@@ -1,0 +1,115 @@
+//! All parts together.
+
+use super::collect::Collector;
+use super::table::Table;
+use super::{Analysis, MetricResult, UnitCounts, Verdict, Word};
+use super::{budgets, calibration, checks, delays, metric, verdict};
+use crate::definition::{Definition, Role};
+use crate::error::Result;
+use crate::multiplicity::{Method, adjust};
+
+impl Collector {
+    /// What the rows so far say.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`](crate::Error::NotFinite) when sums overflow.
+    pub fn analyze(&self) -> Result<Analysis> {
+        let definition = &self.definition;
+        let table = Table::new(self)?;
+        let results = (0..definition.metrics.len()).map(|at| metric::result(definition, at, &table));
+        let mut metrics: Vec<MetricResult> = results.collect::<Result<_>>()?;
+        metrics.sort_by_key(|metric| metric.role != Role::Primary);
+        correct(definition, &mut metrics)?;
+        let delays = delays::delays(self, &table);
+        let budgets = budgets::budgets(self, &table);
+        let calibration = calibration::calibration(self);
+        let checks = checks::checks(self, &table, (&metrics, budgets.as_ref(), &calibration));
+        let mut used = self.used.clone();
+        used.sort_by(|a, b| (a.time, &a.fingerprint).cmp(&(b.time, &b.fingerprint)));
+        used.dedup_by(|a, b| a.fingerprint == b.fingerprint);
+        let nothing = Verdict {
+            word: Word::NotYet,
+            sentence: String::new(),
+            estimand: String::new(),
+            reasons: Vec::new(),
+            days: None,
+        };
+        let mut analysis = Analysis {
+            verdict: nothing,
+            definition: definition.clone(),
+            fingerprint: definition.fingerprint(),
+            used,
+            as_of: self.as_of,
+            counts: counts(&table, definition.arms.len()),
+            checks,
+            metrics,
+            delays,
+            budgets,
+            calibration,
+            latency: calibration::latency(self),
+        };
+        analysis.verdict = verdict::verdict(&analysis);
+        Ok(analysis)
+    }
+}
+
+fn counts(table: &Table, arms: usize) -> UnitCounts {
+    let mut exposed = vec![0; arms];
+    table.units.values().for_each(|(arm, _)| exposed[*arm] += 1);
+    let left_out = table.left_out;
+    UnitCounts {
+        exposed,
+        triggered: table.triggered.clone(),
+        shadowed: table.shadowed.clone(),
+        duplicates: left_out.duplicates,
+        outside: left_out.outside,
+        bots: left_out.bots,
+        crossovers: left_out.crossovers,
+        received_after_as_of: left_out.received_after_as_of,
+        without_exposure: left_out.without_exposure,
+        events: table.events,
+        by_day: table.by_day.clone(),
+    }
+}
+
+/// Corrects p-values, and says which effects differ from nothing.
+fn correct(definition: &Definition, metrics: &mut [MetricResult]) -> Result<()> {
+    for (role, method) in
+        [(Role::Primary, definition.correction), (Role::Secondary, definition.secondary_correction)]
+    {
+        let p = |metric: &MetricResult| -> Vec<Option<f64>> {
+            metric.comparisons.iter().map(|found| found.absolute.map(|absolute| absolute.p)).collect()
+        };
+        let all: Vec<Option<f64>> = metrics.iter().filter(|metric| metric.role == role).flat_map(p).collect();
+        let mut corrected = adjust(&all, method)?.into_iter();
+        let tests = all.iter().flatten().count();
+        for found in
+            metrics.iter_mut().filter(|metric| metric.role == role).flat_map(|metric| &mut metric.comparisons)
+        {
+            found.corrected_p = corrected.next().flatten();
+            found.correction = (tests > 1).then(|| name(method).to_owned());
+            found.is_significant = match (found.bound, found.absolute) {
+                (Some((_, bound)), Some(absolute)) => (absolute.value / absolute.se).abs() >= bound,
+                _ => found.corrected_p.is_some_and(|p| p <= definition.alpha),
+            };
+        }
+    }
+    let others = metrics.iter_mut().filter(|metric| matches!(metric.role, Role::Guardrail | Role::Debug));
+    for found in others.flat_map(|metric| &mut metric.comparisons) {
+        found.is_significant = found.absolute.is_some_and(|absolute| absolute.p <= definition.alpha);
+    }
+    Ok(())
+}
+
+fn name(method: Method) -> &'static str {
+    match method {
+        Method::Bonferroni => "Bonferroni",
+        Method::Sidak => "Sidak",
+        Method::Holm => "Holm",
+        Method::HolmSidak => "Holm-Sidak",
+        Method::Hochberg => "Hochberg",
+        Method::Hommel => "Hommel",
+        Method::Bh => "Benjamini-Hochberg",
+        Method::By => "Benjamini-Yekutieli",
+    }
+}

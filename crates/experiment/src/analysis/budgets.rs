@@ -1,0 +1,82 @@
+//! Spend by campaign -> how much of it is limited, and pairs of campaigns.
+//!
+//! Where both arms draw from one budget, what one arm wins the other loses: a user split then counts the gain about twice. With the budget
+//! split every campaign has its own budget in each arm, and is a pair (Liu, Mao & Kang, arXiv 2012.08724).
+
+use super::collect::Collector;
+use super::table::Table;
+use super::{Budgets, Estimate};
+use crate::definition::{Definition, Design};
+use crate::estimate::{Alternative, Effect};
+use crate::few::paired;
+use std::collections::BTreeMap;
+
+/// The budget panel; none where the definition has no budgets.
+pub(super) fn budgets(collector: &Collector, table: &Table) -> Option<Budgets> {
+    let definition = &collector.definition;
+    definition.budget.as_ref()?;
+    let arms = definition.arms.len();
+    let mut by_campaign: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    let mut ordered: Vec<_> = collector.spent.iter().collect();
+    ordered.sort_unstable_by_key(|(id, _)| **id);
+    for (_, (unit, campaign, amount)) in ordered {
+        if let Some((arm, _)) = table.units.get(unit) {
+            by_campaign.entry(campaign).or_insert_with(|| vec![0.0; arms])[*arm] += amount;
+        }
+    }
+    let spend: Vec<f64> = (0..arms).map(|arm| by_campaign.values().map(|spent| spent[arm]).sum()).collect();
+    let total: f64 = spend.iter().sum();
+    let is_limited = |campaign: &str| collector.exhausted.contains(campaign);
+    let limited: f64 =
+        by_campaign.iter().filter(|(campaign, _)| is_limited(campaign)).flat_map(|(_, spent)| spent).sum();
+    let ran_out = by_campaign.keys().filter(|campaign| is_limited(campaign)).count();
+    let found = (1..arms).map(|treatment| pairs(collector, table, treatment));
+    let (pairs, pair_lifts) = found.unzip();
+    Some(Budgets {
+        spend,
+        limited_share: if total > 0.0 { limited / total } else { 0.0 },
+        limited: (ran_out, by_campaign.len()),
+        pairs,
+        pair_lifts,
+    })
+}
+
+/// The primary metric by pairs of campaigns: its difference for each campaign per unit of an arm, summed, and relative.
+fn pairs(collector: &Collector, table: &Table, treatment: usize) -> (Option<Estimate>, Option<Estimate>) {
+    let definition = &collector.definition;
+    if definition.design != Design::BudgetSplit {
+        return (None, None);
+    }
+    let window = definition.primary().window_ms();
+    let until = collector.as_of - definition.settle_ms();
+    let mut units = [0.0; 2];
+    let side = |arm: usize| [0, treatment].iter().position(|of| *of == arm);
+    for (arm, index) in table.units.values() {
+        if let Some(side) = side(*arm).filter(|_| index + window <= until) {
+            units[side] += 1.0;
+        }
+    }
+    let mut sums: BTreeMap<&str, [f64; 2]> = BTreeMap::new();
+    let mut ordered: Vec<_> = collector.earned.iter().collect();
+    ordered.sort_unstable_by_key(|(id, _)| **id);
+    for (_, (unit, campaign, time, amount)) in ordered {
+        let Some(&(arm, index)) = table.units.get(unit) else { continue };
+        let counts = index + window <= until && (index..index + window).contains(time);
+        if let Some(side) = side(arm).filter(|_| counts) {
+            sums.entry(campaign).or_default()[side] += amount / units[side];
+        }
+    }
+    let campaigns = sums.len() as f64;
+    let Ok(found) = paired(&sums.into_values().collect::<Vec<_>>()) else { return (None, None) };
+    let whole = Effect {
+        value: found.difference.value * campaigns,
+        se: found.difference.se * campaigns,
+        df: found.difference.df,
+    };
+    (estimate(&whole, definition), estimate(&found.lift, definition))
+}
+
+fn estimate(effect: &Effect, definition: &Definition) -> Option<Estimate> {
+    let interval = effect.interval(definition.alpha, Alternative::TwoSided).ok()?;
+    Some(Estimate { value: effect.value, se: effect.se, interval, p: effect.p(Alternative::TwoSided).ok()? })
+}

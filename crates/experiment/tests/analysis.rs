@@ -1,0 +1,228 @@
+//! From a log to a verdict: the whole way, on logs whose truth is known.
+
+use semrank_experiment::analysis::{Analysis, Collector, State, Word};
+use semrank_experiment::definition::{DAY_MS, Definition};
+use semrank_experiment::log::{LoggedEvent, LoggedExposure, Used};
+use semrank_experiment::random::Stream;
+use serde_json::json;
+
+const DEFINITION: &str = r#"
+name = "content-sourcer"
+start = 2026-01-05T00:00:00Z
+days = 14
+settle_hours = 6
+effect = 0.3
+segments = ["surface"]
+
+[[arms]]
+name = "control"
+weight = 0.5
+set = { "retrieve.content.quota" = 0 }
+
+[[arms]]
+name = "treatment"
+weight = 0.5
+
+[[metrics]]
+name = "conversions per user"
+role = "primary"
+numerator = { action = "conversion" }
+window_days = 7
+covariates = ["events"]
+
+[[metrics]]
+name = "conversions per click"
+role = "secondary"
+numerator = { action = "conversion" }
+denominator = { action = "click" }
+window_days = 7
+
+[[metrics]]
+name = "revenue"
+role = "secondary"
+numerator = { action = "conversion", value = "sum", column = "value" }
+cap = { quantile = 0.99 }
+window_days = 7
+
+[[metrics]]
+name = "users who click"
+role = "guardrail"
+margin = 0.2
+numerator = { action = "click", value = "any" }
+window_days = 7
+"#;
+
+struct Log {
+    exposures: Vec<LoggedExposure>,
+    events: Vec<LoggedEvent>,
+}
+
+/// Users of a definition with clicks and conversions; treatment has `lift` times the conversions where its list differs (half the users).
+fn log(definition: &Definition, users: usize, lift: f64, seed: u64) -> Log {
+    let mut out = Log { exposures: Vec::new(), events: Vec::new() };
+    for user in 0..users {
+        let mut random = Stream::new(seed << 32 | user as u64);
+        let unit = format!("u{user}");
+        let Some(arm) = definition.arm(&unit) else { continue };
+        let first = definition.start + (random.uniform() * 13.9 * DAY_MS as f64) as i64;
+        let differs = user % 2 == 0;
+        let before = (4.0 * random.exponential()).floor();
+        for request in 0..3 {
+            out.exposures.push(LoggedExposure {
+                event_id: format!("x{user}-{request}"),
+                experiment: definition.name.clone(),
+                phase: 1,
+                unit: unit.clone(),
+                arm: definition.arms[arm].name.clone(),
+                time: (first + request * DAY_MS / 2).min(definition.end_ms() - 1),
+                would_differ: Some(differs && request > 0),
+                events_before: before,
+                segments: [("surface".to_owned(), ["feed", "search"][user % 2].to_owned())].into(),
+                ..LoggedExposure::default()
+            });
+        }
+        let clicks = (2.0 * random.exponential() + 0.1 * before).floor() as i64;
+        let factor = if arm == 1 && differs { lift } else { 1.0 };
+        for click in 0..clicks {
+            let time = first + DAY_MS / 2 + (random.uniform() * 5.0 * DAY_MS as f64) as i64;
+            let id = format!("c{user}-{click}");
+            let columns = json!({ "user_id": unit, "item_id": "ad", "event_id": id });
+            let event = |id: String, action: &str, time: i64, columns: serde_json::Value| LoggedEvent {
+                event_id: id,
+                action: action.into(),
+                timestamp: time,
+                received_at: None,
+                columns: columns.as_object().cloned().unwrap_or_default(),
+            };
+            out.events.push(event(id.clone(), "click", time, columns));
+            if random.uniform() < 0.2 * factor {
+                let at = time + (random.exponential() * 0.3 * DAY_MS as f64) as i64;
+                let columns =
+                    json!({ "user_id": unit, "parent_event_id": id, "value": 5.0 * random.exponential() });
+                out.events.push(event(format!("v{user}-{click}"), "conversion", at, columns));
+            }
+        }
+    }
+    out
+}
+
+fn analyze(definition: &Definition, log: &Log, as_of_days: f64) -> Analysis {
+    let as_of = definition.start + (as_of_days * DAY_MS as f64) as i64;
+    let mut collector = Collector::new(definition.clone(), as_of).unwrap();
+    log.exposures.iter().for_each(|row| collector.exposure(row).unwrap());
+    log.events.iter().for_each(|row| collector.event(row).unwrap());
+    collector.analyze().unwrap()
+}
+
+fn definition() -> Definition {
+    Definition::from_toml(DEFINITION).unwrap()
+}
+
+#[test]
+fn a_better_treatment_ships_once_the_last_unit_has_matured() {
+    let (definition, log) = (definition(), log(&definition(), 8_000, 1.8, 1));
+    let early = analyze(&definition, &log, 15.0);
+    assert_eq!(early.verdict.word, Word::NotYet, "{:?}", early.verdict);
+    assert!((early.verdict.days.unwrap() - 6.25).abs() < 0.01, "{:?}", early.verdict.days);
+    let late = analyze(&definition, &log, 22.0);
+    assert_eq!(late.verdict.word, Word::Ship, "{:#?}", late.verdict);
+    let found = &late.metrics[0].comparisons[0];
+    let relative = found.relative.as_ref().unwrap();
+    assert!(relative.interval.unwrap().contains(0.4), "{relative:?}");
+    assert!(found.variance_kept.unwrap() < 1.0);
+    let triggered = found.triggered.unwrap();
+    assert!((triggered.share - 0.5).abs() < 0.02 && triggered.variance_ratio > 1.3, "{triggered:?}");
+    let complement = triggered.complement.unwrap();
+    assert!(complement.p > 0.001, "{complement:?}");
+    assert_eq!(late.counts.exposed.iter().sum::<u64>(), 8_000);
+    assert!(late.checks.iter().all(|check| check.state != State::Failed), "{:#?}", late.checks);
+    let guard = late.metrics.iter().find(|metric| metric.name == "users who click").unwrap();
+    assert!(guard.comparisons[0].guardrail.unwrap().is_held);
+    let delays = late.delays.unwrap();
+    let [matured, hazards] = [delays.comparisons[0].matured.unwrap(), delays.comparisons[0].hazards.unwrap()];
+    assert!((matured.value - hazards.value).abs() < matured.se);
+}
+
+#[test]
+fn equal_arms_have_no_effect_and_a_worse_one_is_harm() {
+    let definition = definition();
+    let equal = analyze(&definition, &log(&definition, 4_000, 1.0, 2), 22.0);
+    assert_eq!(equal.verdict.word, Word::NoEffect, "{:#?}", equal.verdict);
+    assert!(equal.verdict.sentence.contains("above +"), "{}", equal.verdict.sentence);
+    let worse = analyze(&definition, &log(&definition, 8_000, 0.4, 3), 22.0);
+    assert_eq!(worse.verdict.word, Word::Harm, "{:#?}", worse.verdict);
+}
+
+#[test]
+fn a_log_that_lacks_exposures_of_an_arm_is_invalid() {
+    let definition = definition();
+    let mut log = log(&definition, 8_000, 1.0, 4);
+    log.exposures.retain(|row| row.arm != "treatment" || !row.unit.ends_with('7'));
+    let found = analyze(&definition, &log, 22.0);
+    assert_eq!(found.verdict.word, Word::Invalid);
+    assert!(
+        found.verdict.reasons.iter().any(|why| why.starts_with("sample ratio")),
+        "{:?}",
+        found.verdict.reasons
+    );
+}
+
+#[test]
+fn the_order_of_rows_and_duplicates_change_nothing() {
+    let definition = definition();
+    let mut log = log(&definition, 600, 1.5, 5);
+    let text = |analysis: &Analysis| serde_json::to_string(analysis).unwrap();
+    let plain = analyze(&definition, &log, 22.0);
+    log.exposures.reverse();
+    log.events.reverse();
+    assert_eq!(text(&analyze(&definition, &log, 22.0)), text(&plain));
+    let again = log.exposures.clone();
+    log.exposures.extend(again);
+    let again = log.events.clone();
+    log.events.extend(again);
+    let mut twice = analyze(&definition, &log, 22.0);
+    assert!(twice.counts.duplicates > plain.counts.duplicates);
+    twice.counts.duplicates = plain.counts.duplicates;
+    assert_eq!(text(&twice), text(&plain));
+}
+
+#[test]
+fn rows_that_come_later_change_nothing_and_a_changed_definition_is_named() {
+    let definition = definition();
+    let log = log(&definition, 600, 1.5, 6);
+    let as_of = definition.start + 10 * DAY_MS;
+    let known = Log {
+        exposures: log.exposures.iter().filter(|row| row.time <= as_of).cloned().collect(),
+        events: log.events.iter().filter(|row| row.timestamp <= as_of).cloned().collect(),
+    };
+    let (mut all, known) = (analyze(&definition, &log, 10.0), analyze(&definition, &known, 10.0));
+    assert!(all.counts.received_after_as_of > 0);
+    all.counts.received_after_as_of = 0;
+    assert_eq!(serde_json::to_string(&all).unwrap(), serde_json::to_string(&known).unwrap());
+    let mut collector = Collector::new(definition.clone(), as_of).unwrap();
+    let used = |time: i64, fingerprint: String| Used { time, fingerprint };
+    collector.used([used(2, definition.fingerprint()), used(1, "another".into())]);
+    let check =
+        collector.analyze().unwrap().checks.into_iter().find(|check| check.name == "one definition").unwrap();
+    assert_eq!(check.state, State::Warning);
+}
+
+#[test]
+fn sequences_and_looks_decide_before_the_end() {
+    let sequence = DEFINITION
+        .replace("effect = 0.3", "effect = 0.3\nstop = { rule = \"confidence-sequence\", tuned_for = 4000 }");
+    let sequence = Definition::from_toml(&sequence).unwrap();
+    let rows = log(&sequence, 8_000, 3.0, 7);
+    let early = analyze(&sequence, &rows, 13.0);
+    assert_eq!(early.verdict.word, Word::Ship, "{:#?}", early.verdict);
+    let none = analyze(&sequence, &rows, 1.0);
+    assert_eq!(none.verdict.word, Word::NotYet, "{:#?}", none.verdict);
+    let looks = DEFINITION.replace(
+        "effect = 0.3",
+        "effect = 0.3\nstop = { rule = \"group-sequential\", planned_units = 8000, looks = [0.5, 1.0], spending = { kind = \"obrien_fleming\" } }",
+    );
+    let looks = Definition::from_toml(&looks).unwrap();
+    let found = analyze(&looks, &log(&looks, 8_000, 3.0, 8), 16.0);
+    let (share, bound) = found.metrics[0].comparisons[0].bound.unwrap();
+    assert!(share > 0.4 && share < 0.9 && bound > 1.96, "{share} {bound}");
+}
