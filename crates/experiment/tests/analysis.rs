@@ -226,3 +226,20 @@ fn sequences_and_looks_decide_before_the_end() {
     let (share, bound) = found.metrics[0].comparisons[0].bound.unwrap();
     assert!(share > 0.4 && share < 0.9 && bound > 1.96, "{share} {bound}");
 }
+
+#[test]
+fn a_plan_from_a_log_without_a_test_needs_the_units_that_its_own_effect_needs() {
+    let definition = definition();
+    let rows = log(&definition, 6_000, 1.0, 9);
+    let plan = semrank_experiment::analysis::plan(&definition, &rows.events, 1.0).unwrap();
+    let primary = &plan.metrics[0];
+    let (units, days) = primary.needed.unwrap();
+    assert!(units > 500.0 && units < 20_000.0 && days > 7.25, "{primary:?}");
+    let fewer = semrank_experiment::analysis::plan(&definition, &rows.events, 0.25).unwrap();
+    let (with_trigger, _) = fewer.metrics[0].needed.unwrap();
+    assert!((with_trigger / units - 0.25).abs() < 0.01, "{with_trigger} {units}");
+    // More days detect smaller effects.
+    let effects: Vec<f64> = primary.detectable.iter().map(|(_, _, effect)| *effect).collect();
+    assert!(effects.windows(2).all(|pair| pair[0] > pair[1]), "{effects:?}");
+    assert!(semrank_experiment::analysis::plan(&definition, &rows.events[..3], 1.0).is_err());
+}

@@ -125,14 +125,20 @@ impl Funnel {
 
     /// All merged candidates within the quotas, best first; where they are fewer than `least`, the first source fills up.
     pub fn gather(&self, request: &Request, least: usize) -> Answer {
-        let mut found = self.find(request);
+        self.gather_after(request, least, &mut Asked::default())
+    }
+
+    /// The same for a request that other funnels were asked before: a source with the same quota is not asked again.
+    pub fn gather_after(&self, request: &Request, least: usize, asked: &mut Asked) -> Answer {
+        let ask = |(quota, asked): (&Quota, &mut Asked)| asked.ask(quota, request, quota.items);
+        let mut found: Vec<Found> = self.quotas.iter().map(|quota| ask((quota, asked))).collect();
         let mut items = fuse(&found);
         if items.len() < least.min(request.eligible.count())
             && let (Some(first), Some(quota)) = (found.first_mut(), self.quotas.first())
             && first.report.error.is_none()
             && quota.items < least
         {
-            let again = quota.ask(request, least);
+            let again = asked.ask(quota, request, least);
             let micros = first.report.micros + again.report.micros;
             if again.report.error.is_none() {
                 *first = again;
@@ -154,6 +160,23 @@ impl Funnel {
             answer.items.len() == size || answer.sources.iter().any(|source| source.error.is_some());
         let has_more = is_full && answer.items.len() < left.count();
         (answer, has_more)
+    }
+}
+
+/// What sources found for one request, so that several funnels share it.
+#[derive(Debug, Default)]
+pub struct Asked(Vec<(usize, Found)>);
+
+impl Asked {
+    fn ask(&mut self, quota: &Quota, request: &Request, items: usize) -> Found {
+        let name = quota.source.name();
+        let known = self.0.iter().find(|(asked, found)| *asked == items && found.report.name == name);
+        if let Some((_, found)) = known {
+            return found.clone();
+        }
+        let found = quota.ask(request, items);
+        self.0.push((items, found.clone()));
+        found
     }
 }
 
@@ -290,6 +313,38 @@ mod tests {
         let (servable, user, eligible) = (World::new().servable, UserState::default(), Bitmap::full(9));
         let answer = Funnel::new(vec![quota]).retrieve(&Request::new(&servable, &user, &eligible), 5);
         assert_eq!((answer.items.len(), answer.sources[0].items), (3, 3));
+    }
+
+    /// Counts how often it is asked.
+    struct Counted(std::sync::atomic::AtomicUsize);
+
+    impl Sourcer for Counted {
+        fn name(&self) -> &'static str {
+            "counted"
+        }
+
+        fn candidates(&self, _: &Request, n: usize, out: &mut Vec<Scored>) -> Result<(), Error> {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            out.extend((0..n as u32).map(|item| Scored { item, score: 0.0 }));
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn funnels_of_one_request_ask_a_source_once_for_each_quota() {
+        let source = Arc::new(Counted(Default::default()));
+        let with = |items: usize| {
+            Funnel::new(vec![Quota { source: source.clone(), items, deadline: Duration::MAX }])
+        };
+        let (servable, user, eligible) = (World::new().servable, UserState::default(), Bitmap::full(9));
+        let (request, mut asked) = (Request::new(&servable, &user, &eligible), Asked::default());
+        let first = with(3).gather_after(&request, 3, &mut asked);
+        assert_eq!(with(3).gather_after(&request, 3, &mut asked), first);
+        assert_eq!(source.0.load(std::sync::atomic::Ordering::Relaxed), 1);
+        // Another quota, and filling up, are other questions.
+        assert_eq!(with(5).gather_after(&request, 3, &mut asked), with(5).gather(&request, 3));
+        assert_eq!(with(3).gather_after(&request, 6, &mut asked).items.len(), 6);
+        assert_eq!(source.0.load(std::sync::atomic::Ordering::Relaxed), 4);
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub use early::Early;
 pub use eligible::{Eligibility, Items};
 pub use error::{Error, FilterError};
 pub use filter::{Filter, Order};
-pub use funnel::{Answer, Candidate, Found, Funnel, Provenance, Quota, SourceReport};
+pub use funnel::{Answer, Asked, Candidate, Found, Funnel, Provenance, Quota, SourceReport};
 pub use index::{Flat, Index, IndexUrl};
 pub use semrank_nn::scan::{Bitmap, Hit, Precision};
 pub use sourcer::{Request, Scored, Sourcer};

@@ -73,7 +73,7 @@ impl Clicks {
         &self,
         retrieval: &Retrieval,
         ask: &Ask,
-        (Now { request, ms, events, .. }, funnel): (Now, &Funnel),
+        (Now { request, ms, events, .. }, funnels): (Now, &[&Funnel]),
         k: usize,
     ) -> Result<Found, Problem> {
         let context = |column: &str| match column {
@@ -81,13 +81,13 @@ impl Clicks {
             _ => value(request.context.as_ref()?.get(column)?),
         };
         let moment = Moment { time: ms.unwrap_or_default(), dwells: &events.dwells, context: &context };
-        let (page, given) = match &request.candidates {
-            Some(items) => (self.ranking.rank_these(retrieval, (ask, &moment), items, k)?, items.len()),
+        let (mut pages, given) = match &request.candidates {
+            Some(items) => (vec![self.ranking.rank_these(retrieval, (ask, &moment), items, k)?], items.len()),
             None => {
                 let depth = Depth { candidates: CANDIDATES, k };
-                let page = self.ranking.rank(retrieval, (ask, &moment), funnel, depth)?;
-                let scored = page.scored;
-                (page, scored)
+                let pages = self.ranking.rank_arms(retrieval, (ask, &moment), funnels, depth)?;
+                let scored = pages[0].scored;
+                (pages, scored)
             }
         };
         let ranked = |one: Scored| Ranked {
@@ -97,11 +97,14 @@ impl Clicks {
             conversion: one.conversion,
             sources: one.sources,
         };
+        let others = pages.split_off(1);
+        let page = pages.swap_remove(0);
         Ok(Found {
             left_out: given - page.scored,
             items: page.items.into_iter().map(ranked).collect(),
             sources: page.sources,
             version: page.version,
+            others: others.into_iter().map(|page| page.items.into_iter().map(ranked).collect()).collect(),
         })
     }
 }

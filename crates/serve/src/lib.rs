@@ -17,8 +17,9 @@
 //! | `histories`, `memory` | histories in few bytes; histories in numbers that the ranker understands |
 //! | `ingest`, `recent` | received events -> durable, seen and acknowledged |
 //! | `snapshot`, `recover` | what is derived from the log -> a file; that file and the records after it -> what a start knows |
-//! | `ranker`, `replay`, `export` | what ranks; a log played again; a log as a data set |
+//! | `ranker`, `replay`, `export`, `trial` | what ranks; a log played again; as a data set; as the rows of a test |
 //! | `clicks`, `feedback` | a click model behind it; what came of what was shown |
+//! | `experiments` | randomised tests: arms, and what other arms would have shown |
 //! | `service`, `lookups`, `messages` | all of it without HTTP; what clients ask and get |
 //! | `reload`, `forgotten` | another run takes over; users whom a start leaves out |
 //! | `settings` | how a service is run |
@@ -31,6 +32,7 @@ mod api;
 mod body;
 mod clicks;
 mod event;
+mod experiments;
 mod export;
 mod feedback;
 mod forgotten;
@@ -58,15 +60,17 @@ mod snapshot;
 #[doc(hidden)]
 pub mod testing;
 mod tls;
+mod trial;
 
 pub use event::Event;
+pub use experiments::{Placed, UsedDefinition, used_definitions};
 pub use export::{ExportError, ExportSettings, Exported, export};
 pub use gate::Gate;
 pub use ingest::Receipt;
 pub use keys::{KeysError, Scope, new_key};
 pub use log::{Log, LogError};
 pub use memory::Named;
-pub use messages::{Candidates, Explained, Interest, RankRequest, Ranked, Ranking, RetrieveRequest};
+pub use messages::{Candidates, Explained, InTest, Interest, RankRequest, Ranked, Ranking, RetrieveRequest};
 pub use problem::Problem;
 pub use record::{Answer, Record, Shown};
 pub use reload::{Reloaded, Runs};
@@ -76,3 +80,4 @@ pub use service::{MOST_CANDIDATES, Service};
 pub use settings::{Clock, OpenError, ServiceSettings};
 pub use snapshot::{SnapshotEvery, Written};
 pub use tls::Tls;
+pub use trial::{TrialRow, trial_rows};

@@ -14,6 +14,10 @@ pub struct RankRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 512, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
     pub user: Option<String>,
+    /// Id of the request; a client that repeats it after a failure is counted once by a test. Made by the server without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 512, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$")]
+    pub request_id: Option<String>,
     /// Items to return, 10 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 10_000)]
@@ -53,6 +57,9 @@ pub struct Ranking {
     pub request_id: String,
     /// Best first.
     pub items: Vec<Ranked>,
+    /// The test that the request is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<InTest>,
     /// The run that ranked.
     pub run: String,
     /// Number of the first record of the log that this answer lacks.
@@ -64,6 +71,15 @@ pub struct Ranking {
     /// What each source did; none where candidates were given.
     #[schema(value_type = Vec<Object>)]
     pub sources: Vec<semrank_retrieve::SourceReport>,
+}
+
+/// A randomised test that a request is in.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct InTest {
+    /// Its name.
+    pub name: String,
+    /// The arm.
+    pub arm: String,
 }
 
 /// A ranked item.

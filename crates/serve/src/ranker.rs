@@ -2,6 +2,7 @@
 //! log and requests in, rankings out. A server and a replay rank with this.
 
 use crate::clicks::Clicks;
+use crate::experiments::{Place, overrides};
 use crate::feedback::Mark;
 use crate::forgotten::Forgotten;
 use crate::histories::Events;
@@ -12,6 +13,7 @@ use crate::recent::Recent;
 use crate::record::Record;
 use crate::settings::{OpenError, ServiceSettings};
 use crate::{Event, Problem, RankRequest};
+use semrank_experiment::definition::{Arm, Definition};
 use semrank_pipeline::retrieval::{Ask, Catalogue, Page, Retrieved};
 use semrank_pipeline::{Context, Error, Run};
 use semrank_retrieve::{CursorKey, Eligibility, Filter, Funnel, SourceReport};
@@ -30,6 +32,16 @@ pub(crate) struct Found {
     pub(crate) sources: Vec<SourceReport>,
     /// The click model's features ([`Mark::version`]).
     pub(crate) version: u64,
+    /// What the other arms of a test would have shown, in the definition's order; empty where that was not asked.
+    pub(crate) others: Vec<Vec<Ranked>>,
+}
+
+impl Found {
+    /// Whether another arm would have shown another list.
+    pub(crate) fn would_differ(&self) -> bool {
+        let items = |list: &[Ranked]| list.iter().map(|one| one.item.clone()).collect::<Vec<_>>();
+        self.others.iter().any(|other| items(other) != items(&self.items))
+    }
 }
 
 /// A request and the moment at which it is answered.
@@ -42,6 +54,8 @@ pub(crate) struct Now<'a> {
     pub(crate) events: &'a Events,
     /// Whether there is no time for sources other than the ranker.
     pub(crate) is_late: bool,
+    /// Where it is in a test.
+    pub(crate) place: Option<&'a Place>,
 }
 
 /// What ranks.
@@ -59,6 +73,8 @@ pub(crate) struct Ranker {
     pub(crate) clicks: Option<Clicks>,
     /// Of the sources with their quotas, and of the ranker alone.
     pub(crate) funnels: [Funnel; 2],
+    /// Of every test and arm.
+    arms: Vec<Vec<Funnel>>,
 }
 
 impl Ranker {
@@ -99,13 +115,27 @@ impl Ranker {
         let clicks = opened.map(|opened| Clicks::open(opened, &mut catalogue)).transpose()?;
         let (retrieval, quotas) = (catalogue.retrieval(), catalogue.run().quotas(catalogue.retrieval())?);
         let of = |name: &str| Some(quotas.of(name)).filter(|&items| items > 0);
-        let all = retrieval.funnel(of);
-        let all = match &clicks {
-            Some(clicks) => clicks.ranking.with_early(retrieval, all),
-            None => all,
+        let with_early = |funnel: Funnel| match &clicks {
+            Some(clicks) => clicks.ranking.with_early(retrieval, funnel),
+            None => funnel,
         };
-        let funnels = [all, retrieval.funnel(|name| of(name).filter(|_| name == "sequence"))];
-        Ok(Self { name, model, cursors, catalogue, memory, until, forgotten, clicks, funnels })
+        let funnels = [
+            with_early(retrieval.funnel(of)),
+            retrieval.funnel(|name| of(name).filter(|_| name == "sequence")),
+        ];
+        let names = retrieval.names();
+        let funnel = |definition: &Definition, arm: &Arm| {
+            let set = overrides(definition, &arm.set)?;
+            if let Some(unknown) = set.keys().find(|name| !names.contains(&name.as_str())) {
+                let why = format!("there is no source {unknown}; there are {}", names.join(", "));
+                return Err(OpenError::Experiment { name: definition.name.clone(), why });
+            }
+            let quota = |name: &str| set.get(name).copied().or(of(name)).filter(|&items| items > 0);
+            Ok(with_early(retrieval.funnel(quota)))
+        };
+        let of_test = |one: &Definition| one.arms.iter().map(|arm| funnel(one, arm)).collect();
+        let arms = settings.experiments.iter().map(of_test).collect::<Result<_, OpenError>>()?;
+        Ok(Self { name, model, cursors, catalogue, memory, until, forgotten, clicks, funnels, arms })
     }
 
     /// Forgets everything that histories have of a log.
@@ -146,34 +176,40 @@ impl Ranker {
         self.clicks.as_ref().map(|clicks| clicks.feedback.advance(moment.unwrap_or(i64::MIN)))
     }
 
-    /// Ranks at a moment, for somebody with these events.
+    /// Ranks at a moment, for somebody with these events; in a test by the funnel of its arm, and by those of the others.
     pub(crate) fn ranked(&self, now: Now) -> Result<Found, Problem> {
-        let Now { request, ms, events, is_late } = now;
+        let Now { request, ms, events, is_late, place } = now;
         let (k, retrieval) = (request.k.unwrap_or(DEFAULT_K), self.catalogue.retrieval());
         let eligibility = Eligibility { now_ms: ms, filter: filter(request.filter.as_deref())? };
         let ask = Ask { user_id: request.user.as_deref(), ..Ask::new(events.history(), &eligibility) };
-        let funnel = &self.funnels[usize::from(is_late)];
+        // A late answer and one of given candidates ask no source that an arm could change.
+        let funnels: Vec<&Funnel> = match place.filter(|_| !is_late) {
+            Some(place) => {
+                let others = self.arms[place.test].iter().enumerate().filter(|(arm, _)| *arm != place.arm);
+                let others = others.map(|(_, funnel)| funnel).filter(|_| place.is_shadowed);
+                std::iter::once(&self.arms[place.test][place.arm]).chain(others).collect()
+            }
+            None => vec![&self.funnels[usize::from(is_late)]],
+        };
         if let Some(clicks) = &self.clicks {
-            return clicks.ranked(retrieval, &ask, (now, funnel), k);
+            return clicks.ranked(retrieval, &ask, (now, &funnels), k);
         }
-        let ranked = |one: Retrieved| Ranked {
-            item: one.item,
-            score: one.score,
-            probability: None,
-            conversion: None,
-            sources: one.sources,
-        };
-        let (items, left_out, sources) = match &request.candidates {
-            Some(candidates) => {
-                let (items, left_out) = retrieval.rank_these(&ask, candidates, k)?;
-                (items, left_out, Vec::new())
-            }
-            None => {
-                let Page { items, sources } = retrieval.rank(&ask, funnel, k)?;
-                (items, 0, sources)
-            }
-        };
-        Ok(Found { items: items.into_iter().map(ranked).collect(), left_out, sources, version: 0 })
+        if let Some(candidates) = &request.candidates {
+            let (items, left_out) = retrieval.rank_these(&ask, candidates, k)?;
+            let items = items.into_iter().map(Ranked::from).collect();
+            return Ok(Found { items, left_out, sources: Vec::new(), version: 0, others: Vec::new() });
+        }
+        let mut pages = retrieval.rank_arms(&ask, &funnels, k)?;
+        let list = |items: Vec<Retrieved>| items.into_iter().map(Ranked::from).collect();
+        let others = pages.split_off(1).into_iter().map(|page| list(page.items)).collect();
+        let Page { items, sources } = pages.swap_remove(0);
+        Ok(Found { items: list(items), left_out: 0, sources, version: 0, others })
+    }
+}
+
+impl From<Retrieved> for Ranked {
+    fn from(one: Retrieved) -> Self {
+        Self { item: one.item, score: one.score, probability: None, conversion: None, sources: one.sources }
     }
 }
 

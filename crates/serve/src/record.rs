@@ -3,7 +3,9 @@
 //! A log is rewritten when a user is forgotten: [`Record::Rewriting`], copies of everything that stays, [`Record::Rewritten`]. What a
 //! kill leaves of it counts for nothing: copies count only when they are complete, and then what was before them does not.
 
+use crate::experiments::Placed;
 use crate::{Event, Problem};
+use semrank_experiment::log::LoggedExposure;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -12,6 +14,7 @@ const ANSWER: u8 = b'A';
 const FORGET: u8 = b'F';
 const REWRITING: u8 = b'B';
 const REWRITTEN: u8 = b'D';
+const EXPOSURE: u8 = b'P';
 /// Set in the first byte of a copy.
 const COPY: u8 = 0x20;
 
@@ -24,6 +27,8 @@ pub enum Record {
     Answer(Answer),
     /// A user who is to be forgotten: records before are of nobody.
     Forget(String),
+    /// A unit's request in an arm of a test, with whose it was.
+    Exposure(Option<String>, Box<LoggedExposure>),
     /// Copies of the records before begin.
     Rewriting,
     /// They are complete.
@@ -64,6 +69,9 @@ pub struct Answer {
     pub items: Vec<Shown>,
     /// What was left away to be in time.
     pub degraded: Vec<String>,
+    /// Where it was in a test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<Placed>,
 }
 
 /// An item that was shown.
@@ -88,6 +96,11 @@ impl Record {
     /// The bytes of an answer.
     pub fn answer(answer: &Answer) -> Vec<u8> {
         bytes(ANSWER, answer)
+    }
+
+    /// The bytes of an exposure of a user.
+    pub fn exposure(user: Option<&str>, exposure: &LoggedExposure) -> Vec<u8> {
+        bytes(EXPOSURE, &(user, exposure))
     }
 
     /// The bytes of a forgotten user.
@@ -126,6 +139,9 @@ impl Record {
                 Event::from_json(value, "$", i64::MAX).map(Self::Event)
             }
             ANSWER => serde_json::from_slice(json).map(Self::Answer).map_err(bad),
+            EXPOSURE => serde_json::from_slice(json)
+                .map(|(user, exposure)| Self::Exposure(user, exposure))
+                .map_err(bad),
             FORGET => serde_json::from_slice(json).map(Self::Forget).map_err(bad),
             REWRITING => Ok(Self::Rewriting),
             REWRITTEN => Ok(Self::Rewritten),
@@ -139,6 +155,7 @@ impl Record {
             Self::Event(event) => Some(&event.user_id),
             Self::Answer(answer) => answer.user.as_deref(),
             Self::Forget(user) => Some(user),
+            Self::Exposure(user, _) => user.as_deref(),
             Self::Rewriting | Self::Rewritten => None,
         }
     }
@@ -175,11 +192,18 @@ mod tests {
             candidates: 9,
             items: vec![shown],
             degraded: vec![],
+            test: Some(Placed { experiment: "t".into(), phase: 1, arm: 1, would_differ: None }),
+        };
+        let exposure = LoggedExposure {
+            unit: "u".into(),
+            segments: [("a".into(), "b".into())].into(),
+            ..Default::default()
         };
         let [rewriting, rewritten] = Record::rewriting();
         for (bytes, record) in [
             (Record::event(&event), Record::Event(event)),
             (Record::answer(&answer), Record::Answer(answer)),
+            (Record::exposure(Some("u"), &exposure), Record::Exposure(Some("u".into()), Box::new(exposure))),
             (Record::forget("ü"), Record::Forget("ü".into())),
             (rewriting, Record::Rewriting),
             (rewritten, Record::Rewritten),
@@ -188,7 +212,7 @@ mod tests {
             let copy = Record::copy(&bytes);
             assert_eq!((Record::read(&copy), Record::is_copy(&copy)), (Ok(record), true));
         }
-        for damaged in [&b""[..], b"E", b"E{}", b"X1", b"A[]", b"F{}"] {
+        for damaged in [&b""[..], b"E", b"E{}", b"X1", b"P{}", b"A[]", b"F{}"] {
             assert!(Record::read(damaged).is_err(), "{damaged:?}");
         }
     }

@@ -166,7 +166,7 @@ impl Service {
                     ranker.clicks.iter().for_each(|clicks| _ = clicks.event(&event, &ranker.catalogue));
                 }
                 Record::Forget(user) => ranker.clicks.iter().for_each(|clicks| clicks.feedback.forget(&user)),
-                Record::Event(_) | Record::Rewriting | Record::Rewritten => {}
+                Record::Event(_) | Record::Exposure(..) | Record::Rewriting | Record::Rewritten => {}
             }
             Ok::<(), OpenError>(())
         })?;
@@ -188,8 +188,13 @@ fn checked(ranker: &Ranker, answers: &VecDeque<Answer>) -> Result<Reloaded, Prob
     for answer in answers.iter().filter(|answer| !answer.items.is_empty()) {
         let Ok(request) = serde_json::from_value::<RankRequest>(answer.request.clone()) else { continue };
         let events = ranker.events_of(request.user.as_deref());
-        let found =
-            ranker.ranked(Now { request: &request, ms: answer.now, events: &events, is_late: false })?;
+        let found = ranker.ranked(Now {
+            request: &request,
+            ms: answer.now,
+            events: &events,
+            is_late: false,
+            place: None,
+        })?;
         if found.items.is_empty() && request.filter.is_none() && request.candidates.is_none() {
             return Err(Problem::new(
                 StatusCode::CONFLICT,

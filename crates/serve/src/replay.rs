@@ -1,14 +1,17 @@
 //! A log played again: every ranking in it is made once more from what came before, and compared with what was served.
 
 use crate::RankRequest;
+use crate::experiments::{UsedDefinition, place_of, used_definitions};
 use crate::log::Log;
-use crate::ranker::{Now, Ranker};
+use crate::ranker::{Found, Now, Ranker};
 use crate::recent::Recent;
 use crate::record::{Answer, Record};
 use crate::service::WITHOUT_SOURCES;
 use crate::settings::{OpenError, ServiceSettings};
+use semrank_experiment::definition::Definition;
 use semrank_pipeline::{Context, Run};
 use serde::Serialize;
+use std::path::Path;
 
 /// Ids of answers that differ, at most.
 const MOST_NAMED: usize = 20;
@@ -35,6 +38,9 @@ pub struct Replayed {
 pub fn replay(run: Run, settings: &ServiceSettings, context: &Context) -> Result<Replayed, OpenError> {
     let model = run.model_hash()?.to_owned();
     let log = Log::existing(&settings.log, settings.journal)?;
+    let mut settings = settings.clone();
+    settings.experiments = definitions(&settings.state)?;
+    let settings = &settings;
     let ranker = Ranker::open_before(run, settings, context)?;
     let mut out = Replayed::default();
     // An answer stands behind the events that it saw, and behind some that came while it was made.
@@ -52,18 +58,30 @@ pub fn replay(run: Run, settings: &ServiceSettings, context: &Context) -> Result
     let mut recent = Recent::new(settings.remembered_ids);
     log.for_each(|sequence, record| {
         while let Some(answer) = answers.next_if(|answer| answer.as_of <= sequence) {
-            compare(&ranker, &model, &answer, &mut out, context)?;
+            compare(&ranker, (&model, &settings.experiments), &answer, &mut out, context)?;
         }
         out.events += usize::from(ranker.record(&record, &mut recent, |_| true));
         Ok::<(), OpenError>(())
     })?;
-    answers.try_for_each(|answer| compare(&ranker, &model, &answer, &mut out, context))?;
+    answers.try_for_each(|answer| {
+        compare(&ranker, (&model, &settings.experiments), &answer, &mut out, context)
+    })?;
+    Ok(out)
+}
+
+/// The last definition of every test and phase that servers of a state have used.
+fn definitions(state: &Path) -> Result<Vec<Definition>, OpenError> {
+    let mut out: Vec<Definition> = Vec::new();
+    for UsedDefinition { definition, .. } in used_definitions(state)? {
+        out.retain(|one| (&one.name, one.phase) != (&definition.name, definition.phase));
+        out.push(definition);
+    }
     Ok(out)
 }
 
 fn compare(
     ranker: &Ranker,
-    model: &str,
+    (model, definitions): (&str, &[Definition]),
     answer: &Answer,
     out: &mut Replayed,
     context: &Context,
@@ -75,6 +93,9 @@ fn compare(
     let clicks = ranker.clicks.as_ref().map(|clicks| clicks.ranking.clicks().hash());
     let is_same = answer.run == model && answer.clicks.as_deref() == clicks;
     let comparable = is_same && answer.is_exact && answer.degraded.len() == usize::from(is_late);
+    let place = answer.test.as_ref().map(|placed| place_of(definitions, placed));
+    let comparable = comparable && place != Some(None);
+    let place = place.flatten();
     let (Ok(request), Some(items_as_of), true) = (request, answer.items_as_of, comparable) else {
         out.left_out += 1;
         return Ok(());
@@ -86,9 +107,13 @@ fn compare(
     }
     out.answers += 1;
     let events = ranker.events_of(request.user.as_deref());
-    let found = ranker.ranked(Now { request: &request, ms: answer.now, events: &events, is_late });
+    let now = Now { request: &request, ms: answer.now, events: &events, is_late, place: place.as_ref() };
+    let found = ranker.ranked(now);
+    let would_differ = found.as_ref().is_ok_and(Found::would_differ);
     let items = found.map(|found| found.items).unwrap_or_default();
-    let same = items.len() == answer.items.len()
+    let differed = answer.test.as_ref().and_then(|test| test.would_differ);
+    let same = differed.is_none_or(|differed| differed == would_differ)
+        && items.len() == answer.items.len()
         && items
             .iter()
             .zip(&answer.items)

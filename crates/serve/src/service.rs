@@ -1,15 +1,18 @@
 //! The service without HTTP: a run, its items, its users and the log, in; rankings, candidates, histories out.
 
 use crate::event::LARGEST_TIME;
+use crate::experiments::{Experiments, Exposed, Place, Placed};
 use crate::ingest::{Apply, Ingest, Receipt, TakeOut};
 use crate::log::Log;
-use crate::ranker::{DEFAULT_K, Now, Ranker, filter};
+use crate::messages::InTest;
+use crate::ranker::{DEFAULT_K, Found, Now, Ranker, filter};
 use crate::record::{Answer, Record, Shown};
 use crate::recover::{Recovered, recover};
 use crate::reload::{Current, Runs};
 use crate::settings::{Clock, OpenError, ServiceSettings};
 use crate::snapshot::{Keeper, SnapshotError, Snapshots, Written};
 use crate::{Candidates, Event, Problem, RankRequest, Ranked, Ranking, RetrieveRequest};
+use semrank_experiment::log::SlateItem;
 use semrank_pipeline::response::Beginning;
 use semrank_pipeline::retrieval::{Ask, Change};
 use semrank_pipeline::{Context, Run};
@@ -39,6 +42,7 @@ pub struct Service {
     pub(crate) log: Log,
     pub(crate) settings: ServiceSettings,
     replayed: usize,
+    pub(crate) experiments: Experiments,
 }
 
 impl Service {
@@ -66,7 +70,24 @@ impl Service {
         let keeper = || Keeper::start(snapshots.clone(), ingest.clone(), settings.snapshots);
         let keeper = settings.clicks.is_none().then(keeper).transpose()?;
         let (changing, reloading) = (Mutex::default(), Mutex::default());
-        Ok(Self { ranker, changing, reloading, items, keeper, snapshots, ingest, log, settings, replayed })
+        let now_ms = match settings.clock {
+            Clock::Wall => Self::wall_ms(),
+            Clock::Log => ranker.get().memory.newest().unwrap_or_default(),
+        };
+        let experiments = Experiments::open(&settings.experiments, &settings.state, now_ms)?;
+        Ok(Self {
+            ranker,
+            changing,
+            reloading,
+            items,
+            keeper,
+            snapshots,
+            ingest,
+            log,
+            settings,
+            replayed,
+            experiments,
+        })
     }
 
     /// What ranks now.
@@ -124,6 +145,16 @@ impl Service {
         self.ranker().catalogue.retrieval().names()
     }
 
+    /// Names of the tests.
+    pub(crate) fn tests(&self) -> impl Iterator<Item = &str> {
+        self.experiments.definitions().map(|definition| definition.name.as_str())
+    }
+
+    /// The arm of a unit in a test; none where it takes no part now, an error where there is no such test.
+    pub(crate) fn arm_of(&self, test: &str, unit: &str) -> Result<Option<&str>, ()> {
+        self.experiments.arm_of(test, unit, self.now_ms())
+    }
+
     /// Milliseconds since 1970 (UTC).
     pub fn wall_ms() -> i64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
@@ -177,9 +208,13 @@ impl Service {
         if request.time.is_some_and(|time| time.checked_abs().is_none_or(|time| time > LARGEST_TIME)) {
             return Err(Problem::at("$.time", "milliseconds since 1970 (UTC) are expected"));
         }
+        if let Some(id) = &request.request_id {
+            crate::event::check_id(id, "$.request_id")?;
+        }
         self.check_as_of(request.min_as_of)?;
         let ranker = self.ranker();
         let items_as_of = ranker.catalogue.as_of();
+        let request_id = request.request_id.clone().unwrap_or_else(new_request_id);
         let (as_of, now_ms, events, mark) = self.ingest.reading(|as_of| {
             let now_ms = request.time.or(self.now_ms());
             let mark = ranker.advance(self.until(now_ms));
@@ -188,12 +223,17 @@ impl Service {
         let deadline = Duration::from_millis(request.deadline_ms.unwrap_or(self.settings.deadline_ms));
         // Most of the time was spent waiting: the ranker's own list is the shortest way to an answer.
         let is_late = request.candidates.is_none() && received.elapsed() * 2 > deadline;
-        let found = ranker.ranked(Now { request, ms: now_ms, events: &events, is_late })?;
+        let place = self.experiments.place(request, &request_id, now_ms);
+        let found =
+            ranker.ranked(Now { request, ms: now_ms, events: &events, is_late, place: place.as_ref() })?;
+        let would_differ = found.would_differ();
         let mut degraded: Vec<String> = is_late.then(|| WITHOUT_SOURCES.to_owned()).into_iter().collect();
         let failed = found.sources.iter().filter(|source| source.error.is_some());
         degraded.extend(failed.map(|source| format!("source {}", source.name)));
+        let predicted = predicted(&found, place.as_ref());
         let mut out = Ranking {
-            request_id: request_id(),
+            request_id,
+            experiment: None,
             items: found.items,
             run: ranker.name.clone(),
             as_of,
@@ -204,9 +244,32 @@ impl Service {
         let items_as_of = items_as_of.filter(|_| items_as_of == ranker.catalogue.as_of());
         let is_exact = mark.is_none_or(|mark| mark.version == found.version && mark.is_of_log);
         let known_before = mark.map(|mark| mark.known_before);
-        if self.keep(&ranker, (request, &out), (now_ms, items_as_of, known_before, is_exact)).is_err() {
+        let exposed = place.zip(now_ms).map(|(place, now_ms)| {
+            let exposed = Exposed {
+                request,
+                request_id: &out.request_id,
+                now_ms,
+                would_differ: place.is_shadowed.then_some(would_differ),
+                slate: slate(&out.items),
+                events_before: events.items.len(),
+                predicted,
+                // Times of this machine would make two runs over one log differ.
+                micros: (self.settings.clock == Clock::Wall).then(|| received.elapsed().as_micros() as u64),
+            };
+            self.experiments.exposure(&place, exposed)
+        });
+        let kept = exposed.transpose().and_then(|exposed| {
+            let placed = exposed.as_ref().map(|(placed, _)| placed.clone());
+            self.keep(&ranker, (request, &out), (now_ms, items_as_of, known_before, is_exact), placed)?;
+            if let Some((_, exposure)) = &exposed {
+                self.log.journal().append(&Record::exposure(request.user.as_deref(), exposure))?;
+            }
+            Ok(exposed.map(|(_, exposure)| InTest { name: exposure.experiment, arm: exposure.arm }))
+        });
+        match kept {
+            Ok(in_test) => out.experiment = in_test,
             // A full disk keeps nobody from seeing a ranking.
-            out.degraded.push("log".to_owned());
+            Err(_) => out.degraded.push("log".to_owned()),
         }
         if !request.explain {
             out.items.iter_mut().for_each(|item| item.sources.clear());
@@ -220,6 +283,7 @@ impl Service {
         ranker: &Ranker,
         (request, ranking): (&RankRequest, &Ranking),
         (now_ms, items_as_of, known_before, is_exact): (Option<i64>, Option<u64>, Option<i64>, bool),
+        test: Option<Placed>,
     ) -> Result<u64, semrank_store::Error> {
         let shown = |(slot, item): (usize, &Ranked)| Shown {
             item: item.item.clone(),
@@ -243,6 +307,7 @@ impl Service {
                 + request.candidates.as_ref().map_or(0, Vec::len),
             items: ranking.items.iter().enumerate().map(shown).collect(),
             degraded: ranking.degraded.clone(),
+            test,
         };
         self.log.journal().append(&Record::answer(&answer))
     }
@@ -346,8 +411,28 @@ fn checked_k(asked: Option<usize>, default: usize) -> Result<usize, Problem> {
     Ok(k)
 }
 
+/// What was shown, as a test's log keeps it.
+fn slate(items: &[Ranked]) -> Vec<SlateItem> {
+    let one = |item: &Ranked| SlateItem {
+        item: item.item.clone(),
+        sources: item.sources.iter().map(|source| source.name.to_owned()).collect(),
+        probability: item.probability,
+    };
+    items.iter().map(one).collect()
+}
+
+/// The probabilities of the list of control, summed: a unit has the same whatever its arm. None without a click model, or where control's
+/// list was not found.
+fn predicted(found: &Found, place: Option<&Place>) -> Option<f64> {
+    let control = match place? {
+        Place { arm: 0, .. } => &found.items,
+        _ => found.others.first()?,
+    };
+    control.iter().map(|item| item.probability).sum()
+}
+
 /// Of an answer: time, then chance, so that ids sort by time.
-fn request_id() -> String {
+fn new_request_id() -> String {
     use std::hash::{BuildHasher, RandomState};
     format!("{:012x}-{:016x}", Service::wall_ms(), RandomState::new().hash_one(0))
 }

@@ -1,6 +1,7 @@
 //! How a service is run, and why it cannot be opened.
 
 use crate::{LogError, SnapshotEvery};
+use semrank_experiment::definition::Definition;
 use semrank_pipeline::Error;
 use semrank_pipeline::response::Beginning;
 use semrank_store::journal::Options;
@@ -41,6 +42,8 @@ pub struct ServiceSettings {
     pub journal: Options,
     /// When a snapshot is written of what is derived from the log.
     pub snapshots: SnapshotEvery,
+    /// Randomised tests, in the order in which they take requests.
+    pub experiments: Vec<Definition>,
 }
 
 impl ServiceSettings {
@@ -58,6 +61,7 @@ impl ServiceSettings {
             deadline_ms: 100,
             journal: Options::default(),
             snapshots: SnapshotEvery::default(),
+            experiments: Vec::new(),
         }
     }
 
@@ -93,6 +97,14 @@ pub enum OpenError {
     OtherKind {
         /// Whether there is one now.
         had_clicks: bool,
+    },
+    /// A randomised test that this server cannot run.
+    #[error("the test {name}: {why}")]
+    Experiment {
+        /// Its name.
+        name: String,
+        /// Why.
+        why: String,
     },
     /// The system.
     #[error("the system has no thread to give: {0}")]

@@ -11,6 +11,7 @@
 //! | `checks` | whether the numbers can be trusted |
 //! | `verdict` | one word, one sentence |
 //! | `analyze` | all parts together |
+//! | `plan` | before a test: how long it takes, and what it can detect |
 
 mod analyze;
 mod budgets;
@@ -19,10 +20,12 @@ mod checks;
 mod collect;
 mod delays;
 mod metric;
+mod plan;
 mod table;
 mod verdict;
 
 pub use collect::Collector;
+pub use plan::{Plan, PlannedMetric, plan};
 pub use verdict::Word;
 
 use crate::definition::{Definition, Role};

@@ -297,8 +297,13 @@ impl Definition {
 
     /// The arm of a unit; none when it does not take part.
     pub fn arm(&self, unit: &str) -> Option<usize> {
+        self.arm_by(&self.assignment(), unit)
+    }
+
+    /// The same by the definition's [`assignment`](Definition::assignment), made once.
+    pub fn arm_by(&self, assignment: &Assignment, unit: &str) -> Option<usize> {
         let is_held_out = self.holdout > 0.0 && Hash::Wide.bucket("holdout", unit) < self.holdout;
-        if is_held_out { None } else { self.assignment().arm(unit) }
+        if is_held_out { None } else { assignment.arm(unit) }
     }
 
     /// Whether the slates of all arms are found for a unit.

@@ -6,8 +6,9 @@ use crate::retrieval::{Ask, Live, Quotas, Retrieval};
 use crate::{Error, Run};
 use semrank_core::ItemId;
 use semrank_response::Score;
-use semrank_retrieve::{Candidate, Funnel, Provenance, Request, Scored, SourceReport};
+use semrank_retrieve::{Asked, Candidate, Funnel, Provenance, Request, Scored, SourceReport};
 use serde::Serialize;
+use std::collections::HashMap;
 
 /// Candidates of the early-stage model, where it is a source.
 const EARLY_ITEMS: usize = 200;
@@ -107,26 +108,58 @@ impl ClickRanking {
     pub fn rank(
         &self,
         retrieval: &Retrieval,
-        (ask, moment): (&Ask, &Moment),
+        at: (&Ask, &Moment),
         funnel: &Funnel,
         depth: Depth,
     ) -> Result<RankedPage, Error> {
+        let mut pages = self.rank_arms(retrieval, at, &[funnel], depth)?;
+        Ok(pages.swap_remove(0))
+    }
+
+    /// The same for several funnels, the first of which is shown: each source is asked once for each quota, and each candidate is scored once.
+    ///
+    /// # Errors
+    /// Those of [`ClickRanking::rank`].
+    pub fn rank_arms(
+        &self,
+        retrieval: &Retrieval,
+        (ask, moment): (&Ask, &Moment),
+        funnels: &[&Funnel],
+        depth: Depth,
+    ) -> Result<Vec<RankedPage>, Error> {
         retrieval.with_request(ask, |live, request| {
-            let answer = funnel.gather(request, depth.candidates.max(depth.k));
-            let candidates = self.cut(live, request, answer.items, depth.candidates.max(depth.k));
-            let items: Vec<ItemId> = candidates.iter().map(|candidate| ItemId(candidate.item)).collect();
+            let (least, mut asked) = (depth.candidates.max(depth.k), Asked::default());
+            let arms: Vec<(Vec<Candidate>, Vec<SourceReport>)> = funnels
+                .iter()
+                .map(|funnel| {
+                    let answer = funnel.gather_after(request, least, &mut asked);
+                    (self.cut(live, request, answer.items, least), answer.sources)
+                })
+                .collect();
+            let mut items: Vec<ItemId> =
+                arms.iter().flat_map(|(found, _)| found).map(|candidate| ItemId(candidate.item)).collect();
+            if funnels.len() > 1 {
+                items.sort_unstable();
+                items.dedup();
+            }
             let Ordered { scores, order, version } = self.ordered((ask, moment), &items)?;
-            retrieval.remember(
-                ask,
-                order.iter().map(|&(score, at)| Scored { item: items[at].0, score: score as f32 }),
-            );
-            let mut candidates: Vec<Option<Candidate>> = candidates.into_iter().map(Some).collect();
-            let ranked = |&(_, at): &(f64, usize)| {
-                let candidate = candidates[at].take()?;
-                Some(self.ranked(live, ItemId(candidate.item), &scores[at], candidate.sources))
+            let page = |(arm, (found, sources)): (usize, (Vec<Candidate>, Vec<SourceReport>))| {
+                let scored = found.len();
+                let mut own: HashMap<u32, Vec<Provenance>> =
+                    found.into_iter().map(|candidate| (candidate.item, candidate.sources)).collect();
+                let of_arm = || order.iter().filter(|(_, at)| own.contains_key(&items[*at].0));
+                if arm == 0 {
+                    let best = of_arm().map(|&(score, at)| Scored { item: items[at].0, score: score as f32 });
+                    retrieval.remember(ask, best);
+                }
+                let first: Vec<usize> = of_arm().take(depth.k).map(|(_, at)| *at).collect();
+                let ranked = |at: usize| {
+                    let sources = own.remove(&items[at].0).unwrap_or_default();
+                    self.ranked(live, items[at], &scores[at], sources)
+                };
+                RankedPage { items: first.into_iter().map(ranked).collect(), scored, version, sources }
             };
-            let best = order.iter().take(depth.k).filter_map(ranked).collect();
-            Ok(RankedPage { items: best, scored: scores.len(), version, sources: answer.sources })
+            Ok(arms.into_iter().enumerate().map(page).collect())
         })
     }
 

@@ -5,7 +5,7 @@ use super::sources::{CACHED_ITEMS, Live};
 use crate::Error;
 use semrank_core::{History, ItemId};
 use semrank_retrieve::{
-    Answer, Bitmap, Candidate, Cursor, Eligibility, Funnel, Provenance, Request, Scored, SourceReport,
+    Answer, Asked, Bitmap, Candidate, Cursor, Eligibility, Funnel, Provenance, Request, Scored, SourceReport,
 };
 use semrank_sequence::Parts;
 use serde::Serialize;
@@ -104,22 +104,46 @@ impl Retrieval {
     /// # Errors
     /// Those of [`Retrieval::retrieve`]; scores that are not numbers.
     pub fn rank(&self, ask: &Ask, funnel: &Funnel, k: usize) -> Result<Page, Error> {
+        let mut pages = self.rank_arms(ask, &[funnel], k)?;
+        Ok(pages.swap_remove(0))
+    }
+
+    /// The same for several funnels, the first of which is shown: each source is asked once for each quota, and each candidate is scored once.
+    ///
+    /// # Errors
+    /// Those of [`Retrieval::rank`].
+    pub fn rank_arms(&self, ask: &Ask, funnels: &[&Funnel], k: usize) -> Result<Vec<Page>, Error> {
         self.with_request(ask, |live, request| {
-            let answer = funnel.gather(request, k);
-            let mut found = Bitmap::new(request.eligible.len());
-            answer.items.iter().for_each(|candidate| _ = found.set(candidate.item, true));
+            let (mut asked, mut found) = (Asked::default(), Bitmap::new(request.eligible.len()));
+            let answers: Vec<Answer> =
+                funnels.iter().map(|funnel| funnel.gather_after(request, k, &mut asked)).collect();
+            answers.iter().flat_map(|answer| &answer.items).for_each(|one| _ = found.set(one.item, true));
+            let candidates = found.count();
             let narrowed = Request { eligible: &found, ..*request };
-            let ranked = self.ranker().top_k(&narrowed, k.max(CACHED_ITEMS))?;
-            self.remember(ask, ranked.iter().map(|&(score, item)| Scored { item, score }));
-            let mut sources: HashMap<u32, Vec<Provenance>> =
-                answer.items.into_iter().map(|candidate| (candidate.item, candidate.sources)).collect();
-            let item = |&(score, item): &(f32, u32)| Retrieved {
-                item: live.names.name(item).to_owned(),
-                score,
-                sources: sources.remove(&item).unwrap_or_default(),
+            let depth = k.max(CACHED_ITEMS);
+            // One arm needs the best only; of several, each needs its own best.
+            let ranked =
+                self.ranker().top_k(&narrowed, if funnels.len() > 1 { candidates } else { depth })?;
+            let page = |(arm, answer): (usize, Answer)| {
+                let mut sources: HashMap<u32, Vec<Provenance>> =
+                    answer.items.into_iter().map(|candidate| (candidate.item, candidate.sources)).collect();
+                let own: Vec<(f32, u32)> = ranked
+                    .iter()
+                    .copied()
+                    .filter(|(_, item)| sources.contains_key(item))
+                    .take(depth)
+                    .collect();
+                if arm == 0 {
+                    self.remember(ask, own.iter().map(|&(score, item)| Scored { item, score }));
+                }
+                let item = |&(score, item): &(f32, u32)| Retrieved {
+                    item: live.names.name(item).to_owned(),
+                    score,
+                    sources: sources.remove(&item).unwrap_or_default(),
+                };
+                Page { items: own.iter().take(k).map(item).collect(), sources: answer.sources }
             };
-            let items = ranked.iter().take(k).map(item).collect();
-            Ok(Page { items, sources: answer.sources })
+            Ok(answers.into_iter().enumerate().map(page).collect())
         })
     }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `admin` | `/v1/admin/reload`, `/v1/admin/rollback` |
 //! | `rank` | `/v1/rank`, `/v1/retrieve` |
+//! | `flags` | `/ofrep/v1/…`: the arms of tests |
 //! | `events` | `/v1/events`, `/v1/users/{id}` |
 //! | `items` | `/v1/items/{id}` |
 //! | `infer` | `/v2/…`: health, and the Open Inference Protocol |
@@ -12,6 +13,7 @@
 
 mod admin;
 mod events;
+mod flags;
 mod infer;
 mod items;
 mod metrics;
@@ -103,6 +105,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let rank = OpenApiRouter::new()
         .routes(routes!(rank::rank))
         .routes(routes!(rank::retrieve))
+        .routes(routes!(flags::flag))
+        .routes(routes!(flags::flags))
         .routes(routes!(events::user))
         .routes(routes!(items::get))
         .routes(routes!(infer::infer));

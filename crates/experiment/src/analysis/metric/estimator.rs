@@ -103,13 +103,7 @@ impl Estimator {
             relative: None,
             unadjusted: None,
         };
-        let (metric, covariates) = match self {
-            Self::Mean { covariates } => (Term::Mean(0), covariates),
-            Self::Ratio { covariates } => (Term::Ratio(0, 1), covariates),
-            _ => return Ok(out),
-        };
-        if covariates > 0 {
-            let cuped = Cuped { metric, covariates: (2..2 + covariates).map(Term::Mean).collect() };
+        if let Some(cuped) = self.cuped() {
             let arms: Vec<&Moments> = all.iter().filter(|moments| moments.n() > 1.0).collect();
             let theta = cuped.theta(&arms, Pooling::WithinArms)?;
             let centre = crate::cuped::merged(&arms)?;
@@ -120,5 +114,21 @@ impl Estimator {
             out.unadjusted = Some(plain);
         }
         Ok(out)
+    }
+
+    fn cuped(self) -> Option<Cuped> {
+        let (metric, covariates) = match self {
+            Self::Mean { covariates } => (Term::Mean(0), covariates),
+            Self::Ratio { covariates } => (Term::Ratio(0, 1), covariates),
+            _ => return None,
+        };
+        (covariates > 0).then(|| Cuped { metric, covariates: (2..2 + covariates).map(Term::Mean).collect() })
+    }
+
+    /// The metric of one group, adjusted; none without covariates.
+    pub(super) fn adjusted(self, all: &Moments) -> Result<Option<Sample>> {
+        let Some(cuped) = self.cuped() else { return Ok(None) };
+        let theta = cuped.theta(&[all], Pooling::WithinArms)?;
+        cuped.adjust(all, all, &theta).map(Some)
     }
 }

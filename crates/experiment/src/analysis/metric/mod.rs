@@ -42,6 +42,34 @@ pub(super) fn result(definition: &Definition, at: usize, table: &Table) -> Resul
     })
 }
 
+/// A metric without a difference between arms.
+pub(super) struct Baseline {
+    /// Over all units, without adjustment.
+    pub(super) sample: Sample,
+    /// Share of the variance that covariates leave.
+    pub(super) variance_kept: f64,
+}
+
+/// A metric over the units of all arms.
+///
+/// # Errors
+/// [`Error::TooFew`] and those of the estimator.
+pub(super) fn baseline(definition: &Definition, at: usize, table: &Table) -> Result<Baseline> {
+    let metric = &definition.metrics[at];
+    let mut of = table.metrics[at].clone();
+    let (estimator, covariates) = (Estimator::of(metric), estimator::covariates(metric));
+    if let Some(limit) = metric.cap {
+        cut(limit, &mut of, definition.arms.len())?;
+    }
+    let all = moments(of.all.rows.iter(), covariates)?;
+    let sample = estimator.sample(&all, &of.values.concat(), definition.alpha)?;
+    let adjusted = estimator.adjusted(&all)?;
+    let variance_kept = adjusted
+        .filter(|_| sample.variance > 0.0)
+        .map_or(1.0, |adjusted| adjusted.variance / sample.variance);
+    Ok(Baseline { sample, variance_kept })
+}
+
 /// Cuts the numerators at one cap for all arms; returns the cap and the share of units above.
 fn cut(cap_at: Cap, of: &mut OfMetric, arms: usize) -> Result<Option<(f64, f64)>> {
     let rows = &of.all.rows;
