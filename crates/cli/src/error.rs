@@ -31,6 +31,12 @@ pub(crate) enum Error {
     /// A file that holds no cases.
     #[error("{}: {error}", file.display())]
     Cases { file: std::path::PathBuf, error: semrank_experiment::Error },
+    /// A definition of a test, or a file of its rows, that cannot be read.
+    #[error("{}: {why}", file.display())]
+    Definition { file: std::path::PathBuf, why: String },
+    /// Rows of a test that give no numbers.
+    #[error(transparent)]
+    Statistics(semrank_experiment::Error),
     /// No random numbers.
     #[error("the system gives no random numbers")]
     NoRandom,
@@ -81,6 +87,8 @@ impl Error {
             | Error::Scheme { .. }
             | Error::NotReady { .. }
             | Error::Cases { .. }
+            | Error::Definition { .. }
+            | Error::Statistics(_)
             | Error::NoRandom => None,
             Error::NoPrep { .. } => Some(
                 "put it beside semrank, or build it there: cargo build --release --package semrank-prep"

@@ -99,7 +99,7 @@ enum Verb {
     Health(serve::HealthArgs),
     /// Make an API key for a server.
     Key(serve::KeyArgs),
-    /// The randomised test: its statistics, checked against numerical cases.
+    /// The randomised test: plan, arms, analysis, report.
     Experiment(experiment::ExperimentArgs),
     /// Score pairs of users and items.
     #[command(after_help = examples::SCORE)]
@@ -157,7 +157,7 @@ fn execute(cli: Cli) -> Result<(), Error> {
         Verb::Log(args) => serve::log(&args),
         Verb::Health(args) => serve::health(&args),
         Verb::Key(args) => serve::key(&args),
-        Verb::Experiment(args) => experiment::experiment(&args),
+        Verb::Experiment(args) => experiment::experiment(&args, console),
         Verb::Score(args) => score::score(&args),
         Verb::Config(args) => config::config(&args),
         Verb::Model(args) => model_fetch::model(&args),

@@ -1,6 +1,7 @@
 //! The verbs `serve` and `key`: a run behind an address, and keys for it.
 
 use crate::error::Error;
+use crate::experiment::definition;
 use crate::interrupt;
 use crate::output::{self, note};
 use crate::progress::Console;
@@ -55,6 +56,9 @@ pub(crate) struct ServeArgs {
     /// Folder of the log of events [default: STATE/log].
     #[arg(long, value_name = "URL")]
     log: Option<String>,
+    /// Definition of a randomised test, in TOML; may be repeated: a request is in the first test that takes it.
+    #[arg(long, value_name = "FILE")]
+    experiment: Vec<PathBuf>,
     /// File of API keys, made by `semrank key`.
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
@@ -195,6 +199,7 @@ pub(crate) fn serve(args: &ServeArgs, console: &Console) -> Result<(), Error> {
     settings.clock = if args.clock == "log" { Clock::Log } else { Clock::Wall };
     settings.deadline_ms = args.deadline_ms;
     args.clicks.apply(&mut settings);
+    settings.experiments = args.experiment.iter().map(|file| definition(file)).collect::<Result<_, _>>()?;
     settings.snapshots.records = args.snapshot_records;
     let service = Service::open(run, settings, &console.context()).map_err(Error::Open)?;
     note(&format!(

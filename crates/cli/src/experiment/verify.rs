@@ -1,12 +1,8 @@
-//! The verb `experiment`: the randomised test.
-//!
-//! ```text
-//! semrank experiment verify cases.json --json        numerical cases, answered by this program's statistics
-//! ```
+//! `semrank experiment verify`: numerical cases, answered by this program's statistics.
 
 use crate::error::Error;
 use crate::output;
-use clap::{Args, Subcommand};
+use clap::Args;
 use flate2::read::MultiGzDecoder;
 use semrank_core::counted;
 use semrank_experiment::verify::verify_with;
@@ -16,22 +12,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// `semrank experiment`.
-#[derive(Debug, Args)]
-pub(crate) struct ExperimentArgs {
-    #[command(subcommand)]
-    verb: ExperimentVerb,
-}
-
-#[derive(Debug, Subcommand)]
-enum ExperimentVerb {
-    /// Answer a file of numerical cases, to compare these statistics with those of other libraries.
-    Verify(VerifyArgs),
-}
-
 /// `semrank experiment verify`.
 #[derive(Debug, Args)]
-struct VerifyArgs {
+pub(super) struct VerifyArgs {
     /// Groups of cases: JSON, each with its inputs and the keys that are asked for under `expect`.
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -44,8 +27,7 @@ struct VerifyArgs {
 }
 
 /// Runs it.
-pub(crate) fn experiment(args: &ExperimentArgs) -> Result<(), Error> {
-    let ExperimentVerb::Verify(args) = &args.verb;
+pub(super) fn verify(args: &VerifyArgs) -> Result<(), Error> {
     let cases: Value = read_json(&args.file)?;
     let folders = folders(args);
     let found = verify_with(&cases, &|name| folders.iter().find_map(|folder| text(&folder.join(name))));
