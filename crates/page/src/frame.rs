@@ -105,7 +105,8 @@ pub(crate) fn ticks(low: f64, high: f64) -> Vec<(f64, String)> {
     let decimals = (-step.log10().floor()).max(0.0) as usize;
     let first = (low / step).ceil() as i64;
     let last = (high / step + 1e-9).floor() as i64;
-    (first..=last).map(|tick| tick as f64 * step).map(|value| (value, fixed(value, decimals))).collect()
+    let text = |value: f64| fixed(value, decimals).replace('-', "−");
+    (first..=last).map(|tick| tick as f64 * step).map(|value| (value, text(value))).collect()
 }
 
 /// The nearest of 1, 2, 5 times a power of ten that is not below `raw`.

@@ -9,6 +9,7 @@
 //! | `layout` | the page around its content: sections and cards |
 //! | `table` | tables of rows, and of names with values |
 //! | `charts`, `scatter`, `profile`, `frame` | line chart, grouped bars, points and sorted thin bars as SVG |
+//! | `forest`, `trend` | estimates with their intervals: one a row, and along an axis |
 //! | `text` | escaping and numbers |
 //!
 //! ```
@@ -21,14 +22,17 @@
 //! ```
 
 mod charts;
+mod forest;
 mod frame;
 mod layout;
 mod profile;
 mod scatter;
 mod table;
 mod text;
+mod trend;
 
 pub use charts::{Bars, HALF, Labelled, Lines, Series, WIDE, bars, lines};
+pub use forest::{Forest, Reading, Spread, forest};
 pub use frame::swatch;
 pub use layout::{card_list, page, section};
 pub use profile::{Profile, profile};
@@ -37,3 +41,4 @@ pub use table::{Row, heads, notes, pairs, table};
 pub use text::{
     UNKNOWN, count, counted, counts_in, escape, fixed, isolate, metric, seconds, signed, signed_percent,
 };
+pub use trend::{Place, Track, Trend, trend};
