@@ -15,6 +15,7 @@
 //! | looks before the end | [`sequential`], [`boundary`], [`spending`] |
 //! | several tests | [`multiplicity`], [`non_inferiority`] |
 //! | read | [`series`] (by day, by segment), [`bayes`] |
+//! | show | [`page`](mod@page): an [`analysis`] as one page of HTML |
 //! | without a test | [`interleave`], [`offpolicy`] |
 //! | all of it | [`analysis`] |
 //! | check | [`verify`] answers a file of cases computed by other libraries |
@@ -44,6 +45,7 @@ pub mod moments;
 pub mod multiplicity;
 pub mod non_inferiority;
 pub mod offpolicy;
+pub mod page;
 pub mod power;
 pub mod proportion;
 pub mod quantile;
