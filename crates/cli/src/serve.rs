@@ -95,6 +95,7 @@ impl ServeArgs {
             state: None,
             log: None,
             keys: None,
+            experiment: Vec::new(),
             tls_certificate: None,
             tls_key: None,
             tls_clients: None,

@@ -41,10 +41,10 @@ impl RowsArgs {
             let log = Log::existing(&settings.log, settings.journal).map_err(of_log)?;
             return trial_rows(&log, |row| visit(row).map_err(Ended::Visit)).map_err(Ended::error);
         }
-        for file in &self.exposures {
+        if let Some(file) = &self.exposures {
             each_line(file, |row: LoggedExposure| visit(TrialRow::Exposure(Box::new(row))))?;
         }
-        for file in &self.events {
+        if let Some(file) = &self.events {
             each_line(file, |row: LoggedEvent| visit(TrialRow::Event(Box::new(row))))?;
         }
         Ok(())

@@ -5,6 +5,7 @@
 mod certificates;
 #[path = "../../../pipeline/tests/common/mod.rs"]
 mod common;
+mod experiments;
 mod reload;
 
 use semrank_core::UserId;
@@ -36,9 +37,13 @@ impl Server {
     }
 
     fn listening(dir: &Path, keys: Option<&Path>, tls: Option<Tls>) -> Self {
+        Self::with_settings(dir, settings(dir), keys, tls)
+    }
+
+    fn with_settings(dir: &Path, settings: ServiceSettings, keys: Option<&Path>, tls: Option<Tls>) -> Self {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let run = Run::open(&dir.join("run")).unwrap();
-        let service = Service::open(run, settings(dir), &Context::default()).unwrap();
+        let service = Service::open(run, settings, &Context::default()).unwrap();
         let listen = Listen {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             keys: keys.map(Path::to_owned),
