@@ -496,7 +496,7 @@ fn the_verdict_is_the_first_thing_that_is_read() {
     none.verdict.word = Word::NoEffect;
     assert_eq!(first(&none), "NO EFFECT ABOVE 2 %");
     none.definition.effect = None;
-    assert_eq!(first(&none), "NO EFFECT ABOVE 1.428 %");
+    assert_eq!(first(&none), "NO EFFECT ABOVE 1.43 %");
     none.verdict.word = Word::Harm;
     assert_eq!(first(&none), "HARM");
 }

@@ -6,9 +6,6 @@
 use crate::frame::ticks;
 use crate::text::{escape, isolate};
 
-/// Height of a row's strip and its middle, in pixels.
-const HEIGHT: f64 = 30.0;
-const MIDDLE: f64 = HEIGHT / 2.0;
 /// Edges of the plot within a strip, in per cent.
 const EDGES: (f64, f64) = (2.0, 98.0);
 
@@ -48,8 +45,10 @@ pub struct Spread<'a> {
     pub margin: Option<(f64, String)>,
     /// Its colour.
     pub reading: Reading,
-    /// At the right: the same as numbers.
+    /// At the right: the estimate in numbers, or why there is none.
     pub text: String,
+    /// Its interval in numbers, which may be empty.
+    pub range: String,
 }
 
 /// A chart of estimates.
@@ -104,8 +103,10 @@ fn group(axis: &Axis, heading: &str, rows: &[Spread]) -> String {
 fn line(axis: &Axis, row: &Spread) -> String {
     let note =
         if row.note.is_empty() { String::new() } else { format!("<small>{}</small>", escape(&row.note)) };
+    let range =
+        if row.range.is_empty() { String::new() } else { format!(" <span>({})</span>", escape(&row.range)) };
     format!(
-        "<li class=\"row\"><p class=\"what\">{}{note}</p>{}<p class=\"much {}\">{}</p></li>\n",
+        "<li class=\"row\"><p class=\"what\">{}{note}</p>{}<p class=\"much {}\"><b>{}</b>{range}</p></li>\n",
         isolate(row.name),
         axis.strip(row),
         row.reading.class(),
@@ -120,7 +121,7 @@ struct Axis {
 }
 
 impl Axis {
-    /// Room for nothing, all margins, and all that does not dwarf the rest: at most three times the median reach, or the first row.
+    /// Room for nothing, all margins, and all that does not dwarf the rest: at most five times the median reach, or the first row.
     fn of(rows: &[&Spread]) -> Self {
         let reach = |row: &Spread| {
             let ends = [row.value, row.interval.0, row.interval.1];
@@ -130,7 +131,7 @@ impl Axis {
         let first = reaches.first().copied().unwrap_or(0.0);
         reaches.sort_by(f64::total_cmp);
         let median = reaches.get(reaches.len() / 2).copied().unwrap_or(1.0);
-        let limit = (3.0 * median).max(first);
+        let limit = (5.0 * median).max(first);
         let ends = rows.iter().flat_map(|row| [row.value, row.interval.0, row.interval.1]);
         let ends = ends.filter(|end| end.is_finite()).map(|end| end.clamp(-limit, limit));
         let margins =
@@ -159,14 +160,14 @@ impl Axis {
             drawing += &upright("margin", self.x(*at), &format!("<title>{}</title>", escape(what)));
         }
         if row.value.is_finite() {
-            let title = escape(&format!("{}: {}", row.name, row.text));
+            let title = escape(&format!("{}: {} {}", row.name, row.text, row.range));
             drawing += &format!(
                 "<g class=\"{}\"><title>{title}</title>{}</g>",
                 row.reading.class(),
                 self.estimate(row)
             );
         }
-        format!("<svg class=\"strip\" aria-hidden=\"true\">{drawing}</svg>")
+        format!("<div class=\"strip\" aria-hidden=\"true\"><svg>{drawing}</svg></div>")
     }
 
     /// Whisker, its ends, and the dot.
@@ -177,29 +178,25 @@ impl Axis {
             if high.is_finite() { self.x(high) } else { EDGES.1 },
         );
         let mut out = format!(
-            "<line class=\"whisker\" x1=\"{from:.2}%\" y1=\"{MIDDLE}\" x2=\"{to:.2}%\" y2=\"{MIDDLE}\"/>{}{}",
+            "<line class=\"whisker\" x1=\"{from:.2}%\" y1=\"50%\" x2=\"{to:.2}%\" y2=\"50%\"/>{}{}",
             self.end(low, from, -1.0),
             self.end(high, to, 1.0),
         );
         if self.holds(row.value) {
-            out += &format!("<circle cx=\"{:.2}%\" cy=\"{MIDDLE}\" r=\"5\"/>", self.x(row.value));
+            out += &format!("<circle cx=\"{:.2}%\" cy=\"50%\" r=\"5\"/>", self.x(row.value));
         }
         out
     }
 
-    /// A short upright line, or an arrow where the interval goes on.
+    /// A short upright line, or an arrow where the interval goes on to this side.
     fn end(&self, value: f64, x: f64, side: f64) -> String {
-        if self.holds(value) {
-            let (top, bottom) = (MIDDLE - 4.0, MIDDLE + 4.0);
-            return format!(
-                "<line class=\"whisker\" x1=\"{x:.2}%\" y1=\"{top}\" x2=\"{x:.2}%\" y2=\"{bottom}\"/>"
-            );
-        }
-        format!(
-            "<svg class=\"arrow\" x=\"{x:.2}%\" y=\"{MIDDLE}\"><path d=\"M{} 0 L{} -5 V5 Z\"/></svg>",
-            side * 5.0,
-            side * -3.0,
-        )
+        let goes_on = !value.is_finite() || if side < 0.0 { value < self.low } else { value > self.high };
+        let mark = match goes_on {
+            true => format!("<path class=\"arrow\" d=\"M{} 0 L{} -5 V5 Z\"/>", side * 5.0, side * -3.0),
+            false if self.holds(value) => "<path class=\"whisker\" d=\"M0 -4 V4\"/>".to_owned(),
+            false => return String::new(),
+        };
+        format!("<svg class=\"end\" x=\"{x:.2}%\" y=\"50%\">{mark}</svg>")
     }
 
     /// Numbers below the rows, with the label under them.
@@ -215,14 +212,14 @@ impl Axis {
         let numbers: String = ticks.iter().map(text).collect();
         let label = escape(label);
         format!(
-            "<svg class=\"strip\">{numbers}<text x=\"50%\" y=\"29\" text-anchor=\"middle\">{label}</text></svg>"
+            "<div class=\"strip\"><svg>{numbers}<text x=\"50%\" y=\"29\" text-anchor=\"middle\">{label}</text></svg></div>"
         )
     }
 }
 
 /// A line from the top of a strip to its bottom.
 fn upright(class: &str, x: f64, inner: &str) -> String {
-    format!("<line class=\"{class}\" x1=\"{x:.2}%\" y1=\"0\" x2=\"{x:.2}%\" y2=\"{HEIGHT}\">{inner}</line>")
+    format!("<line class=\"{class}\" x1=\"{x:.2}%\" y1=\"0\" x2=\"{x:.2}%\" y2=\"100%\">{inner}</line>")
 }
 
 #[cfg(test)]
@@ -238,6 +235,7 @@ mod tests {
             margin: None,
             reading: Reading::Good,
             text: "text".into(),
+            range: String::new(),
         }
     }
 

@@ -32,24 +32,19 @@ fn rates(delays: &Delays) -> String {
     let row = |(at, arm): (usize, &ArmDelays)| Row {
         cells: vec![
             swatch(at.min(6)) + &isolate(&arm.arm),
-            number::whole(arm.clicks),
-            format!(
-                "{}<small>{}</small>",
-                number::whole(arm.matured),
-                number::share(arm.matured as f64 / arm.clicks as f64)
-            ),
+            format!("{}<small>{} complete</small>", number::whole(arm.clicks), number::whole(arm.matured)),
             arm.matured_rate.map_or(UNKNOWN.into(), number::value),
             arm.hazard_rate.map_or(UNKNOWN.into(), number::value),
         ],
         best: false,
     };
     let rows: Vec<Row> = delays.arms.iter().enumerate().map(row).collect();
-    let names = ["arm", "clicks", "window complete", "rate, matured clicks", "rate, own hazards"];
+    let names = ["arm", "clicks", "rate, matured clicks", "rate, own hazards"];
     let caption = format!(
-        "Conversion rate within {} days: of clicks whose window is complete, and of all clicks by the arm's own hazards.",
-        number::short(delays.window_days)
+        "Conversion rate within {}: of clicks whose window is complete, and of all clicks by the arm's own hazards.",
+        number::days(delays.window_days)
     );
-    table("numbers narrow", &escape(&caption), &heads(&names), &rows)
+    table("numbers narrow lines", &escape(&caption), &heads(&names), &rows)
 }
 
 /// Each comparison with the name of its treatment.
@@ -66,15 +61,13 @@ fn compared(analysis: &Analysis, delays: &Delays) -> String {
     let row = |(name, found): (&str, &DelayComparison)| Row {
         cells: vec![
             isolate(name),
-            number::maybe(found.matured.as_ref()),
-            number::maybe_p(found.matured.map(|effect| effect.p)),
-            number::maybe(found.hazards.as_ref()),
-            number::maybe_p(found.hazards.map(|effect| effect.p)),
+            number::with_p(found.matured.as_ref()),
+            number::with_p(found.hazards.as_ref()),
         ],
         best: false,
     };
     let rows: Vec<Row> = named(analysis, delays).map(row).collect();
-    let names = ["treatment", "effect, matured clicks", "p", "effect, own hazards", "p"];
+    let names = ["treatment", "effect, matured clicks", "effect, own hazards"];
     table(
         "numbers narrow lines",
         "Absolute effect on the rate, treatment minus control.",
@@ -88,11 +81,15 @@ fn pace(analysis: &Analysis, delays: &Delays) -> String {
     let sentence = |(name, found): (&str, &DelayComparison)| {
         let p = number::p_text(found.same_pace_p?);
         let found = match found.is_slower {
-            Some(true) => "converts later than control; a comparison at the same age would be unfair to it",
-            Some(false) => "converts earlier than control; a comparison at the same age would flatter it",
+            Some(true) => {
+                "converts later than control: before all windows are complete, a plain rate understates it"
+            }
+            Some(false) => {
+                "converts earlier than control: before all windows are complete, a plain rate flatters it"
+            }
             None => "shows no other pace than control",
         };
-        Some(paragraph(&format!("{name} {found} (test of equal pace: {p}).")))
+        Some(paragraph(&format!("The arm {name} {found} (test of equal pace: {p}).")))
     };
     named(analysis, delays).filter_map(sentence).collect()
 }

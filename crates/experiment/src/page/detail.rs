@@ -110,6 +110,7 @@ fn spread(quantile: f64, effect: &SegmentEffect) -> Spread<'_> {
         interval: (interval.low, interval.high),
         margin: None,
         reading: Reading::Open,
-        text: format!("{} ({})", difference(effect.value), number::ends(interval, difference)),
+        text: difference(effect.value),
+        range: number::ends(interval, difference),
     }
 }

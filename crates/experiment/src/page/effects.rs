@@ -1,5 +1,6 @@
 //! Effects of all metrics, as a forest plot and as a table; and guardrails against their margins.
 
+use super::progress::folded;
 use super::{comparisons, number, paragraph, what};
 use crate::analysis::{Analysis, ArmValue, Comparison, Guardrail, MetricResult, Word};
 use crate::definition::Role;
@@ -30,7 +31,7 @@ pub(super) fn section(analysis: &Analysis) -> String {
         }
         _ => "",
     };
-    paragraph(warning) + &picture(analysis) + &numbers(analysis)
+    paragraph(warning) + &picture(analysis) + &numbers(analysis) + &methods(analysis)
 }
 
 fn of_role(analysis: &Analysis, role: Role) -> impl Iterator<Item = (&MetricResult, &Comparison)> {
@@ -54,6 +55,7 @@ fn picture(analysis: &Analysis) -> String {
 }
 
 fn spread<'a>(metric: &'a MetricResult, found: &'a Comparison, several: bool) -> Spread<'a> {
+    let (text, range) = texts(found);
     let interval = found.relative.as_ref().and_then(|relative| relative.interval);
     let ends = interval.map_or((f64::NAN, f64::NAN), |interval| (interval.low, interval.high));
     Spread {
@@ -63,7 +65,8 @@ fn spread<'a>(metric: &'a MetricResult, found: &'a Comparison, several: bool) ->
         interval: (100.0 * ends.0, 100.0 * ends.1),
         margin: found.guardrail.map(|guardrail| margin(metric.direction, &guardrail)),
         reading: reading(metric.direction, found),
-        text: text(found),
+        text,
+        range,
     }
 }
 
@@ -85,64 +88,58 @@ fn reading(direction: Direction, found: &Comparison) -> Reading {
     if (absolute.value > 0.0) == (direction == Direction::Increase) { Reading::Good } else { Reading::Bad }
 }
 
-fn text(found: &Comparison) -> String {
+/// The effect and its interval in numbers.
+fn texts(found: &Comparison) -> (String, String) {
     match (&found.relative, &found.missing) {
         (Some(relative), _) => {
             let (value, interval) = number::relative(relative);
-            interval.map_or_else(|| format!("{value}, no bounds"), |interval| format!("{value} ({interval})"))
+            (value, interval.unwrap_or_else(|| "no bounds".into()))
         }
-        (None, Some(_)) => "no estimate, see the table".into(),
-        (None, None) => "no relative effect".into(),
+        (None, Some(_)) => ("no estimate".into(), String::new()),
+        (None, None) => ("no relative effect".into(), String::new()),
     }
 }
 
 fn numbers(analysis: &Analysis) -> String {
-    let rows: Vec<Row> = ROLES
-        .iter()
-        .flat_map(|(role, _)| of_role(analysis, *role))
-        .map(|(metric, found)| Row {
-            cells: cells(analysis, metric, found),
-            best: metric.role == Role::Primary,
-        })
-        .collect();
-    let names = [
-        "metric",
-        "control",
-        "treatment",
-        "absolute effect",
-        "relative effect",
-        "p",
-        "corrected p",
-        "method",
-    ];
+    let names = ["metric", "control", "treatment", "absolute effect", "relative effect", "p", "corrected p"];
     let caption = "Small numbers are intervals, valid under the stopping rule. The verdict comes from the absolute effect.";
-    table("numbers effects", caption, &heads(&names), &rows)
+    table("numbers lines", caption, &heads(&names), &rows(analysis, cells))
+}
+
+/// A row per metric and treatment, in the order of the page.
+fn rows(analysis: &Analysis, cells: fn(&Analysis, &MetricResult, &Comparison) -> Vec<String>) -> Vec<Row> {
+    let all = ROLES.iter().flat_map(|(role, _)| of_role(analysis, *role));
+    let row = |(metric, found): (&MetricResult, &Comparison)| Row {
+        cells: cells(analysis, metric, found),
+        best: metric.role == Role::Primary,
+    };
+    all.map(row).collect()
 }
 
 fn cells(analysis: &Analysis, metric: &MetricResult, found: &Comparison) -> Vec<String> {
     let control = metric.arms.first();
     let treatment = metric.arms.iter().find(|arm| arm.arm == found.arm);
+    let missing = found
+        .missing
+        .as_ref()
+        .map_or(UNKNOWN.into(), |why| format!("{UNKNOWN}<small class=\"why\">{}</small>", escape(why)));
     vec![
-        what(analysis, &metric.name, &found.arm),
+        format!(
+            "{}<small class=\"method\">{}</small>",
+            what(analysis, &metric.name, &found.arm),
+            escape(&metric.method)
+        ),
         mean(control),
         mean(treatment),
-        number::maybe(found.absolute.as_ref()),
-        relative_cell(found),
+        found.absolute.as_ref().map_or(missing, number::estimate),
+        found.relative.as_ref().map_or(UNKNOWN.into(), number::relative_cell),
         number::maybe_p(found.absolute.map(|absolute| absolute.p)),
         corrected(found),
-        method(metric, found),
     ]
 }
 
 fn mean(arm: Option<&ArmValue>) -> String {
     arm.map_or(UNKNOWN.into(), |arm| number::value(arm.value))
-}
-
-/// A relative effect with its interval in small letters; HTML.
-pub(super) fn relative_cell(found: &Comparison) -> String {
-    let Some(relative) = &found.relative else { return UNKNOWN.into() };
-    let (value, interval) = number::relative(relative);
-    format!("{value}<small>{}</small>", interval.unwrap_or_else(|| "no bounds".into()))
 }
 
 fn corrected(found: &Comparison) -> String {
@@ -152,26 +149,35 @@ fn corrected(found: &Comparison) -> String {
     }
 }
 
-/// How a metric was estimated, and what covariates and caps changed.
+/// How each effect was estimated, and what covariates and caps changed.
+fn methods(analysis: &Analysis) -> String {
+    let cells = |analysis: &Analysis, metric: &MetricResult, found: &Comparison| {
+        vec![what(analysis, &metric.name, &found.arm), escape(&method(metric, found))]
+    };
+    let table = table("wide-text lines", "", &heads(&["metric", "method"]), &rows(analysis, cells));
+    folded("How each effect is estimated", &table)
+}
+
 fn method(metric: &MetricResult, found: &Comparison) -> String {
-    if let Some(missing) = &found.missing {
-        return escape(missing);
-    }
     let mut parts = vec![metric.method.clone()];
-    parts.extend(
-        found.relative.as_ref().map(|relative| relative.method.clone()).filter(|method| !method.is_empty()),
-    );
+    let interval =
+        found.relative.as_ref().map(|relative| &relative.method).filter(|method| !method.is_empty());
+    parts.extend(interval.map(|method| format!("relative interval: {method}")));
     let kept = found.variance_kept.filter(|kept| kept.is_finite());
     parts.extend(kept.map(|kept| format!("covariates leave {} of the variance", number::share(kept))));
     let unadjusted = found.unadjusted.filter(|unadjusted| unadjusted.value.is_finite());
     parts.extend(unadjusted.map(|plain| {
         let difference = |value| number::difference(value, plain.se);
-        format!("without them {} ({})", difference(plain.value), number::ends(plain.interval, difference))
+        format!(
+            "without covariates {} ({})",
+            difference(plain.value),
+            number::ends(plain.interval, difference)
+        )
     }));
     parts.extend(metric.cap.map(|(cap, above)| {
         format!("capped at {}, {} of units above", number::value(cap), number::share(above))
     }));
-    escape(&parts.join("; "))
+    parts.join("; ")
 }
 
 /// Guardrails against their margins, broken ones first.
@@ -181,7 +187,7 @@ pub(super) fn guardrails(analysis: &Analysis) -> String {
     found.sort_by_key(|(_, _, guardrail)| !guardrail.is_broken);
     let rows: Vec<Row> =
         found.iter().map(|(metric, found, guardrail)| guarded(analysis, metric, found, guardrail)).collect();
-    let names = ["metric", "state", "relative effect", "allowed loss", "p"];
+    let names = ["metric", "relative effect", "allowed loss", "p"];
     let caption = "Held: the loss is shown to lie within the margin. Broken: it is shown to lie beyond it. p is against a loss beyond the margin.";
     table("numbers lines", caption, &heads(&names), &rows)
 }
@@ -198,10 +204,12 @@ fn guarded(analysis: &Analysis, metric: &MetricResult, found: &Comparison, guard
         UNKNOWN.into()
     };
     let cells = vec![
-        what(analysis, &metric.name, &found.arm),
-        format!("<span class=\"state {class}\">{state}</span>"),
-        relative_cell(found),
-        format!("{}<small>{absolute}</small>", number::short_share(guardrail.margin)),
+        format!(
+            "{}<br><span class=\"state {class}\">{state}</span>",
+            what(analysis, &metric.name, &found.arm)
+        ),
+        found.relative.as_ref().map_or(UNKNOWN.into(), number::relative_cell),
+        format!("{}<small>{absolute} absolute</small>", number::short_share(guardrail.margin)),
         number::maybe_p(Some(guardrail.p)),
     ];
     Row { cells, best: false }

@@ -35,9 +35,11 @@ pub(super) fn estimate(found: &Estimate) -> String {
     format!("{}<small>{ends}</small>", difference(found.value, found.se))
 }
 
-/// An estimate, where there is one.
-pub(super) fn maybe(found: Option<&Estimate>) -> String {
-    found.map_or(UNKNOWN.into(), estimate)
+/// An estimate with its interval and p-value, where there is one; HTML.
+pub(super) fn with_p(found: Option<&Estimate>) -> String {
+    found.map_or(UNKNOWN.into(), |found| {
+        format!("{}<small>{}</small>", estimate(found), escape(&p_text(found.p)))
+    })
 }
 
 /// Both ends of an interval: `+0.4 to +3.8`.
@@ -58,18 +60,25 @@ pub(super) fn relative(found: &Relative) -> (String, Option<String>) {
     (signed_percent(found.value, places), interval.map(unit))
 }
 
+/// A relative effect and, in small letters, its interval; HTML.
+pub(super) fn relative_cell(found: &Relative) -> String {
+    let (value, interval) = relative(found);
+    format!("{value}<small>{}</small>", interval.unwrap_or_else(|| "no bounds".into()))
+}
+
 /// A share: `43.2 %`.
 pub(super) fn share(value: f64) -> String {
     let places = if value.abs() < 0.01 { 2 } else { 1 };
     if value.is_finite() { format!("{} %", grouped(100.0 * value, places)) } else { UNKNOWN.into() }
 }
 
-/// A share without decimals that say nothing: `2 %`, `0.5 %`.
+/// A share with at most three digits and no zeros that say nothing: `2 %`, `0.5 %`, `1.43 %`.
 pub(super) fn short_share(value: f64) -> String {
     if !value.is_finite() {
         return UNKNOWN.into();
     }
-    let text = grouped(100.0 * value, 3);
+    let percent = 100.0 * value;
+    let text = grouped(percent, decimals(percent.abs()) + 1);
     format!("{} %", if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text })
 }
 
@@ -93,10 +102,16 @@ pub(super) fn maybe_p(value: Option<f64>) -> String {
     value.map_or(UNKNOWN.into(), |value| escape(&p(value)))
 }
 
-/// A p-value within a sentence: `p = 0.0132`, `p < 0.0001`.
+/// A p-value within a sentence, which does not break: `p = 0.0132`, `p < 0.0001`.
 pub(super) fn p_text(value: f64) -> String {
     let text = p(value);
-    text.strip_prefix('<').map_or_else(|| format!("p = {text}"), |least| format!("p < {least}"))
+    text.strip_prefix('<')
+        .map_or_else(|| format!("p\u{a0}=\u{a0}{text}"), |least| format!("p\u{a0}<\u{a0}{least}"))
+}
+
+/// A span of days: `7 days`, `1 day`, `0.5 days`.
+pub(super) fn days(value: f64) -> String {
+    format!("{} {}", short(value), if value == 1.0 { "day" } else { "days" })
 }
 
 /// A number of units or rows.
@@ -180,7 +195,7 @@ mod tests {
         assert_eq!([2e-7, 0.0132, 0.214, f64::NAN].map(p), ["<0.0001", "0.0132", "0.21", "–"]);
         assert_eq!(
             [0.02, 0.005, 1.0, 0.1234, f64::NAN].map(short_share),
-            ["2 %", "0.5 %", "100 %", "12.34 %", "–"]
+            ["2 %", "0.5 %", "100 %", "12.3 %", "–"]
         );
     }
 

@@ -3,7 +3,7 @@
 use super::{arm, comparisons, number, paragraph, primary, what};
 use crate::analysis::{Analysis, ArmValue, Comparison, LookResult, MetricResult, UnitCounts};
 use crate::definition::{Role, Stop};
-use semrank_page::{Place, Row, Track, Trend, UNKNOWN, counted, escape, fixed, heads, isolate, table, trend};
+use semrank_page::{Place, Row, Track, Trend, UNKNOWN, escape, fixed, heads, isolate, table, trend};
 
 /// The primary metric as it was known at the end of each day.
 pub(super) fn looks(analysis: &Analysis) -> String {
@@ -37,7 +37,16 @@ fn look(analysis: &Analysis, at: usize, metric: &MetricResult, found: &Compariso
         zero: true,
         text: number::value,
     });
-    chart + &bound(found) + &look_table(found)
+    let open = found
+        .looks
+        .iter()
+        .any(|look| !(look.effect.interval.low.is_finite() && look.effect.interval.high.is_finite()));
+    let open = if open {
+        "Intervals of some days have no bounds yet; the band ends at the edge of the picture."
+    } else {
+        ""
+    };
+    chart + &paragraph(open) + &bound(found) + &look_table(found)
 }
 
 /// `Effect on conversions: treatment minus control`.
@@ -73,7 +82,7 @@ fn look_table(found: &Comparison) -> String {
 
 /// A table that opens when asked for.
 pub(super) fn folded(summary: &str, table: &str) -> String {
-    format!("<details><summary>{summary}</summary>\n{table}</details>\n")
+    format!("<details class=\"folded\"><summary>{summary}</summary>\n{table}</details>\n")
 }
 
 /// Units by arm and metric, and rows that do not count.
@@ -85,22 +94,26 @@ fn units(analysis: &Analysis) -> String {
     let counts = &analysis.counts;
     let cell = |units: &[u64], at: usize| units.get(at).map_or(UNKNOWN.into(), |units| number::whole(*units));
     let total = counts.exposed.iter().sum::<u64>() as f64;
-    let row = |at: usize| Row {
+    let row = |(at, units): (usize, &u64)| Row {
         cells: vec![
-            isolate(arm(&analysis.definition, at)),
-            cell(&counts.exposed, at),
-            number::share(counts.exposed.get(at).map_or(f64::NAN, |units| *units as f64 / total)),
-            analysis.definition.arms.get(at).map_or(UNKNOWN.into(), |arm| number::share(arm.weight)),
+            isolate(arm(&analysis.definition, at)) + &planned(analysis, at),
+            format!("{}<small>{}</small>", number::whole(*units), number::share(*units as f64 / total)),
             cell(&counts.triggered, at),
             cell(&counts.shadowed, at),
         ],
         best: false,
     };
-    let rows: Vec<Row> = (0..counts.exposed.len()).map(row).collect();
-    let names = ["arm", "exposed", "share", "planned", "triggered", "shadowed"];
+    let rows: Vec<Row> = counts.exposed.iter().enumerate().map(row).collect();
+    let names = ["arm", "exposed", "triggered", "shadowed"];
     let caption =
         "Units by arm. Triggered: the list would have differed. Shadowed: units for which that is known.";
-    table("numbers", caption, &heads(&names), &rows)
+    table("numbers lines", caption, &heads(&names), &rows)
+}
+
+/// The planned share of an arm, in small letters.
+fn planned(analysis: &Analysis, at: usize) -> String {
+    let found = analysis.definition.arms.get(at);
+    found.map_or(String::new(), |arm| format!("<small>planned {}</small>", number::share(arm.weight)))
 }
 
 fn matured(analysis: &Analysis) -> String {
@@ -109,33 +122,34 @@ fn matured(analysis: &Analysis) -> String {
         Some(found) => matured_cell(found),
         None => UNKNOWN.into(),
     };
-    let window = |metric: &MetricResult| {
-        let found = analysis.definition.metrics.iter().find(|defined| defined.name == metric.name);
-        found.map_or(UNKNOWN.into(), |defined| format!("{} d", number::short(defined.window_days)))
-    };
     let row = |metric: &MetricResult| Row {
-        cells: [isolate(&metric.name), window(metric)]
-            .into_iter()
+        cells: std::iter::once(isolate(&metric.name) + &window(analysis, metric))
             .chain(arms.iter().map(|arm| cell(metric, arm)))
             .collect(),
         best: metric.role == Role::Primary,
     };
     let rows: Vec<Row> = analysis.metrics.iter().map(row).collect();
-    let heads: Vec<String> = ["metric".to_owned(), "window".to_owned()]
-        .into_iter()
-        .chain(arms.iter().map(|arm| isolate(arm)))
-        .collect();
+    let heads: Vec<String> =
+        std::iter::once("metric".to_owned()).chain(arms.iter().map(|arm| isolate(arm))).collect();
     let caption = "Units whose window is complete, by metric. The others are left out: they would count as units without conversions.";
-    table("numbers", caption, &heads, &rows)
+    table("numbers narrow lines", caption, &heads, &rows)
+}
+
+/// The window of a metric, in small letters.
+fn window(analysis: &Analysis, metric: &MetricResult) -> String {
+    let found = analysis.definition.metrics.iter().find(|defined| defined.name == metric.name);
+    found.map_or(String::new(), |defined| {
+        format!("<small>window of {}</small>", number::days(defined.window_days))
+    })
 }
 
 fn matured_cell(found: &ArmValue) -> String {
     let share = found.matured as f64 / (found.matured + found.left_out) as f64;
+    let left_out = format!("{} left out", number::whole(found.left_out));
     format!(
-        "{}<small>{}, {} left out</small>",
+        "{}<small>{}</small><small>{left_out}</small>",
         number::whole(found.matured),
-        number::share(share),
-        number::whole(found.left_out)
+        number::share(share)
     )
 }
 
@@ -154,15 +168,11 @@ fn left_out(counts: &UnitCounts) -> String {
         ),
     ];
     let row = |(name, number, what): (&str, u64, &str)| Row {
-        cells: vec![name.into(), number::whole(number), what.into()],
+        cells: vec![format!("{name}<small>{what}</small>"), number::whole(number)],
         best: false,
     };
-    table(
-        "counts",
-        "Rows and units that count, and what was left out.",
-        &heads(&["what", "number", "meaning"]),
-        &rows.map(row),
-    )
+    let caption = "Rows and units that count, and what was left out.";
+    table("numbers lines", caption, &heads(&["what", "number"]), &rows.map(row))
 }
 
 fn by_day(analysis: &Analysis) -> String {
@@ -204,18 +214,14 @@ pub(super) fn power(analysis: &Analysis) -> String {
         number::short_share(definition.power),
         number::short(definition.alpha),
     );
-    table(
-        "numbers",
-        &escape(&caption),
-        &heads(&["metric", "detectable effect", "units still to come"]),
-        &rows,
-    )
+    let names = ["metric", "detectable effect", "units still to come"];
+    table("numbers narrow lines", &escape(&caption), &heads(&names), &rows)
 }
 
 fn to_come(found: &Comparison) -> String {
     match found.units_to_come {
-        Some(units) if units <= 0.0 => "none, there are enough".into(),
-        Some(units) if units.is_finite() => counted(units.ceil() as usize, "unit", "units"),
+        Some(units) if units <= 0.0 => "none".into(),
+        Some(units) if units.is_finite() => number::whole(units.ceil() as u64),
         _ => UNKNOWN.into(),
     }
 }

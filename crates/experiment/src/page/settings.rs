@@ -154,24 +154,25 @@ fn arms(definition: &Definition) -> String {
         } else {
             format!("<span class=\"text\">{set}</span>")
         };
-        Row { cells: vec![isolate(&arm.name), number::share(arm.weight), set], best: false }
+        Row {
+            cells: vec![format!("{}<small>{}</small>", isolate(&arm.name), number::share(arm.weight)), set],
+            best: false,
+        }
     };
     let rows: Vec<Row> = definition.arms.iter().map(row).collect();
-    table("checks", "Arms, control first.", &heads(&["arm", "weight", "settings"]), &rows)
+    table("wide-text lines", "Arms, control first.", &heads(&["arm and weight", "settings"]), &rows)
 }
 
 fn metrics(definition: &Definition) -> String {
     let row = |metric: &Metric| Row {
         cells: vec![
-            isolate(&metric.name),
-            word(&metric.role),
-            format!("{} d", number::short(metric.window_days)),
+            format!("{}<small>{}</small>", isolate(&metric.name), word(&metric.role)),
             escape(&formula(metric)),
         ],
         best: metric.role == Role::Primary,
     };
     let rows: Vec<Row> = definition.metrics.iter().map(row).collect();
-    table("checks", "Metrics.", &heads(&["metric", "role", "window", "how it is counted"]), &rows)
+    table("wide-text lines", "Metrics.", &heads(&["metric", "how it is counted"]), &rows)
 }
 
 /// What a metric adds up and divides by, in words.
@@ -187,7 +188,8 @@ fn formula(metric: &Metric) -> String {
             format!("{} over {below}", selected(&metric.numerator))
         }
     };
-    let mut parts = vec![counted, good.to_owned()];
+    let window = format!("within {} of the first exposure", number::days(metric.window_days));
+    let mut parts = vec![counted, window, good.to_owned()];
     if let Some(cap) = &metric.cap {
         parts.extend(
             cap.quantile.map(|quantile| format!("capped at the {} quantile", number::short(quantile))),
@@ -234,5 +236,5 @@ fn changes(analysis: &Analysis) -> String {
         "{} used by servers, from the moment given.",
         counted(rows.len(), "definition", "definitions")
     );
-    table("checks", &caption, &heads(&["since", "fingerprint"]), &rows)
+    table("wide-text lines", &caption, &heads(&["since", "fingerprint"]), &rows)
 }

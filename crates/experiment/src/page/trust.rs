@@ -2,7 +2,7 @@
 
 use super::{comparisons, number, what};
 use crate::analysis::{Analysis, Check, Comparison, MetricResult, State, TriggeredResult};
-use semrank_page::{Row, UNKNOWN, escape, fixed, heads, table};
+use semrank_page::{Row, escape, fixed, heads, table};
 
 /// All checks, failed first.
 pub(super) fn checks(checks: &[Check]) -> String {
@@ -11,16 +11,15 @@ pub(super) fn checks(checks: &[Check]) -> String {
     let row = |check: &&Check| {
         let (class, text) = look(check.state);
         let cells = vec![
-            escape(&check.name),
+            format!("{}<small>{}</small>", escape(&check.name), escape(&check.detail)),
             format!("<span class=\"state {class}\">{text}</span>"),
             number::maybe_p(check.p),
-            escape(&check.detail),
         ];
         Row { cells, best: false }
     };
     let rows: Vec<Row> = sorted.iter().map(row).collect();
     let caption = "A failed check makes the test invalid; a warning is to be read, and the verdict stands.";
-    table("checks", caption, &heads(&["check", "state", "p", "what was found"]), &rows)
+    table("numbers lines", caption, &heads(&["check and what was found", "state", "p"]), &rows)
 }
 
 fn rank(state: State) -> usize {
@@ -52,23 +51,12 @@ pub(super) fn triggered(analysis: &Analysis) -> String {
 }
 
 fn row(analysis: &Analysis, metric: &MetricResult, found: &Comparison, result: &TriggeredResult) -> Row {
-    let complement = result.complement.as_ref().map_or(UNKNOWN.to_owned(), |complement| {
-        format!("{}<small>{}</small>", number::estimate(complement), escape(&number::p_text(complement.p)))
-    });
     let cells = vec![
         what(analysis, &metric.name, &found.arm),
         number::share(result.share),
-        format!(
-            "{}<small>{}</small>",
-            number::estimate(&result.effect),
-            escape(&number::p_text(result.effect.p))
-        ),
-        format!(
-            "{}<small>{}</small>",
-            number::estimate(&result.diluted),
-            escape(&number::p_text(result.diluted.p))
-        ),
-        complement,
+        number::with_p(Some(&result.effect)),
+        number::with_p(Some(&result.diluted)),
+        number::with_p(result.complement.as_ref()),
         fixed(result.variance_ratio, 2),
     ];
     Row { cells, best: false }

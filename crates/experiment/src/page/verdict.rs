@@ -118,8 +118,10 @@ fn effect(found: &Comparison) -> String {
 fn effect_note(found: &Comparison) -> String {
     let Some(absolute) = &found.absolute else { return found.missing.clone().unwrap_or_default() };
     let interval = found.relative.as_ref().and_then(|relative| number::relative(relative).1);
+    let absolute_ends =
+        || number::ends(absolute.interval, |end| number::difference(end, absolute.se)) + " absolute";
     let p = number::p_text(found.corrected_p.unwrap_or(absolute.p));
-    format!("{}, {p}", interval.unwrap_or_else(|| "no relative interval".into()))
+    format!("{}, {p}", interval.unwrap_or_else(absolute_ends))
 }
 
 fn arms(analysis: &Analysis) -> String {
