@@ -80,7 +80,7 @@ fn by_segment(
     let rows = segment.effects.iter().map(|effect| spread(quantile(analysis), effect)).collect();
     let chart = forest(&Forest {
         id: &format!("segment-{at}"),
-        title: &format!("By {}: effect on {}, {} minus control", segment.column, metric.name, found.arm),
+        title: &title(&format!("By {}: effect on", segment.column), analysis, metric, found),
         x_label: "absolute effect, with interval of a single test",
         unit: "",
         groups: vec![("", rows)],

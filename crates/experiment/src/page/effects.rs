@@ -139,7 +139,7 @@ fn cells(analysis: &Analysis, metric: &MetricResult, found: &Comparison) -> Vec<
 }
 
 fn mean(arm: Option<&ArmValue>) -> String {
-    arm.map_or(UNKNOWN.into(), |arm| number::value(arm.value))
+    arm.map_or(UNKNOWN.into(), |arm| number::mean(arm.value, arm.se))
 }
 
 fn corrected(found: &Comparison) -> String {
@@ -160,6 +160,8 @@ fn methods(analysis: &Analysis) -> String {
 
 fn method(metric: &MetricResult, found: &Comparison) -> String {
     let mut parts = vec![metric.method.clone()];
+    let arms = [metric.arms.first(), metric.arms.iter().find(|arm| arm.arm == found.arm)];
+    parts.extend(arms.into_iter().flatten().map(sums));
     let interval =
         found.relative.as_ref().map(|relative| &relative.method).filter(|method| !method.is_empty());
     parts.extend(interval.map(|method| format!("relative interval: {method}")));
@@ -178,6 +180,11 @@ fn method(metric: &MetricResult, found: &Comparison) -> String {
         format!("capped at {}, {} of units above", number::value(cap), number::share(above))
     }));
     parts.join("; ")
+}
+
+/// What an arm's value is made of.
+fn sums(arm: &ArmValue) -> String {
+    format!("{}: {} over {}", arm.arm, number::value(arm.numerator), number::value(arm.denominator))
 }
 
 /// Guardrails against their margins, broken ones first.

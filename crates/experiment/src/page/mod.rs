@@ -3,6 +3,10 @@
 //! It is read from top to bottom: what is concluded, the effects, then whether to trust them, then everything that explains them. Sections
 //! without data are left out. Nothing is computed here but the way numbers are written.
 //!
+//! ```text
+//! let html = page(&analysis, "semrank experiment analyse --definition content.toml --as-of 2026-02-04");
+//! ```
+//!
 //! | file | shows |
 //! |---|---|
 //! | `verdict` | the verdict, its reasons, and a change of the definition |

@@ -19,6 +19,14 @@ pub(super) fn value(value: f64) -> String {
     }
 }
 
+/// A mean with the digits that its error of `se` leaves certain: `0.1834`.
+pub(super) fn mean(mean: f64, se: Option<f64>) -> String {
+    match se.filter(|se| *se > 0.0 && se.is_finite()) {
+        Some(se) => grouped(mean, decimals(se).saturating_sub(1)),
+        None => value(mean),
+    }
+}
+
 /// Money, or what else is spent: `1,204.50`, `1,204,503`.
 pub(super) fn money(value: f64) -> String {
     grouped(value, if value.abs() < 10_000.0 { 2 } else { 0 })
@@ -186,6 +194,7 @@ mod tests {
         let values = [0.02134, 3.4711, 152.31, 12_408.4, 0.0, f64::INFINITY, -0.5, 0.000_213_4, 2.13e-8];
         let texts = ["0.0213", "3.47", "152.3", "12,408", "0", "–", "−0.500", "0.000213", "2.13e−8"];
         assert_eq!(values.map(value), texts);
+        assert_eq!((mean(0.18341, Some(0.000_9)), mean(0.18341, None)), ("0.1834".into(), "0.183".into()));
         assert_eq!((money(1204.5), money(1_204_503.2)), ("1,204.50".into(), "1,204,503".into()));
         assert_eq!(
             [0.00121, -4e-9, f64::NAN].map(|value| difference(value, 0.0005)),
