@@ -266,7 +266,7 @@ mod tests {
         rows.push(row("wild", 900.0, (-1000.0, 2000.0)));
         let rows: Vec<&Spread> = rows.iter().collect();
         let axis = Axis::of(&rows);
-        assert!(axis.high < 6.0 && axis.low > -6.0, "{} to {}", axis.low, axis.high);
+        assert!(axis.high < 9.0 && axis.low > -9.0, "{} to {}", axis.low, axis.high);
         assert!((axis.x(900.0) - 98.0).abs() < 1e-9);
     }
 
