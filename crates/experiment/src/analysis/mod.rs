@@ -102,7 +102,7 @@ pub struct UnitCounts {
     pub without_exposure: u64,
     /// Events that count for units that count.
     pub events: u64,
-    /// Units by day of their first exposure and arm.
+    /// Units by day of their first exposure, since the start, and arm.
     pub by_day: BTreeMap<i64, Vec<u64>>,
 }
 

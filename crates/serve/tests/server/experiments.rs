@@ -11,7 +11,7 @@ use std::path::Path;
 const DEFINITION: &str = r#"
 name = "content"
 start = 1970-01-01
-days = 3650
+days = 14
 shadow = 0.9
 segments = ["surface"]
 bots = { flag = "is_bot" }
@@ -24,7 +24,6 @@ set = { "retrieve.content.quota" = 0 }
 [[arms]]
 name = "treatment"
 weight = 0.5
-set = { "retrieve.sequence.quota" = 0, "retrieve.content.quota" = 40 }
 
 [[metrics]]
 name = "clicks"
@@ -33,8 +32,20 @@ numerator = { action = "click" }
 window_days = 1
 "#;
 
-fn definition() -> Definition {
-    Definition::from_toml(DEFINITION).unwrap()
+/// A test that begins with the newest event; treatment has no source but the content source.
+fn definition(dir: &Path) -> Definition {
+    let mut out = Definition::from_toml(DEFINITION).unwrap();
+    out.start = newest(dir);
+    let retrieval = Run::open(&dir.join("run")).unwrap().retrieval().unwrap();
+    let quota = |name: &str| (format!("retrieve.{name}.quota"), json!(if name == "content" { 5 } else { 0 }));
+    out.arms[1].set = retrieval.names().into_iter().map(quota).collect();
+    out
+}
+
+fn newest(dir: &Path) -> i64 {
+    let run = Run::open(&dir.join("run")).unwrap();
+    let events = &run.data().unwrap().dataset.events;
+    (0..events.len()).map(|at| events.event(at).time).max().unwrap()
 }
 
 fn start(dir: &Path, definition: Definition) -> Server {
@@ -77,20 +88,20 @@ fn requests_have_the_arms_of_their_units_and_the_log_says_what_others_would_have
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     common::trained(dir);
-    let (definition, users) = (definition(), users(dir));
+    let (definition, users, now) = (definition(dir), users(dir), newest(dir));
     let (mut lists, mut arms) = (Vec::new(), Vec::new());
     {
         let server = start(dir, definition.clone());
         for user in &users {
-            let answer = server.rank(json!({"user": user, "k": 5, "surface": "feed", "time": 1000, "request_id": format!("r-{user}")}));
+            let answer = server.rank(json!({"user": user, "k": 5, "surface": "feed", "time": now, "request_id": format!("r-{user}")}));
             let arm = definition.arms[definition.arm(user).unwrap()].name.clone();
             assert_eq!(answer["experiment"], json!({"name": "content", "arm": arm}));
             lists.push(items(&answer));
             arms.push(arm);
         }
         // Repeated, and from a bot; somebody without an id takes no part.
-        server.rank(json!({"user": users[0], "k": 5, "time": 1000, "request_id": format!("r-{}", users[0])}));
-        server.rank(json!({"user": "robot", "time": 1000, "context": {"is_bot": true}}));
+        server.rank(json!({"user": users[0], "k": 5, "time": now, "request_id": format!("r-{}", users[0])}));
+        server.rank(json!({"user": "robot", "time": now, "context": {"is_bot": true}}));
         assert!(server.rank(json!({"k": 5})).get("experiment").is_none());
         let flag = |user: &str| {
             server.post("/ofrep/v1/evaluate/flags/content", json!({"context": {"targetingKey": user}}))
@@ -110,7 +121,7 @@ fn requests_have_the_arms_of_their_units_and_the_log_says_what_others_would_have
     let rows = exposures(dir);
     assert_eq!(rows.len(), users.len() + 2);
     for (row, (user, list)) in rows.iter().zip(users.iter().zip(&lists)) {
-        assert_eq!((&row.unit, row.time, &row.segments["surface"]), (user, 1000, &"feed".to_owned()));
+        assert_eq!((&row.unit, row.time, &row.segments["surface"]), (user, now, &"feed".to_owned()));
         assert_eq!(&row.slate.iter().map(|item| item.item.clone()).collect::<Vec<_>>(), list);
         assert_eq!(row.would_differ.is_some(), definition.is_shadowed(user));
     }
@@ -129,7 +140,7 @@ fn requests_have_the_arms_of_their_units_and_the_log_says_what_others_would_have
         (settings.state, settings.log) = (other.join("state"), other.join("state/log"));
         settings.experiments = vec![alone];
         let server = Server::with_settings(dir, settings, None, None);
-        users.iter().map(|user| items(&server.rank(json!({"user": user, "k": 5, "time": 1000})))).collect()
+        users.iter().map(|user| items(&server.rank(json!({"user": user, "k": 5, "time": now})))).collect()
     };
     let [control, treatment] = [of_arm(0), of_arm(1)];
     for (at, row) in rows[..users.len()].iter().enumerate() {
@@ -148,24 +159,25 @@ fn units_that_were_exposed_do_not_move_and_forgotten_ones_leave_the_log() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     common::trained(dir);
-    let mut other = definition();
+    let now = newest(dir);
+    let mut other = definition(dir);
     (other.arms[0].weight, other.arms[1].weight) = (0.4, 0.6);
     {
         // Nobody is exposed yet.
-        drop(start(dir, definition()));
+        drop(start(dir, definition(dir)));
         let server = start(dir, other.clone());
-        server.rank(json!({"user": "somebody", "time": 1000}));
-        server.rank(json!({"user": "another", "time": 1000}));
+        server.rank(json!({"user": "somebody", "time": now}));
+        server.rank(json!({"user": "another", "time": now}));
         let (status, _) = server.send("DELETE", "/v1/users/somebody", "");
-        assert_eq!(status, 200);
+        assert_eq!(status, 204);
     }
     assert_eq!(exposures(dir).iter().map(|row| row.unit.as_str()).collect::<Vec<_>>(), ["another"]);
-    let error = refused(dir, definition());
+    let error = refused(dir, definition(dir));
     assert!(error.contains("phase = 2"), "{error}");
     let mut smaller = other.clone();
     smaller.traffic = 0.5;
     assert!(refused(dir, smaller).contains("phase = 2"));
-    let mut next = definition();
+    let mut next = definition(dir);
     next.phase = 2;
     drop(start(dir, next));
     let used = used_definitions(&dir.join("state")).unwrap();
@@ -173,7 +185,7 @@ fn units_that_were_exposed_do_not_move_and_forgotten_ones_leave_the_log() {
         used.iter().map(|one| (one.definition.phase, one.exposed)).collect::<Vec<_>>(),
         [(1, true), (1, true), (2, false)]
     );
-    let mut unknown = definition();
+    let mut unknown = definition(dir);
     unknown.arms[0].set = [("retrieve.nothing.quota".to_owned(), json!(1))].into();
     assert!(refused(dir, unknown.clone()).contains("there is no source nothing"));
     unknown.arms[0].set = [("train.rate".to_owned(), json!(1))].into();
