@@ -18,6 +18,7 @@
 //! | `market` | [`Market`]: generation, truth, oracle |
 //! | `write` | a market as a data set on disk |
 //! | `impressions/` | [`AdMarket`]: a second market that logs impressions, clicks and late conversions |
+//! | `trial/` | [`TrialWorld`]: a randomised test on that market, with its true effect |
 //!
 //! ```
 //! use semrank_sim::{Market, MarketConfig};
@@ -33,6 +34,7 @@ mod impressions;
 mod items;
 mod market;
 mod texts;
+mod trial;
 mod users;
 mod words;
 mod write;
@@ -44,4 +46,7 @@ pub use impressions::{
 };
 pub use items::{MarketItem, Traits};
 pub use market::{Market, MarketAction, MarketEvent};
+pub use trial::{
+    AdRequest, Design, Policies, Reaction, Serve, Serving, Slate, TrialConfig, TrialLog, TrialWorld, Truth,
+};
 pub use users::{MarketUser, Session, Taste};

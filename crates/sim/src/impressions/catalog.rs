@@ -14,6 +14,8 @@ use semrank_core::Rng;
 
 /// Products of every need; [`Words`] holds the same number for all.
 pub(crate) const PRODUCTS: usize = 4;
+/// Campaigns of every advertiser.
+pub(crate) const CAMPAIGNS: usize = 3;
 
 /// What an ad or organic item is about; all of it is in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +91,14 @@ pub struct Ad {
     pub click_residual: f64,
     /// Added to the log-odds of a conversion; not in the text.
     pub conversion_residual: f64,
+}
+
+impl Ad {
+    /// What a buyer pays, in the currency's unit, from standard normal noise.
+    pub(crate) fn value(&self, noise: f64) -> f64 {
+        let price = [20.0, 60.0, 150.0][(self.price + 1) as usize];
+        (100.0 * price * (0.3 * noise).exp()).round() / 100.0
+    }
 }
 
 /// An organic item.
@@ -168,7 +178,7 @@ fn ad(
     let mut ad = Ad {
         id: format!("ad-{row:06}"),
         advertiser,
-        campaign: rng.below(3),
+        campaign: rng.below(CAMPAIGNS),
         title: String::new(),
         description: String::new(),
         theme,

@@ -27,8 +27,8 @@ const STEPS: f64 = 8.0;
 /// Pause between two sessions that would overlap.
 const PAUSE_MS: i64 = 30 * 60 * 1000;
 /// How long a user looks at a slot.
-const SLOT_MS: i64 = 1_500;
-const HOUR_MS: i64 = 3_600_000;
+pub(crate) const SLOT_MS: i64 = 1_500;
+pub(crate) const HOUR_MS: i64 = 3_600_000;
 
 /// Log rows and true probabilities of a period, in order.
 #[derive(Debug, Default)]
@@ -81,7 +81,7 @@ fn slots() -> f64 {
 }
 
 /// Share of the steps that are requests, so that `organic_share` of views and impressions are views.
-fn request_share(config: &AdMarketConfig) -> f64 {
+pub(crate) fn request_share(config: &AdMarketConfig) -> f64 {
     let organic = config.organic_share;
     (1.0 - organic) / (1.0 - organic + organic * slots())
 }
@@ -280,8 +280,7 @@ impl<'a> Engine<'a> {
     }
 
     fn convert(&mut self, step: &Step, ad: &Ad, click: &AdEvent, time_ms: i64) {
-        let price = [20.0, 60.0, 150.0][(ad.price + 1) as usize];
-        let value = (100.0 * price * (0.3 * self.rng.normal()).exp()).round() / 100.0;
+        let value = ad.value(self.rng.normal());
         let bought = self.event(step, click.item, AdAction::Conversion, time_ms);
         // Events after the end would only fill the heap.
         if time_ms < self.world.config.end_ms() {
@@ -339,7 +338,7 @@ impl<'a> Engine<'a> {
     }
 }
 
-fn session_length(rng: &mut Rng) -> u32 {
+pub(crate) fn session_length(rng: &mut Rng) -> u32 {
     let mut steps = 1;
     while rng.unit() >= 1.0 / STEPS {
         steps += 1;

@@ -39,19 +39,19 @@
 //! # Ok::<(), semrank_sim::Error>(())
 //! ```
 
-mod catalog;
-mod config;
+pub(crate) mod catalog;
+pub(crate) mod config;
 mod delay;
 mod dirt;
-mod engine;
+pub(crate) mod engine;
 mod events;
-mod organic;
-mod people;
+pub(crate) mod organic;
+pub(crate) mod people;
 mod policy;
 mod queue;
-mod response;
+pub(crate) mod response;
 mod texts;
-mod world;
+pub(crate) mod world;
 mod write;
 
 pub use catalog::{Ad, Advertiser, Post, Theme};
