@@ -124,6 +124,8 @@ fn reactions_come_in_order_with_their_parents() {
         assert_eq!(event.value.is_some(), event.action == AdAction::Conversion);
     }
     assert_eq!(kinds.len(), 4, "{kinds:?}");
+    let view = log.reactions().iter().find(|row| row.event.action == AdAction::View).unwrap();
+    assert!(world.item_id(view.event.item).starts_with("post-") && world.item_id(0) == "ad-000000");
     assert!(log.reactions().is_sorted_by_key(|row| row.event.time_ms));
 }
 

@@ -11,13 +11,14 @@
 //! its level. The expected effect over many draws would be covered as well, but is known only up to the noise of its own
 //! replications.
 
-use semrank_experiment::counts::{Counter, Counts, Exposure};
+use semrank_experiment::counts::{Counts, Exposure};
 use semrank_experiment::estimate::{Alternative, Effect, Sample, difference};
 use semrank_experiment::few::paired;
+use semrank_experiment::moments::Moments;
 use semrank_experiment::relative::relative_delta;
 use semrank_experiment::srm::{ALARM, sample_ratio};
-use semrank_sim::{AdMarketConfig, Design, Policies, Serving, TrialConfig, TrialLog, TrialWorld};
-use std::collections::BTreeSet;
+use semrank_sim::{AdAction, AdMarketConfig, Design, Policies, Serving, TrialConfig, TrialLog, TrialWorld};
+use std::collections::BTreeMap;
 
 const REPLICATIONS: u64 = 400;
 
@@ -73,7 +74,8 @@ const METRICS: [&str; 3] = ["conversions per user", "clicks per user", "clicks p
 #[test]
 #[ignore = "slow: 1,200 plays"]
 fn intervals_cover_the_true_effect_of_the_market() {
-    let mut world = TrialWorld::new(market(), TrialConfig::default()).expect("possible settings");
+    let config = TrialConfig { strength: 1.0, lag_hours: 48.0, ..TrialConfig::default() };
+    let mut world = TrialWorld::new(market(), config).expect("possible settings");
     let (mut covered, mut found, mut lifts) = ([0; 3], [0; 3], [0.0; 3]);
     for seed in 1..=REPLICATIONS {
         world = world.with_seed(seed);
@@ -129,8 +131,25 @@ fn per_user_relative(counts: &Counts, action: &str) -> Effect {
 #[test]
 #[ignore = "slow: 80 plays of a larger market"]
 fn budgets_double_the_effect_of_a_test_of_users_but_not_of_a_budget_split() {
-    let market = AdMarketConfig { impressions: 160_000, users: 2_000, advertisers: 30, ..market() };
-    let config = |design| TrialConfig { design, limited: 0.6, ..TrialConfig::default() };
+    let market = AdMarketConfig {
+        impressions: 160_000,
+        users: 16_000,
+        days: 4,
+        topics: 12,
+        ads: 120,
+        advertisers: 30,
+        ..market()
+    };
+    let config = |design| TrialConfig {
+        design,
+        limited: 0.6,
+        budget: 0.9,
+        strength: 1.0,
+        lag_hours: 120.0,
+        entry_days: 2,
+        window_days: 2,
+        ..TrialConfig::default()
+    };
     let new = |design| TrialWorld::new(market.clone(), config(design)).expect("possible settings");
     let (mut users, mut split) = (new(Design::User), new(Design::BudgetSplit));
     let (mut covered, mut user_covered) = (0, 0);
@@ -163,27 +182,51 @@ fn budgets_double_the_effect_of_a_test_of_users_but_not_of_a_budget_split() {
     assert!(covered >= 17, "{covered} of {RUNS}");
 }
 
-/// Counts of the units with an exposure for which the rule holds, and of the others.
-fn split_by(world: &TrialWorld, log: &TrialLog, rule: impl Fn(&Exposure) -> bool) -> [Counts; 2] {
-    let exposures = world.exposures(log);
-    let triggered: BTreeSet<&str> =
-        exposures.iter().filter(|row| rule(row)).map(|row| row.unit.as_str()).collect();
-    let events = world.events(log);
-    [true, false].map(|inside| {
-        let mut counter = Counter::new(world.definition()).expect("a definition");
-        let of = |unit: &str| triggered.contains(unit) == inside;
-        exposures.iter().filter(|row| of(&row.unit)).for_each(|row| counter.exposure(row).expect("an arm"));
-        events.iter().filter(|row| of(&row.unit)).for_each(|row| counter.event(row).expect("finite values"));
-        counter.finish().expect("finite sums")
-    })
+/// The requests of a user, in order of time, that a trigger selects.
+type Trigger = fn(&[Exposure]) -> Vec<bool>;
+
+/// From the first request that would differ: until then both arms saw the same.
+fn from_the_first(rows: &[Exposure]) -> Vec<bool> {
+    let first = rows.iter().position(|row| row.would_differ).unwrap_or(rows.len());
+    (0..rows.len()).map(|at| at >= first).collect()
 }
 
-/// Whether the sample ratio of the triggered units or the effect on the others shows a wrong trigger.
-fn caught(world: &TrialWorld, log: &TrialLog, rule: impl Fn(&Exposure) -> bool) -> bool {
-    let [triggered, rest] = split_by(world, log, rule);
-    let units: Vec<f64> = triggered.all.iter().map(|arm| arm.units as f64).collect();
-    let complement = per_user(&rest, "click").p(Alternative::TwoSided).is_ok_and(|p| p < ALARM);
-    sample_ratio(&units, &[0.5, 0.5]).expect("two arms").alarm || complement
+/// Every request that would differ, also when the arms' histories have long parted.
+fn each_that_differs(rows: &[Exposure]) -> Vec<bool> {
+    rows.iter().map(|row| row.would_differ).collect()
+}
+
+/// As the first, but control does not log what would have been.
+fn logged_in_treatment_only(rows: &[Exposure]) -> Vec<bool> {
+    from_the_first(rows).into_iter().zip(rows).map(|(inside, row)| inside && row.arm == "treatment").collect()
+}
+
+/// Whether the sample ratio of the triggered users, that of the requests (by the delta method, as requests of a user
+/// belong together) or the clicks on the other requests show that a trigger depends on the arm.
+fn caught(world: &TrialWorld, log: &TrialLog, trigger: Trigger) -> bool {
+    let mut users: BTreeMap<String, Vec<Exposure>> = BTreeMap::new();
+    world.exposures(log).into_iter().for_each(|row| users.entry(row.unit.clone()).or_default().push(row));
+    let mut clicks: BTreeMap<String, f64> = BTreeMap::new();
+    for row in log.reactions().iter().filter(|row| row.event.action == AdAction::Click) {
+        let request = row.event.request.expect("a click has a request");
+        *clicks.entry(format!("x{request}")).or_default() += 1.0;
+    }
+    let (mut units, mut arms) = ([0.0; 2], [Moments::new(3), Moments::new(3)]);
+    for rows in users.values() {
+        let (arm, inside) = (usize::from(rows[0].arm == "treatment"), trigger(rows));
+        units[arm] += f64::from(u8::from(inside.contains(&true)));
+        let rest = || rows.iter().zip(&inside).filter(|(_, inside)| !**inside).map(|(row, _)| row);
+        let clicked: f64 = rest().filter_map(|row| clicks.get(&row.event_id)).sum();
+        arms[arm].push(&[rows.len() as f64, rest().count() as f64, clicked]).expect("finite sums");
+    }
+    let differs = |samples: [Sample; 2]| {
+        let effect = difference(&samples[0], &samples[1]).expect("finite sums");
+        effect.p(Alternative::TwoSided).is_ok_and(|p| p < ALARM)
+    };
+    let of = |sample: &dyn Fn(&Moments) -> Sample| [sample(&arms[0]), sample(&arms[1])];
+    sample_ratio(&units, &[0.5, 0.5]).expect("two arms").alarm
+        || differs(of(&|arm| Sample::ratio(arm, 1, 0).expect("requests")))
+        || differs(of(&|arm| Sample::mean(arm, 2).expect("users")))
 }
 
 #[test]
@@ -191,26 +234,27 @@ fn caught(world: &TrialWorld, log: &TrialLog, rule: impl Fn(&Exposure) -> bool) 
 fn wrong_counterfactuals_are_caught() {
     // Needs are met within the hour, so that the histories of the arms part.
     let market = AdMarketConfig {
-        impressions: 100_000,
-        users: 2_000,
+        impressions: 300_000,
+        users: 1_500,
         click_rate: 0.15,
         conversion_rate: 0.6,
         delay_days: 0.02,
         ..market()
     };
-    let config = TrialConfig { strength: 1.0, ..TrialConfig::default() };
+    let config = TrialConfig { strength: 1.0, lag_hours: 48.0, ..TrialConfig::default() };
     let mut world = TrialWorld::new(market, config).expect("possible settings");
-    let (mut right, mut one_arm, mut late) = (0, 0, 0);
+    let triggers: [Trigger; 3] = [from_the_first, logged_in_treatment_only, each_that_differs];
+    let mut found = [0; 3];
     for seed in 1..=RUNS {
         world = world.with_seed(seed);
         let log = play(&world);
-        let last_day_ms = world.start_ms() + 6 * 86_400_000;
-        right += u32::from(caught(&world, &log, |row| row.would_differ));
-        one_arm += u32::from(caught(&world, &log, |row| row.would_differ && row.arm == "treatment"));
-        late += u32::from(caught(&world, &log, |row| row.would_differ && row.time_ms >= last_day_ms));
+        for (found, trigger) in found.iter_mut().zip(triggers) {
+            *found += u32::from(caught(&world, &log, trigger));
+        }
     }
     println!(
-        "caught of {RUNS}: right trigger {right}, logged in treatment only {one_arm}, late requests {late}"
+        "alarms of {RUNS}: right {}, logged in treatment only {}, each that differs {}",
+        found[0], found[1], found[2]
     );
-    assert!(right <= 1 && one_arm >= 19 && late >= 19);
+    assert!(found[0] <= 1 && found[1] >= 19 && found[2] >= 19, "{found:?}");
 }

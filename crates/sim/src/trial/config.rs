@@ -41,7 +41,7 @@ semrank_core::settings! {
         lag_hours: f64 = 24.0, in 0.0..=1000.0,
         /// Share of this lag that the treatment removes; 0 makes both arms the same.
         strength: f64 = 0.5, in 0.0..=1.0,
-        /// Share of the campaigns whose daily budget is less than they would spend.
+        /// Share of the campaigns, those in most demand, whose daily budget is less than they would spend.
         limited: f64 = 0.0, in 0.0..=1.0,
         /// Budget of a limited campaign, as a share of what it would spend in control.
         budget: f64 = 0.5, in 0.01..=1.0,

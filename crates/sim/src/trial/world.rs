@@ -8,8 +8,8 @@ use crate::impressions::catalog::Supply;
 use crate::impressions::people::{self, Person};
 use crate::impressions::world::World;
 use crate::impressions::{Ad, AdMarketConfig, engine};
-use semrank_core::Rng;
 use semrank_experiment::assign::{Assignment, Hash};
+use std::cmp::Reverse;
 
 /// How many times as often as a user a bot comes.
 const BOT_ACTIVITY: f64 = 5.0;
@@ -67,8 +67,8 @@ impl TrialWorld {
         self.visits = visits(market, &self.people, self.config.seed, self.end_ms());
     }
 
-    /// Budgets of a share of the campaigns that spend in control, a part of their daily spend each, but
-    /// enough for two clicks.
+    /// Budgets of a share of the campaigns that spend in control, those in most demand: a part of their daily spend
+    /// each, but enough for two clicks.
     fn limits(&self) -> Vec<Option<i64>> {
         let mut spend = vec![0; self.campaigns.ids.len()];
         for reaction in self.play_everybody(0).reactions() {
@@ -78,7 +78,7 @@ impl TrialWorld {
         }
         let days = self.config.days() as f64;
         let mut spending: Vec<usize> = (0..spend.len()).filter(|&campaign| spend[campaign] > 0).collect();
-        Rng::new(self.world.config.seed, "trial.budgets").shuffle(&mut spending);
+        spending.sort_by_key(|&campaign| (Reverse(spend[campaign]), campaign));
         spending.truncate((self.config.limited * spending.len() as f64).round() as usize);
         let mut budgets = vec![None; spend.len()];
         for campaign in spending {
@@ -116,6 +116,15 @@ impl TrialWorld {
     /// The name of a user, as in the market's data set.
     pub fn user_id(&self, user: u32) -> String {
         format!("user-{user:06}")
+    }
+
+    /// The id of an ad, or of the organic item of a view.
+    ///
+    /// # Panics
+    /// When there is no such item.
+    pub fn item_id(&self, item: u32) -> &str {
+        let (item, ads) = (item as usize, self.ads());
+        if item < ads.len() { &ads[item].id } else { &self.supply().posts[item - ads.len()].id }
     }
 
     pub(crate) fn is_bot(&self, user: u32) -> bool {
