@@ -31,6 +31,9 @@ pub(crate) enum Error {
     /// A file that holds no cases.
     #[error("{}: {error}", file.display())]
     Cases { file: std::path::PathBuf, error: semrank_experiment::Error },
+    /// A server that does not answer, or refuses.
+    #[error("{url}: {why}")]
+    Server { url: String, why: String },
     /// A definition of a test, or a file of its rows, that cannot be read.
     #[error("{}: {why}", file.display())]
     Definition { file: std::path::PathBuf, why: String },
@@ -88,6 +91,7 @@ impl Error {
             | Error::NotReady { .. }
             | Error::Cases { .. }
             | Error::Definition { .. }
+            | Error::Server { .. }
             | Error::Statistics(_)
             | Error::NoRandom => None,
             Error::NoPrep { .. } => Some(

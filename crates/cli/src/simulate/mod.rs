@@ -3,7 +3,10 @@
 //! ```text
 //! semrank simulate --out market                                        a log of choices
 //! semrank simulate --out ads --impressions 1000000 --delays mixture    a raw log of impressions, and its truth
+//! semrank simulate --impressions 60000 --against URL --experiment test.toml    its users against a server
 //! ```
+
+mod against;
 
 use crate::config::ConfigArgs;
 use crate::error::Error;
@@ -13,14 +16,14 @@ use semrank_console::options::{Named, named};
 use semrank_console::replace;
 use semrank_data::ImportReport;
 use semrank_sim::{AdMarket, AdMarketConfig, DelayFamily, Market};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// `semrank simulate`.
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArgs {
     /// Data set folder to make; it must not exist, or be empty.
-    #[arg(long, value_name = "DATASET")]
-    out: PathBuf,
+    #[arg(long, value_name = "DATASET", required_unless_present = "against", conflicts_with = "against")]
+    out: Option<PathBuf>,
     /// Same seed and sizes, same market [default: {market.seed}].
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -35,6 +38,8 @@ pub(crate) struct SimulateArgs {
     events_per_user: Option<f64>,
     #[command(flatten)]
     ads: AdArgs,
+    #[command(flatten)]
+    against: against::AgainstArgs,
     #[command(flatten)]
     settings: ConfigArgs,
     /// Print the report as one JSON object.
@@ -103,20 +108,30 @@ const DELAYS: &[Named<DelayFamily>] = &[
 
 /// Runs the verb.
 pub(crate) fn simulate(args: &SimulateArgs) -> Result<(), Error> {
-    let report = match args.ads.impressions {
-        Some(impressions) => impression_log(args, impressions)?,
-        None => choices(args)?,
+    let report = match (&args.out, args.ads.impressions) {
+        (Some(out), Some(impressions)) => {
+            let market = impressions_market(args, impressions)?;
+            AdMarket::write(market, out, Some(interrupt::requested)).map_err(|error| match error {
+                semrank_sim::Error::Data(error) => Error::from(error),
+                other => other.into(),
+            })?
+        }
+        (Some(out), None) => choices(args, out)?,
+        (None, impressions) => {
+            let market = impressions_market(args, impressions.unwrap_or_default())?;
+            return output::json(&against::play(args, market)?);
+        }
     };
     if args.json { output::json(&report) } else { output::text(&import::summary(&report)) }
 }
 
-fn choices(args: &SimulateArgs) -> Result<ImportReport, Error> {
+fn choices(args: &SimulateArgs, out: &Path) -> Result<ImportReport, Error> {
     let mut config = args.settings.load()?.market;
     replace!(config, args => seed, users, items, events_per_user);
-    Ok(Market::new(config)?.write(&args.out)?)
+    Ok(Market::new(config)?.write(out)?)
 }
 
-fn impression_log(args: &SimulateArgs, impressions: usize) -> Result<ImportReport, Error> {
+fn impressions_market(args: &SimulateArgs, impressions: usize) -> Result<AdMarketConfig, Error> {
     let (_, given) = args.settings.sources().load_given()?;
     let mut config = given.over("ads", AdMarketConfig::sized(impressions))?;
     config.impressions = impressions;
@@ -126,8 +141,5 @@ fn impression_log(args: &SimulateArgs, impressions: usize) -> Result<ImportRepor
         args.ads => days, advertisers, ads, organic_share, late_share, click_rate, conversion_rate, delays,
         delay_days, conversion_days, policy, duplicates, disordered, skewed
     );
-    AdMarket::write(config, &args.out, Some(interrupt::requested)).map_err(|error| match error {
-        semrank_sim::Error::Data(error) => error.into(),
-        other => other.into(),
-    })
+    Ok(config)
 }
