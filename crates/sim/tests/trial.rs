@@ -55,7 +55,7 @@ fn without_a_difference_both_worlds_are_the_same() {
     let world = world(TrialConfig { strength: 0.0, limited: 0.5, ..TrialConfig::default() });
     let (control, treatment) = (play_all(&world, 0), play_all(&world, 1));
     assert_eq!(world.events(&control), world.events(&treatment));
-    assert_eq!(world.truth().unwrap().per_user("click").unwrap(), 0.0);
+    assert_eq!(world.truth().unwrap().difference("click").unwrap(), 0.0);
     let exposures = world.exposures(&play(&world));
     assert!(exposures.iter().all(|row| !row.would_differ));
     assert_eq!(exposures.iter().map(|row| &row.arm).collect::<BTreeSet<_>>().len(), 2);
@@ -92,6 +92,16 @@ fn bots_and_duplicates_do_not_change_the_counts() {
     assert!((counts.duplicates as f64 / rows as f64 - 0.2 / 1.2).abs() < 0.02, "{}", counts.duplicates);
     assert_eq!((counts.all, counts.triggered), (expected.all, expected.triggered));
     assert_eq!(counts.units_by_day, expected.units_by_day);
+}
+
+#[test]
+fn bots_do_not_change_the_counts_of_campaigns_and_blocks() {
+    for design in [Design::Campaign, Design::Switchback] {
+        let clean = world(TrialConfig { design, ..TrialConfig::default() });
+        let dirty = world(TrialConfig { design, bots: 0.1, ..TrialConfig::default() });
+        let counts = |world: &TrialWorld| world.count(&play(world)).unwrap();
+        assert_eq!(counts(&clean), counts(&dirty), "{design:?}");
+    }
 }
 
 #[test]

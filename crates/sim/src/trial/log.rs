@@ -146,7 +146,7 @@ impl TrialWorld {
         counter.finish()
     }
 
-    fn unit(&self) -> Unit {
+    pub(crate) fn unit(&self) -> Unit {
         match self.config().design {
             Design::User | Design::BudgetSplit => Unit::User,
             Design::Campaign => Unit::Campaign,
@@ -167,8 +167,9 @@ impl TrialWorld {
 
     fn exposure(&self, row: &Exposed, unit: Unit) -> Option<Exposure> {
         let name = match unit {
-            Unit::Block => self.block_id(row.time_ms)?,
-            _ => self.user_id(row.user),
+            Unit::User => self.user_id(row.user),
+            // A block is not left out for the requests of bots; they do not count for it.
+            _ => self.block_id(row.time_ms).filter(|_| !row.bot)?,
         };
         Some(Exposure {
             event_id: format!("x{}", row.request),
@@ -177,8 +178,7 @@ impl TrialWorld {
             time_ms: row.time_ms,
             received_ms: row.time_ms,
             would_differ: row.would_differ,
-            // A block is not left out for one request of a bot.
-            bot: row.bot && unit == Unit::User,
+            bot: row.bot,
         })
     }
 

@@ -14,7 +14,7 @@ use semrank_experiment::estimate::Sample;
 pub struct Truth {
     /// The play with everybody in control, then that with everybody in treatment.
     pub logs: [TrialLog; 2],
-    /// Counts by user of the two plays.
+    /// Counts of the two plays by user, or by block for a switchback.
     pub counts: [ArmCounts; 2],
     actions: Vec<String>,
 }
@@ -26,30 +26,30 @@ impl TrialWorld {
     /// When sums are not finite.
     pub fn truth(&self) -> Result<Truth> {
         let logs = [self.play_everybody(0), self.play_everybody(1)];
-        let [control, treatment] =
-            [self.count_by(&logs[0], Unit::User)?, self.count_by(&logs[1], Unit::User)?];
+        let unit = if self.unit() == Unit::Block { Unit::Block } else { Unit::User };
+        let [control, treatment] = [self.count_by(&logs[0], unit)?, self.count_by(&logs[1], unit)?];
         let counts = [control.all[0].clone(), treatment.all[1].clone()];
         Ok(Truth { logs, counts, actions: control.actions })
     }
 }
 
 impl Truth {
-    /// Effect on the mean of an action per user.
+    /// Effect on the mean of an action per user (per block for a switchback).
     ///
     /// # Errors
-    /// When no user entered.
+    /// When no unit entered.
     ///
     /// # Panics
     /// For an action that is not counted.
-    pub fn per_user(&self, action: &str) -> Result<f64> {
+    pub fn difference(&self, action: &str) -> Result<f64> {
         let [control, treatment] = self.means(action)?;
         Ok(treatment - control)
     }
 
-    /// Effect on the mean per user, relative to control.
+    /// The same, relative to control.
     ///
     /// # Errors
-    /// When no user entered.
+    /// When no unit entered.
     ///
     /// # Panics
     /// For an action that is not counted.
