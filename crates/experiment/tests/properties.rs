@@ -4,14 +4,17 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use semrank_experiment::assign::{Assignment, Hash};
 use semrank_experiment::counts::{Counter, Counts, Definition, Event, Exposure, partition};
-use semrank_experiment::cuped::{Cuped, Pooling};
+use semrank_experiment::cuped::{Cuped, Pooling, Term};
 use semrank_experiment::distribution::chi_square_upper;
-use semrank_experiment::estimate::{Alternative, Effect, Sample, difference};
-use semrank_experiment::few::permutation;
+use semrank_experiment::estimate::{Alternative, Effect, Sample, difference, pooled_difference};
+use semrank_experiment::few::{permutation, sign_flip};
 use semrank_experiment::moments::Moments;
 use semrank_experiment::power::{Design, Goal, Rule};
 use semrank_experiment::random::Stream;
+use semrank_experiment::regression::from_moments;
+use semrank_experiment::sequential::ConfidenceSequence;
 use semrank_experiment::spending::Spending;
+use semrank_experiment::strata::{Cell, post_stratify};
 use semrank_experiment::verify::verify;
 use semrank_experiment::{proportion, quantile, relative, srm};
 
@@ -27,6 +30,33 @@ fn mean_effect(control: &[[f64; 2]], treatment: &[[f64; 2]]) -> Effect {
     let sample =
         |rows: &[[f64; 2]]| Sample::mean(&Moments::of_rows(2, rows).expect("finite"), 0).expect("two units");
     difference(&sample(control), &sample(treatment)).expect("finite")
+}
+
+/// The effect of every method that works on moments; the lift, as a logarithm, is that of the positive column.
+fn effects(control: &[[f64; 2]], treatment: &[[f64; 2]]) -> Vec<(&'static str, Effect)> {
+    let arm = |rows: &[[f64; 2]]| Moments::of_rows(2, rows).expect("finite");
+    let (c, t) = (arm(control), arm(treatment));
+    let (mean_c, mean_t) = (Sample::mean(&c, 0).expect("units"), Sample::mean(&t, 0).expect("units"));
+    let ratio = |arm| Sample::ratio(arm, 0, 1).expect("positive");
+    let (model, all) = (Cuped::mean(2), c.merged(&t).expect("columns"));
+    let theta = model.theta(&[&c, &t], Pooling::Total).expect("units");
+    let adjusted = |arm| model.adjust(arm, &all, &theta).expect("units");
+    let positive = |arm| Sample::mean(arm, 1).expect("units");
+    let cell = |control: &Moments, treatment: &Moments| Cell {
+        control: control.clone(),
+        treatment: treatment.clone(),
+    };
+    let mut found = vec![
+        ("mean", difference(&mean_c, &mean_t).expect("finite")),
+        ("pooled", pooled_difference(&mean_c, &mean_t).expect("finite")),
+        ("ratio", difference(&ratio(&c), &ratio(&t)).expect("finite")),
+        ("covariate", difference(&adjusted(&c), &adjusted(&t)).expect("finite")),
+        ("strata", post_stratify(&[cell(&c, &t)], false).expect("units").absolute),
+        ("lift", relative::log_ratio(&positive(&c), &positive(&t)).expect("positive")),
+    ];
+    // Random covariates are independent but for the rarest rows.
+    found.extend(from_moments(&c, &t).ok().map(|(effect, _)| ("slopes", effect)));
+    found
 }
 
 fn definition() -> Definition {
@@ -180,6 +210,60 @@ proptest! {
         let all = fa.merged(&fb).expect("columns");
         let adjusted = difference(&model.adjust(&fa, &all, &theta).expect("units"), &model.adjust(&fb, &all, &theta).expect("units")).expect("finite");
         prop_assert!(close(adjusted.se, plain.se, 1e-12) && (adjusted.value - plain.value).abs() <= 1e-12 * 50.0);
+    }
+
+    #[test]
+    fn every_effect_turns_with_the_arms(a in rows(), b in rows()) {
+        for ((name, forth), (_, back)) in effects(&a, &b).into_iter().zip(effects(&b, &a)) {
+            prop_assert!((forth.value + back.value).abs() <= 1e-9 * forth.se.max(1e-9), "{}: {} {}", name, forth.value, back.value);
+            prop_assert!(close(forth.se, back.se, 1e-9), "{}: {} {}", name, forth.se, back.se);
+            let sequence = ConfidenceSequence::new(0.05, 50.0, Alternative::TwoSided).expect("valid");
+            let (here, there) = (sequence.interval(&forth, 60.0).expect("units"), sequence.interval(&back, 60.0).expect("units"));
+            prop_assert!((here.low + there.high).abs() <= 1e-8 * forth.se.max(1e-9));
+        }
+        let flip = |at: usize| b[at % b.len()][0] - a[at % a.len()][0];
+        let (forth, back): (Vec<f64>, Vec<f64>) = (0..8).map(|at| (flip(at), -flip(at))).unzip();
+        let (forth, back) = (sign_flip(&forth, 1).expect("pairs"), sign_flip(&back, 1).expect("pairs"));
+        prop_assert!(forth.difference == -back.difference && forth.p == back.p);
+    }
+
+    #[test]
+    fn every_effect_scales_with_its_metric(a in rows(), b in rows(), c in 0.01..100.0_f64) {
+        let scaled = |rows: &[[f64; 2]]| rows.iter().map(|row| [c * row[0], row[1]]).collect::<Vec<_>>();
+        let (large_a, large_b) = (scaled(&a), scaled(&b));
+        for ((name, plain), (_, large)) in effects(&a, &b).into_iter().zip(effects(&large_a, &large_b)) {
+            let factor = if name == "lift" { 1.0 } else { c };
+            prop_assert!(close(large.se, factor * plain.se, 1e-7), "{}: {} {}", name, large.se, plain.se);
+            prop_assert!((large.value - factor * plain.value).abs() <= 1e-7 * large.se.max(1e-9), "{}: {} {}", name, large.value, plain.value);
+        }
+        let column = |rows: &[[f64; 2]]| rows.iter().map(|row| row[0]).collect::<Vec<_>>();
+        let (plain, large) = ([column(&a), column(&b)], [column(&large_a), column(&large_b)]);
+        let cap = |arms: &[Vec<f64>; 2]| quantile::cap(&[&arms[0], &arms[1]], 0.9, false).expect("values");
+        prop_assert!(close(cap(&large), c * cap(&plain), 1e-12));
+        let lift = |factor: f64| {
+            let sample = |rows: &[[f64; 2]]| Sample::mean(&Moments::of_rows(1, rows.iter().map(|row| [factor * row[1]])).expect("finite"), 0);
+            relative::relative_delta(&sample(&a).expect("units"), &sample(&b).expect("units")).expect("positive")
+        };
+        prop_assert!((lift(c).value - lift(1.0).value).abs() < 1e-9 && close(lift(c).se, lift(1.0).se, 1e-7));
+    }
+
+    #[test]
+    fn a_constant_covariate_leaves_every_method_as_it_is(a in rows(), b in rows(), constant in -1e3..1e3_f64) {
+        let arm = |rows: &[[f64; 2]]| Moments::of_rows(4, rows.iter().map(|row| [row[0], row[1], constant, 1.0])).expect("finite");
+        let (c, t) = (arm(&a), arm(&b));
+        let all = c.merged(&t).expect("columns");
+        let plain = difference(&Sample::ratio(&c, 0, 1).expect("positive"), &Sample::ratio(&t, 0, 1).expect("positive")).expect("finite");
+        for pooling in [Pooling::Total, Pooling::WithinArms] {
+            let theta = Cuped::ratio().theta(&[&c, &t], pooling).expect("units");
+            let adjusted = |arm| Cuped::ratio().adjust(arm, &all, &theta).expect("units");
+            prop_assert_eq!(difference(&adjusted(&c), &adjusted(&t)).expect("finite"), plain);
+        }
+        let mean = mean_effect(&a, &b);
+        let with = |model: Cuped| {
+            let theta = model.theta(&[&c, &t], Pooling::Total).expect("units");
+            difference(&model.adjust(&c, &all, &theta).expect("units"), &model.adjust(&t, &all, &theta).expect("units")).expect("finite")
+        };
+        prop_assert_eq!(with(Cuped { metric: Term::Mean(0), covariates: vec![Term::Mean(2)] }), mean);
     }
 
     #[test]
