@@ -6,14 +6,6 @@ use common::shared;
 use semrank_experiment::verify::verify_with;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::Read;
-
-fn read_gzip(name: &str) -> Option<String> {
-    let mut text = String::new();
-    let packed = std::fs::File::open(shared(&format!("data/{name}"))?).ok()?;
-    flate2::read::GzDecoder::new(packed).read_to_string(&mut text).ok()?;
-    Some(text)
-}
 
 #[derive(Clone, Copy)]
 struct Tolerance {
@@ -69,7 +61,7 @@ fn every_case_is_answered_within_its_tolerance() {
         return;
     };
     let cases: Value = serde_json::from_slice(&std::fs::read(path).expect("readable")).expect("JSON");
-    let answers = verify_with(&cases, &read_gzip).expect("an object of groups");
+    let answers = verify_with(&cases, &common::unpacked).expect("an object of groups");
     let mut by_group: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     let mut wrong = Vec::new();
     for answer in answers["cases"].as_array().expect("a list") {

@@ -3,15 +3,38 @@
 
 use semrank_experiment::verify::verify;
 use serde_json::{Value, json};
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+/// The folder beside the repository.
+fn beside(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(name)
+}
+
+fn existing(path: PathBuf, name: &str) -> Option<PathBuf> {
+    if !path.exists() {
+        println!("skipped: {name} is absent");
+    }
+    path.exists().then_some(path)
+}
 
 /// A file of `../shared`, as seen from the repository; none where it is absent.
 pub(crate) fn shared(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(name);
-    if !path.exists() {
-        println!("skipped: ../shared/{name} is absent");
-    }
-    path.exists().then_some(path)
+    existing(beside(name), name)
+}
+
+/// A file of the public data, in `$SEMRANK_DATA` or `../shared/data`; none where it is absent.
+pub(crate) fn data(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("SEMRANK_DATA").map_or_else(|| beside("data"), PathBuf::from);
+    existing(folder.join(name), name)
+}
+
+/// The text of a packed file of the public data.
+pub(crate) fn unpacked(name: &str) -> Option<String> {
+    let mut text = String::new();
+    let packed = std::fs::File::open(data(name)?).expect("readable");
+    flate2::read::GzDecoder::new(packed).read_to_string(&mut text).expect("gzip");
+    Some(text)
 }
 
 /// The answer to one case that asks for these keys.
