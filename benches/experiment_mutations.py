@@ -93,7 +93,7 @@ MUTATIONS = [
     ("maturity by the last window", "counts.rs", "windows_ms.values().copied().max()", "windows_ms.values().copied().last()"),
     ("a cap per arm", "quantile.rs", "arms.iter().flat_map(", "arms.iter().take(1).flat_map("),
     ("window closed", "counts.rs", "(index..index.saturating_add(windows[action]))", "(index..=index.saturating_add(windows[action]))"),
-    ("phase closed", "counts.rs", "(definition.start_ms..definition.end_ms)", "(definition.start_ms..=definition.end_ms)"),
+    ("phase closed", "counts/rows.rs", "(definition.start_ms..definition.end_ms)", "(definition.start_ms..=definition.end_ms)"),
     ("bucket range closed", "assign.rs", "bucket >= start && bucket < end", "bucket >= start && bucket <= end"),
     ("namespace closed", "assign.rs", "self.start <= bucket && bucket < self.end", "self.start <= bucket && bucket <= self.end"),
     ("weights of 0 in the degrees of freedom", "srm.rs", "let df = arms.len() as f64 - 1.0;", "let df = users.len() as f64 - 1.0;"),

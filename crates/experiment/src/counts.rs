@@ -12,14 +12,22 @@
 //! 7. A unit counts when `index + longest window <= as_of - settle`, for numerator and denominator alike.
 //! 8. Sums run over all matured units, zeros too.
 //!
-//! Only rows of one unit meet: a log beyond memory is read once for each [`partition`] of the units.
+//! Only rows of one unit meet: [`count_in_parts`] reads a log beyond memory once for each part of the units, and any number of threads
+//! gives the same bytes.
+
+mod rows;
+mod slices;
 
 use crate::error::{Error, Result, finite};
 use crate::hash::wide;
 use crate::linalg::Matrix;
 use crate::moments::Moments;
+use rows::{EventRow, ExposureRow, Slice};
 use serde::{Deserialize, Serialize};
+use slices::{SLICES, on_threads, slice_of};
 use std::collections::BTreeMap;
+
+pub use slices::Part;
 
 /// What is counted; times in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,35 +108,38 @@ pub fn partition(unit: &str, parts: u64) -> u64 {
     wide("partition", unit) % parts.max(1)
 }
 
-/// Sorted by unit and id, then by time of receipt: the first of equal ids is the one that counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct ExposureRow {
-    unit: u64,
-    id: u64,
-    received_ms: i64,
-    time_ms: i64,
-    arm: u8,
-    would_differ: bool,
-    bot: bool,
+fn unit_hash(unit: &str) -> u64 {
+    wide("unit", unit)
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct EventRow {
-    unit: u64,
-    id: u64,
-    received_ms: i64,
-    time_ms: i64,
-    /// Bits of the value; equal values have equal bits.
-    value: u64,
-    action: u8,
-}
-
-/// Collects rows; shards merge.
+/// Collects rows; shards merge. An exposure takes 40 bytes, an event 48.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Counter {
     definition: Definition,
-    exposures: Vec<ExposureRow>,
-    events: Vec<EventRow>,
+    part: Part,
+    slices: Vec<Slice>,
+}
+
+/// Counts a log that memory cannot hold. `read` is called for each of `parts` parts (1 to 256) and puts the log, as one or several shards,
+/// into counters of that part ([`Counter::of_part`]), which pass over the units of the others. Neither `parts` nor `threads` changes a bit of
+/// the result.
+///
+/// # Errors
+/// Those of `read`, of [`Counter::new`], and [`Error::Case`] for a counter of another definition or part.
+pub fn count_in_parts<E: From<Error>>(
+    definition: &Definition,
+    parts: usize,
+    threads: usize,
+    mut read: impl FnMut(Part) -> std::result::Result<Counter, E>,
+) -> std::result::Result<Counts, E> {
+    definition.check()?;
+    let mut counts = Counts::empty(definition);
+    for part in Part::all(parts) {
+        let counter = read(part)?;
+        counter.check_same(definition, part)?;
+        counter.finish_into(&mut counts, threads)?;
+    }
+    Ok(counts)
 }
 
 /// Units and sums of one arm.
@@ -187,8 +198,22 @@ impl Counter {
     /// # Errors
     /// [`Error::TooFew`] without arms or windows, [`Error::OutOfRange`] for a window that is not positive.
     pub fn new(definition: Definition) -> Result<Self> {
+        Self::of_part(definition, Part::WHOLE)
+    }
+
+    /// No rows yet; those of units outside the part will be passed over.
+    ///
+    /// # Errors
+    /// As [`Counter::new`].
+    pub fn of_part(definition: Definition, part: Part) -> Result<Self> {
         definition.check()?;
-        Ok(Self { definition, exposures: Vec::new(), events: Vec::new() })
+        Ok(Self { definition, part, slices: vec![Slice::default(); SLICES] })
+    }
+
+    /// The slice of a unit, when it belongs to the part.
+    fn slice(&mut self, unit: u64) -> Option<&mut Slice> {
+        let at = slice_of(unit);
+        if self.part.slices().contains(&at) { self.slices.get_mut(at) } else { None }
     }
 
     /// Adds an exposure; one received after `as_of` changes nothing.
@@ -199,9 +224,10 @@ impl Counter {
         let unknown =
             || Error::Case(format!("exposure {}: arm {} is not in the definition", row.event_id, row.arm));
         let arm = self.definition.arms.iter().position(|arm| *arm == row.arm).ok_or_else(unknown)?;
-        if row.received_ms <= self.definition.as_of_ms {
-            self.exposures.push(ExposureRow {
-                unit: wide("unit", &row.unit),
+        let (unit, known) = (unit_hash(&row.unit), row.received_ms <= self.definition.as_of_ms);
+        if let Some(slice) = self.slice(unit).filter(|_| known) {
+            slice.exposures.push(ExposureRow {
+                unit,
                 id: wide("id", &row.event_id),
                 received_ms: row.received_ms,
                 time_ms: row.time_ms,
@@ -219,9 +245,11 @@ impl Counter {
     /// [`Error::NotFinite`] for the value.
     pub fn event(&mut self, row: &Event) -> Result<()> {
         let value = finite("the value of an event", row.value)?;
-        if let Some(action) = self.definition.windows_ms.keys().position(|action| *action == row.action) {
-            self.events.push(EventRow {
-                unit: wide("unit", &row.unit),
+        let unit = unit_hash(&row.unit);
+        let action = self.definition.windows_ms.keys().position(|action| *action == row.action);
+        if let Some((action, slice)) = action.zip(self.slice(unit)) {
+            slice.events.push(EventRow {
+                unit,
                 id: wide("id", &row.event_id),
                 received_ms: row.received_ms,
                 time_ms: row.time_ms,
@@ -235,13 +263,20 @@ impl Counter {
     /// Adds the rows of another shard.
     ///
     /// # Errors
-    /// [`Error::Case`] for another definition.
+    /// [`Error::Case`] for another definition or part.
     pub fn merge(&mut self, other: Self) -> Result<()> {
-        if self.definition != other.definition {
-            return Err(Error::Case("two shards were counted with different definitions".into()));
+        other.check_same(&self.definition, self.part)?;
+        for (slice, more) in self.slices.iter_mut().zip(other.slices) {
+            slice.exposures.append(more.exposures);
+            slice.events.append(more.events);
         }
-        self.exposures.extend(other.exposures);
-        self.events.extend(other.events);
+        Ok(())
+    }
+
+    fn check_same(&self, definition: &Definition, part: Part) -> Result<()> {
+        if self.definition != *definition || self.part != part {
+            return Err(Error::Case("two shards were counted with different definitions or parts".into()));
+        }
         Ok(())
     }
 
@@ -250,9 +285,16 @@ impl Counter {
     /// # Errors
     /// [`Error::NotFinite`] when sums overflow.
     pub fn finish(self) -> Result<Counts> {
-        let definition = self.definition.clone();
-        let mut counts = Counts::empty(&definition);
-        counts.left_out = self.units(|unit| counts.unit(&definition, unit))?;
+        self.finish_on(1)
+    }
+
+    /// As [`Counter::finish`], by several threads.
+    ///
+    /// # Errors
+    /// As [`Counter::finish`].
+    pub fn finish_on(self, threads: usize) -> Result<Counts> {
+        let mut counts = Counts::empty(&self.definition);
+        self.finish_into(&mut counts, threads)?;
         Ok(counts)
     }
 
@@ -260,42 +302,51 @@ impl Counter {
     ///
     /// # Errors
     /// Those of the visitor.
-    pub fn units(mut self, mut visit: impl FnMut(&Unit) -> Result<()>) -> Result<LeftOut> {
-        let rows = self.exposures.len() + self.events.len();
-        self.exposures.sort_unstable();
-        self.exposures.dedup_by_key(|row| (row.unit, row.id));
-        self.events.sort_unstable();
-        self.events.dedup_by_key(|row| (row.unit, row.id));
-        let definition = &self.definition;
-        let mut left_out = LeftOut {
-            duplicates: (rows - self.exposures.len() - self.events.len()) as u64,
-            ..LeftOut::default()
-        };
-        let inside = |row: &ExposureRow| (definition.start_ms..definition.end_ms).contains(&row.time_ms);
-        let before = self.exposures.len();
-        self.exposures.retain(inside);
-        left_out.outside = (before - self.exposures.len()) as u64;
-        let before = self.events.len();
-        self.events.retain(|row| row.received_ms <= definition.as_of_ms);
-        left_out.received_after_as_of += (before - self.events.len()) as u64;
-        let mut events = self.events.as_slice();
-        let mut used = 0;
-        for exposures in self.exposures.chunk_by(|a, b| a.unit == b.unit) {
-            let unit = exposures[0].unit;
-            events = &events[events.partition_point(|row| row.unit < unit)..];
-            let own = &events[..events.partition_point(|row| row.unit == unit)];
-            used += own.len();
-            let arm = exposures[0].arm;
-            if exposures.iter().any(|row| row.bot) {
-                left_out.bots += 1;
-            } else if exposures.iter().any(|row| row.arm != arm) {
-                left_out.crossovers += 1;
-            } else {
-                visit(&Unit { hash: unit, arm: usize::from(arm), exposures, events: own })?;
-            }
+    pub fn units(self, mut visit: impl FnMut(&Unit) -> Result<()>) -> Result<LeftOut> {
+        let mut left_out = LeftOut::default();
+        for slice in self.slices {
+            left_out.add(&slice.visit(&self.definition, &mut visit)?);
         }
-        left_out.without_exposure = (self.events.len() - used) as u64;
         Ok(left_out)
+    }
+
+    fn finish_into(self, counts: &mut Counts, threads: usize) -> Result<()> {
+        let Self { definition, slices, .. } = self;
+        let found = on_threads(slices, threads, |slice| slice.count(&definition))?;
+        found.iter().try_for_each(|slice| counts.add(slice))
+    }
+}
+
+impl Counts {
+    fn empty(definition: &Definition) -> Self {
+        let k = definition.windows_ms.len();
+        let arm = ArmCounts {
+            units: 0,
+            matured: 0,
+            left_out: 0,
+            sums: vec![0.0; k],
+            products: vec![vec![0.0; k]; k],
+            moments: Moments::new(k),
+        };
+        let arms = vec![arm; definition.arms.len()];
+        Self {
+            left_out: LeftOut::default(),
+            actions: definition.windows_ms.keys().cloned().collect(),
+            all: arms.clone(),
+            triggered: arms,
+            units_by_day: BTreeMap::new(),
+        }
+    }
+
+    fn unit(&mut self, definition: &Definition, unit: &Unit) -> Result<()> {
+        let index = unit.index_ms();
+        self.all[unit.arm].add(definition, index, unit.events)?;
+        let day = (index - definition.start_ms).div_euclid(86_400_000);
+        self.units_by_day.entry(day).or_insert_with(|| vec![0; definition.arms.len()])[unit.arm] += 1;
+        match unit.triggered_ms() {
+            Some(index) => self.triggered[unit.arm].add(definition, index, unit.events),
+            None => Ok(()),
+        }
     }
 }
 
@@ -340,39 +391,6 @@ impl<'a> Unit<'a> {
             value: f64::from_bits(row.value),
         };
         self.events.iter().map(seen)
-    }
-}
-
-impl Counts {
-    fn empty(definition: &Definition) -> Self {
-        let k = definition.windows_ms.len();
-        let arm = ArmCounts {
-            units: 0,
-            matured: 0,
-            left_out: 0,
-            sums: vec![0.0; k],
-            products: vec![vec![0.0; k]; k],
-            moments: Moments::new(k),
-        };
-        let arms = vec![arm; definition.arms.len()];
-        Self {
-            left_out: LeftOut::default(),
-            actions: definition.windows_ms.keys().cloned().collect(),
-            all: arms.clone(),
-            triggered: arms,
-            units_by_day: BTreeMap::new(),
-        }
-    }
-
-    fn unit(&mut self, definition: &Definition, unit: &Unit) -> Result<()> {
-        let index = unit.index_ms();
-        self.all[unit.arm].add(definition, index, unit.events)?;
-        let day = (index - definition.start_ms).div_euclid(86_400_000);
-        self.units_by_day.entry(day).or_insert_with(|| vec![0; definition.arms.len()])[unit.arm] += 1;
-        match unit.triggered_ms() {
-            Some(index) => self.triggered[unit.arm].add(definition, index, unit.events),
-            None => Ok(()),
-        }
     }
 }
 

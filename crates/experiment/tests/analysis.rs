@@ -1,4 +1,5 @@
 //! From a log to a verdict: the whole way, on logs whose truth is known.
+#![allow(clippy::unwrap_used)] // Helpers of tests may panic.
 
 use semrank_experiment::analysis::{Analysis, Collector, State, Word};
 use semrank_experiment::definition::{DAY_MS, Definition};

@@ -1,6 +1,7 @@
 //! The counting rules one at a time, on logs small enough to count by hand.
 
-use semrank_experiment::counts::{Counter, Counts, Definition, Event, Exposure};
+use semrank_experiment::Error;
+use semrank_experiment::counts::{Counter, Counts, Definition, Event, Exposure, Part, count_in_parts};
 
 fn definition(click_ms: i64, conversion_ms: i64) -> Definition {
     Definition {
@@ -107,4 +108,15 @@ fn an_unknown_arm_and_a_window_of_nothing_are_errors() {
         Counter::new(definition(20, 50)).expect("valid").exposure(&row("blue")).expect_err("not an arm");
     assert!(error.to_string().contains("blue"), "{error}");
     assert!(Counter::new(definition(0, 50)).is_err());
+}
+
+#[test]
+fn parts_are_not_mixed_up() {
+    let empty = |part| Counter::of_part(definition(20, 50), part);
+    let [first, second] = [0, 1].map(|at| Part::all(2).nth(at).expect("two parts"));
+    assert!(empty(first).expect("valid").merge(empty(second).expect("valid")).is_err());
+    let wrong = |_| empty(first);
+    assert!(count_in_parts::<Error>(&definition(20, 50), 2, 1, wrong).is_err());
+    let counts = count_in_parts::<Error>(&definition(20, 50), 2, 1, empty).expect("no rows");
+    assert_eq!(counts, empty(Part::WHOLE).and_then(Counter::finish).expect("no rows"));
 }

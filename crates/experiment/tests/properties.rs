@@ -2,8 +2,11 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use semrank_experiment::Error;
 use semrank_experiment::assign::{Assignment, Hash};
-use semrank_experiment::counts::{Counter, Counts, Definition, Event, Exposure, partition};
+use semrank_experiment::counts::{
+    Counter, Counts, Definition, Event, Exposure, Part, count_in_parts, partition,
+};
 use semrank_experiment::cuped::{Cuped, Pooling, Term};
 use semrank_experiment::distribution::chi_square_upper;
 use semrank_experiment::estimate::{Alternative, Effect, Sample, difference, pooled_difference};
@@ -95,7 +98,7 @@ fn row() -> impl Strategy<Value = Row> {
     let event = (0..60_u32, 0..14_u32, any::<bool>(), -50..1100_i64, 0..80_i64, 0..5_u32).prop_map(
         |(id, unit, click, time_ms, late, value)| {
             let action = if click { "click" } else { "conversion" };
-            let (event_id, unit, value) = (format!("e{id}"), format!("u{unit}"), f64::from(value));
+            let (event_id, unit, value) = (format!("e{id}"), format!("u{unit}"), 0.1 * f64::from(value));
             Row::Event(Event {
                 event_id,
                 unit,
@@ -110,7 +113,10 @@ fn row() -> impl Strategy<Value = Row> {
 }
 
 fn counter(rows: &[Row]) -> Counter {
-    let mut counter = Counter::new(definition()).expect("valid");
+    filled(Counter::new(definition()).expect("valid"), rows)
+}
+
+fn filled(mut counter: Counter, rows: &[Row]) -> Counter {
     for row in rows {
         match row {
             Row::Exposure(row) => counter.exposure(row).expect("known arm"),
@@ -160,7 +166,7 @@ proptest! {
         prop_assert_eq!(whole.left_out.crossovers, parts.iter().map(|counts| counts.left_out.crossovers).sum::<u64>());
         for arm in 0..2 {
             prop_assert_eq!(whole.all[arm].matured, parts.iter().map(|counts| counts.all[arm].matured).sum::<u64>());
-            prop_assert_eq!(whole.triggered[arm].sums[1], parts.iter().map(|counts| counts.triggered[arm].sums[1]).sum::<f64>());
+            prop_assert!(close(whole.triggered[arm].sums[1], parts.iter().map(|counts| counts.triggered[arm].sums[1]).sum(), 1e-12));
         }
     }
 
@@ -306,8 +312,29 @@ proptest! {
 }
 
 proptest! {
-    // Bounds by integration take milliseconds a case.
+    // Bounds by integration and threads take milliseconds a case.
     #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn shards_parts_and_threads_change_no_byte(rows in vec(row(), 0..200), shards in 1..6_usize, parts in 1..9_usize, threads in 1..5_usize, seed in any::<u64>()) {
+        let whole = bytes(&counter(&rows).finish().expect("finite"));
+        let mut stream = Stream::new(seed);
+        let mut shuffled = rows.clone();
+        stream.shuffle(&mut shuffled);
+        let mut split = vec![Vec::new(); shards];
+        shuffled.into_iter().for_each(|row| split[stream.below(shards)].push(row));
+        let read = |part: Part| {
+            std::thread::scope(|scope| {
+                let shard = |rows| scope.spawn(move || filled(Counter::of_part(definition(), part).expect("valid"), rows));
+                let counters: Vec<_> = split.iter().map(|rows| shard(rows)).collect();
+                let mut all = Counter::of_part(definition(), part)?;
+                counters.into_iter().try_for_each(|counter| all.merge(counter.join().expect("no panic")))?;
+                Ok::<_, Error>(all)
+            })
+        };
+        prop_assert_eq!(&bytes(&read(Part::WHOLE).and_then(|all| all.finish_on(threads)).expect("finite")), &whole);
+        prop_assert_eq!(&bytes(&count_in_parts(&definition(), parts, threads, read).expect("finite")), &whole);
+    }
 
     #[test]
     fn power_and_smallest_effect_are_inverses(units in 200.0..1e6_f64, alpha in 0.01..0.2_f64, share in 0.05..1.0_f64) {

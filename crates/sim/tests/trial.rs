@@ -87,9 +87,13 @@ fn bots_and_duplicates_do_not_change_the_counts() {
     let dirty = world(TrialConfig { bots: 0.1, duplicates: 0.2, ..TrialConfig::default() });
     let log = play(&dirty);
     let counts = dirty.count(&log).unwrap();
-    assert!(counts.bots > 20, "{} bots", counts.bots);
+    assert!(counts.left_out.bots > 20, "{} bots", counts.left_out.bots);
     let rows = dirty.exposures(&log).len() + dirty.events(&log).len();
-    assert!((counts.duplicates as f64 / rows as f64 - 0.2 / 1.2).abs() < 0.02, "{}", counts.duplicates);
+    assert!(
+        (counts.left_out.duplicates as f64 / rows as f64 - 0.2 / 1.2).abs() < 0.02,
+        "{}",
+        counts.left_out.duplicates
+    );
     assert_eq!((counts.all, counts.triggered), (expected.all, expected.triggered));
     assert_eq!(counts.units_by_day, expected.units_by_day);
 }
@@ -163,13 +167,13 @@ fn no_budget_is_overspent_in_any_arm() {
 fn campaigns_and_blocks_are_units_too() {
     let campaigns = world(TrialConfig { design: Design::Campaign, ..TrialConfig::default() });
     let counts = campaigns.count(&play(&campaigns)).unwrap();
-    assert_eq!(counts.crossovers, 0);
+    assert_eq!(counts.left_out.crossovers, 0);
     assert!(counts.all.iter().all(|arm| arm.units > 20 && arm.sums.iter().all(|sum| *sum > 0.0)));
     let config = TrialConfig { design: Design::Switchback, burn_in_minutes: 30, ..TrialConfig::default() };
     let blocks = world(config);
     let log = play(&blocks);
     let counts = blocks.count(&log).unwrap();
-    assert_eq!(counts.crossovers, 0);
+    assert_eq!(counts.left_out.crossovers, 0);
     let units: u64 = counts.all.iter().map(|arm| arm.units).sum();
     assert!((70..=84).contains(&units), "{units} blocks of two hours in seven days");
     let within = |time_ms: i64| (time_ms - blocks.start_ms()).rem_euclid(7_200_000);

@@ -31,7 +31,7 @@
 //! let world = TrialWorld::new(market, TrialConfig::default())?;
 //! let Ok(log) = world.play(&mut Policies::new(&world, Serving::Test));
 //! let counts = world.count(&log)?;
-//! assert_eq!(counts.crossovers, 0);
+//! assert_eq!(counts.left_out.crossovers, 0);
 //! assert!(world.truth()?.relative("click")? > 0.0); // fresher knowledge brings clicks
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
