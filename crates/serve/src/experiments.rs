@@ -6,11 +6,12 @@
 use crate::{OpenError, RankRequest};
 use semrank_experiment::assign::Assignment;
 use semrank_experiment::definition::{Definition, Unit};
+use semrank_experiment::hash::wide;
 use semrank_experiment::log::{LoggedExposure, SlateItem, Used};
 use semrank_store::{read_json, write_json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -43,6 +44,8 @@ struct Test {
     definition: Definition,
     assignment: Assignment,
     exposed: AtomicBool,
+    /// Hashes of units that this process has exposed, and whether one of their lists would have differed.
+    units: Mutex<HashMap<u64, bool>>,
 }
 
 /// The tests of a server.
@@ -114,6 +117,7 @@ impl Experiments {
             tests.push(Test {
                 assignment: definition.assignment(),
                 exposed: AtomicBool::new(exposed),
+                units: Mutex::default(),
                 definition: definition.clone(),
             });
         }
@@ -169,12 +173,13 @@ impl Experiments {
         Ok(arm.map(|arm| definition.arms[arm].name.as_str()))
     }
 
-    /// The row of the log of a request in an arm; once a unit is exposed, the file says so.
+    /// The row of the log of a request in an arm, and whether a test counts from it: the unit's first one, and the first that would differ
+    /// are durable before they are answered. Once a unit is exposed, the file says so.
     pub(crate) fn exposure(
         &self,
         place: &Place,
         shown: Exposed,
-    ) -> Result<(Placed, LoggedExposure), semrank_store::Error> {
+    ) -> Result<(Placed, LoggedExposure, bool), semrank_store::Error> {
         let test = &self.tests[place.test];
         let definition = &test.definition;
         if !test.exposed.load(Ordering::Acquire) {
@@ -187,6 +192,14 @@ impl Experiments {
             arm: place.arm,
             would_differ: shown.would_differ,
         };
+        let differs = shown.would_differ == Some(true);
+        let before = {
+            let mut units = test.units.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = units.get(&wide("unit", &place.unit)).copied();
+            units.insert(wide("unit", &place.unit), differs || known == Some(true));
+            known
+        };
+        let counts = before.is_none_or(|differed| differs && !differed);
         let segment = |column: &String| Some((column.clone(), column_of(shown.request, column)?));
         let flag = definition.bots.flag.as_ref().and_then(|flag| column_of(shown.request, flag));
         Ok((
@@ -208,6 +221,7 @@ impl Experiments {
                 segments: definition.segments.iter().filter_map(segment).collect(),
                 micros: shown.micros,
             },
+            counts,
         ))
     }
 

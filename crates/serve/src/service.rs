@@ -12,7 +12,7 @@ use crate::reload::{Current, Runs};
 use crate::settings::{Clock, OpenError, ServiceSettings};
 use crate::snapshot::{Keeper, SnapshotError, Snapshots, Written};
 use crate::{Candidates, Event, Problem, RankRequest, Ranked, Ranking, RetrieveRequest};
-use semrank_experiment::log::SlateItem;
+use semrank_experiment::log::{LoggedExposure, SlateItem};
 use semrank_pipeline::response::Beginning;
 use semrank_pipeline::retrieval::{Ask, Change};
 use semrank_pipeline::{Context, Run};
@@ -259,12 +259,11 @@ impl Service {
             self.experiments.exposure(&place, exposed)
         });
         let kept = exposed.transpose().and_then(|exposed| {
-            let placed = exposed.as_ref().map(|(placed, _)| placed.clone());
-            self.keep(&ranker, (request, &out), (now_ms, items_as_of, known_before, is_exact), placed)?;
-            if let Some((_, exposure)) = &exposed {
-                self.log.journal().append(&Record::exposure(request.user.as_deref(), exposure))?;
-            }
-            Ok(exposed.map(|(_, exposure)| InTest { name: exposure.experiment, arm: exposure.arm }))
+            let in_test = exposed
+                .as_ref()
+                .map(|(_, row, _)| InTest { name: row.experiment.clone(), arm: row.arm.clone() });
+            self.keep(&ranker, (request, &out), (now_ms, items_as_of, known_before, is_exact), exposed)?;
+            Ok(in_test)
         });
         match kept {
             Ok(in_test) => out.experiment = in_test,
@@ -277,14 +276,14 @@ impl Service {
         Ok(out)
     }
 
-    /// Appends an answer to the log. It is durable with the next event, or within a second.
+    /// Appends an answer to the log. It is durable with the next event, or within a second; one that a test counts from, at once.
     fn keep(
         &self,
         ranker: &Ranker,
         (request, ranking): (&RankRequest, &Ranking),
         (now_ms, items_as_of, known_before, is_exact): (Option<i64>, Option<u64>, Option<i64>, bool),
-        test: Option<Placed>,
-    ) -> Result<u64, semrank_store::Error> {
+        exposed: Option<(Placed, LoggedExposure, bool)>,
+    ) -> Result<(), semrank_store::Error> {
         let shown = |(slot, item): (usize, &Ranked)| Shown {
             item: item.item.clone(),
             slot: slot + 1,
@@ -307,9 +306,13 @@ impl Service {
                 + request.candidates.as_ref().map_or(0, Vec::len),
             items: ranking.items.iter().enumerate().map(shown).collect(),
             degraded: ranking.degraded.clone(),
-            test,
+            test: exposed.as_ref().map(|(placed, ..)| placed.clone()),
         };
-        self.log.journal().append(&Record::answer(&answer))
+        let journal = self.log.journal();
+        let mut records = vec![Record::answer(&answer)];
+        records.extend(exposed.as_ref().map(|(_, row, _)| Record::exposure(request.user.as_deref(), row)));
+        let last = journal.append_batch(&records)?.end - 1;
+        if exposed.is_some_and(|(_, _, counts)| counts) { journal.commit(last) } else { Ok(()) }
     }
 
     /// Finds candidates.

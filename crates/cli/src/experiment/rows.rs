@@ -2,11 +2,14 @@
 
 use crate::error::Error;
 use clap::Args;
+use semrank_core::UserId;
+use semrank_data::Dataset;
 use semrank_experiment::analysis::Collector;
 use semrank_experiment::definition::Definition;
 use semrank_experiment::log::{LoggedEvent, LoggedExposure};
 use semrank_serve::{Log, ServiceSettings, TrialRow, trial_rows, used_definitions};
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -24,6 +27,9 @@ pub(super) struct RowsArgs {
     /// Events, a JSON object in each line: event_id, user_id, action, timestamp, received_at, ….
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
+    /// Events of a data set, by user; they have no values.
+    #[arg(long, value_name = "DATASET", conflicts_with = "state")]
+    data: Option<PathBuf>,
 }
 
 /// Reads a definition.
@@ -43,6 +49,25 @@ impl RowsArgs {
         }
         if let Some(file) = &self.exposures {
             each_line(file, |row: LoggedExposure| visit(TrialRow::Exposure(Box::new(row))))?;
+        }
+        if let Some(data) = &self.data {
+            let Dataset { users, actions, catalog, events, .. } = Dataset::open(data)?;
+            for (user, at) in (0..)
+                .map(UserId)
+                .take(users.len())
+                .flat_map(|user| events.range(user).map(move |at| (user, at)))
+            {
+                let event = events.event(at);
+                let columns =
+                    json!({ "user_id": users.name(user.0), "item_id": catalog.ids.name(event.item.0) });
+                visit(TrialRow::Event(Box::new(LoggedEvent {
+                    event_id: at.to_string(),
+                    action: actions.name(event.action.0.into()).to_owned(),
+                    timestamp: event.time,
+                    received_at: None,
+                    columns: columns.as_object().cloned().unwrap_or_default(),
+                })))?;
+            }
         }
         if let Some(file) = &self.events {
             each_line(file, |row: LoggedEvent| visit(TrialRow::Event(Box::new(row))))?;
@@ -91,7 +116,12 @@ impl RowsArgs {
         let one = |(name, value): (&str, &Option<PathBuf>)| {
             value.as_ref().map(|value| format!(" --{name} {}", value.display()))
         };
-        let all = [("state", &self.state), ("exposures", &self.exposures), ("events", &self.events)];
+        let all = [
+            ("state", &self.state),
+            ("exposures", &self.exposures),
+            ("events", &self.events),
+            ("data", &self.data),
+        ];
         all.into_iter().filter_map(one).collect()
     }
 }

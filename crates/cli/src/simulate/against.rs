@@ -32,7 +32,7 @@ pub(super) struct AgainstArgs {
     /// Play the market's users against a server, such as http://127.0.0.1:7700, instead of writing a data set.
     #[arg(long, value_name = "URL", requires_all = ["experiment", "impressions"])]
     pub(super) against: Option<String>,
-    /// The test that the server runs, in TOML: its length and windows. A server with keys: SEMRANK_KEY holds one to rank and ingest.
+    /// The test that the server runs, in TOML: its length and windows. A server with keys: SEMRANK_KEY holds one with the scopes rank and ingest.
     #[arg(long, value_name = "FILE", requires = "against")]
     experiment: Option<PathBuf>,
     /// Seed of the users and of what they do.
@@ -44,6 +44,9 @@ pub(super) struct AgainstArgs {
     /// Whether users look at organic items too.
     #[arg(long)]
     organic: bool,
+    /// Share of the campaigns, those in most demand, whose daily budget is half of what they would spend: their ads pause when it is spent.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    limited: f64,
 }
 
 /// What was played.
@@ -74,6 +77,7 @@ pub(super) fn play(args: &SimulateArgs, market: AdMarketConfig) -> Result<Played
         window_days,
         bots: of.bots,
         organic: of.organic,
+        limited: of.limited,
         ..TrialConfig::default()
     };
     let duplicates = market.duplicates;
@@ -98,6 +102,8 @@ struct Client<'a> {
     /// Share of events that are sent twice.
     duplicates: f64,
     waiting: Vec<Value>,
+    /// Whether each ad may be shown, as the server knows it.
+    running: Vec<bool>,
     played: Played,
 }
 
@@ -118,6 +124,7 @@ impl<'a> Client<'a> {
             shift_ms: definition.start - world.start_ms(),
             duplicates,
             waiting: Vec::new(),
+            running: vec![true; world.ads().len()],
             played: Played::default(),
         }
     }
@@ -127,14 +134,44 @@ impl<'a> Client<'a> {
         format!("test-{}", self.world.user_id(user))
     }
 
-    /// Sends JSON until it is answered; a server that is down for a while is waited for.
+    /// Tells the server which ads have paused or may be shown again since the last request.
+    fn send_states(&mut self, request: &AdRequest<'_>) -> Result<(), Error> {
+        for (row, ad) in (0..).zip(self.world.ads()) {
+            let is_running = request.is_eligible(row, None);
+            if std::mem::replace(&mut self.running[row as usize], is_running) == is_running {
+                continue;
+            }
+            let status = if is_running { "active" } else { "paused" };
+            self.send("PATCH", &format!("/v1/items/{}", ad.id), &json!({ "status": status }))?;
+            if !is_running && ad.active_from_ms < request.time_ms {
+                let (campaign, time) =
+                    (&self.world.campaign_ids()[self.world.campaign(row)], request.time_ms + self.shift_ms);
+                self.waiting.push(json!({
+                    "event_id": format!("budget-{campaign}-{time}"),
+                    "user_id": "market",
+                    "item_id": ad.id,
+                    "action": "budget_exhausted",
+                    "campaign_id": campaign,
+                    "timestamp": time,
+                    "received_at": time,
+                }));
+            }
+        }
+        Ok(())
+    }
+
     fn post(&mut self, path: &str, body: &Value) -> Result<Value, Error> {
+        self.send("POST", path, body)
+    }
+
+    /// Sends JSON until it is answered; a server that is down for a while is waited for.
+    fn send(&mut self, method: &str, path: &str, body: &Value) -> Result<Value, Error> {
         let (begin, url) = (Instant::now(), format!("{}{path}", self.url));
         loop {
             if interrupt::requested() {
                 return Err(Error::Interrupted { resume: None });
             }
-            let mut request = self.agent.post(&url);
+            let mut request = if method == "PATCH" { self.agent.patch(&url) } else { self.agent.post(&url) };
             if let Some(key) = &self.key {
                 request = request.header("authorization", format!("Bearer {key}"));
             }
@@ -142,14 +179,18 @@ impl<'a> Client<'a> {
             let why = match request.send_json(body) {
                 Ok(mut response) => {
                     let status = response.status().as_u16();
-                    match response.body_mut().read_json::<Value>() {
+                    let text = response.body_mut().read_to_string();
+                    let read = text
+                        .map_err(|error| error.to_string())
+                        .map(|text| serde_json::from_str::<Value>(&text).unwrap_or_default());
+                    match read {
                         Ok(answer) if (200..300).contains(&status) => return Ok(answer),
                         Ok(answer) if status != 429 && status < 500 => {
                             let detail = answer["detail"].as_str().unwrap_or("no reason is given").to_owned();
                             return Err(failed(format!("status {status}: {detail}")));
                         }
                         Ok(_) => format!("status {status}"),
-                        Err(error) => error.to_string(),
+                        Err(error) => error,
                     }
                 }
                 Err(error) => error.to_string(),
@@ -211,6 +252,7 @@ impl Serve for Client<'_> {
     type Error = Error;
 
     fn slate(&mut self, request: &AdRequest<'_>) -> Result<Slate, Error> {
+        self.send_states(request)?;
         // What the user did before is in their history.
         self.send_events()?;
         let answer = self.post(
