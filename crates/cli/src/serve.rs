@@ -56,7 +56,7 @@ pub(crate) struct ServeArgs {
     /// Folder of the log of events [default: STATE/log].
     #[arg(long, value_name = "URL")]
     log: Option<String>,
-    /// Definition of a randomised test, in TOML; may be repeated: a request is in the first test that takes it.
+    /// Definition of a randomised test, in TOML; may be repeated for tests that never take the same request.
     #[arg(long, value_name = "FILE")]
     experiment: Vec<PathBuf>,
     /// File of API keys, made by `semrank key`.

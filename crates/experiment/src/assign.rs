@@ -8,7 +8,6 @@
 //! assert_eq!(choose(0.3, &ranges(1.0, &[0.4, 0.6])), Some(0));
 //! ```
 
-use crate::error::{Error, Result, same_length};
 use crate::hash::{PLANOUT_SCALE, growthbook, murmur3, planout, wide};
 use serde::{Deserialize, Serialize};
 
@@ -111,20 +110,6 @@ impl Assignment {
         let inside = self.namespace.as_ref().is_none_or(|namespace| namespace.contains(unit));
         let bucket = || self.hash.bucket(&self.salt, unit);
         if inside { choose(bucket(), &ranges(self.coverage, &self.weights)) } else { None }
-    }
-
-    /// Replaces the weights before the first exposure.
-    ///
-    /// # Errors
-    /// [`Error::Undefined`] once a unit is exposed: a change would move units between arms. Start a phase with a new salt instead.
-    pub fn reweight(&mut self, weights: &[f64], exposed_units: u64) -> Result<()> {
-        if exposed_units > 0 && weights != self.weights {
-            let why = "units are exposed and would move between arms; start a new phase with a new salt";
-            return Err(Error::Undefined { what: "a change of weights", why });
-        }
-        same_length("the list of weights", weights.len(), self.weights.len())?;
-        self.weights = weights.to_vec();
-        Ok(())
     }
 }
 

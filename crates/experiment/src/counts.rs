@@ -210,6 +210,11 @@ impl Counter {
         Ok(Self { definition, part, slices: vec![Slice::default(); SLICES] })
     }
 
+    /// What is counted.
+    pub fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
     /// The slice of a unit, when it belongs to the part.
     fn slice(&mut self, unit: u64) -> Option<&mut Slice> {
         let at = slice_of(unit);

@@ -8,7 +8,6 @@ use crate::error::{Error, Result, all_finite};
 use crate::estimate::{Effect, Sample};
 use crate::moments::Moments;
 use crate::random::Stream;
-use std::collections::BTreeMap;
 
 /// Assignments up to this many are enumerated.
 pub const EXACT_LIMIT: f64 = 2_000_000.0;
@@ -59,9 +58,14 @@ pub fn permutation_within(control: &[f64], treatment: &[f64], seed: u64, limit: 
     }
     let mut stream = Stream::new(seed);
     let mut shuffled = values;
+    // Drawing the smaller arm draws the other.
+    let drawn = k.min(n - k);
     let mut draw = || {
-        stream.shuffle(&mut shuffled);
-        extreme(shuffled[..k].iter().sum())
+        for at in 0..drawn {
+            shuffled.swap(at, at + stream.below(n - at));
+        }
+        let sum: f64 = shuffled[..drawn].iter().sum();
+        extreme(if drawn == k { sum } else { total - sum })
     };
     let found = (0..RESAMPLES).filter(|_| draw()).count();
     Ok(Permutation { difference, assignments: RESAMPLES as f64, exact: false, p: sampled_p(found) })
@@ -187,11 +191,4 @@ pub fn paired(pairs: &[[f64; 2]]) -> Result<Paired> {
         difference: Effect { value, se: (variance / n).sqrt(), df: Some(n - 1.0) },
         lift: Effect { value: ratio.value - 1.0, se: ratio.se(), df: Some(n - 1.0) },
     })
-}
-
-/// Rows of `(unit, value)` summed by unit, in the order of the units: the units of a switchback are its blocks.
-pub fn by_unit(rows: &[(u64, f64)]) -> Vec<f64> {
-    let mut sums: BTreeMap<u64, f64> = BTreeMap::new();
-    rows.iter().for_each(|&(unit, value)| *sums.entry(unit).or_default() += value);
-    sums.into_values().collect()
 }

@@ -149,7 +149,7 @@ fn equal_arms_have_no_effect_and_a_worse_one_is_harm() {
     let definition = definition();
     let equal = analyze(&definition, &log(&definition, 4_000, 1.0, 2), 22.0);
     assert_eq!(equal.verdict.word, Word::NoEffect, "{:#?}", equal.verdict);
-    assert!(equal.verdict.sentence.contains("above +"), "{}", equal.verdict.sentence);
+    assert!(equal.verdict.most.is_some_and(|most| most > 0.0), "{}", equal.verdict.sentence);
     let worse = analyze(&definition, &log(&definition, 8_000, 0.4, 3), 22.0);
     assert_eq!(worse.verdict.word, Word::Harm, "{:#?}", worse.verdict);
 }
@@ -223,9 +223,110 @@ fn sequences_and_looks_decide_before_the_end() {
         "effect = 0.3\nstop = { rule = \"group-sequential\", planned_units = 8000, looks = [0.5, 1.0], spending = { kind = \"obrien_fleming\" } }",
     );
     let looks = Definition::from_toml(&looks).unwrap();
-    let found = analyze(&looks, &log(&looks, 8_000, 3.0, 8), 16.0);
-    let (share, bound) = found.metrics[0].comparisons[0].bound.unwrap();
-    assert!(share > 0.4 && share < 0.9 && bound > 1.96, "{share} {bound}");
+    let rows = log(&looks, 8_000, 3.0, 8);
+    let at = |day: f64| analyze(&looks, &rows, day).metrics[0].comparisons[0].clone();
+    let (before, first, later) = (at(12.0), at(16.0), at(17.5));
+    assert!(
+        before.bound.is_none()
+            && !before.is_significant
+            && before.absolute.unwrap().interval.high.is_infinite()
+    );
+    let (share, bound) = first.bound.unwrap();
+    assert!((0.5..0.62).contains(&share) && bound > 2.5, "{share} {bound}");
+    // Between two planned looks nothing more is decided, however often the log is looked at.
+    assert_eq!((first.bound, first.has_crossed), (later.bound, later.has_crossed));
+    assert!(first.is_significant);
+}
+
+#[test]
+fn looking_every_day_at_planned_looks_keeps_the_error_rate() {
+    let text = DEFINITION.replace(
+        "effect = 0.3",
+        "effect = 0.3\nstop = { rule = \"group-sequential\", planned_units = 400, looks = [1.0], spending = { kind = \"pocock\" } }",
+    );
+    let definition = Definition::from_toml(&text).unwrap();
+    let alarms = (0..40).filter(|seed| {
+        let rows = log(&definition, 400, 1.0, 100 + seed);
+        (8..22)
+            .any(|day| analyze(&definition, &rows, f64::from(day)).metrics[0].comparisons[0].is_significant)
+    });
+    // Looking at z each day raises 14 %; 40 runs at 5 % have 8 or fewer with a probability of .999.
+    let alarms = alarms.count();
+    assert!(alarms <= 8, "{alarms}");
+}
+
+#[test]
+fn who_was_active_before_is_a_bot_and_who_becomes_active_is_not() {
+    let mut definition = definition();
+    definition.bots.most_events_before = Some(10.0);
+    let mut log = log(&definition, 2_000, 1.0, 10);
+    let plain = analyze(&definition, &log, 22.0);
+    assert!(plain.counts.bots > 50, "{}", plain.counts.bots);
+    // Later requests of treatment see more events.
+    for row in &mut log.exposures {
+        if row.arm == "treatment" && !row.event_id.ends_with("-0") {
+            row.events_before += 100.0;
+        }
+    }
+    assert_eq!(analyze(&definition, &log, 22.0).counts.bots, plain.counts.bots);
+}
+
+#[test]
+fn ids_that_do_not_agree_and_logs_without_a_unit_are_no_result() {
+    let definition = definition();
+    let mut log = log(&definition, 500, 1.0, 11);
+    for event in &mut log.events {
+        let user = event.text("user_id").unwrap().to_uppercase();
+        event.columns.insert("user_id".into(), user.into());
+    }
+    let strange = analyze(&definition, &log, 22.0);
+    assert_eq!(strange.verdict.word, Word::Invalid, "{:#?}", strange.verdict);
+    log.exposures.clear();
+    let nobody = analyze(&definition, &log, 22.0);
+    assert_eq!(nobody.verdict.word, Word::NotYet, "{:#?}", nobody.verdict);
+}
+
+#[test]
+fn one_arm_that_harms_is_harm_and_one_that_helps_ships() {
+    let three = DEFINITION.replace(
+        "[[arms]]\nname = \"treatment\"\nweight = 0.5",
+        "[[arms]]\nname = \"treatment\"\nweight = 0.25\n\n[[arms]]\nname = \"other\"\nweight = 0.25",
+    );
+    let definition = Definition::from_toml(&three).unwrap();
+    // Only the first treatment has another rate.
+    let worse = analyze(&definition, &log(&definition, 8_000, 0.2, 12), 22.0);
+    assert_eq!(worse.verdict.word, Word::Harm, "{:#?}", worse.verdict);
+    assert!(worse.verdict.sentence.starts_with("treatment is worse"), "{}", worse.verdict.sentence);
+    assert_eq!(worse.metrics[0].comparisons[0].correction.as_deref(), Some("Holm"));
+    let better = analyze(&definition, &log(&definition, 8_000, 2.2, 13), 22.0);
+    assert_eq!(better.verdict.word, Word::Ship, "{:#?}", better.verdict);
+}
+
+#[test]
+fn definitions_that_cannot_be_are_refused_with_their_key() {
+    let refused =
+        |from: &str, to: &str| Definition::from_toml(&DEFINITION.replace(from, to)).unwrap_err().to_string();
+    for (from, to, expected) in [
+        ("days = 14", "days = -1", "`days` is -1"),
+        ("days = 14", "dayz = 14", "unknown field"),
+        ("role = \"primary\"", "role = \"secondary\"", "`metrics` is 0 primary metrics"),
+        ("margin = 0.2", "", "`metrics[3].margin`: a guardrail needs"),
+        ("effect = 0.3", "correction = \"bh\"", "`correction`"),
+        ("effect = 0.3", "traffic = 0", "`traffic` is 0"),
+        ("effect = 0.3", "design = \"switchback\"", "`switchback`"),
+        ("effect = 0.3", "targeting = { surface = [] }", "`targeting.surface`"),
+        (
+            "effect = 0.3",
+            "stop = { rule = \"group-sequential\", planned_units = 9, looks = [0.5], spending = { kind = \"pocock\" } }",
+            "`stop.looks`",
+        ),
+        ("effect = 0.3", "budget = { spend = { action = \"click\" } }", "`budget.spend.value`"),
+        ("cap = { quantile = 0.99 }", "cap = { }", "`metrics[2].cap`"),
+        ("2026-01-05T00:00:00Z", "\"yesterday\"", "start"),
+    ] {
+        let error = refused(from, to);
+        assert!(error.contains(expected), "{to}: {error}");
+    }
 }
 
 #[test]

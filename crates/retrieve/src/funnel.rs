@@ -62,6 +62,13 @@ pub struct SourceReport {
     pub error: Option<String>,
 }
 
+impl SourceReport {
+    /// Whether it has no candidates because something went wrong.
+    pub fn has_failed(&self) -> bool {
+        self.error.is_some()
+    }
+}
+
 fn is_zero(count: &usize) -> bool {
     *count == 0
 }

@@ -10,7 +10,7 @@ use semrank_pipeline::response::{Beginning, ClickModel, Coming, DAY_MS, Moment};
 use semrank_pipeline::retrieval::{Ask, Catalogue, Retrieval};
 use semrank_pipeline::{Context, Error, Run};
 use semrank_response::ContextValue;
-use semrank_retrieve::Funnel;
+use semrank_retrieve::{Funnel, SourceReport};
 use std::sync::Arc;
 
 /// Candidates of a request without its own that the click model scores.
@@ -97,6 +97,8 @@ impl Clicks {
             conversion: one.conversion,
             sources: one.sources,
         };
+        let is_unsure =
+            pages.len() > 1 && pages.iter().flat_map(|page| &page.sources).any(SourceReport::has_failed);
         let others = pages.split_off(1);
         let page = pages.swap_remove(0);
         Ok(Found {
@@ -104,6 +106,7 @@ impl Clicks {
             items: page.items.into_iter().map(ranked).collect(),
             sources: page.sources,
             version: page.version,
+            is_unsure,
             others: others.into_iter().map(|page| page.items.into_iter().map(ranked).collect()).collect(),
         })
     }

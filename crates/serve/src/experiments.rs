@@ -1,20 +1,22 @@
 //! Randomised tests of a server: which arm a request is in, and what the other arms would have shown.
 //!
-//! A request is in the first test that takes it. A unit keeps its arm while the test's traffic grows; what would move units once one of
-//! them was exposed is refused at the start. `experiments.json` in the state's folder keeps every definition that was used.
+//! A request is in at most one test: two that could take the same one are refused unless their times, their ranges of one namespace or
+//! their targets are apart. A unit keeps its arm while the test's traffic grows; what would move units once one of them was exposed is
+//! refused at the start. `experiments.json` in the state's folder keeps every definition that was used.
 
+use crate::messages::InTest;
 use crate::{OpenError, RankRequest};
 use semrank_experiment::assign::Assignment;
-use semrank_experiment::definition::{Definition, Unit};
+use semrank_experiment::definition::{Definition, Design, Unit};
 use semrank_experiment::hash::wide;
 use semrank_experiment::log::{LoggedExposure, SlateItem, Used};
 use semrank_store::{read_json, write_json};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const FILE: &str = "experiments.json";
 
@@ -30,6 +32,12 @@ pub struct UsedDefinition {
     pub definition: Definition,
 }
 
+impl UsedDefinition {
+    fn is_of(&self, definition: &Definition) -> bool {
+        (&self.definition.name, self.definition.phase) == (&definition.name, definition.phase)
+    }
+}
+
 /// The definitions that servers of a state have used, oldest first; none where there is no such file.
 ///
 /// # Errors
@@ -42,6 +50,7 @@ pub fn used_definitions(state: &Path) -> Result<Vec<UsedDefinition>, semrank_sto
 /// One test.
 struct Test {
     definition: Definition,
+    fingerprint: String,
     assignment: Assignment,
     exposed: AtomicBool,
     /// Hashes of units that this process has exposed, and whether one of their lists would have differed.
@@ -73,6 +82,8 @@ pub struct Placed {
     pub experiment: String,
     /// Its phase.
     pub phase: u32,
+    /// What tells its definition from others.
+    pub fingerprint: String,
     /// Place of the arm in the definition.
     pub arm: usize,
     /// Whether another arm would have shown another list; none where that was not found out.
@@ -92,29 +103,32 @@ impl Experiments {
         let mut known = used_definitions(state)?;
         let (before, mut tests) = (known.len(), Vec::new());
         for (at, definition) in definitions.iter().enumerate() {
-            if definitions[..at].iter().any(|other| other.name == definition.name) {
-                return Err(wrong(definition, "two tests have this name".into()));
+            if let Some(other) = definitions[..at].iter().find(|other| can_meet(other, definition)) {
+                let why = format!(
+                    "it and {} can take the same request; give them ranges of one namespace, targets or times that are apart",
+                    other.name
+                );
+                return Err(wrong(definition, why));
             }
-            if matches!(definition.unit, Unit::Advertiser | Unit::Item) {
-                let why = "a request has no advertiser and no item: `unit` is user, session or request here";
+            if matches!(definition.unit, Unit::Advertiser | Unit::Item)
+                || definition.design == Design::BudgetSplit
+            {
+                let why = "a request has no advertiser, no item and no budget of an arm: `unit` is user, session or request here, `design` user or switchback";
                 return Err(wrong(definition, why.into()));
             }
-            let of_phase = || {
-                known.iter().filter(|one| {
-                    (&one.definition.name, one.definition.phase) == (&definition.name, definition.phase)
-                })
-            };
-            let exposed = of_phase().any(|one| one.exposed);
-            if exposed && of_phase().any(|one| moves(&one.definition, definition)) {
-                let why = "units are exposed, and another unit, hash, salt, namespace or weight would move them between arms; start a new phase (`phase = 2`)";
+            let of_phase = || known.iter().filter(|one| one.is_of(definition));
+            if of_phase().any(|one| one.exposed && moves(&one.definition, definition)) {
+                let why = "units are exposed, and another unit, hash, salt, namespace, weight or less traffic would move them between arms; start a new phase (`phase = 2`)";
                 return Err(wrong(definition, why.into()));
             }
+            let exposed = of_phase().next_back().is_some_and(|one| one.exposed);
             let fingerprint = definition.fingerprint();
             if of_phase().next_back().is_none_or(|one| one.used.fingerprint != fingerprint) {
-                let used = Used { time: now_ms, fingerprint };
+                let used = Used { time: now_ms, fingerprint: fingerprint.clone() };
                 known.push(UsedDefinition { used, exposed, definition: definition.clone() });
             }
             tests.push(Test {
+                fingerprint,
                 assignment: definition.assignment(),
                 exposed: AtomicBool::new(exposed),
                 units: Mutex::default(),
@@ -127,7 +141,7 @@ impl Experiments {
         Ok(Self { tests, file: Mutex::new(state.join(FILE)) })
     }
 
-    /// The definitions, in the order in which they take requests.
+    /// The definitions.
     pub(crate) fn definitions(&self) -> impl Iterator<Item = &Definition> {
         self.tests.iter().map(|test| &test.definition)
     }
@@ -155,91 +169,130 @@ impl Experiments {
                 (None, Unit::User) => request.user.clone()?,
                 (None, unit) => column_of(request, unit.column())?,
             };
+            crate::event::check_id(&unit, "$").ok()?;
             let arm = definition.arm_by(&test.assignment, &unit)?;
             let is_shadowed = definition.is_shadowed(&unit);
             Some(Place { test: at, arm, unit, is_shadowed })
         })
     }
 
-    /// The arm of a unit in a test, whatever the request; none where it takes no part now, an error where there is no such test.
-    pub(crate) fn arm_of(&self, name: &str, unit: &str, now_ms: Option<i64>) -> Result<Option<&str>, ()> {
-        let test = self.tests.iter().find(|test| test.definition.name == name).ok_or(())?;
-        let definition = &test.definition;
-        if !now_ms.is_some_and(|now| (definition.start..definition.end_ms()).contains(&now)) {
-            return Ok(None);
-        }
-        let block = now_ms.and_then(|now| definition.block(now)).map(|(block, _)| block);
-        let arm = definition.arm_by(&test.assignment, block.as_deref().unwrap_or(unit));
-        Ok(arm.map(|arm| definition.arms[arm].name.as_str()))
+    /// The arm that a ranking request of a unit with this context would have in a test; none where it takes no part, an error where there is
+    /// no such test.
+    pub(crate) fn arm_of(
+        &self,
+        name: &str,
+        (unit, context): (&str, &Map<String, Value>),
+        now_ms: Option<i64>,
+    ) -> Result<Option<&str>, ()> {
+        let test = self.tests.iter().position(|test| test.definition.name == name).ok_or(())?;
+        let definition = &self.tests[test].definition;
+        let mut context = context.clone();
+        context.insert(definition.unit.column().to_owned(), unit.into());
+        let request = RankRequest {
+            user: Some(unit.to_owned()),
+            surface: context.get("surface").and_then(Value::as_str).map(str::to_owned),
+            context: Some(Value::Object(context)),
+            ..RankRequest::default()
+        };
+        let place = self.place(&request, unit, now_ms).filter(|place| place.test == test);
+        Ok(place.map(|place| definition.arms[place.arm].name.as_str()))
     }
 
-    /// The row of the log of a request in an arm, and whether a test counts from it: the unit's first one, and the first that would differ
-    /// are durable before they are answered. Once a unit is exposed, the file says so.
+    /// Says that a unit is exposed, durably, before the first one is.
+    ///
+    /// # Errors
+    /// A disk that fails.
+    pub(crate) fn begin(&self, place: &Place) -> Result<(), semrank_store::Error> {
+        let test = &self.tests[place.test];
+        if test.exposed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if !test.exposed.load(Ordering::Acquire) {
+            let mut known: Vec<UsedDefinition> = read_json(&file)?;
+            let last = known.iter_mut().rev().find(|one| one.is_of(&test.definition));
+            last.into_iter().for_each(|one| one.exposed = true);
+            write_json(&file, &known)?;
+            test.exposed.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// The row of the log of a request in an arm, and what has to be durable before it is answered: a unit's first row, and the first that
+    /// would differ.
     pub(crate) fn exposure(
         &self,
         place: &Place,
         shown: Exposed,
-    ) -> Result<(Placed, LoggedExposure, bool), semrank_store::Error> {
+    ) -> (Placed, LoggedExposure, Option<Counted>) {
         let test = &self.tests[place.test];
         let definition = &test.definition;
-        if !test.exposed.load(Ordering::Acquire) {
-            self.write_exposed(definition)?;
-            test.exposed.store(true, Ordering::Release);
-        }
+        let (unit, differs) = (wide("unit", &place.unit), shown.would_differ == Some(true));
+        let before = test.units().get(&unit).copied();
+        let counts = before.is_none_or(|differed| differs && !differed) && definition.unit != Unit::Request;
         let placed = Placed {
             experiment: definition.name.clone(),
             phase: definition.phase,
+            fingerprint: test.fingerprint.clone(),
             arm: place.arm,
             would_differ: shown.would_differ,
         };
-        let differs = shown.would_differ == Some(true);
-        let before = {
-            let mut units = test.units.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = units.get(&wide("unit", &place.unit)).copied();
-            units.insert(wide("unit", &place.unit), differs || known == Some(true));
-            known
-        };
-        let counts = before.is_none_or(|differed| differs && !differed);
         let segment = |column: &String| Some((column.clone(), column_of(shown.request, column)?));
         let flag = definition.bots.flag.as_ref().and_then(|flag| column_of(shown.request, flag));
-        Ok((
-            placed,
-            LoggedExposure {
-                event_id: format!("{}:{}:{}", shown.request_id, definition.name, definition.phase),
-                experiment: definition.name.clone(),
-                phase: definition.phase,
-                unit: place.unit.clone(),
-                arm: definition.arms[place.arm].name.clone(),
-                time: shown.now_ms,
-                received_at: None,
-                request_id: shown.request_id.to_owned(),
-                would_differ: shown.would_differ,
-                slate: shown.slate,
-                bot: flag.is_some_and(|flag| flag == "true" || flag == "1"),
-                events_before: shown.events_before as f64,
-                predicted: shown.predicted,
-                segments: definition.segments.iter().filter_map(segment).collect(),
-                micros: shown.micros,
-            },
-            counts,
-        ))
+        let row = LoggedExposure {
+            event_id: format!("{}:{}:{}", shown.request_id, definition.name, definition.phase),
+            experiment: definition.name.clone(),
+            phase: definition.phase,
+            unit: place.unit.clone(),
+            arm: definition.arms[place.arm].name.clone(),
+            time: shown.now_ms,
+            received_at: shown.received_at,
+            request_id: shown.request_id.to_owned(),
+            would_differ: shown.would_differ,
+            slate: shown.slate,
+            bot: flag.is_some_and(|flag| flag == "true" || flag == "1"),
+            events_before: shown.events_before as f64,
+            predicted: shown.predicted,
+            segments: definition.segments.iter().filter_map(segment).collect(),
+            micros: shown.micros,
+        };
+        (placed, row, counts.then_some(Counted { test: place.test, unit, differs }))
     }
 
-    fn write_exposed(&self, definition: &Definition) -> Result<(), semrank_store::Error> {
-        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut known: Vec<UsedDefinition> = read_json(&file)?;
-        let of_phase = |one: &&mut UsedDefinition| {
-            (&one.definition.name, one.definition.phase) == (&definition.name, definition.phase)
-        };
-        known.iter_mut().filter(of_phase).for_each(|one| one.exposed = true);
-        write_json(&file, &known)
+    /// Remembers that a row that a test counts from is durable.
+    pub(crate) fn is_durable(&self, Counted { test, unit, differs }: Counted) {
+        *self.tests[test].units().entry(unit).or_default() |= differs;
     }
+
+    /// Forgets a user.
+    pub(crate) fn forget(&self, user: &str) {
+        self.tests.iter().for_each(|test| _ = test.units().remove(&wide("unit", user)));
+    }
+
+    /// An arm's name.
+    pub(crate) fn in_test(&self, place: &Place) -> InTest {
+        let definition = &self.tests[place.test].definition;
+        InTest { name: definition.name.clone(), arm: definition.arms[place.arm].name.clone() }
+    }
+}
+
+impl Test {
+    fn units(&self) -> MutexGuard<'_, HashMap<u64, bool>> {
+        self.units.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A row that a test counts from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counted {
+    test: usize,
+    unit: u64,
+    differs: bool,
 }
 
 /// Where an answer of the log was, among these definitions.
 pub(crate) fn place_of(definitions: &[Definition], placed: &Placed) -> Option<Place> {
-    let is_it = |one: &Definition| (&one.name, one.phase) == (&placed.experiment, placed.phase);
-    let test = definitions.iter().position(is_it)?;
+    let test = definitions.iter().position(|one| one.fingerprint() == placed.fingerprint)?;
     let arm = Some(placed.arm).filter(|&arm| arm < definitions[test].arms.len())?;
     Some(Place { test, arm, unit: String::new(), is_shadowed: placed.would_differ.is_some() })
 }
@@ -249,6 +302,7 @@ pub(crate) struct Exposed<'a> {
     pub(crate) request: &'a RankRequest,
     pub(crate) request_id: &'a str,
     pub(crate) now_ms: i64,
+    pub(crate) received_at: Option<i64>,
     pub(crate) would_differ: Option<bool>,
     pub(crate) slate: Vec<SlateItem>,
     pub(crate) events_before: usize,
@@ -257,26 +311,21 @@ pub(crate) struct Exposed<'a> {
 }
 
 /// Quotas that an arm sets: `retrieve.SOURCE.quota = N`.
-pub(crate) fn overrides(
-    definition: &Definition,
-    set: &BTreeMap<String, Value>,
-) -> Result<BTreeMap<String, usize>, OpenError> {
-    let wrong = |key: &str| OpenError::Experiment {
-        name: definition.name.clone(),
-        why: format!(
-            "`{key}` cannot be set by an arm; `retrieve.SOURCE.quota` can, to a number from 0 to 10000"
-        ),
+///
+/// # Errors
+/// The key that is something else.
+pub(crate) fn overrides(set: &BTreeMap<String, Value>) -> Result<BTreeMap<String, usize>, String> {
+    let quota = |(key, value): (&String, &Value)| {
+        let source = key.strip_prefix("retrieve.").and_then(|rest| rest.strip_suffix(".quota"));
+        let quota = value.as_u64().filter(|&quota| quota <= crate::MOST_CANDIDATES as u64);
+        match (source, quota) {
+            (Some(source), Some(quota)) => Ok((source.to_owned(), quota as usize)),
+            _ => Err(format!(
+                "`{key}` cannot be set by an arm; `retrieve.SOURCE.quota` can, to a number from 0 to 10000"
+            )),
+        }
     };
-    set.iter()
-        .map(|(key, value)| {
-            let source = key.strip_prefix("retrieve.").and_then(|rest| rest.strip_suffix(".quota"));
-            let quota = value.as_u64().filter(|&quota| quota <= crate::MOST_CANDIDATES as u64);
-            match (source, quota) {
-                (Some(source), Some(quota)) => Ok((source.to_owned(), quota as usize)),
-                _ => Err(wrong(key)),
-            }
-        })
-        .collect()
+    set.iter().map(quota).collect()
 }
 
 /// Whether units of one definition would have other arms by another.
@@ -287,7 +336,25 @@ fn moves(old: &Definition, new: &Definition) -> bool {
     };
     let names =
         |definition: &Definition| definition.arms.iter().map(|arm| arm.name.clone()).collect::<Vec<_>>();
-    of(old) != of(new) || names(old) != names(new) || new.traffic < old.traffic || new.holdout > old.holdout
+    let starts = old.design == Design::Switchback && old.start != new.start;
+    starts
+        || of(old) != of(new)
+        || names(old) != names(new)
+        || new.traffic < old.traffic
+        || new.holdout > old.holdout
+}
+
+/// Whether one request could be in both tests.
+fn can_meet(a: &Definition, b: &Definition) -> bool {
+    let apart_in_time = a.end_ms() <= b.start || b.end_ms() <= a.start;
+    let apart_in_units = match (&a.namespace, &b.namespace) {
+        (Some(x), Some(y)) => x.name == y.name && a.unit == b.unit && (x.end <= y.start || y.end <= x.start),
+        _ => false,
+    };
+    let apart_in_targets = a.targeting.iter().any(|(column, values)| {
+        b.targeting.get(column).is_some_and(|others| !values.iter().any(|value| others.contains(value)))
+    });
+    a.name == b.name || !(apart_in_time || apart_in_units || apart_in_targets)
 }
 
 /// A column of a request, as text.
@@ -295,8 +362,8 @@ fn column_of(request: &RankRequest, column: &str) -> Option<String> {
     match column {
         "surface" => request.surface.clone(),
         _ => match request.context.as_ref()?.get(column)? {
-            Value::Null => None,
             Value::String(text) => Some(text.clone()),
+            Value::Null | Value::Array(_) | Value::Object(_) => None,
             other => Some(other.to_string()),
         },
     }

@@ -34,13 +34,16 @@ pub(crate) struct Found {
     pub(crate) version: u64,
     /// What the other arms of a test would have shown, in the definition's order; empty where that was not asked.
     pub(crate) others: Vec<Vec<Ranked>>,
+    /// Whether a source failed in one of several arms.
+    pub(crate) is_unsure: bool,
 }
 
 impl Found {
-    /// Whether another arm would have shown another list.
-    pub(crate) fn would_differ(&self) -> bool {
+    /// Whether another arm would have shown another list; none where that was not found out, or a source failed in any arm.
+    pub(crate) fn would_differ(&self, place: Option<&Place>) -> Option<bool> {
+        place.filter(|place| place.is_shadowed && !self.is_unsure)?;
         let items = |list: &[Ranked]| list.iter().map(|one| one.item.clone()).collect::<Vec<_>>();
-        self.others.iter().any(|other| items(other) != items(&self.items))
+        Some(self.others.iter().any(|other| items(other) != items(&self.items)))
     }
 }
 
@@ -73,8 +76,9 @@ pub(crate) struct Ranker {
     pub(crate) clicks: Option<Clicks>,
     /// Of the sources with their quotas, and of the ranker alone.
     pub(crate) funnels: [Funnel; 2],
-    /// Of every test and arm.
-    arms: Vec<Vec<Funnel>>,
+    /// Of every test, of every arm; or why it cannot be had.
+    arms: Vec<Result<Vec<Funnel>, String>>,
+    tests: Vec<String>,
 }
 
 impl Ranker {
@@ -124,18 +128,48 @@ impl Ranker {
             retrieval.funnel(|name| of(name).filter(|_| name == "sequence")),
         ];
         let names = retrieval.names();
-        let funnel = |definition: &Definition, arm: &Arm| {
-            let set = overrides(definition, &arm.set)?;
+        let funnel = |arm: &Arm| {
+            let set = overrides(&arm.set)?;
             if let Some(unknown) = set.keys().find(|name| !names.contains(&name.as_str())) {
-                let why = format!("there is no source {unknown}; there are {}", names.join(", "));
-                return Err(OpenError::Experiment { name: definition.name.clone(), why });
+                return Err(format!("there is no source {unknown}; there are {}", names.join(", ")));
             }
             let quota = |name: &str| set.get(name).copied().or(of(name)).filter(|&items| items > 0);
             Ok(with_early(retrieval.funnel(quota)))
         };
-        let of_test = |one: &Definition| one.arms.iter().map(|arm| funnel(one, arm)).collect();
-        let arms = settings.experiments.iter().map(of_test).collect::<Result<_, OpenError>>()?;
-        Ok(Self { name, model, cursors, catalogue, memory, until, forgotten, clicks, funnels, arms })
+        let of_test = |one: &Definition| one.arms.iter().map(funnel).collect();
+        let names_of = settings.experiments.iter().map(|one| one.name.clone()).collect();
+        let arms = settings.experiments.iter().map(of_test).collect();
+        Ok(Self {
+            name,
+            model,
+            cursors,
+            catalogue,
+            memory,
+            until,
+            forgotten,
+            clicks,
+            funnels,
+            arms,
+            tests: names_of,
+        })
+    }
+
+    /// Whether all tests can be run.
+    ///
+    /// # Errors
+    /// [`OpenError::Experiment`]: an arm that sets what it cannot.
+    pub(crate) fn check_tests(&self) -> Result<(), OpenError> {
+        let first =
+            self.tests.iter().zip(&self.arms).find_map(|(name, arms)| Some((name, arms.as_ref().err()?)));
+        match first {
+            Some((name, why)) => Err(OpenError::Experiment { name: name.clone(), why: why.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a test can be run.
+    pub(crate) fn has_test(&self, place: &Place) -> bool {
+        self.arms.get(place.test).is_some_and(Result::is_ok)
     }
 
     /// Forgets everything that histories have of a log.
@@ -183,11 +217,14 @@ impl Ranker {
         let eligibility = Eligibility { now_ms: ms, filter: filter(request.filter.as_deref())? };
         let ask = Ask { user_id: request.user.as_deref(), ..Ask::new(events.history(), &eligibility) };
         // A late answer and one of given candidates ask no source that an arm could change.
-        let funnels: Vec<&Funnel> = match place.filter(|_| !is_late) {
-            Some(place) => {
-                let others = self.arms[place.test].iter().enumerate().filter(|(arm, _)| *arm != place.arm);
-                let others = others.map(|(_, funnel)| funnel).filter(|_| place.is_shadowed);
-                std::iter::once(&self.arms[place.test][place.arm]).chain(others).collect()
+        let of_arms = place
+            .filter(|_| !is_late)
+            .and_then(|place| Some((place, self.arms.get(place.test)?.as_ref().ok()?)));
+        let funnels: Vec<&Funnel> = match of_arms {
+            Some((place, arms)) => {
+                let others =
+                    arms.iter().enumerate().filter(|(arm, _)| place.is_shadowed && *arm != place.arm);
+                std::iter::once(&arms[place.arm]).chain(others.map(|(_, funnel)| funnel)).collect()
             }
             None => vec![&self.funnels[usize::from(is_late)]],
         };
@@ -197,13 +234,22 @@ impl Ranker {
         if let Some(candidates) = &request.candidates {
             let (items, left_out) = retrieval.rank_these(&ask, candidates, k)?;
             let items = items.into_iter().map(Ranked::from).collect();
-            return Ok(Found { items, left_out, sources: Vec::new(), version: 0, others: Vec::new() });
+            return Ok(Found {
+                items,
+                left_out,
+                sources: Vec::new(),
+                version: 0,
+                others: Vec::new(),
+                is_unsure: false,
+            });
         }
         let mut pages = retrieval.rank_arms(&ask, &funnels, k)?;
+        let is_unsure =
+            pages.len() > 1 && pages.iter().flat_map(|page| &page.sources).any(SourceReport::has_failed);
         let list = |items: Vec<Retrieved>| items.into_iter().map(Ranked::from).collect();
         let others = pages.split_off(1).into_iter().map(|page| list(page.items)).collect();
         let Page { items, sources } = pages.swap_remove(0);
-        Ok(Found { items: list(items), left_out: 0, sources, version: 0, others })
+        Ok(Found { items: list(items), left_out: 0, sources, version: 0, others, is_unsure })
     }
 }
 

@@ -192,7 +192,13 @@ mod tests {
             candidates: 9,
             items: vec![shown],
             degraded: vec![],
-            test: Some(Placed { experiment: "t".into(), phase: 1, arm: 1, would_differ: None }),
+            test: Some(Placed {
+                experiment: "t".into(),
+                phase: 1,
+                fingerprint: "f".into(),
+                arm: 1,
+                would_differ: None,
+            }),
         };
         let exposure = LoggedExposure {
             unit: "u".into(),

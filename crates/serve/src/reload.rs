@@ -142,7 +142,9 @@ impl Service {
             return Err(OpenError::OtherKind { had_clicks: old.clicks.is_some() });
         }
         let memory = (runs.clicks.as_deref(), Some(old.memory.clone()));
-        Ranker::open(run, memory, (self.items.clone(), &self.settings), context)
+        let opened = Ranker::open(run, memory, (self.items.clone(), &self.settings), context)?;
+        opened.check_tests()?;
+        Ok(opened)
     }
 
     /// Lets a click model learn of the log from where it stands up to a record; histories are shared. Returns the newest answers.

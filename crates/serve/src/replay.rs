@@ -3,7 +3,7 @@
 use crate::RankRequest;
 use crate::experiments::{UsedDefinition, place_of, used_definitions};
 use crate::log::Log;
-use crate::ranker::{Found, Now, Ranker};
+use crate::ranker::{Now, Ranker};
 use crate::recent::Recent;
 use crate::record::{Answer, Record};
 use crate::service::WITHOUT_SOURCES;
@@ -69,12 +69,13 @@ pub fn replay(run: Run, settings: &ServiceSettings, context: &Context) -> Result
     Ok(out)
 }
 
-/// The last definition of every test and phase that servers of a state have used.
+/// The definitions that servers of a state have used, each once.
 fn definitions(state: &Path) -> Result<Vec<Definition>, OpenError> {
     let mut out: Vec<Definition> = Vec::new();
     for UsedDefinition { definition, .. } in used_definitions(state)? {
-        out.retain(|one| (&one.name, one.phase) != (&definition.name, definition.phase));
-        out.push(definition);
+        if !out.contains(&definition) {
+            out.push(definition);
+        }
     }
     Ok(out)
 }
@@ -94,7 +95,8 @@ fn compare(
     let is_same = answer.run == model && answer.clicks.as_deref() == clicks;
     let comparable = is_same && answer.is_exact && answer.degraded.len() == usize::from(is_late);
     let place = answer.test.as_ref().map(|placed| place_of(definitions, placed));
-    let comparable = comparable && place != Some(None);
+    let comparable = comparable
+        && place.as_ref().is_none_or(|place| place.as_ref().is_some_and(|one| ranker.has_test(one)));
     let place = place.flatten();
     let (Ok(request), Some(items_as_of), true) = (request, answer.items_as_of, comparable) else {
         out.left_out += 1;
@@ -109,10 +111,10 @@ fn compare(
     let events = ranker.events_of(request.user.as_deref());
     let now = Now { request: &request, ms: answer.now, events: &events, is_late, place: place.as_ref() };
     let found = ranker.ranked(now);
-    let would_differ = found.as_ref().is_ok_and(Found::would_differ);
+    let would_differ = found.as_ref().ok().and_then(|found| found.would_differ(place.as_ref()));
     let items = found.map(|found| found.items).unwrap_or_default();
     let differed = answer.test.as_ref().and_then(|test| test.would_differ);
-    let same = differed.is_none_or(|differed| differed == would_differ)
+    let same = differed.is_none_or(|differed| would_differ.is_none_or(|now| now == differed))
         && items.len() == answer.items.len()
         && items
             .iter()

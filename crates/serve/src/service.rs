@@ -1,10 +1,9 @@
 //! The service without HTTP: a run, its items, its users and the log, in; rankings, candidates, histories out.
 
 use crate::event::LARGEST_TIME;
-use crate::experiments::{Experiments, Exposed, Place, Placed};
+use crate::experiments::{Counted, Experiments, Exposed, Place, Placed};
 use crate::ingest::{Apply, Ingest, Receipt, TakeOut};
 use crate::log::Log;
-use crate::messages::InTest;
 use crate::ranker::{DEFAULT_K, Found, Now, Ranker, filter};
 use crate::record::{Answer, Record, Shown};
 use crate::recover::{Recovered, recover};
@@ -74,6 +73,7 @@ impl Service {
             Clock::Wall => Self::wall_ms(),
             Clock::Log => ranker.get().memory.newest().unwrap_or_default(),
         };
+        ranker.get().check_tests()?;
         let experiments = Experiments::open(&settings.experiments, &settings.state, now_ms)?;
         Ok(Self {
             ranker,
@@ -151,7 +151,11 @@ impl Service {
     }
 
     /// The arm of a unit in a test; none where it takes no part now, an error where there is no such test.
-    pub(crate) fn arm_of(&self, test: &str, unit: &str) -> Result<Option<&str>, ()> {
+    pub(crate) fn arm_of(
+        &self,
+        test: &str,
+        unit: (&str, &serde_json::Map<String, serde_json::Value>),
+    ) -> Result<Option<&str>, ()> {
         self.experiments.arm_of(test, unit, self.now_ms())
     }
 
@@ -194,6 +198,30 @@ impl Service {
     /// # Errors
     /// What is wrong with the request.
     pub fn rank(&self, request: &RankRequest, received: Instant) -> Result<Ranking, Problem> {
+        let (ranking, pending) = self.rank_before_sync(request, received)?;
+        Ok(self.synced(ranking, pending))
+    }
+
+    /// Waits until what a test counts from is durable.
+    pub(crate) fn synced(&self, mut ranking: Ranking, pending: Option<Pending>) -> Ranking {
+        if let Some(Pending { record, counted }) = pending {
+            match self.log.journal().commit(record) {
+                Ok(()) => self.experiments.is_durable(counted),
+                Err(_) => ranking.degraded.push("log".to_owned()),
+            }
+        }
+        ranking
+    }
+
+    /// The same before what a test counts from is durable: only [`Service::synced`] makes it an answer.
+    ///
+    /// # Errors
+    /// What is wrong with the request.
+    pub(crate) fn rank_before_sync(
+        &self,
+        request: &RankRequest,
+        received: Instant,
+    ) -> Result<(Ranking, Option<Pending>), Problem> {
         checked_k(request.k, DEFAULT_K)?;
         if let Some(user) = &request.user {
             crate::event::check_id(user, "$.user")?;
@@ -224,16 +252,18 @@ impl Service {
         // Most of the time was spent waiting: the ranker's own list is the shortest way to an answer.
         let is_late = request.candidates.is_none() && received.elapsed() * 2 > deadline;
         let place = self.experiments.place(request, &request_id, now_ms);
+        // A test that cannot say that it has begun has not: without its row the unit would not count.
+        let place = place.filter(|place| self.experiments.begin(place).is_ok());
         let found =
             ranker.ranked(Now { request, ms: now_ms, events: &events, is_late, place: place.as_ref() })?;
-        let would_differ = found.would_differ();
+        let (would_differ, predicted) =
+            (found.would_differ(place.as_ref()), predicted(&found, place.as_ref()));
         let mut degraded: Vec<String> = is_late.then(|| WITHOUT_SOURCES.to_owned()).into_iter().collect();
         let failed = found.sources.iter().filter(|source| source.error.is_some());
         degraded.extend(failed.map(|source| format!("source {}", source.name)));
-        let predicted = predicted(&found, place.as_ref());
         let mut out = Ranking {
             request_id,
-            experiment: None,
+            experiment: place.as_ref().map(|place| self.experiments.in_test(place)),
             items: found.items,
             run: ranker.name.clone(),
             as_of,
@@ -244,46 +274,43 @@ impl Service {
         let items_as_of = items_as_of.filter(|_| items_as_of == ranker.catalogue.as_of());
         let is_exact = mark.is_none_or(|mark| mark.version == found.version && mark.is_of_log);
         let known_before = mark.map(|mark| mark.known_before);
+        // Times of this machine would make two runs over one log differ.
+        let has_wall_time = self.settings.clock == Clock::Wall;
+        let asked_sources = !is_late && request.candidates.is_none();
         let exposed = place.zip(now_ms).map(|(place, now_ms)| {
             let exposed = Exposed {
                 request,
                 request_id: &out.request_id,
                 now_ms,
-                would_differ: place.is_shadowed.then_some(would_differ),
+                received_at: has_wall_time.then(Self::wall_ms),
+                would_differ,
                 slate: slate(&out.items),
                 events_before: events.items.len(),
                 predicted,
-                // Times of this machine would make two runs over one log differ.
-                micros: (self.settings.clock == Clock::Wall).then(|| received.elapsed().as_micros() as u64),
+                micros: (has_wall_time && asked_sources).then(|| received.elapsed().as_micros() as u64),
             };
             self.experiments.exposure(&place, exposed)
         });
-        let kept = exposed.transpose().and_then(|exposed| {
-            let in_test = exposed
-                .as_ref()
-                .map(|(_, row, _)| InTest { name: row.experiment.clone(), arm: row.arm.clone() });
-            self.keep(&ranker, (request, &out), (now_ms, items_as_of, known_before, is_exact), exposed)?;
-            Ok(in_test)
-        });
-        match kept {
-            Ok(in_test) => out.experiment = in_test,
+        let at = (now_ms, items_as_of, known_before, is_exact);
+        let pending = self.keep(&ranker, (request, &out), at, exposed).unwrap_or_else(|_| {
             // A full disk keeps nobody from seeing a ranking.
-            Err(_) => out.degraded.push("log".to_owned()),
-        }
+            out.degraded.push("log".to_owned());
+            None
+        });
         if !request.explain {
             out.items.iter_mut().for_each(|item| item.sources.clear());
         }
-        Ok(out)
+        Ok((out, pending))
     }
 
-    /// Appends an answer to the log. It is durable with the next event, or within a second; one that a test counts from, at once.
+    /// Appends an answer to the log. It is durable with the next event, or within a second; one that a test counts from has to be before it is given.
     fn keep(
         &self,
         ranker: &Ranker,
         (request, ranking): (&RankRequest, &Ranking),
         (now_ms, items_as_of, known_before, is_exact): (Option<i64>, Option<u64>, Option<i64>, bool),
-        exposed: Option<(Placed, LoggedExposure, bool)>,
-    ) -> Result<(), semrank_store::Error> {
+        exposed: Option<(Placed, LoggedExposure, Option<Counted>)>,
+    ) -> Result<Option<Pending>, semrank_store::Error> {
         let shown = |(slot, item): (usize, &Ranked)| Shown {
             item: item.item.clone(),
             slot: slot + 1,
@@ -311,8 +338,8 @@ impl Service {
         let journal = self.log.journal();
         let mut records = vec![Record::answer(&answer)];
         records.extend(exposed.as_ref().map(|(_, row, _)| Record::exposure(request.user.as_deref(), row)));
-        let last = journal.append_batch(&records)?.end - 1;
-        if exposed.is_some_and(|(_, _, counts)| counts) { journal.commit(last) } else { Ok(()) }
+        let record = journal.append_batch(&records)?.end - 1;
+        Ok(exposed.and_then(|(_, _, counted)| counted).map(|counted| Pending { record, counted }))
     }
 
     /// Finds candidates.
@@ -368,7 +395,9 @@ impl Service {
     /// # Errors
     /// 503 where the log cannot be written.
     pub async fn forget(&self, user: &str) -> Result<Receipt, Problem> {
-        self.ingest.forget(user.to_owned()).await
+        let receipt = self.ingest.forget(user.to_owned()).await?;
+        self.experiments.forget(user);
+        Ok(receipt)
     }
 
     /// Takes events in.
@@ -424,14 +453,18 @@ fn slate(items: &[Ranked]) -> Vec<SlateItem> {
     items.iter().map(one).collect()
 }
 
-/// The probabilities of the list of control, summed: a unit has the same whatever its arm. None without a click model, or where control's
-/// list was not found.
+/// The probabilities of the list of control, summed: a unit has the same whatever its arm. None without a click model, and where the other
+/// lists were not found.
 fn predicted(found: &Found, place: Option<&Place>) -> Option<f64> {
-    let control = match place? {
-        Place { arm: 0, .. } => &found.items,
-        _ => found.others.first()?,
-    };
+    let first_of_others = found.others.first()?;
+    let control = if place?.arm == 0 { &found.items } else { first_of_others };
     control.iter().map(|item| item.probability).sum()
+}
+
+/// An answer whose record has to be durable before it is given.
+pub(crate) struct Pending {
+    record: u64,
+    counted: Counted,
 }
 
 /// Of an answer: time, then chance, so that ids sort by time.

@@ -1,5 +1,7 @@
 //! The log of a service as the rows of a test.
 
+use crate::event::key_of_id;
+use crate::recent::Recent;
 use crate::{Event, Log, LogError, Record};
 use semrank_experiment::log::{LoggedEvent, LoggedExposure};
 
@@ -12,7 +14,11 @@ pub enum TrialRow {
     Event(Box<LoggedEvent>),
 }
 
-/// Gives the exposures and events of a log, in its order. Events without an id are known by what they say.
+/// Rows within which an exposure that a client repeated after a failure is known.
+const REPEATED_WITHIN: usize = 100_000;
+
+/// Gives the exposures and events of a log, in its order. Events without an id are known by what they say; an exposure that stands there
+/// twice, since its request was repeated, is given once.
 ///
 /// # Errors
 /// A record that cannot be read; those of `visit`.
@@ -20,7 +26,9 @@ pub fn trial_rows<E: From<LogError> + From<semrank_store::Error>>(
     log: &Log,
     mut visit: impl FnMut(TrialRow) -> Result<(), E>,
 ) -> Result<(), E> {
+    let mut recent = Recent::new(REPEATED_WITHIN);
     log.for_each(|_, record| match record {
+        Record::Exposure(_, exposure) if !recent.insert(key_of_id(&exposure.event_id)) => Ok(()),
         Record::Exposure(_, exposure) => visit(TrialRow::Exposure(exposure)),
         Record::Event(event) => visit(TrialRow::Event(Box::new(logged(event)))),
         _ => Ok(()),

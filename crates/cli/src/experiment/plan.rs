@@ -44,6 +44,10 @@ fn lines(plan: &Plan) -> String {
         plan.name, plan.units, plan.days, plan.units_per_day
     );
     for metric in &plan.metrics {
+        if let Some(why) = &metric.missing {
+            out += &format!("\n{}: {why}\n", metric.name);
+            continue;
+        }
         out += &format!(
             "\n{} ({}): {:.5} a unit, standard deviation {:.4}",
             metric.name,

@@ -95,11 +95,15 @@ impl RowsArgs {
             Some(as_of) => as_of,
             None => self.newest()?.unwrap_or_default(),
         };
-        let name = definition.name.clone();
+        let of = (definition.name.clone(), definition.phase);
         let mut collector = Collector::new(definition, as_of).map_err(Error::Statistics)?;
         if let Some(state) = &self.state {
             let used = used_definitions(state)?;
-            collector.used(used.into_iter().filter(|one| one.definition.name == name).map(|one| one.used));
+            collector.used(
+                used.into_iter()
+                    .filter(|one| (&one.definition.name, one.definition.phase) == (&of.0, of.1))
+                    .map(|one| one.used),
+            );
         }
         self.each(|row| {
             match row {

@@ -11,7 +11,8 @@ use crate::experiment::definition;
 use crate::interrupt;
 use clap::Args;
 use semrank_core::Rng;
-use semrank_experiment::definition::Definition;
+use semrank_experiment::definition::{DAY_MS, Definition};
+use semrank_serve::Service;
 use semrank_sim::{AdAction, AdMarketConfig, AdRequest, Reaction, Serve, Slate, TrialConfig, TrialWorld};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -53,7 +54,9 @@ pub(super) struct AgainstArgs {
 #[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct Played {
     requests: u64,
-    events: u64,
+    /// Events that were sent, and those that were new to the server.
+    sent: u64,
+    accepted: u64,
     /// Requests by arm; `-` for those that took no part.
     arms: BTreeMap<String, u64>,
     /// Ads that the server showed and that may not be shown, or were shown twice in a list.
@@ -80,6 +83,11 @@ pub(super) fn play(args: &SimulateArgs, market: AdMarketConfig) -> Result<Played
         limited: of.limited,
         ..TrialConfig::default()
     };
+    let end_ms = definition.end_ms() + window_days as i64 * DAY_MS;
+    if end_ms > Service::wall_ms() {
+        let why = "the test ends after now; a play needs a `start` whose days and windows are over";
+        return Err(Error::Definition { file: file.clone(), why: why.into() });
+    }
     let duplicates = market.duplicates;
     let world = TrialWorld::new(AdMarketConfig { duplicates: 0.0, ..market }, trial)?;
     let mut client = Client::new(url, &world, (&definition, duplicates));
@@ -103,7 +111,7 @@ struct Client<'a> {
     duplicates: f64,
     waiting: Vec<Value>,
     /// Whether each ad may be shown, as the server knows it.
-    running: Vec<bool>,
+    running: Vec<Option<bool>>,
     played: Played,
 }
 
@@ -124,30 +132,44 @@ impl<'a> Client<'a> {
             shift_ms: definition.start - world.start_ms(),
             duplicates,
             waiting: Vec::new(),
-            running: vec![true; world.ads().len()],
+            running: vec![None; world.ads().len()],
             played: Played::default(),
         }
     }
 
-    /// Users of the test are others than those of the server's data set.
+    /// Users of the test are others than those of the server's data set, and of another test, phase or seed.
     fn user(&self, user: u32) -> String {
-        format!("test-{}", self.world.user_id(user))
+        self.id(&self.world.user_id(user))
+    }
+
+    fn id(&self, of: &str) -> String {
+        let Definition { name, phase, .. } = self.definition;
+        format!("{name}-{phase}-{}-{of}", self.world.config().seed)
+    }
+
+    fn request_id(&self, request: u64) -> String {
+        self.id(&format!("r{request}"))
+    }
+
+    fn event_id(&self, event: u64) -> String {
+        self.id(&format!("e{event}"))
     }
 
     /// Tells the server which ads have paused or may be shown again since the last request.
     fn send_states(&mut self, request: &AdRequest<'_>) -> Result<(), Error> {
         for (row, ad) in (0..).zip(self.world.ads()) {
             let is_running = request.is_eligible(row, None);
-            if std::mem::replace(&mut self.running[row as usize], is_running) == is_running {
+            let before = self.running[row as usize].replace(is_running);
+            if before == Some(is_running) {
                 continue;
             }
             let status = if is_running { "active" } else { "paused" };
             self.send("PATCH", &format!("/v1/items/{}", ad.id), &json!({ "status": status }))?;
-            if !is_running && ad.active_from_ms < request.time_ms {
+            if !is_running && before == Some(true) {
                 let (campaign, time) =
                     (&self.world.campaign_ids()[self.world.campaign(row)], request.time_ms + self.shift_ms);
                 self.waiting.push(json!({
-                    "event_id": format!("budget-{campaign}-{time}"),
+                    "event_id": self.id(&format!("budget-{campaign}-{time}")),
                     "user_id": "market",
                     "item_id": ad.id,
                     "action": "budget_exhausted",
@@ -180,9 +202,11 @@ impl<'a> Client<'a> {
                 Ok(mut response) => {
                     let status = response.status().as_u16();
                     let text = response.body_mut().read_to_string();
-                    let read = text
-                        .map_err(|error| error.to_string())
-                        .map(|text| serde_json::from_str::<Value>(&text).unwrap_or_default());
+                    // A change of an item is answered with nothing.
+                    let read = text.map_err(|error| error.to_string()).and_then(|text| match text.as_str() {
+                        "" => Ok(Value::Null),
+                        text => serde_json::from_str::<Value>(text).map_err(|error| error.to_string()),
+                    });
                     match read {
                         Ok(answer) if (200..300).contains(&status) => return Ok(answer),
                         Ok(answer) if status != 429 && status < 500 => {
@@ -206,8 +230,9 @@ impl<'a> Client<'a> {
     fn send_events(&mut self) -> Result<(), Error> {
         let events = std::mem::take(&mut self.waiting);
         if !events.is_empty() {
-            self.played.events += events.len() as u64;
-            self.post("/v1/events", &Value::Array(events))?;
+            self.played.sent += events.len() as u64;
+            let answer = self.post("/v1/events", &Value::Array(events))?;
+            self.played.accepted += answer["accepted"].as_u64().unwrap_or_default();
         }
         Ok(())
     }
@@ -215,7 +240,7 @@ impl<'a> Client<'a> {
     fn event(&self, reaction: &Reaction) -> Value {
         let event = &reaction.event;
         let mut out = json!({
-            "event_id": format!("e{}", event.event),
+            "event_id": self.event_id(event.event),
             "user_id": self.user(event.user),
             "item_id": self.world.item_id(event.item),
             "action": event.action.name(),
@@ -228,8 +253,8 @@ impl<'a> Client<'a> {
                 out[column] = value;
             }
         };
-        set("parent_event_id", event.parent.map(|parent| format!("e{parent}").into()));
-        set("request_id", event.request.map(|request| request_id(request).into()));
+        set("parent_event_id", event.parent.map(|parent| self.event_id(parent).into()));
+        set("request_id", event.request.map(|request| self.request_id(request).into()));
         set("slot", event.slot.map(Value::from));
         set("dwell_ms", event.dwell_ms.map(Value::from));
         set("value", event.value.map(Value::from));
@@ -244,10 +269,6 @@ impl<'a> Client<'a> {
     }
 }
 
-fn request_id(request: u64) -> String {
-    format!("r{request}")
-}
-
 impl Serve for Client<'_> {
     type Error = Error;
 
@@ -258,7 +279,7 @@ impl Serve for Client<'_> {
         let answer = self.post(
             "/v1/rank",
             &json!({
-                "request_id": request_id(request.request),
+                "request_id": self.request_id(request.request),
                 "user": self.user(request.user),
                 "k": request.slots,
                 "filter": "kind = ad",

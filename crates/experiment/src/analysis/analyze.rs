@@ -2,10 +2,11 @@
 
 use super::collect::Collector;
 use super::table::Table;
-use super::{Analysis, MetricResult, UnitCounts, Verdict, Word};
+use super::{Analysis, Budgets, MetricResult, UnitCounts, Verdict};
 use super::{budgets, calibration, checks, delays, metric, verdict};
-use crate::definition::{Definition, Role};
+use crate::definition::{Definition, Design, Role, Stop};
 use crate::error::Result;
+use crate::log::Used;
 use crate::multiplicity::{Method, adjust};
 
 impl Collector {
@@ -13,30 +14,27 @@ impl Collector {
     ///
     /// # Errors
     /// [`Error::NotFinite`](crate::Error::NotFinite) when sums overflow.
-    pub fn analyze(&self) -> Result<Analysis> {
+    pub fn analyze(mut self) -> Result<Analysis> {
+        let mut table = Table::new(&mut self)?;
         let definition = &self.definition;
-        let table = Table::new(self)?;
-        let results = (0..definition.metrics.len()).map(|at| metric::result(definition, at, &table));
+        let results = (0..definition.metrics.len()).map(|at| metric::result(definition, at, &mut table));
         let mut metrics: Vec<MetricResult> = results.collect::<Result<_>>()?;
         metrics.sort_by_key(|metric| metric.role != Role::Primary);
+        let budgets = budgets::budgets(&self, &table);
+        if definition.design == Design::BudgetSplit
+            && let Some(budgets) = &budgets
+        {
+            by_campaigns(&mut metrics[0], budgets);
+        }
         correct(definition, &mut metrics)?;
-        let delays = delays::delays(self, &table);
-        let budgets = budgets::budgets(self, &table);
-        let calibration = calibration::calibration(self);
-        let checks = checks::checks(self, &table, (&metrics, budgets.as_ref(), &calibration));
-        let mut used = self.used.clone();
+        let delays = delays::delays(&self, &table);
+        let calibration = calibration::calibration(&self);
+        let checks = checks::checks(&self, &table, (&metrics, budgets.as_ref(), &calibration));
+        let mut used: Vec<Used> = self.used.iter().filter(|used| used.time <= self.as_of).cloned().collect();
         used.sort_by(|a, b| (a.time, &a.fingerprint).cmp(&(b.time, &b.fingerprint)));
         used.dedup_by(|a, b| a.fingerprint == b.fingerprint);
-        let nothing = Verdict {
-            word: Word::NotYet,
-            sentence: String::new(),
-            estimand: String::new(),
-            reasons: Vec::new(),
-            days: None,
-        };
         let mut analysis = Analysis {
-            verdict: nothing,
-            definition: definition.clone(),
+            verdict: Verdict::default(),
             fingerprint: definition.fingerprint(),
             used,
             as_of: self.as_of,
@@ -46,10 +44,28 @@ impl Collector {
             delays,
             budgets,
             calibration,
-            latency: calibration::latency(self),
+            latency: calibration::latency(&self),
+            definition: self.definition,
         };
         analysis.verdict = verdict::verdict(&analysis);
         Ok(analysis)
+    }
+}
+
+/// Where every campaign has its own budget in each arm, campaigns are the pairs that decide.
+fn by_campaigns(primary: &mut MetricResult, budgets: &Budgets) {
+    primary.method = "difference of pairs of campaigns, Student".into();
+    let pairs = budgets.pairs.iter().zip(&budgets.pair_lifts);
+    for (found, (pair, lift)) in primary.comparisons.iter_mut().zip(pairs) {
+        found.absolute = *pair;
+        found.relative = lift.map(|lift| super::Relative {
+            value: lift.value,
+            interval: Some(lift.interval),
+            method: "delta method over campaigns".into(),
+        });
+        if pair.is_none() {
+            found.missing = Some("fewer than two campaigns have the primary metric".into());
+        }
     }
 }
 
@@ -88,9 +104,12 @@ fn correct(definition: &Definition, metrics: &mut [MetricResult]) -> Result<()> 
         {
             found.corrected_p = corrected.next().flatten();
             found.correction = (tests > 1).then(|| name(method).to_owned());
-            found.is_significant = match (found.bound, found.absolute) {
-                (Some((_, bound)), Some(absolute)) => (absolute.value / absolute.se).abs() >= bound,
-                _ => found.corrected_p.is_some_and(|p| p <= definition.alpha),
+            let is_below = found.corrected_p.is_some_and(|p| p <= definition.alpha);
+            // Group-sequential bounds are for one metric; a secondary one has to pass its correction too.
+            found.is_significant = match (&definition.stop, role) {
+                (Stop::GroupSequential { .. }, Role::Primary) => found.has_crossed,
+                (Stop::GroupSequential { .. }, _) => found.has_crossed && is_below,
+                _ => is_below,
             };
         }
     }

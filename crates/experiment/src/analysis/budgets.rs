@@ -3,13 +3,13 @@
 //! Where both arms draw from one budget, what one arm wins the other loses: a user split then counts the gain about twice. With the budget
 //! split every campaign has its own budget in each arm, and is a pair (Liu, Mao & Kang, arXiv 2012.08724).
 
-use super::collect::Collector;
+use super::collect::{Amount, Collector};
 use super::table::Table;
 use super::{Budgets, Estimate};
 use crate::definition::{Definition, Design};
 use crate::estimate::{Alternative, Effect};
 use crate::few::paired;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The budget panel; none where the definition has no budgets.
 pub(super) fn budgets(collector: &Collector, table: &Table) -> Option<Budgets> {
@@ -17,11 +17,10 @@ pub(super) fn budgets(collector: &Collector, table: &Table) -> Option<Budgets> {
     definition.budget.as_ref()?;
     let arms = definition.arms.len();
     let mut by_campaign: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    let mut ordered: Vec<_> = collector.spent.iter().collect();
-    ordered.sort_unstable_by_key(|(id, _)| **id);
-    for (_, (unit, campaign, amount)) in ordered {
-        if let Some((arm, _)) = table.units.get(unit) {
-            by_campaign.entry(campaign).or_insert_with(|| vec![0.0; arms])[*arm] += amount;
+    for one in ordered(&collector.spent) {
+        if let Some((arm, _)) = table.units.get(&one.unit) {
+            let campaign = collector.names.text(one.campaign);
+            by_campaign.entry(campaign).or_insert_with(|| vec![0.0; arms])[*arm] += one.amount;
         }
     }
     let spend: Vec<f64> = (0..arms).map(|arm| by_campaign.values().map(|spent| spent[arm]).sum()).collect();
@@ -41,6 +40,13 @@ pub(super) fn budgets(collector: &Collector, table: &Table) -> Option<Budgets> {
     })
 }
 
+/// Amounts in the order of their ids.
+fn ordered(amounts: &HashMap<u64, Amount>) -> Vec<Amount> {
+    let mut out: Vec<(u64, Amount)> = amounts.iter().map(|(id, amount)| (*id, *amount)).collect();
+    out.sort_unstable_by_key(|(id, _)| *id);
+    out.into_iter().map(|(_, amount)| amount).collect()
+}
+
 /// The primary metric by pairs of campaigns: its difference for each campaign per unit of an arm, summed, and relative.
 fn pairs(collector: &Collector, table: &Table, treatment: usize) -> (Option<Estimate>, Option<Estimate>) {
     let definition = &collector.definition;
@@ -48,22 +54,21 @@ fn pairs(collector: &Collector, table: &Table, treatment: usize) -> (Option<Esti
         return (None, None);
     }
     let window = definition.primary().window_ms();
-    let until = collector.as_of - definition.settle_ms();
+    let until = collector.as_of.saturating_sub(definition.settle_ms());
     let mut units = [0.0; 2];
     let side = |arm: usize| [0, treatment].iter().position(|of| *of == arm);
     for (arm, index) in table.units.values() {
-        if let Some(side) = side(*arm).filter(|_| index + window <= until) {
+        if let Some(side) = side(*arm).filter(|_| index.saturating_add(window) <= until) {
             units[side] += 1.0;
         }
     }
     let mut sums: BTreeMap<&str, [f64; 2]> = BTreeMap::new();
-    let mut ordered: Vec<_> = collector.earned.iter().collect();
-    ordered.sort_unstable_by_key(|(id, _)| **id);
-    for (_, (unit, campaign, time, amount)) in ordered {
-        let Some(&(arm, index)) = table.units.get(unit) else { continue };
-        let counts = index + window <= until && (index..index + window).contains(time);
+    for one in ordered(&collector.earned) {
+        let Some(&(arm, index)) = table.units.get(&one.unit) else { continue };
+        let end = index.saturating_add(window);
+        let counts = end <= until && (index..end).contains(&one.time);
         if let Some(side) = side(arm).filter(|_| counts) {
-            sums.entry(campaign).or_default()[side] += amount / units[side];
+            sums.entry(collector.names.text(one.campaign)).or_default()[side] += one.amount / units[side];
         }
     }
     let campaigns = sums.len() as f64;

@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 /// By arm, and by arm and first source.
 pub(super) fn calibration(collector: &Collector) -> Vec<Calibration> {
     let mut sums: BTreeMap<(usize, Option<&str>), (u64, f64, u64)> = BTreeMap::new();
+    let text = |source: u32| collector.names.text(source);
     let mut shown: Vec<_> = collector.shown.iter().collect();
     shown.sort_unstable_by_key(|(key, _)| **key);
     for (key, item) in shown {
         let clicked = u64::from(collector.clicked.contains(key));
-        let keys = [Some(None), item.source.as_deref().map(Some)];
+        let keys = [Some(None), item.source.map(|source| Some(text(source)))];
         for source in keys.into_iter().flatten() {
             let sum = sums.entry((item.arm, source)).or_default();
             *sum = (sum.0 + 1, sum.1 + item.probability, sum.2 + clicked);

@@ -61,10 +61,7 @@ pub(super) fn checks(
         None,
         format!("{:.2} % of the rows happened more than a minute after they were received", 100.0 * skewed),
     ));
-    let stray = table.left_out.without_exposure;
-    let (state, detail) =
-        (State::Passed, format!("{stray} events of units that were never exposed do not count"));
-    out.push(check("events without exposure", state, None, detail));
+    out.push(strays(collector, table));
     out.push(budget(definition, budgets));
     out.push(calibrated(calibration));
     out.push(definitions(collector));
@@ -78,7 +75,8 @@ fn ratios(definition: &Definition, table: &Table, weights: &[f64]) -> Vec<Check>
     let mut out = Vec::new();
     let total: u64 = exposed.iter().sum();
     if total == 0 {
-        return vec![check("sample ratio", State::Skipped, None, "no unit is exposed".into())];
+        let why = "no unit is exposed; is it the right phase?";
+        return vec![check("sample ratio", State::Skipped, None, why.into())];
     }
     if let Ok(found) = sample_ratio(&floats(&exposed), weights) {
         out.push(check("sample ratio", failed_if(found.alarm), Some(found.p), listed(definition, &exposed)));
@@ -144,6 +142,16 @@ fn segments(collector: &Collector, table: &Table, weights: &[f64]) -> Vec<Check>
         }
     }
     worst
+}
+
+fn strays(collector: &Collector, table: &Table) -> Check {
+    let stray = table.left_out.without_exposure + collector.without_unit;
+    let is_lost = table.events == 0 && stray > 0 && !table.units.is_empty();
+    let detail = match is_lost {
+        true => format!("none of {stray} events is of a unit that was exposed; do the ids agree?"),
+        false => format!("{stray} events of units that were never exposed do not count"),
+    };
+    check("events without exposure", failed_if(is_lost), None, detail)
 }
 
 fn crossovers(table: &Table) -> Check {
@@ -249,7 +257,8 @@ fn definitions(collector: &Collector) -> Check {
     if used.is_empty() {
         return check(name, State::Skipped, None, "the log names no definition".into());
     }
-    let changes = used.iter().filter(|used| used.fingerprint != own).count();
+    let known = used.iter().filter(|used| used.time <= collector.as_of);
+    let changes = known.filter(|used| used.fingerprint != own).count();
     let detail = match changes {
         0 => "the definition is that of the log".into(),
         _ => {

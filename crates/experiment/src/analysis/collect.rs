@@ -5,6 +5,7 @@ use crate::definition::{Definition, Design, Selector, Value};
 use crate::error::{Error, Result};
 use crate::hash::wide;
 use crate::log::{LoggedEvent, LoggedExposure, Used};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// How far a time may lie ahead of its receipt before a clock is called wrong.
@@ -20,13 +21,13 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    fn of(selector: &Selector) -> Self {
+    pub(super) fn of(selector: &Selector) -> Self {
         let column = (selector.value == Value::Sum).then(|| selector.column.clone());
         Self { action: selector.action.clone(), filter: selector.filter.clone(), column }
     }
 
     /// What an event adds.
-    fn value(&self, event: &LoggedEvent) -> Option<f64> {
+    pub(super) fn value(&self, event: &LoggedEvent) -> Option<f64> {
         let has = |(column, values): (&String, &Vec<String>)| {
             event.text(column).is_some_and(|found| values.iter().any(|value| *value == found))
         };
@@ -43,8 +44,8 @@ impl Stream {
 /// What is known of a unit at its first exposure.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct First {
-    /// Time and id hash: the smallest is the first.
-    order: (i64, u64),
+    /// Time, id hash and receipt: the smallest is the first.
+    order: (i64, u64, i64),
     pub(super) events_before: f64,
     pub(super) predicted: Option<f64>,
     pub(super) segments: Vec<Option<String>>,
@@ -61,15 +62,56 @@ pub(super) struct ClickTimes {
 }
 
 /// An item of a list that was shown.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub(super) struct ShownItem {
     pub(super) arm: usize,
-    pub(super) source: Option<String>,
+    /// Place among the names.
+    pub(super) source: Option<u32>,
     pub(super) probability: f64,
 }
 
-/// Spend of a campaign on an event: unit, campaign, amount.
-type Spent = (u64, String, f64);
+/// An amount of a campaign on an event; of rows with one id the first received counts.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub(super) struct Amount {
+    received: i64,
+    pub(super) unit: u64,
+    /// Place among the names.
+    pub(super) campaign: u32,
+    pub(super) time: i64,
+    pub(super) amount: f64,
+}
+
+/// Texts, each once.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Names {
+    places: HashMap<String, u32>,
+    texts: Vec<String>,
+}
+
+impl Names {
+    fn place(&mut self, text: &str) -> u32 {
+        if let Some(place) = self.places.get(text) {
+            return *place;
+        }
+        let place = self.texts.len() as u32;
+        self.places.insert(text.to_owned(), place);
+        self.texts.push(text.to_owned());
+        place
+    }
+
+    pub(super) fn text(&self, place: u32) -> &str {
+        &self.texts[place as usize]
+    }
+}
+
+/// Keeps the least of the values of a key, so that rows may come in any order.
+fn keep_least<V: PartialOrd>(map: &mut HashMap<u64, V>, key: u64, value: V) {
+    match map.entry(key) {
+        Entry::Vacant(place) => drop(place.insert(value)),
+        Entry::Occupied(mut known) if value < *known.get() => drop(known.insert(value)),
+        Entry::Occupied(_) => {}
+    }
+}
 
 /// Collects the rows of one test.
 #[derive(Debug, Clone)]
@@ -85,12 +127,23 @@ pub struct Collector {
     pub(super) shown: HashMap<u64, ShownItem>,
     /// Hashes of clicked requests and items.
     pub(super) clicked: HashSet<u64>,
-    /// By the hash of the event's id.
-    pub(super) spent: HashMap<u64, Spent>,
+    /// Names of sources and campaigns.
+    pub(super) names: Names,
+    /// What campaigns spent, by the hash of the event's id.
+    pub(super) spent: HashMap<u64, Amount>,
+    /// What they brought of the primary metric.
+    pub(super) earned: HashMap<u64, Amount>,
     /// Campaigns that ran out.
     pub(super) exhausted: BTreeSet<String>,
-    /// Value of the primary metric by event: unit, campaign, amount.
-    pub(super) earned: HashMap<u64, (u64, String, i64, f64)>,
+    /// With blocks of time: the block of a request by its hash, and events that wait for theirs.
+    blocks: HashMap<u64, String>,
+    waiting: Vec<LoggedEvent>,
+    /// The late metric's conversions and clicks.
+    late: Option<[Stream; 2]>,
+    spend: Option<Stream>,
+    primary: Stream,
+    /// Events that name no unit.
+    pub(super) without_unit: u64,
     /// Microseconds by arm, and whether other arms were found as well; by the hash of the exposure's id.
     pub(super) micros: HashMap<u64, (usize, bool, u64)>,
     pub(super) received_after_as_of: u64,
@@ -124,6 +177,11 @@ impl Collector {
             settle_ms: definition.settle_ms(),
             windows_ms: (0..streams.len()).map(|stream| (name(stream), longest.max(1))).collect(),
         })?;
+        let late = super::delays::metric(&definition).and_then(|metric| {
+            Some([Stream::of(&metric.numerator), Stream::of(metric.denominator.as_ref()?)])
+        });
+        let spend = definition.budget.as_ref().map(|budget| Stream::of(&budget.spend));
+        let primary = Stream::of(&definition.primary().numerator);
         Ok(Self {
             definition,
             as_of,
@@ -133,9 +191,16 @@ impl Collector {
             clicks: HashMap::new(),
             shown: HashMap::new(),
             clicked: HashSet::new(),
+            names: Names::default(),
             spent: HashMap::new(),
-            exhausted: BTreeSet::new(),
             earned: HashMap::new(),
+            exhausted: BTreeSet::new(),
+            blocks: HashMap::new(),
+            waiting: Vec::new(),
+            late,
+            spend,
+            primary,
+            without_unit: 0,
             micros: HashMap::new(),
             received_after_as_of: 0,
             rows: 0,
@@ -148,6 +213,12 @@ impl Collector {
     pub(super) fn stream(&self, selector: &Selector) -> usize {
         let stream = Stream::of(selector);
         self.streams.iter().position(|other| *other == stream).unwrap_or_default()
+    }
+
+    /// The counted rows; what stays counts none.
+    pub(super) fn take_counter(&mut self) -> Result<Counter> {
+        let empty = Counter::new(self.counter.definition().clone())?;
+        Ok(std::mem::replace(&mut self.counter, empty))
     }
 
     /// Adds definitions that a server used.
@@ -175,15 +246,15 @@ impl Collector {
         if row.experiment != definition.name || row.phase != definition.phase {
             return Ok(());
         }
-        let unknown =
-            || Error::Case(format!("exposure {}: arm {} is not in the definition", row.event_id, row.arm));
-        let arm = definition.arms.iter().position(|arm| arm.name == row.arm).ok_or_else(unknown)?;
+        let is_block = definition.design == Design::Switchback;
         let is_burnt = definition.block(row.time).is_some_and(|(_, counts)| !counts);
-        if is_burnt || !self.is_known(row.time, row.received_ms()) {
+        // One request of a bot does not make a block of time one.
+        if is_burnt || (is_block && row.bot) || !self.is_known(row.time, row.received_ms()) {
             return Ok(());
         }
-        let bots = &self.definition.bots;
-        let bot = row.bot || bots.most_events_before.is_some_and(|most| row.events_before > most);
+        let unknown =
+            || Error::Case(format!("exposure {}: arm {} is not in the definition", row.event_id, row.arm));
+        let arm = self.definition.arms.iter().position(|arm| arm.name == row.arm).ok_or_else(unknown)?;
         let (unit, id) = (wide("unit", &row.unit), wide("id", &row.event_id));
         self.counter.exposure(&counts::Exposure {
             event_id: row.event_id.clone(),
@@ -192,40 +263,48 @@ impl Collector {
             time_ms: row.time,
             received_ms: row.received_ms(),
             would_differ: row.would_differ == Some(true),
-            bot,
+            bot: row.bot,
         })?;
+        if is_block {
+            self.blocks.insert(wide("request", &row.request_id), row.unit.clone());
+        }
+        if row.bot || !(self.definition.start..self.definition.end_ms()).contains(&row.time) {
+            return Ok(());
+        }
         self.keep_first(unit, id, row);
         if let Some(micros) = row.micros {
-            self.micros.insert(id, (arm, row.would_differ.is_some(), micros));
+            keep_least(&mut self.micros, id, (arm, row.would_differ.is_some(), micros));
         }
         for item in &row.slate {
             if let Some(probability) = item.probability {
-                let source = item.sources.first().cloned();
-                self.shown.insert(pair(&row.request_id, &item.item), ShownItem { arm, source, probability });
+                let source = item.sources.first().map(|source| self.names.place(source));
+                keep_least(
+                    &mut self.shown,
+                    pair(&row.request_id, &item.item),
+                    ShownItem { arm, source, probability },
+                );
             }
         }
         Ok(())
     }
 
     fn keep_first(&mut self, unit: u64, id: u64, row: &LoggedExposure) {
-        if !(self.definition.start..self.definition.end_ms()).contains(&row.time) {
-            return;
-        }
         let first = First {
-            order: (row.time, id),
+            order: (row.time, id, row.received_ms()),
             events_before: row.events_before,
-            predicted: row.predicted,
+            // What is known only for some arms would make them differ.
+            predicted: row.predicted.filter(|_| row.would_differ.is_some()),
             segments: self.definition.segments.iter().map(|name| row.segments.get(name).cloned()).collect(),
             is_shadowed: row.would_differ.is_some(),
         };
-        match self.first.get_mut(&unit) {
-            None => drop(self.first.insert(unit, first)),
-            Some(known) => {
-                let is_shadowed = known.is_shadowed && first.is_shadowed;
-                if first.order < known.order {
-                    *known = first;
+        match self.first.entry(unit) {
+            Entry::Vacant(place) => drop(place.insert(first)),
+            Entry::Occupied(mut known) => {
+                let is_shadowed = known.get().is_shadowed && first.is_shadowed;
+                if first.order < known.get().order {
+                    known.insert(first);
                 }
-                known.is_shadowed = is_shadowed;
+                known.get_mut().is_shadowed = is_shadowed;
             }
         }
     }
@@ -238,20 +317,46 @@ impl Collector {
         if !self.is_known(row.timestamp, row.received_ms()) {
             return Ok(());
         }
-        let unit = match self.definition.block(row.timestamp) {
-            Some((_, false)) => return Ok(()),
-            Some((block, true)) => block,
-            None => match row.text(self.definition.unit.column()) {
-                Some(unit) => unit.into_owned(),
-                None => return self.of_no_unit(row),
-            },
-        };
-        let hash = wide("unit", &unit);
+        self.keep_exhausted(row);
+        if row.action == "click"
+            && let (Some(request), Some(item)) = (row.text("request_id"), row.text("item_id"))
+        {
+            self.clicked.insert(pair(&request, &item));
+        }
+        if self.definition.design == Design::Switchback {
+            // The block is that of the request, whose row may still come.
+            self.waiting.push(row.clone());
+            return Ok(());
+        }
+        match row.text(self.definition.unit.column()).map(|unit| unit.into_owned()) {
+            Some(unit) => self.of_unit(&unit, row),
+            None => {
+                self.without_unit += 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives events that wait the blocks of their requests; those without one the block in which they happened.
+    pub(super) fn settle_blocks(&mut self) -> Result<()> {
+        for row in std::mem::take(&mut self.waiting) {
+            let of_request =
+                row.text("request_id").and_then(|id| self.blocks.get(&wide("request", &id)).cloned());
+            let of_time =
+                || self.definition.block(row.timestamp).filter(|(_, counts)| *counts).map(|(block, _)| block);
+            if let Some(block) = of_request.or_else(of_time) {
+                self.of_unit(&block, &row)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn of_unit(&mut self, unit: &str, row: &LoggedEvent) -> Result<()> {
         for stream in 0..self.streams.len() {
             if let Some(value) = self.streams[stream].value(row) {
                 self.counter.event(&counts::Event {
                     event_id: format!("{}#{stream}", row.event_id),
-                    unit: unit.clone(),
+                    unit: unit.to_owned(),
                     action: name(stream),
                     time_ms: row.timestamp,
                     received_ms: row.received_ms(),
@@ -259,50 +364,43 @@ impl Collector {
                 })?;
             }
         }
+        let hash = wide("unit", unit);
         self.keep_click(hash, row);
-        self.keep_budget(hash, row);
-        if row.action == "click"
-            && let (Some(request), Some(item)) = (row.text("request_id"), row.text("item_id"))
-        {
-            self.clicked.insert(pair(&request, &item));
-        }
-        Ok(())
-    }
-
-    /// An event that names no unit, such as that of a campaign that ran out.
-    fn of_no_unit(&mut self, row: &LoggedEvent) -> Result<()> {
-        self.keep_exhausted(row);
+        self.keep_amounts(hash, row);
         Ok(())
     }
 
     fn keep_click(&mut self, unit: u64, row: &LoggedEvent) {
-        let Some((conversion, click)) = super::delays::pair(&self.definition) else { return };
-        if row.action == click {
+        let Some([conversion, click]) = &self.late else { return };
+        let (is_click, is_conversion) = (click.value(row).is_some(), conversion.value(row).is_some());
+        if is_click {
             let known = self.clicks.entry(wide("id", &row.event_id)).or_default();
-            known.click =
-                Some(known.click.map_or((unit, row.timestamp), |(_, time)| (unit, time.min(row.timestamp))));
-        } else if row.action == conversion
-            && let Some(parent) = row.text("parent_event_id")
-        {
+            let (time, new) = (row.timestamp, (row.timestamp, unit));
+            known.click = Some(known.click.map_or((unit, time), |(unit, time)| {
+                let (time, unit) = new.min((time, unit));
+                (unit, time)
+            }));
+        } else if is_conversion && let Some(parent) = row.text("parent_event_id") {
             let known = self.clicks.entry(wide("id", &parent)).or_default();
             known.converted = Some(known.converted.map_or(row.timestamp, |time| time.min(row.timestamp)));
         }
     }
 
-    fn keep_budget(&mut self, unit: u64, row: &LoggedEvent) {
-        self.keep_exhausted(row);
-        let Some(budget) = self.definition.budget.clone() else { return };
-        let Some(campaign) = row.text(&budget.campaign).map(|campaign| campaign.into_owned()) else { return };
-        let id = wide("id", &row.event_id);
-        let in_phase = row.timestamp >= self.definition.start;
-        if let Some(amount) = Stream::of(&budget.spend).value(row).filter(|_| in_phase) {
-            self.spent.insert(id, (unit, campaign.clone(), amount));
-        }
-        let primary = self.definition.primary();
-        if self.definition.design == Design::BudgetSplit
-            && let Some(amount) = Stream::of(&primary.numerator).value(row)
+    fn keep_amounts(&mut self, unit: u64, row: &LoggedEvent) {
+        let Some(budget) = &self.definition.budget else { return };
+        let Some(campaign) = row.text(&budget.campaign) else { return };
+        let campaign = self.names.place(&campaign);
+        let (id, time, received) = (wide("id", &row.event_id), row.timestamp, row.received_ms());
+        let of = |amount: f64| Amount { received, unit, campaign, time, amount };
+        if let Some(amount) = self.spend.as_ref().and_then(|spend| spend.value(row))
+            && row.timestamp >= self.definition.start
         {
-            self.earned.insert(id, (unit, campaign, row.timestamp, amount));
+            keep_least(&mut self.spent, id, of(amount));
+        }
+        if self.definition.design == Design::BudgetSplit
+            && let Some(amount) = self.primary.value(row)
+        {
+            keep_least(&mut self.earned, id, of(amount));
         }
     }
 

@@ -4,14 +4,18 @@ use super::collect::Collector;
 use super::table::Table;
 use super::{ArmDelays, DelayComparison, Delays, Estimate};
 use crate::definition::{DAY_MS, Definition, Metric, Role};
-use crate::estimate::{Alternative, Effect, difference};
-use crate::survival::{Click, contrast, delay_curve, kaplan_meier, kaplan_meier_by_unit, matured, same_pace};
+use crate::estimate::{Alternative, Effect, Sample, difference};
+use crate::moments::Moments;
+use crate::survival::{
+    Click, contrast, delay_curve, kaplan_meier, kaplan_meier_by_unit, matured, same_pace, seen,
+};
+use std::collections::BTreeMap;
 
 /// Points of a delay curve that are kept.
 const POINTS: usize = 60;
 
 /// The metric whose conversions come late: a ratio of conversions to clicks, the primary one if it is.
-fn metric(definition: &Definition) -> Option<&Metric> {
+pub(super) fn metric(definition: &Definition) -> Option<&Metric> {
     let is_late = |metric: &&Metric| {
         metric.denominator.as_ref().is_some_and(|clicks| clicks.action != metric.numerator.action)
             && metric.numerator.action == "conversion"
@@ -20,19 +24,13 @@ fn metric(definition: &Definition) -> Option<&Metric> {
     primary.or_else(|| definition.metrics.iter().filter(|metric| metric.role != Role::Debug).find(is_late))
 }
 
-/// The actions of a conversion and of what it follows; the conversion names it as its parent.
-pub(super) fn pair(definition: &Definition) -> Option<(String, String)> {
-    let metric = metric(definition)?;
-    Some((metric.numerator.action.clone(), metric.denominator.as_ref()?.action.clone()))
-}
-
 /// The clicks of an arm, with the hashes of their units.
 type Clicks = (Vec<Click>, Vec<u64>);
 
 fn clicks(collector: &Collector, table: &Table) -> Vec<Clicks> {
     let mut out: Vec<Clicks> = vec![Default::default(); collector.definition.arms.len()];
     let days = |ms: i64| ms as f64 / DAY_MS as f64;
-    let until = collector.as_of - collector.definition.settle_ms();
+    let until = collector.as_of.saturating_sub(collector.definition.settle_ms());
     let mut ordered: Vec<_> = collector.clicks.iter().collect();
     ordered.sort_unstable_by_key(|(id, _)| **id);
     for (_, known) in ordered {
@@ -66,7 +64,11 @@ pub(super) fn delays(collector: &Collector, table: &Table) -> Option<Delays> {
     let compare = |treatment: usize| {
         let ((control, control_units), (treated, treated_units)) = (&clicks[0], &clicks[treatment]);
         let by_matured = || -> crate::Result<Effect> {
-            Ok(difference(&matured(control, window)?.0, &matured(treated, window)?.0)?.normal())
+            Ok(difference(
+                &by_unit(control, control_units, window)?,
+                &by_unit(treated, treated_units, window)?,
+            )?
+            .normal())
         };
         let by_hazards = || -> crate::Result<Effect> {
             Ok(contrast(
@@ -88,6 +90,17 @@ pub(super) fn delays(collector: &Collector, table: &Table) -> Option<Delays> {
         arms: clicks.iter().enumerate().map(arm).collect(),
         comparisons: (1..clicks.len()).map(compare).collect(),
     })
+}
+
+/// Conversions over matured clicks, by the delta method at the unit: clicks of one user are not independent.
+fn by_unit(clicks: &[Click], units: &[u64], window: f64) -> crate::Result<Sample> {
+    let mut sums: BTreeMap<u64, [f64; 2]> = BTreeMap::new();
+    for (click, unit) in clicks.iter().zip(units).filter(|(click, _)| click.age_days >= window) {
+        let [converted, all] = sums.entry(*unit).or_default();
+        *converted += f64::from(u8::from(seen(std::slice::from_ref(click), window) > 0));
+        *all += 1.0;
+    }
+    Sample::ratio(&Moments::of_rows(2, sums.into_values())?, 0, 1)
 }
 
 fn estimate(effect: &Effect, alpha: f64) -> Option<Estimate> {

@@ -65,7 +65,7 @@ pub struct Analysis {
 }
 
 /// What is concluded.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// In a word.
     pub word: Word,
@@ -77,6 +77,8 @@ pub struct Verdict {
     pub reasons: Vec<String>,
     /// Days that are still needed, for [`Word::NotYet`], where they can be told.
     pub days: Option<f64>,
+    /// For [`Word::NoEffect`], the largest relative effect in the good direction that the test leaves possible, where it has bounds.
+    pub most: Option<f64>,
 }
 
 /// Rows and units that were counted or left out.
@@ -88,7 +90,7 @@ pub struct UnitCounts {
     pub triggered: Vec<u64>,
     /// Units for which that is known, by arm.
     pub shadowed: Vec<u64>,
-    /// Rows with a known id.
+    /// Rows with a known id; an event counts once for each sort of events of the metrics.
     pub duplicates: u64,
     /// Exposures outside the phase.
     pub outside: u64,
@@ -204,8 +206,10 @@ pub struct Comparison {
     pub slope_p: Option<f64>,
     /// Effects by segment; never a verdict.
     pub segments: Vec<SegmentResult>,
-    /// Share of the planned units that have matured, and the bound of z at this look, for a group-sequential test.
+    /// Share of the planned units at the last planned look that was taken, and its bound of z, for a group-sequential test.
     pub bound: Option<(f64, f64)>,
+    /// Whether z has crossed its bound at a planned look.
+    pub has_crossed: bool,
     /// Smallest relative effect that these units detect with the wanted power.
     pub detectable: Option<f64>,
     /// Units that must still mature until the wanted effect is detected; 0 when there are enough.
@@ -221,7 +225,7 @@ pub struct Estimate {
     pub se: f64,
     /// Interval of level `1 - alpha`, valid under the stopping rule; an end may be infinite (null in JSON).
     pub interval: Interval,
-    /// p-value, valid under the stopping rule.
+    /// p-value, valid under the stopping rule; with a group-sequential rule that of this look alone, which the bound is for.
     pub p: f64,
 }
 

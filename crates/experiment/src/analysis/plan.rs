@@ -42,6 +42,8 @@ pub struct PlannedMetric {
     pub name: String,
     /// What it is for.
     pub role: Role,
+    /// Why nothing can be said of it, where that is so.
+    pub missing: Option<String>,
     /// Its value over all units.
     pub value: f64,
     /// Standard deviation of a unit's part of it.
@@ -75,12 +77,14 @@ pub fn plan(definition: &Definition, events: &[LoggedEvent], trigger_share: f64)
     let longest = definition.metrics.iter().map(|metric| metric.window_ms()).max().unwrap_or_default();
     let before = definition.metrics.iter().filter(|metric| !metric.covariates.is_empty());
     let before = before.map(|metric| metric.before_ms()).max().unwrap_or_default();
-    let end = last + 1 - longest - definition.settle_ms();
+    let end = last.saturating_sub(longest).saturating_sub(definition.settle_ms()).saturating_add(1);
     // Half of what is left is for the days before, at most.
-    let from = (end - (definition.days * DAY_MS as f64) as i64).max(first + before.min((end - first) / 2));
-    if end - from < DAY_MS {
+    let days_ms = (definition.days * DAY_MS as f64) as i64;
+    let from =
+        end.saturating_sub(days_ms).max(first.saturating_add(before.min(end.saturating_sub(first) / 2)));
+    if end.saturating_sub(from) < DAY_MS {
         let needed = ((longest + definition.settle_ms()) / DAY_MS + 2) as usize;
-        let got = ((last - first) / DAY_MS) as usize;
+        let got = (last.saturating_sub(first) / DAY_MS) as usize;
         return Err(Error::TooFew { what: "the log, in days,", got, needed });
     }
     let mut past = definition.clone();
@@ -103,11 +107,26 @@ pub fn plan(definition: &Definition, events: &[LoggedEvent], trigger_share: f64)
     events
         .iter()
         .try_for_each(|event| collector.event(&LoggedEvent { received_at: None, ..event.clone() }))?;
-    let table = Table::new(&collector)?;
+    let table = Table::new(&mut collector)?;
     let units = table.units.len() as u64;
     let units_per_day = units as f64 / past.days;
-    let one = |at: usize| planned(definition, at, &table, (units_per_day, trigger_share));
-    let metrics = (0..definition.metrics.len()).map(one).collect::<Result<_>>()?;
+    let one = |at: usize| {
+        let metric = &definition.metrics[at];
+        planned(definition, at, &table, (units_per_day, trigger_share)).unwrap_or_else(|error| {
+            PlannedMetric {
+                name: metric.name.clone(),
+                role: metric.role,
+                missing: Some(error.to_string()),
+                value: 0.0,
+                deviation: 0.0,
+                variance_kept: 1.0,
+                days_to_mature: 0.0,
+                detectable: Vec::new(),
+                needed: None,
+            }
+        })
+    };
+    let metrics = (0..definition.metrics.len()).map(one).collect();
     Ok(Plan {
         name: definition.name.clone(),
         from,
@@ -146,7 +165,9 @@ fn planned(
     (units_per_day, trigger_share): (f64, f64),
 ) -> Result<PlannedMetric> {
     let metric = &definition.metrics[at];
-    let Baseline { sample, variance_kept } = baseline(definition, at, table)?;
+    let Baseline { sample, variance_kept, units } = baseline(definition, at, table)?;
+    // A quantile's rows are events, of which a unit has several.
+    let variance = sample.se().powi(2) * units;
     let rule = match &definition.stop {
         Stop::Fixed => Rule::Fixed,
         Stop::ConfidenceSequence { tuned_for } => Rule::ConfidenceSequence(*tuned_for),
@@ -155,7 +176,7 @@ fn planned(
     let (control, least) = (definition.arms[0].weight, least_weight(definition));
     let both = control + least;
     let design = Design {
-        variance: sample.variance * (both / control + both / least),
+        variance: variance * (both / control + both / least),
         kept_by_cuped: variance_kept,
         trigger_share,
         comparisons: definition.arms.len() as f64 - 1.0,
@@ -176,8 +197,9 @@ fn planned(
     Ok(PlannedMetric {
         name: metric.name.clone(),
         role: metric.role,
+        missing: None,
         value: sample.value,
-        deviation: sample.variance.sqrt(),
+        deviation: variance.sqrt(),
         variance_kept,
         days_to_mature,
         detectable: LENGTHS.into_iter().filter_map(detectable).collect(),

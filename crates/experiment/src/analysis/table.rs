@@ -2,7 +2,7 @@
 
 use super::collect::{Collector, First};
 use crate::counts::{LeftOut, Unit};
-use crate::definition::{Covariate, DAY_MS, Definition, Metric, Role, Value};
+use crate::definition::{Covariate, DAY_MS, Definition, Design, Metric, Role, Value};
 use crate::error::Result;
 use crate::moments::Moments;
 use std::collections::{BTreeMap, HashMap};
@@ -57,8 +57,10 @@ pub(super) struct Table {
     pub(super) left_out: LeftOut,
     /// Values of every segment column, sorted.
     pub(super) segments: Vec<Vec<String>>,
-    /// By covariate, unit and arm: what is known before the first exposure.
+    /// Of every unit: arm, events before the first exposure, prediction at it.
     pub(super) before: Vec<(usize, f64, Option<f64>)>,
+    /// Mean prediction, for units that have none.
+    mean_predicted: f64,
 }
 
 /// Streams of a metric.
@@ -69,7 +71,10 @@ struct Streams {
 
 impl Table {
     /// Visits the units of a log.
-    pub(super) fn new(collector: &Collector) -> Result<Self> {
+    pub(super) fn new(collector: &mut Collector) -> Result<Self> {
+        collector.settle_blocks()?;
+        let counter = collector.take_counter()?;
+        let collector = &*collector;
         let definition = &collector.definition;
         let arms = definition.arms.len();
         let streams: Vec<Streams> = definition
@@ -96,12 +101,21 @@ impl Table {
             left_out: LeftOut::default(),
             segments: segments(definition, &collector.first),
             before: Vec::new(),
+            mean_predicted: mean_predicted(&collector.first),
         };
+        let most_before =
+            definition.bots.most_events_before.filter(|_| definition.design != Design::Switchback);
+        let mut bots = 0;
         let until = collector.as_of.saturating_sub(definition.settle_ms());
-        table.left_out = collector.counter.clone().units(|unit| {
+        table.left_out = counter.units(|unit| {
             let Some(first) = collector.first.get(&unit.hash) else { return Ok(()) };
+            if most_before.is_some_and(|most| first.events_before > most) {
+                bots += 1;
+                return Ok(());
+            }
             table.unit(unit, first, (definition, &streams, until))
         })?;
+        table.left_out.bots += bots;
         table.left_out.received_after_as_of += collector.received_after_as_of;
         Ok(table)
     }
@@ -128,7 +142,8 @@ impl Table {
             .collect();
         let is_triggered = first.is_shadowed.then_some(triggered.is_some());
         for (at, metric) in definition.metrics.iter().enumerate() {
-            let of = Of { unit, metric, streams: &streams[at], until, first };
+            let of =
+                Of { unit, metric, streams: &streams[at], until, first, mean_predicted: self.mean_predicted };
             let metric_table = &mut self.metrics[at];
             let matured = index.saturating_add(metric.window_ms()) <= until;
             match matured {
@@ -165,6 +180,7 @@ struct Of<'a> {
     streams: &'a Streams,
     until: i64,
     first: &'a First,
+    mean_predicted: f64,
 }
 
 impl Of<'_> {
@@ -212,7 +228,7 @@ impl Of<'_> {
         let before = (index.saturating_sub(self.metric.before_ms()), index);
         let one = |covariate: &Covariate| match covariate {
             Covariate::Before => self.numerator(before),
-            Covariate::Predicted => self.first.predicted.unwrap_or_default(),
+            Covariate::Predicted => self.first.predicted.unwrap_or(self.mean_predicted),
             Covariate::Events => self.first.events_before,
             Covariate::NoHistory => f64::from(u8::from(self.first.events_before == 0.0)),
         };
@@ -249,6 +265,14 @@ impl Of<'_> {
         }
         Ok(())
     }
+}
+
+/// Over all units that have one, in an order that does not depend on the rows'.
+fn mean_predicted(first: &HashMap<u64, First>) -> f64 {
+    let mut known: Vec<(u64, f64)> =
+        first.iter().filter_map(|(unit, first)| Some((*unit, first.predicted?))).collect();
+    known.sort_unstable_by_key(|(unit, _)| *unit);
+    known.iter().map(|(_, predicted)| predicted).sum::<f64>() / known.len().max(1) as f64
 }
 
 /// The values of every segment column, sorted.

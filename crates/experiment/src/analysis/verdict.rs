@@ -6,7 +6,7 @@ use crate::non_inferiority::Direction;
 use serde::{Deserialize, Serialize};
 
 /// What is concluded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Word {
     /// The numbers cannot be trusted.
@@ -16,6 +16,7 @@ pub enum Word {
     /// Treatment is better, and every guardrail is held.
     Ship,
     /// More units are needed.
+    #[default]
     NotYet,
     /// The test is over without a difference.
     NoEffect,
@@ -24,53 +25,58 @@ pub enum Word {
 /// What is concluded of an analysis whose verdict is not written yet.
 pub(super) fn verdict(analysis: &Analysis) -> Verdict {
     let definition = &analysis.definition;
-    let estimand =
-        estimand(definition, analysis.budgets.as_ref().map_or(0.0, |budgets| budgets.limited_share));
-    let failed: Vec<String> = analysis
-        .checks
-        .iter()
-        .filter(|check| check.state == State::Failed)
-        .map(|check| format!("{}: {}", check.name, check.detail))
-        .collect();
+    let limited = analysis.budgets.as_ref().map_or(0.0, |budgets| budgets.limited_share);
+    let said = |word: Word, sentence: String| Verdict {
+        word,
+        sentence,
+        estimand: estimand(definition, limited),
+        ..Verdict::default()
+    };
+    let named = |state: State| {
+        let of_state = analysis.checks.iter().filter(move |check| check.state == state);
+        of_state.map(|check| format!("{}: {}", check.name, check.detail))
+    };
+    let failed: Vec<String> = named(State::Failed).collect();
     if !failed.is_empty() {
-        let sentence =
-            "A trust check failed: no number of this test says anything until its cause is found.".into();
-        return Verdict { word: Word::Invalid, sentence, estimand, reasons: failed, days: None };
+        let why = "A trust check failed: no number of this test says anything until its cause is found.";
+        return Verdict { reasons: failed, ..said(Word::Invalid, why.into()) };
     }
-    let arms = definition.arms.len();
-    let of_arms: Vec<OfArm> = (1..arms).map(|arm| OfArm::of(analysis, arm - 1)).collect();
+    // An arm of weight 0 has nothing to say.
+    let arms = (1..definition.arms.len()).filter(|arm| definition.arms[*arm].weight > 0.0);
+    let of_arms: Vec<OfArm> = arms.map(|arm| OfArm::of(analysis, arm - 1)).collect();
     let harmed: Vec<&OfArm> = of_arms.iter().filter(|arm| arm.is_harmful()).collect();
     let shipped = of_arms.iter().filter(|arm| arm.is_better && arm.guardrails_held && !arm.is_harmful());
     let best = shipped.max_by(|a, b| a.gain.total_cmp(&b.gain));
+    let (primary, control) = (&definition.primary().name, &definition.arms[0].name);
     let is_over = is_over(analysis);
     let may_decide = is_over || definition.stop != Stop::Fixed;
-    let mut reasons: Vec<String> = of_arms.iter().flat_map(|arm| arm.reasons.clone()).collect();
-    if let Some(warning) = analysis.checks.iter().find(|check| check.state == State::Warning) {
-        reasons.push(format!("to be read: {}: {}", warning.name, warning.detail));
-    }
-    let primary = &definition.primary().name;
-    let (word, sentence, days) = match best {
-        Some(arm) if may_decide => (
-            Word::Ship,
-            format!("{} is better than {} in {primary}: {}.", arm.name, definition.arms[0].name, arm.effect),
-            None,
-        ),
-        _ if may_decide && !harmed.is_empty() && harmed.len() == of_arms.len() => {
-            let (name, why) = (&harmed[0].name, &harmed[0].harm);
-            (Word::Harm, format!("{name} is worse than {}: {why}.", definition.arms[0].name), None)
+    let unknown = of_arms.iter().find_map(|arm| arm.missing.as_ref());
+    let mut out = match (best, harmed.first(), unknown) {
+        (Some(arm), ..) if may_decide => {
+            said(Word::Ship, format!("{} is better than {control} in {primary}: {}.", arm.name, arm.effect))
         }
+        (None, Some(arm), _) if may_decide => {
+            said(Word::Harm, format!("{} is worse than {control}: {}.", arm.name, arm.harm))
+        }
+        (.., Some(why)) => said(Word::NotYet, format!("There is no effect on {primary} to speak of: {why}.")),
         _ if is_over && of_arms.iter().all(|arm| !arm.is_better) => {
             let most = of_arms.iter().map(|arm| arm.most).fold(f64::NEG_INFINITY, f64::max);
-            (Word::NoEffect, no_effect(primary, most), None)
+            let out = said(Word::NoEffect, no_effect(primary, most));
+            Verdict { most: Some(most).filter(|most| most.is_finite()), ..out }
         }
-        _ => not_yet(analysis, is_over),
+        _ => {
+            let (sentence, days) = not_yet(analysis, is_over);
+            Verdict { days, ..said(Word::NotYet, sentence) }
+        }
     };
-    Verdict { word, sentence, estimand, reasons, days }
+    out.reasons = of_arms.into_iter().flat_map(|arm| arm.reasons).collect();
+    out.reasons.extend(named(State::Warning).map(|warning| format!("to be read: {warning}")));
+    out
 }
 
 fn no_effect(primary: &str, most: f64) -> String {
     match most.is_finite() {
-        true => format!("No effect on {primary} above {:+.2} % is compatible with the test.", 100.0 * most),
+        true => format!("The test leaves no gain in {primary} above {:.2} % possible.", 100.0 * most),
         false => format!("No effect on {primary} was found; how large it may be, the test cannot say."),
     }
 }
@@ -88,6 +94,8 @@ struct OfArm {
     most: f64,
     effect: String,
     harm: String,
+    /// Why there is no estimate.
+    missing: Option<String>,
     reasons: Vec<String>,
 }
 
@@ -133,6 +141,10 @@ impl OfArm {
             most: far / base,
             effect,
             harm,
+            missing: found
+                .absolute
+                .is_none()
+                .then(|| found.missing.clone().unwrap_or_else(|| "no units".into())),
             reasons,
         }
     }
@@ -162,42 +174,48 @@ fn said(found: &Comparison) -> String {
     }
 }
 
-/// Whether the last unit has matured.
-fn is_over(analysis: &Analysis) -> bool {
-    let definition = &analysis.definition;
-    let is_full = analysis.metrics[0]
-        .comparisons
-        .iter()
-        .any(|found| found.bound.is_some_and(|(share, _)| share >= 1.0));
-    is_full || analysis.as_of >= definition.matured_ms(definition.primary())
+/// When the last unit has matured, for the primary metric and all guardrails.
+fn end_ms(definition: &Definition) -> i64 {
+    let deciding =
+        definition.metrics.iter().filter(|one| matches!(one.role, Role::Primary | Role::Guardrail));
+    deciding.map(|metric| definition.matured_ms(metric)).max().unwrap_or_default()
 }
 
-fn not_yet(analysis: &Analysis, is_over: bool) -> (Word, String, Option<f64>) {
-    let definition = &analysis.definition;
-    let left_ms = definition.matured_ms(definition.primary()) - analysis.as_of;
+fn is_over(analysis: &Analysis) -> bool {
+    analysis.as_of >= end_ms(&analysis.definition)
+}
+
+/// The sentence, and the days, where they can be told.
+fn not_yet(analysis: &Analysis, is_over: bool) -> (String, Option<f64>) {
     if is_over {
-        let why = "The test is over; a guardrail needs more units before anything can be shipped.";
-        return (Word::NotYet, why.into(), None);
+        let why = "The test is over; a guardrail is not shown to be within its margin, and nothing can be shipped before it is.";
+        return (why.into(), None);
     }
-    let left = left_ms as f64 / DAY_MS as f64;
+    let definition = &analysis.definition;
+    let left = end_ms(definition).saturating_sub(analysis.as_of) as f64 / DAY_MS as f64;
     let days = match definition.stop {
         Stop::Fixed => left,
         _ => days_to_come(analysis).map_or(left, |days| days.min(left)),
     };
     let plural = if days.ceil() == 1.0 { "day" } else { "days" };
-    (Word::NotYet, format!("More units have to mature: about {:.0} {plural}.", days.ceil()), Some(days))
+    (format!("More units have to mature: about {:.0} {plural}.", days.ceil()), Some(days))
 }
 
 /// From the units that are missing and those that came in a day so far.
 fn days_to_come(analysis: &Analysis) -> Option<f64> {
     let definition = &analysis.definition;
-    let missing =
-        analysis.metrics[0].comparisons.iter().filter_map(|found| found.units_to_come).reduce(f64::max)?;
-    let units: u64 = analysis.counts.exposed.iter().sum();
-    let days =
-        ((analysis.as_of.min(definition.end_ms()) - definition.start) as f64 / DAY_MS as f64).max(1e-9);
-    let a_day = units as f64 / days;
-    (a_day > 0.0).then(|| missing / a_day + definition.primary().window_days)
+    let day = |(found, arm): (&Comparison, usize)| {
+        let both = (analysis.counts.exposed[0] + analysis.counts.exposed[arm]) as f64;
+        let since = analysis.as_of.min(definition.end_ms()).saturating_sub(definition.start);
+        let a_day = both / (since as f64 / DAY_MS as f64).max(1e-9);
+        // Units that are exposed and have not matured need no more days than a window.
+        let waiting = (analysis.metrics[0].arms[0].left_out + analysis.metrics[0].arms[arm].left_out) as f64;
+        let missing = found.units_to_come?;
+        let window = definition.primary().window_days + definition.settle_hours / 24.0;
+        let more = ((missing - waiting).max(0.0) / a_day).max(0.0);
+        Some(if missing > 0.0 { more + window } else { 0.0 }).filter(|days| days.is_finite())
+    };
+    analysis.metrics[0].comparisons.iter().zip(1..).filter_map(day).reduce(f64::max)
 }
 
 fn estimand(definition: &Definition, limited: f64) -> String {
@@ -215,7 +233,7 @@ fn estimand(definition: &Definition, limited: f64) -> String {
             "The mean difference per {unit} of {traffic}, within {window} days of a unit's first exposure, if what one {unit} gets changes nothing for another."
         ),
         Design::BudgetSplit => format!(
-            "The mean difference per {unit} of {traffic} when every campaign has its own budget in each arm: what a launch to everybody changes while budgets stay as they are."
+            "The mean difference per {unit} of {traffic} when every campaign has its own budget in each arm: what a launch to everybody changes while budgets stay as they are. Its interval is that of campaigns: it leaves out the chance of which {unit} came into which arm."
         ),
         Design::Switchback => {
             "The mean difference per block of time when all traffic changes its arm together: effects that last longer than the burn-in are mixed.".to_owned()

@@ -1,6 +1,8 @@
 //! What makes a definition impossible.
 
 use super::{Covariate, Definition, Design, Metric, Role, Selector, Stop, Unit, Value};
+use crate::multiplicity::Method;
+use crate::spending::Spending;
 use std::collections::BTreeSet;
 
 /// Why a definition is refused.
@@ -33,6 +35,8 @@ pub enum DefinitionError {
 const LONGEST_NAME: usize = 64;
 /// Longest phase, window or period before, in days.
 const MOST_DAYS: f64 = 3_650.0;
+/// Most planned looks.
+const MOST_LOOKS: usize = 50;
 /// Most different sorts of events that metrics count.
 const MOST_METRICS: usize = 40;
 
@@ -81,9 +85,24 @@ impl Definition {
         }
         within("days", self.days, 1e-6, MOST_DAYS, "more than 0 and at most 3650")?;
         within("settle_hours", self.settle_hours, 0.0, MOST_DAYS * 24.0, "0 to 87600")?;
-        within("traffic", self.traffic, 0.0, 1.0, "0 to 1")?;
+        within("traffic", self.traffic, 1e-9, 1.0, "above 0, at most 1")?;
         within("shadow", self.shadow, 0.0, 1.0, "0 to 1")?;
-        within("holdout", self.holdout, 0.0, 1.0, "0 to 1")?;
+        within("holdout", self.holdout, 0.0, 1.0 - 1e-9, "0 to less than 1")?;
+        if let Some(most) = self.bots.most_events_before {
+            within("bots.most_events_before", most, 0.0, 1e15, "a number from 0")?;
+        }
+        for (column, values) in &self.targeting {
+            if values.is_empty() {
+                return together(format!("targeting.{column}"), "no request has one of no values");
+            }
+        }
+        if matches!(self.correction, Method::Bh | Method::By) {
+            return value(
+                "correction",
+                "a false discovery rate",
+                "a method for the primary metric: holm, hochberg, hommel, bonferroni, sidak",
+            );
+        }
         within("alpha", self.alpha, 1e-6, 0.5, "0.000001 to 0.5")?;
         within("power", self.power, 0.05, 0.999_999, "0.05 to 0.999999")?;
         if let Some(effect) = self.effect {
@@ -100,8 +119,9 @@ impl Definition {
         }
         self.check_arms()?;
         self.check_stop()?;
-        self.check_design()?;
-        self.check_metrics()
+        self.check_metrics()?;
+        self.check_budget()?;
+        self.check_design()
     }
 
     fn check_arms(&self) -> Result<(), DefinitionError> {
@@ -124,8 +144,8 @@ impl Definition {
                 "weights that sum to 1",
             );
         }
-        if self.arms[0].weight == 0.0 {
-            return together("arms[0].weight", "the first arm is control and needs units");
+        if self.arms[0].weight == 0.0 || self.arms[1..].iter().all(|arm| arm.weight == 0.0) {
+            return together("arms", "control, the first, and one of the others need units");
         }
         Ok(())
     }
@@ -140,11 +160,22 @@ impl Definition {
                 1e15,
                 "a number of units, such as `semrank experiment plan` gives",
             ),
-            Stop::GroupSequential { planned_units, looks, .. } => {
+            Stop::GroupSequential { planned_units, looks, spending } => {
+                if let Spending::Power { phi } = spending {
+                    within("stop.spending.phi", *phi, 1e-3, 1e3, "a number above 0")?;
+                }
                 within("stop.planned_units", *planned_units, 1.0, 1e15, "a number of units")?;
                 let grows = looks.windows(2).all(|pair| pair[0] < pair[1]);
-                if looks.last() != Some(&1.0) || !grows || !looks.iter().all(|look| *look > 0.0) {
-                    return value("stop.looks", format!("{looks:?}"), "growing shares above 0, the last 1");
+                if looks.len() > MOST_LOOKS
+                    || looks.last() != Some(&1.0)
+                    || !grows
+                    || !looks.iter().all(|look| *look > 0.0)
+                {
+                    return value(
+                        "stop.looks",
+                        format!("{looks:?}"),
+                        "at most 50 growing shares above 0, the last 1",
+                    );
                 }
                 Ok(())
             }
@@ -155,6 +186,11 @@ impl Definition {
         match (self.design, self.switchback) {
             (Design::Switchback, None) => {
                 together("switchback", "`design = \"switchback\"` needs block_minutes")
+            }
+            (Design::Switchback, _)
+                if self.metrics.iter().any(|one| one.covariates.contains(&Covariate::Before)) =>
+            {
+                together("metrics", "a block of time has no days before: no covariate `before`")
             }
             (Design::Switchback, Some(blocks)) => {
                 within(
@@ -180,7 +216,21 @@ impl Definition {
             (Design::BudgetSplit, _) if self.budget.is_none() => {
                 together("budget", "`design = \"budget-split\"` needs a table `budget`")
             }
+            (Design::BudgetSplit, _) if !self.primary().is_plain_sum() => together(
+                "metrics",
+                "campaigns are pairs of sums: the primary metric has no denominator, cap, quantile, covariate or `any`",
+            ),
             _ => Ok(()),
+        }
+    }
+
+    fn check_budget(&self) -> Result<(), DefinitionError> {
+        match &self.budget {
+            Some(budget) if budget.spend.value != Value::Sum => {
+                together("budget.spend.value", "what is spent is the sum of a column: `value = \"sum\"`")
+            }
+            Some(budget) => budget.spend.check("budget.spend"),
+            None => Ok(()),
         }
     }
 
@@ -210,6 +260,11 @@ impl Definition {
 }
 
 impl Metric {
+    fn is_plain_sum(&self) -> bool {
+        let has_more = self.denominator.is_some() || self.cap.is_some() || self.quantile.is_some();
+        !has_more && self.covariates.is_empty() && self.numerator.value != Value::Any
+    }
+
     fn check(&self, key: &impl Fn(&str) -> String) -> Result<(), DefinitionError> {
         within(key("window_days"), self.window_days, 1e-6, MOST_DAYS, "more than 0 and at most 3650")?;
         within(key("before_days"), self.before_days, 1e-6, MOST_DAYS, "more than 0 and at most 3650")?;
@@ -224,17 +279,14 @@ impl Metric {
                     "a guardrail needs the relative loss that it allows, such as 0.01",
                 );
             }
-            (_, Some(margin)) => within(key("margin"), margin, 0.0, 1.0, "0 to 1")?,
+            (Role::Guardrail, Some(margin)) => within(key("margin"), margin, 0.0, 1.0, "0 to 1")?,
+            (_, Some(_)) => return together(key("margin"), "only a guardrail has a margin"),
             _ => {}
         }
         if let Some(quantile) = self.quantile {
             within(key("quantile"), quantile, 1e-6, 1.0 - 1e-6, "between 0 and 1")?;
-            if self.denominator.is_some()
-                || self.cap.is_some()
-                || !self.covariates.is_empty()
-                || self.sql.is_some()
-            {
-                return together(key("quantile"), "a quantile has no denominator, cap, covariate or query");
+            if self.denominator.is_some() || self.cap.is_some() || !self.covariates.is_empty() {
+                return together(key("quantile"), "a quantile has no denominator, cap or covariate");
             }
             if self.numerator.value != Value::Sum {
                 return together(
@@ -248,7 +300,7 @@ impl Metric {
                 (Some(quantile), None) => {
                     within(key("cap.quantile"), quantile, 1e-6, 1.0, "above 0, at most 1")?
                 }
-                (None, Some(limit)) => within(key("cap.value"), limit, 0.0, 1e300, "a number from 0")?,
+                (None, Some(limit)) => within(key("cap.value"), limit, 1e-300, 1e300, "a number above 0")?,
                 _ => return together(key("cap"), "either `quantile` or `value`"),
             }
         }
@@ -257,9 +309,6 @@ impl Metric {
         if covariates.len() != self.covariates.len() {
             return together(key("covariates"), "a covariate stands there twice");
         }
-        if self.sql.is_some() && self.covariates.contains(&Covariate::Before) {
-            return together(key("covariates"), "a query has no `before`");
-        }
         Ok(())
     }
 }
@@ -267,6 +316,9 @@ impl Metric {
 impl Selector {
     fn check(&self, key: &str) -> Result<(), DefinitionError> {
         name(format!("{key}.action"), &self.action)?;
+        if let Some((column, _)) = self.filter.iter().find(|(_, values)| values.is_empty()) {
+            return together(format!("{key}.where.{column}"), "no event has one of no values");
+        }
         name(format!("{key}.column"), &self.column)
     }
 }

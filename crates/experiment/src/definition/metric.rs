@@ -114,9 +114,6 @@ pub struct Metric {
     /// The relative loss that a guardrail allows.
     #[serde(default)]
     pub margin: Option<f64>,
-    /// A query that gives `unit`, `numerator` and `denominator` instead, over the tables `exposures` and `events`.
-    #[serde(default)]
-    pub sql: Option<String>,
 }
 
 impl Metric {

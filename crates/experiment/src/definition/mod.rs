@@ -182,12 +182,12 @@ pub enum Stop {
     Fixed,
     /// At any time.
     ConfidenceSequence {
-        /// Matured units of all arms at which the sequence is tightest.
+        /// Matured units of the two arms that are compared at which the sequence is tightest.
         tuned_for: f64,
     },
     /// At planned shares of the planned units.
     GroupSequential {
-        /// Matured units of all arms at the last look.
+        /// Matured units of the two arms that are compared at the last look.
         planned_units: f64,
         /// Shares of them, growing, the last 1.
         looks: Vec<f64>,
@@ -260,7 +260,7 @@ impl Definition {
 
     /// First moment after the phase (ms UTC).
     pub fn end_ms(&self) -> i64 {
-        self.start + (self.days * DAY_MS as f64).round() as i64
+        self.start.saturating_add((self.days * DAY_MS as f64).round() as i64)
     }
 
     /// Milliseconds in which rows still arrive.
@@ -270,7 +270,7 @@ impl Definition {
 
     /// When the last unit has matured for a metric.
     pub fn matured_ms(&self, metric: &Metric) -> i64 {
-        self.end_ms() + metric.window_ms() + self.settle_ms()
+        self.end_ms().saturating_add(metric.window_ms() + self.settle_ms())
     }
 
     /// What tells this definition from every other: 40 hexadecimal digits.
@@ -315,7 +315,7 @@ impl Definition {
     pub fn block(&self, time_ms: i64) -> Option<(String, bool)> {
         let switchback = self.switchback.filter(|_| self.design == Design::Switchback)?;
         let minute = |minutes: f64| (minutes * 60_000.0) as i64;
-        let (length, since) = (minute(switchback.block_minutes).max(1), time_ms - self.start);
+        let (length, since) = (minute(switchback.block_minutes).max(1), time_ms.saturating_sub(self.start));
         let (block, within) = (since.div_euclid(length), since.rem_euclid(length));
         Some((format!("block-{block}"), within >= minute(switchback.burn_in_minutes)))
     }

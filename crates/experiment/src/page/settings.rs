@@ -178,12 +178,11 @@ fn metrics(definition: &Definition) -> String {
 /// What a metric adds up and divides by, in words.
 fn formula(metric: &Metric) -> String {
     let good = if metric.direction == Direction::Increase { "higher is better" } else { "lower is better" };
-    let counted = match (&metric.sql, metric.quantile) {
-        (Some(_), _) => "a query".into(),
-        (None, Some(quantile)) => {
+    let counted = match metric.quantile {
+        Some(quantile) => {
             format!("{} quantile of {}", number::short(quantile), selected(&metric.numerator))
         }
-        (None, None) => {
+        None => {
             let below = metric.denominator.as_ref().map_or_else(|| "units".into(), selected);
             format!("{} over {below}", selected(&metric.numerator))
         }

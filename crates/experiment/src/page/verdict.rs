@@ -33,18 +33,12 @@ fn word(analysis: &Analysis) -> (&'static str, String) {
         Word::NotYet => ("wait", "NOT YET".into()),
         Word::NoEffect => (
             "none",
-            match smallest(analysis) {
-                Some(effect) => format!("NO EFFECT ABOVE {}", number::short_share(effect)),
+            match analysis.verdict.most.filter(|most| most.is_finite()) {
+                Some(most) => format!("NO EFFECT ABOVE {}", number::short_share(most)),
                 None => "NO EFFECT".into(),
             },
         ),
     }
-}
-
-/// The effect that the test was to find: that of the plan, or else the smallest that all arms detect.
-fn smallest(analysis: &Analysis) -> Option<f64> {
-    let detectable = || primary(analysis).filter_map(|(_, found)| found.detectable).reduce(f64::max);
-    analysis.definition.effect.or_else(detectable).filter(|effect| effect.is_finite())
 }
 
 fn days(verdict: &Verdict) -> String {

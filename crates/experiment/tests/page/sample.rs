@@ -55,6 +55,7 @@ fn comparison(arm: &str, control: f64, relative: f64, se: f64) -> Comparison {
         slope_p: None,
         segments: vec![],
         bound: None,
+        has_crossed: false,
         detectable: Some(2.8 * se),
         units_to_come: Some(0.0),
     }
@@ -246,6 +247,7 @@ pub(crate) fn ship() -> Analysis {
     let pair = |value, se| Some(estimate(value, se));
     Analysis {
         verdict: Verdict {
+            most: None,
             word: Word::Ship,
             sentence: "Treatment raises conversions per user by 2.5 % (1.3 to 3.6 %), and no guardrail is broken.".into(),
             estimand: "The mean effect on a user of the phase within 7 days, while both arms share budgets. A launch to everybody may bring less."
@@ -283,6 +285,7 @@ pub(crate) fn ship() -> Analysis {
 pub(crate) fn invalid() -> Analysis {
     let mut analysis = ship();
     analysis.verdict = Verdict {
+        most: None,
         word: Word::Invalid,
         sentence: "The numbers cannot be trusted: the sample ratio and the trigger failed.".into(),
         estimand: "Nothing, until the fault is found.".into(),
@@ -346,6 +349,7 @@ pub(crate) fn not_yet() -> Analysis {
     metrics[0].arms[0].se = None;
     Analysis {
         verdict: Verdict {
+            most: None,
             word: Word::NotYet,
             sentence: "41,200 of 200,000 units have matured; no difference is shown so far.".into(),
             estimand: "The mean effect on a user of the phase.".into(),

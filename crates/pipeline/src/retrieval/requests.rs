@@ -108,42 +108,33 @@ impl Retrieval {
         Ok(pages.swap_remove(0))
     }
 
-    /// The same for several funnels, the first of which is shown: each source is asked once for each quota, and each candidate is scored once.
+    /// The same for several funnels, the first of which is shown; each source is asked once for each quota. Every list is what its funnel
+    /// alone gives: places that are kept for new items depend on a list's candidates.
     ///
     /// # Errors
     /// Those of [`Retrieval::rank`].
     pub fn rank_arms(&self, ask: &Ask, funnels: &[&Funnel], k: usize) -> Result<Vec<Page>, Error> {
         self.with_request(ask, |live, request| {
-            let (mut asked, mut found) = (Asked::default(), Bitmap::new(request.eligible.len()));
-            let answers: Vec<Answer> =
-                funnels.iter().map(|funnel| funnel.gather_after(request, k, &mut asked)).collect();
-            answers.iter().flat_map(|answer| &answer.items).for_each(|one| _ = found.set(one.item, true));
-            let candidates = found.count();
-            let narrowed = Request { eligible: &found, ..*request };
-            let depth = k.max(CACHED_ITEMS);
-            // One arm needs the best only; of several, each needs its own best.
-            let ranked =
-                self.ranker().top_k(&narrowed, if funnels.len() > 1 { candidates } else { depth })?;
-            let page = |(arm, answer): (usize, Answer)| {
+            let mut asked = Asked::default();
+            let arm = |(arm, funnel): (usize, &&Funnel)| {
+                let answer = funnel.gather_after(request, k, &mut asked);
+                let mut found = Bitmap::new(request.eligible.len());
+                answer.items.iter().for_each(|candidate| _ = found.set(candidate.item, true));
+                let narrowed = Request { eligible: &found, ..*request };
+                let ranked = self.ranker().top_k(&narrowed, k.max(CACHED_ITEMS))?;
+                if arm == 0 {
+                    self.remember(ask, ranked.iter().map(|&(score, item)| Scored { item, score }));
+                }
                 let mut sources: HashMap<u32, Vec<Provenance>> =
                     answer.items.into_iter().map(|candidate| (candidate.item, candidate.sources)).collect();
-                let own: Vec<(f32, u32)> = ranked
-                    .iter()
-                    .copied()
-                    .filter(|(_, item)| sources.contains_key(item))
-                    .take(depth)
-                    .collect();
-                if arm == 0 {
-                    self.remember(ask, own.iter().map(|&(score, item)| Scored { item, score }));
-                }
                 let item = |&(score, item): &(f32, u32)| Retrieved {
                     item: live.names.name(item).to_owned(),
                     score,
                     sources: sources.remove(&item).unwrap_or_default(),
                 };
-                Page { items: own.iter().take(k).map(item).collect(), sources: answer.sources }
+                Ok(Page { items: ranked.iter().take(k).map(item).collect(), sources: answer.sources })
             };
-            Ok(answers.into_iter().enumerate().map(page).collect())
+            funnels.iter().enumerate().map(arm).collect()
         })
     }
 

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 /// What a flag is evaluated for.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 pub(super) struct EvaluationRequest {
-    /// `targetingKey` is the unit's id; other entries are not read.
+    /// `targetingKey` is the unit's id; other entries are columns that a test may target, such as `surface`.
     #[serde(default)]
     #[schema(value_type = Object)]
     context: Map<String, Value>,
@@ -49,7 +49,8 @@ pub(super) struct Evaluations {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct EvaluationFailure {
     /// The test that was asked for.
-    key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
     /// `FLAG_NOT_FOUND`, `TARGETING_KEY_MISSING` or `INVALID_CONTEXT`.
     #[serde(rename = "errorCode")]
     error_code: &'static str,
@@ -59,13 +60,13 @@ pub(super) struct EvaluationFailure {
 }
 
 impl EvaluationFailure {
-    fn answer(status: StatusCode, key: &str, error_code: &'static str, why: &str) -> Response {
-        (status, Json(Self { key: key.to_owned(), error_code, error_details: why.to_owned() }))
+    fn answer(status: StatusCode, key: Option<&str>, error_code: &'static str, why: &str) -> Response {
+        (status, Json(Self { key: key.map(str::to_owned), error_code, error_details: why.to_owned() }))
             .into_response()
     }
 }
 
-fn unit(request: &EvaluationRequest, key: &str) -> Result<String, Box<Response>> {
+fn unit(request: &EvaluationRequest, key: Option<&str>) -> Result<String, Box<Response>> {
     let missing = |code: &'static str, why: &str| {
         Box::new(EvaluationFailure::answer(StatusCode::BAD_REQUEST, key, code, why))
     };
@@ -89,6 +90,7 @@ fn evaluation(key: &str, arm: Option<&str>) -> Evaluation {
 #[utoipa::path(post, path = "/ofrep/v1/evaluate/flags/{key}", tag = "flags", params(("key" = String, Path, description = "Name of the test")),
     request_body = EvaluationRequest, responses(
     (status = 200, description = "The arm", body = Evaluation),
+    (status = 400, description = "No unit", body = EvaluationFailure),
     (status = 404, description = "No such test", body = EvaluationFailure),
     Refused,
 ))]
@@ -97,15 +99,15 @@ pub(super) async fn flag(
     Path(key): Path<String>,
     Body(request): Body<EvaluationRequest>,
 ) -> Result<Response, Problem> {
-    let unit = match unit(&request, &key) {
+    let unit = match unit(&request, Some(&key)) {
         Ok(unit) => unit,
         Err(answer) => return Ok(*answer),
     };
-    Ok(match app.service.arm_of(&key, &unit) {
+    Ok(match app.service.arm_of(&key, (&unit, &request.context)) {
         Ok(arm) => Json(evaluation(&key, arm)).into_response(),
         Err(()) => EvaluationFailure::answer(
             StatusCode::NOT_FOUND,
-            &key,
+            Some(&key),
             "FLAG_NOT_FOUND",
             "there is no test of this name",
         ),
@@ -115,17 +117,18 @@ pub(super) async fn flag(
 /// The arms of a unit in all tests.
 #[utoipa::path(post, path = "/ofrep/v1/evaluate/flags", tag = "flags", request_body = EvaluationRequest, responses(
     (status = 200, description = "All arms", body = Evaluations),
+    (status = 400, description = "No unit", body = EvaluationFailure),
     Refused,
 ))]
 pub(super) async fn flags(
     State(app): Shared,
     Body(request): Body<EvaluationRequest>,
 ) -> Result<Response, Problem> {
-    let unit = match unit(&request, "") {
+    let unit = match unit(&request, None) {
         Ok(unit) => unit,
         Err(answer) => return Ok(*answer),
     };
-    let arm = |name: &str| app.service.arm_of(name, &unit).ok().flatten();
+    let arm = |name: &str| app.service.arm_of(name, (&unit, &request.context)).ok().flatten();
     let flags = app.service.tests().map(|name| evaluation(name, arm(name))).collect();
     Ok(Json(Evaluations { flags }).into_response())
 }

@@ -74,13 +74,21 @@ impl App {
         work: impl FnOnce(&Service) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         let place = self.gate.enter(candidates).await?;
-        let service = self.service.clone();
-        let done = tokio::task::spawn_blocking(move || {
-            let done = work(&service);
+        let work = move |service: &Service| {
+            let done = work(service);
             drop(place);
             done
-        });
-        done.await.unwrap_or_else(|_| Err(failed()))
+        };
+        self.beside(work).await?
+    }
+
+    /// Does work that waits, beside the threads that answer.
+    pub(crate) async fn beside<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Service) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let service = self.service.clone();
+        tokio::task::spawn_blocking(move || work(&service)).await.map_err(|_| failed())
     }
 }
 

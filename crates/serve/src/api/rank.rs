@@ -22,7 +22,14 @@ pub(super) async fn rank(
 ) -> Result<Json<Ranking>, Problem> {
     let received = Instant::now();
     let cost = request.candidates.as_ref().map_or(OF_SOURCES, Vec::len);
-    app.work(cost, move |service| service.rank(&request, received)).await.map(Json)
+    let (ranking, pending) =
+        app.work(cost, move |service| service.rank_before_sync(&request, received)).await?;
+    // Whoever waits for the disk keeps no other request from being ranked.
+    let ranking = match pending {
+        None => ranking,
+        pending => app.beside(move |service| service.synced(ranking, pending)).await?,
+    };
+    Ok(Json(ranking))
 }
 
 /// Finds candidates for a user or a search, from all sources or one, at once or in pages.

@@ -1,7 +1,8 @@
 //! A randomised test in a server: arms by request, what the other arms would have shown, exposures in the log, replay, forgetting.
 
 use super::{Server, common, items, settings};
-use semrank_experiment::definition::Definition;
+use semrank_experiment::assign::Namespace;
+use semrank_experiment::definition::{Definition, Design};
 use semrank_experiment::log::LoggedExposure;
 use semrank_pipeline::{Context, Run};
 use semrank_serve::{Log, OpenError, Service, TrialRow, replay, trial_rows, used_definitions};
@@ -64,6 +65,40 @@ fn refused(dir: &Path, definition: Definition) -> String {
     }
 }
 
+#[test]
+fn two_tests_of_one_server_never_take_the_same_request() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    common::trained(dir);
+    let with = |name: &str, change: &dyn Fn(&mut Definition)| {
+        let mut out = definition(dir);
+        out.name = name.to_owned();
+        change(&mut out);
+        out
+    };
+    let opens = |tests: Vec<Definition>| {
+        let mut settings = settings(dir);
+        settings.experiments = tests;
+        Service::open(Run::open(&dir.join("run")).unwrap(), settings, &Context::default())
+            .map(|service| service.stop())
+    };
+    let error = opens(vec![with("a", &|_| {}), with("b", &|_| {})]).unwrap_err().to_string();
+    assert!(error.contains("a can take the same request"), "{error}");
+    let of = |start: f64, end: f64| {
+        move |one: &mut Definition| {
+            one.namespace = Some(Namespace { name: "feed".into(), start, end });
+        }
+    };
+    opens(vec![with("a", &of(0.0, 0.5)), with("b", &of(0.5, 1.0))]).unwrap();
+    assert!(opens(vec![with("a", &of(0.0, 0.5)), with("b", &of(0.4, 1.0))]).is_err());
+    let on = |surface: &'static str| {
+        move |one: &mut Definition| {
+            one.targeting = [("surface".to_owned(), vec![surface.to_owned()])].into();
+        }
+    };
+    opens(vec![with("c", &on("feed")), with("d", &on("search"))]).unwrap();
+}
+
 fn exposures(dir: &Path) -> Vec<LoggedExposure> {
     let mut out = Vec::new();
     let log = Log::existing(&dir.join("state/log"), settings(dir).journal).unwrap();
@@ -119,14 +154,14 @@ fn requests_have_the_arms_of_their_units_and_the_log_says_what_others_would_have
         assert_eq!((status, &missing["errorCode"]), (400, &json!("TARGETING_KEY_MISSING")));
     }
     let rows = exposures(dir);
-    assert_eq!(rows.len(), users.len() + 2);
+    // The repeated request is there once.
+    assert_eq!(rows.len(), users.len() + 1);
     for (row, (user, list)) in rows.iter().zip(users.iter().zip(&lists)) {
         assert_eq!((&row.unit, row.time, &row.segments["surface"]), (user, now, &"feed".to_owned()));
         assert_eq!(&row.slate.iter().map(|item| item.item.clone()).collect::<Vec<_>>(), list);
         assert_eq!(row.would_differ.is_some(), definition.is_shadowed(user));
     }
-    assert_eq!(rows[users.len()].event_id, rows[0].event_id);
-    assert!(rows[users.len() + 1].bot);
+    assert!(rows[users.len()].bot);
     assert!(rows.iter().any(|row| row.would_differ == Some(true)));
     // Each arm alone shows the same, so it is known what would have differed.
     let of_arm = |arm: usize| -> Vec<Vec<String>> {
@@ -172,6 +207,8 @@ fn units_that_were_exposed_do_not_move_and_forgotten_ones_leave_the_log() {
         assert_eq!(status, 204);
     }
     assert_eq!(exposures(dir).iter().map(|row| row.unit.as_str()).collect::<Vec<_>>(), ["another"]);
+    // It goes on after a stop.
+    drop(start(dir, other.clone()));
     let error = refused(dir, definition(dir));
     assert!(error.contains("phase = 2"), "{error}");
     let mut smaller = other.clone();
@@ -183,8 +220,11 @@ fn units_that_were_exposed_do_not_move_and_forgotten_ones_leave_the_log() {
     let used = used_definitions(&dir.join("state")).unwrap();
     assert_eq!(
         used.iter().map(|one| (one.definition.phase, one.exposed)).collect::<Vec<_>>(),
-        [(1, true), (1, true), (2, false)]
+        [(1, false), (1, true), (2, false)]
     );
+    let mut split = definition(dir);
+    split.design = Design::BudgetSplit;
+    assert!(refused(dir, split).contains("no budget of an arm"));
     let mut unknown = definition(dir);
     unknown.arms[0].set = [("retrieve.nothing.quota".to_owned(), json!(1))].into();
     assert!(refused(dir, unknown.clone()).contains("there is no source nothing"));

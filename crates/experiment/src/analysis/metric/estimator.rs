@@ -18,7 +18,7 @@ pub(super) enum Estimator {
 }
 
 /// An effect with what it was made of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Estimated {
     /// Adjusted, where there are covariates.
     pub(super) control: Sample,
@@ -26,8 +26,8 @@ pub(super) struct Estimated {
     /// Control without adjustment.
     pub(super) base: Sample,
     pub(super) effect: Effect,
-    /// The relative effect, where it needs more than the two samples.
-    pub(super) relative: Option<Effect>,
+    /// Coefficients of the covariates.
+    pub(super) theta: Vec<f64>,
     pub(super) unadjusted: Option<Effect>,
 }
 
@@ -100,7 +100,7 @@ impl Estimator {
             treatment: raw[1],
             base: raw[0],
             effect: plain,
-            relative: None,
+            theta: Vec::new(),
             unadjusted: None,
         };
         if let Some(cuped) = self.cuped() {
@@ -110,8 +110,8 @@ impl Estimator {
             out.control = cuped.adjust(control, &centre, &theta)?;
             out.treatment = cuped.adjust(treatment, &centre, &theta)?;
             out.effect = difference(&out.control, &out.treatment)?;
-            out.relative = cuped.relative(control, treatment, &theta).ok();
             out.unadjusted = Some(plain);
+            out.theta = theta;
         }
         Ok(out)
     }

@@ -7,7 +7,7 @@ mod rule;
 use super::table::{OfMetric, Row, Table};
 use super::{ArmValue, Comparison, MetricResult};
 use crate::definition::{Cap, Definition, Metric, Role};
-use crate::distribution::normal_lower;
+use crate::distribution::normal_upper;
 use crate::error::{Error, Result};
 use crate::estimate::{Effect, Sample};
 use crate::moments::Moments;
@@ -18,19 +18,24 @@ use estimator::{Estimated, Estimator};
 use parts::Parts;
 use rule::Rule;
 
-/// The result of one metric.
+/// The result of one metric, whose values it takes out of the table.
 ///
 /// # Errors
 /// [`Error::NotFinite`] when sums overflow.
-pub(super) fn result(definition: &Definition, at: usize, table: &Table) -> Result<MetricResult> {
+pub(super) fn result(definition: &Definition, at: usize, table: &mut Table) -> Result<MetricResult> {
     let metric = &definition.metrics[at];
-    let mut of = table.metrics[at].clone();
+    let mut of = std::mem::take(&mut table.metrics[at]);
     let cap = metric.cap.map(|cap| cut(cap, &mut of, definition.arms.len())).transpose()?.flatten();
     let estimator = Estimator::of(metric);
-    let arms = arms(definition, metric, &of)?;
-    let compare =
-        |treatment: usize| compare(definition, (metric, estimator), &of, (treatment, &table.segments));
-    let comparisons = (1..definition.arms.len()).map(compare).collect::<Result<_>>()?;
+    let moments_of =
+        |arm: usize| moments(of.all.rows.iter().filter(|row| row.arm == arm), estimator::covariates(metric));
+    let all: Vec<Moments> = (0..definition.arms.len()).map(moments_of).collect::<Result<_>>()?;
+    let arms = (0..all.len()).map(|arm| arm_value(definition, (estimator, &of), (arm, &all[arm]))).collect();
+    let compare = |treatment: usize| {
+        let segments = &table.segments;
+        compare(&Parts { definition, metric, estimator, of: &of, all: &all, treatment, segments })
+    };
+    let comparisons = (1..all.len()).map(compare).collect::<Result<_>>()?;
     Ok(MetricResult {
         name: metric.name.clone(),
         role: metric.role,
@@ -48,6 +53,7 @@ pub(super) struct Baseline {
     pub(super) sample: Sample,
     /// Share of the variance that covariates leave.
     pub(super) variance_kept: f64,
+    pub(super) units: f64,
 }
 
 /// A metric over the units of all arms.
@@ -67,7 +73,7 @@ pub(super) fn baseline(definition: &Definition, at: usize, table: &Table) -> Res
     let variance_kept = adjusted
         .filter(|_| sample.variance > 0.0)
         .map_or(1.0, |adjusted| adjusted.variance / sample.variance);
-    Ok(Baseline { sample, variance_kept })
+    Ok(Baseline { sample, variance_kept, units: all.n() })
 }
 
 /// Cuts the numerators at one cap for all arms; returns the cap and the share of units above.
@@ -105,61 +111,60 @@ fn moments<'a>(rows: impl Iterator<Item = &'a Row>, covariates: usize) -> Result
     Moments::of_rows(2 + covariates, rows.map(cells))
 }
 
-fn arms(definition: &Definition, metric: &Metric, of: &OfMetric) -> Result<Vec<ArmValue>> {
-    let estimator = Estimator::of(metric);
-    let arm = |arm: usize| {
-        let rows = || of.all.rows.iter().filter(|row| row.arm == arm);
-        let moments = moments(rows(), estimator::covariates(metric))?;
-        let sample = estimator.sample(&moments, &of.values[arm], definition.alpha).ok();
-        let sum = |column: usize| moments.mean(column) * moments.n();
-        Ok(ArmValue {
-            arm: definition.arms[arm].name.clone(),
-            matured: moments.n() as u64,
-            left_out: of.all.left_out[arm],
-            value: sample.map_or(f64::NAN, |sample| sample.value),
-            se: sample.map(|sample| sample.se()).filter(|se| se.is_finite()),
-            numerator: sum(0),
-            denominator: sum(1),
-        })
-    };
-    (0..definition.arms.len()).map(arm).collect()
+fn arm_value(
+    definition: &Definition,
+    (estimator, of): (Estimator, &OfMetric),
+    (arm, moments): (usize, &Moments),
+) -> ArmValue {
+    let sample = estimator.sample(moments, &of.values[arm], definition.alpha).ok();
+    let sum = |column: usize| moments.mean(column) * moments.n();
+    ArmValue {
+        arm: definition.arms[arm].name.clone(),
+        matured: moments.n() as u64,
+        left_out: of.all.left_out[arm],
+        value: sample.map_or(f64::NAN, |sample| sample.value),
+        se: sample.map(|sample| sample.se()).filter(|se| se.is_finite()),
+        numerator: sum(0),
+        denominator: sum(1),
+    }
 }
 
-fn compare(
-    definition: &Definition,
-    (metric, estimator): (&Metric, Estimator),
-    of: &OfMetric,
-    (treatment, segments): (usize, &[Vec<String>]),
-) -> Result<Comparison> {
-    let parts = Parts { definition, metric, estimator, of, treatment, segments };
+fn compare(parts: &Parts) -> Result<Comparison> {
+    let Parts { definition, metric, estimator, of, all, treatment, .. } = *parts;
     let mut out = Comparison::empty(&definition.arms[treatment].name);
-    let (control, treated) = (parts.moments(0)?, parts.moments(treatment)?);
-    let all = parts.all()?;
+    let (control, treated) = (&all[0], &all[treatment]);
     let values = [of.values[0].as_slice(), of.values[treatment].as_slice()];
-    let estimated = match estimator.effect((&control, &treated, &all), values, definition.alpha) {
+    let estimated = match estimator.effect((control, treated, all), values, definition.alpha) {
         Ok(estimated) => estimated,
         Err(error) => {
             out.missing = Some(error.to_string());
             return Ok(out);
         }
     };
-    let rule = Rule::of(definition, parts.least_successes(treatment));
+    let rule = Rule::of(definition, parts.least_successes(of.all.rows.iter()));
     let units = control.n() + treated.n();
-    match parts.estimate(&rule, &estimated.effect, units) {
-        Ok((estimate, bound)) => (out.absolute, out.bound) = (Some(estimate), bound),
+    let days = parts.looks()?;
+    let taken = parts.taken(&rule, &days)?;
+    let bound = taken.last().map(|look| look.bound);
+    out.bound = taken.last().map(|look| (look.share, look.bound));
+    out.has_crossed = taken.iter().any(|look| look.z.abs() >= look.bound);
+    match parts.estimate(&rule, &estimated, (units, bound)) {
+        Ok(estimate) => {
+            out.relative = relative(&estimated, &estimate, definition.alpha).ok();
+            out.absolute = Some(estimate);
+        }
         Err(error) => out.missing = Some(error.to_string()),
     }
-    out.relative = relative(&estimated, definition.alpha).ok();
     if let Some(raw) = estimated.unadjusted {
-        out.unadjusted = parts.estimate(&rule, &raw, units).ok().map(|(estimate, _)| estimate);
+        out.unadjusted = rule.estimate(&raw, units, bound).ok();
         out.variance_kept = Some((estimated.effect.se / raw.se).powi(2)).filter(|kept| kept.is_finite());
     }
-    if let Some(margin) = metric.margin.filter(|_| metric.role == Role::Guardrail) {
-        out.guardrail = guardrail(&estimated, (metric, margin), definition.alpha);
+    if let Some(margin) = metric.margin {
+        out.guardrail = guardrail(&estimated, (metric, margin), (definition.alpha, rule.guard(units, bound)));
     }
-    out.triggered = parts.triggered(&rule).ok().flatten();
+    out.triggered = parts.triggered(&rule, bound).ok().flatten();
     if matches!(metric.role, Role::Primary | Role::Guardrail) {
-        out.looks = parts.looks(&rule)?;
+        out.looks = days;
     }
     (out.days, out.slope_p) = parts.days();
     out.segments = parts.by_segment()?;
@@ -167,46 +172,54 @@ fn compare(
     Ok(out)
 }
 
-fn relative(estimated: &Estimated, alpha: f64) -> Result<super::Relative> {
-    let Estimated { base, effect, .. } = estimated;
+/// Over control without adjustment; the interval is as wide as the stopping rule makes that of the absolute effect.
+fn relative(estimated: &Estimated, estimate: &super::Estimate, alpha: f64) -> Result<super::Relative> {
+    let Estimated { base, effect, control, treatment, .. } = estimated;
     if base.value == 0.0 {
         return Err(Error::Undefined { what: "the relative effect", why: "the value of control is 0" });
     }
     let value = effect.value / base.value.abs();
-    if let Some(own) = estimated.relative {
-        let interval = own.interval(alpha, crate::estimate::Alternative::TwoSided)?;
-        return Ok(super::Relative {
-            value,
-            interval: Some(interval),
-            method: "delta method, over control without adjustment".into(),
-        });
+    let errors = (estimate.interval.high - effect.value) / effect.se;
+    let unbounded =
+        |why: &str| Ok(super::Relative { value, interval: None, method: format!("unbounded: {why}") });
+    if !errors.is_finite() {
+        return unbounded("it is too early to tell");
     }
-    let arm = |sample: &Sample| (sample.value, sample.se());
-    let (interval, method) = match fieller(arm(&estimated.control), arm(&estimated.treatment), alpha)? {
-        Fieller::Interval { ci } if base.value > 0.0 => (Some(ci), "Fieller"),
-        Fieller::Interval { ci } => {
-            (Some(crate::estimate::Interval { low: -ci.high, high: -ci.low }), "Fieller")
+    // Student's quantile is a little beyond the normal one; its alpha is that of the rule.
+    let alpha = if errors > 0.0 { (2.0 * normal_upper(errors)).min(alpha) } else { alpha };
+    let arms = ((base.value, control.se()), (base.value + effect.value, treatment.se()));
+    match fieller(arms.0, arms.1, alpha)? {
+        Fieller::Interval { ci } if base.value > 0.0 => {
+            Ok(super::Relative { value, interval: Some(ci), method: "Fieller".into() })
         }
-        Fieller::Outside { .. } => (None, "unbounded (Fieller): control does not differ from 0"),
-        Fieller::Everything => (None, "unbounded (Fieller): neither arm differs from 0"),
-    };
-    Ok(super::Relative { value, interval, method: method.into() })
+        Fieller::Interval { ci } => {
+            let ci = crate::estimate::Interval { low: -ci.high, high: -ci.low };
+            Ok(super::Relative { value, interval: Some(ci), method: "Fieller".into() })
+        }
+        Fieller::Outside { .. } => unbounded("control does not differ from 0 (Fieller)"),
+        Fieller::Everything => unbounded("neither arm differs from 0 (Fieller)"),
+    }
 }
 
 fn guardrail(
     estimated: &Estimated,
     (metric, margin): (&Metric, f64),
-    alpha: f64,
+    (alpha, critical): (f64, Option<f64>),
 ) -> Option<super::Guardrail> {
-    let tested =
-        non_inferiority(&estimated.control, &estimated.treatment, margin, metric.direction, alpha).ok()?;
+    let Estimated { control, treatment, .. } = estimated;
+    if control.variance + treatment.variance == 0.0 && control.value == treatment.value {
+        // Nothing can be lost of what is the same for everybody.
+        let margin_absolute = margin * control.value.abs();
+        return Some(super::Guardrail { margin, margin_absolute, p: 0.0, is_held: true, is_broken: false });
+    }
+    let tested = non_inferiority(control, treatment, margin, metric.direction, alpha).ok()?;
     let test = tested.random_margin;
     Some(super::Guardrail {
         margin,
         margin_absolute: tested.margin_absolute,
         p: test.p,
-        is_held: test.p <= alpha,
-        is_broken: normal_lower(test.z) <= alpha,
+        is_held: critical.is_some_and(|critical| test.z >= critical),
+        is_broken: critical.is_some_and(|critical| test.z <= -critical),
     })
 }
 
@@ -229,6 +242,7 @@ impl Comparison {
             slope_p: None,
             segments: Vec::new(),
             bound: None,
+            has_crossed: false,
             detectable: None,
             units_to_come: None,
         }

@@ -1,6 +1,6 @@
 //! Looks at an effect from several sides: by trigger, by day, by segment.
 
-use super::{Estimator, Rule, estimator, moments};
+use super::{Estimated, Estimator, Rule, estimator, moments};
 use crate::analysis::table::{OfMetric, Row};
 use crate::analysis::{DayResult, Estimate, LookResult, SegmentEffect, SegmentResult, TriggeredResult};
 use crate::definition::{Definition, Metric};
@@ -19,12 +19,23 @@ const SEED: u64 = 0;
 /// Smallest segment that is shown, in units of each arm.
 const SMALLEST_SEGMENT: f64 = 30.0;
 
+/// A planned look that was taken.
+pub(super) struct Taken {
+    /// Of the planned units.
+    pub(super) share: f64,
+    pub(super) z: f64,
+    pub(super) bound: f64,
+}
+
 /// One metric, one treatment.
+#[derive(Clone, Copy)]
 pub(super) struct Parts<'a> {
     pub(super) definition: &'a Definition,
     pub(super) metric: &'a Metric,
     pub(super) estimator: Estimator,
     pub(super) of: &'a OfMetric,
+    /// Moments of every arm.
+    pub(super) all: &'a [Moments],
     pub(super) treatment: usize,
     pub(super) segments: &'a [Vec<String>],
 }
@@ -34,62 +45,64 @@ impl Parts<'_> {
         self.of.all.rows.iter().filter(move |row| row.arm == arm)
     }
 
-    pub(super) fn moments(&self, arm: usize) -> Result<Moments> {
-        moments(self.rows(arm), estimator::covariates(self.metric))
-    }
-
-    pub(super) fn all(&self) -> Result<Vec<Moments>> {
-        (0..self.definition.arms.len()).map(|arm| self.moments(arm)).collect()
-    }
-
     /// Units whose numerator is not 0, in the arm that has fewer.
-    pub(super) fn least_successes(&self, treatment: usize) -> f64 {
-        let count = |arm: usize| self.rows(arm).filter(|row| row.numerator != 0.0).count();
-        count(0).min(count(treatment)) as f64
+    pub(super) fn least_successes<'a>(&self, rows: impl Iterator<Item = &'a Row>) -> f64 {
+        let mut counts = [0.0_f64; 2];
+        for row in rows.filter(|row| row.numerator != 0.0) {
+            counts[0] += f64::from(u8::from(row.arm == 0));
+            counts[1] += f64::from(u8::from(row.arm == self.treatment));
+        }
+        counts[0].min(counts[1])
     }
 
     /// The estimate of the rule; with few units the p-value is that of all assignments.
     pub(super) fn estimate(
         &self,
         rule: &Rule,
-        effect: &Effect,
-        units: f64,
-    ) -> Result<(Estimate, Option<(f64, f64)>)> {
-        let (mut estimate, bound) = rule.estimate(effect, units)?;
+        estimated: &Estimated,
+        (units, bound): (f64, Option<f64>),
+    ) -> Result<Estimate> {
+        let mut estimate = rule.estimate(&estimated.effect, units, bound)?;
         let count = |arm: usize| self.rows(arm).count();
-        if rule.is_fixed()
-            && !matches!(self.estimator, Estimator::Quantile(_))
-            && count(0).min(count(self.treatment)) < FEW
-        {
+        let is_few = count(0).min(count(self.treatment)) < FEW;
+        if rule.is_fixed() && is_few && !matches!(self.estimator, Estimator::Quantile(_)) {
             let linear = self.linear();
-            let values = |arm: usize| self.rows(arm).map(&linear).collect::<Vec<f64>>();
+            let adjusted = |row: &Row| {
+                linear(row)
+                    - estimated.theta.iter().zip(&row.covariates).map(|(theta, x)| theta * x).sum::<f64>()
+            };
+            let values = |arm: usize| self.rows(arm).map(adjusted).collect::<Vec<f64>>();
             estimate.p = permutation(&values(0), &values(self.treatment), SEED)?.p;
         }
-        Ok((estimate, bound))
+        Ok(estimate)
     }
 
-    /// A unit's part of the metric: differences of its means are differences of the metric, ratios to first order (Deng et al., KDD 2018).
+    /// A unit's part of the metric: differences of its means are differences of the metric, ratios to first order at the ratio of both arms
+    /// (Deng et al., KDD 2018).
     fn linear(&self) -> impl Fn(&Row) -> f64 + use<> {
-        let (sum, below) =
-            self.rows(0).fold((0.0, 0.0), |(sum, below), row| (sum + row.numerator, below + row.denominator));
-        let units = self.rows(0).count().max(1) as f64;
-        let is_ratio = matches!(self.estimator, Estimator::Ratio { .. }) && below != 0.0;
-        let (ratio, mean) = if is_ratio { (sum / below, below / units) } else { (0.0, 1.0) };
+        let (mut sums, mut units) = ([0.0; 2], 0.0);
+        for row in self.rows(0).chain(self.rows(self.treatment)) {
+            (sums[0], sums[1], units) = (sums[0] + row.numerator, sums[1] + row.denominator, units + 1.0);
+        }
+        let is_ratio = matches!(self.estimator, Estimator::Ratio { .. }) && sums[1] != 0.0;
+        let (ratio, mean) = if is_ratio { (sums[0] / sums[1], sums[1] / units) } else { (0.0, 1.0) };
         move |row| (row.numerator - ratio * row.denominator) / mean
     }
 
     /// Effects on units that triggered and on the others.
-    pub(super) fn triggered(&self, rule: &Rule) -> Result<Option<TriggeredResult>> {
-        let known = |arm: usize| self.rows(arm).filter(|row| row.triggered.is_some()).count();
-        if matches!(self.estimator, Estimator::Quantile(_)) || known(0) == 0 || known(self.treatment) == 0 {
+    pub(super) fn triggered(&self, rule: &Rule, bound: Option<f64>) -> Result<Option<TriggeredResult>> {
+        let both = || self.rows(0).chain(self.rows(self.treatment));
+        let known = both().filter(|row| row.triggered.is_some()).count() as f64;
+        let share = both().filter(|row| row.triggered == Some(true)).count() as f64 / known;
+        if matches!(self.estimator, Estimator::Quantile(_)) || known == 0.0 {
             return Ok(None);
         }
         let linear = self.linear();
+        let triggered = |arm: usize| self.of.triggered.rows.iter().filter(move |row| row.arm == arm);
         let arm = |arm: usize| -> Result<Arm> {
-            let first = self.of.triggered.rows.iter().filter(|row| row.arm == arm);
             let rest = self.rows(arm).filter(|row| row.triggered == Some(false));
             Ok(Arm {
-                triggered: Moments::of_rows(1, first.map(|row| [linear(row)]))?,
+                triggered: Moments::of_rows(1, triggered(arm).map(|row| [linear(row)]))?,
                 rest: Moments::of_rows(1, rest.map(|row| [linear(row)]))?,
             })
         };
@@ -97,24 +110,32 @@ impl Parts<'_> {
         let weights = [self.definition.arms[0].weight, self.definition.arms[self.treatment].weight];
         let rest = complement(&control, &treatment).unwrap_or(UNKNOWN);
         let found = analyze_beside(&control, &treatment, weights, rest)?;
+        // Late triggers have not matured when their units have: the share is that of units.
         let units = control.triggered.n() + treatment.triggered.n();
-        let estimate = |effect: &Effect| rule.estimate(effect, units).map(|(estimate, _)| estimate);
+        let spread = found.triggered.value.powi(2) * share * (1.0 - share) / known;
+        let se = ((share * found.triggered.se).powi(2) + spread).sqrt();
+        let diluted = Effect { value: share * found.triggered.value, se, df: None };
+        let columns = estimator::covariates(self.metric);
+        let own = |arm: usize| {
+            self.estimator.sample(&moments(triggered(arm), columns)?, &[], self.definition.alpha)
+        };
+        let effect = difference(&own(0)?, &own(self.treatment)?)?.normal();
         let alpha = self.definition.alpha;
         let plain = |effect: &Effect| -> Result<Estimate> {
             let interval = effect.interval(alpha, Alternative::TwoSided)?;
             Ok(Estimate { value: effect.value, se: effect.se, interval, p: effect.p(Alternative::TwoSided)? })
         };
         Ok(Some(TriggeredResult {
-            share: found.share,
-            effect: estimate(&found.triggered)?,
-            diluted: estimate(&found.diluted)?,
+            share,
+            effect: rule.estimate(&effect, units, bound)?,
+            diluted: rule.estimate(&diluted, units, bound)?,
             complement: plain(&found.complement).ok(),
-            variance_ratio: found.variance_ratio,
+            variance_ratio: (found.all.se / (share * found.triggered.se)).powi(2),
         }))
     }
 
     /// The effect as it was known at the end of every day.
-    pub(super) fn looks(&self, rule: &Rule) -> Result<Vec<LookResult>> {
+    pub(super) fn looks(&self) -> Result<Vec<LookResult>> {
         if matches!(self.estimator, Estimator::Quantile(_)) {
             return Ok(Vec::new());
         }
@@ -133,15 +154,41 @@ impl Parts<'_> {
             let units = control.n() + treatment.n();
             let found =
                 self.estimator.effect((control, treatment, &so_far), [&[], &[]], self.definition.alpha);
-            if let Ok((effect, _)) = found.and_then(|found| rule.estimate(&found.effect, units)) {
+            let until = self.of.all.rows.iter().filter(|row| row.day <= day);
+            let rule = Rule::of(self.definition, self.least_successes(until));
+            let bound = rule.planned().and_then(|(looks, planned)| {
+                let reached = looks.iter().filter(|look| **look <= units / planned).count();
+                rule.bounds(&looks[..reached]).ok()?.last().copied()
+            });
+            if let Ok(effect) = found.and_then(|found| rule.estimate(&found.effect, units, bound)) {
                 out.push(LookResult { day, units, effect });
             }
         }
         Ok(out)
     }
 
+    /// Planned looks that were taken, each on the first day with enough units: however often the log is looked at between them, nothing more
+    /// is decided.
+    pub(super) fn taken(&self, rule: &Rule, days: &[LookResult]) -> Result<Vec<Taken>> {
+        let Some((looks, planned)) = rule.planned() else { return Ok(Vec::new()) };
+        let mut found: Vec<(f64, f64)> = Vec::new();
+        for look in looks {
+            let first = days.iter().find(|day| (day.units / planned).min(1.0) >= *look);
+            if let Some(day) = first {
+                found.push(((day.units / planned).min(1.0), day.effect.value / day.effect.se));
+            }
+        }
+        // Two looks on one day are one.
+        found.dedup_by_key(|(share, _)| share.to_bits());
+        let bounds = rule.bounds(&found.iter().map(|(share, _)| *share).collect::<Vec<_>>())?;
+        Ok(found.into_iter().zip(bounds).map(|((share, z), bound)| Taken { share, z, bound }).collect())
+    }
+
     /// Effects by day since exposure, and the p-value of their slope.
     pub(super) fn days(&self) -> (Vec<DayResult>, Option<f64>) {
+        if matches!(self.estimator, Estimator::Quantile(_)) {
+            return (Vec::new(), None);
+        }
         let sample = |moments: &Moments| match self.estimator {
             Estimator::Ratio { .. } => Sample::ratio(moments, 0, 1),
             _ => Sample::mean(moments, 0),
@@ -159,6 +206,9 @@ impl Parts<'_> {
 
     /// Effects by the values of the columns that the definition names.
     pub(super) fn by_segment(&self) -> Result<Vec<SegmentResult>> {
+        if matches!(self.estimator, Estimator::Quantile(_)) {
+            return Ok(Vec::new());
+        }
         let linear = self.linear();
         let mut out = Vec::new();
         for (at, (column, values)) in self.definition.segments.iter().zip(self.segments).enumerate() {

@@ -3,12 +3,12 @@
 use super::Estimated;
 use crate::analysis::Estimate;
 use crate::definition::{Definition, Stop};
-use crate::distribution::normal_upper;
+use crate::distribution::{normal_upper, normal_upper_quantile};
 use crate::error::Result;
 use crate::estimate::{Alternative, Effect, Interval};
 use crate::power::{Design, Goal, Rule as Planned};
 use crate::sequential::{ConfidenceSequence, MIN_CONVERSIONS};
-use crate::spending::{Spending, bounds};
+use crate::spending::bounds;
 
 const BOTH: Alternative = Alternative::TwoSided;
 
@@ -32,32 +32,56 @@ impl<'a> Rule<'a> {
         *self.stop == Stop::Fixed
     }
 
-    /// The estimate at `units` matured units of both arms; with a group-sequential rule the share of information and the bound of z.
-    pub(super) fn estimate(&self, effect: &Effect, units: f64) -> Result<(Estimate, Option<(f64, f64)>)> {
+    /// The estimate at `units` matured units of both arms. With a group-sequential rule `bound` is that of the last planned look that was
+    /// taken; before the first one everything is possible.
+    pub(super) fn estimate(&self, effect: &Effect, units: f64, bound: Option<f64>) -> Result<Estimate> {
         let of = |interval: Interval, p: f64| Estimate { value: effect.value, se: effect.se, interval, p };
+        let everything = Interval { low: f64::NEG_INFINITY, high: f64::INFINITY };
         match self.stop {
-            Stop::Fixed => Ok((of(effect.interval(self.alpha, BOTH)?, effect.p(BOTH)?), None)),
+            Stop::Fixed => Ok(of(effect.interval(self.alpha, BOTH)?, effect.p(BOTH)?)),
             // The asymptotics of a sequence need some conversions.
-            Stop::ConfidenceSequence { .. } if self.successes < MIN_CONVERSIONS => {
-                Ok((of(Interval { low: f64::NEG_INFINITY, high: f64::INFINITY }, 1.0), None))
-            }
+            Stop::ConfidenceSequence { .. } if self.successes < MIN_CONVERSIONS => Ok(of(everything, 1.0)),
             Stop::ConfidenceSequence { tuned_for } => {
                 let sequence = ConfidenceSequence::new(self.alpha, *tuned_for, BOTH)?;
-                Ok((of(sequence.interval(effect, units)?, sequence.p(effect, units)?), None))
+                Ok(of(sequence.interval(effect, units)?, sequence.p(effect, units)?))
             }
-            Stop::GroupSequential { planned_units, looks, spending } => {
-                let share = (units / planned_units).min(1.0);
-                let z = self.bound(spending, looks, share)?;
+            Stop::GroupSequential { .. } => {
                 let p = 2.0 * normal_upper(effect.statistic()?.abs());
-                Ok((of(Interval::around(effect.value, z * effect.se), p), Some((share, z))))
+                Ok(of(bound.map_or(everything, |z| Interval::around(effect.value, z * effect.se)), p))
             }
         }
     }
 
-    /// The bound at a share of the information, after all planned looks before it.
-    fn bound(&self, spending: &Spending, looks: &[f64], share: f64) -> Result<f64> {
-        let taken: Vec<f64> = looks.iter().copied().filter(|look| *look < share).chain([share]).collect();
-        Ok(bounds(spending, &taken, self.alpha / self.comparisons, 2.0)?.z[taken.len() - 1])
+    /// Planned looks and the units of a group-sequential rule.
+    pub(super) fn planned(&self) -> Option<(&'a [f64], f64)> {
+        match self.stop {
+            Stop::GroupSequential { planned_units, looks, .. } => Some((looks, *planned_units)),
+            _ => None,
+        }
+    }
+
+    /// The bounds of z at looks that were taken at these shares of the planned units.
+    pub(super) fn bounds(&self, shares: &[f64]) -> Result<Vec<f64>> {
+        match self.stop {
+            Stop::GroupSequential { spending, .. } if !shares.is_empty() => {
+                Ok(bounds(spending, shares, self.alpha / self.comparisons, 2.0)?.z)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// From how many standard errors on a guardrail is held or broken; none where it is too early to tell.
+    pub(super) fn guard(&self, units: f64, bound: Option<f64>) -> Option<f64> {
+        match self.stop {
+            Stop::Fixed => Some(normal_upper_quantile(self.alpha)),
+            Stop::ConfidenceSequence { .. } if self.successes < MIN_CONVERSIONS => None,
+            Stop::ConfidenceSequence { tuned_for } => {
+                let sequence = ConfidenceSequence::new(self.alpha, *tuned_for, Alternative::Greater).ok()?;
+                Some(sequence.width(units))
+            }
+            // Two-sided bounds are on the safe side.
+            Stop::GroupSequential { .. } => bound,
+        }
     }
 
     /// The smallest relative effect that is detected with the wanted power, and units that are missing for the wanted effect.
