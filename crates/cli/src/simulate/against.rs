@@ -5,7 +5,6 @@
 //! only, so that a client that goes on after a failure sends nothing twice that counts twice. The market's clock is moved so that the test
 //! begins at the definition's `start`.
 
-use super::SimulateArgs;
 use crate::error::Error;
 use crate::experiment::definition;
 use crate::interrupt;
@@ -66,8 +65,7 @@ pub(super) struct Played {
 }
 
 /// Plays.
-pub(super) fn play(args: &SimulateArgs, market: AdMarketConfig) -> Result<Played, Error> {
-    let of = &args.against;
+pub(super) fn play(of: &AgainstArgs, market: AdMarketConfig) -> Result<Played, Error> {
     let (Some(url), Some(file)) = (&of.against, &of.experiment) else {
         return Ok(Played::default());
     };

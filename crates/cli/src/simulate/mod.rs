@@ -119,7 +119,7 @@ pub(crate) fn simulate(args: &SimulateArgs) -> Result<(), Error> {
         (Some(out), None) => choices(args, out)?,
         (None, impressions) => {
             let market = impressions_market(args, impressions.unwrap_or_default())?;
-            return output::json(&against::play(args, market)?);
+            return output::json(&against::play(&args.against, market)?);
         }
     };
     if args.json { output::json(&report) } else { output::text(&import::summary(&report)) }
