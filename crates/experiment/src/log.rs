@@ -56,6 +56,9 @@ pub struct SlateItem {
     /// Sources that found it.
     #[serde(default)]
     pub sources: Vec<String>,
+    /// The arm that contributed it to a mixed list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
     /// The click model's probability, where there is a click model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,

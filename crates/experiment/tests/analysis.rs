@@ -3,7 +3,7 @@
 
 use semrank_experiment::analysis::{Analysis, Collector, State, Word};
 use semrank_experiment::definition::{DAY_MS, Definition};
-use semrank_experiment::log::{LoggedEvent, LoggedExposure, Used};
+use semrank_experiment::log::{LoggedEvent, LoggedExposure, SlateItem, Used};
 use semrank_experiment::random::Stream;
 use serde_json::json;
 
@@ -344,4 +344,62 @@ fn a_plan_from_a_log_without_a_test_needs_the_units_that_its_own_effect_needs() 
     let effects: Vec<f64> = primary.detectable.iter().map(|(_, _, effect)| *effect).collect();
     assert!(effects.windows(2).all(|pair| pair[0] > pair[1]), "{effects:?}");
     assert!(semrank_experiment::analysis::plan(&definition, &rows.events[..3], 1.0).is_err());
+}
+
+#[test]
+fn mixed_lists_say_which_arm_users_prefer() {
+    let text = DEFINITION.replace("effect = 0.3", "design = \"interleaving\"").replace(
+        "action = \"conversion\" }\nwindow_days = 7\ncovariates = [\"events\"]",
+        "action = \"click\" }\nwindow_days = 7",
+    );
+    let definition = Definition::from_toml(&text).unwrap();
+    let analyze_with = |preference: f64| {
+        let mut collector = Collector::new(definition.clone(), definition.start + 30 * DAY_MS).unwrap();
+        for user in 0..400 {
+            let mut random = Stream::new(1_000 + user);
+            let first = random.below(2);
+            let item = |at: usize| SlateItem {
+                item: format!("i{at}"),
+                sources: Vec::new(),
+                team: Some(definition.arms[(first + at) % 2].name.clone()),
+                probability: None,
+            };
+            let row = LoggedExposure {
+                event_id: format!("x{user}"),
+                experiment: definition.name.clone(),
+                phase: 1,
+                unit: format!("u{user}"),
+                arm: "control".into(),
+                time: definition.start + 5,
+                request_id: format!("r{user}"),
+                would_differ: Some(true),
+                slate: (0..4).map(item).collect(),
+                ..LoggedExposure::default()
+            };
+            collector.exposure(&row).unwrap();
+            for (at, item) in row.slate.iter().enumerate() {
+                let chance = if item.team.as_deref() == Some("treatment") { 0.3 + preference } else { 0.3 };
+                if random.uniform() < chance {
+                    let columns =
+                        json!({ "user_id": row.unit, "item_id": item.item, "request_id": row.request_id });
+                    let event = LoggedEvent {
+                        event_id: format!("c{user}-{at}"),
+                        action: "click".into(),
+                        timestamp: row.time + 1,
+                        received_at: None,
+                        columns: columns.as_object().cloned().unwrap_or_default(),
+                    };
+                    collector.event(&event).unwrap();
+                }
+            }
+        }
+        collector.analyze().unwrap()
+    };
+    let preferred = analyze_with(0.25);
+    assert_eq!(preferred.verdict.word, Word::Ship, "{:#?}", preferred.verdict);
+    let share = preferred.metrics[0].comparisons[0].absolute.unwrap();
+    assert!(share.value > 0.1 && share.interval.low > 0.0, "{share:?}");
+    let equal = analyze_with(0.0);
+    assert_eq!(equal.verdict.word, Word::NoEffect, "{:?}", equal.metrics[0].comparisons[0].absolute);
+    assert_eq!(analyze_with(-0.25).verdict.word, Word::Harm);
 }

@@ -81,9 +81,9 @@ fn the_verdict_is_the_first_thing_that_is_read() {
     assert_eq!(first(&not_yet()), "NOT YET <span>about 12 days more</span>");
     let mut none = ship();
     none.verdict.word = Word::NoEffect;
+    assert_eq!(first(&none), "NO EFFECT");
+    none.verdict.most = Some(0.02);
     assert_eq!(first(&none), "NO EFFECT ABOVE 2 %");
-    none.definition.effect = None;
-    assert_eq!(first(&none), "NO EFFECT ABOVE 1.43 %");
     none.verdict.word = Word::Harm;
     assert_eq!(first(&none), "HARM");
 }

@@ -171,18 +171,18 @@ impl Funnel {
 }
 
 /// What sources found for one request, so that several funnels share it.
-#[derive(Debug, Default)]
-pub struct Asked(Vec<(usize, Found)>);
+#[derive(Default)]
+pub struct Asked(Vec<(Arc<dyn Sourcer>, usize, Found)>);
 
 impl Asked {
     fn ask(&mut self, quota: &Quota, request: &Request, items: usize) -> Found {
-        let name = quota.source.name();
-        let known = self.0.iter().find(|(asked, found)| *asked == items && found.report.name == name);
-        if let Some((_, found)) = known {
+        let is_it = |source: &Arc<dyn Sourcer>| Arc::ptr_eq(source, &quota.source);
+        let known = self.0.iter().find(|(source, asked, _)| *asked == items && is_it(source));
+        if let Some((.., found)) = known {
             return found.clone();
         }
         let found = quota.ask(request, items);
-        self.0.push((items, found.clone()));
+        self.0.push((quota.source.clone(), items, found.clone()));
         found
     }
 }

@@ -108,6 +108,7 @@ impl Clicks {
             version: page.version,
             is_unsure,
             others: others.into_iter().map(|page| page.items.into_iter().map(ranked).collect()).collect(),
+            ..Found::default()
         })
     }
 }

@@ -19,6 +19,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const FILE: &str = "experiments.json";
+/// The arm of an answer whose list is mixed.
+const INTERLEAVED: &str = "interleaved";
 
 /// A definition that a server used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,6 +75,8 @@ pub(crate) struct Place {
     pub(crate) unit: String,
     /// Whether the lists of the other arms are found as well.
     pub(crate) is_shadowed: bool,
+    /// Seed of the draft by which the lists of both arms are mixed, where they are.
+    pub(crate) draft: Option<u64>,
 }
 
 /// A test's part of an answer, as the log keeps it.
@@ -171,8 +175,9 @@ impl Experiments {
             };
             crate::event::check_id(&unit, "$").ok()?;
             let arm = definition.arm_by(&test.assignment, &unit)?;
-            let is_shadowed = definition.is_shadowed(&unit);
-            Some(Place { test: at, arm, unit, is_shadowed })
+            let draft = draft(definition, request_id);
+            let is_shadowed = draft.is_some() || definition.is_shadowed(&unit);
+            Some(Place { test: at, arm: if draft.is_some() { 0 } else { arm }, unit, is_shadowed, draft })
         })
     }
 
@@ -194,7 +199,8 @@ impl Experiments {
             context: Some(Value::Object(context)),
             ..RankRequest::default()
         };
-        let place = self.place(&request, unit, now_ms).filter(|place| place.test == test);
+        let place =
+            self.place(&request, unit, now_ms).filter(|place| place.test == test && place.draft.is_none());
         Ok(place.map(|place| definition.arms[place.arm].name.as_str()))
     }
 
@@ -239,6 +245,7 @@ impl Experiments {
         };
         let segment = |column: &String| Some((column.clone(), column_of(shown.request, column)?));
         let flag = definition.bots.flag.as_ref().and_then(|flag| column_of(shown.request, flag));
+        let team = |at: usize| shown.teams.get(at).map(|team| definition.arms[*team].name.clone());
         let row = LoggedExposure {
             event_id: format!("{}:{}:{}", shown.request_id, definition.name, definition.phase),
             experiment: definition.name.clone(),
@@ -249,7 +256,12 @@ impl Experiments {
             received_at: shown.received_at,
             request_id: shown.request_id.to_owned(),
             would_differ: shown.would_differ,
-            slate: shown.slate,
+            slate: shown
+                .slate
+                .into_iter()
+                .enumerate()
+                .map(|(at, item)| SlateItem { team: team(at), ..item })
+                .collect(),
             bot: flag.is_some_and(|flag| flag == "true" || flag == "1"),
             events_before: shown.events_before as f64,
             predicted: shown.predicted,
@@ -272,7 +284,8 @@ impl Experiments {
     /// An arm's name.
     pub(crate) fn in_test(&self, place: &Place) -> InTest {
         let definition = &self.tests[place.test].definition;
-        InTest { name: definition.name.clone(), arm: definition.arms[place.arm].name.clone() }
+        let arm = if place.draft.is_some() { INTERLEAVED } else { &definition.arms[place.arm].name };
+        InTest { name: definition.name.clone(), arm: arm.to_owned() }
     }
 }
 
@@ -290,11 +303,19 @@ pub(crate) struct Counted {
     differs: bool,
 }
 
+/// Seed of the draft of a request, where lists are mixed.
+fn draft(definition: &Definition, request_id: &str) -> Option<u64> {
+    let salt = format!("{}:{}:draft", definition.name, definition.phase);
+    (definition.design == Design::Interleaving).then(|| wide(&salt, request_id))
+}
+
 /// Where an answer of the log was, among these definitions.
-pub(crate) fn place_of(definitions: &[Definition], placed: &Placed) -> Option<Place> {
+pub(crate) fn place_of(definitions: &[Definition], placed: &Placed, request_id: &str) -> Option<Place> {
     let test = definitions.iter().position(|one| one.fingerprint() == placed.fingerprint)?;
     let arm = Some(placed.arm).filter(|&arm| arm < definitions[test].arms.len())?;
-    Some(Place { test, arm, unit: String::new(), is_shadowed: placed.would_differ.is_some() })
+    let draft = draft(&definitions[test], request_id);
+    let is_shadowed = draft.is_some() || placed.would_differ.is_some();
+    Some(Place { test, arm, unit: String::new(), is_shadowed, draft })
 }
 
 /// What was shown to a unit.
@@ -305,6 +326,8 @@ pub(crate) struct Exposed<'a> {
     pub(crate) received_at: Option<i64>,
     pub(crate) would_differ: Option<bool>,
     pub(crate) slate: Vec<SlateItem>,
+    /// The arm that contributed each item of a mixed list.
+    pub(crate) teams: Vec<usize>,
     pub(crate) events_before: usize,
     pub(crate) predicted: Option<f64>,
     pub(crate) micros: Option<u64>,

@@ -14,10 +14,13 @@ use crate::record::Record;
 use crate::settings::{OpenError, ServiceSettings};
 use crate::{Event, Problem, RankRequest};
 use semrank_experiment::definition::{Arm, Definition};
+use semrank_experiment::interleave::team_draft;
+use semrank_experiment::random::Stream;
 use semrank_pipeline::retrieval::{Ask, Catalogue, Page, Retrieved};
 use semrank_pipeline::{Context, Error, Run};
 use semrank_retrieve::{CursorKey, Eligibility, Filter, Funnel, SourceReport};
 use semrank_store::journal::Journal;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,6 +28,7 @@ use std::sync::Arc;
 pub(crate) const DEFAULT_K: usize = 10;
 
 /// What a request finds.
+#[derive(Default)]
 pub(crate) struct Found {
     pub(crate) items: Vec<Ranked>,
     /// Candidates that are unknown or may not be shown.
@@ -36,14 +40,46 @@ pub(crate) struct Found {
     pub(crate) others: Vec<Vec<Ranked>>,
     /// Whether a source failed in one of several arms.
     pub(crate) is_unsure: bool,
+    /// Whether the lists of the arms differ.
+    pub(crate) differs: bool,
+    /// The arm that contributed each item of a mixed list.
+    pub(crate) teams: Vec<usize>,
 }
 
 impl Found {
     /// Whether another arm would have shown another list; none where that was not found out, or a source failed in any arm.
     pub(crate) fn would_differ(&self, place: Option<&Place>) -> Option<bool> {
         place.filter(|place| place.is_shadowed && !self.is_unsure)?;
-        let items = |list: &[Ranked]| list.iter().map(|one| one.item.clone()).collect::<Vec<_>>();
-        Some(self.others.iter().any(|other| items(other) != items(&self.items)))
+        Some(self.differs)
+    }
+
+    /// Says whether the lists of the arms differ, and mixes those of two by a team draft where there is a seed for it.
+    fn compared(mut self, draft: Option<u64>, k: usize) -> Self {
+        let names = |list: &[Ranked]| list.iter().map(|one| one.item.clone()).collect::<Vec<String>>();
+        let (first, others) = (names(&self.items), self.others.iter().map(|list| names(list)));
+        self.differs = others.into_iter().any(|other| other != first);
+        let (Some(seed), [other]) = (draft, self.others.as_slice()) else { return self };
+        let lists = [&self.items, other];
+        let mut numbers: HashMap<&str, u64> = HashMap::new();
+        let mut rankings: Vec<Vec<u64>> = Vec::new();
+        for list in lists {
+            let mut ranking = Vec::new();
+            for one in list {
+                let next = numbers.len() as u64;
+                ranking.push(*numbers.entry(&one.item).or_insert(next));
+            }
+            rankings.push(ranking);
+        }
+        let mixed = team_draft(&rankings, k, &mut Stream::new(seed));
+        let team = |item: &u64| usize::from(mixed.teams[1].contains(item));
+        let ranked = |item: &u64| {
+            let at = rankings[team(item)].iter().position(|other| other == item)?;
+            lists[team(item)].get(at).cloned()
+        };
+        let (teams, items) =
+            (mixed.list.iter().map(team).collect(), mixed.list.iter().filter_map(ranked).collect());
+        (self.teams, self.items) = (teams, items);
+        self
     }
 }
 
@@ -119,8 +155,9 @@ impl Ranker {
         let clicks = opened.map(|opened| Clicks::open(opened, &mut catalogue)).transpose()?;
         let (retrieval, quotas) = (catalogue.retrieval(), catalogue.run().quotas(catalogue.retrieval())?);
         let of = |name: &str| Some(quotas.of(name)).filter(|&items| items > 0);
-        let with_early = |funnel: Funnel| match &clicks {
-            Some(clicks) => clicks.ranking.with_early(retrieval, funnel),
+        let early = clicks.as_ref().and_then(|clicks| clicks.ranking.early_quota(retrieval));
+        let with_early = |funnel: Funnel| match &early {
+            Some(quota) => funnel.with(quota.clone()),
             None => funnel,
         };
         let funnels = [
@@ -212,6 +249,11 @@ impl Ranker {
 
     /// Ranks at a moment, for somebody with these events; in a test by the funnel of its arm, and by those of the others.
     pub(crate) fn ranked(&self, now: Now) -> Result<Found, Problem> {
+        let draft = now.place.and_then(|place| place.draft);
+        Ok(self.lists(now)?.compared(draft, now.request.k.unwrap_or(DEFAULT_K)))
+    }
+
+    fn lists(&self, now: Now) -> Result<Found, Problem> {
         let Now { request, ms, events, is_late, place } = now;
         let (k, retrieval) = (request.k.unwrap_or(DEFAULT_K), self.catalogue.retrieval());
         let eligibility = Eligibility { now_ms: ms, filter: filter(request.filter.as_deref())? };
@@ -234,14 +276,7 @@ impl Ranker {
         if let Some(candidates) = &request.candidates {
             let (items, left_out) = retrieval.rank_these(&ask, candidates, k)?;
             let items = items.into_iter().map(Ranked::from).collect();
-            return Ok(Found {
-                items,
-                left_out,
-                sources: Vec::new(),
-                version: 0,
-                others: Vec::new(),
-                is_unsure: false,
-            });
+            return Ok(Found { items, left_out, ..Found::default() });
         }
         let mut pages = retrieval.rank_arms(&ask, &funnels, k)?;
         let is_unsure =
@@ -249,7 +284,7 @@ impl Ranker {
         let list = |items: Vec<Retrieved>| items.into_iter().map(Ranked::from).collect();
         let others = pages.split_off(1).into_iter().map(|page| list(page.items)).collect();
         let Page { items, sources } = pages.swap_remove(0);
-        Ok(Found { items: list(items), left_out: 0, sources, version: 0, others, is_unsure })
+        Ok(Found { items: list(items), sources, others, is_unsure, ..Found::default() })
     }
 }
 

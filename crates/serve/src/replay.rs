@@ -94,7 +94,7 @@ fn compare(
     let clicks = ranker.clicks.as_ref().map(|clicks| clicks.ranking.clicks().hash());
     let is_same = answer.run == model && answer.clicks.as_deref() == clicks;
     let comparable = is_same && answer.is_exact && answer.degraded.len() == usize::from(is_late);
-    let place = answer.test.as_ref().map(|placed| place_of(definitions, placed));
+    let place = answer.test.as_ref().map(|placed| place_of(definitions, placed, &answer.request_id));
     let comparable = comparable
         && place.as_ref().is_none_or(|place| place.as_ref().is_some_and(|one| ranker.has_test(one)));
     let place = place.flatten();

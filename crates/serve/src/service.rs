@@ -285,6 +285,7 @@ impl Service {
                 received_at: has_wall_time.then(Self::wall_ms),
                 would_differ,
                 slate: slate(&out.items),
+                teams: found.teams,
                 events_before: events.items.len(),
                 predicted,
                 micros: (has_wall_time && asked_sources).then(|| received.elapsed().as_micros() as u64),
@@ -448,6 +449,7 @@ fn slate(items: &[Ranked]) -> Vec<SlateItem> {
     let one = |item: &Ranked| SlateItem {
         item: item.item.clone(),
         sources: item.sources.iter().map(|source| source.name.to_owned()).collect(),
+        team: None,
         probability: item.probability,
     };
     items.iter().map(one).collect()
@@ -456,7 +458,7 @@ fn slate(items: &[Ranked]) -> Vec<SlateItem> {
 /// The probabilities of the list of control, summed: a unit has the same whatever its arm. None without a click model, and where the other
 /// lists were not found.
 fn predicted(found: &Found, place: Option<&Place>) -> Option<f64> {
-    let first_of_others = found.others.first()?;
+    let first_of_others = found.others.first().filter(|_| found.teams.is_empty())?;
     let control = if place?.arm == 0 { &found.items } else { first_of_others };
     control.iter().map(|item| item.probability).sum()
 }

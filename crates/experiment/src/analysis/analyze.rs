@@ -3,7 +3,7 @@
 use super::collect::Collector;
 use super::table::Table;
 use super::{Analysis, Budgets, MetricResult, UnitCounts, Verdict};
-use super::{budgets, calibration, checks, delays, metric, verdict};
+use super::{budgets, calibration, checks, delays, interleaving, metric, verdict};
 use crate::definition::{Definition, Design, Role, Stop};
 use crate::error::Result;
 use crate::log::Used;
@@ -17,8 +17,12 @@ impl Collector {
     pub fn analyze(mut self) -> Result<Analysis> {
         let mut table = Table::new(&mut self)?;
         let definition = &self.definition;
-        let results = (0..definition.metrics.len()).map(|at| metric::result(definition, at, &mut table));
-        let mut metrics: Vec<MetricResult> = results.collect::<Result<_>>()?;
+        let mut metrics: Vec<MetricResult> = match definition.design {
+            Design::Interleaving => vec![interleaving::result(&self, &table)?],
+            _ => (0..definition.metrics.len())
+                .map(|at| metric::result(definition, at, &mut table))
+                .collect::<Result<_>>()?,
+        };
         metrics.sort_by_key(|metric| metric.role != Role::Primary);
         let budgets = budgets::budgets(&self, &table);
         if definition.design == Design::BudgetSplit
@@ -27,7 +31,7 @@ impl Collector {
             by_campaigns(&mut metrics[0], budgets);
         }
         correct(definition, &mut metrics)?;
-        let delays = delays::delays(&self, &table);
+        let delays = delays::delays(&self, &table).filter(|_| definition.design != Design::Interleaving);
         let calibration = calibration::calibration(&self);
         let checks = checks::checks(&self, &table, (&metrics, budgets.as_ref(), &calibration));
         let mut used: Vec<Used> = self.used.iter().filter(|used| used.time <= self.as_of).cloned().collect();

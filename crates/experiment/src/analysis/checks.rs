@@ -49,11 +49,16 @@ pub(super) fn checks(
 ) -> Vec<Check> {
     let definition = &collector.definition;
     let weights = definition.weights();
-    let mut out = ratios(definition, table, &weights);
-    out.extend(segments(collector, table, &weights));
-    out.push(crossovers(table));
-    out.extend(covariates(definition, table));
-    out.push(complement(definition, metrics));
+    let mut out = Vec::new();
+    if definition.design == Design::Interleaving {
+        out.push(first_places(collector));
+    } else {
+        out.extend(ratios(definition, table, &weights));
+        out.extend(segments(collector, table, &weights));
+        out.push(crossovers(table));
+        out.extend(covariates(definition, table));
+        out.push(complement(definition, metrics));
+    }
     let skewed = collector.skewed as f64 / collector.rows.max(1) as f64;
     out.push(check(
         "clocks",
@@ -66,6 +71,17 @@ pub(super) fn checks(
     out.push(calibrated(calibration));
     out.push(definitions(collector));
     out
+}
+
+/// A fair draft gives each arm the first place in half of the lists.
+fn first_places(collector: &Collector) -> Check {
+    let mut first = [0_u64; 2];
+    collector.first_teams.values().for_each(|team| first[*team.min(&1)] += 1);
+    let detail = format!("the first item is of {}", listed(&collector.definition, &first));
+    match sample_ratio(&floats(&first), &[0.5, 0.5]) {
+        Ok(found) if first != [0, 0] => check("fair draft", failed_if(found.alarm), Some(found.p), detail),
+        _ => check("fair draft", State::Skipped, None, "no list is mixed".into()),
+    }
 }
 
 fn ratios(definition: &Definition, table: &Table, weights: &[f64]) -> Vec<Check> {

@@ -125,6 +125,12 @@ pub struct Collector {
     pub(super) clicks: HashMap<u64, ClickTimes>,
     /// By the hash of request and item.
     pub(super) shown: HashMap<u64, ShownItem>,
+    /// Unit and arm that contributed an item to a mixed list, by the hash of request and item.
+    pub(super) teams: HashMap<u64, (u64, usize)>,
+    /// The arm that contributed the first item, by the hash of the exposure's id.
+    pub(super) first_teams: HashMap<u64, usize>,
+    /// Hashes of requests and items with an event of the primary metric.
+    pub(super) credited: HashSet<u64>,
     /// Hashes of clicked requests and items.
     pub(super) clicked: HashSet<u64>,
     /// Names of sources and campaigns.
@@ -190,6 +196,9 @@ impl Collector {
             first: HashMap::new(),
             clicks: HashMap::new(),
             shown: HashMap::new(),
+            teams: HashMap::new(),
+            first_teams: HashMap::new(),
+            credited: HashSet::new(),
             clicked: HashSet::new(),
             names: Names::default(),
             spent: HashMap::new(),
@@ -254,7 +263,7 @@ impl Collector {
         }
         let unknown =
             || Error::Case(format!("exposure {}: arm {} is not in the definition", row.event_id, row.arm));
-        let arm = self.definition.arms.iter().position(|arm| arm.name == row.arm).ok_or_else(unknown)?;
+        let arm = self.arm(&row.arm).ok_or_else(unknown)?;
         let (unit, id) = (wide("unit", &row.unit), wide("id", &row.event_id));
         self.counter.exposure(&counts::Exposure {
             event_id: row.event_id.clone(),
@@ -275,7 +284,14 @@ impl Collector {
         if let Some(micros) = row.micros {
             keep_least(&mut self.micros, id, (arm, row.would_differ.is_some(), micros));
         }
-        for item in &row.slate {
+        for (place, item) in row.slate.iter().enumerate() {
+            let team = item.team.as_ref().and_then(|team| self.arm(team));
+            if let Some(team) = team {
+                keep_least(&mut self.teams, pair(&row.request_id, &item.item), (unit, team));
+                if place == 0 {
+                    keep_least(&mut self.first_teams, id, team);
+                }
+            }
             if let Some(probability) = item.probability {
                 let source = item.sources.first().map(|source| self.names.place(source));
                 keep_least(
@@ -286,6 +302,11 @@ impl Collector {
             }
         }
         Ok(())
+    }
+
+    /// Place of an arm in the definition.
+    fn arm(&self, name: &str) -> Option<usize> {
+        self.definition.arms.iter().position(|arm| arm.name == name)
     }
 
     fn keep_first(&mut self, unit: u64, id: u64, row: &LoggedExposure) {
@@ -318,10 +339,13 @@ impl Collector {
             return Ok(());
         }
         self.keep_exhausted(row);
-        if row.action == "click"
-            && let (Some(request), Some(item)) = (row.text("request_id"), row.text("item_id"))
-        {
-            self.clicked.insert(pair(&request, &item));
+        if let (Some(request), Some(item)) = (row.text("request_id"), row.text("item_id")) {
+            if row.action == "click" {
+                self.clicked.insert(pair(&request, &item));
+            }
+            if self.definition.design == Design::Interleaving && self.primary.value(row).is_some() {
+                self.credited.insert(pair(&request, &item));
+            }
         }
         if self.definition.design == Design::Switchback {
             // The block is that of the request, whose row may still come.

@@ -7,6 +7,7 @@
 //! | `metric` | values -> the effect on a metric, with interval, sequence, trigger, days, segments |
 //! | `delays` | clicks -> conversion rates that do not wait for the last window |
 //! | `calibration` | predictions against clicks, and how long answers took |
+//! | `interleaving` | mixed lists -> which arm users prefer |
 //! | `budgets` | spend by campaign -> how much of it is limited, and pairs of campaigns |
 //! | `checks` | whether the numbers can be trusted |
 //! | `verdict` | one word, one sentence |
@@ -19,6 +20,7 @@ mod calibration;
 mod checks;
 mod collect;
 mod delays;
+mod interleaving;
 mod metric;
 mod plan;
 mod table;

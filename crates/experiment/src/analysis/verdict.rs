@@ -226,6 +226,9 @@ fn estimand(definition: &Definition, limited: f64) -> String {
         Unit::Advertiser => "advertiser",
         Unit::Item => "item",
     };
+    if definition.design == Design::Interleaving {
+        return "Which of two lists users choose from when both are mixed: a preference for a ranking, not the size of an effect on any metric, and nothing on what a list does over days.".to_owned();
+    }
     let window = definition.primary().window_days;
     let traffic = if definition.targeting.is_empty() { "all traffic" } else { "the targeted traffic" };
     let first = match definition.design {
@@ -235,6 +238,7 @@ fn estimand(definition: &Definition, limited: f64) -> String {
         Design::BudgetSplit => format!(
             "The mean difference per {unit} of {traffic} when every campaign has its own budget in each arm: what a launch to everybody changes while budgets stay as they are. Its interval is that of campaigns: it leaves out the chance of which {unit} came into which arm."
         ),
+        Design::Interleaving => String::new(),
         Design::Switchback => {
             "The mean difference per block of time when all traffic changes its arm together: effects that last longer than the burn-in are mixed.".to_owned()
         }

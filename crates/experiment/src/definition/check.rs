@@ -210,6 +210,16 @@ impl Definition {
                 )
             }
             (_, Some(_)) => together("switchback", "blocks need `design = \"switchback\"`"),
+            (Design::Interleaving, _)
+                if self.arms.len() != 2
+                    || self.stop != Stop::Fixed
+                    || !matches!(self.unit, Unit::User | Unit::Session) =>
+            {
+                together(
+                    "design",
+                    "`interleaving` compares two arms, by user or session, with `stop = { rule = \"fixed\" }`",
+                )
+            }
             (Design::Advertiser, _) if self.unit != Unit::Advertiser => {
                 together("unit", "`design = \"advertiser\"` needs `unit = \"advertiser\"`")
             }

@@ -24,7 +24,7 @@
 //! "#;
 //! let definition = Definition::from_toml(text)?;
 //! assert_eq!(definition.end_ms() - definition.start, 14 * 86_400_000);
-//! assert!(Definition::from_toml(&text.replace("0.5", "0.7")).unwrap_err().to_string().contains("sum to 1.4"));
+//! assert!(Definition::from_toml(&text.replace("0.5", "0.7")).unwrap_err().to_string().contains("sums to 1.4"));
 //! # Ok::<(), semrank_experiment::definition::DefinitionError>(())
 //! ```
 
@@ -171,6 +171,8 @@ pub enum Design {
     Advertiser,
     /// All traffic changes the arm together, by blocks of time, which are the units.
     Switchback,
+    /// The lists of both arms are mixed for every unit, and what is clicked is credited to the arm that contributed it.
+    Interleaving,
 }
 
 /// When a test may end.

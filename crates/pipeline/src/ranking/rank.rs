@@ -6,7 +6,7 @@ use crate::retrieval::{Ask, Live, Quotas, Retrieval};
 use crate::{Error, Run};
 use semrank_core::ItemId;
 use semrank_response::Score;
-use semrank_retrieve::{Asked, Candidate, Funnel, Provenance, Request, Scored, SourceReport};
+use semrank_retrieve::{Asked, Candidate, Funnel, Provenance, Quota, Request, Scored, SourceReport};
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -92,12 +92,16 @@ impl ClickRanking {
 
     /// A funnel with the early-stage model as a source, where it finds more of the click model's list than other sources do.
     pub fn with_early(&self, retrieval: &Retrieval, funnel: Funnel) -> Funnel {
-        match &self.early {
-            Some(early) if early.report.is_source => {
-                funnel.with(retrieval.early_stage(early.model.clone(), EARLY_ITEMS))
-            }
-            _ => funnel,
+        match self.early_quota(retrieval) {
+            Some(quota) => funnel.with(quota),
+            None => funnel,
         }
+    }
+
+    /// The early-stage model as a source, where it is one; funnels that share it ask it once.
+    pub fn early_quota(&self, retrieval: &Retrieval) -> Option<Quota> {
+        let early = self.early.as_ref().filter(|early| early.report.is_source)?;
+        Some(retrieval.early_stage(early.model.clone(), EARLY_ITEMS))
     }
 
     /// The best items of what a funnel finds, by the task's probability, of equal ones the lower item. The beginning of a list that nothing

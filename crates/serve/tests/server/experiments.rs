@@ -66,6 +66,39 @@ fn refused(dir: &Path, definition: Definition) -> String {
 }
 
 #[test]
+fn interleaved_lists_take_turns_and_the_log_says_who_contributed_what() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    common::trained(dir);
+    let (users, now) = (users(dir), newest(dir));
+    let mut mixed = definition(dir);
+    mixed.design = Design::Interleaving;
+    {
+        let server = start(dir, mixed);
+        for user in &users {
+            let answer =
+                server.rank(json!({"user": user, "k": 5, "time": now, "request_id": format!("r-{user}")}));
+            assert_eq!(answer["experiment"]["arm"], "interleaved");
+            assert_eq!(items(&answer).len(), 5);
+        }
+    }
+    let rows = exposures(dir);
+    let mut firsts = [0, 0];
+    for row in &rows {
+        let teams: Vec<&str> = row.slate.iter().filter_map(|item| item.team.as_deref()).collect();
+        let of = |name: &str| teams.iter().filter(|team| **team == name).count();
+        assert_eq!((teams.len(), of("control").abs_diff(of("treatment"))), (5, 1), "{teams:?}");
+        firsts[usize::from(teams[0] == "treatment")] += 1;
+        let names: std::collections::BTreeSet<&str> =
+            row.slate.iter().map(|item| item.item.as_str()).collect();
+        assert_eq!(names.len(), 5);
+    }
+    assert!(firsts[0] > 0 && firsts[1] > 0 && rows.iter().any(|row| row.would_differ == Some(true)));
+    let found = replay(Run::open(&dir.join("run")).unwrap(), &settings(dir), &Context::default()).unwrap();
+    assert_eq!((found.equal, found.answers), (users.len(), users.len()), "{found:?}");
+}
+
+#[test]
 fn two_tests_of_one_server_never_take_the_same_request() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

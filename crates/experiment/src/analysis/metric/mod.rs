@@ -224,7 +224,7 @@ fn guardrail(
 }
 
 impl Comparison {
-    fn empty(arm: &str) -> Self {
+    pub(super) fn empty(arm: &str) -> Self {
         Self {
             arm: arm.to_owned(),
             missing: None,
