@@ -12,6 +12,7 @@ mod common;
 mod config;
 mod data;
 mod embed;
+mod experiment;
 mod harness;
 mod http;
 mod ids;
@@ -53,4 +54,5 @@ targets! {
     run_folders: runs::RUNS;
     server_bodies: serve::BODIES;
     training_states: runs::STATES;
+    experiments: experiment::TESTS;
 }

@@ -229,11 +229,14 @@ fn estimand(definition: &Definition, limited: f64) -> String {
     if definition.design == Design::Interleaving {
         return "Which of two lists users choose from when both are mixed: a preference for a ranking, not the size of an effect on any metric, and nothing on what a list does over days.".to_owned();
     }
-    let window = definition.primary().window_days;
+    let window = match definition.primary().window_days {
+        1.0 => "a day".to_owned(),
+        days => format!("{days} days"),
+    };
     let traffic = if definition.targeting.is_empty() { "all traffic" } else { "the targeted traffic" };
     let first = match definition.design {
         Design::User | Design::Advertiser => format!(
-            "The mean difference per {unit} of {traffic}, within {window} days of a unit's first exposure, if what one {unit} gets changes nothing for another."
+            "The mean difference per {unit} of {traffic}, within {window} of a unit's first exposure, if what one {unit} gets changes nothing for another."
         ),
         Design::BudgetSplit => format!(
             "The mean difference per {unit} of {traffic} when every campaign has its own budget in each arm: what a launch to everybody changes while budgets stay as they are. Its interval is that of campaigns: it leaves out the chance of which {unit} came into which arm."
