@@ -370,8 +370,11 @@ fn moves(old: &Definition, new: &Definition) -> bool {
 /// Whether one request could be in both tests.
 fn can_meet(a: &Definition, b: &Definition) -> bool {
     let apart_in_time = a.end_ms() <= b.start || b.end_ms() <= a.start;
+    let has_blocks = [a, b].iter().any(|one| one.design == Design::Switchback);
     let apart_in_units = match (&a.namespace, &b.namespace) {
-        (Some(x), Some(y)) => x.name == y.name && a.unit == b.unit && (x.end <= y.start || y.end <= x.start),
+        (Some(x), Some(y)) if !has_blocks => {
+            x.name == y.name && a.unit == b.unit && (x.end <= y.start || y.end <= x.start)
+        }
         _ => false,
     };
     let apart_in_targets = a.targeting.iter().any(|(column, values)| {

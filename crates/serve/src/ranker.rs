@@ -55,9 +55,11 @@ impl Found {
 
     /// Says whether the lists of the arms differ, and mixes those of two by a team draft where there is a seed for it.
     fn compared(mut self, draft: Option<u64>, k: usize) -> Self {
-        let names = |list: &[Ranked]| list.iter().map(|one| one.item.clone()).collect::<Vec<String>>();
-        let (first, others) = (names(&self.items), self.others.iter().map(|list| names(list)));
-        self.differs = others.into_iter().any(|other| other != first);
+        let same =
+            |other: &[Ranked]| other.iter().map(|one| &one.item).eq(self.items.iter().map(|one| &one.item));
+        self.differs = self.others.iter().any(|other| !same(other));
+        // A list that lacks a source is not the arm's.
+        let draft = draft.filter(|_| !self.is_unsure);
         let (Some(seed), [other]) = (draft, self.others.as_slice()) else { return self };
         let lists = [&self.items, other];
         let mut numbers: HashMap<&str, u64> = HashMap::new();

@@ -1,7 +1,7 @@
 //! A log played again: every ranking in it is made once more from what came before, and compared with what was served.
 
 use crate::RankRequest;
-use crate::experiments::{UsedDefinition, place_of, used_definitions};
+use crate::experiments::{Place, Placed, UsedDefinition, place_of, used_definitions};
 use crate::log::Log;
 use crate::ranker::{Now, Ranker};
 use crate::recent::Recent;
@@ -95,6 +95,11 @@ fn compare(
     let is_same = answer.run == model && answer.clicks.as_deref() == clicks;
     let comparable = is_same && answer.is_exact && answer.degraded.len() == usize::from(is_late);
     let place = answer.test.as_ref().map(|placed| place_of(definitions, placed, &answer.request_id));
+    // A list that was to be mixed and lacked a source was not.
+    let is_unsure = |test: &Placed| test.would_differ.is_none();
+    let unmixed = |place: &Option<Place>| place.as_ref().is_some_and(|place| place.draft.is_some());
+    let comparable =
+        comparable && !(answer.test.as_ref().is_some_and(is_unsure) && place.as_ref().is_some_and(unmixed));
     let comparable = comparable
         && place.as_ref().is_none_or(|place| place.as_ref().is_some_and(|one| ranker.has_test(one)));
     let place = place.flatten();

@@ -253,7 +253,8 @@ impl Service {
         let is_late = request.candidates.is_none() && received.elapsed() * 2 > deadline;
         let place = self.experiments.place(request, &request_id, now_ms);
         // A test that cannot say that it has begun has not: without its row the unit would not count.
-        let place = place.filter(|place| self.experiments.begin(place).is_ok());
+        let begun = place.as_ref().is_none_or(|place| self.experiments.begin(place).is_ok());
+        let place = place.filter(|_| begun);
         let found =
             ranker.ranked(Now { request, ms: now_ms, events: &events, is_late, place: place.as_ref() })?;
         let (would_differ, predicted) =
@@ -261,6 +262,7 @@ impl Service {
         let mut degraded: Vec<String> = is_late.then(|| WITHOUT_SOURCES.to_owned()).into_iter().collect();
         let failed = found.sources.iter().filter(|source| source.error.is_some());
         degraded.extend(failed.map(|source| format!("source {}", source.name)));
+        degraded.extend((!begun).then(|| "experiment".to_owned()));
         let mut out = Ranking {
             request_id,
             experiment: place.as_ref().map(|place| self.experiments.in_test(place)),

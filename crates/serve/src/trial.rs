@@ -28,7 +28,9 @@ pub fn trial_rows<E: From<LogError> + From<semrank_store::Error>>(
 ) -> Result<(), E> {
     let mut recent = Recent::new(REPEATED_WITHIN);
     log.for_each(|_, record| match record {
-        Record::Exposure(_, exposure) if !recent.insert(key_of_id(&exposure.event_id)) => Ok(()),
+        Record::Exposure(_, row) if !recent.insert(key_of_id(&format!("{} {}", row.event_id, row.unit))) => {
+            Ok(())
+        }
         Record::Exposure(_, exposure) => visit(TrialRow::Exposure(exposure)),
         Record::Event(event) => visit(TrialRow::Event(Box::new(logged(event)))),
         _ => Ok(()),

@@ -111,8 +111,8 @@ fn correct(definition: &Definition, metrics: &mut [MetricResult]) -> Result<()> 
             let is_below = found.corrected_p.is_some_and(|p| p <= definition.alpha);
             // Group-sequential bounds are for one metric; a secondary one has to pass its correction too.
             found.is_significant = match (&definition.stop, role) {
-                (Stop::GroupSequential { .. }, Role::Primary) => found.has_crossed,
-                (Stop::GroupSequential { .. }, _) => found.has_crossed && is_below,
+                (Stop::GroupSequential { .. }, Role::Primary) => found.crossed.is_some(),
+                (Stop::GroupSequential { .. }, _) => found.crossed.is_some() && is_below,
                 _ => is_below,
             };
         }

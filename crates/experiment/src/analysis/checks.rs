@@ -162,7 +162,10 @@ fn segments(collector: &Collector, table: &Table, weights: &[f64]) -> Vec<Check>
 
 fn strays(collector: &Collector, table: &Table) -> Check {
     let stray = table.left_out.without_exposure + collector.without_unit;
-    let is_lost = table.events == 0 && stray > 0 && !table.units.is_empty();
+    let has_matured = table.units.values().any(|(_, index)| {
+        index.saturating_add(collector.definition.primary().window_ms()) <= collector.as_of
+    });
+    let is_lost = table.events == 0 && stray > 0 && has_matured;
     let detail = match is_lost {
         true => format!("none of {stray} events is of a unit that was exposed; do the ids agree?"),
         false => format!("{stray} events of units that were never exposed do not count"),

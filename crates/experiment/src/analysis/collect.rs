@@ -142,7 +142,8 @@ pub struct Collector {
     /// Campaigns that ran out.
     pub(super) exhausted: BTreeSet<String>,
     /// With blocks of time: the block of a request by its hash, and events that wait for theirs.
-    blocks: HashMap<u64, String>,
+    /// None for a request that does not count.
+    blocks: HashMap<u64, Option<String>>,
     waiting: Vec<LoggedEvent>,
     /// The late metric's conversions and clicks.
     late: Option<[Stream; 2]>,
@@ -257,8 +258,16 @@ impl Collector {
         }
         let is_block = definition.design == Design::Switchback;
         let is_burnt = definition.block(row.time).is_some_and(|(_, counts)| !counts);
-        // One request of a bot does not make a block of time one.
-        if is_burnt || (is_block && row.bot) || !self.is_known(row.time, row.received_ms()) {
+        if !self.is_known(row.time, row.received_ms()) {
+            return Ok(());
+        }
+        // One request of a bot does not make a block of time one, and what follows from it does not count.
+        let counts = !(is_burnt || is_block && row.bot);
+        if is_block {
+            let block = counts.then(|| row.unit.clone());
+            self.blocks.insert(wide("request", &row.request_id), block);
+        }
+        if !counts {
             return Ok(());
         }
         let unknown =
@@ -274,9 +283,6 @@ impl Collector {
             would_differ: row.would_differ == Some(true),
             bot: row.bot,
         })?;
-        if is_block {
-            self.blocks.insert(wide("request", &row.request_id), row.unit.clone());
-        }
         if row.bot || !(self.definition.start..self.definition.end_ms()).contains(&row.time) {
             return Ok(());
         }
@@ -368,7 +374,7 @@ impl Collector {
                 row.text("request_id").and_then(|id| self.blocks.get(&wide("request", &id)).cloned());
             let of_time =
                 || self.definition.block(row.timestamp).filter(|(_, counts)| *counts).map(|(block, _)| block);
-            if let Some(block) = of_request.or_else(of_time) {
+            if let Some(block) = of_request.unwrap_or_else(of_time) {
                 self.of_unit(&block, &row)?;
             }
         }

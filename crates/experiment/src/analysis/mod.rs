@@ -210,8 +210,8 @@ pub struct Comparison {
     pub segments: Vec<SegmentResult>,
     /// Share of the planned units at the last planned look that was taken, and its bound of z, for a group-sequential test.
     pub bound: Option<(f64, f64)>,
-    /// Whether z has crossed its bound at a planned look.
-    pub has_crossed: bool,
+    /// z at the first planned look at which it crossed its bound.
+    pub crossed: Option<f64>,
     /// Smallest relative effect that these units detect with the wanted power.
     pub detectable: Option<f64>,
     /// Units that must still mature until the wanted effect is detected; 0 when there are enough.

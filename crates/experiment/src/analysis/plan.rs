@@ -143,7 +143,8 @@ fn first_events(past: &Definition, events: &[LoggedEvent]) -> Vec<(String, i64, 
     let mut units: BTreeMap<String, (i64, usize)> = BTreeMap::new();
     for event in events {
         let unit = match past.block(event.timestamp) {
-            Some((block, _)) => Some(block),
+            Some((_, false)) => None,
+            Some((block, true)) => Some(block),
             None => event.text(past.unit.column()).map(|unit| unit.into_owned()),
         };
         let Some(unit) = unit else { continue };
@@ -179,7 +180,7 @@ fn planned(
         variance: variance * (both / control + both / least),
         kept_by_cuped: variance_kept,
         trigger_share,
-        comparisons: definition.arms.len() as f64 - 1.0,
+        comparisons: definition.comparisons(),
         rule,
         goal: Goal { alpha: definition.alpha, power: definition.power, sides: 2.0 },
     };

@@ -61,6 +61,7 @@ pub(super) struct Table {
     pub(super) before: Vec<(usize, f64, Option<f64>)>,
     /// Mean prediction, for units that have none.
     mean_predicted: f64,
+    pub(super) as_of: i64,
 }
 
 /// Streams of a metric.
@@ -102,6 +103,7 @@ impl Table {
             segments: segments(definition, &collector.first),
             before: Vec::new(),
             mean_predicted: mean_predicted(&collector.first),
+            as_of: collector.as_of,
         };
         let most_before =
             definition.bots.most_events_before.filter(|_| definition.design != Design::Switchback);

@@ -105,6 +105,8 @@ impl OfArm {
         let found = &primary.comparisons[comparison];
         let sign = sign(primary);
         let value = found.absolute.map_or(0.0, |absolute| absolute.value) * sign;
+        // What was decided at a look stays decided.
+        let decided = found.crossed.map_or(value, |z| z * sign);
         let base = primary.arms[0].value.abs();
         let interval = found.absolute.map(|absolute| absolute.interval);
         let far =
@@ -115,7 +117,7 @@ impl OfArm {
             .collect();
         let held = guards()
             .all(|metric| metric.comparisons[comparison].guardrail.is_some_and(|guard| guard.is_held));
-        let is_worse = found.is_significant && value < 0.0;
+        let is_worse = found.is_significant && decided < 0.0;
         let effect = said(found);
         let harm = match broken.first() {
             Some(metric) if !is_worse => format!("the guardrail {} is broken", metric.name),
@@ -133,7 +135,7 @@ impl OfArm {
         }
         Self {
             name: found.arm.clone(),
-            is_better: found.is_significant && value > 0.0,
+            is_better: found.is_significant && decided > 0.0,
             is_worse,
             guardrails_held: held,
             is_guardrail_broken: !broken.is_empty(),
@@ -161,16 +163,19 @@ fn sign(metric: &MetricResult) -> f64 {
 /// `+3.1 % [+0.4, +5.9], p .02`.
 fn said(found: &Comparison) -> String {
     let Some(absolute) = &found.absolute else { return "no estimate".into() };
-    let p = found.corrected_p.unwrap_or(absolute.p);
+    let p = match found.corrected_p.unwrap_or(absolute.p) {
+        p if p < 1e-4 => "p < 0.0001".to_owned(),
+        p => format!("p {p:.4}"),
+    };
     let percent = |value: f64| format!("{:+.2}", 100.0 * value);
     match &found.relative {
         Some(relative) => {
             let interval = relative.interval.map_or("without bounds".into(), |interval| {
                 format!("[{}, {}]", percent(interval.low), percent(interval.high))
             });
-            format!("{} % {interval}, p {p:.4}", percent(relative.value))
+            format!("{} % {interval}, {p}", percent(relative.value))
         }
-        None => format!("{:+.4e}, p {p:.4}", absolute.value),
+        None => format!("{:+.4e}, {p}", absolute.value),
     }
 }
 
@@ -195,7 +200,8 @@ fn not_yet(analysis: &Analysis, is_over: bool) -> (String, Option<f64>) {
     let left = end_ms(definition).saturating_sub(analysis.as_of) as f64 / DAY_MS as f64;
     let days = match definition.stop {
         Stop::Fixed => left,
-        _ => days_to_come(analysis).map_or(left, |days| days.min(left)),
+        // Enough units without a decision: nobody knows how many more.
+        _ => days_to_come(analysis).filter(|days| *days > 0.0).map_or(left, |days| days.min(left)),
     };
     let plural = if days.ceil() == 1.0 { "day" } else { "days" };
     (format!("More units have to mature: about {:.0} {plural}.", days.ceil()), Some(days))
@@ -241,8 +247,7 @@ fn estimand(definition: &Definition, limited: f64) -> String {
         Design::BudgetSplit => format!(
             "The mean difference per {unit} of {traffic} when every campaign has its own budget in each arm: what a launch to everybody changes while budgets stay as they are. Its interval is that of campaigns: it leaves out the chance of which {unit} came into which arm."
         ),
-        Design::Interleaving => String::new(),
-        Design::Switchback => {
+        Design::Switchback | Design::Interleaving => {
             "The mean difference per block of time when all traffic changes its arm together: effects that last longer than the burn-in are mixed.".to_owned()
         }
     };

@@ -210,6 +210,12 @@ impl Definition {
                 )
             }
             (_, Some(_)) => together("switchback", "blocks need `design = \"switchback\"`"),
+            (Design::Interleaving, _) if self.metrics.len() != 1 || !self.primary().is_plain_sum() => {
+                together(
+                    "metrics",
+                    "`interleaving` has one metric, whose events are credited: no denominator, cap, quantile or covariate",
+                )
+            }
             (Design::Interleaving, _)
                 if self.arms.len() != 2
                     || self.stop != Stop::Fixed
@@ -222,6 +228,9 @@ impl Definition {
             }
             (Design::Advertiser, _) if self.unit != Unit::Advertiser => {
                 together("unit", "`design = \"advertiser\"` needs `unit = \"advertiser\"`")
+            }
+            (Design::BudgetSplit, _) if self.stop != Stop::Fixed => {
+                together("stop", "pairs of campaigns are looked at once: `stop = { rule = \"fixed\" }`")
             }
             (Design::BudgetSplit, _) if self.budget.is_none() => {
                 together("budget", "`design = \"budget-split\"` needs a table `budget`")
@@ -245,6 +254,15 @@ impl Definition {
     }
 
     fn check_metrics(&self) -> Result<(), DefinitionError> {
+        let decides = |metric: &&Metric| matches!(metric.role, Role::Primary | Role::Guardrail);
+        if matches!(self.stop, Stop::GroupSequential { .. })
+            && self.metrics.iter().filter(decides).any(|metric| metric.quantile.is_some())
+        {
+            return together(
+                "stop",
+                "planned looks are at means and ratios: no quantile as primary metric or guardrail",
+            );
+        }
         let primaries = self.metrics.iter().filter(|metric| metric.role == Role::Primary).count();
         if primaries != 1 {
             return value(

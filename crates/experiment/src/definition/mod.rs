@@ -308,6 +308,11 @@ impl Definition {
         if is_held_out { None } else { assignment.arm(unit) }
     }
 
+    /// Arms that are compared with control: those with units.
+    pub fn comparisons(&self) -> f64 {
+        self.arms[1..].iter().filter(|arm| arm.weight > 0.0).count().max(1) as f64
+    }
+
     /// Whether the slates of all arms are found for a unit.
     pub fn is_shadowed(&self, unit: &str) -> bool {
         Hash::Wide.bucket(&format!("{}:{}:shadow", self.name, self.phase), unit) < self.shadow

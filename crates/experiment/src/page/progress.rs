@@ -56,11 +56,11 @@ pub(super) fn title(before: &str, analysis: &Analysis, metric: &MetricResult, fo
 
 fn bound(found: &Comparison) -> String {
     let Some((share, z)) = found.bound else { return String::new() };
-    let now = found.absolute.map(|effect| effect.value / effect.se).filter(|z| z.is_finite());
-    let now = now.map_or(String::new(), |z| format!(", z is {}", number::signed(z, 2)));
+    let crossed = found.crossed.map(|z| format!("; z crossed its bound with {}", number::signed(z, 2)));
+    let crossed = crossed.unwrap_or_else(|| "; z has not crossed a bound so far".into());
     let bound = if z.is_finite() { fixed(z, 2) } else { "not reachable yet".into() };
     paragraph(&format!(
-        "{} of the planned units have matured; the bound of |z| at this look is {bound}{now}.",
+        "At the last planned look {} of the planned units had matured; its bound of |z| is {bound}{crossed}.",
         number::share(share)
     ))
 }

@@ -55,7 +55,7 @@ fn comparison(arm: &str, control: f64, relative: f64, se: f64) -> Comparison {
         slope_p: None,
         segments: vec![],
         bound: None,
-        has_crossed: false,
+        crossed: None,
         detectable: Some(2.8 * se),
         units_to_come: Some(0.0),
     }

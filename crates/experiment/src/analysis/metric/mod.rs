@@ -32,8 +32,8 @@ pub(super) fn result(definition: &Definition, at: usize, table: &mut Table) -> R
     let all: Vec<Moments> = (0..definition.arms.len()).map(moments_of).collect::<Result<_>>()?;
     let arms = (0..all.len()).map(|arm| arm_value(definition, (estimator, &of), (arm, &all[arm]))).collect();
     let compare = |treatment: usize| {
-        let segments = &table.segments;
-        compare(&Parts { definition, metric, estimator, of: &of, all: &all, treatment, segments })
+        let (segments, as_of) = (&table.segments, table.as_of);
+        compare(&Parts { definition, metric, estimator, of: &of, all: &all, treatment, segments, as_of })
     };
     let comparisons = (1..all.len()).map(compare).collect::<Result<_>>()?;
     Ok(MetricResult {
@@ -147,7 +147,7 @@ fn compare(parts: &Parts) -> Result<Comparison> {
     let taken = parts.taken(&rule, &days)?;
     let bound = taken.last().map(|look| look.bound);
     out.bound = taken.last().map(|look| (look.share, look.bound));
-    out.has_crossed = taken.iter().any(|look| look.z.abs() >= look.bound);
+    out.crossed = taken.iter().find(|look| look.z.abs() >= look.bound).map(|look| look.z);
     match parts.estimate(&rule, &estimated, (units, bound)) {
         Ok(estimate) => {
             out.relative = relative(&estimated, &estimate, definition.alpha).ok();
@@ -207,10 +207,11 @@ fn guardrail(
     (alpha, critical): (f64, Option<f64>),
 ) -> Option<super::Guardrail> {
     let Estimated { control, treatment, .. } = estimated;
-    if control.variance + treatment.variance == 0.0 && control.value == treatment.value {
-        // Nothing can be lost of what is the same for everybody.
-        let margin_absolute = margin * control.value.abs();
-        return Some(super::Guardrail { margin, margin_absolute, p: 0.0, is_held: true, is_broken: false });
+    let is_same = control.variance + treatment.variance == 0.0 && control.value == treatment.value;
+    if is_same && control.value != 0.0 {
+        // Nothing is lost of what is the same for everybody; what nobody has may be misspelt.
+        let (margin_absolute, is_held) = (margin * control.value.abs(), critical.is_some());
+        return Some(super::Guardrail { margin, margin_absolute, p: 0.0, is_held, is_broken: false });
     }
     let tested = non_inferiority(control, treatment, margin, metric.direction, alpha).ok()?;
     let test = tested.random_margin;
@@ -242,7 +243,7 @@ impl Comparison {
             slope_p: None,
             segments: Vec::new(),
             bound: None,
-            has_crossed: false,
+            crossed: None,
             detectable: None,
             units_to_come: None,
         }

@@ -3,7 +3,7 @@
 use super::{Estimated, Estimator, Rule, estimator, moments};
 use crate::analysis::table::{OfMetric, Row};
 use crate::analysis::{DayResult, Estimate, LookResult, SegmentEffect, SegmentResult, TriggeredResult};
-use crate::definition::{Definition, Metric};
+use crate::definition::{DAY_MS, Definition, Metric};
 use crate::error::Result;
 use crate::estimate::{Alternative, Effect, Sample, difference};
 use crate::few::permutation;
@@ -38,6 +38,7 @@ pub(super) struct Parts<'a> {
     pub(super) all: &'a [Moments],
     pub(super) treatment: usize,
     pub(super) segments: &'a [Vec<String>],
+    pub(super) as_of: i64,
 }
 
 impl Parts<'_> {
@@ -130,7 +131,7 @@ impl Parts<'_> {
             effect: rule.estimate(&effect, units, bound)?,
             diluted: rule.estimate(&diluted, units, bound)?,
             complement: plain(&found.complement).ok(),
-            variance_ratio: (found.all.se / (share * found.triggered.se)).powi(2),
+            variance_ratio: (found.all.se / diluted.se).powi(2),
         }))
     }
 
@@ -167,16 +168,23 @@ impl Parts<'_> {
         Ok(out)
     }
 
-    /// Planned looks that were taken, each on the first day with enough units: however often the log is looked at between them, nothing more
-    /// is decided.
+    /// Planned looks that were taken, each at the end of the first day with enough units: however often the log is looked at between them,
+    /// nothing more is decided. When the last unit has matured, the last look is taken with the units that came.
     pub(super) fn taken(&self, rule: &Rule, days: &[LookResult]) -> Result<Vec<Taken>> {
         let Some((looks, planned)) = rule.planned() else { return Ok(Vec::new()) };
-        let mut found: Vec<(f64, f64)> = Vec::new();
-        for look in looks {
-            let first = days.iter().find(|day| (day.units / planned).min(1.0) >= *look);
-            if let Some(day) = first {
-                found.push(((day.units / planned).min(1.0), day.effect.value / day.effect.se));
-            }
+        let z = |day: &LookResult| day.effect.value / day.effect.se;
+        let is_complete = |day: &&LookResult| {
+            let end = self.definition.start.saturating_add((day.day + 1).saturating_mul(DAY_MS));
+            end <= self.as_of
+        };
+        let first = |look: &f64| {
+            let day = days.iter().filter(is_complete).find(|day| (day.units / planned).min(1.0) >= *look)?;
+            Some(((day.units / planned).min(1.0), z(day)))
+        };
+        let mut found: Vec<(f64, f64)> = looks.iter().map_while(first).collect();
+        let is_over = self.as_of >= self.definition.matured_ms(self.metric);
+        if let Some(last) = days.last().filter(|_| is_over && found.len() < looks.len()) {
+            found.push((1.0, z(last)));
         }
         // Two looks on one day are one.
         found.dedup_by_key(|(share, _)| share.to_bits());

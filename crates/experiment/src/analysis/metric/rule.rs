@@ -24,7 +24,7 @@ pub(super) struct Rule<'a> {
 
 impl<'a> Rule<'a> {
     pub(super) fn of(definition: &'a Definition, successes: f64) -> Self {
-        let comparisons = definition.arms.len() as f64 - 1.0;
+        let comparisons = definition.comparisons();
         Self { stop: &definition.stop, alpha: definition.alpha, comparisons, successes }
     }
 
