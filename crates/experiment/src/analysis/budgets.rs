@@ -6,8 +6,8 @@
 use super::collect::{Amount, Collector};
 use super::table::Table;
 use super::{Budgets, Estimate};
-use crate::definition::{Definition, Design};
-use crate::estimate::{Alternative, Effect};
+use crate::definition::Design;
+use crate::estimate::Effect;
 use crate::few::paired;
 use std::collections::{BTreeMap, HashMap};
 
@@ -78,10 +78,6 @@ fn pairs(collector: &Collector, table: &Table, treatment: usize) -> (Option<Esti
         se: found.difference.se * campaigns,
         df: found.difference.df,
     };
-    (estimate(&whole, definition), estimate(&found.lift, definition))
-}
-
-fn estimate(effect: &Effect, definition: &Definition) -> Option<Estimate> {
-    let interval = effect.interval(definition.alpha, Alternative::TwoSided).ok()?;
-    Some(Estimate { value: effect.value, se: effect.se, interval, p: effect.p(Alternative::TwoSided).ok()? })
+    let estimate = |effect: &Effect| Estimate::at_the_end(effect, definition.alpha).ok();
+    (estimate(&whole), estimate(&found.lift))
 }

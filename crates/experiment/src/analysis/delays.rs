@@ -4,7 +4,7 @@ use super::collect::Collector;
 use super::table::Table;
 use super::{ArmDelays, DelayComparison, Delays, Estimate};
 use crate::definition::{DAY_MS, Definition, Metric, Role};
-use crate::estimate::{Alternative, Effect, Sample, difference};
+use crate::estimate::{Effect, Sample, difference};
 use crate::moments::Moments;
 use crate::survival::{
     Click, contrast, delay_curve, kaplan_meier, kaplan_meier_by_unit, matured, same_pace, seen,
@@ -78,8 +78,12 @@ pub(super) fn delays(collector: &Collector, table: &Table) -> Option<Delays> {
         };
         let pace = same_pace(control, treated, window).ok();
         DelayComparison {
-            matured: by_matured().ok().and_then(|effect| estimate(&effect, definition.alpha)),
-            hazards: by_hazards().ok().and_then(|effect| estimate(&effect, definition.alpha)),
+            matured: by_matured()
+                .ok()
+                .and_then(|effect| Estimate::at_the_end(&effect, definition.alpha).ok()),
+            hazards: by_hazards()
+                .ok()
+                .and_then(|effect| Estimate::at_the_end(&effect, definition.alpha).ok()),
             same_pace_p: pace.map(|(_, p)| p),
             is_slower: pace.map(|(z, _)| z > 0.0),
         }
@@ -101,11 +105,6 @@ fn by_unit(clicks: &[Click], units: &[u64], window: f64) -> crate::Result<Sample
         *all += 1.0;
     }
     Sample::ratio(&Moments::of_rows(2, sums.into_values())?, 0, 1)
-}
-
-fn estimate(effect: &Effect, alpha: f64) -> Option<Estimate> {
-    let interval = effect.interval(alpha, Alternative::TwoSided).ok()?;
-    Some(Estimate { value: effect.value, se: effect.se, interval, p: effect.p(Alternative::TwoSided).ok()? })
 }
 
 /// At most [`POINTS`] points, the last one among them.

@@ -31,7 +31,7 @@ pub use plan::{Plan, PlannedMetric, plan};
 pub use verdict::Word;
 
 use crate::definition::{Definition, Role};
-use crate::estimate::Interval;
+use crate::estimate::{Alternative, Effect, Interval};
 use crate::log::Used;
 use crate::non_inferiority::Direction;
 use serde::{Deserialize, Serialize};
@@ -229,6 +229,17 @@ pub struct Estimate {
     pub interval: Interval,
     /// p-value, valid under the stopping rule; with a group-sequential rule that of this look alone, which the bound is for.
     pub p: f64,
+}
+
+impl Estimate {
+    /// For one look at the end: two-sided.
+    ///
+    /// # Errors
+    /// Those of [`Effect::interval`] and [`Effect::p`].
+    fn at_the_end(effect: &Effect, alpha: f64) -> crate::Result<Self> {
+        let interval = effect.interval(alpha, Alternative::TwoSided)?;
+        Ok(Self { value: effect.value, se: effect.se, interval, p: effect.p(Alternative::TwoSided)? })
+    }
 }
 
 /// A relative effect.

@@ -6,10 +6,10 @@
 use super::collect::Collector;
 use super::metric::{Baseline, baseline};
 use super::table::Table;
-use crate::definition::{DAY_MS, Definition, Role, Stop};
+use crate::definition::{DAY_MS, Definition, Role};
 use crate::error::{Error, Result};
 use crate::log::{LoggedEvent, LoggedExposure};
-use crate::power::{Design, Goal, Rule};
+use crate::power::{Design, Goal};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -169,11 +169,6 @@ fn planned(
     let Baseline { sample, variance_kept, units } = baseline(definition, at, table)?;
     // A quantile's rows are events, of which a unit has several.
     let variance = sample.se().powi(2) * units;
-    let rule = match &definition.stop {
-        Stop::Fixed => Rule::Fixed,
-        Stop::ConfidenceSequence { tuned_for } => Rule::ConfidenceSequence(*tuned_for),
-        Stop::GroupSequential { looks, spending, .. } => Rule::GroupSequential(*spending, looks.clone()),
-    };
     let (control, least) = (definition.arms[0].weight, least_weight(definition));
     let both = control + least;
     let design = Design {
@@ -181,7 +176,7 @@ fn planned(
         kept_by_cuped: variance_kept,
         trigger_share,
         comparisons: definition.comparisons(),
-        rule,
+        rule: definition.stop.power_rule(),
         goal: Goal { alpha: definition.alpha, power: definition.power, sides: 2.0 },
     };
     let days_to_mature = metric.window_days + definition.settle_hours / 24.0;

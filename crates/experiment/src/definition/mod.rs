@@ -37,6 +37,7 @@ pub use metric::{Cap, Covariate, Denominator, Metric, Role, Selector, Value};
 
 use crate::assign::{Assignment, Hash, Namespace};
 use crate::multiplicity::Method;
+use crate::power::Rule;
 use crate::spending::Spending;
 use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
@@ -196,6 +197,17 @@ pub enum Stop {
         /// How alpha is spent.
         spending: Spending,
     },
+}
+
+impl Stop {
+    /// The rule, as power calculations know it.
+    pub fn power_rule(&self) -> Rule {
+        match self {
+            Self::Fixed => Rule::Fixed,
+            Self::ConfidenceSequence { tuned_for } => Rule::ConfidenceSequence(*tuned_for),
+            Self::GroupSequential { looks, spending, .. } => Rule::GroupSequential(*spending, looks.clone()),
+        }
+    }
 }
 
 /// Who is left out of every arm, by nothing that happens after exposure.

@@ -1,6 +1,5 @@
 //! How a metric is estimated.
 
-use super::contrast;
 use crate::cuped::{Cuped, Pooling, Term};
 use crate::definition::{Covariate, Metric, Value};
 use crate::error::Result;
@@ -92,7 +91,7 @@ impl Estimator {
     ) -> Result<Estimated> {
         let raw = [self.sample(control, values[0], alpha)?, self.sample(treatment, values[1], alpha)?];
         let plain = match self {
-            Self::Proportion | Self::Quantile(_) => contrast(&raw[0], &raw[1]),
+            Self::Proportion | Self::Quantile(_) => difference(&raw[0], &raw[1])?.normal(),
             _ => difference(&raw[0], &raw[1])?,
         };
         let mut out = Estimated {

@@ -9,7 +9,7 @@ use super::{ArmValue, Comparison, MetricResult};
 use crate::definition::{Cap, Definition, Metric, Role};
 use crate::distribution::normal_upper;
 use crate::error::{Error, Result};
-use crate::estimate::{Effect, Sample};
+use crate::estimate::Sample;
 use crate::moments::Moments;
 use crate::non_inferiority::non_inferiority;
 use crate::quantile::cap;
@@ -248,10 +248,4 @@ impl Comparison {
             units_to_come: None,
         }
     }
-}
-
-/// A normal effect from two values with their variances.
-pub(super) fn contrast(control: &Sample, treatment: &Sample) -> Effect {
-    let se = (control.variance / control.n + treatment.variance / treatment.n).sqrt();
-    Effect { value: treatment.value - control.value, se, df: None }
 }

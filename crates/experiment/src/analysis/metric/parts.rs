@@ -121,16 +121,11 @@ impl Parts<'_> {
             self.estimator.sample(&moments(triggered(arm), columns)?, &[], self.definition.alpha)
         };
         let effect = difference(&own(0)?, &own(self.treatment)?)?.normal();
-        let alpha = self.definition.alpha;
-        let plain = |effect: &Effect| -> Result<Estimate> {
-            let interval = effect.interval(alpha, Alternative::TwoSided)?;
-            Ok(Estimate { value: effect.value, se: effect.se, interval, p: effect.p(Alternative::TwoSided)? })
-        };
         Ok(Some(TriggeredResult {
             share,
             effect: rule.estimate(&effect, units, bound)?,
             diluted: rule.estimate(&diluted, units, bound)?,
-            complement: plain(&found.complement).ok(),
+            complement: Estimate::at_the_end(&found.complement, self.definition.alpha).ok(),
             variance_ratio: (found.all.se / diluted.se).powi(2),
         }))
     }

@@ -6,7 +6,7 @@ use crate::definition::{Definition, Stop};
 use crate::distribution::{normal_upper, normal_upper_quantile};
 use crate::error::Result;
 use crate::estimate::{Alternative, Effect, Interval};
-use crate::power::{Design, Goal, Rule as Planned};
+use crate::power::{Design, Goal};
 use crate::sequential::{ConfidenceSequence, MIN_CONVERSIONS};
 use crate::spending::bounds;
 
@@ -38,7 +38,7 @@ impl<'a> Rule<'a> {
         let of = |interval: Interval, p: f64| Estimate { value: effect.value, se: effect.se, interval, p };
         let everything = Interval { low: f64::NEG_INFINITY, high: f64::INFINITY };
         match self.stop {
-            Stop::Fixed => Ok(of(effect.interval(self.alpha, BOTH)?, effect.p(BOTH)?)),
+            Stop::Fixed => Estimate::at_the_end(effect, self.alpha),
             // The asymptotics of a sequence need some conversions.
             Stop::ConfidenceSequence { .. } if self.successes < MIN_CONVERSIONS => Ok(of(everything, 1.0)),
             Stop::ConfidenceSequence { tuned_for } => {
@@ -91,19 +91,12 @@ impl<'a> Rule<'a> {
         estimated: &Estimated,
         units: f64,
     ) -> (Option<f64>, Option<f64>) {
-        let rule = match self.stop {
-            Stop::Fixed => Planned::Fixed,
-            Stop::ConfidenceSequence { tuned_for } => Planned::ConfidenceSequence(*tuned_for),
-            Stop::GroupSequential { looks, spending, .. } => {
-                Planned::GroupSequential(*spending, looks.clone())
-            }
-        };
         let design = Design {
             variance: estimated.effect.se.powi(2) * units,
             kept_by_cuped: 1.0,
             trigger_share: 1.0,
             comparisons: self.comparisons,
-            rule,
+            rule: self.stop.power_rule(),
             goal: Goal { alpha: self.alpha, power: definition.power, sides: 2.0 },
         };
         let base = estimated.base.value.abs();
