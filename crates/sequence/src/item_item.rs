@@ -2,12 +2,16 @@
 //!
 //! For two events `g <= window` apart, earlier item `i` and later item `j`: `W[i, j] += 1 / g` and
 //! `W[j, i] += backward / g`. Each weight is divided by `rowsum_i^row_power · colsum_j^column_power` (sums before
-//! dividing), which takes popularity out in part. A user's term is `k(u, j) = sum over the newest events of
-//! decay^age · W[i, j]`. In the family of item-based neighbourhoods (Sarwar et al. 2001; Deshpande & Karypis 2004).
+//! dividing), which takes popularity out in part. In the family of item-based neighbourhoods (Sarwar et al. 2001; Deshpande & Karypis
+//! 2004). Where items have texts, `text` times the cosine of their words is added to the weights of each item's nearest neighbours
+//! ([`text_neighbours`]), so that pairs that nobody has taken together yet have one too. A user's term is
+//! `k(u, j) = sum over the newest events of decay^age · W[i, j]`.
 
+use crate::text_neighbours::{strongest, text_neighbours};
 use crate::{BlendSettings, TrainingData};
 use rayon::prelude::*;
 use semrank_core::ItemId;
+use semrank_nn::linalg::SparseMatrix;
 
 /// The strongest candidates of each item, `W` in compressed rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,8 +24,10 @@ pub struct ItemItem {
 }
 
 impl ItemItem {
-    /// Counts the training events.
-    pub fn fit(data: &TrainingData, settings: &BlendSettings) -> Self {
+    /// Counts the training events, and compares the TF-IDF rows of the items' texts, `[items x words]`, where there are any.
+    pub fn fit(data: &TrainingData, texts: Option<&SparseMatrix>, settings: &BlendSettings) -> Self {
+        let texts = texts.filter(|_| settings.text > 0.0);
+        let near = texts.map(|rows| text_neighbours(rows, data, settings.text_top));
         let pairs = Pairs::new(data, settings);
         let (row_sums, column_sums) = pairs.sums();
         let scale = |sum: f64, power: f64| if sum > 0.0 { sum.powf(-power) } else { 0.0 };
@@ -32,7 +38,11 @@ impl ItemItem {
                 let row_scale = scale(row_sums[item], settings.row_power);
                 pairs.row(item, scratch);
                 let weight = |(j, w): (u32, f64)| (j, (w * row_scale * columns[j as usize]) as f32);
-                strongest(scratch.merged().map(weight).collect(), settings.top)
+                let row = strongest(scratch.merged().map(weight).collect(), settings.top);
+                match &near {
+                    Some(near) => joined(row, &near[item], settings.text as f32),
+                    None => row,
+                }
             })
             .collect();
         let mut out = Self {
@@ -48,6 +58,11 @@ impl ItemItem {
             out.offsets.push(out.candidates.len());
         }
         out
+    }
+
+    /// Whether no item has a candidate.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.candidates.is_empty()
     }
 
     /// Candidates of an item, strongest first, with their weights; none of one that came after training.
@@ -167,8 +182,14 @@ impl<'a> Pairs<'a> {
     }
 }
 
-fn strongest(mut row: Vec<(u32, f32)>, top: usize) -> Vec<(u32, f32)> {
-    row.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    row.truncate(top);
-    row
+/// A row with `weight` times the entries of another, strongest first.
+fn joined(mut row: Vec<(u32, f32)>, other: &[(u32, f32)], weight: f32) -> Vec<(u32, f32)> {
+    row.extend(other.iter().map(|&(item, value)| (item, weight * value)));
+    row.sort_by_key(|entry| entry.0);
+    row.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        kept.1 += if same { next.1 } else { 0.0 };
+        same
+    });
+    strongest(row, usize::MAX)
 }

@@ -19,6 +19,7 @@ mod shard_step;
 mod similar;
 #[doc(hidden)]
 pub mod testing;
+mod text_neighbours;
 mod trainer;
 mod training_data;
 mod work;

@@ -5,7 +5,7 @@ use semrank_core::settings::SettingError;
 semrank_core::settings! {
     /// The item-item term, the content neighbours and the popularity prior that are blended with the model's scores.
     pub struct BlendSettings of "blend" {
-        /// Largest distance of two events that count as co-occurring; 0 = no item-item term.
+        /// Largest distance of two events that count as co-occurring; 0 = none do.
         window: usize = 5, in 0..=10_000,
         /// Weight of "the other item came before" relative to "came after".
         backward: f64 = 0.3, in 0.0..=1000.0,
@@ -15,6 +15,10 @@ semrank_core::settings! {
         column_power: f64 = 0.25, in 0.0..=10.0,
         /// Strongest candidates kept for each item.
         top: usize = 256, in 1..=1_000_000,
+        /// What equal words of two items add to the weight of their pair, for cosine 1; 0 = only what users took counts.
+        text: f64 = 0.2, in 0.0..=1000.0,
+        /// Nearest neighbours by words that get it, for each item.
+        text_top: usize = 64, in 1..=1_000_000,
         /// Newest events of a history that bring candidates.
         recent: usize = 8, in 0..=1_000_000,
         /// Weight of an event relative to the next newer one.

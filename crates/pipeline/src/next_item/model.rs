@@ -12,6 +12,7 @@ use crate::tokens::Content;
 use crate::{Context, Error, Event};
 use semrank_data::Case;
 use semrank_embed::hash::TfIdf;
+use semrank_nn::linalg::SparseMatrix;
 use semrank_sequence::{
     Blend, BlendTask, Ended, EpochReport, Fit, FitError, Fitting, ItemItem, NewItems, SeenInTraining,
     Servable, StepReport, Task, TrainingData, Watch, Words,
@@ -140,9 +141,11 @@ impl NextItem<'_> {
 
     /// Item-item term, prior, their weights and the seen policy, by validation.
     fn blend(&self, fit: Fit, masks_seen_in_training: bool, context: &Context) -> Result<Trained, Error> {
-        context.note("model: counting co-engaged items");
+        context.note("model: counting co-engaged items and shared words");
         let training = self.training();
-        let item_item = ItemItem::fit(&training, &self.config.blend);
+        let vocabulary = self.vocabulary();
+        let texts = vocabulary.as_ref().map(|words| words.transform(&self.data.dataset.catalog));
+        let item_item = ItemItem::fit(&training, texts.as_ref(), &self.config.blend);
         let similar = self.content.similar(&self.config.blend);
         let facts = TrainedFacts {
             model: self.config.model.clone(),
@@ -158,7 +161,7 @@ impl NextItem<'_> {
             network: fit.network,
             item_item,
             prior: vec![0.0; self.data.dataset.catalog.len()],
-            new_items: self.new_items(&training, context),
+            new_items: self.new_items(&training, vocabulary.as_ref().zip(texts.as_ref()), context),
             content: fit.content,
             facts,
         };
@@ -174,20 +177,30 @@ impl NextItem<'_> {
         Ok(trained)
     }
 
-    /// The order of items without events, learned from words; `None` where no place is kept for them anyway.
-    fn new_items(&self, training: &TrainingData, context: &Context) -> Option<NewItems> {
-        let (dataset, settings) = (&self.data.dataset, &self.config.blend);
+    /// The words of the items' texts, where the model reads them.
+    fn vocabulary(&self) -> Option<TfIdf> {
         let reads_text = self.config.model.reads_text() && self.data.has_text();
+        let fit = || TfIdf::fit(&self.data.dataset.catalog, self.data.scope.known(), &self.config.features);
+        reads_text.then(fit)
+    }
+
+    /// The order of items without events, learned from words; `None` where no place is kept for them anyway.
+    fn new_items(
+        &self,
+        training: &TrainingData,
+        words: Option<(&TfIdf, &SparseMatrix)>,
+        context: &Context,
+    ) -> Option<NewItems> {
+        let settings = &self.config.blend;
         // Places are kept only where a validation target is new.
         let wanted = |case: &Case| training.counts[case.target.index()] == 0;
         let any = self.data.split.validation.iter().any(wanted);
-        if !reads_text || !dataset.events.timed() || settings.place_price == 0.0 || !any {
+        if !training.events.timed() || settings.place_price == 0.0 || !any {
             return None;
         }
+        let (vocabulary, rows) = words?;
         context.note("model: predicting the popularity of items without events from their words");
-        let vocabulary = TfIdf::fit(&dataset.catalog, self.data.scope.known(), &self.config.features);
-        let rows = vocabulary.transform(&dataset.catalog);
-        let words = Words { rows: &rows, buckets: vocabulary.buckets() };
+        let words = Words { rows, buckets: vocabulary.buckets() };
         NewItems::fit(training, words, (settings.newcomers, settings.newcomer_days), self.seed)
     }
 }

@@ -37,7 +37,7 @@ impl Grid {
             priors,
             betas: settings.betas.clone(),
             contents: of(!servable.similar.is_empty(), &settings.contents),
-            alphas: of(settings.window > 0, &settings.alphas),
+            alphas: of(!servable.model.item_item.is_empty(), &settings.alphas),
         }
     }
 
