@@ -10,6 +10,7 @@
 //! Results go to standard output, progress and remarks to standard error. This file reads the arguments and hands
 //! them on; each verb has its own module.
 
+mod backtest;
 mod compare;
 mod config;
 mod embed;
@@ -80,6 +81,8 @@ enum Verb {
     /// Compare runs: quality and cost.
     #[command(after_help = examples::COMPARE)]
     Compare(compare::CompareArgs),
+    /// Compare settings on cuts inside the training events: validation and test stay unseen.
+    Backtest(backtest::BacktestArgs),
     /// Report, publish and align the semantic ids of a run.
     Tokens(tokens::TokensArgs),
     /// Recommend items to a user.
@@ -149,6 +152,7 @@ fn execute(cli: Cli) -> Result<(), Error> {
         Verb::Train(args) => run::train(&args, console),
         Verb::Evaluate(args) => evaluate::evaluate(&args, console),
         Verb::Compare(args) => compare::compare(&args),
+        Verb::Backtest(args) => backtest::backtest(&args, console),
         Verb::Recommend(args) => recommend::recommend(&args),
         Verb::Index(args) => index::index(&args, console),
         Verb::Retrieve(args) => retrieve::retrieve(&args),

@@ -72,7 +72,16 @@ impl Data {
     /// # Errors
     /// A folder that is not a data set; one without examples, where the task learns from them.
     pub fn open(path: &Path, config: &Config) -> Result<Data, Error> {
+        Self::of_training(path, config, 0)
+    }
+
+    /// The same of the training events alone, or, with more `cuts`, of the training events of those.
+    pub(crate) fn of_training(path: &Path, config: &Config, cuts: usize) -> Result<Data, Error> {
         let mut dataset = Dataset::open(path)?;
+        for _ in 0..cuts {
+            let split = Split::new(&dataset, config.data.split.of(&dataset))?;
+            dataset.events = dataset.events.until(FitScope::of_split(&dataset, &split).ends());
+        }
         let examples = match config.task {
             Task::NextItem => None,
             Task::Ctr | Task::Oc if !Examples::exist(path) => {
@@ -80,7 +89,10 @@ impl Data {
             }
             Task::Ctr | Task::Oc => Some(Examples::open(path, &dataset)?),
         };
-        let hash = hash_dataset(path)?;
+        let mut hash = hash_dataset(path)?;
+        if cuts > 0 {
+            hash += &format!("-cut-{cuts}");
+        }
         let split = Split::new(&dataset, config.data.split.of(&dataset))?;
         let scope_of = |dataset: &Dataset| match &examples {
             Some(examples) => FitScope::of_examples(dataset, examples),

@@ -153,6 +153,14 @@ pub enum Error {
         "no label of a training row of data set `{dataset}` is known before the first row that is not for training"
     )]
     NoKnownLabels { dataset: String },
+    /// A setting of a backtest that has other test cases than the first.
+    #[error(
+        "`{name}` divides the events in another way than the first settings: its cases cannot be compared with theirs"
+    )]
+    OtherCases { name: String },
+    /// A backtest of another task.
+    #[error("a backtest compares next-item models, and the settings have task={task}")]
+    NoBacktest { task: &'static str },
     /// A run of another task.
     #[error("run {} has the task {got}, this needs {expected}", run.display())]
     OtherTask { run: PathBuf, got: &'static str, expected: &'static str },
@@ -268,6 +276,10 @@ impl Error {
                  be older than that when validation begins"
                     .into(),
             ),
+            Error::NoBacktest { .. } => {
+                Some("`semrank compare` puts runs of task=ctr and task=oc beside each other, on their validation and test rows".into())
+            }
+            Error::OtherCases { .. } => Some("give all of them the same data.split".into()),
             Error::OtherTask { expected, .. } => Some(format!("`semrank run --set task={expected}` makes such a run")),
             Error::OtherCatalogue { .. } => {
                 Some("make both runs of one data set: `semrank run --data DATASET`".into())

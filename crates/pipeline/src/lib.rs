@@ -32,11 +32,12 @@
 //! | `run` | [`Run`]: a folder with its stages, read when they are asked for |
 //! | `record` | what the files of a finished run tell without its data set |
 //! | `overview` | what a person wants to see of a finished run |
-//! | `comparison` | runs beside each other |
+//! | `comparison` | runs beside each other; `backtest` compares settings on cuts inside the training events |
 //! | `pairs`, `predictions` | files of pairs to score, of the best items and of scores |
 //! | `ids` | measures of semantic ids; published ids |
 //! | `finetune`, `vectors` | encoders without a run |
 
+pub mod backtest;
 pub mod comparison;
 pub mod config;
 mod context;

@@ -119,6 +119,30 @@ impl EventLog {
         self.slice(range.start..end)
     }
 
+    /// The same log without the events of each user from a global index on, one per user.
+    ///
+    /// # Panics
+    /// When an index lies outside its user's range.
+    #[must_use]
+    pub fn until(&self, ends: &[usize]) -> EventLog {
+        assert_eq!(ends.len(), self.users(), "one end per user");
+        let (items, actions, times) = (Vec::new(), Vec::new(), Vec::new());
+        let (dwells, known, timed) = (Vec::new(), Vec::new(), self.timed);
+        let mut out = EventLog { offsets: vec![0], items, actions, times, dwells, known, timed };
+        for (user, &end) in ends.iter().enumerate() {
+            let range = self.offsets[user]..self.offsets[user + 1];
+            assert!(range.start <= end && end <= range.end, "offset {end} is not of user {user}");
+            let kept = range.start..end;
+            out.items.extend_from_slice(&self.items[kept.clone()]);
+            out.actions.extend_from_slice(&self.actions[kept.clone()]);
+            out.times.extend_from_slice(&self.times[kept.clone()]);
+            out.dwells.extend_from_slice(self.dwells.get(kept.clone()).unwrap_or_default());
+            out.known.extend_from_slice(self.known.get(kept).unwrap_or_default());
+            out.offsets.push(out.items.len());
+        }
+        out
+    }
+
     /// The event at a global index.
     pub fn event(&self, at: usize) -> Event {
         Event { item: self.items[at], action: self.actions[at], time: self.times[at] }
@@ -195,6 +219,31 @@ pub struct EventDetails {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_until_its_users_ends_is_the_log_of_the_events_before() {
+        let push = |log: &mut EventLogBuilder, user: u32, time: i64| {
+            let event = Event { item: ItemId(time as u32), action: ActionId(0), time };
+            let details = EventDetails { dwell_ms: Some(7), known_at: Some(time + 5) };
+            log.push_with(UserId(user), event, details);
+        };
+        let log = |most: [i64; 3]| {
+            let mut log = EventLogBuilder::default();
+            (0..3).for_each(|user| (0..most[user as usize]).for_each(|time| push(&mut log, user, time)));
+            log.finish(3, true)
+        };
+        let (cut, expected) = (log([3, 2, 4]).until(&[2, 3, 9]), log([2, 0, 4]));
+        assert_eq!((0..3).map(|user| cut.range(UserId(user))).collect::<Vec<_>>(), [0..2, 2..2, 2..6]);
+        assert_eq!(
+            (cut.items(), cut.times(), cut.dwells()),
+            (expected.items(), expected.times(), expected.dwells())
+        );
+        assert!(
+            (0..6).all(
+                |at| cut.known_at(at) == expected.known_at(at) && cut.known_at(at) == cut.times()[at] + 5
+            )
+        );
+    }
 
     #[test]
     fn a_wrong_clock_does_not_move_the_end() {

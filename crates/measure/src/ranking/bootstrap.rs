@@ -16,6 +16,7 @@
 use crate::RankMetrics;
 use rayon::prelude::*;
 use semrank_core::Rng;
+use std::collections::BTreeMap;
 
 /// Draws of all cases.
 const RESAMPLES: usize = 1000;
@@ -72,6 +73,24 @@ pub fn ndcg_difference(a: &[u32], b: &[u32], seed: u64) -> Option<Interval> {
     Some(Interval { difference, low, high })
 }
 
+/// Mean of `values`, one per case, with an interval that draws users with all their cases: `users` has each case's user. None where
+/// there is a single user.
+///
+/// # Panics
+/// When the numbers of cases differ.
+pub fn mean_over_users(values: &[f64], users: &[u32], seed: u64) -> Option<Interval> {
+    assert_eq!(values.len(), users.len(), "a user for each case");
+    let mut of_users: BTreeMap<u32, [f64; 2]> = BTreeMap::new();
+    for (value, user) in values.iter().zip(users) {
+        let [sum, cases] = of_users.entry(*user).or_default();
+        (*sum, *cases) = (*sum + value, *cases + 1.0);
+    }
+    let of_users: Vec<[f64; 2]> = of_users.into_values().collect();
+    let mut means: Vec<f64> = draws(&of_users, seed)?.iter().map(|[sum, cases]| sum / cases).collect();
+    let [low, high] = ends(&mut means);
+    Some(Interval { difference: values.iter().sum::<f64>() / values.len() as f64, low, high })
+}
+
 /// Lower and upper end of the 95 % interval of a mean over cases; none for a single case.
 pub fn mean_interval(values: &[f64], seed: u64) -> Option<[f64; 2]> {
     let cases: Vec<[f64; 1]> = values.iter().map(|&value| [value]).collect();
@@ -80,32 +99,51 @@ pub fn mean_interval(values: &[f64], seed: u64) -> Option<[f64; 2]> {
 
 /// Percentile intervals of the means of several figures of cases, all from the same draws.
 fn intervals<const N: usize>(cases: &[[f64; N]], seed: u64) -> Option<[[f64; 2]; N]> {
+    let draws = draws(cases, seed)?;
+    Some(std::array::from_fn(|figure| ends(&mut draws.iter().map(|means| means[figure]).collect::<Vec<_>>())))
+}
+
+/// Means of several figures over each draw of the cases; none for a single case.
+fn draws<const N: usize>(cases: &[[f64; N]], seed: u64) -> Option<Vec<[f64; N]>> {
     if cases.len() < 2 {
         return None;
     }
     let streams = Rng::new(seed, "paired bootstrap");
-    let draws: Vec<[f64; N]> = (0..RESAMPLES as u64)
-        .into_par_iter()
-        .map(|resample| {
-            let (mut rng, mut sums) = (streams.fork(resample), [0.0; N]);
-            for _ in 0..cases.len() {
-                let case = &cases[rng.below(cases.len())];
-                sums.iter_mut().zip(case).for_each(|(sum, figure)| *sum += figure);
-            }
-            sums.map(|sum| sum / cases.len() as f64)
-        })
-        .collect();
-    Some(std::array::from_fn(|figure| {
-        let mut means: Vec<f64> = draws.iter().map(|means| means[figure]).collect();
-        means.sort_by(f64::total_cmp);
-        [OUTSIDE / 2.0, 1.0 - OUTSIDE / 2.0]
-            .map(|share| means[(share * (RESAMPLES - 1) as f64).round() as usize])
-    }))
+    let draw = |resample: u64| {
+        let (mut rng, mut sums) = (streams.fork(resample), [0.0; N]);
+        for _ in 0..cases.len() {
+            let case = &cases[rng.below(cases.len())];
+            sums.iter_mut().zip(case).for_each(|(sum, figure)| *sum += figure);
+        }
+        sums.map(|sum| sum / cases.len() as f64)
+    };
+    Some((0..RESAMPLES as u64).into_par_iter().map(draw).collect())
+}
+
+/// The ends of the interval that holds all but a small share of some means.
+fn ends(means: &mut [f64]) -> [f64; 2] {
+    means.sort_by(f64::total_cmp);
+    [OUTSIDE / 2.0, 1.0 - OUTSIDE / 2.0].map(|share| means[(share * (RESAMPLES - 1) as f64).round() as usize])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cases_of_a_user_are_drawn_together() {
+        let values: Vec<f64> = (0..4000).map(|case| f64::from(u8::from(case % 4 == 0))).collect();
+        let alone: Vec<u32> = (0..4000).collect();
+        let interval = mean_over_users(&values, &alone, 3).unwrap();
+        assert_eq!(Some([interval.low, interval.high]), mean_interval(&values, 3));
+        // Ten cases that are alike are one: the interval is wider by the root of ten.
+        let alike: Vec<f64> = (0..4000).map(|case| f64::from(u8::from(case / 10 % 4 == 0))).collect();
+        let of_tens: Vec<u32> = (0..4000).map(|case| case / 10).collect();
+        let wide = mean_over_users(&alike, &of_tens, 3).unwrap();
+        let ratio = (wide.high - wide.low) / (interval.high - interval.low);
+        assert!((ratio / 10f64.sqrt() - 1.0).abs() < 0.1, "{ratio}");
+        assert_eq!(mean_over_users(&[1.0, 2.0], &[5, 5], 3), None);
+    }
 
     /// The standard error of a mean is known, and the interval must be about 1.96 of it to each side.
     #[test]

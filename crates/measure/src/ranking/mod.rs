@@ -35,7 +35,9 @@ mod predictions;
 mod rank;
 mod report;
 
-pub use bootstrap::{Interval, SummaryIntervals, mean_interval, ndcg_difference, summary_intervals};
+pub use bootstrap::{
+    Interval, SummaryIntervals, mean_interval, mean_over_users, ndcg_difference, summary_intervals,
+};
 pub use predictions::write_predictions;
 pub use rank::{Ranked, Ranking, histories_of_a_tile, rank};
 pub use report::ResultRow;

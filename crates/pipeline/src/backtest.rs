@@ -1,0 +1,164 @@
+//! Backtests: settings compared on cuts inside the training events, so that a default is chosen before validation and test are seen.
+//!
+//! The first cut is a data set of the training events alone, divided as the whole was; the next one is its training events, and so on.
+//! On each cut every setting is trained and chosen anew, and its model ranks the cut's test cases. What two settings gain is compared
+//! case by case; users are drawn with all their cases, as one user stands in several cuts (Efron & Tibshirani 1993).
+
+use crate::config::{Config, Task};
+use crate::{Context, Data, Error, Run};
+use semrank_measure::RankMetrics;
+use semrank_measure::ranking::{Interval, RankOptions, mean_over_users, rank};
+use serde::Serialize;
+use std::path::Path;
+use std::time::Instant;
+
+/// Seed of the bootstrap; fixed, so that the intervals belong to the figures.
+const BOOTSTRAP_SEED: u64 = 1;
+
+/// What is compared.
+#[derive(Debug, Clone)]
+pub struct Backtest<'a> {
+    /// Data set folder.
+    pub data: &'a Path,
+    /// Cuts.
+    pub cuts: usize,
+    /// Every setting is trained with the seeds from 1 to this; a case counts with its mean over them.
+    pub seeds: u64,
+    /// Names and settings; the first is what the others are compared with.
+    pub settings: Vec<(String, Config)>,
+    /// Where runs are made, one folder for each cut; features and ids that are unchanged are used again.
+    pub work: &'a Path,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Serialize)]
+pub struct BacktestReport {
+    /// The data set's name.
+    pub dataset: String,
+    /// Seeds of every setting.
+    pub seeds: u64,
+    /// Test cases of each cut, the newest cut first.
+    pub cases: Vec<usize>,
+    /// The settings, as given.
+    pub settings: Vec<Tested>,
+}
+
+/// What a setting reached.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tested {
+    /// Its name.
+    pub name: String,
+    /// Over the cases of all cuts, strict.
+    #[serde(rename = "ndcg@10")]
+    pub ndcg_10: f64,
+    /// The same.
+    #[serde(rename = "recall@10")]
+    pub recall_10: f64,
+    /// NDCG@10 of each cut.
+    #[serde(rename = "ndcg@10 by cut")]
+    pub by_cut: Vec<f64>,
+    /// NDCG@10 less that of the first setting, with a 95 % interval; none for the first itself, and for a single user.
+    #[serde(rename = "difference of ndcg@10")]
+    pub difference: Option<Interval>,
+    /// Seconds of training and evaluation, all cuts and seeds.
+    pub seconds: f64,
+}
+
+/// Figures of every case of a setting: NDCG@10 and recall@10.
+#[derive(Debug, Clone, Default)]
+struct Gains {
+    of_cases: Vec<[f64; 2]>,
+    by_cut: Vec<f64>,
+    seconds: f64,
+}
+
+impl Backtest<'_> {
+    /// Trains and measures all settings on all cuts.
+    ///
+    /// # Errors
+    /// A cut without a case, settings of another task than `next-item` or that divide the data set in another way than the first;
+    /// whatever keeps a model from being trained; [`Error::Interrupted`].
+    pub fn run(&self, context: &Context) -> Result<BacktestReport, Error> {
+        let mut gains = vec![Gains::default(); self.settings.len()];
+        let (mut users, mut cases, mut dataset) = (Vec::new(), Vec::new(), String::new());
+        for cut in 1..=self.cuts {
+            let mut tested: Option<Vec<u32>> = None;
+            for ((name, config), gains) in self.settings.iter().zip(&mut gains) {
+                context.note(&format!("backtest: cut {cut} of {}, {name}", self.cuts));
+                let data = self.cut(config, cut)?;
+                let of_cases: Vec<u32> = data.split.test.iter().map(|case| case.user.0).collect();
+                dataset = data.dataset.meta.name;
+                gains.add(self.gains(cut, config, of_cases.len(), context)?);
+                if *tested.get_or_insert_with(|| of_cases.clone()) != of_cases {
+                    return Err(Error::OtherCases { name: name.clone() });
+                }
+            }
+            let tested = tested.unwrap_or_default();
+            cases.push(tested.len());
+            users.extend(tested);
+        }
+        let tested = |(name, of): (&String, &Gains)| of.tested(name, &gains[0], &users);
+        let settings = self.settings.iter().map(|one| &one.0).zip(&gains).map(tested).collect();
+        Ok(BacktestReport { dataset, seeds: self.seeds, cases, settings })
+    }
+
+    fn cut(&self, config: &Config, cut: usize) -> Result<Data, Error> {
+        if config.task != Task::NextItem {
+            return Err(Error::NoBacktest { task: config.task.name() });
+        }
+        let data = Data::of_training(self.data, config, cut)?;
+        data.check_size()?;
+        Ok(data)
+    }
+
+    /// Figures of the test cases of a cut, each the mean over the seeds.
+    fn gains(&self, cut: usize, config: &Config, cases: usize, context: &Context) -> Result<Gains, Error> {
+        let started = Instant::now();
+        let mut of_cases = vec![[0.0; 2]; cases];
+        for seed in 1..=self.seeds {
+            let data = self.cut(config, cut)?;
+            let run = Run::create(&self.work.join(format!("cut-{cut}")), data, config.clone(), seed)?;
+            run.make_content(context)?;
+            let view = run.make_model(false, context)?;
+            let (servable, dataset) = (view.servable(), &view.data.dataset);
+            let (items, cases) = (dataset.catalog.len(), &view.data.split.test);
+            let ranking = rank(&servable, &dataset.events, items, cases, RankOptions::default())?;
+            for (sum, &rank) in of_cases.iter_mut().zip(&ranking.strict.ranks) {
+                let found = RankMetrics::from_ranks([rank as usize]).summary();
+                let share = 1.0 / self.seeds as f64;
+                *sum = [sum[0] + share * found.ndcg_10, sum[1] + share * found.recall_10];
+            }
+            context.check()?;
+        }
+        let by_cut = vec![mean(of_cases.iter().map(|gain| gain[0]))];
+        Ok(Gains { of_cases, by_cut, seconds: started.elapsed().as_secs_f64() })
+    }
+}
+
+impl Gains {
+    /// Adds those of the next cut.
+    fn add(&mut self, cut: Gains) {
+        self.of_cases.extend(cut.of_cases);
+        self.by_cut.extend(cut.by_cut);
+        self.seconds += cut.seconds;
+    }
+
+    fn tested(&self, name: &str, first: &Gains, users: &[u32]) -> Tested {
+        let more: Vec<f64> =
+            self.of_cases.iter().zip(&first.of_cases).map(|(own, first)| own[0] - first[0]).collect();
+        let is_first = std::ptr::eq(self, first);
+        Tested {
+            name: name.to_owned(),
+            ndcg_10: mean(self.of_cases.iter().map(|gain| gain[0])),
+            recall_10: mean(self.of_cases.iter().map(|gain| gain[1])),
+            by_cut: self.by_cut.clone(),
+            difference: if is_first { None } else { mean_over_users(&more, users, BOOTSTRAP_SEED) },
+            seconds: self.seconds,
+        }
+    }
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let cases = values.len().max(1) as f64;
+    values.sum::<f64>() / cases
+}
