@@ -193,3 +193,29 @@ fn joined(mut row: Vec<(u32, f32)>, other: &[(u32, f32)], weight: f32) -> Vec<(u
     });
     strongest(row, usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use semrank_core::{ActionId, Event, EventLogBuilder, UserId};
+
+    #[test]
+    fn a_pair_that_nobody_took_has_the_weight_of_its_words() {
+        let mut log = EventLogBuilder::default();
+        (0..2).for_each(|time| {
+            log.push(UserId(0), Event { item: ItemId(time), action: ActionId(0), time: time.into() })
+        });
+        let (log, ends) = (log.finish(1, false), [2]);
+        let data = TrainingData::new(&log, &ends, &[1, 1, 0]);
+        let mut texts = SparseMatrix::empty(2);
+        [&[(0, 0.6), (1, 0.8)][..], &[(0, 1.0)], &[(1, 1.0)]]
+            .iter()
+            .for_each(|row| texts.push_row(row.iter().copied()));
+        let settings = BlendSettings { text: 0.5, ..BlendSettings::default() };
+        let of = |texts, item| ItemItem::fit(&data, texts, &settings).of(ItemId(item)).collect::<Vec<_>>();
+        let taken = of(None, 0);
+        assert_eq!(taken.iter().map(|entry| entry.0).collect::<Vec<_>>(), [1]);
+        assert_eq!(of(Some(&texts), 0), [(1, taken[0].1 + 0.5 * 0.6), (2, 0.5 * 0.8)]);
+        assert_eq!(of(Some(&texts), 2), [(0, 0.5 * 0.8)]);
+    }
+}

@@ -35,7 +35,7 @@ pub struct Recommendation {
     /// What the score is made of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts: Option<Parts>,
-    /// Items of the history that brought it, by co-occurrence and by content, strongest first.
+    /// Items of the history that brought it, by the item-item term and by content, strongest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub brought_by: Vec<Source>,
     /// Sources of the first stage that find it within their quotas; empty before they were asked.

@@ -65,7 +65,7 @@ impl Servable {
         ranked.iter().map(parts).collect()
     }
 
-    /// What each item of the newest events adds to the score of a candidate: by co-occurrence and by content.
+    /// What each item of the newest events adds to the score of a candidate: by the item-item term and by content.
     pub fn sources(&self, user: &UserState, candidate: ItemId) -> BTreeMap<ItemId, [f32; 2]> {
         let (history, blend) = (user.recent().items, self.model.facts.blend);
         let parts = [

@@ -81,7 +81,8 @@ impl Servable {
     }
 
     /// Puts in the next item, or replaces what is known of one: from then on it is scored as an item of the catalogue with the same
-    /// parts and without training events would be, and events of it count in histories. No score of another item changes. States of
+    /// parts and without an item-item term would be, and events of it count in histories. Its term, if it has one, stays that of its
+    /// training. No score of another item changes. States of
     /// users whose history has a replaced item are to be made anew.
     ///
     /// # Panics
