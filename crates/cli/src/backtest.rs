@@ -4,7 +4,7 @@
 //! semrank backtest --data shop --out work --set train.epochs=24 --set "model.dim=64; train.loss=full"
 //!
 //! shop: 2 cuts inside the training events, 3,204 and 2,911 cases, seed 1
-//!                                ndcg@10 recall@10      less default (95 %)  seconds
+//!                                ndcg@10 recall@10      minus default (95 %)  seconds
 //!   default                       0.0719    0.1194                               64
 //!   train.epochs=24               0.0725    0.1201 +0.0006 (-0.0002 to +0.0014)  110
 //! ```
@@ -25,7 +25,7 @@ pub(crate) struct BacktestArgs {
     /// Data set folder.
     #[arg(long, value_name = "DATASET")]
     data: PathBuf,
-    /// Cuts: the first divides the training events, each further one the training events of the one before.
+    /// Cuts: the first holds out the end of the training events, the second the end of what the first trains on, and so on.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..))]
     cuts: u8,
     /// Settings to compare with the default, several of one model with semicolons between them; repeat it for more models.
@@ -34,7 +34,7 @@ pub(crate) struct BacktestArgs {
     /// TOML file with settings that all models have.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Train every model with so many seeds.
+    /// Seeds of every model; figures are means over them.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
     seeds: u8,
     /// Folder for the work; features that settings share are made once.
@@ -73,7 +73,7 @@ fn table(found: &BacktestReport) -> String {
     let _ = writeln!(
         out,
         "  {:width$} {:>9} {:>9} {:>30} {:>8}",
-        "", "ndcg@10", "recall@10", "less default (95 %)", "seconds"
+        "", "ndcg@10", "recall@10", "minus default (95 %)", "seconds"
     );
     for Tested { name, ndcg_10, recall_10, difference, seconds, .. } in settings {
         let less = difference.map_or(String::new(), |less| {

@@ -38,6 +38,11 @@ Examples:
   semrank compare shop-run shop-run-2 --out page
   semrank compare ids-1 ids-2 ids-3 texts-1 texts-2 texts-3      medians over seeds";
 
+pub(crate) const BACKTEST: &str = "\
+Examples:
+  semrank backtest --data shop --out work --set train.epochs=24
+  semrank backtest --data shop --out work --seeds 3 --set blend.text=0 --set 'model.dim=64; model.blocks=2'";
+
 pub(crate) const SIMULATE: &str = "\
 Examples:
   semrank simulate --out market                                 choices of items

@@ -82,6 +82,7 @@ enum Verb {
     #[command(after_help = examples::COMPARE)]
     Compare(compare::CompareArgs),
     /// Compare settings on cuts inside the training events: validation and test stay unseen.
+    #[command(after_help = examples::BACKTEST)]
     Backtest(backtest::BacktestArgs),
     /// Report, publish and align the semantic ids of a run.
     Tokens(tokens::TokensArgs),

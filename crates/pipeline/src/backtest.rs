@@ -1,11 +1,12 @@
 //! Backtests: settings compared on cuts inside the training events, so that a default is chosen before validation and test are seen.
 //!
 //! The first cut is a data set of the training events alone, divided as the whole was; the next one is its training events, and so on.
-//! On each cut every setting is trained and chosen anew, and its model ranks the cut's test cases. What two settings gain is compared
+//! On each cut every setting is trained and its blend chosen anew, and the model ranks the cut's test cases. What two settings gain is compared
 //! case by case; users are drawn with all their cases, as one user stands in several cuts (Efron & Tibshirani 1993).
 
 use crate::config::{Config, Task};
 use crate::{Context, Data, Error, Run};
+use semrank_data::{Case, Dataset};
 use semrank_measure::RankMetrics;
 use semrank_measure::ranking::{Interval, RankOptions, mean_over_users, rank};
 use serde::Serialize;
@@ -26,7 +27,7 @@ pub struct Backtest<'a> {
     pub seeds: u64,
     /// Names and settings; the first is what the others are compared with.
     pub settings: Vec<(String, Config)>,
-    /// Where runs are made, one folder for each cut; features and ids that are unchanged are used again.
+    /// Where runs are made, one folder for each cut and seed; features and ids that are unchanged are used again.
     pub work: &'a Path,
 }
 
@@ -60,7 +61,7 @@ pub struct Tested {
     /// NDCG@10 less that of the first setting, with a 95 % interval; none for the first itself, and for a single user.
     #[serde(rename = "difference of ndcg@10")]
     pub difference: Option<Interval>,
-    /// Seconds of training and evaluation, all cuts and seeds.
+    /// Seconds of making the models, as recorded, and of ranking the cases; all cuts and seeds.
     pub seconds: f64,
 }
 
@@ -76,30 +77,44 @@ impl Backtest<'_> {
     /// Trains and measures all settings on all cuts.
     ///
     /// # Errors
-    /// A cut without a case, settings of another task than `next-item` or that divide the data set in another way than the first;
-    /// whatever keeps a model from being trained; [`Error::Interrupted`].
+    /// A cut without a case, settings of another task than `next-item` or that divide the data set in another way than the first, all
+    /// before anything is trained; whatever keeps a model from being trained; [`Error::Interrupted`].
     pub fn run(&self, context: &Context) -> Result<BacktestReport, Error> {
+        let (dataset, cases) = self.cases(context)?;
         let mut gains = vec![Gains::default(); self.settings.len()];
-        let (mut users, mut cases, mut dataset) = (Vec::new(), Vec::new(), String::new());
-        for cut in 1..=self.cuts {
-            let mut tested: Option<Vec<u32>> = None;
+        for (cut, cases) in (1..).zip(&cases) {
             for ((name, config), gains) in self.settings.iter().zip(&mut gains) {
                 context.note(&format!("backtest: cut {cut} of {}, {name}", self.cuts));
-                let data = self.cut(config, cut)?;
-                let of_cases: Vec<u32> = data.split.test.iter().map(|case| case.user.0).collect();
-                dataset = data.dataset.meta.name;
-                gains.add(self.gains(cut, config, of_cases.len(), context)?);
-                if *tested.get_or_insert_with(|| of_cases.clone()) != of_cases {
-                    return Err(Error::OtherCases { name: name.clone() });
-                }
+                gains.add(self.gains(cut, config, cases.len(), context)?);
             }
-            let tested = tested.unwrap_or_default();
-            cases.push(tested.len());
-            users.extend(tested);
         }
+        let users: Vec<u32> = cases.iter().flatten().map(|case| case.user.0).collect();
         let tested = |(name, of): (&String, &Gains)| of.tested(name, &gains[0], &users);
         let settings = self.settings.iter().map(|one| &one.0).zip(&gains).map(tested).collect();
-        Ok(BacktestReport { dataset, seeds: self.seeds, cases, settings })
+        Ok(BacktestReport {
+            dataset,
+            seeds: self.seeds,
+            cases: cases.iter().map(Vec::len).collect(),
+            settings,
+        })
+    }
+
+    /// The data set's name and the test cases of each cut, which are those of every setting.
+    fn cases(&self, context: &Context) -> Result<(String, Vec<Vec<Case>>), Error> {
+        let (mut dataset, mut out) = (String::new(), Vec::new());
+        for cut in 1..=self.cuts {
+            let mut of_first = None;
+            for (name, config) in &self.settings {
+                context.check()?;
+                let Data { dataset: Dataset { meta, .. }, split, .. } = self.cut(config, cut)?;
+                if *of_first.get_or_insert_with(|| split.test.clone()) != split.test {
+                    return Err(Error::OtherCases { name: name.clone() });
+                }
+                dataset = meta.name;
+            }
+            out.extend(of_first);
+        }
+        Ok((dataset, out))
     }
 
     fn cut(&self, config: &Config, cut: usize) -> Result<Data, Error> {
@@ -113,13 +128,13 @@ impl Backtest<'_> {
 
     /// Figures of the test cases of a cut, each the mean over the seeds.
     fn gains(&self, cut: usize, config: &Config, cases: usize, context: &Context) -> Result<Gains, Error> {
-        let started = Instant::now();
-        let mut of_cases = vec![[0.0; 2]; cases];
+        let (mut of_cases, mut seconds) = (vec![[0.0; 2]; cases], 0.0);
         for seed in 1..=self.seeds {
-            let data = self.cut(config, cut)?;
-            let run = Run::create(&self.work.join(format!("cut-{cut}")), data, config.clone(), seed)?;
+            let work = self.work.join(format!("cut-{cut}-seed-{seed}"));
+            let run = Run::create(&work, self.cut(config, cut)?, config.clone(), seed)?;
             run.make_content(context)?;
             let view = run.make_model(false, context)?;
+            let started = Instant::now();
             let (servable, dataset) = (view.servable(), &view.data.dataset);
             let (items, cases) = (dataset.catalog.len(), &view.data.split.test);
             let ranking = rank(&servable, &dataset.events, items, cases, RankOptions::default())?;
@@ -128,10 +143,11 @@ impl Backtest<'_> {
                 let share = 1.0 / self.seeds as f64;
                 *sum = [sum[0] + share * found.ndcg_10, sum[1] + share * found.recall_10];
             }
+            seconds += started.elapsed().as_secs_f64() + run.training().map_or(0.0, |model| model.seconds);
             context.check()?;
         }
         let by_cut = vec![mean(of_cases.iter().map(|gain| gain[0]))];
-        Ok(Gains { of_cases, by_cut, seconds: started.elapsed().as_secs_f64() })
+        Ok(Gains { of_cases, by_cut, seconds })
     }
 }
 

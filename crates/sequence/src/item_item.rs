@@ -1,4 +1,4 @@
-//! Item-item co-occurrence inside training histories: nearly free, and strong on its own.
+//! Pairs of items: what users took near each other in training histories, and what shares words. Nearly free, and strong on its own.
 //!
 //! For two events `g <= window` apart, earlier item `i` and later item `j`: `W[i, j] += 1 / g` and
 //! `W[j, i] += backward / g`. Each weight is divided by `rowsum_i^row_power · colsum_j^column_power` (sums before
@@ -7,11 +7,10 @@
 //! ([`text_neighbours`]), so that pairs that nobody has taken together yet have one too. A user's term is
 //! `k(u, j) = sum over the newest events of decay^age · W[i, j]`.
 
-use crate::text_neighbours::{strongest, text_neighbours};
+use crate::text_neighbours::{Texts, strongest, text_neighbours};
 use crate::{BlendSettings, TrainingData};
 use rayon::prelude::*;
 use semrank_core::ItemId;
-use semrank_nn::linalg::SparseMatrix;
 
 /// The strongest candidates of each item, `W` in compressed rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,10 +23,10 @@ pub struct ItemItem {
 }
 
 impl ItemItem {
-    /// Counts the training events, and compares the TF-IDF rows of the items' texts, `[items x words]`, where there are any.
-    pub fn fit(data: &TrainingData, texts: Option<&SparseMatrix>, settings: &BlendSettings) -> Self {
+    /// Counts the training events, and compares the items' texts, where there are any.
+    pub fn fit(data: &TrainingData, texts: Option<Texts>, settings: &BlendSettings) -> Self {
         let texts = texts.filter(|_| settings.text > 0.0);
-        let near = texts.map(|rows| text_neighbours(rows, data, settings.text_top));
+        let near = texts.map(|texts| text_neighbours(texts, data, settings.text_top));
         let pairs = Pairs::new(data, settings);
         let (row_sums, column_sums) = pairs.sums();
         let scale = |sum: f64, power: f64| if sum > 0.0 { sum.powf(-power) } else { 0.0 };
@@ -198,6 +197,7 @@ fn joined(mut row: Vec<(u32, f32)>, other: &[(u32, f32)], weight: f32) -> Vec<(u
 mod tests {
     use super::*;
     use semrank_core::{ActionId, Event, EventLogBuilder, UserId};
+    use semrank_nn::linalg::SparseMatrix;
 
     #[test]
     fn a_pair_that_nobody_took_has_the_weight_of_its_words() {
@@ -211,11 +211,16 @@ mod tests {
         [&[(0, 0.6), (1, 0.8)][..], &[(0, 1.0)], &[(1, 1.0)]]
             .iter()
             .for_each(|row| texts.push_row(row.iter().copied()));
+        let texts = Some(Texts { rows: &texts, known: &[true; 3] });
+        let of = |texts, item, settings: &BlendSettings| {
+            ItemItem::fit(&data, texts, settings).of(ItemId(item)).collect::<Vec<_>>()
+        };
         let settings = BlendSettings { text: 0.5, ..BlendSettings::default() };
-        let of = |texts, item| ItemItem::fit(&data, texts, &settings).of(ItemId(item)).collect::<Vec<_>>();
-        let taken = of(None, 0);
+        let taken = of(None, 0, &settings);
         assert_eq!(taken.iter().map(|entry| entry.0).collect::<Vec<_>>(), [1]);
-        assert_eq!(of(Some(&texts), 0), [(1, taken[0].1 + 0.5 * 0.6), (2, 0.5 * 0.8)]);
-        assert_eq!(of(Some(&texts), 2), [(0, 0.5 * 0.8)]);
+        assert_eq!(of(texts, 0, &settings), [(1, taken[0].1 + 0.5 * 0.6), (2, 0.5 * 0.8)]);
+        assert_eq!(of(texts, 2, &settings), [(0, 0.5 * 0.8)]);
+        assert_eq!(of(texts, 0, &BlendSettings { text: 0.0, ..settings.clone() }), taken);
+        assert_eq!(of(texts, 0, &BlendSettings { window: 0, ..settings }), [(2, 0.5 * 0.8), (1, 0.5 * 0.6)]);
     }
 }

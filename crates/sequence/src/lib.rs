@@ -42,5 +42,6 @@ pub use servable::{
 };
 pub use settings::BlendSettings;
 pub use similar::{ContentAlone, SimilarContent};
+pub use text_neighbours::Texts;
 pub use trainer::Trainer;
 pub use training_data::{TrainingData, Window};

@@ -13,11 +13,11 @@ semrank_core::settings! {
         row_power: f64 = 0.5, in 0.0..=10.0,
         /// Power of an item's total co-occurrence, as candidate, that its column is divided by.
         column_power: f64 = 0.25, in 0.0..=10.0,
-        /// Strongest candidates kept for each item.
+        /// Strongest co-occurring candidates kept for each item.
         top: usize = 256, in 1..=1_000_000,
-        /// What equal words of two items add to the weight of their pair, for cosine 1; 0 = only what users took counts.
+        /// Weight of the cosine of two items' TF-IDF rows in the item-item table; 0 = only what users took counts.
         text: f64 = 0.2, in 0.0..=1000.0,
-        /// Nearest neighbours by words that get it, for each item.
+        /// Nearest items by words that get this weight, for each item.
         text_top: usize = 64, in 1..=1_000_000,
         /// Newest events of a history that bring candidates.
         recent: usize = 8, in 0..=1_000_000,

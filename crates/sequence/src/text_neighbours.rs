@@ -1,23 +1,33 @@
-//! Text neighbours: for each item the candidates that share most words with it.
+//! Text neighbours: for each item the candidates whose words are nearest to its own.
 //!
-//! Nearness is the cosine of TF-IDF rows (Salton & Buckley 1988), the best few by an inverted index from words to items. A content
-//! vector of some hundred numbers says what an item is about and forgets its rare words: a brand, a series, a size. These find the
-//! next item of a set, also one that nobody has taken yet.
+//! Nearness is the cosine of TF-IDF rows (Salton & Buckley 1988), where a word weighs by its rarity; the best few are found by an
+//! inverted index from words to items. A content vector of some hundred numbers says what an item is about and forgets its rare words:
+//! a brand, a series, a size. These find the next item of a set, also one that nobody has taken yet.
 //!
-//! The commonest words are left out: they say least and cost most. So the work grows with the catalogue and not with its square.
+//! On a large catalogue the commonest words are left out, which say least and cost most: the work grows with the items, not with their
+//! square.
 
 use crate::TrainingData;
 use rayon::prelude::*;
 use semrank_core::narrow;
 use semrank_nn::linalg::SparseMatrix;
 
-/// Products that are made for each item, on average: the words of fewest items first.
+/// Most multiply-adds for an item, on average; the rarest words first.
 const PRODUCTS: usize = 20_000;
 
-/// The nearest `top` candidates of each item, strongest first, with their cosines; `rows` have length 1 or 0. Items that occur in the
-/// training events, but never in the action that is predicted, are no candidates.
-pub(crate) fn text_neighbours(rows: &SparseMatrix, data: &TrainingData, top: usize) -> Vec<Vec<(u32, f32)>> {
-    let (candidates, counted) = (is_candidate(data), counted(rows));
+/// The words of a catalogue.
+#[derive(Debug, Clone, Copy)]
+pub struct Texts<'a> {
+    /// TF-IDF rows of all items, `[items x words]`, of length 1 or 0.
+    pub rows: &'a SparseMatrix,
+    /// The items that were known when training ended: the others say nothing of words.
+    pub known: &'a [bool],
+}
+
+/// The nearest `top` candidates of each item, strongest first, with their cosines. Items that occur in the training events, but never in
+/// the action that is predicted, are no candidates.
+pub(crate) fn text_neighbours(texts: Texts, data: &TrainingData, top: usize) -> Vec<Vec<(u32, f32)>> {
+    let (rows, candidates, counted) = (texts.rows, is_candidate(data), counted(texts));
     let items_of = rows.transpose();
     let near = |near: &mut Vec<f32>, item: usize| {
         let mut met: Vec<u32> = Vec::new();
@@ -43,8 +53,14 @@ pub(crate) fn text_neighbours(rows: &SparseMatrix, data: &TrainingData, top: usi
 
 /// The strongest `top` entries of a row, strongest first; of equal ones those of the first items.
 pub(crate) fn strongest(mut row: Vec<(u32, f32)>, top: usize) -> Vec<(u32, f32)> {
-    row.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    row.truncate(top);
+    let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    if top < row.len() {
+        row.select_nth_unstable_by(top, order);
+        row.truncate(top);
+    }
+    row.sort_unstable_by(order);
+    // Rows of a whole catalogue are kept, and most of what was found is not.
+    row.shrink_to_fit();
     row
 }
 
@@ -57,9 +73,11 @@ fn is_candidate(data: &TrainingData) -> Vec<bool> {
 }
 
 /// Which words count: those of fewest items, until the products that they take are spent.
-fn counted(rows: &SparseMatrix) -> Vec<bool> {
+fn counted(Texts { rows, known }: Texts) -> Vec<bool> {
     let mut items = vec![0usize; rows.cols];
-    rows.indices.iter().for_each(|&word| items[word as usize] += 1);
+    for item in (0..rows.rows).filter(|&item| known[item]) {
+        rows.row(item).0.iter().for_each(|&word| items[word as usize] += 1);
+    }
     let mut words: Vec<u32> = narrow::indices(rows.cols).collect();
     words.sort_by_key(|&word| items[word as usize]);
     let (mut left, mut out) = (PRODUCTS * rows.rows, vec![false; rows.cols]);
@@ -96,7 +114,8 @@ mod tests {
         let log = log.finish(1, false);
         let ends = [taken.len()];
         let data = TrainingData { target: Some(ActionId(0)), ..TrainingData::new(&log, &ends, &counts) };
-        text_neighbours(rows, &data, top)
+        let texts = Texts { rows, known: &vec![true; rows.rows] };
+        text_neighbours(texts, &data, top)
     }
 
     #[test]
@@ -117,7 +136,15 @@ mod tests {
         let mut matrix = SparseMatrix::empty(2);
         (0..most)
             .for_each(|item| matrix.push_row([(0, 0.8)].into_iter().chain((item < 2).then_some((1, 0.6)))));
-        assert_eq!(counted(&matrix), [false, true]);
-        assert_eq!(near(&matrix, &[(0, 0)], 4)[0], [(1, 0.6 * 0.6)]);
+        let mut known = vec![true; most];
+        assert_eq!(counted(Texts { rows: &matrix, known: &known }), [false, true]);
+        // What came after training does not decide which words count.
+        known[9..].fill(false);
+        assert_eq!(counted(Texts { rows: &matrix, known: &known }), [true, true]);
+        let found = near(&matrix, &[(0, 0)], 4);
+        assert_eq!(found[0], [(1, 0.6 * 0.6)]);
+        let kept = strongest((0..9_000).map(|item| (item, 1.0)).collect(), 3);
+        assert_eq!(kept, [(0, 1.0), (1, 1.0), (2, 1.0)]);
+        assert!(kept.capacity() < 100, "a row does not hold on to what was left out");
     }
 }

@@ -227,7 +227,7 @@ fn ranking(service: &Service, explained: &Explained) -> String {
         "text",
         "score",
         "network",
-        "items taken together",
+        "items taken together, shared words",
         "content",
         "popularity, places for new items",
         "found by",

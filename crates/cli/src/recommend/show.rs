@@ -111,7 +111,7 @@ pub(crate) fn list(items: &[Recommendation], explain: bool) -> String {
 
 /// In what way an item of the history brought another.
 fn why(source: &Source) -> String {
-    let parts = [("co-engaged", source.item_item), ("similar content", source.content)];
+    let parts = [("item-item", source.item_item), ("similar content", source.content)];
     let named = parts.iter().filter(|(_, part)| *part != 0.0);
     named.map(|(name, part)| format!("{name} {part:+.3}")).collect::<Vec<_>>().join(", ")
 }

@@ -126,7 +126,9 @@ impl EventLog {
     #[must_use]
     pub fn until(&self, ends: &[usize]) -> EventLog {
         assert_eq!(ends.len(), self.users(), "one end per user");
-        let (items, actions, times) = (Vec::new(), Vec::new(), Vec::new());
+        let kept = self.offsets.iter().zip(ends).map(|(start, end)| end.saturating_sub(*start)).sum();
+        let (items, actions, times) =
+            (Vec::with_capacity(kept), Vec::with_capacity(kept), Vec::with_capacity(kept));
         let (dwells, known, timed) = (Vec::new(), Vec::new(), self.timed);
         let mut out = EventLog { offsets: vec![0], items, actions, times, dwells, known, timed };
         for (user, &end) in ends.iter().enumerate() {

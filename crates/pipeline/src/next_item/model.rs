@@ -12,10 +12,9 @@ use crate::tokens::Content;
 use crate::{Context, Error, Event};
 use semrank_data::Case;
 use semrank_embed::hash::TfIdf;
-use semrank_nn::linalg::SparseMatrix;
 use semrank_sequence::{
     Blend, BlendTask, Ended, EpochReport, Fit, FitError, Fitting, ItemItem, NewItems, SeenInTraining,
-    Servable, StepReport, Task, TrainingData, Watch, Words,
+    Servable, StepReport, Task, Texts, TrainingData, Watch, Words,
     artefact::{Trained, TrainedFacts, load_trained, save_trained},
     choose,
 };
@@ -141,11 +140,8 @@ impl NextItem<'_> {
 
     /// Item-item term, prior, their weights and the seen policy, by validation.
     fn blend(&self, fit: Fit, masks_seen_in_training: bool, context: &Context) -> Result<Trained, Error> {
-        context.note("model: counting co-engaged items and shared words");
         let training = self.training();
-        let vocabulary = self.vocabulary();
-        let texts = vocabulary.as_ref().map(|words| words.transform(&self.data.dataset.catalog));
-        let item_item = ItemItem::fit(&training, texts.as_ref(), &self.config.blend);
+        let (item_item, new_items) = self.with_words(&training, context);
         let similar = self.content.similar(&self.config.blend);
         let facts = TrainedFacts {
             model: self.config.model.clone(),
@@ -161,7 +157,7 @@ impl NextItem<'_> {
             network: fit.network,
             item_item,
             prior: vec![0.0; self.data.dataset.catalog.len()],
-            new_items: self.new_items(&training, vocabulary.as_ref().zip(texts.as_ref()), context),
+            new_items,
             content: fit.content,
             facts,
         };
@@ -177,31 +173,28 @@ impl NextItem<'_> {
         Ok(trained)
     }
 
-    /// The words of the items' texts, where the model reads them.
-    fn vocabulary(&self) -> Option<TfIdf> {
-        let reads_text = self.config.model.reads_text() && self.data.has_text();
-        let fit = || TfIdf::fit(&self.data.dataset.catalog, self.data.scope.known(), &self.config.features);
-        reads_text.then(fit)
-    }
-
-    /// The order of items without events, learned from words; `None` where no place is kept for them anyway.
-    fn new_items(
-        &self,
-        training: &TrainingData,
-        words: Option<(&TfIdf, &SparseMatrix)>,
-        context: &Context,
-    ) -> Option<NewItems> {
-        let settings = &self.config.blend;
+    /// The item-item term, and the order of items without events where places are kept for them: what is made of words too.
+    fn with_words(&self, training: &TrainingData, context: &Context) -> (ItemItem, Option<NewItems>) {
+        let (settings, dataset, scope) = (&self.config.blend, &self.data.dataset, &self.data.scope);
+        context.note("model: counting co-engaged items and shared words");
         // Places are kept only where a validation target is new.
-        let wanted = |case: &Case| training.counts[case.target.index()] == 0;
-        let any = self.data.split.validation.iter().any(wanted);
-        if !training.events.timed() || settings.place_price == 0.0 || !any {
-            return None;
+        let is_new = |case: &Case| training.counts[case.target.index()] == 0;
+        let orders_new = dataset.events.timed()
+            && settings.place_price > 0.0
+            && self.data.split.validation.iter().any(is_new);
+        let reads_text = self.config.model.reads_text() && self.data.has_text();
+        if !reads_text || !(orders_new || settings.text > 0.0) {
+            return (ItemItem::fit(training, None, settings), None);
         }
-        let (vocabulary, rows) = words?;
+        let vocabulary = TfIdf::fit(&dataset.catalog, scope.known(), &self.config.features);
+        let rows = &vocabulary.transform(&dataset.catalog);
+        let item_item = ItemItem::fit(training, Some(Texts { rows, known: scope.known() }), settings);
+        if !orders_new {
+            return (item_item, None);
+        }
         context.note("model: predicting the popularity of items without events from their words");
         let words = Words { rows, buckets: vocabulary.buckets() };
-        NewItems::fit(training, words, (settings.newcomers, settings.newcomer_days), self.seed)
+        (item_item, NewItems::fit(training, words, (settings.newcomers, settings.newcomer_days), self.seed))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What others took next to the items of a history: the item-item term of the next-item model, alone.
+//! What others took next to the items of a history, and what shares words with them: the item-item term of the next-item model, alone.
 
 use super::{Request, Scored, Sourcer, keep_best};
 use crate::Error;
