@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use semrank_core::ItemId;
 
 /// The strongest candidates of each item, `W` in compressed rows.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ItemItem {
     pub(crate) offsets: Vec<usize>,
     pub(crate) candidates: Vec<u32>,

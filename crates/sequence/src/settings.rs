@@ -15,7 +15,7 @@ semrank_core::settings! {
         column_power: f64 = 0.25, in 0.0..=10.0,
         /// Strongest co-occurring candidates kept for each item.
         top: usize = 256, in 1..=1_000_000,
-        /// Weight of the cosine of two items' TF-IDF rows in the item-item table; 0 = only what users took counts.
+        /// Weight of the cosine of two items' TF-IDF rows in the item-item table, which is tried on validation beside none; 0 = it is not.
         text: f64 = 0.2, in 0.0..=1000.0,
         /// Nearest items by words that get this weight, for each item.
         text_top: usize = 64, in 1..=1_000_000,

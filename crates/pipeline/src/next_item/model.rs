@@ -13,7 +13,7 @@ use crate::{Context, Error, Event};
 use semrank_data::Case;
 use semrank_embed::hash::TfIdf;
 use semrank_sequence::{
-    Blend, BlendTask, Ended, EpochReport, Fit, FitError, Fitting, ItemItem, NewItems, SeenInTraining,
+    Blend, BlendTask, Chosen, Ended, EpochReport, Fit, FitError, Fitting, ItemItem, NewItems, SeenInTraining,
     Servable, StepReport, Task, Texts, TrainingData, Watch, Words,
     artefact::{Trained, TrainedFacts, load_trained, save_trained},
     choose,
@@ -141,8 +141,7 @@ impl NextItem<'_> {
     /// Item-item term, prior, their weights and the seen policy, by validation.
     fn blend(&self, fit: Fit, masks_seen_in_training: bool, context: &Context) -> Result<Trained, Error> {
         let training = self.training();
-        let (item_item, new_items) = self.with_words(&training, context);
-        let similar = self.content.similar(&self.config.blend);
+        let (tables, new_items) = self.with_words(&training, context);
         let facts = TrainedFacts {
             model: self.config.model.clone(),
             shape: self.data.shape(self.content.features.dim),
@@ -153,28 +152,41 @@ impl NextItem<'_> {
             live: fit.content.as_ref().map(|content| content.report),
             curve: fit.curve,
         };
-        let trained = Trained {
+        let mut trained = Trained {
             network: fit.network,
-            item_item,
+            item_item: ItemItem::default(),
             prior: vec![0.0; self.data.dataset.catalog.len()],
             new_items,
             content: fit.content,
             facts,
         };
-        let servable = Servable::new(Arc::new(trained), &self.content.features.values, similar);
         let cases = &self.data.split.validation;
         let task =
             BlendTask { settings: &self.config.blend, learned_seen: !masks_seen_in_training, work: fit.work };
-        let mut progress = |at| context.progress.event(Event::Blend(at));
-        let chosen = choose(&servable, &training, cases, &task, &mut progress)?;
-        context.note(&format!("model: blend chosen on {}", some_of(chosen.cases, cases.len())));
-        let mut trained = servable.into_model();
-        trained.choose(chosen);
+        let mut best: Option<(Chosen, ItemItem)> = None;
+        for item_item in tables {
+            trained.item_item = item_item;
+            let similar = self.content.similar(&self.config.blend);
+            let servable = Servable::new(Arc::new(trained), &self.content.features.values, similar);
+            let mut progress = |at| context.progress.event(Event::Blend(at));
+            let chosen = choose(&servable, &training, cases, &task, &mut progress)?;
+            context.note(&format!("model: blend chosen on {}", some_of(chosen.cases, cases.len())));
+            trained = servable.into_model();
+            let item_item = std::mem::take(&mut trained.item_item);
+            if best.as_ref().is_none_or(|(best, _)| chosen.ndcg_10 > best.ndcg_10) {
+                best = Some((chosen, item_item));
+            }
+        }
+        if let Some((chosen, item_item)) = best {
+            trained.item_item = item_item;
+            trained.choose(chosen);
+        }
         Ok(trained)
     }
 
-    /// The item-item term, and the order of items without events where places are kept for them: what is made of words too.
-    fn with_words(&self, training: &TrainingData, context: &Context) -> (ItemItem, Option<NewItems>) {
+    /// What is made of words too: the tables of the item-item term to choose from, without words and with them, and the order of items
+    /// without events, where places are kept for them.
+    fn with_words(&self, training: &TrainingData, context: &Context) -> (Vec<ItemItem>, Option<NewItems>) {
         let (settings, dataset, scope) = (&self.config.blend, &self.data.dataset, &self.data.scope);
         context.note("model: counting co-engaged items and shared words");
         // Places are kept only where a validation target is new.
@@ -183,18 +195,21 @@ impl NextItem<'_> {
             && settings.place_price > 0.0
             && self.data.split.validation.iter().any(is_new);
         let reads_text = self.config.model.reads_text() && self.data.has_text();
+        let mut tables = vec![ItemItem::fit(training, None, settings)];
         if !reads_text || !(orders_new || settings.text > 0.0) {
-            return (ItemItem::fit(training, None, settings), None);
+            return (tables, None);
         }
         let vocabulary = TfIdf::fit(&dataset.catalog, scope.known(), &self.config.features);
         let rows = &vocabulary.transform(&dataset.catalog);
-        let item_item = ItemItem::fit(training, Some(Texts { rows, known: scope.known() }), settings);
+        if settings.text > 0.0 {
+            tables.push(ItemItem::fit(training, Some(Texts { rows, known: scope.known() }), settings));
+        }
         if !orders_new {
-            return (item_item, None);
+            return (tables, None);
         }
         context.note("model: predicting the popularity of items without events from their words");
         let words = Words { rows, buckets: vocabulary.buckets() };
-        (item_item, NewItems::fit(training, words, (settings.newcomers, settings.newcomer_days), self.seed))
+        (tables, NewItems::fit(training, words, (settings.newcomers, settings.newcomer_days), self.seed))
     }
 }
 
