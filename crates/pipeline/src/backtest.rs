@@ -85,7 +85,7 @@ impl Backtest<'_> {
         for (cut, cases) in (1..).zip(&cases) {
             for ((name, config), gains) in self.settings.iter().zip(&mut gains) {
                 context.note(&format!("backtest: cut {cut} of {}, {name}", self.cuts));
-                gains.add(self.gains(cut, config, cases.len(), context)?);
+                self.measure((cut, cases.len()), config, gains, context)?;
             }
         }
         let users: Vec<u32> = cases.iter().flatten().map(|case| case.user.0).collect();
@@ -126,9 +126,15 @@ impl Backtest<'_> {
         Ok(data)
     }
 
-    /// Figures of the test cases of a cut, each the mean over the seeds.
-    fn gains(&self, cut: usize, config: &Config, cases: usize, context: &Context) -> Result<Gains, Error> {
-        let (mut of_cases, mut seconds) = (vec![[0.0; 2]; cases], 0.0);
+    /// Adds the figures of the test cases of a cut, each the mean over the seeds.
+    fn measure(
+        &self,
+        (cut, cases): (usize, usize),
+        config: &Config,
+        gains: &mut Gains,
+        context: &Context,
+    ) -> Result<(), Error> {
+        let mut of_cases = vec![[0.0; 2]; cases];
         for seed in 1..=self.seeds {
             let work = self.work.join(format!("cut-{cut}-seed-{seed}"));
             let run = Run::create(&work, self.cut(config, cut)?, config.clone(), seed)?;
@@ -143,22 +149,17 @@ impl Backtest<'_> {
                 let share = 1.0 / self.seeds as f64;
                 *sum = [sum[0] + share * found.ndcg_10, sum[1] + share * found.recall_10];
             }
-            seconds += started.elapsed().as_secs_f64() + run.training().map_or(0.0, |model| model.seconds);
+            gains.seconds +=
+                started.elapsed().as_secs_f64() + run.training().map_or(0.0, |model| model.seconds);
             context.check()?;
         }
-        let by_cut = vec![mean(of_cases.iter().map(|gain| gain[0]))];
-        Ok(Gains { of_cases, by_cut, seconds })
+        gains.by_cut.push(mean(of_cases.iter().map(|gain| gain[0])));
+        gains.of_cases.extend(of_cases);
+        Ok(())
     }
 }
 
 impl Gains {
-    /// Adds those of the next cut.
-    fn add(&mut self, cut: Gains) {
-        self.of_cases.extend(cut.of_cases);
-        self.by_cut.extend(cut.by_cut);
-        self.seconds += cut.seconds;
-    }
-
     fn tested(&self, name: &str, first: &Gains, users: &[u32]) -> Tested {
         let more: Vec<f64> =
             self.of_cases.iter().zip(&first.of_cases).map(|(own, first)| own[0] - first[0]).collect();

@@ -10,10 +10,10 @@
 use crate::text_neighbours::{Texts, strongest, text_neighbours};
 use crate::{BlendSettings, TrainingData};
 use rayon::prelude::*;
-use semrank_core::ItemId;
+use semrank_core::{ItemId, narrow};
 
 /// The strongest candidates of each item, `W` in compressed rows.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ItemItem {
     pub(crate) offsets: Vec<usize>,
     pub(crate) candidates: Vec<u32>,
@@ -23,10 +23,8 @@ pub struct ItemItem {
 }
 
 impl ItemItem {
-    /// Counts the training events, and compares the items' texts, where there are any.
-    pub fn fit(data: &TrainingData, texts: Option<Texts>, settings: &BlendSettings) -> Self {
-        let texts = texts.filter(|_| settings.text > 0.0);
-        let near = texts.map(|texts| text_neighbours(texts, data, settings.text_top));
+    /// Counts the training events.
+    pub fn fit(data: &TrainingData, settings: &BlendSettings) -> Self {
         let pairs = Pairs::new(data, settings);
         let (row_sums, column_sums) = pairs.sums();
         let scale = |sum: f64, power: f64| if sum > 0.0 { sum.powf(-power) } else { 0.0 };
@@ -37,20 +35,30 @@ impl ItemItem {
                 let row_scale = scale(row_sums[item], settings.row_power);
                 pairs.row(item, scratch);
                 let weight = |(j, w): (u32, f64)| (j, (w * row_scale * columns[j as usize]) as f32);
-                let row = strongest(scratch.merged().map(weight).collect(), settings.top);
-                match &near {
-                    Some(near) => joined(row, &near[item], settings.text as f32),
-                    None => row,
-                }
+                strongest(scratch.merged().map(weight).collect(), settings.top)
             })
             .collect();
-        let mut out = Self {
-            offsets: vec![0],
-            candidates: Vec::new(),
-            weights: Vec::new(),
-            recent: settings.recent,
-            decay: settings.decay as f32,
+        Self::of_rows(rows, settings.recent, settings.decay as f32)
+    }
+
+    /// The same with the weights of the items' nearest neighbours by words; without them where `blend.text` is 0.
+    #[must_use]
+    pub fn with_texts(&self, texts: Texts, data: &TrainingData, settings: &BlendSettings) -> Self {
+        if settings.text == 0.0 {
+            return self.clone();
+        }
+        let (near, weight) = (text_neighbours(texts, data, settings.text_top), settings.text as f32);
+        let joined = |(item, near): (usize, Vec<(u32, f32)>)| {
+            let own = self.of(ItemId(narrow::index(item)));
+            let near = near.into_iter().map(|(other, value)| (other, weight * value));
+            strongest(summed(own.chain(near).collect()), usize::MAX)
         };
+        let rows = near.into_par_iter().enumerate().map(joined).collect();
+        Self::of_rows(rows, self.recent, self.decay)
+    }
+
+    fn of_rows(rows: Vec<Vec<(u32, f32)>>, recent: usize, decay: f32) -> Self {
+        let mut out = Self { offsets: vec![0], candidates: Vec::new(), weights: Vec::new(), recent, decay };
         for row in rows {
             out.candidates.extend(row.iter().map(|entry| entry.0));
             out.weights.extend(row.iter().map(|entry| entry.1));
@@ -92,14 +100,7 @@ impl ItemItem {
             found.extend(self.of(item).map(|(candidate, weight)| (candidate, factor * weight)));
             factor *= self.decay;
         }
-        // A stable sort: the terms of an item are added newest event first.
-        found.sort_by_key(|entry| entry.0);
-        found.dedup_by(|next, kept| {
-            let same = next.0 == kept.0;
-            kept.1 += if same { next.1 } else { 0.0 };
-            same
-        });
-        found
+        summed(found)
     }
 }
 
@@ -181,16 +182,15 @@ impl<'a> Pairs<'a> {
     }
 }
 
-/// A row with `weight` times the entries of another, strongest first.
-fn joined(mut row: Vec<(u32, f32)>, other: &[(u32, f32)], weight: f32) -> Vec<(u32, f32)> {
-    row.extend(other.iter().map(|&(item, value)| (item, weight * value)));
-    row.sort_by_key(|entry| entry.0);
-    row.dedup_by(|next, kept| {
+/// Items ascending, each with the sum of its values, added in the order they were found.
+fn summed(mut found: Vec<(u32, f32)>) -> Vec<(u32, f32)> {
+    found.sort_by_key(|entry| entry.0);
+    found.dedup_by(|next, kept| {
         let same = next.0 == kept.0;
         kept.1 += if same { next.1 } else { 0.0 };
         same
     });
-    strongest(row, usize::MAX)
+    found
 }
 
 #[cfg(test)]
@@ -212,8 +212,10 @@ mod tests {
             .iter()
             .for_each(|row| texts.push_row(row.iter().copied()));
         let texts = Some(Texts { rows: &texts, known: &[true; 3] });
-        let of = |texts, item, settings: &BlendSettings| {
-            ItemItem::fit(&data, texts, settings).of(ItemId(item)).collect::<Vec<_>>()
+        let of = |texts: Option<Texts>, item, settings: &BlendSettings| {
+            let counted = ItemItem::fit(&data, settings);
+            let table = texts.map_or(counted.clone(), |texts| counted.with_texts(texts, &data, settings));
+            table.of(ItemId(item)).collect::<Vec<_>>()
         };
         let settings = BlendSettings { text: 0.5, ..BlendSettings::default() };
         let taken = of(None, 0, &settings);

@@ -95,7 +95,7 @@ impl World {
         let items: Vec<u32> = (0..sizes.items as u32).filter(|&item| counts[item as usize] == 0).collect();
         let prior = (0..sizes.items).map(|_| rng.unit() as f32).collect();
         let data = TrainingData::new(&events, &train_ends, &counts);
-        let item_item = ItemItem::fit(&data, None, &settings);
+        let item_item = ItemItem::fit(&data, &settings);
         let facts = TrainedFacts {
             model,
             shape,

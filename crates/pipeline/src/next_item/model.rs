@@ -141,7 +141,9 @@ impl NextItem<'_> {
     /// Item-item term, prior, their weights and the seen policy, by validation.
     fn blend(&self, fit: Fit, masks_seen_in_training: bool, context: &Context) -> Result<Trained, Error> {
         let training = self.training();
-        let (tables, new_items) = self.with_words(&training, context);
+        context.note("model: counting co-engaged items and shared words");
+        let item_item = ItemItem::fit(&training, &self.config.blend);
+        let (with_words, new_items) = self.with_words(&item_item, &training, context);
         let facts = TrainedFacts {
             model: self.config.model.clone(),
             shape: self.data.shape(self.content.features.dim),
@@ -152,64 +154,67 @@ impl NextItem<'_> {
             live: fit.content.as_ref().map(|content| content.report),
             curve: fit.curve,
         };
-        let mut trained = Trained {
+        let trained = Trained {
             network: fit.network,
-            item_item: ItemItem::default(),
+            item_item,
             prior: vec![0.0; self.data.dataset.catalog.len()],
             new_items,
             content: fit.content,
             facts,
         };
+        let similar = self.content.similar(&self.config.blend);
+        let mut servable = Servable::new(Arc::new(trained), &self.content.features.values, similar);
         let cases = &self.data.split.validation;
         let task =
             BlendTask { settings: &self.config.blend, learned_seen: !masks_seen_in_training, work: fit.work };
-        let mut best: Option<(Chosen, ItemItem)> = None;
-        for item_item in tables {
-            trained.item_item = item_item;
-            let similar = self.content.similar(&self.config.blend);
-            let servable = Servable::new(Arc::new(trained), &self.content.features.values, similar);
+        let choose = |servable: &Servable| -> Result<Chosen, Error> {
             let mut progress = |at| context.progress.event(Event::Blend(at));
-            let chosen = choose(&servable, &training, cases, &task, &mut progress)?;
+            let chosen = choose(servable, &training, cases, &task, &mut progress)?;
             context.note(&format!("model: blend chosen on {}", some_of(chosen.cases, cases.len())));
-            trained = servable.into_model();
-            let item_item = std::mem::take(&mut trained.item_item);
-            if best.as_ref().is_none_or(|(without, _)| words_pay(chosen.ndcg_10, without.ndcg_10)) {
-                best = Some((chosen, item_item));
+            Ok(chosen)
+        };
+        let mut chosen = choose(&servable)?;
+        if let Some(with_words) = with_words {
+            let without = servable.replace_item_item(with_words);
+            let found = choose(&servable)?;
+            if words_pay(found.ndcg_10, chosen.ndcg_10) {
+                chosen = found;
+            } else {
+                servable.replace_item_item(without);
             }
         }
-        if let Some((chosen, item_item)) = best {
-            trained.item_item = item_item;
-            trained.choose(chosen);
-        }
+        let mut trained = servable.into_model();
+        trained.choose(chosen);
         Ok(trained)
     }
 
-    /// What is made of words too: the tables of the item-item term to choose from, without words and with them, and the order of items
-    /// without events, where places are kept for them.
-    fn with_words(&self, training: &TrainingData, context: &Context) -> (Vec<ItemItem>, Option<NewItems>) {
+    /// What is made of words: the item-item term with them, and the order of items without events, where places are kept for them.
+    fn with_words(
+        &self,
+        item_item: &ItemItem,
+        training: &TrainingData,
+        context: &Context,
+    ) -> (Option<ItemItem>, Option<NewItems>) {
         let (settings, dataset, scope) = (&self.config.blend, &self.data.dataset, &self.data.scope);
-        context.note("model: counting co-engaged items and shared words");
         // Places are kept only where a validation target is new.
         let is_new = |case: &Case| training.counts[case.target.index()] == 0;
         let orders_new = dataset.events.timed()
             && settings.place_price > 0.0
             && self.data.split.validation.iter().any(is_new);
         let reads_text = self.config.model.reads_text() && self.data.has_text();
-        let mut tables = vec![ItemItem::fit(training, None, settings)];
         if !reads_text || !(orders_new || settings.text > 0.0) {
-            return (tables, None);
+            return (None, None);
         }
         let vocabulary = TfIdf::fit(&dataset.catalog, scope.known(), &self.config.features);
         let rows = &vocabulary.transform(&dataset.catalog);
-        if settings.text > 0.0 {
-            tables.push(ItemItem::fit(training, Some(Texts { rows, known: scope.known() }), settings));
-        }
+        let texts = Texts { rows, known: scope.known() };
+        let joined = (settings.text > 0.0).then(|| item_item.with_texts(texts, training, settings));
         if !orders_new {
-            return (tables, None);
+            return (joined, None);
         }
         context.note("model: predicting the popularity of items without events from their words");
         let words = Words { rows, buckets: vocabulary.buckets() };
-        (tables, NewItems::fit(training, words, (settings.newcomers, settings.newcomer_days), self.seed))
+        (joined, NewItems::fit(training, words, (settings.newcomers, settings.newcomer_days), self.seed))
     }
 }
 

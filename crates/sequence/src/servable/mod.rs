@@ -35,7 +35,7 @@ pub use vectors::ItemVectors;
 use crate::artefact::Trained;
 use crate::columns::Columns;
 use crate::places::most_kept;
-use crate::{NewItems, SimilarContent, TrainedContent, keep_places};
+use crate::{ItemItem, NewItems, SimilarContent, TrainedContent, keep_places};
 use semrank_core::{Event, History, ItemId};
 use semrank_measure::ranking::Scorer;
 use semrank_nn::kernel;
@@ -108,6 +108,11 @@ impl Servable {
     /// The model.
     pub fn model(&self) -> &Arc<Trained> {
         &self.model
+    }
+
+    /// Scores by another table of the item-item term from now on; the one before comes back.
+    pub fn replace_item_item(&mut self, table: ItemItem) -> ItemItem {
+        std::mem::replace(&mut Arc::make_mut(&mut self.model).item_item, table)
     }
 
     /// The model alone, to be changed.
