@@ -3,10 +3,11 @@
 //! For two events `g <= window` apart, earlier item `i` and later item `j`: `W[i, j] += 1 / g` and
 //! `W[j, i] += backward / g`. Each weight is divided by `rowsum_i^row_power · colsum_j^column_power` (sums before
 //! dividing), which takes popularity out in part. In the family of item-based neighbourhoods (Sarwar et al. 2001; Deshpande & Karypis
-//! 2004). Where items have texts, `text` times the cosine of their words is added to the weights of each item's nearest neighbours
+//! 2004). A share of the weight is that of a [`regression`], which knows what a pair owes to a third item. Where items have texts, `text` times the cosine of their words is added to the weights of each item's nearest neighbours
 //! ([`text_neighbours`]), so that pairs that nobody has taken together yet have one too. A user's term is
 //! `k(u, j) = sum over the newest events of decay^age · W[i, j]`.
 
+use crate::regression::regression;
 use crate::text_neighbours::{Texts, strongest, text_neighbours};
 use crate::{BlendSettings, TrainingData};
 use rayon::prelude::*;
@@ -23,9 +24,30 @@ pub struct ItemItem {
 }
 
 impl ItemItem {
-    /// Counts the training events.
+    /// Counts the training events; `blend.regression` of the table's weight is that of the regression.
     pub fn fit(data: &TrainingData, settings: &BlendSettings) -> Self {
-        let pairs = Pairs::new(data, settings);
+        let counted = Self::counted(data, settings);
+        if settings.regression == 0.0 {
+            return counted;
+        }
+        let share = settings.regression as f32;
+        let regressed = Self::of_rows(regression(data, settings), settings.recent, settings.decay as f32);
+        let total = |table: &Self| table.weights.iter().map(|&weight| f64::from(weight)).sum::<f64>();
+        let [total, of_regressed] = [total(&counted), total(&regressed)];
+        let scale = if of_regressed > 0.0 { (total / of_regressed) as f32 } else { 0.0 };
+        let joined = |item: usize| {
+            let item = ItemId(narrow::index(item));
+            let counted = counted.of(item).map(|(other, weight)| (other, (1.0 - share) * weight));
+            let regressed = regressed.of(item).map(|(other, weight)| (other, share * scale * weight));
+            strongest(summed(counted.chain(regressed).collect()), settings.top)
+        };
+        let rows = (0..data.items()).into_par_iter().map(joined).collect();
+        Self::of_rows(rows, settings.recent, settings.decay as f32)
+    }
+
+    fn counted(data: &TrainingData, settings: &BlendSettings) -> Self {
+        let nearer = (1..=settings.window).map(|gap| 1.0 / gap as f64).collect();
+        let pairs = Pairs::new(data, nearer, settings.backward);
         let (row_sums, column_sums) = pairs.sums();
         let scale = |sum: f64, power: f64| if sum > 0.0 { sum.powf(-power) } else { 0.0 };
         let columns: Vec<f64> = column_sums.iter().map(|&sum| scale(sum, settings.column_power)).collect();
@@ -105,22 +127,24 @@ impl ItemItem {
 }
 
 /// All weighted pairs of the training events, by source item.
-struct Pairs<'a> {
+pub(crate) struct Pairs<'a> {
     data: &'a TrainingData<'a>,
-    settings: &'a BlendSettings,
+    /// Weight of a pair by its distance in events, from 1 on, and how much one counts whose candidate came before.
+    kernel: Vec<f64>,
+    backward: f64,
     /// Training events of each item: `events[offsets[i]..offsets[i + 1]]`, as (start, at, end) of the user's part.
     offsets: Vec<usize>,
     events: Vec<[usize; 3]>,
 }
 
 #[derive(Default)]
-struct Scratch {
-    found: Vec<(u32, f64)>,
+pub(crate) struct Scratch {
+    pub(crate) found: Vec<(u32, f64)>,
 }
 
 impl Scratch {
     /// Candidates ascending, with the sum of their weights.
-    fn merged(&mut self) -> impl Iterator<Item = (u32, f64)> {
+    pub(crate) fn merged(&mut self) -> impl Iterator<Item = (u32, f64)> {
         // A stable sort: weights of one candidate are added in the order they were found.
         self.found.sort_by_key(|entry| entry.0);
         self.found.chunk_by(|a, b| a.0 == b.0).map(|run| (run[0].0, run.iter().map(|entry| entry.1).sum()))
@@ -128,7 +152,7 @@ impl Scratch {
 }
 
 impl<'a> Pairs<'a> {
-    fn new(data: &'a TrainingData<'a>, settings: &'a BlendSettings) -> Self {
+    pub(crate) fn new(data: &'a TrainingData<'a>, kernel: Vec<f64>, backward: f64) -> Self {
         let items = data.events.items();
         let mut offsets = vec![0usize; data.items() + 1];
         let all = || (0..data.train_ends.len()).map(|user| data.range(user));
@@ -143,11 +167,16 @@ impl<'a> Pairs<'a> {
                 *slot += 1;
             }
         }
-        Self { data, settings, offsets, events }
+        Self { data, kernel, backward, offsets, events }
+    }
+
+    /// Training events of an item, as (start, at, end) of the user's part.
+    pub(crate) fn events(&self, item: usize) -> &[[usize; 3]] {
+        &self.events[self.offsets[item]..self.offsets[item + 1]]
     }
 
     /// Every weight from `item` to a candidate that is a target event's item.
-    fn row(&self, item: usize, scratch: &mut Scratch) {
+    pub(crate) fn row(&self, item: usize, scratch: &mut Scratch) {
         scratch.found.clear();
         let mut add = |at: usize, weight: f64| {
             let event = self.data.events.event(at);
@@ -155,13 +184,13 @@ impl<'a> Pairs<'a> {
                 scratch.found.push((event.item.0, weight));
             }
         };
-        for &[start, at, end] in &self.events[self.offsets[item]..self.offsets[item + 1]] {
-            for gap in 1..=self.settings.window {
+        for &[start, at, end] in self.events(item) {
+            for (gap, &weight) in (1..).zip(&self.kernel) {
                 if at + gap < end {
-                    add(at + gap, 1.0 / gap as f64);
+                    add(at + gap, weight);
                 }
                 if at >= start + gap {
-                    add(at - gap, self.settings.backward / gap as f64);
+                    add(at - gap, self.backward * weight);
                 }
             }
         }
@@ -217,7 +246,7 @@ mod tests {
             let table = texts.map_or(counted.clone(), |texts| counted.with_texts(texts, &data, settings));
             table.of(ItemId(item)).collect::<Vec<_>>()
         };
-        let settings = BlendSettings { text: 0.5, ..BlendSettings::default() };
+        let settings = BlendSettings { text: 0.5, regression: 0.0, ..BlendSettings::default() };
         let taken = of(None, 0, &settings);
         assert_eq!(taken.iter().map(|entry| entry.0).collect::<Vec<_>>(), [1]);
         assert_eq!(of(texts, 0, &settings), [(1, taken[0].1 + 0.5 * 0.6), (2, 0.5 * 0.8)]);

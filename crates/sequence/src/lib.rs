@@ -13,6 +13,7 @@ mod newcomers;
 mod past;
 mod places;
 mod prior;
+mod regression;
 mod servable;
 mod settings;
 mod shard_step;

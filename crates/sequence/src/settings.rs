@@ -15,6 +15,10 @@ semrank_core::settings! {
         column_power: f64 = 0.25, in 0.0..=10.0,
         /// Strongest co-occurring candidates kept for each item.
         top: usize = 256, in 1..=1_000_000,
+        /// Share of the item-item table's weight that a ridge regression of the following events on those before has; 0 = it is not made.
+        regression: f64 = 0.5, in 0.0..=1.0,
+        /// Penalty of that regression, in events: an item with fewer says less.
+        ridge: f64 = 100.0, in 1e-3..=1e9,
         /// Weight of the cosine of two items' TF-IDF rows in the item-item table, which is tried on validation beside none; 0 = it is not.
         text: f64 = 0.2, in 0.0..=1000.0,
         /// Nearest items by words that get this weight, for each item.
