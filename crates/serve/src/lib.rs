@@ -18,8 +18,10 @@
 //! | `ingest`, `recent` | received events -> durable, seen and acknowledged |
 //! | `snapshot`, `recover` | what is derived from the log -> a file; that file and the records after it -> what a start knows |
 //! | `ranker`, `replay`, `export`, `trial` | what ranks; a log played again; as a data set; as the rows of a test |
+//! | `walk`, `offpolicy` | the log once more, answer by answer; what other policies would have earned |
 //! | `clicks`, `feedback` | a click model behind it; what came of what was shown |
 //! | `experiments` | randomised tests: arms, and what other arms would have shown |
+//! | `explore` | lists of a share of the requests are drawn, with known probabilities |
 //! | `service`, `lookups`, `messages` | all of it without HTTP; what clients ask and get |
 //! | `reload`, `forgotten` | another run takes over; users whom a start leaves out |
 //! | `settings` | how a service is run |
@@ -33,6 +35,7 @@ mod body;
 mod clicks;
 mod event;
 mod experiments;
+mod explore;
 mod export;
 mod feedback;
 mod forgotten;
@@ -45,6 +48,7 @@ mod lookups;
 mod memory;
 mod messages;
 mod metrics;
+mod offpolicy;
 mod page;
 mod problem;
 mod ranker;
@@ -61,16 +65,21 @@ mod snapshot;
 pub mod testing;
 mod tls;
 mod trial;
+mod walk;
 
 pub use event::Event;
 pub use experiments::{Placed, UsedDefinition, used_definitions};
+pub use explore::{Explored, InPool};
 pub use export::{ExportError, ExportSettings, Exported, export};
 pub use gate::Gate;
 pub use ingest::Receipt;
 pub use keys::{KeysError, Scope, new_key};
 pub use log::{Log, LogError};
 pub use memory::Named;
-pub use messages::{Candidates, Explained, InTest, Interest, RankRequest, Ranked, Ranking, RetrieveRequest};
+pub use messages::{
+    Candidates, Explained, Exploring, InTest, Interest, RankRequest, Ranked, Ranking, RetrieveRequest,
+};
+pub use offpolicy::{OffPolicyError, OffPolicyReport, OffPolicySettings, off_policy};
 pub use problem::Problem;
 pub use record::{Answer, Record, Shown};
 pub use reload::{Reloaded, Runs};

@@ -187,7 +187,11 @@ struct Learned {
 /// Asks a ranker what was asked before.
 fn checked(ranker: &Ranker, answers: &VecDeque<Answer>) -> Result<Reloaded, Problem> {
     let (mut requests, mut shown, mut common, mut same_first) = (0, 0, 0, 0);
-    for answer in answers.iter().filter(|answer| !answer.items.is_empty()) {
+    // A list that was drawn says little of the run that ranked.
+    let is_by_score = |answer: &&Answer| {
+        !answer.items.is_empty() && answer.explored.as_ref().is_none_or(|explored| !explored.drawn)
+    };
+    for answer in answers.iter().filter(is_by_score) {
         let Ok(request) = serde_json::from_value::<RankRequest>(answer.request.clone()) else { continue };
         let events = ranker.events_of(request.user.as_deref());
         let found = ranker.ranked(Now {
@@ -196,6 +200,7 @@ fn checked(ranker: &Ranker, answers: &VecDeque<Answer>) -> Result<Reloaded, Prob
             events: &events,
             is_late: false,
             place: None,
+            explore: None,
         })?;
         if found.items.is_empty() && request.filter.is_none() && request.candidates.is_none() {
             return Err(Problem::new(

@@ -2,6 +2,7 @@
 
 use crate::event::LARGEST_TIME;
 use crate::experiments::{Counted, Experiments, Exposed, Place, Placed};
+use crate::explore::{Explore, Explored};
 use crate::ingest::{Apply, Ingest, Receipt, TakeOut};
 use crate::log::Log;
 use crate::ranker::{DEFAULT_K, Found, Now, Ranker, filter};
@@ -11,6 +12,7 @@ use crate::reload::{Current, Runs};
 use crate::settings::{Clock, OpenError, ServiceSettings};
 use crate::snapshot::{Keeper, SnapshotError, Snapshots, Written};
 use crate::{Candidates, Event, Problem, RankRequest, Ranked, Ranking, RetrieveRequest};
+use semrank_experiment::explore::Exploration;
 use semrank_experiment::log::{LoggedExposure, SlateItem};
 use semrank_pipeline::response::Beginning;
 use semrank_pipeline::retrieval::{Ask, Change};
@@ -50,6 +52,7 @@ impl Service {
     /// # Errors
     /// A run that is not finished or not for next items; state that is damaged, or that another process holds.
     pub fn open(run: Run, settings: ServiceSettings, context: &Context) -> Result<Self, OpenError> {
+        settings.explore.iter().try_for_each(Exploration::check).map_err(OpenError::Explore)?;
         let runs = Runs { run: run.path().to_owned(), clicks: settings.clicks.clone() };
         let data = run.data()?.hash.clone();
         let log = Log::open(&settings.log, settings.journal)?;
@@ -255,8 +258,11 @@ impl Service {
         // A test that cannot say that it has begun has not: without its row the unit would not count.
         let begun = place.as_ref().is_none_or(|place| self.experiments.begin(place).is_ok());
         let place = place.filter(|_| begun);
-        let found =
-            ranker.ranked(Now { request, ms: now_ms, events: &events, is_late, place: place.as_ref() })?;
+        // A list of a test is that of its arm alone.
+        let policy = self.settings.explore.filter(|_| place.is_none());
+        let explore = policy.map(|policy| Explore { policy, request_id: &request_id });
+        let now = Now { request, ms: now_ms, events: &events, is_late, place: place.as_ref(), explore };
+        let found = ranker.ranked(now)?;
         let (would_differ, predicted) =
             (found.would_differ(place.as_ref()), predicted(&found, place.as_ref()));
         let mut degraded: Vec<String> = is_late.then(|| WITHOUT_SOURCES.to_owned()).into_iter().collect();
@@ -266,6 +272,7 @@ impl Service {
         let mut out = Ranking {
             request_id,
             experiment: place.as_ref().map(|place| self.experiments.in_test(place)),
+            exploration: found.explored.as_ref().map(Explored::told),
             items: found.items,
             run: ranker.name.clone(),
             as_of,
@@ -295,11 +302,12 @@ impl Service {
             self.experiments.exposure(&place, exposed)
         });
         let at = (now_ms, items_as_of, known_before, is_exact);
-        let pending = self.keep(&ranker, (request, &out), at, exposed).unwrap_or_else(|_| {
-            // A full disk keeps nobody from seeing a ranking.
-            out.degraded.push("log".to_owned());
-            None
-        });
+        let pending =
+            self.keep(&ranker, (request, &out), at, (exposed, found.explored)).unwrap_or_else(|_| {
+                // A full disk keeps nobody from seeing a ranking.
+                out.degraded.push("log".to_owned());
+                None
+            });
         if !request.explain {
             out.items.iter_mut().for_each(|item| item.sources.clear());
         }
@@ -312,13 +320,14 @@ impl Service {
         ranker: &Ranker,
         (request, ranking): (&RankRequest, &Ranking),
         (now_ms, items_as_of, known_before, is_exact): (Option<i64>, Option<u64>, Option<i64>, bool),
-        exposed: Option<(Placed, LoggedExposure, Option<Counted>)>,
+        (exposed, explored): (Option<(Placed, LoggedExposure, Option<Counted>)>, Option<Explored>),
     ) -> Result<Option<Pending>, semrank_store::Error> {
         let shown = |(slot, item): (usize, &Ranked)| Shown {
             item: item.item.clone(),
             slot: slot + 1,
             score: item.score,
             sources: item.sources.iter().map(|source| source.name.to_owned()).collect(),
+            propensity: item.propensity,
         };
         let answer = Answer {
             request_id: ranking.request_id.clone(),
@@ -337,6 +346,7 @@ impl Service {
             items: ranking.items.iter().enumerate().map(shown).collect(),
             degraded: ranking.degraded.clone(),
             test: exposed.as_ref().map(|(placed, ..)| placed.clone()),
+            explored,
         };
         let journal = self.log.journal();
         let mut records = vec![Record::answer(&answer)];

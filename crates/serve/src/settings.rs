@@ -2,6 +2,7 @@
 
 use crate::{LogError, SnapshotEvery};
 use semrank_experiment::definition::Definition;
+use semrank_experiment::explore::Exploration;
 use semrank_pipeline::Error;
 use semrank_pipeline::response::Beginning;
 use semrank_store::journal::Options;
@@ -44,6 +45,8 @@ pub struct ServiceSettings {
     pub snapshots: SnapshotEvery,
     /// Randomised tests, in the order in which they take requests.
     pub experiments: Vec<Definition>,
+    /// By what policy lists of requests outside of tests are explored, if they are.
+    pub explore: Option<Exploration>,
 }
 
 impl ServiceSettings {
@@ -62,6 +65,7 @@ impl ServiceSettings {
             journal: Options::default(),
             snapshots: SnapshotEvery::default(),
             experiments: Vec::new(),
+            explore: None,
         }
     }
 
@@ -106,6 +110,9 @@ pub enum OpenError {
         /// Why.
         why: String,
     },
+    /// A policy of exploration that makes no lists.
+    #[error("lists cannot be explored: {0}")]
+    Explore(semrank_experiment::Error),
     /// The system.
     #[error("the system has no thread to give: {0}")]
     Thread(#[from] std::io::Error),

@@ -6,6 +6,8 @@ mod certificates;
 #[path = "../../../pipeline/tests/common/mod.rs"]
 mod common;
 mod experiments;
+mod explore;
+mod off_policy;
 mod reload;
 
 use semrank_core::UserId;
