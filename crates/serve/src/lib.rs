@@ -23,7 +23,7 @@
 //! | `experiments` | randomised tests: arms, and what other arms would have shown |
 //! | `explore` | lists of a share of the requests are drawn, with known probabilities |
 //! | `service`, `lookups`, `messages` | all of it without HTTP; what clients ask and get |
-//! | `reload`, `forgotten` | another run takes over; users whom a start leaves out |
+//! | `reload`, `shadow`, `forgotten` | another run takes over; ranks in the shadow; users whom a start leaves out |
 //! | `settings` | how a service is run |
 //! | `gate`, `keys`, `metrics`, `problem`, `body` | bounded work; API keys; Prometheus; errors; bodies |
 //! | `api` | routes |
@@ -60,6 +60,7 @@ mod replay;
 mod server;
 mod service;
 mod settings;
+mod shadow;
 mod snapshot;
 #[doc(hidden)]
 pub mod testing;
@@ -87,6 +88,7 @@ pub use replay::{Replayed, replay};
 pub use server::{Listen, ServerError, serve};
 pub use service::{MOST_CANDIDATES, Service};
 pub use settings::{Clock, OpenError, ServiceSettings};
+pub use shadow::ShadowReport;
 pub use snapshot::{SnapshotEvery, Written};
 pub use tls::Tls;
 pub use trial::{TrialRow, trial_rows};

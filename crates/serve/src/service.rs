@@ -10,6 +10,7 @@ use crate::record::{Answer, Record, Shown};
 use crate::recover::{Recovered, recover};
 use crate::reload::{Current, Runs};
 use crate::settings::{Clock, OpenError, ServiceSettings};
+use crate::shadow::{Answered, Shadows};
 use crate::snapshot::{Keeper, SnapshotError, Snapshots, Written};
 use crate::{Candidates, Event, Problem, RankRequest, Ranked, Ranking, RetrieveRequest};
 use semrank_experiment::explore::Exploration;
@@ -44,6 +45,7 @@ pub struct Service {
     pub(crate) settings: ServiceSettings,
     replayed: usize,
     pub(crate) experiments: Experiments,
+    pub(crate) shadows: Shadows,
 }
 
 impl Service {
@@ -90,6 +92,7 @@ impl Service {
             settings,
             replayed,
             experiments,
+            shadows: Shadows::default(),
         })
     }
 
@@ -262,7 +265,11 @@ impl Service {
         let policy = self.settings.explore.filter(|_| place.is_none());
         let explore = policy.map(|policy| Explore { policy, request_id: &request_id });
         let now = Now { request, ms: now_ms, events: &events, is_late, place: place.as_ref(), explore };
+        let began = Instant::now();
         let found = ranker.ranked(now)?;
+        let known_before = mark.as_ref().map(|mark| mark.known_before);
+        let answered = Answered { request_id: &request_id, as_of, known_before, took: began.elapsed() };
+        self.shadows.offer(now, &found, answered);
         let (would_differ, predicted) =
             (found.would_differ(place.as_ref()), predicted(&found, place.as_ref()));
         let mut degraded: Vec<String> = is_late.then(|| WITHOUT_SOURCES.to_owned()).into_iter().collect();
@@ -282,7 +289,6 @@ impl Service {
         };
         let items_as_of = items_as_of.filter(|_| items_as_of == ranker.catalogue.as_of());
         let is_exact = mark.is_none_or(|mark| mark.version == found.version && mark.is_of_log);
-        let known_before = mark.map(|mark| mark.known_before);
         // Times of this machine would make two runs over one log differ.
         let has_wall_time = self.settings.clock == Clock::Wall;
         let asked_sources = !is_late && request.candidates.is_none();
@@ -410,6 +416,7 @@ impl Service {
     pub async fn forget(&self, user: &str) -> Result<Receipt, Problem> {
         let receipt = self.ingest.forget(user.to_owned()).await?;
         self.experiments.forget(user);
+        self.shadows.forget(user);
         Ok(receipt)
     }
 
@@ -431,6 +438,7 @@ impl Service {
 
     /// Writes what waits, and takes no more.
     pub fn stop(&self) {
+        self.shadows.stop();
         self.keeper.iter().for_each(Keeper::stop);
         self.ingest.stop();
         // What cannot be written was not acknowledged.

@@ -9,6 +9,7 @@ mod experiments;
 mod explore;
 mod off_policy;
 mod reload;
+mod shadow;
 
 use semrank_core::UserId;
 use semrank_measure::ranking::Scorer;
