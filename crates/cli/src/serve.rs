@@ -86,6 +86,9 @@ pub(crate) struct ServeArgs {
     snapshot_records: u64,
     #[command(flatten)]
     explore: ExploreArgs,
+    /// Address of a collector that gets traces of rankings by OTLP over HTTP, such as http://localhost:4318.
+    #[arg(long, value_name = "URL")]
+    traces: Option<String>,
 }
 
 /// How lists are explored.
@@ -140,6 +143,7 @@ impl ServeArgs {
             deadline_ms: DEADLINE_MS,
             snapshot_records: SNAPSHOT_RECORDS,
             explore: ExploreArgs::default(),
+            traces: None,
         }
     }
 }
@@ -240,6 +244,7 @@ pub(crate) fn serve(args: &ServeArgs, console: &Console) -> Result<(), Error> {
     settings.experiments = args.experiment.iter().map(|file| definition(file)).collect::<Result<_, _>>()?;
     settings.snapshots.records = args.snapshot_records;
     settings.explore = args.explore.policy();
+    settings.traces.clone_from(&args.traces);
     let service = Service::open(run, settings, &console.context()).map_err(Error::Open)?;
     note(&format!(
         "{}, {}",

@@ -27,6 +27,7 @@
 //! | `settings` | how a service is run |
 //! | `gate`, `keys`, `metrics`, `problem`, `body` | bounded work; API keys; Prometheus; errors; bodies |
 //! | `api` | routes |
+//! | `traces` (`no_traces` without the feature `otlp`) | what a ranking spent its time on |
 //! | `page` | the page at `/` |
 //! | `server`, `tls` | an address, time-outs, stopping; certificates |
 
@@ -65,6 +66,8 @@ mod snapshot;
 #[doc(hidden)]
 pub mod testing;
 mod tls;
+#[cfg_attr(not(feature = "otlp"), path = "no_traces.rs")]
+mod traces;
 mod trial;
 mod walk;
 

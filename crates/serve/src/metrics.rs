@@ -1,5 +1,6 @@
 //! What Prometheus reads at `/metrics`.
 
+use crate::traces::Traces;
 use crate::{Gate, Problem, Service};
 use axum::http::StatusCode;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -42,6 +43,7 @@ struct Gauges {
     snapshot_age_seconds: Gauge<f64, AtomicU64>,
     snapshot_seconds: Gauge<f64, AtomicU64>,
     snapshot_failures: Gauge,
+    traces_lost: Gauge,
     shadow: [Gauge<f64, AtomicU64>; SHADOW.len()],
 }
 
@@ -79,6 +81,8 @@ impl Default for Metrics {
         registry.register("snapshot_seconds", "Time that the last snapshot took", took);
         let failures = gauges.snapshot_failures.clone();
         registry.register("snapshot_failures", "Snapshots that could not be written", failures);
+        let lost = gauges.traces_lost.clone();
+        registry.register("traces_lost", "Traces that no collector has taken", lost);
         for ((name, help), gauge) in SHADOW.iter().zip(&gauges.shadow) {
             registry.register(*name, *help, gauge.clone());
         }
@@ -110,6 +114,8 @@ impl Metrics {
         self.gauges.snapshot_age_seconds.set(snapshot.at.elapsed().as_secs_f64());
         self.gauges.snapshot_seconds.set(snapshot.seconds);
         self.gauges.snapshot_failures.set(i64::try_from(snapshot.failures).unwrap_or(i64::MAX));
+        let lost = service.traces.as_ref().map_or(0, Traces::lost);
+        self.gauges.traces_lost.set(i64::try_from(lost).unwrap_or(i64::MAX));
         let shadow = service.shadow_report().ok().map_or([f64::NAN; SHADOW.len()], |of| {
             [
                 of.requests as f64,

@@ -12,6 +12,7 @@ use crate::reload::{Current, Runs};
 use crate::settings::{Clock, OpenError, ServiceSettings};
 use crate::shadow::{Answered, Shadows};
 use crate::snapshot::{Keeper, SnapshotError, Snapshots, Written};
+use crate::traces::Traces;
 use crate::{Candidates, Event, Problem, RankRequest, Ranked, Ranking, RetrieveRequest};
 use semrank_experiment::explore::Exploration;
 use semrank_experiment::log::{LoggedExposure, SlateItem};
@@ -46,6 +47,7 @@ pub struct Service {
     replayed: usize,
     pub(crate) experiments: Experiments,
     pub(crate) shadows: Shadows,
+    pub(crate) traces: Option<Traces>,
 }
 
 impl Service {
@@ -55,6 +57,7 @@ impl Service {
     /// A run that is not finished or not for next items; state that is damaged, or that another process holds.
     pub fn open(run: Run, settings: ServiceSettings, context: &Context) -> Result<Self, OpenError> {
         settings.explore.iter().try_for_each(Exploration::check).map_err(OpenError::Explore)?;
+        let traces = settings.traces.as_deref().map(Traces::open).transpose()?;
         let runs = Runs { run: run.path().to_owned(), clicks: settings.clicks.clone() };
         let data = run.data()?.hash.clone();
         let log = Log::open(&settings.log, settings.journal)?;
@@ -93,6 +96,7 @@ impl Service {
             replayed,
             experiments,
             shadows: Shadows::default(),
+            traces,
         })
     }
 
@@ -267,8 +271,9 @@ impl Service {
         let now = Now { request, ms: now_ms, events: &events, is_late, place: place.as_ref(), explore };
         let began = Instant::now();
         let found = ranker.ranked(now)?;
+        let ranked = Instant::now();
         let known_before = mark.as_ref().map(|mark| mark.known_before);
-        let answered = Answered { request_id: &request_id, as_of, known_before, took: began.elapsed() };
+        let answered = Answered { request_id: &request_id, as_of, known_before, took: ranked - began };
         self.shadows.offer(now, &found, answered);
         let (would_differ, predicted) =
             (found.would_differ(place.as_ref()), predicted(&found, place.as_ref()));
@@ -307,13 +312,16 @@ impl Service {
             };
             self.experiments.exposure(&place, exposed)
         });
-        let at = (now_ms, items_as_of, known_before, is_exact);
+        let (at, logging) = ((now_ms, items_as_of, known_before, is_exact), Instant::now());
         let pending =
             self.keep(&ranker, (request, &out), at, (exposed, found.explored)).unwrap_or_else(|_| {
                 // A full disk keeps nobody from seeing a ranking.
                 out.degraded.push("log".to_owned());
                 None
             });
+        if let Some(traces) = &self.traces {
+            traces.offer([received, began, ranked, logging, Instant::now()], &out);
+        }
         if !request.explain {
             out.items.iter_mut().for_each(|item| item.sources.clear());
         }
@@ -439,6 +447,7 @@ impl Service {
     /// Writes what waits, and takes no more.
     pub fn stop(&self) {
         self.shadows.stop();
+        self.traces.iter().for_each(Traces::stop);
         self.keeper.iter().for_each(Keeper::stop);
         self.ingest.stop();
         // What cannot be written was not acknowledged.

@@ -47,6 +47,8 @@ pub struct ServiceSettings {
     pub experiments: Vec<Definition>,
     /// By what policy lists of requests outside of tests are explored, if they are.
     pub explore: Option<Exploration>,
+    /// Address of an OTLP collector that gets traces of rankings, such as `http://localhost:4318`; needs the feature `otlp`.
+    pub traces: Option<String>,
 }
 
 impl ServiceSettings {
@@ -66,6 +68,7 @@ impl ServiceSettings {
             snapshots: SnapshotEvery::default(),
             experiments: Vec::new(),
             explore: None,
+            traces: None,
         }
     }
 
@@ -113,6 +116,12 @@ pub enum OpenError {
     /// A policy of exploration that makes no lists.
     #[error("lists cannot be explored: {0}")]
     Explore(semrank_experiment::Error),
+    /// Traces that cannot be sent.
+    #[error("traces cannot be sent: {why}")]
+    Traces {
+        /// Why.
+        why: String,
+    },
     /// The system.
     #[error("the system has no thread to give: {0}")]
     Thread(#[from] std::io::Error),

@@ -128,4 +128,9 @@ fn a_replay_draws_the_same_lists_and_a_test_has_none() {
     assert!(answers(dir).iter().any(|answer| answer.explored.as_ref().is_some_and(|one| one.drawn)));
     let wrong = open(dir, exploring(dir, Exploration { slots: 0, ..POLICY })).err().unwrap().to_string();
     assert!(wrong.contains("the number of slots that are drawn"), "{wrong}");
+    if cfg!(not(feature = "otlp")) {
+        let traces = Some("http://localhost:4318".to_owned());
+        let wrong = open(dir, ServiceSettings { traces, ..settings(dir) }).err().unwrap().to_string();
+        assert!(wrong.contains("--features otlp"), "{wrong}");
+    }
 }

@@ -10,6 +10,8 @@ mod explore;
 mod off_policy;
 mod reload;
 mod shadow;
+#[cfg(feature = "otlp")]
+mod traces;
 
 use semrank_core::UserId;
 use semrank_measure::ranking::Scorer;
