@@ -29,10 +29,10 @@ fn truth(scores: &[f64; 4], temperature: f64) -> f64 {
     sum
 }
 
-fn world(count: usize, only_drawn: bool) -> Vec<LoggedList> {
-    let mut clicks = Stream::new(8);
+fn world(count: usize, only_drawn: bool, seed: u64) -> Vec<LoggedList> {
+    let mut clicks = Stream::new(seed);
     let lists = (0..count).filter_map(|request| {
-        let draw = POLICY.draw(&format!("r{request}"), &SCORES, 2);
+        let draw = POLICY.draw(&format!("{seed}-{request}"), &SCORES, 2);
         let [first, second] = [draw.order[0], draw.order[1]];
         let chances = [CLICKS[first], CLICKS[second] * BELOW[first]];
         let rewards = chances.map(|p| f64::from(u8::from(clicks.uniform() < p))).to_vec();
@@ -54,7 +54,7 @@ fn near(what: &str, found: Option<Value>, truth: f64) {
 #[test]
 fn estimates_are_near_the_truth() {
     for only_drawn in [false, true] {
-        let lists = world(40_000, only_drawn);
+        let lists = world(40_000, only_drawn, 8);
         let mean = lists.iter().flat_map(|list| &list.rewards).sum::<f64>() / lists.len() as f64;
         let logged = of(&lists, Target::Logged, only_drawn);
         let close = |value: Option<Value>| (value.expect("shown").value - mean).abs() < 1e-12;
@@ -88,8 +88,26 @@ fn estimates_are_near_the_truth() {
 }
 
 #[test]
+fn intervals_have_the_truth_nineteen_times_in_twenty() {
+    let (worlds, best) = (200, Target::Best(CLICKS.to_vec()));
+    let (value, first) = (truth(&CLICKS, 1e-4), CLICKS[1]);
+    let mut inside = [0; 4];
+    for seed in 0..worlds {
+        let found = of(&world(4_000, false, seed), best.clone(), false);
+        let views = [found.list.ips, found.list.snips, found.stepwise, found.first.doubly_robust];
+        for ((inside, view), truth) in inside.iter_mut().zip(views).zip([value, value, value, first]) {
+            let [low, high] = view.expect("not refused").interval;
+            *inside += usize::from(low <= truth && truth <= high);
+        }
+    }
+    println!("of {worlds} intervals of ips, snips, stepwise and doubly robust have the truth: {inside:?}");
+    // 95 % of 200 is 190, give or take 4.5 standard errors.
+    assert!(inside.iter().all(|inside| (176..=200).contains(inside)), "{inside:?}");
+}
+
+#[test]
 fn what_the_log_says_nothing_about_is_refused() {
-    let lists = world(300, false);
+    let lists = world(300, false, 8);
     let found = of(&lists, Target::Best(vec![0.0, 0.0, 0.0, 1.0]), false);
     assert!(found.list.ips.is_none() && found.stepwise.is_none(), "{found:?}");
     assert!(found.list.refused.expect("a reason").contains("effective sample size"));
