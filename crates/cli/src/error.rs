@@ -40,6 +40,9 @@ pub(crate) enum Error {
     /// Rows of a test that give no numbers.
     #[error(transparent)]
     Statistics(semrank_experiment::Error),
+    /// Policies whose value the log does not say.
+    #[error(transparent)]
+    OffPolicy(semrank_serve::OffPolicyError),
     /// No random numbers.
     #[error("the system gives no random numbers")]
     NoRandom,
@@ -93,6 +96,7 @@ impl Error {
             | Error::Definition { .. }
             | Error::Server { .. }
             | Error::Statistics(_)
+            | Error::OffPolicy(_)
             | Error::NoRandom => None,
             Error::NoPrep { .. } => Some(
                 "put it beside semrank, or build it there: cargo build --release --package semrank-prep"

@@ -8,6 +8,7 @@ use crate::progress::Console;
 use crate::run::OpenArgs;
 use clap::Args;
 use semrank_core::counted;
+use semrank_experiment::explore::Exploration;
 use semrank_pipeline::Run;
 use semrank_pipeline::response::Beginning;
 use semrank_serve::{Clock, ExportSettings, Listen, Replayed, Scope, Service, ServiceSettings, Tls, export};
@@ -83,6 +84,44 @@ pub(crate) struct ServeArgs {
     /// Records of the log after which a snapshot is written; so it is after 10 minutes, and when the server stops.
     #[arg(long, value_name = "N", default_value_t = SNAPSHOT_RECORDS)]
     snapshot_records: u64,
+    #[command(flatten)]
+    explore: ExploreArgs,
+    /// Address of a collector that gets traces of rankings by OTLP over HTTP, such as http://localhost:4318.
+    #[arg(long, value_name = "URL")]
+    traces: Option<String>,
+}
+
+/// How lists are explored.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ExploreArgs {
+    /// Share of the requests outside of tests whose first slots are drawn by a softmax of the scores; every answer is logged with its
+    /// probability.
+    #[arg(long, value_name = "SHARE")]
+    explore: Option<f64>,
+    /// First slots of a list, which are drawn.
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "explore")]
+    explore_slots: usize,
+    /// Best items, from which they are drawn.
+    #[arg(long, value_name = "N", default_value_t = 20, requires = "explore")]
+    explore_pool: usize,
+    /// What scores are divided by: the higher, the more even the draw.
+    #[arg(long, value_name = "T", default_value_t = 1.0, requires = "explore")]
+    explore_temperature: f64,
+    /// Seed of the draws.
+    #[arg(long, value_name = "SEED", default_value_t = 0, requires = "explore")]
+    explore_seed: u64,
+}
+
+impl ExploreArgs {
+    fn policy(&self) -> Option<Exploration> {
+        Some(Exploration {
+            share: self.explore?,
+            slots: self.explore_slots,
+            pool: self.explore_pool,
+            temperature: self.explore_temperature,
+            seed: self.explore_seed,
+        })
+    }
 }
 
 impl ServeArgs {
@@ -103,6 +142,8 @@ impl ServeArgs {
             clock: "log".into(),
             deadline_ms: DEADLINE_MS,
             snapshot_records: SNAPSHOT_RECORDS,
+            explore: ExploreArgs::default(),
+            traces: None,
         }
     }
 }
@@ -202,6 +243,8 @@ pub(crate) fn serve(args: &ServeArgs, console: &Console) -> Result<(), Error> {
     args.clicks.apply(&mut settings);
     settings.experiments = args.experiment.iter().map(|file| definition(file)).collect::<Result<_, _>>()?;
     settings.snapshots.records = args.snapshot_records;
+    settings.explore = args.explore.policy();
+    settings.traces.clone_from(&args.traces);
     let service = Service::open(run, settings, &console.context()).map_err(Error::Open)?;
     note(&format!(
         "{}, {}",

@@ -16,7 +16,7 @@
 //! | several tests | [`multiplicity`], [`non_inferiority`] |
 //! | read | [`series`] (by day, by segment), [`bayes`] |
 //! | show | [`page`](mod@page): an [`analysis`] as one page of HTML |
-//! | without a test | [`interleave`], [`offpolicy`] |
+//! | without a test | [`interleave`], [`explore`], [`offpolicy`], [`policy_value`] |
 //! | all of it | [`analysis`] |
 //! | check | [`verify`] answers a file of cases computed by other libraries |
 //!
@@ -36,6 +36,7 @@ pub mod definition;
 pub mod distribution;
 mod error;
 pub mod estimate;
+pub mod explore;
 pub mod few;
 pub mod hash;
 pub mod interleave;
@@ -46,6 +47,7 @@ pub mod multiplicity;
 pub mod non_inferiority;
 pub mod offpolicy;
 pub mod page;
+pub mod policy_value;
 pub mod power;
 pub mod proportion;
 pub mod quantile;

@@ -95,6 +95,7 @@ impl Clicks {
             score: one.log_odds as f32,
             probability: Some(one.probability),
             conversion: one.conversion,
+            propensity: None,
             sources: one.sources,
         };
         let is_unsure =

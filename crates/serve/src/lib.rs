@@ -18,13 +18,16 @@
 //! | `ingest`, `recent` | received events -> durable, seen and acknowledged |
 //! | `snapshot`, `recover` | what is derived from the log -> a file; that file and the records after it -> what a start knows |
 //! | `ranker`, `replay`, `export`, `trial` | what ranks; a log played again; as a data set; as the rows of a test |
+//! | `walk`, `offpolicy` | the log once more, answer by answer; what other policies would have earned |
 //! | `clicks`, `feedback` | a click model behind it; what came of what was shown |
 //! | `experiments` | randomised tests: arms, and what other arms would have shown |
+//! | `explore` | lists of a share of the requests are drawn, with known probabilities |
 //! | `service`, `lookups`, `messages` | all of it without HTTP; what clients ask and get |
-//! | `reload`, `forgotten` | another run takes over; users whom a start leaves out |
+//! | `reload`, `shadow`, `forgotten` | another run takes over; ranks in the shadow; users whom a start leaves out |
 //! | `settings` | how a service is run |
 //! | `gate`, `keys`, `metrics`, `problem`, `body` | bounded work; API keys; Prometheus; errors; bodies |
 //! | `api` | routes |
+//! | `traces` (`no_traces` without the feature `otlp`) | what a ranking spent its time on |
 //! | `page` | the page at `/` |
 //! | `server`, `tls` | an address, time-outs, stopping; certificates |
 
@@ -33,6 +36,7 @@ mod body;
 mod clicks;
 mod event;
 mod experiments;
+mod explore;
 mod export;
 mod feedback;
 mod forgotten;
@@ -45,6 +49,7 @@ mod lookups;
 mod memory;
 mod messages;
 mod metrics;
+mod offpolicy;
 mod page;
 mod problem;
 mod ranker;
@@ -56,21 +61,29 @@ mod replay;
 mod server;
 mod service;
 mod settings;
+mod shadow;
 mod snapshot;
 #[doc(hidden)]
 pub mod testing;
 mod tls;
+#[cfg_attr(not(feature = "otlp"), path = "no_traces.rs")]
+mod traces;
 mod trial;
+mod walk;
 
 pub use event::Event;
 pub use experiments::{Placed, UsedDefinition, used_definitions};
+pub use explore::{Explored, InPool};
 pub use export::{ExportError, ExportSettings, Exported, export};
 pub use gate::Gate;
 pub use ingest::Receipt;
 pub use keys::{KeysError, Scope, new_key};
 pub use log::{Log, LogError};
 pub use memory::Named;
-pub use messages::{Candidates, Explained, InTest, Interest, RankRequest, Ranked, Ranking, RetrieveRequest};
+pub use messages::{
+    Candidates, Explained, Exploring, InTest, Interest, RankRequest, Ranked, Ranking, RetrieveRequest,
+};
+pub use offpolicy::{OffPolicyError, OffPolicyReport, OffPolicySettings, off_policy};
 pub use problem::Problem;
 pub use record::{Answer, Record, Shown};
 pub use reload::{Reloaded, Runs};
@@ -78,6 +91,7 @@ pub use replay::{Replayed, replay};
 pub use server::{Listen, ServerError, serve};
 pub use service::{MOST_CANDIDATES, Service};
 pub use settings::{Clock, OpenError, ServiceSettings};
+pub use shadow::ShadowReport;
 pub use snapshot::{SnapshotEvery, Written};
 pub use tls::Tls;
 pub use trial::{TrialRow, trial_rows};

@@ -55,11 +55,14 @@ pub struct RankRequest {
 pub struct Ranking {
     /// Of this answer; events that follow from it name it.
     pub request_id: String,
-    /// Best first.
+    /// Best first; where the first slots were drawn, as they are to be shown.
     pub items: Vec<Ranked>,
     /// The test that the request is in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub experiment: Option<InTest>,
+    /// Of lists whose first slots may be drawn; none where the server does not explore, and in a test.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exploration: Option<Exploring>,
     /// The run that ranked.
     pub run: String,
     /// Number of the first record of the log that this answer lacks.
@@ -82,6 +85,15 @@ pub struct InTest {
     pub arm: String,
 }
 
+/// How a list came about where a share of all lists is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+pub struct Exploring {
+    /// Whether its first slots were drawn; otherwise they are in the order of the scores.
+    pub drawn: bool,
+    /// Probability of the list, with the share of the lists that are drawn: the product of the items' propensities.
+    pub propensity: f64,
+}
+
 /// A ranked item.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Ranked {
@@ -95,6 +107,9 @@ pub struct Ranked {
     /// Of a conversion, given a click.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conversion: Option<f64>,
+    /// Probability of this item in its slot given those above it, whether the list was drawn or not; none in slots that are never drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub propensity: Option<f64>,
     /// The sources that found it.
     #[schema(value_type = Vec<Object>)]
     pub sources: Vec<semrank_retrieve::Provenance>,

@@ -1,5 +1,6 @@
 //! What Prometheus reads at `/metrics`.
 
+use crate::traces::Traces;
 use crate::{Gate, Problem, Service};
 use axum::http::StatusCode;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -42,7 +43,22 @@ struct Gauges {
     snapshot_age_seconds: Gauge<f64, AtomicU64>,
     snapshot_seconds: Gauge<f64, AtomicU64>,
     snapshot_failures: Gauge,
+    traces_lost: Gauge,
+    shadow: [Gauge<f64, AtomicU64>; SHADOW.len()],
 }
+
+/// Of the run in the shadow; not a number where there is none.
+const SHADOW: [(&str, &str); 9] = [
+    ("shadow_requests", "Requests that the run in the shadow has ranked as well"),
+    ("shadow_dropped", "Requests that were dropped, since it was busy"),
+    ("shadow_errors", "Requests that it could not rank"),
+    ("shadow_overlap", "Share of the items that are in both lists"),
+    ("shadow_same_list", "Share of the requests with the same list"),
+    ("shadow_rank_correlation", "Kendall's tau of the items in both lists"),
+    ("shadow_score_difference", "Mean absolute difference of the scores of items in both lists"),
+    ("shadow_p50_seconds", "Median of its times for a list"),
+    ("shadow_p99_seconds", "99th percentile of its times for a list"),
+];
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -65,6 +81,11 @@ impl Default for Metrics {
         registry.register("snapshot_seconds", "Time that the last snapshot took", took);
         let failures = gauges.snapshot_failures.clone();
         registry.register("snapshot_failures", "Snapshots that could not be written", failures);
+        let lost = gauges.traces_lost.clone();
+        registry.register("traces_lost", "Traces that no collector has taken", lost);
+        for ((name, help), gauge) in SHADOW.iter().zip(&gauges.shadow) {
+            registry.register(*name, *help, gauge.clone());
+        }
         Self { registry, requests, seconds, gauges }
     }
 }
@@ -93,6 +114,22 @@ impl Metrics {
         self.gauges.snapshot_age_seconds.set(snapshot.at.elapsed().as_secs_f64());
         self.gauges.snapshot_seconds.set(snapshot.seconds);
         self.gauges.snapshot_failures.set(i64::try_from(snapshot.failures).unwrap_or(i64::MAX));
+        let lost = service.traces.as_ref().map_or(0, Traces::lost);
+        self.gauges.traces_lost.set(i64::try_from(lost).unwrap_or(i64::MAX));
+        let shadow = service.shadow_report().ok().map_or([f64::NAN; SHADOW.len()], |of| {
+            [
+                of.requests as f64,
+                of.dropped as f64,
+                of.errors as f64,
+                of.overlap,
+                of.same_list,
+                of.rank_correlation.unwrap_or(f64::NAN),
+                of.score_difference.unwrap_or(f64::NAN),
+                of.micros[0] as f64 / 1e6,
+                of.micros[1] as f64 / 1e6,
+            ]
+        });
+        self.gauges.shadow.iter().zip(shadow).for_each(|(gauge, value)| _ = gauge.set(value));
         let mut out = String::new();
         let encoded = encode(&mut out, &self.registry);
         encoded.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;

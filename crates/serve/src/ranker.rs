@@ -3,6 +3,7 @@
 
 use crate::clicks::Clicks;
 use crate::experiments::{Place, overrides};
+use crate::explore::{Explore, Explored};
 use crate::feedback::Mark;
 use crate::forgotten::Forgotten;
 use crate::histories::Events;
@@ -44,6 +45,8 @@ pub(crate) struct Found {
     pub(crate) differs: bool,
     /// The arm that contributed each item of a mixed list.
     pub(crate) teams: Vec<usize>,
+    /// How its first slots were found, where lists are explored.
+    pub(crate) explored: Option<Explored>,
 }
 
 impl Found {
@@ -97,6 +100,8 @@ pub(crate) struct Now<'a> {
     pub(crate) is_late: bool,
     /// Where it is in a test.
     pub(crate) place: Option<&'a Place>,
+    /// By what its first slots are drawn, where they may be.
+    pub(crate) explore: Option<Explore<'a>>,
 }
 
 /// What ranks.
@@ -251,13 +256,19 @@ impl Ranker {
 
     /// Ranks at a moment, for somebody with these events; in a test by the funnel of its arm, and by those of the others.
     pub(crate) fn ranked(&self, now: Now) -> Result<Found, Problem> {
-        let draft = now.place.and_then(|place| place.draft);
-        Ok(self.lists(now)?.compared(draft, now.request.k.unwrap_or(DEFAULT_K)))
+        let (draft, k) = (now.place.and_then(|place| place.draft), now.request.k.unwrap_or(DEFAULT_K));
+        let mut found = self.lists(now)?.compared(draft, k);
+        if let Some(explore) = now.explore {
+            let (items, explored) = explore.applied(found.items, k);
+            (found.items, found.explored) = (items, Some(explored));
+        }
+        Ok(found)
     }
 
     fn lists(&self, now: Now) -> Result<Found, Problem> {
-        let Now { request, ms, events, is_late, place } = now;
+        let Now { request, ms, events, is_late, place, explore } = now;
         let (k, retrieval) = (request.k.unwrap_or(DEFAULT_K), self.catalogue.retrieval());
+        let k = explore.map_or(k, |explore| k.max(explore.policy.pool));
         let eligibility = Eligibility { now_ms: ms, filter: filter(request.filter.as_deref())? };
         let ask = Ask { user_id: request.user.as_deref(), ..Ask::new(events.history(), &eligibility) };
         // A late answer and one of given candidates ask no source that an arm could change.
@@ -292,7 +303,14 @@ impl Ranker {
 
 impl From<Retrieved> for Ranked {
     fn from(one: Retrieved) -> Self {
-        Self { item: one.item, score: one.score, probability: None, conversion: None, sources: one.sources }
+        Self {
+            item: one.item,
+            score: one.score,
+            probability: None,
+            conversion: None,
+            propensity: None,
+            sources: one.sources,
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! kill leaves of it counts for nothing: copies count only when they are complete, and then what was before them does not.
 
 use crate::experiments::Placed;
+use crate::explore::Explored;
 use crate::{Event, Problem};
 use semrank_experiment::log::LoggedExposure;
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,9 @@ pub struct Answer {
     /// Where it was in a test.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<Placed>,
+    /// Where lists are explored, by what policy, from which items and with what probabilities; none in a test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explored: Option<Explored>,
 }
 
 /// An item that was shown.
@@ -85,6 +89,9 @@ pub struct Shown {
     pub score: f32,
     /// Sources that found it.
     pub sources: Vec<String>,
+    /// Probability of the item in its slot given those above it, with the share of the lists that are drawn; none in slots that never are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub propensity: Option<f64>,
 }
 
 impl Record {
@@ -171,12 +178,24 @@ fn bytes(kind: u8, value: &impl Serialize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::explore::InPool;
+    use semrank_experiment::explore::Exploration;
 
     #[test]
     fn records_and_their_copies_read_back() {
         let value = serde_json::json!({"user_id": "u", "item_id": "i", "action": "a", "timestamp": 1, "received_at": 2, "slot": 1});
         let event = Event::from_json(value, "$", 5).unwrap();
-        let shown = Shown { item: "i".into(), slot: 0, score: 0.1 + 0.2, sources: vec!["sequence".into()] };
+        let shown = Shown {
+            item: "i".into(),
+            slot: 0,
+            score: 0.1 + 0.2,
+            sources: vec!["sequence".into()],
+            propensity: Some(0.1 + 0.2),
+        };
+        let policy = Exploration { share: 0.1, slots: 1, pool: 2, temperature: 1.0, seed: u64::MAX };
+        let pool = vec![InPool { item: "i".into(), score: 0.1 + 0.2 }];
+        let explored =
+            Explored { policy, drawn: true, pool, given_drawn: vec![0.1 + 0.2], propensity: 1.0 / 3.0 };
         let answer = Answer {
             request_id: "r".into(),
             user: None,
@@ -199,6 +218,7 @@ mod tests {
                 arm: 1,
                 would_differ: None,
             }),
+            explored: Some(explored),
         };
         let exposure = LoggedExposure {
             unit: "u".into(),

@@ -2,6 +2,7 @@
 //! brought to the same record of the log, and then it ranks; who asks in the middle of it gets an answer of the one or the other.
 
 use crate::ingest::Apply;
+use crate::log::Log;
 use crate::ranker::{Now, Ranker};
 use crate::recent::Recent;
 use crate::record::{Answer, Record};
@@ -90,29 +91,20 @@ impl Service {
         let Ok(mut before) = self.reloading.try_lock() else {
             return Err(Problem::busy("another run is being made ready"));
         };
-        let (old, context) = (self.ranker.get(), Context::default());
-        // What was answered a moment ago is asked as well.
-        self.flush().map_err(|error| wrong(&error.into()))?;
-        let first = self.log.journal().first_sequence();
-        let opened = self.opened(&runs, &old, &context).map_err(|error| wrong(&error))?;
-        opened.catalogue.advance(u64::MAX, &context)?;
-        let mut learned = Learned { as_of: 0, recent: Recent::new(self.settings.remembered_ids) };
-        let answers =
-            self.learn(&opened, &mut learned, self.ingest.as_of()).map_err(|error| wrong(&error))?;
-        let mut out = checked(&opened, &answers)?;
-        out.runs = runs.clone();
+        let context = Context::default();
+        let (opened, mut learned, mut out) = self.made_ready(&runs)?;
         if only_check {
             return Ok(out);
         }
         let opened = Arc::new(opened);
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         self.ingest.standing_still(|as_of| {
-            if self.log.journal().first_sequence() != first {
+            if self.log.journal().first_sequence() != learned.first {
                 return Err(Problem::busy("a user was forgotten meanwhile, and the log is another one now"));
             }
             opened.catalogue.advance(u64::MAX, &context)?;
             // Later records are durable, and will be applied to what takes over here.
-            self.learn(&opened, &mut learned, as_of).map_err(|error| wrong(&error))?;
+            learn(&opened, &self.log, &mut learned, as_of).map_err(|error| wrong(&error))?;
             *before = Some(self.ranker.replace(opened.clone(), runs));
             Ok(())
         })?;
@@ -131,6 +123,22 @@ impl Service {
         self.reload(before.ok_or_else(none)?, false)
     }
 
+    /// A ranker of other runs, brought to the log and the items of now, and what its check has found.
+    pub(crate) fn made_ready(&self, runs: &Runs) -> Result<(Ranker, Learned, Reloaded), Problem> {
+        let (old, context) = (self.ranker.get(), Context::default());
+        // What was answered a moment ago is asked as well.
+        self.flush().map_err(|error| wrong(&error.into()))?;
+        let first = self.log.journal().first_sequence();
+        let opened = self.opened(runs, &old, &context).map_err(|error| wrong(&error))?;
+        opened.catalogue.advance(u64::MAX, &context)?;
+        let mut learned = Learned { as_of: 0, recent: Recent::new(self.settings.remembered_ids), first };
+        let as_of = self.ingest.as_of();
+        let answers = learn(&opened, &self.log, &mut learned, as_of).map_err(|error| wrong(&error))?;
+        let mut out = checked(&opened, &answers)?;
+        out.runs = runs.clone();
+        Ok((opened, learned, out))
+    }
+
     fn opened(&self, runs: &Runs, old: &Ranker, context: &Context) -> Result<Ranker, OpenError> {
         let run = Run::open(&runs.run)?;
         let [got, expected] = [run.data()?, old.catalogue.run().data()?].map(|data| &data.hash);
@@ -146,48 +154,57 @@ impl Service {
         opened.check_tests()?;
         Ok(opened)
     }
+}
 
-    /// Lets a click model learn of the log from where it stands up to a record; histories are shared. Returns the newest answers.
-    fn learn(
-        &self,
-        ranker: &Ranker,
-        Learned { as_of, recent }: &mut Learned,
-        end: u64,
-    ) -> Result<VecDeque<Answer>, OpenError> {
-        let mut answers = VecDeque::new();
-        let mut moments = Moments::of(ranker, &self.log, *as_of)?;
-        self.log.for_each_from(*as_of, |sequence, record| {
-            moments.advance(ranker, sequence);
-            match record {
-                Record::Answer(answer) => {
-                    answers.push_back(answer);
-                    answers.drain(..answers.len().saturating_sub(CHECKED));
-                }
-                _ if sequence >= end => {}
-                Record::Event(event) if recent.insert(event.key()) => {
-                    ranker.clicks.iter().for_each(|clicks| _ = clicks.event(&event, &ranker.catalogue));
-                }
-                Record::Forget(user) => ranker.clicks.iter().for_each(|clicks| clicks.feedback.forget(&user)),
-                Record::Event(_) | Record::Exposure(..) | Record::Rewriting | Record::Rewritten => {}
+/// Lets a click model learn of the log from where it stands up to a record; histories are shared. Returns the newest answers.
+///
+/// # Errors
+/// A log that is damaged.
+pub(crate) fn learn(
+    ranker: &Ranker,
+    log: &Log,
+    Learned { as_of, recent, .. }: &mut Learned,
+    end: u64,
+) -> Result<VecDeque<Answer>, OpenError> {
+    let mut answers = VecDeque::new();
+    let mut moments = Moments::of(ranker, log, *as_of)?;
+    log.for_each_from(*as_of, |sequence, record| {
+        moments.advance(ranker, sequence);
+        match record {
+            Record::Answer(answer) => {
+                answers.push_back(answer);
+                answers.drain(..answers.len().saturating_sub(CHECKED));
             }
-            Ok::<(), OpenError>(())
-        })?;
-        moments.advance(ranker, u64::MAX);
-        *as_of = end;
-        Ok(answers)
-    }
+            _ if sequence >= end => {}
+            Record::Event(event) if recent.insert(event.key()) => {
+                ranker.clicks.iter().for_each(|clicks| _ = clicks.event(&event, &ranker.catalogue));
+            }
+            Record::Forget(user) => ranker.clicks.iter().for_each(|clicks| clicks.feedback.forget(&user)),
+            Record::Event(_) | Record::Exposure(..) | Record::Rewriting | Record::Rewritten => {}
+        }
+        Ok::<(), OpenError>(())
+    })?;
+    moments.advance(ranker, u64::MAX);
+    *as_of = end;
+    Ok(answers)
 }
 
 /// How far a click model has read the log.
-struct Learned {
+pub(crate) struct Learned {
     as_of: u64,
     recent: Recent,
+    /// Number of the log's first record when it was begun: another one after a rewriting.
+    pub(crate) first: u64,
 }
 
 /// Asks a ranker what was asked before.
 fn checked(ranker: &Ranker, answers: &VecDeque<Answer>) -> Result<Reloaded, Problem> {
     let (mut requests, mut shown, mut common, mut same_first) = (0, 0, 0, 0);
-    for answer in answers.iter().filter(|answer| !answer.items.is_empty()) {
+    // A list that was drawn says little of the run that ranked.
+    let is_by_score = |answer: &&Answer| {
+        !answer.items.is_empty() && answer.explored.as_ref().is_none_or(|explored| !explored.drawn)
+    };
+    for answer in answers.iter().filter(is_by_score) {
         let Ok(request) = serde_json::from_value::<RankRequest>(answer.request.clone()) else { continue };
         let events = ranker.events_of(request.user.as_deref());
         let found = ranker.ranked(Now {
@@ -196,6 +213,7 @@ fn checked(ranker: &Ranker, answers: &VecDeque<Answer>) -> Result<Reloaded, Prob
             events: &events,
             is_late: false,
             place: None,
+            explore: None,
         })?;
         if found.items.is_empty() && request.filter.is_none() && request.candidates.is_none() {
             return Err(Problem::new(

@@ -2,12 +2,13 @@
 
 use crate::RankRequest;
 use crate::experiments::{Place, Placed, UsedDefinition, place_of, used_definitions};
+use crate::explore::Explore;
 use crate::log::Log;
-use crate::ranker::{Now, Ranker};
-use crate::recent::Recent;
-use crate::record::{Answer, Record};
+use crate::ranker::{Found, Now, Ranker};
+use crate::record::Answer;
 use crate::service::WITHOUT_SOURCES;
 use crate::settings::{OpenError, ServiceSettings};
+use crate::walk::walk;
 use semrank_experiment::definition::Definition;
 use semrank_pipeline::{Context, Run};
 use serde::Serialize;
@@ -43,29 +44,11 @@ pub fn replay(run: Run, settings: &ServiceSettings, context: &Context) -> Result
     let settings = &settings;
     let ranker = Ranker::open_before(run, settings, context)?;
     let mut out = Replayed::default();
-    // An answer stands behind the events that it saw, and behind some that came while it was made.
-    let mut answers = Vec::new();
-    log.for_each(|_, record| {
-        match record {
-            Record::Answer(answer) if !log.has_number(answer.as_of) => out.left_out += 1,
-            Record::Answer(answer) => answers.push(answer),
-            _ => {}
-        }
-        Ok::<(), OpenError>(())
+    let walked = walk((&ranker, &log), settings.remembered_ids, |answer| {
+        compare(&ranker, (&model, &settings.experiments), answer, &mut out, context)
     })?;
-    answers.sort_by_key(|answer| (answer.as_of, answer.known_before));
-    let mut answers = answers.into_iter().peekable();
-    let mut recent = Recent::new(settings.remembered_ids);
-    log.for_each(|sequence, record| {
-        while let Some(answer) = answers.next_if(|answer| answer.as_of <= sequence) {
-            compare(&ranker, (&model, &settings.experiments), &answer, &mut out, context)?;
-        }
-        out.events += usize::from(ranker.record(&record, &mut recent, |_| true));
-        Ok::<(), OpenError>(())
-    })?;
-    answers.try_for_each(|answer| {
-        compare(&ranker, (&model, &settings.experiments), &answer, &mut out, context)
-    })?;
+    out.events = walked.events;
+    out.left_out += walked.left_out;
     Ok(out)
 }
 
@@ -114,12 +97,18 @@ fn compare(
     }
     out.answers += 1;
     let events = ranker.events_of(request.user.as_deref());
-    let now = Now { request: &request, ms: answer.now, events: &events, is_late, place: place.as_ref() };
+    let explore = answer
+        .explored
+        .as_ref()
+        .map(|explored| Explore { policy: explored.policy, request_id: &answer.request_id });
+    let place = place.as_ref();
+    let now = Now { request: &request, ms: answer.now, events: &events, is_late, place, explore };
     let found = ranker.ranked(now);
-    let would_differ = found.as_ref().ok().and_then(|found| found.would_differ(place.as_ref()));
-    let items = found.map(|found| found.items).unwrap_or_default();
+    let would_differ = found.as_ref().ok().and_then(|found| found.would_differ(place));
+    let Found { items, explored, .. } = found.unwrap_or_default();
     let differed = answer.test.as_ref().and_then(|test| test.would_differ);
     let same = differed.is_none_or(|differed| would_differ.is_none_or(|now| now == differed))
+        && explored == answer.explored
         && items.len() == answer.items.len()
         && items
             .iter()

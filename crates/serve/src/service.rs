@@ -2,6 +2,7 @@
 
 use crate::event::LARGEST_TIME;
 use crate::experiments::{Counted, Experiments, Exposed, Place, Placed};
+use crate::explore::{Explore, Explored};
 use crate::ingest::{Apply, Ingest, Receipt, TakeOut};
 use crate::log::Log;
 use crate::ranker::{DEFAULT_K, Found, Now, Ranker, filter};
@@ -9,8 +10,11 @@ use crate::record::{Answer, Record, Shown};
 use crate::recover::{Recovered, recover};
 use crate::reload::{Current, Runs};
 use crate::settings::{Clock, OpenError, ServiceSettings};
+use crate::shadow::{Answered, Shadows};
 use crate::snapshot::{Keeper, SnapshotError, Snapshots, Written};
+use crate::traces::Traces;
 use crate::{Candidates, Event, Problem, RankRequest, Ranked, Ranking, RetrieveRequest};
+use semrank_experiment::explore::Exploration;
 use semrank_experiment::log::{LoggedExposure, SlateItem};
 use semrank_pipeline::response::Beginning;
 use semrank_pipeline::retrieval::{Ask, Change};
@@ -42,6 +46,8 @@ pub struct Service {
     pub(crate) settings: ServiceSettings,
     replayed: usize,
     pub(crate) experiments: Experiments,
+    pub(crate) shadows: Shadows,
+    pub(crate) traces: Option<Traces>,
 }
 
 impl Service {
@@ -50,6 +56,8 @@ impl Service {
     /// # Errors
     /// A run that is not finished or not for next items; state that is damaged, or that another process holds.
     pub fn open(run: Run, settings: ServiceSettings, context: &Context) -> Result<Self, OpenError> {
+        settings.explore.iter().try_for_each(Exploration::check).map_err(OpenError::Explore)?;
+        let traces = settings.traces.as_deref().map(Traces::open).transpose()?;
         let runs = Runs { run: run.path().to_owned(), clicks: settings.clicks.clone() };
         let data = run.data()?.hash.clone();
         let log = Log::open(&settings.log, settings.journal)?;
@@ -87,6 +95,8 @@ impl Service {
             settings,
             replayed,
             experiments,
+            shadows: Shadows::default(),
+            traces,
         })
     }
 
@@ -255,8 +265,16 @@ impl Service {
         // A test that cannot say that it has begun has not: without its row the unit would not count.
         let begun = place.as_ref().is_none_or(|place| self.experiments.begin(place).is_ok());
         let place = place.filter(|_| begun);
-        let found =
-            ranker.ranked(Now { request, ms: now_ms, events: &events, is_late, place: place.as_ref() })?;
+        // A list of a test is that of its arm alone.
+        let policy = self.settings.explore.filter(|_| place.is_none());
+        let explore = policy.map(|policy| Explore { policy, request_id: &request_id });
+        let now = Now { request, ms: now_ms, events: &events, is_late, place: place.as_ref(), explore };
+        let began = Instant::now();
+        let found = ranker.ranked(now)?;
+        let ranked = Instant::now();
+        let known_before = mark.as_ref().map(|mark| mark.known_before);
+        let answered = Answered { request_id: &request_id, as_of, known_before, took: ranked - began };
+        self.shadows.offer(now, &found, answered);
         let (would_differ, predicted) =
             (found.would_differ(place.as_ref()), predicted(&found, place.as_ref()));
         let mut degraded: Vec<String> = is_late.then(|| WITHOUT_SOURCES.to_owned()).into_iter().collect();
@@ -266,6 +284,7 @@ impl Service {
         let mut out = Ranking {
             request_id,
             experiment: place.as_ref().map(|place| self.experiments.in_test(place)),
+            exploration: found.explored.as_ref().map(Explored::told),
             items: found.items,
             run: ranker.name.clone(),
             as_of,
@@ -275,7 +294,6 @@ impl Service {
         };
         let items_as_of = items_as_of.filter(|_| items_as_of == ranker.catalogue.as_of());
         let is_exact = mark.is_none_or(|mark| mark.version == found.version && mark.is_of_log);
-        let known_before = mark.map(|mark| mark.known_before);
         // Times of this machine would make two runs over one log differ.
         let has_wall_time = self.settings.clock == Clock::Wall;
         let asked_sources = !is_late && request.candidates.is_none();
@@ -294,12 +312,16 @@ impl Service {
             };
             self.experiments.exposure(&place, exposed)
         });
-        let at = (now_ms, items_as_of, known_before, is_exact);
-        let pending = self.keep(&ranker, (request, &out), at, exposed).unwrap_or_else(|_| {
-            // A full disk keeps nobody from seeing a ranking.
-            out.degraded.push("log".to_owned());
-            None
-        });
+        let (at, logging) = ((now_ms, items_as_of, known_before, is_exact), Instant::now());
+        let pending =
+            self.keep(&ranker, (request, &out), at, (exposed, found.explored)).unwrap_or_else(|_| {
+                // A full disk keeps nobody from seeing a ranking.
+                out.degraded.push("log".to_owned());
+                None
+            });
+        if let Some(traces) = &self.traces {
+            traces.offer([received, began, ranked, logging, Instant::now()], &out);
+        }
         if !request.explain {
             out.items.iter_mut().for_each(|item| item.sources.clear());
         }
@@ -312,13 +334,14 @@ impl Service {
         ranker: &Ranker,
         (request, ranking): (&RankRequest, &Ranking),
         (now_ms, items_as_of, known_before, is_exact): (Option<i64>, Option<u64>, Option<i64>, bool),
-        exposed: Option<(Placed, LoggedExposure, Option<Counted>)>,
+        (exposed, explored): (Option<(Placed, LoggedExposure, Option<Counted>)>, Option<Explored>),
     ) -> Result<Option<Pending>, semrank_store::Error> {
         let shown = |(slot, item): (usize, &Ranked)| Shown {
             item: item.item.clone(),
             slot: slot + 1,
             score: item.score,
             sources: item.sources.iter().map(|source| source.name.to_owned()).collect(),
+            propensity: item.propensity,
         };
         let answer = Answer {
             request_id: ranking.request_id.clone(),
@@ -337,6 +360,7 @@ impl Service {
             items: ranking.items.iter().enumerate().map(shown).collect(),
             degraded: ranking.degraded.clone(),
             test: exposed.as_ref().map(|(placed, ..)| placed.clone()),
+            explored,
         };
         let journal = self.log.journal();
         let mut records = vec![Record::answer(&answer)];
@@ -400,6 +424,7 @@ impl Service {
     pub async fn forget(&self, user: &str) -> Result<Receipt, Problem> {
         let receipt = self.ingest.forget(user.to_owned()).await?;
         self.experiments.forget(user);
+        self.shadows.forget(user);
         Ok(receipt)
     }
 
@@ -421,6 +446,8 @@ impl Service {
 
     /// Writes what waits, and takes no more.
     pub fn stop(&self) {
+        self.shadows.stop();
+        self.traces.iter().for_each(Traces::stop);
         self.keeper.iter().for_each(Keeper::stop);
         self.ingest.stop();
         // What cannot be written was not acknowledged.

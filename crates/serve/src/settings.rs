@@ -2,6 +2,7 @@
 
 use crate::{LogError, SnapshotEvery};
 use semrank_experiment::definition::Definition;
+use semrank_experiment::explore::Exploration;
 use semrank_pipeline::Error;
 use semrank_pipeline::response::Beginning;
 use semrank_store::journal::Options;
@@ -44,6 +45,10 @@ pub struct ServiceSettings {
     pub snapshots: SnapshotEvery,
     /// Randomised tests, in the order in which they take requests.
     pub experiments: Vec<Definition>,
+    /// By what policy lists of requests outside of tests are explored, if they are.
+    pub explore: Option<Exploration>,
+    /// Address of an OTLP collector that gets traces of rankings, such as `http://localhost:4318`; needs the feature `otlp`.
+    pub traces: Option<String>,
 }
 
 impl ServiceSettings {
@@ -62,6 +67,8 @@ impl ServiceSettings {
             journal: Options::default(),
             snapshots: SnapshotEvery::default(),
             experiments: Vec::new(),
+            explore: None,
+            traces: None,
         }
     }
 
@@ -103,6 +110,15 @@ pub enum OpenError {
     Experiment {
         /// Its name.
         name: String,
+        /// Why.
+        why: String,
+    },
+    /// A policy of exploration that makes no lists.
+    #[error("lists cannot be explored: {0}")]
+    Explore(semrank_experiment::Error),
+    /// Traces that cannot be sent.
+    #[error("traces cannot be sent: {why}")]
+    Traces {
         /// Why.
         why: String,
     },

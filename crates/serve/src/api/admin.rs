@@ -1,9 +1,9 @@
 //! The life of models: another run takes over, or the one before again.
 
 use super::Shared;
-use super::problems::{Conflict, Refused};
+use super::problems::{Conflict, NotThere, Refused};
 use crate::body::Body;
-use crate::{Problem, Reloaded, Runs, Service};
+use crate::{Problem, Reloaded, Runs, Service, ShadowReport};
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -41,11 +41,66 @@ pub(super) async fn rollback(State(app): Shared) -> Result<Json<Reloaded>, Probl
     blocking(app, Service::roll_back).await
 }
 
+/// Which runs rank in the shadow, and how often.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ShadowRequest {
+    #[serde(flatten)]
+    runs: Runs,
+    /// Share of the requests that they rank as well, above 0; all of them by default.
+    #[serde(default = "all")]
+    share: f64,
+}
+
+fn all() -> f64 {
+    1.0
+}
+
+/// A run of the same data set ranks a share of the requests as well, after they are answered; another that did so goes.
+#[utoipa::path(post, path = "/v1/admin/shadow", tag = "admin", request_body = ShadowRequest, responses(
+    (status = 200, description = "It ranks in the shadow from now on", body = ShadowReport),
+    Refused,
+    Conflict,
+))]
+pub(super) async fn shadow(
+    State(app): Shared,
+    Body(ShadowRequest { runs, share }): Body<ShadowRequest>,
+) -> Result<Json<ShadowReport>, Problem> {
+    blocking(app, move |service| service.shadow(runs, share)).await
+}
+
+/// How the lists of the run in the shadow differ from those that were shown.
+#[utoipa::path(get, path = "/v1/admin/shadow", tag = "admin", responses(
+    (status = 200, description = "What was compared so far", body = ShadowReport),
+    NotThere,
+))]
+pub(super) async fn shadow_report(State(app): Shared) -> Result<Json<ShadowReport>, Problem> {
+    app.service.shadow_report().map(Json)
+}
+
+/// The run in the shadow goes.
+#[utoipa::path(delete, path = "/v1/admin/shadow", tag = "admin", responses(
+    (status = 200, description = "What was compared until then", body = ShadowReport),
+    NotThere,
+))]
+pub(super) async fn drop_shadow(State(app): Shared) -> Result<Json<ShadowReport>, Problem> {
+    blocking(app, Service::drop_shadow).await
+}
+
+/// The run in the shadow takes over, as by a reload.
+#[utoipa::path(post, path = "/v1/admin/shadow/promote", tag = "admin", responses(
+    (status = 200, description = "What the check has found", body = Reloaded),
+    NotThere,
+    Conflict,
+))]
+pub(super) async fn promote_shadow(State(app): Shared) -> Result<Json<Reloaded>, Problem> {
+    blocking(app, Service::promote_shadow).await
+}
+
 /// Beside the rankings, for which it does not wait.
-async fn blocking(
+async fn blocking<T: Send + 'static>(
     app: std::sync::Arc<super::App>,
-    work: impl FnOnce(&Service) -> Result<Reloaded, Problem> + Send + 'static,
-) -> Result<Json<Reloaded>, Problem> {
+    work: impl FnOnce(&Service) -> Result<T, Problem> + Send + 'static,
+) -> Result<Json<T>, Problem> {
     let service = app.service.clone();
     let done = tokio::task::spawn_blocking(move || work(&service)).await;
     done.unwrap_or_else(|_| Err(super::failed())).map(Json)

@@ -126,7 +126,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let admin = OpenApiRouter::new()
         .routes(routes!(events::forget))
         .routes(routes!(admin::reload))
-        .routes(routes!(admin::rollback));
+        .routes(routes!(admin::rollback))
+        .routes(routes!(admin::shadow, admin::shadow_report, admin::drop_shadow))
+        .routes(routes!(admin::promote_shadow));
     let open = OpenApiRouter::new()
         .routes(routes!(infer::live))
         .routes(routes!(infer::ready))

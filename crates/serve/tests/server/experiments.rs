@@ -34,7 +34,7 @@ window_days = 1
 "#;
 
 /// A test that begins with the newest event; treatment has no source but the content source.
-fn definition(dir: &Path) -> Definition {
+pub(crate) fn definition(dir: &Path) -> Definition {
     let mut out = Definition::from_toml(DEFINITION).unwrap();
     out.start = newest(dir);
     let retrieval = Run::open(&dir.join("run")).unwrap().retrieval().unwrap();

@@ -6,7 +6,12 @@ mod certificates;
 #[path = "../../../pipeline/tests/common/mod.rs"]
 mod common;
 mod experiments;
+mod explore;
+mod off_policy;
 mod reload;
+mod shadow;
+#[cfg(feature = "otlp")]
+mod traces;
 
 use semrank_core::UserId;
 use semrank_measure::ranking::Scorer;
