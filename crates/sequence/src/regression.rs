@@ -82,16 +82,17 @@ fn gram(
     scratch.found.clear();
     let mut own = 0.0;
     for &[start, at, end] in pairs.events(item) {
-        for other in (at + 1).saturating_sub(recent).max(start)..(at + recent).min(end) {
+        let near = (at + 1).saturating_sub(recent).max(start)..(at + recent).min(end);
+        for (other, near) in near.clone().zip(&items[near]) {
             let (gap, later) = (at.abs_diff(other), at.max(other));
             // The places after both, as far as both are among the newest: a geometric series.
             let places = (recent - gap).min(end - 1 - later);
             let series = (0..places).fold(0.0, |sum, _| 1.0 + square * sum);
             let weight = power(settings, gap) * series;
-            if items[other].index() == item {
+            if near.index() == item {
                 own += weight;
             } else if weight > 0.0 {
-                scratch.found.push((items[other].0, weight));
+                scratch.found.push((near.0, weight));
             }
         }
     }

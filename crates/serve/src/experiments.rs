@@ -226,11 +226,7 @@ impl Experiments {
 
     /// The row of the log of a request in an arm, and what has to be durable before it is answered: a unit's first row, and the first that
     /// would differ.
-    pub(crate) fn exposure(
-        &self,
-        place: &Place,
-        shown: Exposed,
-    ) -> (Placed, LoggedExposure, Option<Counted>) {
+    pub(crate) fn exposure(&self, place: &Place, shown: Exposed) -> ExposureRow {
         let test = &self.tests[place.test];
         let definition = &test.definition;
         let (unit, differs) = (wide("unit", &place.unit), shown.would_differ == Some(true));
@@ -294,6 +290,9 @@ impl Test {
         self.units.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Of a request in an arm: where it was, the row of the log, and what has to be durable before it is answered.
+pub(crate) type ExposureRow = (Placed, LoggedExposure, Option<Counted>);
 
 /// A row that a test counts from.
 #[derive(Debug, Clone, Copy)]

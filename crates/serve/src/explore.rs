@@ -62,11 +62,6 @@ impl Explore<'_> {
 }
 
 impl Explored {
-    /// Whether the list was drawn.
-    pub(crate) fn is_drawn(&self) -> bool {
-        self.drawn
-    }
-
     /// What a client is told.
     pub(crate) fn told(&self) -> Exploring {
         Exploring { drawn: self.drawn, propensity: self.propensity }

@@ -46,7 +46,7 @@ pub(crate) struct Found {
     /// The arm that contributed each item of a mixed list.
     pub(crate) teams: Vec<usize>,
     /// How its first slots were found, where lists are explored.
-    pub(crate) explored: Option<Explored>,
+    pub(crate) explored: Option<Box<Explored>>,
 }
 
 impl Found {
@@ -260,7 +260,7 @@ impl Ranker {
         let mut found = self.lists(now)?.compared(draft, k);
         if let Some(explore) = now.explore {
             let (items, explored) = explore.applied(found.items, k);
-            (found.items, found.explored) = (items, Some(explored));
+            (found.items, found.explored) = (items, Some(Box::new(explored)));
         }
         Ok(found)
     }

@@ -75,7 +75,7 @@ pub struct Answer {
     pub test: Option<Placed>,
     /// Where lists are explored, by what policy, from which items and with what probabilities; none in a test.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub explored: Option<Explored>,
+    pub explored: Option<Box<Explored>>,
 }
 
 /// An item that was shown.
@@ -218,7 +218,7 @@ mod tests {
                 arm: 1,
                 would_differ: None,
             }),
-            explored: Some(explored),
+            explored: Some(Box::new(explored)),
         };
         let exposure = LoggedExposure {
             unit: "u".into(),

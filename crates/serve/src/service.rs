@@ -1,7 +1,7 @@
 //! The service without HTTP: a run, its items, its users and the log, in; rankings, candidates, histories out.
 
 use crate::event::LARGEST_TIME;
-use crate::experiments::{Counted, Experiments, Exposed, Place, Placed};
+use crate::experiments::{Counted, Experiments, Exposed, ExposureRow, Place};
 use crate::explore::{Explore, Explored};
 use crate::ingest::{Apply, Ingest, Receipt, TakeOut};
 use crate::log::Log;
@@ -15,7 +15,7 @@ use crate::snapshot::{Keeper, SnapshotError, Snapshots, Written};
 use crate::traces::Traces;
 use crate::{Candidates, Event, Problem, RankRequest, Ranked, Ranking, RetrieveRequest};
 use semrank_experiment::explore::Exploration;
-use semrank_experiment::log::{LoggedExposure, SlateItem};
+use semrank_experiment::log::SlateItem;
 use semrank_pipeline::response::Beginning;
 use semrank_pipeline::retrieval::{Ask, Change};
 use semrank_pipeline::{Context, Run};
@@ -284,7 +284,7 @@ impl Service {
         let mut out = Ranking {
             request_id,
             experiment: place.as_ref().map(|place| self.experiments.in_test(place)),
-            exploration: found.explored.as_ref().map(Explored::told),
+            exploration: found.explored.as_ref().map(|explored| explored.told()),
             items: found.items,
             run: ranker.name.clone(),
             as_of,
@@ -334,7 +334,7 @@ impl Service {
         ranker: &Ranker,
         (request, ranking): (&RankRequest, &Ranking),
         (now_ms, items_as_of, known_before, is_exact): (Option<i64>, Option<u64>, Option<i64>, bool),
-        (exposed, explored): (Option<(Placed, LoggedExposure, Option<Counted>)>, Option<Explored>),
+        (exposed, explored): (Option<ExposureRow>, Option<Box<Explored>>),
     ) -> Result<Option<Pending>, semrank_store::Error> {
         let shown = |(slot, item): (usize, &Ranked)| Shown {
             item: item.item.clone(),

@@ -9,7 +9,6 @@ mod figures;
 
 pub(crate) use figures::Means;
 
-use crate::explore::Explored;
 use crate::log::Log;
 use crate::ranker::{Found, Now, Ranker};
 use crate::reload::{Learned, Runs, learn};
@@ -126,7 +125,7 @@ impl Shadows {
     /// Gives an answer to the shadow, if it has a share in it and room for it; never waits.
     pub(crate) fn offer(&self, now: Now, found: &Found, answered: Answered) {
         let Some(shadow) = self.get() else { return };
-        let is_mixed = now.place.is_some() || found.explored.as_ref().is_some_and(Explored::is_drawn);
+        let is_mixed = now.place.is_some() || found.explored.as_ref().is_some_and(|explored| explored.drawn);
         let place = wide("shadow", answered.request_id) as f64 / 2f64.powi(64);
         if is_mixed || place >= shadow.share {
             return;
