@@ -12,6 +12,9 @@
 //! and an event costs two inner products a head. A null slot with a learned key and value stands beside the events, so that
 //! an empty history, or one in which nothing fits, has somewhere to look.
 
+#[cfg(test)]
+mod tests;
+
 use semrank_nn::{Init, Layout, Linear, Scalar, Slot, kernel};
 
 /// Independent partial sums of an inner product of short vectors.
@@ -34,11 +37,11 @@ pub(crate) struct TargetAttention {
     dim: usize,
 }
 
-/// Which events each candidate reads: columns over all `(candidate, event)` pairs, one candidate after another.
+/// Which events each candidate reads. Those of one request share a range of `events` and `ages`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reads<'a> {
-    /// Where each candidate's pairs begin, and their number at the end.
-    pub(crate) offsets: &'a [usize],
+    /// Begin and end of each candidate's range; equal ranges follow each other.
+    pub(crate) spans: &'a [[u32; 2]],
     /// Row of the event vectors.
     pub(crate) events: &'a [u32],
     /// Age bucket and place bucket.
@@ -90,19 +93,21 @@ impl TargetAttention {
         saved: &mut AttentionSaved<T>,
         out: &mut [T],
     ) {
-        let rows = reads.offsets.len() - 1;
+        let rows = reads.spans.len();
         let width = self.heads * self.dim;
         resize(&mut saved.queries, rows * width);
-        resize(&mut saved.weights, reads.events.len() * self.heads);
-        resize(&mut saved.null_weights, rows * self.heads);
         resize(&mut saved.pooled, rows * width);
         self.query.forward(params, candidates, &mut saved.queries);
+        let parts = (self.time.of(params), self.null_key.of(params), self.null_value.of(params));
+        let pairs: usize = reads.spans.iter().map(|[from, to]| (to - from) as usize).sum();
+        resize(&mut saved.weights, pairs * self.heads);
+        resize(&mut saved.null_weights, rows * self.heads);
         attend(
             [self.heads, self.dim, self.buckets],
             self.scale(),
-            (reads.offsets, reads.events, reads.ages),
+            (reads.spans, reads.events, reads.ages),
             (&saved.queries, events),
-            (self.time.of(params), self.null_key.of(params), self.null_value.of(params)),
+            parts,
             (&mut saved.weights, &mut saved.null_weights),
             &mut saved.pooled,
         );
@@ -121,7 +126,7 @@ impl TargetAttention {
         grads: &mut [T],
         (dcandidates, devents): (&mut [T], &mut [T]),
     ) {
-        let rows = reads.offsets.len() - 1;
+        let rows = reads.spans.len();
         resize(&mut saved.dpooled, rows * self.heads * self.dim);
         resize(&mut saved.dqueries, rows * self.heads * self.dim);
         self.output.backward(params, &saved.pooled, dout, grads, &mut saved.dpooled);
@@ -130,7 +135,7 @@ impl TargetAttention {
         attend_backward(
             [self.heads, self.dim, self.buckets],
             self.scale(),
-            (reads.offsets, reads.events, reads.ages),
+            (reads.spans, reads.events, reads.ages),
             (&saved.queries, events),
             (self.null_key.of(params), self.null_value.of(params)),
             (&saved.weights, &saved.null_weights),
@@ -186,20 +191,22 @@ kernel! {
     fn attend<T: Scalar>(
         sizes: [usize; 3],
         scale: T,
-        reads: (&[usize], &[u32], &[[u8; 2]]),
+        reads: (&[[u32; 2]], &[u32], &[[u8; 2]]),
         inputs: (&[T], &[T]),
         parts: (&[T], &[T], &[T]),
         weights: (&mut [T], &mut [T]),
         pooled: &mut [T],
     ) {
-        let ([heads, dim, buckets], (offsets, events, ages)) = (sizes, reads);
+        let ([heads, dim, buckets], (spans, events, ages)) = (sizes, reads);
         let ((queries, vectors), (time, null_key, null_value)) = (inputs, parts);
         let (weights, null_weights) = weights;
         let columns = 2 * buckets + 1;
         // Of one head side by side, for wide registers.
         let mut own = Vec::new();
-        for row in 0..offsets.len() - 1 {
-            let (from, to) = (offsets[row], offsets[row + 1]);
+        // The weights of a candidate stand behind those of the candidates before it.
+        let mut first = 0;
+        for (row, &[from, to]) in spans.iter().enumerate() {
+            let (from, to) = (from as usize, to as usize);
             let (events, ages) = (&events[from..to], &ages[from..to]);
             for head in 0..heads {
                 let query = &queries[(row * heads + head) * dim..][..dim];
@@ -222,7 +229,7 @@ kernel! {
                 own.iter().for_each(|&weight| sum += weight);
                 own.iter_mut().for_each(|weight| *weight = *weight / sum);
                 for (at, &weight) in own.iter().enumerate() {
-                    weights[(from + at) * heads + head] = weight;
+                    weights[(first + at) * heads + head] = weight;
                 }
                 let out = &mut pooled[(row * heads + head) * dim..][..dim];
                 null_weights[row * heads + head] = null / sum;
@@ -235,6 +242,7 @@ kernel! {
                     _ => pool::<T, 0>(&own, (events, vectors), out),
                 }
             }
+            first += to - from;
         }
     }
 }
@@ -272,7 +280,7 @@ kernel! {
     fn attend_backward<T: Scalar>(
         sizes: [usize; 3],
         scale: T,
-        reads: (&[usize], &[u32], &[[u8; 2]]),
+        reads: (&[[u32; 2]], &[u32], &[[u8; 2]]),
         inputs: (&[T], &[T]),
         parts: (&[T], &[T]),
         weights: (&[T], &[T]),
@@ -281,12 +289,15 @@ kernel! {
         devents: &mut [T],
         dparts: (&mut [T], &mut [T], &mut [T]),
     ) {
-        let ([heads, dim, buckets], (offsets, events, ages)) = (sizes, reads);
+        let ([heads, dim, buckets], (spans, events, ages)) = (sizes, reads);
         let ((queries, vectors), (null_key, null_value)) = (inputs, parts);
         let ((weights, null_weights), (dtime, dkey, dvalue)) = (weights, dparts);
         let columns = 2 * buckets + 1;
-        for row in 0..offsets.len() - 1 {
-            let (from, to) = (offsets[row], offsets[row + 1]);
+        let mut first = 0;
+        for (row, &[from, to]) in spans.iter().enumerate() {
+            let (events, ages) = (&events[from as usize..to as usize], &ages[from as usize..to as usize]);
+            let weights = &weights[first * heads..][..events.len() * heads];
+            first += events.len();
             for head in 0..heads {
                 let at = (row * heads + head) * dim;
                 let (query, dout) = (&queries[at..][..dim], &dpooled[at..][..dim]);
@@ -295,7 +306,7 @@ kernel! {
                 let dnull = inner(dout, null_value);
                 // sum of weight · dweight, which the softmax takes away from each.
                 let mut mean = null_weight * dnull;
-                for pair in from..to {
+                for pair in 0..events.len() {
                     let vector = &vectors[events[pair] as usize * dim..][..dim];
                     mean += weights[pair * heads + head] * inner(dout, vector);
                 }
@@ -307,7 +318,7 @@ kernel! {
                 for (d, &key) in dquery.iter_mut().zip(null_key) {
                     *d = ds * scale * key;
                 }
-                for pair in from..to {
+                for pair in 0..events.len() {
                     let at = events[pair] as usize * dim;
                     let vector = &vectors[at..][..dim];
                     let weight = weights[pair * heads + head];
@@ -323,51 +334,5 @@ kernel! {
                 }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use semrank_nn::gradient_check::check;
-
-    const DIM: usize = 19;
-
-    #[test]
-    fn gradients_agree_with_finite_differences_with_an_empty_history_too() {
-        let mut layout = Layout::new();
-        let attention = TargetAttention::new(&mut layout, "a", DIM, 2, 3);
-        let reads = Reads {
-            offsets: &[0, 2, 2, 5],
-            events: &[0, 3, 1, 3, 2],
-            ages: &[[0, 1], [1, 0], [2, 2], [0, 0], [0, 2]],
-        };
-        let (candidates, events) = (3 * DIM, 4 * DIM);
-        check(
-            &layout,
-            candidates + events,
-            candidates,
-            |params, x, y| {
-                attention.forward(params, x.split_at(candidates), reads, &mut AttentionSaved::default(), y);
-            },
-            |params, x, dy, grads, dx| {
-                let mut saved = AttentionSaved::default();
-                attention.forward(
-                    params,
-                    x.split_at(candidates),
-                    reads,
-                    &mut saved,
-                    &mut vec![0.0; dy.len()],
-                );
-                let dx = dx.split_at_mut(candidates);
-                attention.backward(params, x.split_at(candidates), reads, &mut saved, dy, grads, dx);
-            },
-        );
-    }
-
-    #[test]
-    fn an_inner_product_by_hand() {
-        let (a, b): (Vec<f64>, Vec<f64>) = ((0..37).map(f64::from).collect(), vec![2.0; 37]);
-        assert_eq!(inner(&a, &b), 36.0 * 37.0);
     }
 }

@@ -190,7 +190,7 @@ impl FeatureState {
 
     /// Appends the features of requests, `[requests x width]`. Requests of one user and moment are best given one after another.
     pub fn features(&self, requests: &[Request], out: &mut Vec<f32>) {
-        for group in requests.chunk_by(|a, b| a.user == b.user && a.has_past_of(b)) {
+        for group in same_pasts(requests) {
             let (view, parts) = (self.view_of(group[0].user.0), self.history_parts(&group[0]));
             let histograms = self.histograms(&parts, group);
             let of_labels = self.of_labels(group);
@@ -301,6 +301,11 @@ impl FeatureState {
         let age = last.filter(|_| reading.ages).map_or(0.0, |last| 1.0 / (1.0 + days(request, last)));
         [(length as f32).ln_1p() / 4.0, age]
     }
+}
+
+/// Candidates that follow each other and are shown to one user at one moment: what is read of the history is the same for all.
+pub(crate) fn same_pasts<'s, 'r>(requests: &'s [Request<'r>]) -> impl Iterator<Item = &'s [Request<'r>]> {
+    requests.chunk_by(|a, b| a.user == b.user && a.has_past_of(b))
 }
 
 /// Age of an event in days.

@@ -11,7 +11,7 @@
 //! 2018, arXiv 1706.06978, section 4.3). `read` is 1 where no dwell is known.
 
 use super::items::Items;
-use semrank_nn::{Mat, matmul};
+use semrank_nn::{Mat, Scalar, kernel, matmul};
 
 /// Upper ends of the bins but the last.
 const EDGES: [f32; 5] = [0.05, 0.15, 0.3, 0.5, 0.8];
@@ -50,72 +50,56 @@ pub(crate) fn histograms(items: &Items, events: &[Seen], candidates: &[u32]) -> 
     if events.is_empty() {
         return out;
     }
-    let (cosines, count) = (cosines(items, events, candidates), candidates.len());
-    let whole = count - count % BLOCK;
-    for first in (0..whole).step_by(BLOCK) {
-        block::<BLOCK>(events, (&cosines, count), first, &mut out[first * WIDTH..][..BLOCK * WIDTH]);
-    }
-    for first in whole..count {
-        block::<1>(events, (&cosines, count), first, &mut out[first * WIDTH..][..WIDTH]);
-    }
-    out
-}
-
-/// Candidates that are counted at once.
-const BLOCK: usize = 32;
-
-/// Cosines of the events of a history with candidates, `[events x candidates]`.
-fn cosines(items: &Items, events: &[Seen], candidates: &[u32]) -> Vec<f32> {
-    let gather = |ids: &mut dyn Iterator<Item = u32>| {
-        let mut rows = Vec::new();
-        for item in ids {
-            let (content, end) = (items.content(item), rows.len() + items.width());
-            rows.extend_from_slice(content);
-            rows.resize(end, 0.0);
-        }
-        rows
-    };
-    let (width, count) = (items.width(), candidates.len());
-    let (rows, seen) =
-        (gather(&mut candidates.iter().copied()), gather(&mut events.iter().map(|event| event.item)));
-    let mut out = vec![0.0; events.len() * count];
-    matmul(&mut out, 0.0, Mat::new(&seen, events.len(), width), Mat::new(&rows, count, width).t(), 1.0);
-    out
-}
-
-/// Sums over the events of one kind, for `N` candidates.
-#[derive(Clone, Copy)]
-struct Sums<const N: usize> {
-    events: f32,
-    /// Cosines that reach each edge.
-    reach: [[f32; N]; EDGES.len()],
-    largest: [f32; N],
-    evidence: [[f32; N]; 2 * HALF_LIVES.len()],
-}
-
-impl<const N: usize> Sums<N> {
-    const NONE: Self = Self {
-        events: 0.0,
-        reach: [[0.0; N]; EDGES.len()],
-        largest: [0.0; N],
-        evidence: [[0.0; N]; 2 * HALF_LIVES.len()],
-    };
-
-    fn add(&mut self, event: &Seen, cosines: &[f32; N]) {
-        self.events += 1.0;
-        for (reach, edge) in self.reach.iter_mut().zip(EDGES) {
-            reach.iter_mut().zip(cosines).for_each(|(reach, &cosine)| *reach += f32::from(cosine >= edge));
-        }
-        self.largest.iter_mut().zip(cosines).for_each(|(largest, &cosine)| *largest = largest.max(cosine));
-        let evidence = cosines.map(|cosine| cosine.max(0.0).powi(2) * event.read);
-        for (sums, left) in self.evidence.chunks_exact_mut(HALF_LIVES.len()).zip(&event.left) {
-            let Some(left) = left else { continue };
-            for (sums, left) in sums.iter_mut().zip(left) {
-                sums.iter_mut().zip(&evidence).for_each(|(sum, evidence)| *sum += evidence * left);
+    let seen = contents(items, events.iter().map(|event| event.item));
+    let mut cosines = Vec::new();
+    for (candidates, out) in candidates.chunks(AT_A_TIME).zip(out.chunks_mut(AT_A_TIME * WIDTH)) {
+        fill_cosines(items, &seen, candidates, &mut cosines);
+        for (block, out) in out.chunks_mut(BLOCK * WIDTH).enumerate() {
+            let mut kinds = [Sums::<f32>::default(); 2];
+            add(events, &cosines, candidates.len(), block * BLOCK, &mut kinds);
+            for (at, out) in out.chunks_exact_mut(WIDTH).enumerate() {
+                out.chunks_exact_mut(OF_KIND).zip(&kinds).for_each(|(out, sums)| sums.fill(at, out));
             }
         }
     }
+    out
+}
 
+/// Candidates whose cosines are held at a time: those with some hundreds of events stay in a near cache.
+const AT_A_TIME: usize = 64;
+/// Candidates that are counted at once: those of a wide register.
+const BLOCK: usize = 16;
+
+/// Content vectors, `[ids x width]`; zeros for an unknown item.
+fn contents(items: &Items, ids: impl ExactSizeIterator<Item = u32>) -> Vec<f32> {
+    let mut rows = Vec::with_capacity(ids.len() * items.width());
+    for item in ids {
+        let (content, end) = (items.content(item), rows.len() + items.width());
+        rows.extend_from_slice(content);
+        rows.resize(end, 0.0);
+    }
+    rows
+}
+
+/// Cosines of the events of a history, whose contents are `seen`, with candidates, `[events x candidates]`.
+fn fill_cosines(items: &Items, seen: &[f32], candidates: &[u32], out: &mut Vec<f32>) {
+    let (width, count) = (items.width(), candidates.len());
+    let (events, rows) = (seen.len() / width, contents(items, candidates.iter().copied()));
+    out.resize(events * count, 0.0);
+    matmul(out, 0.0, Mat::new(seen, events, width), Mat::new(&rows, count, width).t(), 1.0);
+}
+
+/// Sums over the events of one kind, for each candidate of a block.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums<T> {
+    events: T,
+    /// Cosines that reach each edge.
+    reach: [[T; BLOCK]; EDGES.len()],
+    largest: [T; BLOCK],
+    evidence: [[T; BLOCK]; 2 * HALF_LIVES.len()],
+}
+
+impl Sums<f32> {
     /// The features of one of the candidates.
     fn fill(&self, at: usize, out: &mut [f32]) {
         let (bins, rest) = out.split_at_mut(BINS);
@@ -129,16 +113,57 @@ impl<const N: usize> Sums<N> {
     }
 }
 
-/// The features of `N` candidates, the first of which is `first` of `count`.
-fn block<const N: usize>(events: &[Seen], (cosines, count): (&[f32], usize), first: usize, out: &mut [f32]) {
-    let mut kinds = [Sums::<N>::NONE; 2];
-    for (event, cosines) in events.iter().zip(cosines.chunks_exact(count)) {
-        let mut some = [0.0; N];
-        some.copy_from_slice(&cosines[first..][..N]);
-        kinds[event.kind].add(event, &some);
+kernel! {
+    /// Adds the events to the sums of their kinds, for the candidates from `first` of `count` on; those of a block beyond the last have
+    /// cosines of 0.
+    fn add<T: Scalar>(events: &[Seen], cosines: &[T], count: usize, first: usize, kinds: &mut [Sums<T>; 2]) {
+        let width = BLOCK.min(count - first);
+        // One kind after the other: its sums stay in registers.
+        for (kind, into) in kinds.iter_mut().enumerate() {
+            let mut sums = *into;
+            for (event, cosines) in events.iter().zip(cosines.chunks_exact(count)) {
+                if event.kind != kind {
+                    continue;
+                }
+                let mut some = [T::ZERO; BLOCK];
+                if width == BLOCK {
+                    some.copy_from_slice(&cosines[first..][..BLOCK]);
+                } else {
+                    some[..width].copy_from_slice(&cosines[first..]);
+                }
+                add_event(&mut sums, event, &some);
+            }
+            *into = sums;
+        }
     }
-    for (at, out) in out.chunks_exact_mut(WIDTH).enumerate() {
-        out.chunks_exact_mut(OF_KIND).zip(&kinds).for_each(|(out, sums)| sums.fill(at, out));
+}
+
+#[inline(always)]
+fn add_event<T: Scalar>(sums: &mut Sums<T>, event: &Seen, cosines: &[T; BLOCK]) {
+    let number = |value: f32| T::from_f64(f64::from(value));
+    sums.events += T::ONE;
+    for (reach, edge) in sums.reach.iter_mut().zip(EDGES) {
+        let edge = number(edge);
+        for (reach, &cosine) in reach.iter_mut().zip(cosines) {
+            *reach += if cosine >= edge { T::ONE } else { T::ZERO };
+        }
+    }
+    for (largest, &cosine) in sums.largest.iter_mut().zip(cosines) {
+        *largest = largest.larger(cosine);
+    }
+    let (mut evidence, read) = ([T::ZERO; BLOCK], number(event.read));
+    for (evidence, &cosine) in evidence.iter_mut().zip(cosines) {
+        let positive = T::ZERO.larger(cosine);
+        *evidence = positive * positive * read;
+    }
+    for (sums, left) in sums.evidence.chunks_exact_mut(HALF_LIVES.len()).zip(&event.left) {
+        let Some(left) = left else { continue };
+        for (sums, &left) in sums.iter_mut().zip(left) {
+            let left = number(left);
+            for (sum, &evidence) in sums.iter_mut().zip(&evidence) {
+                *sum += evidence * left;
+            }
+        }
     }
 }
 
@@ -177,6 +202,8 @@ mod tests {
         assert_eq!(many.len(), 73 * WIDTH);
         assert!(many[3 * WIDTH..].chunks_exact(WIDTH).all(|one| one == out), "alone as among others");
         assert_eq!(histograms(&items, &[], &[0, 1]), [0.0; 2 * WIDTH]);
-        assert_eq!(cosines(&items, &events, &[9]), [0.0; 4], "an unknown candidate is like nothing");
+        let (seen, mut cosines) = (contents(&items, [2, 1, 0, 0].into_iter()), Vec::new());
+        fill_cosines(&items, &seen, &[9], &mut cosines);
+        assert_eq!(cosines, [0.0; 4], "an unknown candidate is like nothing");
     }
 }

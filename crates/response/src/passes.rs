@@ -101,7 +101,8 @@ impl PointwiseTrainer<'_> {
     /// One pass over shuffled samples.
     fn pass(&mut self, samples: &[Timed]) -> Result<(), Diverged> {
         for batch in samples.chunks(self.task.settings.batch) {
-            let stepped = self.stepper.step(&self.data, &self.features, &mut batch.to_vec())?;
+            self.stepper.take(&self.data, &self.features, &mut batch.to_vec());
+            let stepped = self.stepper.step(&self.data)?;
             add(&mut self.heads, &stepped.heads);
         }
         Ok(())
@@ -120,15 +121,16 @@ impl PointwiseTrainer<'_> {
         Ok(report)
     }
 
-    /// Learns a batch in time order, and notes what was predicted before.
-    pub(super) fn learn(&mut self, batch: &mut [Timed]) -> Result<(), Diverged> {
-        if let Some(last) = batch.iter().map(|timed| timed.row as usize).max() {
-            self.features.make_up_to(last);
-        }
-        let stepped = self.stepper.step(&self.data, &self.features, batch)?;
+    /// Learns a batch in time order, whose features are made, and notes what was predicted before. Features are no function of
+    /// parameters: those of the batch that follows are made meanwhile.
+    pub(super) fn learn(&mut self, batch: &mut [Timed], next: &[Timed]) -> Result<(), Diverged> {
+        self.stepper.take(&self.data, &self.features, batch);
+        batch.iter().for_each(|&timed| self.forget(timed));
+        let (data, stepper, features) = (&self.data, &mut self.stepper, &mut self.features);
+        let (stepped, ()) = rayon::join(|| stepper.step(data), || features.make_of(next));
+        let stepped = stepped?;
         add(&mut self.heads, &stepped.heads);
         self.note(&stepped);
-        batch.iter().for_each(|&timed| self.forget(timed));
         Ok(())
     }
 

@@ -265,6 +265,12 @@ impl<'a> Samples<'a> {
         Self { plan, next_row: 0, waiting: BinaryHeap::new(), made: Vec::new() }
     }
 
+    /// The next samples before `end`, at most `most`, in place of those in `out`.
+    pub(crate) fn fill(&mut self, end: i64, most: usize, out: &mut Vec<Timed>) {
+        out.clear();
+        out.extend(std::iter::from_fn(|| self.next_before(end)).take(most));
+    }
+
     /// The next sample before `end`, if there is one.
     pub(crate) fn next_before(&mut self, end: i64) -> Option<Timed> {
         let examples = self.plan.labels.examples;

@@ -4,11 +4,10 @@
 //! is 0, and rows of different scores would be tied.
 
 use super::delay::sigmoid;
-use super::network::{Drops, HeadColumns, Inputs, PointwiseNetwork, Position, Saved};
+use super::network::{Drops, HeadColumns, Inputs, PointwiseNetwork, Saved};
 use super::request::Request;
 use super::rows::RowData;
 use super::shard::{Numbering, Reader};
-use super::store::FeatureStore;
 use rayon::prelude::*;
 
 /// Rows scored at a time.
@@ -88,20 +87,21 @@ impl Scoring {
     }
 }
 
-/// Scores of `rows`, whose features are made, in their order; `neutral` is the click effect of the mean slot.
+/// Scores of rows with their features `[rows x width]`, in their order; `effect` stands for what slots add to clicks.
 pub(crate) fn score(
     network: &PointwiseNetwork<f32>,
-    (data, features): (&RowData, &FeatureStore),
-    rows: &[usize],
-    (position, neutral): (Position, f32),
+    data: &RowData,
+    (rows, features): (&[usize], &[f32]),
+    effect: Option<f32>,
 ) -> Vec<Score> {
-    let effect = (position == Position::Neutral).then_some(neutral);
     let mut out = vec![Score::default(); rows.len()];
-    let from = (network, data.reader(&network.shape));
-    out.par_chunks_mut(CHUNK).zip(rows.par_chunks(CHUNK)).for_each_init(
+    let (from, width) = ((network, data.reader(&network.shape)), network.shape.features);
+    let rows = rows.par_chunks(CHUNK).zip(features.par_chunks(CHUNK * width));
+    out.par_chunks_mut(CHUNK).zip(rows).for_each_init(
         Scoring::default,
-        |scoring, (out, rows)| {
-            scoring.score(from, |at| (data.request(rows[at]), features.of(rows[at])), effect, out);
+        |scoring, (out, (rows, features))| {
+            let at = |number: usize| (data.request(rows[number]), &features[number * width..][..width]);
+            scoring.score(from, at, effect, out);
         },
     );
     out

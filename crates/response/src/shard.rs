@@ -44,10 +44,7 @@ impl Numbering {
                 .replace(request)
                 .is_some_and(|last| last.user == request.user && last.has_past_of(&request))
             {
-                let before = inputs.offsets[inputs.rows() - 1]..inputs.reads.len();
-                inputs.reads.extend_from_within(before.clone());
-                inputs.ages.extend_from_within(before);
-                inputs.offsets.push(inputs.reads.len());
+                inputs.spans.extend_from_within(inputs.rows() - 1..);
                 self.push_row(reader, &request, inputs);
                 inputs.features.extend_from_slice(features);
                 continue;
@@ -64,6 +61,7 @@ impl Numbering {
                 self.push_event(reader, &request, number - events.first, inputs);
             }
             end = end.max(events.end());
+            let first = narrow::index(inputs.reads.len());
             for at in 0..events.len() {
                 let number = self.numbers[events.first + at - from];
                 if number != NONE {
@@ -71,7 +69,7 @@ impl Numbering {
                     inputs.ages.push(reader.reading.ages(&request, at));
                 }
             }
-            inputs.offsets.push(inputs.reads.len());
+            inputs.spans.push([first, narrow::index(inputs.reads.len())]);
             self.push_row(reader, &request, inputs);
             inputs.features.extend_from_slice(features);
         }

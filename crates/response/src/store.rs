@@ -9,12 +9,13 @@
 //! a replay of later rows and labels through it reads what the evaluation read.
 
 use super::counts::CountSizes;
-use super::features::{FeatureState, LOOK_EVERY};
+use super::features::{FeatureState, LOOK_EVERY, same_pasts};
+use super::histogram;
 use super::items::Items;
 use super::replay::Replay;
 use super::request::Request;
 use super::rows::RowData;
-use super::samples::Plan;
+use super::samples::{Plan, Timed};
 use super::settings::PointwiseSettings;
 use rayon::prelude::*;
 use semrank_core::narrow;
@@ -22,6 +23,8 @@ use semrank_data::Part;
 use std::sync::Arc;
 
 const GONE: u32 = u32::MAX;
+/// Requests of several candidates that a thread takes at least.
+const MIN_GROUPS: usize = 16;
 
 /// Features of rows, made when they are asked for.
 #[derive(Debug)]
@@ -156,6 +159,22 @@ impl<'a> FeatureStore<'a> {
         }
     }
 
+    /// Makes some rows, and all before them.
+    pub(crate) fn make_rows(&mut self, rows: &[usize]) {
+        rows.iter().max().into_iter().for_each(|&last| self.make_up_to(last));
+    }
+
+    /// Makes the rows of samples, and all before them.
+    pub(crate) fn make_of(&mut self, samples: &[Timed]) {
+        let rows = samples.iter().map(|timed| timed.row as usize);
+        rows.max().into_iter().for_each(|last| self.make_up_to(last));
+    }
+
+    /// The features of rows that were made and not released, `[rows x width]`.
+    pub(crate) fn of_all(&self, rows: &[usize]) -> Vec<f32> {
+        rows.iter().flat_map(|&row| self.of(row)).copied().collect()
+    }
+
     /// The features of a row that was made and not released.
     pub(crate) fn of(&self, row: usize) -> &[f32] {
         let place = self.places[row];
@@ -202,12 +221,22 @@ impl<'a> FeatureStore<'a> {
         }
         let (width, state) = (self.width, &self.state);
         let mut made = vec![0.0f32; rows.len() * width];
-        made.par_chunks_mut(width).enumerate().with_min_len(64).for_each(|(at, out)| {
-            let (before, rest) = out.split_at_mut(wide);
-            before.copy_from_slice(&counted[at * wide..][..wide]);
-            let parts = state.history_parts(&requests[at]);
-            let histogram = state.histograms(&parts, &requests[at..=at]);
-            state.fill_compared(&requests[at], views[at].as_deref(), (&parts, &histogram), rest);
+        let mut groups = Vec::new();
+        let (mut first, mut left) = (0, made.as_mut_slice());
+        for group in same_pasts(&requests) {
+            let (out, rest) = left.split_at_mut(group.len() * width);
+            groups.push((first, group, out));
+            (first, left) = (first + group.len(), rest);
+        }
+        groups.into_par_iter().with_min_len(MIN_GROUPS).for_each(|(first, group, out)| {
+            let parts = state.history_parts(&group[0]);
+            let histograms = state.histograms(&parts, group);
+            for (at, (request, out)) in group.iter().zip(out.chunks_exact_mut(width)).enumerate() {
+                let (before, rest) = out.split_at_mut(wide);
+                before.copy_from_slice(&counted[(first + at) * wide..][..wide]);
+                let histogram = histograms.get(at * histogram::WIDTH..).unwrap_or(&[]);
+                state.fill_compared(request, views[first + at].as_deref(), (&parts, histogram), rest);
+            }
         });
         for (row, features) in rows.clone().zip(made.chunks_exact(width)) {
             let train = self.data.examples.parts[row] == Part::Train;

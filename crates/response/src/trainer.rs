@@ -29,6 +29,8 @@ pub(crate) struct Stepper<T> {
     pub(crate) schedule: Schedule,
     pub(crate) optimiser: Optimiser<T>,
     rng: Rng,
+    /// Samples of the next step, in the shards.
+    samples: usize,
     shards: Vec<ShardSpace<T>>,
 }
 
@@ -89,21 +91,33 @@ impl<T: Scalar> Stepper<T> {
                 final_share,
             },
             rng: Rng::new(seed, "ranking training"),
+            samples: 0,
             shards: Vec::new(),
         }
     }
 
-    /// Does a step over `samples`, whose rows have features.
+    /// Takes in the samples of the next step; their rows have features, which are copied.
+    pub(crate) fn take(&mut self, data: &RowData, features: &FeatureStore, samples: &mut [Timed]) {
+        samples.sort_by_cached_key(|timed| (data.order_key(timed.row as usize), *timed));
+        let (parts, count) = (self.settings.shards, samples.len());
+        self.samples = count;
+        self.shards.resize_with(parts, ShardSpace::default);
+        let shape = &self.network.shape;
+        self.shards.par_iter_mut().enumerate().for_each(|(index, shard)| {
+            shard.samples.clear();
+            shard.samples.extend_from_slice(&samples[count * index / parts..count * (index + 1) / parts]);
+            let rows = shard.samples.iter().map(|timed| timed.row as usize);
+            let rows = rows.map(|row| (data.request(row), features.of(row)));
+            shard.numbering.fill(data.reader(shape), rows, &mut shard.inputs);
+        });
+    }
+
+    /// Does a step over the samples that were taken in.
     ///
     /// # Errors
     /// A loss that is not finite; the parameters stay as they were.
-    pub(crate) fn step(
-        &mut self,
-        data: &RowData,
-        features: &FeatureStore,
-        samples: &mut [Timed],
-    ) -> Result<Stepped, Diverged> {
-        self.gradients(data, features, samples);
+    pub(crate) fn step(&mut self, data: &RowData) -> Result<Stepped, Diverged> {
+        self.gradients(data);
         self.check_losses()?;
         let rows = self.row_grads(data);
         let rates = self.rates(self.optimiser.step + 1);
@@ -153,11 +167,8 @@ impl<T: Scalar> Stepper<T> {
         mean.weights.follow(&self.network.weights, T::from_f64(1.0 - decay));
     }
 
-    /// Leaves the gradient of the mean loss of `samples` in the shards and in `grads`.
-    fn gradients(&mut self, data: &RowData, features: &FeatureStore, samples: &mut [Timed]) {
-        samples.sort_by_key(|timed| (data.order_key(timed.row as usize), *timed));
-        let parts = self.settings.shards;
-        self.shards.resize_with(parts, ShardSpace::default);
+    /// Leaves the gradient of the mean loss of the samples in the shards and in `grads`.
+    fn gradients(&mut self, data: &RowData) {
         let key = self.rng.fork(self.optimiser.step).next_u64();
         let network = &self.network;
         let losses = Losses {
@@ -166,19 +177,15 @@ impl<T: Scalar> Stepper<T> {
             window_days: self.window_days,
             log_shape: network.delay_shape(),
         };
-        let scale = 1.0 / samples.len().max(1) as f64;
+        let scale = 1.0 / self.samples.max(1) as f64;
         let [ids, prefixes, hidden] = self.dropout;
-        let count = samples.len();
         self.shards.par_iter_mut().enumerate().for_each(|(index, shard)| {
-            let part = &samples[count * index / parts..count * (index + 1) / parts];
             let key = key.wrapping_add((index as u64 + 1) << 40);
             let drops = Drops {
                 rows: RowDropout::new([ids, prefixes], key),
                 hidden: Dropout::new(hidden, key.rotate_left(31)),
             };
-            shard.samples.clear();
-            shard.samples.extend_from_slice(part);
-            shard.run(network, (data, features), &losses, drops, scale);
+            shard.run(network, data, &losses, drops, scale);
         });
         let grads: Vec<&[T]> = self.shards.iter().map(|shard| shard.grads.as_slice()).collect();
         self.optimiser.sum_shards(&grads);
@@ -215,14 +222,11 @@ impl<T: Scalar> ShardSpace<T> {
     fn run(
         &mut self,
         network: &PointwiseNetwork<T>,
-        (data, features): (&RowData, &FeatureStore),
+        data: &RowData,
         losses: &Losses,
         drops: Drops,
         scale: f64,
     ) {
-        let rows = self.samples.iter().map(|timed| timed.row as usize);
-        let rows = rows.map(|row| (data.request(row), features.of(row)));
-        self.numbering.fill(data.reader(&network.shape), rows, &mut self.inputs);
         network.forward(data.items, &self.inputs, drops, None, &mut self.saved);
         self.grads.clear();
         self.grads.resize(network.weights.params.len(), T::ZERO);

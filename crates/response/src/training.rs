@@ -55,6 +55,8 @@ pub struct PointwiseTrainer<'a> {
 /// Told of each epoch or day, when the state may be saved; returns whether to go on.
 pub type Watch<'w> = &'w mut dyn FnMut(&PointwiseTrainer, &Progress) -> bool;
 
+/// Rows that are scored while the features of as many are made.
+const PIECE: usize = 1 << 12;
 /// Rows whose features are kept at a time while they are scored for good.
 const SCORED: usize = 1 << 16;
 
@@ -131,19 +133,16 @@ impl<'a> PointwiseTrainer<'a> {
     /// # Errors
     /// A loss that is not finite.
     pub fn train_to(&mut self, end: i64) -> Result<(), Diverged> {
-        let mut batch = Vec::with_capacity(self.task.settings.batch);
-        loop {
-            let next = self.samples.next_before(end);
-            let whole = batch.len() == self.task.settings.batch;
-            if !batch.is_empty() && (next.is_none() || whole) {
-                self.learn(&mut batch)?;
-                batch.clear();
-            }
-            match next {
-                Some(sample) => batch.push(sample),
-                None => return Ok(()),
-            }
+        let (mut batch, size) = (Vec::new(), self.task.settings.batch);
+        self.samples.fill(end, size, &mut batch);
+        self.features.make_of(&batch);
+        let mut next = Vec::new();
+        while !batch.is_empty() {
+            self.samples.fill(end, size, &mut next);
+            self.learn(&mut batch, &next)?;
+            std::mem::swap(&mut batch, &mut next);
         }
+        Ok(())
     }
 
     /// Whether neither a click of the row nor a conversion of it could still come. Only the row's time counts: were a row without
@@ -182,12 +181,17 @@ impl<'a> PointwiseTrainer<'a> {
     /// the log is read once, of a training row whose samples were all learned, or any of a finished model. And of a training row
     /// without a click that was passed over.
     pub fn score(&mut self, rows: &[usize], position: Position) -> Result<Vec<Score>, Diverged> {
-        if let Some(&last) = rows.iter().max() {
-            self.features.make_up_to(last);
+        let effect = (position == Position::Neutral).then_some(self.neutral_effect() as f32);
+        let mut scores = Vec::with_capacity(rows.len());
+        let mut pieces = rows.chunks(PIECE).peekable();
+        self.features.make_rows(pieces.peek().copied().unwrap_or(&[]));
+        while let Some(rows) = pieces.next() {
+            // Features are copied, so that those of the next rows can be made while these are scored.
+            let (kept, next) = (self.features.of_all(rows), pieces.peek().copied().unwrap_or(&[]));
+            let (network, data, features) = (self.stepper.scoring(), &self.data, &mut self.features);
+            let scored = || score(network, data, (rows, &kept), effect);
+            scores.extend(rayon::join(scored, || features.make_rows(next)).0);
         }
-        let neutral = self.neutral_effect() as f32;
-        let mut scores =
-            score(self.stepper.scoring(), (&self.data, &self.features), rows, (position, neutral));
         let kept = self.task.settings.keep_negatives;
         if kept < 1.0 {
             let undo = Calibration::Sampling { kept };

@@ -33,6 +33,7 @@ use super::items::Items;
 use contents::Contents;
 use items::ItemEffects;
 pub(crate) use items::Observed;
+use rayon::prelude::*;
 use taste::Taste;
 
 /// Growth of the labels between two fits, and labels before the first one.
@@ -103,8 +104,9 @@ impl ContentEffects {
             let variance = counts.base_variance_of_conversions();
             *conversions = ItemEffects::fit(from, counts.observed(CountState::conversions_of), variance);
         }
-        let pasts = counts.pasts().spread(USERS);
-        let users: Vec<Residuals> = pasts.map(|past| self.residuals(items, counts, past)).collect();
+        let pasts: Vec<&[Past]> = counts.pasts().spread(USERS).collect();
+        let users: Vec<Residuals> =
+            pasts.par_iter().map(|past| self.residuals(items, counts, past)).collect();
         self.taste.fit(&users, counts.base_variance());
     }
 

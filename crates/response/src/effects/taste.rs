@@ -13,6 +13,7 @@ use super::super::items::Items;
 use super::Residuals;
 use super::cholesky::Cholesky;
 use super::contents::Contents;
+use rayon::prelude::*;
 use semrank_nn::kernel;
 
 /// Main directions of content `K`; where contents are narrower, the rest are zero.
@@ -24,6 +25,8 @@ const FIRST_STEPS: usize = 15;
 const STEPS: usize = 4;
 /// Variances to begin with, in those of a label: of a user's level, of its weights.
 const START: [f64; 2] = [0.2, 0.05];
+/// Users whose moments are held at a time.
+const AT_A_TIME: usize = 256;
 /// Added to variances, in that of a label, so that `Σ` has an inverse.
 const FLOOR: f64 = 1e-5;
 
@@ -95,7 +98,7 @@ impl Taste {
 
     /// Learns how tastes vary from the residuals of some users; `variance` is that of one label.
     pub(crate) fn fit(&mut self, users: &[Residuals], variance: f64) {
-        let several = users.iter().filter(|residuals| residuals.len() >= 2);
+        let several = users.par_iter().filter(|residuals| residuals.len() >= 2);
         let users: Vec<Sums<f32>> = several.map(|residuals| self.sums(residuals)).collect();
         if users.is_empty() {
             return;
@@ -109,13 +112,10 @@ impl Taste {
         }
         for _ in 0..steps {
             let mut sum = vec![0.0; n * n];
-            for sums in &users {
-                let Some((mean, factor)) = self.posterior(sums) else { continue };
-                for (row, (of_row, mine)) in factor.inverse().chunks_exact(n).zip(&mean).enumerate() {
-                    for (col, (v, other)) in of_row.iter().zip(&mean).enumerate() {
-                        sum[row * n + col] += v + mine * other;
-                    }
-                }
+            for users in users.chunks(AT_A_TIME) {
+                // Made on all threads, added in order.
+                let moments: Vec<_> = users.par_iter().filter_map(|sums| self.second_moments(sums)).collect();
+                moments.iter().for_each(|moments| kernel::add(moments, &mut sum));
             }
             sum.iter_mut().for_each(|value| *value /= users.len() as f64);
             (0..n).for_each(|at| sum[at * n + at] += FLOOR * variance);
@@ -153,6 +153,16 @@ impl Taste {
         Some((mean, factor))
     }
 
+    /// The mean of `(w_0, w) (w_0, w)ᵀ`, given residuals.
+    fn second_moments(&self, sums: &Sums<f32>) -> Option<Vec<f64>> {
+        let (mean, factor) = self.posterior(sums)?;
+        let mut out = factor.inverse();
+        for (row, mine) in out.chunks_exact_mut(WEIGHTS).zip(&mean) {
+            row.iter_mut().zip(&mean).for_each(|(value, other)| *value += mine * other);
+        }
+        Some(out)
+    }
+
     /// The mean of `w` given residuals; empty where nothing is known.
     pub(crate) fn weights(&self, residuals: &Residuals) -> Vec<f32> {
         if residuals.is_empty() || self.fitted.precision.is_empty() {
@@ -181,22 +191,25 @@ struct Sums<T> {
 
 kernel! {
     fn add<T: Scalar>(components: &[T], residuals: &[(u32, T)], sums: &mut Sums<T>) {
+        // A copy of its own stays in registers.
+        let mut own = *sums;
         for &(item, residual) in residuals {
             let mut z = [T::ZERO; DIRECTIONS];
             z.copy_from_slice(&components[item as usize * DIRECTIONS..][..DIRECTIONS]);
-            sums.residual += residual;
-            for (sum, &z) in sums.components.iter_mut().zip(&z) {
+            own.residual += residual;
+            for (sum, &z) in own.components.iter_mut().zip(&z) {
                 *sum += z;
             }
-            for (sum, &z) in sums.weighted.iter_mut().zip(&z) {
+            for (sum, &z) in own.weighted.iter_mut().zip(&z) {
                 *sum += residual * z;
             }
-            for (sums, &of_row) in sums.products.iter_mut().zip(&z) {
+            for (sums, &of_row) in own.products.iter_mut().zip(&z) {
                 for (sum, &z) in sums.iter_mut().zip(&z) {
                     *sum += of_row * z;
                 }
             }
         }
+        *sums = own;
     }
 }
 

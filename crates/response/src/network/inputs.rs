@@ -17,8 +17,8 @@ pub(crate) struct Inputs {
     pub(crate) event_parts: Vec<[u8; 4]>,
     /// Each row's candidate (of `items`).
     pub(crate) candidates: Vec<u32>,
-    /// Each row's history: event, age and place, with `R + 1` offsets.
-    pub(crate) offsets: Vec<usize>,
+    /// Each row's history: a range of events, and of each its age and place. Rows of one request share it.
+    pub(crate) spans: Vec<[u32; 2]>,
     pub(crate) reads: Vec<u32>,
     pub(crate) ages: Vec<[u8; 2]>,
     /// `[R x features]`.
@@ -37,12 +37,21 @@ impl Inputs {
         self.candidates.len()
     }
 
+    /// Without rows; the memory stays, as the next shard needs as much.
     pub(crate) fn clear(&mut self) {
-        *self = Self { offsets: vec![0], ..Self::default() };
+        let Self { items, event_items, event_parts, candidates, spans, .. } = self;
+        [items, event_items, candidates].into_iter().for_each(Vec::clear);
+        event_parts.clear();
+        spans.clear();
+        let Self { reads, ages, features, contexts, related, slots, .. } = self;
+        [reads, related].into_iter().for_each(Vec::clear);
+        [contexts, slots].into_iter().for_each(Vec::clear);
+        ages.clear();
+        features.clear();
     }
 
     pub(super) fn reads(&self) -> Reads<'_> {
-        Reads { offsets: &self.offsets, events: &self.reads, ages: &self.ages }
+        Reads { spans: &self.spans, events: &self.reads, ages: &self.ages }
     }
 }
 

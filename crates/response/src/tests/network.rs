@@ -28,7 +28,7 @@ fn inputs() -> Inputs {
         event_items: vec![0, 2, 1],
         event_parts: vec![[0, 1, 2, 0], [1, 3, 0, 1], [1, 0, 5, 1]],
         candidates: vec![1, 0, 1],
-        offsets: vec![0, 2, 2, 5],
+        spans: vec![[0, 2], [2, 2], [2, 5]],
         reads: vec![0, 1, 0, 1, 2],
         ages: vec![[3, 0], [1, 2], [4, 1], [0, 0], [0, 3]],
         features: vec![0.3, -1.0, 0.5, 0.2, -0.7, 0.9],
