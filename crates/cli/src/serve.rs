@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::experiment::definition;
 use crate::interrupt;
+use crate::log_url::log_url;
 use crate::output::{self, note};
 use crate::progress::Console;
 use crate::run::OpenArgs;
@@ -11,7 +12,6 @@ use semrank_core::counted;
 use semrank_pipeline::Run;
 use semrank_pipeline::response::Beginning;
 use semrank_serve::{Clock, ExportSettings, Listen, Replayed, Scope, Service, ServiceSettings, Tls, export};
-use semrank_store::log::LogUrl;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -55,8 +55,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "URL")]
     state: Option<String>,
     /// The log of events: a folder, `redis://HOST:PORT/DB?key=NAME` or `nats://HOST:PORT?stream=NAME` [default: STATE/log].
-    #[arg(long, value_name = "URL", value_parser = log_url)]
-    log: Option<LogUrl>,
+    #[arg(long, value_name = "URL")]
+    log: Option<String>,
     /// Definition of a randomised test, in TOML; may be repeated for tests that never take the same request.
     #[arg(long, value_name = "FILE")]
     experiment: Vec<PathBuf>,
@@ -112,8 +112,8 @@ impl ServeArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
     /// A log, as for `semrank serve`; of a folder, no server may be using it.
-    #[arg(value_name = "LOG", value_parser = log_url)]
-    log: LogUrl,
+    #[arg(value_name = "LOG")]
+    log: String,
     /// The run that served.
     #[arg(long, value_name = "RUN")]
     run: PathBuf,
@@ -137,8 +137,8 @@ pub(crate) struct LogArgs {
     #[arg(value_name = "STATE")]
     state: PathBuf,
     /// The log, where it is not in that folder.
-    #[arg(long, value_name = "URL", value_parser = log_url)]
-    log: Option<LogUrl>,
+    #[arg(long, value_name = "URL")]
+    log: Option<String>,
     /// The run that served.
     #[arg(long, value_name = "RUN")]
     run: PathBuf,
@@ -184,11 +184,6 @@ fn scope(text: &str) -> Result<Scope, String> {
     }
 }
 
-/// The address of a log. The error has no password.
-pub(crate) fn log_url(text: &str) -> Result<LogUrl, String> {
-    text.parse().map_err(|error: semrank_store::Error| error.to_string())
-}
-
 /// A folder of state by its URL. Snapshots in it are redb files.
 fn folder(url: &str) -> Result<PathBuf, Error> {
     match url.split_once("://") {
@@ -202,7 +197,7 @@ fn folder(url: &str) -> Result<PathBuf, Error> {
 pub(crate) fn serve(args: &ServeArgs, console: &Console) -> Result<(), Error> {
     let run = args.from.open()?;
     let state = args.state.as_deref().map(folder).transpose()?.unwrap_or_else(|| run.folder("serve"));
-    let mut settings = ServiceSettings::new(&state).with_log(args.log.as_ref());
+    let mut settings = ServiceSettings::new(&state).with_log(log_url(args.log.as_ref())?);
     settings.clock = if args.clock == "log" { Clock::Log } else { Clock::Wall };
     settings.deadline_ms = args.deadline_ms;
     args.clicks.apply(&mut settings);
@@ -237,9 +232,8 @@ pub(crate) fn serve(args: &ServeArgs, console: &Console) -> Result<(), Error> {
 pub(crate) fn replay(args: &ReplayArgs, console: &Console) -> Result<(), Error> {
     let run = Run::open(&args.run)?;
     let run = args.data.iter().fold(run, |run, place| run.with_dataset_at(place));
-    let mut settings =
-        ServiceSettings::new(&args.state.as_deref().map_or_else(|| run.folder("serve"), Path::to_owned));
-    settings.log.clone_from(&args.log);
+    let state = args.state.as_deref().map_or_else(|| run.folder("serve"), Path::to_owned);
+    let mut settings = ServiceSettings::new(&state).with_log(log_url(Some(&args.log))?);
     args.clicks.apply(&mut settings);
     let found = semrank_serve::replay(run, &settings, &console.context()).map_err(Error::Open)?;
     if args.json {
@@ -261,7 +255,7 @@ pub(crate) fn log(args: &LogArgs) -> Result<(), Error> {
     let LogArgs { out, with_run, overwrite, .. } = args;
     let to = ExportSettings { out: out.clone(), with_run: *with_run, overwrite: *overwrite };
     let run = Run::open(&args.run)?;
-    let settings = ServiceSettings::new(&args.state).with_log(args.log.as_ref());
+    let settings = ServiceSettings::new(&args.state).with_log(log_url(args.log.as_ref())?);
     let made = export(&run, &settings, &to).map_err(Error::Export)?;
     if args.json { output::json(&made) } else { output::text(&made.to_string()) }
 }

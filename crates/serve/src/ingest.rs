@@ -8,6 +8,8 @@
 //! was appended last is *unsettled*: the log writes it when the server is back, once, and the histories have it then. Events that are sent
 //! again meanwhile are known by their ids.
 
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use crate::log::Log;

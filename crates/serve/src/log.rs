@@ -79,6 +79,12 @@ impl Log {
         Ok(Self { journal, url: url.clone() })
     }
 
+    /// One that is kept somehow.
+    #[cfg(test)]
+    pub(crate) fn of(journal: Arc<dyn DurableLog>) -> Self {
+        Self { journal, url: std::path::PathBuf::new().into() }
+    }
+
     /// Whether a number of a record is of the log as it is: before a rewriting, records had others.
     pub(crate) fn has_number(&self, sequence: u64) -> bool {
         let first = self.journal.first_sequence();

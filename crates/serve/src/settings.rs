@@ -67,9 +67,8 @@ impl ServiceSettings {
     }
 
     /// The same with the log elsewhere, where that is said.
-    pub fn with_log(mut self, log: Option<&LogUrl>) -> Self {
-        log.into_iter().for_each(|log| self.log.clone_from(log));
-        self
+    pub fn with_log(self, log: Option<LogUrl>) -> Self {
+        Self { log: log.unwrap_or(self.log), ..self }
     }
 
     /// Folder of the journal of items.

@@ -1,7 +1,7 @@
 //! A definition and the rows of its log: of a server's state, or of files with a JSON object in each line.
 
 use crate::error::Error;
-use crate::serve::log_url;
+use crate::log_url::log_url;
 use clap::Args;
 use semrank_core::UserId;
 use semrank_data::Dataset;
@@ -9,7 +9,6 @@ use semrank_experiment::analysis::Collector;
 use semrank_experiment::definition::Definition;
 use semrank_experiment::log::{LoggedEvent, LoggedExposure};
 use semrank_serve::{Log, ServiceSettings, TrialRow, trial_rows, used_definitions};
-use semrank_store::log::LogUrl;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::fs::File;
@@ -24,8 +23,8 @@ pub(super) struct RowsArgs {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["exposures", "events"])]
     pub(super) state: Option<PathBuf>,
     /// The log of that server, where it is not in its state.
-    #[arg(long, value_name = "URL", requires = "state", value_parser = log_url)]
-    log: Option<LogUrl>,
+    #[arg(long, value_name = "URL", requires = "state")]
+    log: Option<String>,
     /// Exposures, a JSON object in each line: event_id, experiment, phase, unit, arm, time, would_differ, ….
     #[arg(long, value_name = "FILE")]
     exposures: Option<PathBuf>,
@@ -48,7 +47,7 @@ impl RowsArgs {
     /// Gives every row.
     pub(super) fn each(&self, mut visit: impl FnMut(TrialRow) -> Result<(), Error>) -> Result<(), Error> {
         if let Some(state) = &self.state {
-            let settings = ServiceSettings::new(state).with_log(self.log.as_ref());
+            let settings = ServiceSettings::new(state).with_log(log_url(self.log.as_ref())?);
             let log = Log::existing(&settings.log, settings.journal).map_err(of_log)?;
             return trial_rows(&log, |row| visit(row).map_err(Ended::Visit)).map_err(Ended::error);
         }

@@ -2,11 +2,10 @@
 
 use crate::config::ConfigArgs;
 use crate::error::Error;
-use crate::serve::log_url;
+use crate::log_url::log_url;
 use clap::Args;
 use semrank_pipeline::{Data, Run, config::Task};
 use semrank_serve::{ExportSettings, ServiceSettings, export};
-use semrank_store::log::LogUrl;
 use std::path::PathBuf;
 
 /// A run to make, or to bring up to date.
@@ -19,8 +18,8 @@ pub(crate) struct MakeArgs {
     #[arg(long, value_name = "STATE", requires = "run", conflicts_with_all = ["config", "set", "seed"])]
     from_log: Option<PathBuf>,
     /// The log of that server, where it is not in its state.
-    #[arg(long, value_name = "URL", requires = "from_log", value_parser = log_url)]
-    log: Option<LogUrl>,
+    #[arg(long, value_name = "URL", requires = "from_log")]
+    log: Option<String>,
     /// The run that was served.
     #[arg(long, value_name = "RUN", requires = "from_log")]
     run: Option<PathBuf>,
@@ -43,7 +42,7 @@ impl MakeArgs {
                 let served = Run::open(served)?;
                 if !(resumes && self.data.exists()) {
                     let to = ExportSettings { out: self.data.clone(), with_run: true, overwrite: false };
-                    let settings = ServiceSettings::new(state).with_log(self.log.as_ref());
+                    let settings = ServiceSettings::new(state).with_log(log_url(self.log.as_ref())?);
                     export(&served, &settings, &to).map_err(Error::Export)?;
                 }
                 (served.config().clone(), served.seed())

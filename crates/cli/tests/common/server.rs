@@ -13,14 +13,20 @@ pub(crate) struct Server {
 }
 
 /// Starts a server of `dir/run`; none where it is killed `before` it listens.
-#[allow(clippy::zombie_processes, reason = "whoever kills the server waits for it")]
 pub(crate) fn start(dir: &Path, before: Option<Duration>) -> Option<Server> {
+    start_with(dir, before, &[])
+}
+
+/// The same with more arguments.
+#[allow(clippy::zombie_processes, reason = "whoever kills the server waits for it")]
+pub(crate) fn start_with(dir: &Path, before: Option<Duration>, more: &[&str]) -> Option<Server> {
     let mut child = Command::new(env!("CARGO_BIN_EXE_semrank"))
         .arg("serve")
         .arg(dir.join("run"))
         .arg("--state")
         .arg(dir.join("state"))
         .args(["--listen", "127.0.0.1:0", "--clock", "log", "--snapshot-records", "20"])
+        .args(more)
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();

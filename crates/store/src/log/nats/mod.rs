@@ -228,8 +228,11 @@ impl Server for NatsLog {
         let message = retry(until, |until| self.message_of(sequence, until))?;
         // The number of the next record is in a message: one stays.
         let message = message.min(self.last());
-        retry(until, |until| self.nats.remove_before(message, until))?;
-        self.first.store(message, Ordering::Release);
+        // Asked to remove what is before its first message, the server removes everything.
+        if message > self.first.load(Ordering::Acquire) {
+            retry(until, |until| self.nats.remove_before(message, until))?;
+            self.first.store(message, Ordering::Release);
+        }
         Ok(retry(until, |until| self.head(message, until))?.first)
     }
 }
