@@ -23,7 +23,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Serve(semrank_serve::ServerError),
     /// An address of state that this program does not know.
-    #[error("`{scheme}://` is not known: state and log are folders, `file://…` or a path")]
+    #[error("`{scheme}://` is not known: state is a folder, `file://…`, `redb://…` or a path")]
     Scheme { scheme: String },
     /// A server that does not answer as it should.
     #[error("the server at {address} is not ready: {reason}")]
@@ -87,6 +87,7 @@ impl Error {
             Error::Serve(semrank_serve::ServerError::NoKeys(_)) => Some(
                 "make keys with `semrank key` and name the file with --keys, or say --without-keys".into(),
             ),
+            Error::Open(semrank_serve::OpenError::Log(semrank_serve::LogError::Store(error))) => error.help(),
             Error::Open(_)
             | Error::Export(_)
             | Error::Serve(_)

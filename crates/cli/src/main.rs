@@ -24,6 +24,7 @@ mod finetune;
 mod import;
 mod index;
 mod interrupt;
+mod log_url;
 mod model_fetch;
 mod output;
 mod prep;

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::experiment::definition;
 use crate::interrupt;
+use crate::log_url::log_url;
 use crate::output::{self, note};
 use crate::progress::Console;
 use crate::run::OpenArgs;
@@ -54,7 +55,7 @@ pub(crate) struct ServeArgs {
     /// Folder of everything that the server learns [default: RUN/serve].
     #[arg(long, value_name = "URL")]
     state: Option<String>,
-    /// Folder of the log of events [default: STATE/log].
+    /// The log of events: a folder, `redis://HOST:PORT/DB?key=NAME` or `nats://HOST:PORT?stream=NAME` [default: STATE/log].
     #[arg(long, value_name = "URL")]
     log: Option<String>,
     /// Definition of a randomised test, in TOML; may be repeated for tests that never take the same request.
@@ -151,7 +152,7 @@ impl ServeArgs {
 /// `semrank replay`.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// Folder of a log; no server may be using it.
+    /// A log, as for `semrank serve`; of a folder, no server may be using it.
     #[arg(value_name = "LOG")]
     log: String,
     /// The run that served.
@@ -176,6 +177,9 @@ pub(crate) struct LogArgs {
     /// Folder of a server's state; no server may be using it.
     #[arg(value_name = "STATE")]
     state: PathBuf,
+    /// The log, where it is not in that folder.
+    #[arg(long, value_name = "URL")]
+    log: Option<String>,
     /// The run that served.
     #[arg(long, value_name = "RUN")]
     run: PathBuf,
@@ -221,11 +225,11 @@ fn scope(text: &str) -> Result<Scope, String> {
     }
 }
 
-/// A folder by its URL.
+/// A folder of state by its URL. Snapshots in it are redb files.
 fn folder(url: &str) -> Result<PathBuf, Error> {
     match url.split_once("://") {
         None => Ok(PathBuf::from(url)),
-        Some(("file", path)) => Ok(PathBuf::from(path)),
+        Some(("file" | "redb", path)) => Ok(PathBuf::from(path)),
         Some((scheme, _)) => Err(Error::Scheme { scheme: scheme.to_owned() }),
     }
 }
@@ -234,10 +238,7 @@ fn folder(url: &str) -> Result<PathBuf, Error> {
 pub(crate) fn serve(args: &ServeArgs, console: &Console) -> Result<(), Error> {
     let run = args.from.open()?;
     let state = args.state.as_deref().map(folder).transpose()?.unwrap_or_else(|| run.folder("serve"));
-    let mut settings = ServiceSettings::new(&state);
-    if let Some(log) = &args.log {
-        settings.log = folder(log)?;
-    }
+    let mut settings = ServiceSettings::new(&state).with_log(log_url(args.log.as_ref())?);
     settings.clock = if args.clock == "log" { Clock::Log } else { Clock::Wall };
     settings.deadline_ms = args.deadline_ms;
     args.clicks.apply(&mut settings);
@@ -274,9 +275,8 @@ pub(crate) fn serve(args: &ServeArgs, console: &Console) -> Result<(), Error> {
 pub(crate) fn replay(args: &ReplayArgs, console: &Console) -> Result<(), Error> {
     let run = Run::open(&args.run)?;
     let run = args.data.iter().fold(run, |run, place| run.with_dataset_at(place));
-    let mut settings =
-        ServiceSettings::new(&args.state.as_deref().map_or_else(|| run.folder("serve"), Path::to_owned));
-    settings.log = folder(&args.log)?;
+    let state = args.state.as_deref().map_or_else(|| run.folder("serve"), Path::to_owned);
+    let mut settings = ServiceSettings::new(&state).with_log(log_url(Some(&args.log))?);
     args.clicks.apply(&mut settings);
     let found = semrank_serve::replay(run, &settings, &console.context()).map_err(Error::Open)?;
     if args.json {
@@ -298,7 +298,8 @@ pub(crate) fn log(args: &LogArgs) -> Result<(), Error> {
     let LogArgs { out, with_run, overwrite, .. } = args;
     let to = ExportSettings { out: out.clone(), with_run: *with_run, overwrite: *overwrite };
     let run = Run::open(&args.run)?;
-    let made = export(&run, &ServiceSettings::new(&args.state), &to).map_err(Error::Export)?;
+    let settings = ServiceSettings::new(&args.state).with_log(log_url(args.log.as_ref())?);
+    let made = export(&run, &settings, &to).map_err(Error::Export)?;
     if args.json { output::json(&made) } else { output::text(&made.to_string()) }
 }
 

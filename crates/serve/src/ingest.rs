@@ -3,20 +3,23 @@
 //! One thread writes. It takes all that waits, drops what the log has already, appends the rest as one batch, syncs once, and lets the
 //! histories have it, so that whoever reads an acknowledgement finds the event in the next answer. The log is the only thing that must
 //! survive; histories and the memory of ids are made from it when the server starts.
+//!
+//! A log on a server may be away for a while ([`is_temporary`](semrank_store::Error::is_temporary)). Then nothing is acknowledged, and what
+//! was appended last is *unsettled*: the log writes it when the server is back, once, and the histories have it then. Events that are sent
+//! again meanwhile are known by their ids.
+
+#[cfg(test)]
+mod tests;
+mod writer;
 
 use crate::log::Log;
 use crate::recent::Recent;
-use crate::record::Record;
 use crate::{Event, Problem};
-use semrank_store::journal::LARGEST_BATCH_BYTES;
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-
-/// Events of one write, at most.
-const MOST_TOGETHER: usize = 16_384;
-/// Bytes of one write, at most; far from what a journal takes, so that one more event always fits.
-const MOST_BYTES: usize = LARGEST_BATCH_BYTES / 2;
+use writer::Writer;
 
 /// What became of events that were sent together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -65,6 +68,7 @@ pub struct Ingest {
     room: Arc<Semaphore>,
     most_waiting: usize,
     applied: Arc<RwLock<u64>>,
+    is_unsettled: Arc<AtomicBool>,
     writer: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
@@ -81,13 +85,16 @@ impl Ingest {
         let (jobs, received) = mpsc::unbounded_channel();
         let most_waiting = most_waiting.clamp(1, Semaphore::MAX_PERMITS);
         let applied = Arc::new(RwLock::new(log.journal().durable_end()));
-        let writer = Writer { log, recent, has_failed: false, apply, take_out, applied: applied.clone() };
+        let is_unsettled = Arc::new(AtomicBool::new(false));
+        let shared = (applied.clone(), is_unsettled.clone());
+        let writer = Writer::new((log, recent), (apply, take_out), shared);
         let writer = std::thread::Builder::new().name("log".into()).spawn(move || writer.run(received))?;
         Ok(Self {
             jobs: Mutex::new(Some(jobs)),
             room: Arc::new(Semaphore::new(most_waiting)),
             most_waiting,
             applied,
+            is_unsettled,
             writer: Mutex::new(Some(writer)),
         })
     }
@@ -132,6 +139,15 @@ impl Ingest {
         let room = self.room.clone().try_acquire_many_owned(count);
         let room = room.map_err(|_| Problem::busy("too many events wait to be written"))?;
         self.send(Work::Events { events, _room: room }).await
+    }
+
+    /// Tries again to write what a log that was away did not confirm; does not wait for it.
+    pub(crate) fn settle(&self) {
+        if self.is_unsettled.load(Ordering::Relaxed)
+            && let Ok(_room) = self.room.clone().try_acquire_many_owned(0)
+        {
+            let _ = self.put(Work::Events { events: Vec::new(), _room });
+        }
     }
 
     /// Forgets a user from now on.
@@ -182,136 +198,6 @@ impl Drop for Ingest {
 
 fn stopped() -> Problem {
     Problem::unavailable("the server is stopping")
-}
-
-struct Writer {
-    log: Log,
-    recent: Recent,
-    /// Whether nobody knows what is in the log before the next start reads it.
-    has_failed: bool,
-    apply: Arc<dyn Apply>,
-    take_out: TakeOut,
-    applied: Arc<RwLock<u64>>,
-}
-
-impl Writer {
-    fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>) {
-        while let Some(first) = jobs.blocking_recv() {
-            let mut together = vec![first];
-            let mut events = size(&together[0]);
-            while events < MOST_TOGETHER
-                && let Ok(job) = jobs.try_recv()
-            {
-                events += size(&job);
-                together.push(job);
-            }
-            self.write(together);
-        }
-    }
-
-    /// Writes jobs, in their order, with as few syncs as their sizes allow.
-    fn write(&mut self, jobs: Vec<Job>) {
-        let mut done: Vec<(Job, Receipt)> = Vec::with_capacity(jobs.len());
-        let (mut payloads, mut bytes, mut new_keys, mut failed) = (Vec::new(), 0, 0, None);
-        for mut job in jobs {
-            let mut receipt = Receipt::default();
-            match &mut job.work {
-                Work::Forget(user) => payloads.push(Record::forget(user)),
-                Work::Ids(_) => {}
-                Work::Events { events, .. } => {
-                    let before = events.len();
-                    events.retain(|event| self.recent.insert(event.key()));
-                    (receipt.accepted, receipt.duplicates) = (events.len(), before - events.len());
-                    new_keys += events.len();
-                    for event in events.iter() {
-                        let payload = Record::event(event);
-                        if bytes + payload.len() > MOST_BYTES && failed.is_none() {
-                            failed = self.append(&mut payloads).err();
-                            bytes = 0;
-                        }
-                        bytes += payload.len() + 64;
-                        payloads.push(payload);
-                    }
-                }
-            }
-            done.push((job, receipt));
-        }
-        if failed.is_none() {
-            failed = self.append(&mut payloads).and_then(|()| self.log.journal().commit_all()).err();
-        }
-        if let Some(error) = failed {
-            self.has_failed = true;
-            self.recent.take_back(new_keys);
-            let problem = Problem::unavailable(format!(
-                "the log cannot be written, and takes nothing before the server is started again: {error}"
-            ));
-            done.into_iter().for_each(|(job, _)| _ = job.reply.send(Err(problem.clone())));
-            return;
-        }
-        self.apply(&mut done);
-        let rewritten = self.rewrite(&done);
-        let as_of = *self.applied.read().unwrap_or_else(PoisonError::into_inner);
-        for (job, receipt) in done {
-            let answer = match (&job.work, &rewritten) {
-                (Work::Forget(_), Err(problem)) => Err(problem.clone()),
-                (Work::Ids(_), _) if self.has_failed => Err(stopped()),
-                (Work::Ids(tell), _) => {
-                    let _ = tell.send(self.recent.save());
-                    Ok(Receipt { as_of, ..receipt })
-                }
-                _ => Ok(Receipt { as_of, ..receipt }),
-            };
-            // Who has gone does not want to know.
-            let _ = job.reply.send(answer);
-        }
-    }
-
-    /// Lets the next answer see what is durable now.
-    fn apply(&self, done: &mut [(Job, Receipt)]) {
-        let mut applied = self.applied.write().unwrap_or_else(PoisonError::into_inner);
-        for (job, receipt) in done {
-            match &job.work {
-                Work::Events { events, .. } => {
-                    receipt.unread = events.iter().filter(|event| !self.apply.event(event)).count();
-                }
-                Work::Forget(user) => self.apply.forget(user),
-                Work::Ids(_) => {}
-            }
-        }
-        *applied = self.log.journal().durable_end();
-    }
-
-    /// Takes those who are forgotten out of the log and of snapshots.
-    fn rewrite(&mut self, done: &[(Job, Receipt)]) -> Result<(), Problem> {
-        let forgotten = done.iter().filter_map(|(job, _)| match &job.work {
-            Work::Forget(user) => Some(user.clone()),
-            Work::Events { .. } | Work::Ids(_) => None,
-        });
-        let forgotten: HashSet<String> = forgotten.collect();
-        if forgotten.is_empty() {
-            return Ok(());
-        }
-        let taken_out = (self.take_out)(&forgotten);
-        // The next start has to read the record that asks for it, so no snapshot may come after that.
-        self.has_failed |= taken_out.is_err();
-        let (recent, newest) = taken_out.map_err(|error| {
-            Problem::unavailable(format!(
-                "the user is forgotten, but their records are on the disk until the server is started again: {error}"
-            ))
-        })?;
-        self.recent = recent;
-        self.apply.rewritten(newest);
-        *self.applied.write().unwrap_or_else(PoisonError::into_inner) = self.log.journal().durable_end();
-        Ok(())
-    }
-
-    fn append(&self, payloads: &mut Vec<Vec<u8>>) -> Result<(), semrank_store::Error> {
-        if !payloads.is_empty() {
-            self.log.journal().append_batch(payloads)?;
-            payloads.clear();
-        }
-        Ok(())
-    }
 }
 
 fn size(job: &Job) -> usize {

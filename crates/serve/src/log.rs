@@ -1,11 +1,11 @@
-//! The durable log: a journal of [`Record`]s, read back in order, rewritten when users are to be forgotten.
+//! The log of a service: a [`DurableLog`] of [`Record`]s, read back in order, rewritten when users are to be forgotten.
 
 use crate::Problem;
 use crate::record::Record;
 use semrank_store::Error as StoreError;
-use semrank_store::journal::{Journal, Options};
+use semrank_store::journal::Options;
+use semrank_store::log::{DurableLog, LogUrl};
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Why the log cannot be read.
@@ -15,16 +15,16 @@ pub enum LogError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// No log.
-    #[error("{}: there is no log; name the folder that `semrank serve --state` or `--log` names", folder.display())]
+    #[error("{log}: there is no log; name the folder or URL that `semrank serve --state` or `--log` names")]
     Missing {
-        /// The folder.
-        folder: PathBuf,
+        /// Its address.
+        log: String,
     },
     /// A record.
-    #[error("{}: record {sequence} cannot be read: {}", folder.display(), problem.detail)]
+    #[error("{log}: record {sequence} cannot be read: {}", problem.detail)]
     Record {
-        /// Of the log.
-        folder: PathBuf,
+        /// Its address.
+        log: String,
         /// Its number.
         sequence: u64,
         /// What is wrong with it.
@@ -35,8 +35,8 @@ pub enum LogError {
 /// The log.
 #[derive(Clone)]
 pub struct Log {
-    journal: Arc<Journal>,
-    folder: PathBuf,
+    journal: Arc<dyn DurableLog>,
+    url: LogUrl,
 }
 
 /// Why a reading ended before the last record.
@@ -61,23 +61,28 @@ struct Counting {
 }
 
 impl Log {
-    /// Opens the log of a folder, or begins one.
+    /// Opens a log, or begins one; `options` are those of a folder.
     ///
     /// # Errors
-    /// One that another process writes, or that is damaged.
-    pub fn open(folder: &Path, options: Options) -> Result<Self, LogError> {
-        Ok(Self { journal: Arc::new(Journal::open(folder, options)?), folder: folder.to_owned() })
+    /// One that another process writes, that is damaged, or cannot be reached.
+    pub fn open(url: &LogUrl, options: Options) -> Result<Self, LogError> {
+        Ok(Self { journal: url.open(options)?, url: url.clone() })
     }
 
-    /// Opens the log of a folder.
+    /// Opens a log that is there, to read it.
     ///
     /// # Errors
-    /// Those of [`Log::open`]; [`LogError::Missing`].
-    pub fn existing(folder: &Path, options: Options) -> Result<Self, LogError> {
-        if !folder.is_dir() {
-            return Err(LogError::Missing { folder: folder.to_owned() });
-        }
-        Self::open(folder, options)
+    /// Those of [`Log::open`], though a log on a server may have a writer; [`LogError::Missing`].
+    pub fn existing(url: &LogUrl, options: Options) -> Result<Self, LogError> {
+        let journal = url.open_to_read(options)?;
+        let journal = journal.ok_or_else(|| LogError::Missing { log: url.to_string() })?;
+        Ok(Self { journal, url: url.clone() })
+    }
+
+    /// One that is kept somehow.
+    #[cfg(test)]
+    pub(crate) fn of(journal: Arc<dyn DurableLog>) -> Self {
+        Self { journal, url: std::path::PathBuf::new().into() }
     }
 
     /// Whether a number of a record is of the log as it is: before a rewriting, records had others.
@@ -87,7 +92,7 @@ impl Log {
     }
 
     /// What is appended to.
-    pub fn journal(&self) -> &Arc<Journal> {
+    pub fn journal(&self) -> &Arc<dyn DurableLog> {
         &self.journal
     }
 
@@ -172,7 +177,7 @@ impl Log {
 
     fn read(&self, sequence: u64, payload: &[u8]) -> Result<Record, LogError> {
         Record::read(payload).map_err(|problem| LogError::Record {
-            folder: self.folder.clone(),
+            log: self.url.to_string(),
             sequence,
             problem: Box::new(problem),
         })

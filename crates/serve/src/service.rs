@@ -441,6 +441,7 @@ impl Service {
     /// # Errors
     /// A disk that fails.
     pub fn flush(&self) -> Result<(), semrank_store::Error> {
+        self.ingest.settle();
         self.log.journal().commit_all()
     }
 

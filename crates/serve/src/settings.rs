@@ -6,6 +6,7 @@ use semrank_experiment::explore::Exploration;
 use semrank_pipeline::Error;
 use semrank_pipeline::response::Beginning;
 use semrank_store::journal::Options;
+use semrank_store::log::LogUrl;
 use std::path::{Path, PathBuf};
 
 /// What decides the moment at which time windows of items count.
@@ -23,8 +24,8 @@ pub enum Clock {
 pub struct ServiceSettings {
     /// Folder of the changes of items, and of the snapshot.
     pub state: PathBuf,
-    /// Folder of the log.
-    pub log: PathBuf,
+    /// The log: a folder, or a server's.
+    pub log: LogUrl,
     /// Folder of a click or conversion run that ranks what the sources find; without one, the served run ranks.
     pub clicks: Option<PathBuf>,
     /// Where the click model's features and the histories begin.
@@ -39,7 +40,7 @@ pub struct ServiceSettings {
     pub clock: Clock,
     /// Milliseconds that an answer may take, unless the request says otherwise.
     pub deadline_ms: u64,
-    /// How the log is kept.
+    /// How journals are kept: of the changes of items, and of the log in a folder.
     pub journal: Options,
     /// When a snapshot is written of what is derived from the log.
     pub snapshots: SnapshotEvery,
@@ -56,7 +57,7 @@ impl ServiceSettings {
     pub fn new(state: &Path) -> Self {
         Self {
             state: state.to_owned(),
-            log: state.join("log"),
+            log: state.join("log").into(),
             clicks: None,
             beginning: Beginning::End,
             late_days: 1,
@@ -70,6 +71,11 @@ impl ServiceSettings {
             explore: None,
             traces: None,
         }
+    }
+
+    /// The same with the log elsewhere, where that is said.
+    pub fn with_log(self, log: Option<LogUrl>) -> Self {
+        Self { log: log.unwrap_or(self.log), ..self }
     }
 
     /// Folder of the journal of items.

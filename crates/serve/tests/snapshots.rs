@@ -297,7 +297,7 @@ fn nobody_who_was_forgotten_is_in_a_snapshot() {
     snapshot(&service).unwrap();
     drop(service);
     assert!(mentions(&state, gone));
-    let log = Log::open(&state.join("log"), settings(&state).journal).unwrap();
+    let log = Log::open(&state.join("log").into(), settings(&state).journal).unwrap();
     log.journal().append(&Record::forget(gone)).unwrap();
     log.journal().commit_all().unwrap();
     drop(log);

@@ -82,6 +82,41 @@ pub enum Error {
         /// One beyond its last record.
         next: u64,
     },
+    /// The address of a log that cannot be used.
+    #[error("the log {url}: {reason}")]
+    LogUrl {
+        /// Without a password.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A log on a server that cannot be reached, or does not answer in time. What was appended may be in it or not; it is kept, and
+    /// written once when the server is back.
+    #[error("the log {log} cannot be reached: {reason}")]
+    LogUnavailable {
+        /// Its address.
+        log: String,
+        /// What was tried, and what came of it.
+        reason: String,
+    },
+    /// A log on a server that is not what it should be: not durable, of another program, or without records that it had.
+    #[error("the log {log} {reason}")]
+    LogRefused {
+        /// Its address.
+        log: String,
+        /// What is wrong.
+        reason: String,
+        /// What to do.
+        advice: String,
+    },
+    /// A log on a server that another program writes now.
+    #[error("the log {log} is in use: another program writes it{}", if *taken_over { " and has taken it over" } else { "" })]
+    LogTaken {
+        /// Its address.
+        log: String,
+        /// Whether this program wrote it before.
+        taken_over: bool,
+    },
     /// Records that are too large to be written together.
     #[error("{bytes} bytes of records are to be written together; {most} are allowed")]
     RecordTooLarge {
@@ -97,6 +132,11 @@ impl Error {
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
         let path = path.to_owned();
         move |source| Error::Io { action, path, source }
+    }
+
+    /// Whether the same may work in a moment, without anything being opened again: a server that is slow or starts again.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Error::LogUnavailable { .. })
     }
 
     /// Advice for the user.
@@ -122,8 +162,13 @@ impl Error {
             Error::JournalRange { .. } => {
                 Some("what came before was removed after a snapshot: start from that snapshot".into())
             }
+            Error::LogUnavailable { .. } => {
+                Some("check that the server runs and can be reached from here; then try again".into())
+            }
+            Error::LogRefused { advice, .. } => Some(advice.clone()),
+            Error::LogTaken { .. } => Some("stop the other program, or give this one a log of its own".into()),
             Error::RecordTooLarge { .. } => Some("write them in several parts".into()),
-            Error::Json { .. } | Error::Sealed { .. } | Error::NoName { .. } => None,
+            Error::Json { .. } | Error::Sealed { .. } | Error::NoName { .. } | Error::LogUrl { .. } => None,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! - [`hash_file`] and [`hash_tree`] are content hashes (BLAKE3, hex).
 //! - [`read_json`] and [`write_json`] are for files that people may look into, [`sealed`] for those that know their own hash.
 //! - [`journal`] is a log of records that are durable once they are confirmed.
+//! - [`log`] is such a log by its URL: a journal's folder, or a server.
 //! - [`resources`] tells what the process has used.
 //!
 //! This crate knows nothing of events and models.
@@ -15,6 +16,7 @@ mod hash;
 pub mod journal;
 mod json;
 mod lock;
+pub mod log;
 mod partial_file;
 pub mod resources;
 pub mod sealed;

@@ -1,6 +1,7 @@
 //! A definition and the rows of its log: of a server's state, or of files with a JSON object in each line.
 
 use crate::error::Error;
+use crate::log_url::log_url;
 use clap::Args;
 use semrank_core::UserId;
 use semrank_data::Dataset;
@@ -21,6 +22,9 @@ pub(super) struct RowsArgs {
     /// The state of a server that has stopped: `semrank serve --state`.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["exposures", "events"])]
     pub(super) state: Option<PathBuf>,
+    /// The log of that server, where it is not in its state.
+    #[arg(long, value_name = "URL", requires = "state")]
+    log: Option<String>,
     /// Exposures, a JSON object in each line: event_id, experiment, phase, unit, arm, time, would_differ, ….
     #[arg(long, value_name = "FILE")]
     exposures: Option<PathBuf>,
@@ -43,7 +47,7 @@ impl RowsArgs {
     /// Gives every row.
     pub(super) fn each(&self, mut visit: impl FnMut(TrialRow) -> Result<(), Error>) -> Result<(), Error> {
         if let Some(state) = &self.state {
-            let settings = ServiceSettings::new(state);
+            let settings = ServiceSettings::new(state).with_log(log_url(self.log.as_ref())?);
             let log = Log::existing(&settings.log, settings.journal).map_err(of_log)?;
             return trial_rows(&log, |row| visit(row).map_err(Ended::Visit)).map_err(Ended::error);
         }

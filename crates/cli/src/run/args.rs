@@ -2,6 +2,7 @@
 
 use crate::config::ConfigArgs;
 use crate::error::Error;
+use crate::log_url::log_url;
 use clap::Args;
 use semrank_pipeline::{Data, Run, config::Task};
 use semrank_serve::{ExportSettings, ServiceSettings, export};
@@ -16,6 +17,9 @@ pub(crate) struct MakeArgs {
     /// State of a server that served --run: the data set of that run and what was received since, its settings and its seed.
     #[arg(long, value_name = "STATE", requires = "run", conflicts_with_all = ["config", "set", "seed"])]
     from_log: Option<PathBuf>,
+    /// The log of that server, where it is not in its state.
+    #[arg(long, value_name = "URL", requires = "from_log")]
+    log: Option<String>,
     /// The run that was served.
     #[arg(long, value_name = "RUN", requires = "from_log")]
     run: Option<PathBuf>,
@@ -38,7 +42,8 @@ impl MakeArgs {
                 let served = Run::open(served)?;
                 if !(resumes && self.data.exists()) {
                     let to = ExportSettings { out: self.data.clone(), with_run: true, overwrite: false };
-                    export(&served, &ServiceSettings::new(state), &to).map_err(Error::Export)?;
+                    let settings = ServiceSettings::new(state).with_log(log_url(self.log.as_ref())?);
+                    export(&served, &settings, &to).map_err(Error::Export)?;
                 }
                 (served.config().clone(), served.seed())
             }

@@ -17,7 +17,7 @@ pub(crate) fn start(dir: &Path, before: Option<Duration>) -> Option<Server> {
     start_with(dir, before, &[])
 }
 
-/// The same with more options.
+/// The same with more arguments.
 #[allow(clippy::zombie_processes, reason = "whoever kills the server waits for it")]
 pub(crate) fn start_with(dir: &Path, before: Option<Duration>, more: &[&str]) -> Option<Server> {
     let mut child = Command::new(env!("CARGO_BIN_EXE_semrank"))

@@ -28,7 +28,7 @@ use semrank_pipeline::retrieval::Catalogue;
 use semrank_store::journal::Journal;
 use serde::Serialize;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What to write, and where.
 #[derive(Debug, Clone)]
@@ -103,7 +103,7 @@ pub fn export(
     })?;
     let items = items::Items::new(data, &changes)?;
     let mut meta = data.dataset.meta.clone();
-    meta.notes.push(format!("with the events that were received in {}", place(&state.log)));
+    meta.notes.push(format!("with the events that were received in {}", state.log));
     let options = WriterOptions {
         meta,
         item_extra: items.extra(),
@@ -155,8 +155,4 @@ fn each_event(
         Record::Event(event) if recent.insert(event.key()) => visit(&event),
         _ => Ok(()),
     })
-}
-
-fn place(path: &Path) -> String {
-    path.display().to_string()
 }

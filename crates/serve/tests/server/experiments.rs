@@ -134,7 +134,7 @@ fn two_tests_of_one_server_never_take_the_same_request() {
 
 fn exposures(dir: &Path) -> Vec<LoggedExposure> {
     let mut out = Vec::new();
-    let log = Log::existing(&dir.join("state/log"), settings(dir).journal).unwrap();
+    let log = Log::existing(&dir.join("state/log").into(), settings(dir).journal).unwrap();
     trial_rows::<OpenError>(&log, |row| {
         if let TrialRow::Exposure(row) = row {
             out.push(*row);
@@ -205,7 +205,7 @@ fn requests_have_the_arms_of_their_units_and_the_log_says_what_others_would_have
         let other = dir.join(format!("alone-{arm}"));
         std::fs::create_dir(&other).unwrap();
         let mut settings = settings(dir);
-        (settings.state, settings.log) = (other.join("state"), other.join("state/log"));
+        (settings.state, settings.log) = (other.join("state"), other.join("state/log").into());
         settings.experiments = vec![alone];
         let server = Server::with_settings(dir, settings, None, None);
         users.iter().map(|user| items(&server.rank(json!({"user": user, "k": 5, "time": now})))).collect()
