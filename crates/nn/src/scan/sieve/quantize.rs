@@ -1,7 +1,8 @@
-//! Rows in 4 bits and queries in 8, and how far the product of both may be off.
+//! Rows in 4 and in 8 bits and queries in 8, and how far the products may be off.
 
 use crate::scan::filter::TINY;
-use crate::scan::{Bound, ROUNDING};
+use crate::Bound;
+use crate::scan::ROUNDING;
 
 /// Covers the rounding of sums of squares and roots.
 const MARGIN: f32 = 1.001;
@@ -39,12 +40,24 @@ impl Code {
         let inverse = 1.0 / of_bits(step);
         let inverse = if inverse.is_finite() { inverse } else { 0.0 };
         let mut out = Self { step, inverse, error: 0.0 };
+        out.error = out.error_of(values, |value| f64::from(out.nibble(value)) - 8.0);
+        out
+    }
+
+    /// At least the distance of values from so many steps each.
+    fn error_of(&self, values: &[f32], steps: impl Fn(f32) -> f64) -> f32 {
         let square = |value: f32| {
-            let rest = f64::from(value) - f64::from(of_bits(step)) * (f64::from(out.nibble(value)) - 8.0);
+            let rest = f64::from(value) - f64::from(of_bits(self.step)) * steps(value);
             rest * rest
         };
-        out.error = (values.iter().map(|&value| square(value)).sum::<f64>().sqrt() as f32 * MARGIN).next_up();
-        out
+        (values.iter().map(|&value| square(value)).sum::<f64>().sqrt() as f32 * MARGIN).next_up()
+    }
+
+    /// At least the distance of a row from its 8 bits.
+    pub(super) fn fine_error(&self, values: &[f32]) -> f32 {
+        self.error_of(values, |value| {
+            f64::from(self.nibble(value)) - 8.0 + (f64::from(self.part(value)) - 7.5) / 16.0
+        })
     }
 
     pub(super) fn step_bits(&self) -> u16 {
@@ -56,6 +69,12 @@ impl Code {
         // Truncation of a positive number rounds down; values beyond the last level are cut to it.
         (value * self.inverse + 8.5).clamp(0.0, 15.0) as u8
     }
+
+    /// In which sixteenth of the level's values a value lies.
+    pub(super) fn part(&self, value: f32) -> u8 {
+        let rest = value - of_bits(self.step) * (f32::from(self.nibble(value)) - 8.0);
+        (rest * self.inverse * 16.0 + 8.0).clamp(0.0, 15.0) as u8
+    }
 }
 
 /// A query in 8-bit integers.
@@ -63,6 +82,8 @@ impl Code {
 pub(in crate::scan) struct Query {
     /// In the order of the lines: four inputs of the low halves, four of the high ones.
     pub(super) values: Vec<[[i8; 4]; 2]>,
+    /// In the order of the pieces of [`Fine`](super::fine::Fine).
+    pub(super) pieces: Vec<[[i8; 32]; 2]>,
     /// `8 · sum of q`: what the levels' 8 adds.
     pub(super) shift: i32,
     pub(super) step: f32,
@@ -93,12 +114,20 @@ impl Query {
             values.iter_mut().zip(x).for_each(|(q, &x)| *q = quantize(x));
             self.values.push([0, 4].map(|first| std::array::from_fn(|i| values[first + i])));
         }
+        let flat = self.values.as_flattened().as_flattened();
+        self.pieces.clear();
+        for values in flat.chunks(64) {
+            let mut piece = [[0; 32]; 2];
+            piece.as_flattened_mut()[..values.len()].copy_from_slice(values);
+            self.pieces.push(piece);
+        }
         self.shift = 8 * self.values.as_flattened().as_flattened().iter().map(|&q| i32::from(q)).sum::<i32>();
         let bound = Bound { length: length.sqrt() as f32 * MARGIN, error: error.sqrt() as f32 * MARGIN };
         (self.step, self.length) = (step, bound.length);
         // The exact score rounds as `Scan::slack` says. Here the product with the steps rounds thrice, and then three sums of numbers of
-        // at most 4 |x̂| |w| and the bias: 2^-24 of 6 + 12 times the lengths, and of 4 times the bias.
-        let terms = (x.len() / 32 + 96) as f32;
+        // at most 4 |x̂| |w| and the bias: 2^-24 of 6 + 12 times the lengths, and of 4 times the bias. In `Fine` a product of at most
+        // 2 |x̂| |w| rounds thrice, one of |x̂| |w| once, and two sums of at most 8 |x̂| |w| and the bias: 23 times, and twice.
+        let terms = (x.len() / 32 + 128) as f32;
         self.error = bound.error + ROUNDING * terms * (bound.length + bound.error);
         self.rest = ROUNDING * 32.0 * largest_bias + TINY;
     }
