@@ -151,6 +151,9 @@ mod tests {
             bytes.extend_zeros(33);
             bytes[usize::from(row) * 33..].fill(row);
         });
-        assert!(bytes.iter().copied().eq((0..3300).map(|at| (at / 33) as u8)) && bytes.as_ptr().addr().is_multiple_of(64));
+        assert!(
+            bytes.iter().copied().eq((0..3300).map(|at| (at / 33) as u8))
+                && bytes.as_ptr().addr().is_multiple_of(64)
+        );
     }
 }

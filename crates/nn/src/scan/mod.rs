@@ -8,7 +8,7 @@
 //! | bytes per row | f32 | 4 bits | bias | 4 bits more | sum at width 64 | at 384 |
 //! |---|---|---|---|---|---|---|
 //! | [`Precision::F32`] | 4 D | D / 2 + 6 | 4 | – | 298 | 1,738 |
-//! | [`Precision::Int8`] | 4 D | D / 2 + 6 | 4 | D / 2 + 4 | 334 | 1,934 |
+//! | [`Precision::Int8`] | 4 D | D / 2 + 6 | 4 | D / 2 + 4 per 128 values | 334 | 1,942 |
 //!
 //! - A **score** is the f32 inner product as [`kernel::dot`](crate::kernel::dot()) adds it, plus the bias. Of equal scores the lower row is
 //!   first. A row whose score is NaN is never found.

@@ -69,8 +69,7 @@ impl Nearest {
             out.errors.push(bound.error);
             out.largest_bias = out.largest_bias.max(bias.abs());
         }
-        out.quant =
-            (precision == Precision::Int8).then(|| QuantLinear::from_columns(dim, &columns, &biases));
+        out.quant = (precision == Precision::Int8).then(|| QuantLinear::from_columns(dim, &columns, &biases));
         out
     }
 

@@ -23,6 +23,9 @@ const STEP: usize = 16;
 /// the other.
 const ROWS_PER_GATHERED: usize = 14;
 
+/// Rows that the sieve lets through between two looks at the threshold.
+const SIFTED: usize = 4096;
+
 /// The query of a search, and the rows that it may return.
 pub(super) struct Search<'a> {
     pub(super) scan: &'a Scan,
@@ -150,7 +153,7 @@ impl Search<'_> {
             for group in 0..groups.len() {
                 let least = arena.least.max(f32::MIN);
                 arena.reaching.extend(arena.most.reaching(least, group).map(|row| rows.start + row));
-                if arena.reaching.len() >= GATHERED {
+                if arena.reaching.len() >= SIFTED {
                     self.sift(rows.start, arena);
                 }
             }
@@ -159,17 +162,14 @@ impl Search<'_> {
         }
     }
 
-    /// Scores those of the reaching rows, of a block from `first` on, that their other four bits let through too.
+    /// Scores those of the reaching rows, of a block from `first` on, that their other four bits let through too, if there are any.
     fn sift(&self, first: u32, arena: &mut Arena) {
         let Arena { query, most, reaching, pending, least, .. } = &mut *arena;
-        match &self.scan.fine {
-            Some(fine) => {
-                let least = least.max(f32::MIN);
-                fine.keep(&Reaching { query, rows: reaching, most: &most.scores, first, least }, pending);
-            }
-            None => pending.append(reaching),
+        if let Some(fine) = &self.scan.fine {
+            let least = least.max(f32::MIN);
+            fine.keep(query, Reaching { rows: reaching, most: &mut most.scores, first, least });
         }
-        reaching.clear();
+        pending.append(reaching);
         if arena.pending.len() >= GATHERED {
             self.settle(arena);
         }

@@ -3,9 +3,12 @@
 //! The sieve has `ŵ = t v`; with `u` in 0..=15 the row is `ŵ + d`, `d = t (u - 7.5) / 16`, as `u` says in which sixteenth of the level's
 //! values the value lies. So the most that a score can be changes by `<x̂, d>`, which is exact, and is less by `|x̂| (|w - ŵ| - |w - ŵ - d|)`.
 //!
+//! A wide row is refined in parts of 128 values, with `d` of those values only: of random rows of 384 that the sieve lets through the
+//! first line leaves half, and the second a third of those (`benches/results/2026-11-28-scan-384.txt`).
+//!
 //! ```text
-//! row:   for each 64 values   32 bytes: value i in the low half of byte i, i + 32 in the high one
-//!        once                 step, the difference of the errors in bfloat16, rounded down
+//! part:   for each row   for each 64 values   32 bytes: value i in the low half of byte i, i + 32 in the high one
+//!                        once                 step, by how much the error falls in bfloat16, rounded down
 //! ```
 
 use super::Query;
@@ -15,27 +18,34 @@ use crate::kernel::{Level, level};
 
 /// Bytes of 64 values.
 const PIECE: usize = 32;
-/// Cache lines that are fetched before they are needed.
-const AHEAD: usize = 96;
+/// Values of a part: a cache line.
+pub(super) const PART: usize = 128;
+/// Rows that are fetched, to the second-level cache, before they are needed.
+const AHEAD: usize = 64;
 
 /// The four bits.
 #[derive(Debug, Clone)]
 pub(in crate::scan) struct Fine {
+    parts: Vec<Part>,
+}
+
+/// Those of up to 128 values of every row.
+#[derive(Debug, Clone)]
+struct Part {
     /// Bytes of a row.
     width: usize,
-    values: Numbers<u8>,
-    /// Step and difference; both 0 where eight bits are no nearer than four.
+    bytes: Numbers<u8>,
+    /// Step and fall of the error; both 0 where eight bits are no nearer than four.
     numbers: Vec<[u16; 2]>,
 }
 
-/// Rows and what the sieve says of them.
-#[derive(Debug, Clone, Copy)]
+/// Rows and what is known of them.
+#[derive(Debug)]
 pub(in crate::scan) struct Reaching<'a> {
-    pub(in crate::scan) query: &'a Query,
     /// Ascending.
-    pub(in crate::scan) rows: &'a [u32],
+    pub(in crate::scan) rows: &'a mut Vec<u32>,
     /// The most that scores can be, of all rows from `first` on.
-    pub(in crate::scan) most: &'a [f32],
+    pub(in crate::scan) most: &'a mut [f32],
     pub(in crate::scan) first: u32,
     /// What a score has to reach.
     pub(in crate::scan) least: f32,
@@ -43,84 +53,136 @@ pub(in crate::scan) struct Reaching<'a> {
 
 impl Fine {
     pub(in crate::scan) fn new(dim: usize) -> Self {
-        Self { width: dim.div_ceil(2 * PIECE) * PIECE, values: Numbers::default(), numbers: Vec::new() }
+        let part = |first| {
+            let width = PART.min(dim - first).div_ceil(2 * PIECE) * PIECE;
+            Part { width, bytes: Numbers::default(), numbers: Vec::new() }
+        };
+        Self { parts: (0..dim).step_by(PART).map(part).collect() }
     }
 
     /// Bytes that were allocated.
     pub(in crate::scan) fn bytes(&self) -> usize {
-        self.values.bytes() + huge::bytes(&self.numbers)
+        self.parts.iter().map(|part| part.bytes.bytes() + huge::bytes(&part.numbers)).sum()
     }
 
     /// Makes room for so many rows more.
     pub(in crate::scan) fn reserve(&mut self, rows: usize) {
-        self.values.reserve(rows * self.width);
-        huge::reserve(&mut self.numbers, rows);
+        for part in &mut self.parts {
+            part.bytes.reserve(rows * part.width);
+            huge::reserve(&mut part.numbers, rows);
+        }
     }
 
     /// Puts a row in its place, after the last one or instead of another one.
     pub(in crate::scan) fn set(&mut self, row: usize, values: &[f32]) {
-        if row == self.numbers.len() {
-            self.values.extend_zeros(self.width);
-            huge::push(&mut self.numbers, [0; 2]);
-        }
         let code = Code::of(values);
-        let bytes = &mut self.values[row * self.width..][..self.width];
-        for (bytes, values) in bytes.chunks_exact_mut(PIECE).zip(values.chunks(2 * PIECE)) {
-            let part = |at: usize| values.get(at).map_or(0, |&value| code.part(value));
-            bytes.iter_mut().enumerate().for_each(|(i, byte)| *byte = part(i) | part(i + PIECE) << 4);
+        // Squares of the errors of the parts that are refined and of those that are not yet.
+        let coarse: Vec<f64> = values.chunks(PART).map(|values| code.square(values)).collect();
+        let (mut refined, mut rest) = (0.0, vec![0.0; coarse.len()]);
+        for part in (1..coarse.len()).rev() {
+            rest[part - 1] = rest[part] + coarse[part];
         }
-        // The sieve rounds its error up. Cutting a positive number rounds it down.
-        let nearer = (of_bits(above(code.error)) - code.fine_error(values)).next_down();
-        let gain = (nearer.to_bits() >> 16) as u16;
-        self.numbers[row] = if nearer > 0.0 { [code.step_bits(), gain] } else { [0; 2] };
+        // The sieve rounds its error up.
+        let mut error = f64::from(of_bits(above(code.error)));
+        for (at, (part, values)) in self.parts.iter_mut().zip(values.chunks(PART)).enumerate() {
+            let square = code.fine_square(values);
+            // Cutting a positive number rounds it down.
+            let fall = (error - f64::from(Code::error_of(refined + square + rest[at]))) as f32;
+            let fall = (fall.next_down().to_bits() >> 16) as u16;
+            let is_nearer = of_bits(fall) > 0.0;
+            refined += if is_nearer { square } else { coarse[at] };
+            error -= if is_nearer { f64::from(of_bits(fall)) } else { 0.0 };
+            part.set(row, values, &code, if is_nearer { [code.step_bits(), fall] } else { [0; 2] });
+        }
     }
 
-    /// Appends those of the rows that can still reach what they have to.
-    pub(in crate::scan) fn keep(&self, of: &Reaching, out: &mut Vec<u32>) {
-        match level() {
-            // SAFETY: `level` returns a level only where the machine has all its features, and VNNI is asked for.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 if is_x86_feature_detected!("avx512vnni") => unsafe {
-                x86::keep_vnni(self, of, out);
-            },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 | Level::Avx2 => unsafe { x86::keep_avx2(self, of, out) },
-            _ => self.keep_by(of, out, product_portable),
+    /// Lowers what the rows' scores can be, and keeps those that can still reach what they have to.
+    pub(in crate::scan) fn keep(&self, query: &Query, mut of: Reaching) {
+        let queries = query.pieces.chunks(PART / (2 * PIECE)).zip(&query.part_shifts);
+        for (part, (pieces, &shift)) in self.parts.iter().zip(queries) {
+            let query = PartQuery { pieces, shift, step: query.step / 32.0, length: query.length };
+            match level() {
+                // SAFETY: `level` returns a level only where the machine has all its features, and VNNI is asked for.
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx512 if is_x86_feature_detected!("avx512vnni") => unsafe {
+                    x86::keep_vnni(part, &query, &mut of);
+                },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx512 | Level::Avx2 => unsafe { x86::keep_avx2(part, &query, &mut of) },
+                _ => part.keep_by(&query, &mut of, product_portable),
+            }
+        }
+    }
+}
+
+/// What a query is for a part.
+struct PartQuery<'a> {
+    pieces: &'a [[[i8; PIECE]; 2]],
+    /// `15 · sum of q`.
+    shift: i32,
+    /// A half of a sixteenth of the step.
+    step: f32,
+    /// Of the whole query.
+    length: f32,
+}
+
+impl Part {
+    fn set(&mut self, row: usize, values: &[f32], code: &Code, numbers: [u16; 2]) {
+        if row == self.numbers.len() {
+            self.bytes.extend_zeros(self.width);
+            huge::push(&mut self.numbers, numbers);
+        }
+        self.numbers[row] = numbers;
+        let bytes = &mut self.bytes[row * self.width..][..self.width];
+        for (bytes, values) in bytes.chunks_exact_mut(PIECE).zip(values.chunks(2 * PIECE)) {
+            let fine = |at: usize| values.get(at).map_or(0, |&value| code.fine(value));
+            bytes.iter_mut().enumerate().for_each(|(i, byte)| *byte = fine(i) | fine(i + PIECE) << 4);
         }
     }
 
     #[inline(always)]
-    fn keep_by(&self, of: &Reaching, out: &mut Vec<u32>, product: impl Fn(&[[[i8; PIECE]; 2]], &[u8]) -> i32) {
-        let Reaching { query, rows, most, first, least } = *of;
-        let (step, shift) = (query.step / 32.0, query.shift / 8 * 15);
-        let far = (AHEAD / self.width.div_ceil(64)).clamp(2, 64);
-        rows.iter().take(far).for_each(|&row| self.fetch(row));
-        for (i, &row) in rows.iter().enumerate() {
-            if let Some(&ahead) = rows.get(i + far) {
+    fn keep_by(
+        &self,
+        query: &PartQuery,
+        of: &mut Reaching,
+        product: impl Fn(&[[[i8; PIECE]; 2]], &[u8]) -> i32,
+    ) {
+        let Reaching { rows, most, first, least } = of;
+        rows.iter().take(AHEAD).for_each(|&row| self.fetch(row));
+        let mut kept = 0;
+        for at in 0..rows.len() {
+            if let Some(&ahead) = rows.get(at + AHEAD) {
                 self.fetch(ahead);
             }
-            let [row_step, gain] = self.numbers[row as usize].map(of_bits);
-            let sum = 2 * product(&query.pieces, self.row(row)) - shift;
-            let change = sum as f32 * (step * row_step) - query.length * gain;
-            if most[(row - first) as usize] + change >= least {
-                out.push(row);
-            }
+            let row = rows[at];
+            let [row_step, fall] = self.numbers[row as usize].map(of_bits);
+            let sum = 2 * product(query.pieces, self.row(row)) - query.shift;
+            let change = sum as f32 * (query.step * row_step) - query.length * fall;
+            let most = &mut most[(row - *first) as usize];
+            *most += change;
+            // Without a branch: half of the rows pass.
+            rows[kept] = row;
+            kept += usize::from(*most >= *least);
         }
+        rows.truncate(kept);
     }
 
     fn row(&self, row: u32) -> &[u8] {
-        &self.values[row as usize * self.width..][..self.width]
+        &self.bytes[row as usize * self.width..][..self.width]
     }
 
-    /// Asks for the cache lines of a row.
+    /// Asks for what there is of a row.
     #[inline(always)]
     fn fetch(&self, row: u32) {
         #[cfg(target_arch = "x86_64")]
-        for line in self.row(row).chunks(64) {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: every x86-64 machine has the instruction, which reads nothing that a program could see.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+        {
+            use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+            let numbers = std::ptr::from_ref(&self.numbers[row as usize]);
+            for line in [self.row(row).as_ptr().cast(), numbers.cast()] {
+                // SAFETY: every x86-64 machine has the instruction, which reads nothing that a program could see.
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(line) };
+            }
         }
         #[cfg(not(target_arch = "x86_64"))]
         let _ = row;
@@ -145,8 +207,8 @@ mod x86 {
     use std::arch::x86_64::*;
 
     #[target_feature(enable = "avx2,avx512f,avx512vl,avx512bw,avx512dq,avx512vnni")]
-    pub(super) fn keep_vnni(fine: &Fine, of: &Reaching, out: &mut Vec<u32>) {
-        fine.keep_by(of, out, |query, row| product_vnni(query, row));
+    pub(super) fn keep_vnni(part: &Part, query: &PartQuery, of: &mut Reaching) {
+        part.keep_by(query, of, |query, row| product_vnni(query, row));
     }
 
     #[target_feature(enable = "avx2,avx512f,avx512vl,avx512vnni")]
@@ -164,8 +226,8 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2")]
-    pub(super) fn keep_avx2(fine: &Fine, of: &Reaching, out: &mut Vec<u32>) {
-        fine.keep_by(of, out, |query, row| product_avx2(query, row));
+    pub(super) fn keep_avx2(part: &Part, query: &PartQuery, of: &mut Reaching) {
+        part.keep_by(query, of, |query, row| product_avx2(query, row));
     }
 
     #[target_feature(enable = "avx2")]

@@ -76,7 +76,9 @@ impl Sieve {
 
     /// Bytes that were allocated.
     pub(super) fn bytes(&self) -> usize {
-        self.streams.iter().map(huge::bytes).sum::<usize>() + huge::bytes(&self.numbers) + huge::bytes(&self.longest)
+        self.streams.iter().map(huge::bytes).sum::<usize>()
+            + huge::bytes(&self.numbers)
+            + huge::bytes(&self.longest)
     }
 
     /// Makes room for so many rows more.

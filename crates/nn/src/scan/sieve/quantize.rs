@@ -1,8 +1,9 @@
 //! Rows in 4 and in 8 bits and queries in 8, and how far the products may be off.
 
-use crate::scan::filter::TINY;
+use super::fine::PART;
 use crate::Bound;
 use crate::scan::ROUNDING;
+use crate::scan::filter::TINY;
 
 /// Covers the rounding of sums of squares and roots.
 const MARGIN: f32 = 1.001;
@@ -40,24 +41,31 @@ impl Code {
         let inverse = 1.0 / of_bits(step);
         let inverse = if inverse.is_finite() { inverse } else { 0.0 };
         let mut out = Self { step, inverse, error: 0.0 };
-        out.error = out.error_of(values, |value| f64::from(out.nibble(value)) - 8.0);
+        out.error = Self::error_of(out.square(values));
         out
     }
 
-    /// At least the distance of values from so many steps each.
-    fn error_of(&self, values: &[f32], steps: impl Fn(f32) -> f64) -> f32 {
-        let square = |value: f32| {
-            let rest = f64::from(value) - f64::from(of_bits(self.step)) * steps(value);
-            rest * rest
-        };
-        (values.iter().map(|&value| square(value)).sum::<f64>().sqrt() as f32 * MARGIN).next_up()
+    /// At least the root of a sum of squares.
+    pub(super) fn error_of(square: f64) -> f32 {
+        (square.sqrt() as f32 * MARGIN).next_up()
     }
 
-    /// At least the distance of a row from its 8 bits.
-    pub(super) fn fine_error(&self, values: &[f32]) -> f32 {
-        self.error_of(values, |value| {
-            f64::from(self.nibble(value)) - 8.0 + (f64::from(self.part(value)) - 7.5) / 16.0
+    /// The squared distance of values from their levels.
+    pub(super) fn square(&self, values: &[f32]) -> f64 {
+        self.square_by(values, |value| f64::from(self.nibble(value)) - 8.0)
+    }
+
+    /// The squared distance of values from their levels and the middle of the sixteenth of it.
+    pub(super) fn fine_square(&self, values: &[f32]) -> f64 {
+        self.square_by(values, |value| {
+            f64::from(self.nibble(value)) - 8.0 + (f64::from(self.fine(value)) - 7.5) / 16.0
         })
+    }
+
+    fn square_by(&self, values: &[f32], steps: impl Fn(f32) -> f64) -> f64 {
+        let rests =
+            values.iter().map(|&value| f64::from(value) - f64::from(of_bits(self.step)) * steps(value));
+        rests.map(|rest| rest * rest).sum()
     }
 
     pub(super) fn step_bits(&self) -> u16 {
@@ -71,7 +79,7 @@ impl Code {
     }
 
     /// In which sixteenth of the level's values a value lies.
-    pub(super) fn part(&self, value: f32) -> u8 {
+    pub(super) fn fine(&self, value: f32) -> u8 {
         let rest = value - of_bits(self.step) * (f32::from(self.nibble(value)) - 8.0);
         (rest * self.inverse * 16.0 + 8.0).clamp(0.0, 15.0) as u8
     }
@@ -84,6 +92,8 @@ pub(in crate::scan) struct Query {
     pub(super) values: Vec<[[i8; 4]; 2]>,
     /// In the order of the pieces of [`Fine`](super::fine::Fine).
     pub(super) pieces: Vec<[[i8; 32]; 2]>,
+    /// `15 · sum of q` of each of its parts.
+    pub(super) part_shifts: Vec<i32>,
     /// `8 · sum of q`: what the levels' 8 adds.
     pub(super) shift: i32,
     pub(super) step: f32,
@@ -121,14 +131,18 @@ impl Query {
             piece.as_flattened_mut()[..values.len()].copy_from_slice(values);
             self.pieces.push(piece);
         }
+        self.part_shifts.clear();
+        let sum = |values: &[i8]| values.iter().map(|&q| i32::from(q)).sum::<i32>();
+        self.part_shifts.extend(flat.chunks(PART).map(|values| 15 * sum(values)));
         self.shift = 8 * self.values.as_flattened().as_flattened().iter().map(|&q| i32::from(q)).sum::<i32>();
         let bound = Bound { length: length.sqrt() as f32 * MARGIN, error: error.sqrt() as f32 * MARGIN };
         (self.step, self.length) = (step, bound.length);
         // The exact score rounds as `Scan::slack` says. Here the product with the steps rounds thrice, and then three sums of numbers of
-        // at most 4 |x̂| |w| and the bias: 2^-24 of 6 + 12 times the lengths, and of 4 times the bias. In `Fine` a product of at most
-        // 2 |x̂| |w| rounds thrice, one of |x̂| |w| once, and two sums of at most 8 |x̂| |w| and the bias: 23 times, and twice.
-        let terms = (x.len() / 32 + 128) as f32;
+        // at most 4 |x̂| |w| and the bias: 2^-24 of 6 + 12 times the lengths, and of 4 times the bias. In `Fine` products of at most
+        // 3 |x̂| |w| in all round thrice, those with the falls once, and two sums of a part are of at most 8 |x̂| |w| and the bias.
+        let parts = x.len().div_ceil(PART);
+        let terms = (x.len() / 32 + 112 + 16 * parts) as f32;
         self.error = bound.error + ROUNDING * terms * (bound.length + bound.error);
-        self.rest = ROUNDING * 32.0 * largest_bias + TINY;
+        self.rest = ROUNDING * (32 + 2 * parts) as f32 * largest_bias + TINY;
     }
 }
