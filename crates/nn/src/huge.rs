@@ -3,6 +3,8 @@
 //! A search of a million rows reads 40 to 300 MB. In pages of 4 KiB the processor's prefetching ends at every page, and a row somewhere
 //! costs a walk through the page tables (`benches/results/2026-11-27-scan.txt` has the figures of both).
 
+use std::marker::PhantomData;
+
 /// Vectors of fewer bytes stay as they are.
 const LEAST: usize = 4 << 20;
 
@@ -57,18 +59,40 @@ fn advise<T>(_: &mut Vec<T>) {
 #[repr(C, align(64))]
 struct Line([f32; 16]);
 
+/// Numbers of which any bits are one, and whose size divides a cache line's.
+///
+/// # Safety
+/// Both must be true.
+pub(crate) unsafe trait Plain: Copy {}
+// SAFETY: 4 bytes, and every pattern is a number or NaN.
+unsafe impl Plain for f32 {}
+// SAFETY: 1 byte.
+unsafe impl Plain for u8 {}
+
 /// Numbers that begin at a cache line: a row of 64 is 4 lines and not 5.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Numbers {
+#[derive(Debug, Clone)]
+pub(crate) struct Numbers<T> {
     lines: Vec<Line>,
     len: usize,
+    of: PhantomData<T>,
 }
 
-impl Numbers {
+impl<T> Default for Numbers<T> {
+    fn default() -> Self {
+        Self { lines: Vec::new(), len: 0, of: PhantomData }
+    }
+}
+
+impl<T: Plain> Numbers<T> {
     /// Makes room for `more` numbers, as [`reserve`] does.
     pub(crate) fn reserve(&mut self, more: usize) {
-        let lines = (self.len + more).div_ceil(16) - self.lines.len();
+        let lines = Self::lines(self.len + more) - self.lines.len();
         reserve(&mut self.lines, lines);
+    }
+
+    /// Cache lines of so many numbers.
+    fn lines(len: usize) -> usize {
+        (len * size_of::<T>()).div_ceil(size_of::<Line>())
     }
 
     /// Bytes that were allocated.
@@ -80,21 +104,21 @@ impl Numbers {
     pub(crate) fn extend_zeros(&mut self, more: usize) {
         self.reserve(more);
         self.len += more;
-        self.lines.resize(self.len.div_ceil(16), Line([0.0; 16]));
+        self.lines.resize(Self::lines(self.len), Line([0.0; 16]));
     }
 }
 
-impl std::ops::Deref for Numbers {
-    type Target = [f32];
+impl<T: Plain> std::ops::Deref for Numbers<T> {
+    type Target = [T];
 
-    fn deref(&self) -> &[f32] {
-        // SAFETY: `len` is at most 16 times the lines, each of which is 16 numbers and nothing else.
+    fn deref(&self) -> &[T] {
+        // SAFETY: the lines have room for `len` numbers and are aligned for them, and any bits are one.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
     }
 }
 
-impl std::ops::DerefMut for Numbers {
-    fn deref_mut(&mut self) -> &mut [f32] {
+impl<T: Plain> std::ops::DerefMut for Numbers<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as above, and borrowed alone.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
     }
@@ -121,6 +145,15 @@ mod tests {
             numbers[row * 7..][..7].fill(row as f32);
         }
         assert!(numbers.iter().copied().eq((0..700).map(|at| (at / 7) as f32)));
-        assert!(numbers.as_ptr().addr().is_multiple_of(64) && Numbers::default().is_empty());
+        assert!(numbers.as_ptr().addr().is_multiple_of(64) && Numbers::<u8>::default().is_empty());
+        let mut bytes = Numbers::default();
+        (0..100u8).for_each(|row| {
+            bytes.extend_zeros(33);
+            bytes[usize::from(row) * 33..].fill(row);
+        });
+        assert!(
+            bytes.iter().copied().eq((0..3300).map(|at| (at / 33) as u8))
+                && bytes.as_ptr().addr().is_multiple_of(64)
+        );
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::vectors::check_width;
 use semrank_nn::kernel::dot;
-use semrank_nn::scan::{Arena, Precision, Scan};
+use semrank_nn::scan::{Arena, Nearest, Precision};
 
 /// Rows that are encoded at once.
 pub(crate) const BLOCK: usize = 128;
@@ -13,7 +13,7 @@ pub(crate) const BLOCK: usize = 128;
 #[derive(Debug, Clone)]
 pub(crate) struct NearestCode {
     /// The codes, each with the bias `-|c|²/2`.
-    scan: Scan,
+    rows: Nearest,
 }
 
 /// Buffers of a search; reuse them.
@@ -27,42 +27,42 @@ impl NearestCode {
     /// Prepares `values`, `[K x D]`, all finite.
     pub(crate) fn new(dim: usize, values: &[f32]) -> Self {
         let bias: Vec<f32> = values.chunks_exact(dim).map(|code| -0.5 * dot(code, code)).collect();
-        Self { scan: Scan::from_rows(dim, Precision::fastest(), values, &bias) }
+        Self { rows: Nearest::new(dim, Precision::fastest(), values, &bias) }
     }
 
     pub(crate) fn dim(&self) -> usize {
-        self.scan.dim()
+        self.rows.dim()
     }
 
     pub(crate) fn codes(&self) -> usize {
-        self.scan.len()
+        self.rows.len()
     }
 
     /// All codes, `[K x D]`.
     pub(crate) fn values(&self) -> &[f32] {
-        self.scan.values()
+        self.rows.values()
     }
 
     /// `-|c|²/2` of each code.
     pub(crate) fn bias(&self) -> &[f32] {
-        self.scan.bias()
+        self.rows.bias()
     }
 
     /// The vector of a code.
     pub(crate) fn of(&self, code: u16) -> &[f32] {
-        self.scan.row(code.into())
+        self.rows.row(code.into())
     }
 
     /// Writes the nearest code of each row of `x`; of equally near ones the first. NaN has any code.
     pub(crate) fn find(&self, x: &[f32], scratch: &mut Scratch, out: &mut [u16]) {
         scratch.rows.resize(out.len(), 0);
-        self.scan.best_rows(x, &mut scratch.arena, &mut scratch.rows);
+        self.rows.best_rows(x, &mut scratch.arena, &mut scratch.rows);
         out.iter_mut().zip(&scratch.rows).for_each(|(out, &row)| *out = row as u16);
     }
 
     /// Exact scores as far as f32 goes: products are added in one order on every machine.
     pub(crate) fn score(&self, x: &[f32], code: usize) -> f32 {
-        self.scan.score(x, code as u32)
+        self.rows.score(x, code as u32)
     }
 
     /// The same codes, code `c` called `labels[c]`.

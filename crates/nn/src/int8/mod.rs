@@ -105,18 +105,6 @@ impl QuantLinear {
         self.set_column(self.outputs - 1, values, bias);
     }
 
-    /// Bytes that were allocated.
-    pub(crate) fn bytes(&self) -> usize {
-        huge::bytes(&self.weights) + huge::bytes(&self.columns)
-    }
-
-    /// Makes room for so many outputs more.
-    pub fn reserve(&mut self, outputs: usize) {
-        let panels = outputs.div_ceil(PANEL);
-        huge::reserve(&mut self.weights, panels * self.groups);
-        huge::reserve(&mut self.columns, panels);
-    }
-
     /// Puts another column of weights and its bias in the place of an output.
     ///
     /// # Panics

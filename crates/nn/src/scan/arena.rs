@@ -1,7 +1,6 @@
 //! The best rows found so far: a reservoir whose threshold rises.
 
 use super::sieve::{Most, Query};
-use crate::QuantRows;
 use std::cmp::Ordering;
 
 /// Rows that are gathered between two looks at the threshold: a batch begins by waiting for memory.
@@ -19,8 +18,9 @@ pub struct Hit {
 /// Buffers of searches, and the best rows of the one under way; reuse it.
 #[derive(Debug, Clone, Default)]
 pub struct Arena {
-    pub(super) rows: QuantRows,
     pub(super) scores: Vec<f32>,
+    /// Rows that the sieve lets through, and rows to score.
+    pub(super) reaching: Vec<u32>,
     pub(super) pending: Vec<u32>,
     pub(super) query: Query,
     pub(super) most: Most,
@@ -33,8 +33,6 @@ pub struct Arena {
     kept: usize,
     /// Scores below this are out.
     pub(super) least: f32,
-    /// Whether 4 bits let too many rows through.
-    pub(super) is_loose: bool,
 }
 
 impl Hit {
@@ -48,7 +46,6 @@ impl Arena {
     /// Begins a search of the `k` best rows; with a `slack`, of all rows whose score is at most that much below the k-th best.
     pub fn begin(&mut self, k: usize, slack: Option<f32>) {
         (self.k, self.slack, self.kept, self.least) = (k, slack, 0, f32::NEG_INFINITY);
-        self.is_loose = false;
         self.best.clear();
     }
 

@@ -54,32 +54,6 @@ kernel! {
 }
 
 kernel! {
-    /// Lowers the most that scores can be to what approximate scores allow.
-    pub(super) fn lower_most<T: Scalar>(
-        error: T, length: T, rest: T, lengths: &[T], errors: &[T], scores: &[T], most: &mut [T],
-    ) {
-        for (((most, score), row_length), row_error) in most.iter_mut().zip(scores).zip(lengths).zip(errors) {
-            let reached = *score + (error * *row_length + length * *row_error + rest);
-            *most = if reached < *most { reached } else { *most };
-        }
-    }
-}
-
-kernel! {
-    /// Infinity for rows that are in the masks, one for each 64 rows, and negative infinity for others.
-    pub(super) fn infinities<T: Scalar>(masks: &[u64], out: &mut [T]) {
-        for (mask, out) in masks.iter().zip(out.chunks_exact_mut(64)) {
-            for (mask, out) in [*mask as u32, (*mask >> 32) as u32].into_iter().zip(out.chunks_exact_mut(32)) {
-                for (i, out) in out.iter_mut().enumerate() {
-                    let is_in = mask & (1 << i) != 0;
-                    *out = if is_in { T::ZERO - T::NEG_INFINITY } else { T::NEG_INFINITY };
-                }
-            }
-        }
-    }
-}
-
-kernel! {
     /// Exact scores of rows that lie one after the other.
     pub(super) fn scores_of_all<T: Scalar>(query: &[T], values: &[T], bias: &[T], out: &mut [T]) {
         for ((row, &bias), out) in values.chunks_exact(query.len()).zip(bias).zip(out) {

@@ -1,14 +1,14 @@
 //! Exact search of the rows with the largest score `<query, row> + bias`: rows in memory, no index structure.
 //!
 //! A search reads all rows in 4-bit integers first (`sieve`), an eighth of the bytes. These products come with a proved bound, and only
-//! rows that can still be among the best within it are scored exactly. With [`Precision::Int8`] there are 8-bit integers as well
-//! ([`Bound`]), for rows whose scores are very near each other. So every precision and plan gives the same rows with the same scores, bit
-//! by bit, on every machine.
+//! rows that can still be among the best within it are scored exactly. With [`Precision::Int8`] there are four bits more of every row,
+//! which are read for the rows that are left and leave a hundredth of those. So every precision and plan gives the same rows with the
+//! same scores, bit by bit, on every machine.
 //!
-//! | width 64, bytes per row | f32 | 4 bits | bias, bounds | 8 bits | sum |
-//! |---|---|---|---|---|---|
-//! | [`Precision::F32`] | 256 | 38 | 12 | – | 306 |
-//! | [`Precision::Int8`] | 256 | 38 | 12 | 76 | 382 |
+//! | bytes per row | f32 | 4 bits | bias | 4 bits more | sum at width 64 | at 384 |
+//! |---|---|---|---|---|---|---|
+//! | [`Precision::F32`] | 4 D | D / 2 + 6 | 4 | – | 298 | 1,738 |
+//! | [`Precision::Int8`] | 4 D | D / 2 + 6 | 4 | D / 2 + 4 per 128 values | 334 | 1,942 |
 //!
 //! - A **score** is the f32 inner product as [`kernel::dot`](crate::kernel::dot()) adds it, plus the bias. Of equal scores the lower row is
 //!   first. A row whose score is NaN is never found.
@@ -38,16 +38,16 @@ mod bitmap;
 mod exact;
 mod filter;
 mod nearest;
-mod refine;
 mod search;
 mod sieve;
 
 pub use arena::{Arena, Hit};
 pub use bitmap::Bitmap;
+pub use nearest::Nearest;
 
 use crate::kernel::dot;
-use crate::{Bound, QuantLinear, huge};
-use sieve::Sieve;
+use crate::{QuantLinear, huge};
+use sieve::{Fine, Sieve};
 
 /// Half the distance of 1 from the next larger f32.
 const ROUNDING: f32 = 1.0 / (1 << 24) as f32;
@@ -59,7 +59,7 @@ const LONGEST: f32 = 1e15;
 pub enum Precision {
     /// In 4-bit integers.
     F32,
-    /// In 4-bit integers, and in 8-bit ones where those let many rows through.
+    /// In 4-bit integers, and in 8-bit ones those that are left.
     Int8,
 }
 
@@ -75,18 +75,14 @@ impl Precision {
 pub struct Scan {
     dim: usize,
     /// `[N x D]`.
-    values: huge::Numbers,
+    values: huge::Numbers<f32>,
     bias: Vec<f32>,
     largest_bias: f32,
     alive: Bitmap,
-    /// Of [`Bound::of_column`], apart for the vectorised loop.
-    lengths: Vec<f32>,
-    errors: Vec<f32>,
     /// Rows that have no bound, because a value is not finite or enormous; ascending.
     unbounded: Vec<u32>,
     sieve: Sieve,
-    /// Rows as columns, whose inner products with a query come all at once.
-    quant: Option<QuantLinear>,
+    fine: Option<Fine>,
 }
 
 impl Scan {
@@ -96,20 +92,15 @@ impl Scan {
     /// When `dim` is 0 or above 65,536, where sums of 8-bit products would not fit into 32 bits.
     pub fn new(dim: usize, precision: Precision) -> Self {
         assert!((1..=1 << 16).contains(&dim), "rows have a width, of at most 65,536");
-        let quant = (precision == Precision::Int8).then(|| QuantLinear::from_columns(dim, &[], &[]));
-        let (values, alive) = (huge::Numbers::default(), Bitmap::default());
-        let (bias, lengths, errors, unbounded) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self {
             dim,
-            values,
-            bias,
+            values: huge::Numbers::default(),
+            bias: Vec::new(),
             largest_bias: 0.0,
-            alive,
-            lengths,
-            errors,
-            unbounded,
+            alive: Bitmap::default(),
+            unbounded: Vec::new(),
             sieve: Sieve::new(dim),
-            quant,
+            fine: (precision == Precision::Int8).then(|| Fine::new(dim)),
         }
     }
 
@@ -120,12 +111,10 @@ impl Scan {
     pub fn with_capacity(dim: usize, precision: Precision, rows: usize) -> Self {
         let mut out = Self::new(dim, precision);
         out.values.reserve(rows * dim);
-        for column in [&mut out.bias, &mut out.lengths, &mut out.errors] {
-            huge::reserve(column, rows);
-        }
+        huge::reserve(&mut out.bias, rows);
         out.sieve.reserve(rows);
-        if let Some(quant) = &mut out.quant {
-            quant.reserve(rows);
+        if let Some(fine) = &mut out.fine {
+            fine.reserve(rows);
         }
         out
     }
@@ -150,13 +139,8 @@ impl Scan {
         let number = u32::try_from(self.len()).ok().filter(|&number| number < u32::MAX);
         let number = number.expect("at most 2^32 - 1 rows");
         self.values.extend_zeros(self.dim);
-        for column in [&mut self.bias, &mut self.lengths, &mut self.errors] {
-            huge::push(column, 0.0);
-        }
+        huge::push(&mut self.bias, 0.0);
         self.alive.push(false);
-        if let Some(quant) = &mut self.quant {
-            quant.push_column(&self.values[self.values.len() - self.dim..], 0.0);
-        }
         self.set(number, row, bias);
         number
     }
@@ -170,23 +154,21 @@ impl Scan {
         self.values[at * self.dim..][..self.dim].copy_from_slice(values);
         self.bias[at] = bias;
         self.alive.set(row, true);
-        let bound = Bound::of_column(values);
-        let is_bounded = bound.length < LONGEST && bound.error < LONGEST && bias.abs() < LONGEST;
+        let length = length(values);
+        let is_bounded = length < LONGEST && bias.abs() < LONGEST;
         match (self.unbounded.binary_search(&row), is_bounded) {
             (Ok(place), true) => _ = self.unbounded.remove(place),
             (Err(place), false) => self.unbounded.insert(place, row),
             _ => {}
         }
-        let bound = if is_bounded { bound } else { Bound::default() };
-        (self.lengths[at], self.errors[at]) = (bound.length, bound.error);
         if is_bounded {
             self.largest_bias = self.largest_bias.max(bias.abs());
         }
         let zeros = if is_bounded { Vec::new() } else { vec![0.0; self.dim] };
-        let (values, bias) = if is_bounded { (values, bias) } else { (&*zeros, 0.0) };
-        self.sieve.set(at, values, bound.length, bias);
-        if let Some(quant) = &mut self.quant {
-            quant.set_column(at, values, bias);
+        let (values, length, bias) = if is_bounded { (values, length, bias) } else { (&*zeros, 0.0, 0.0) };
+        self.sieve.set(at, values, length, bias);
+        if let Some(fine) = &mut self.fine {
+            fine.set(at, values);
         }
     }
 
@@ -217,8 +199,8 @@ impl Scan {
 
     /// Bytes that were allocated: of the rows and of their copies in small integers.
     pub fn bytes(&self) -> usize {
-        let columns = [&self.bias, &self.lengths, &self.errors].into_iter().map(huge::bytes).sum::<usize>();
-        self.values.bytes() + columns + self.sieve.bytes() + self.quant.as_ref().map_or(0, QuantLinear::bytes)
+        let copies = self.sieve.bytes() + self.fine.as_ref().map_or(0, Fine::bytes);
+        self.values.bytes() + huge::bytes(&self.bias) + copies
     }
 
     /// All rows, `[N x D]`, deleted ones included.
@@ -246,16 +228,11 @@ impl Scan {
     pub fn score(&self, query: &[f32], row: u32) -> f32 {
         dot(query, self.row(row)) + self.bias[row as usize]
     }
+}
 
-    /// How far approximate scores of a query with this bound may be off: `(a, b)` for `a · length of the row + b`, beside the
-    /// rows' own errors.
-    fn slack(&self, bound: Bound) -> (f32, f32) {
-        // A lane of `dot` adds D/32 products, then 5 levels of pairs, then up to 31 products that are left.
-        let terms = (self.dim / 32 + 64) as f32;
-        // The integers' bound has 2^-20 of the bias; a product adds it anew with every 512 inputs, the exact score once.
-        let bias = ROUNDING * (32 + self.dim / 512) as f32 * self.largest_bias;
-        (bound.error + ROUNDING * terms * (bound.length + bound.error), bias + filter::TINY)
-    }
+/// At least the length of values; NaN where one is not a number.
+fn length(values: &[f32]) -> f32 {
+    1.001 * values.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt() as f32
 }
 
 #[cfg(test)]

@@ -2,15 +2,15 @@
 //!
 //! - **Gather**: few rows may be returned. Each is scored exactly, fetched from memory ahead of its turn.
 //! - **Sieve**: all rows pass by in 4-bit integers ([`Sieve`](super::sieve::Sieve)), a block at a time. The most promising rows of the
-//!   block are scored exactly first, which raises the threshold to nearly its last value; then those that can still reach it. Where
-//!   these are many and there are 8-bit integers too, a pass of those comes between, and instead in the blocks that follow.
+//!   block are scored exactly first, which raises the threshold to nearly its last value; then those that can still reach it, with four
+//!   bits more ([`Fine`](super::sieve::Fine)) where there are any.
 //! - **Pass**: all rows are scored exactly, one after the other, where the machine has no instructions for small integers.
 
 use super::arena::{Arena, GATHERED, Hit};
 use super::bitmap::ones;
 use super::exact::Rows;
 use super::filter::scores_of_all;
-use super::sieve::GROUP;
+use super::sieve::{GROUP, Reaching};
 use super::{Bitmap, LONGEST, Scan};
 use crate::kernel::{Level, level};
 use std::ops::Range;
@@ -23,14 +23,8 @@ const STEP: usize = 16;
 /// the other.
 const ROWS_PER_GATHERED: usize = 14;
 
-/// So many rows pass by in 8-bit integers while one is scored exactly.
-const ROWS_PER_REFINED: usize = 10;
-/// Rows that 4 bits let through before they may be called too many.
-const LOOSE: usize = 1000;
-
-/// From this width on 8 bits come first where there are any: the bound of 4 bits is `0.11 sqrt(D)` standard deviations of the scores of
-/// random rows, and beyond one and a half of them it leaves a tenth of the rows.
-const WIDE: usize = 192;
+/// Rows that the sieve lets through between two looks at the threshold.
+const SIFTED: usize = 4096;
 
 /// The query of a search, and the rows that it may return.
 pub(super) struct Search<'a> {
@@ -137,8 +131,6 @@ impl Search<'_> {
     fn sieve(&self, arena: &mut Arena) {
         let scan = self.scan;
         arena.query.set(self.query, scan.largest_bias);
-        arena.rows.quantize(scan.dim, self.query);
-        arena.is_loose |= scan.dim >= WIDE;
         arena.pending.clear();
         let unbounded = scan.unbounded.iter();
         arena.pending.extend(unbounded.filter(|&&row| self.word(row as usize / 64) >> (row % 64) & 1 == 1));
@@ -152,37 +144,33 @@ impl Search<'_> {
             for at in unbounded.iter().take_while(|&&row| row < rows.end).map(|row| row - rows.start) {
                 arena.masks[at as usize / 64] &= !(1 << (at % 64));
             }
-            let loose = scan.quant.as_ref().filter(|_| arena.is_loose);
-            let Arena { query, masks, most, .. } = &mut *arena;
-            if let Some(quant) = loose {
-                most.unknown(masks);
-                self.refine(quant, groups.clone(), 0, arena);
-            } else {
-                scan.sieve.most(query, groups.clone(), masks, most);
-            }
-            let Arena { most, pending, k, least, .. } = &mut *arena;
+            let Arena { query, masks, most, pending, k, least, .. } = &mut *arena;
+            scan.sieve.most(query, groups.clone(), masks, most);
             // Scores that have a bound are finite; rows that may not be returned have negative infinity.
             most.take_tops(*k, least.max(f32::MIN), pending);
             pending.iter_mut().for_each(|row| *row += rows.start);
             self.settle(arena);
-            let mut reached = 0;
             for group in 0..groups.len() {
-                let before = arena.pending.len();
                 let least = arena.least.max(f32::MIN);
-                arena.pending.extend(arena.most.reaching(least, group).map(|row| rows.start + row));
-                reached += arena.pending.len() - before;
-                if arena.pending.len() < GATHERED {
-                    continue;
-                }
-                self.settle(arena);
-                if let Some(quant) = scan.quant.as_ref().filter(|_| !arena.is_loose)
-                    && reached > LOOSE
-                    && reached * ROWS_PER_REFINED > (group + 1) * GROUP
-                {
-                    arena.is_loose = true;
-                    self.refine(quant, groups.clone(), group + 1, arena);
+                arena.reaching.extend(arena.most.reaching(least, group).map(|row| rows.start + row));
+                if arena.reaching.len() >= SIFTED {
+                    self.sift(rows.start, arena);
                 }
             }
+            self.sift(rows.start, arena);
+            self.settle(arena);
+        }
+    }
+
+    /// Scores those of the reaching rows, of a block from `first` on, that their other four bits let through too, if there are any.
+    fn sift(&self, first: u32, arena: &mut Arena) {
+        let Arena { query, most, reaching, pending, least, .. } = &mut *arena;
+        if let Some(fine) = &self.scan.fine {
+            let least = least.max(f32::MIN);
+            fine.keep(query, Reaching { rows: reaching, most: &mut most.scores, first, least });
+        }
+        pending.append(reaching);
+        if arena.pending.len() >= GATHERED {
             self.settle(arena);
         }
     }

@@ -119,12 +119,13 @@ proptest! {
         let bias: Vec<f32> = values.chunks(dim).map(|row| -0.5 * dot(row, row)).collect();
         for precision in [Precision::Int8, Precision::F32] {
             let scan = Scan::from_rows(dim, precision, &values, &bias);
+            let nearest = Nearest::new(dim, precision, &values, &bias);
             let best = |x: &[f32]| plain(&scan, x, 1, |_| true).first().map_or(0, |best| best.1);
             let want: Vec<u32> = x.chunks(dim).map(best).collect();
             for most in LEVELS {
                 limit(most);
                 let mut got = vec![9; queries];
-                scan.best_rows(&x, &mut Arena::default(), &mut got);
+                nearest.best_rows(&x, &mut Arena::default(), &mut got);
                 limit(Level::Avx512);
                 prop_assert_eq!(&got, &want, "{:?} {}", precision, most.name());
             }
@@ -148,10 +149,9 @@ fn near_ties_of_wide_vectors_are_told_apart_as_the_plain_search_does() {
         (0..rows).flat_map(|_| centre.clone()).map(|value| value + 1e-4 * rng.normal() as f32).collect()
     };
     let (rows, queries) = (near(3000), near(20));
-    // Of this width 8 bits come first.
     let scan = Scan::from_rows(384, Precision::Int8, &rows, &[0.0; 3000]);
     let (mut arena, mut best) = (Arena::default(), vec![0; 20]);
-    scan.best_rows(&queries, &mut arena, &mut best);
+    Nearest::new(384, Precision::Int8, &rows, &[0.0; 3000]).best_rows(&queries, &mut arena, &mut best);
     for (query, best) in queries.chunks(384).zip(best) {
         let want = plain(&scan, query, 10, |_| true);
         let got = scan.search(query, 10, None, &mut arena);

@@ -8,7 +8,7 @@ use crate::Error;
 use semrank_nn::scan::{Arena, Bitmap, Hit, Precision, Scan};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-/// Rows of a segment: 64 MiB in f32, 9 MiB in 4-bit integers and 20 MiB in 8-bit ones at width 64. It grows with its rows, by doubling.
+/// Rows of a segment: 64 MiB in f32, 9 MiB in 4-bit integers and 9 MiB in four bits more at width 64. It grows with its rows, by doubling.
 const SEGMENT: usize = 1 << 18;
 
 /// The flat index.

@@ -4,26 +4,34 @@
 //! -127..=127. Then, with `ŵ = t v` and `x̂ = s q`, `<x, w> <= s t <q, v> + |x - x̂| |w| + |x̂| |w - ŵ|` (Cauchy and Schwarz), where `<q, v>`
 //! is exact. The lengths are measured, and what f32 rounds is added ([`Query::new`]).
 //!
+//! With four bits more ([`Fine`]) the error is a sixteenth. They lie row by row and are read only for rows that the first four let through.
+//!
 //! ```text
 //! group of 64 rows:  for each 8 values of a row   4 lines of 16 rows x 4 bytes: value i in the low half of byte i, i + 4 in the high one
 //!                    for each row                 step, error |w - ŵ|, bias in bfloat16, the last two rounded up
 //!                    once                         the largest |w|
 //! ```
 //!
+//! The lines are in four streams, the first 8 values in the first one and so on: a core that reads four places in turn gets a quarter more
+//! from memory than from one (`benches/results/2026-11-28-scan-384.txt`).
+//!
 //! So a row of 64 values is 38 bytes, and a pass over a million rows reads 38 MB instead of 256.
 
+mod fine;
 mod pass;
 mod quantize;
 
+pub(super) use fine::{Fine, Reaching};
 pub(super) use quantize::Query;
 
 use super::bitmap::ones;
-use super::filter::infinities;
 use crate::huge;
 use quantize::{Code, above};
 
 /// Rows of a group, as many as a word of a bitmap has.
 pub(super) const GROUP: usize = 64;
+/// Streams of lines where the width allows it: where it is a multiple of 32.
+const STREAMS: usize = 4;
 
 /// Eight values of 16 rows: one cache line.
 #[derive(Debug, Clone, Copy)]
@@ -45,9 +53,10 @@ struct Numbers {
 /// The copy.
 #[derive(Debug, Clone)]
 pub(super) struct Sieve {
-    /// Lines of a group's rows: one for 8 values.
+    /// Lines of a group's rows in a stream: one for 8 values.
     eights: usize,
-    lines: Vec<Lines>,
+    /// The lines of 8 values, in turn.
+    streams: Vec<Vec<Lines>>,
     numbers: Vec<Numbers>,
     /// The largest `|w|` that a row of the group had.
     longest: Vec<f32>,
@@ -55,18 +64,27 @@ pub(super) struct Sieve {
 
 impl Sieve {
     pub(super) fn new(dim: usize) -> Self {
-        Self { eights: dim.div_ceil(8), lines: Vec::new(), numbers: Vec::new(), longest: Vec::new() }
+        let eights = dim.div_ceil(8);
+        let streams = if eights.is_multiple_of(STREAMS) { STREAMS } else { 1 };
+        Self {
+            eights: eights / streams,
+            streams: vec![Vec::new(); streams],
+            numbers: Vec::new(),
+            longest: Vec::new(),
+        }
     }
 
     /// Bytes that were allocated.
     pub(super) fn bytes(&self) -> usize {
-        huge::bytes(&self.lines) + huge::bytes(&self.numbers) + huge::bytes(&self.longest)
+        self.streams.iter().map(huge::bytes).sum::<usize>()
+            + huge::bytes(&self.numbers)
+            + huge::bytes(&self.longest)
     }
 
     /// Makes room for so many rows more.
     pub(super) fn reserve(&mut self, rows: usize) {
         let groups = rows.div_ceil(GROUP);
-        huge::reserve(&mut self.lines, groups * self.eights);
+        self.streams.iter_mut().for_each(|lines| huge::reserve(lines, groups * self.eights));
         huge::reserve(&mut self.numbers, groups);
         huge::reserve(&mut self.longest, groups);
     }
@@ -76,13 +94,15 @@ impl Sieve {
         let (group, at) = (row / GROUP, row % GROUP);
         if group == self.numbers.len() {
             self.reserve(GROUP);
-            self.lines.extend(std::iter::repeat_n([Line([[0x88; 4]; 16]); 4], self.eights));
+            let empty = std::iter::repeat_n([Line([[0x88; 4]; 16]); 4], self.eights);
+            self.streams.iter_mut().for_each(|lines| lines.extend(empty.clone()));
             self.numbers.push(Numbers { step: [0; GROUP], error: [0; GROUP], bias: [0; GROUP] });
             self.longest.push(0.0);
         }
         let code = Code::of(values);
-        let lines = &mut self.lines[group * self.eights..][..self.eights];
-        for (lines, values) in lines.iter_mut().zip(values.chunks(8)) {
+        let streams = self.streams.len();
+        for (i, values) in values.chunks(8).enumerate() {
+            let lines = &mut self.streams[i % streams][group * self.eights + i / streams];
             let mut nibbles = [8; 8];
             values.iter().zip(&mut nibbles).for_each(|(&value, nibble)| *nibble = code.nibble(value));
             let [low, high] = [&nibbles[..4], &nibbles[4..]];
@@ -102,7 +122,8 @@ impl Sieve {
         most.tops.resize(groups.len(), 0.0);
         let part = pass::Part {
             query,
-            lines: &self.lines[groups.start * self.eights..groups.end * self.eights],
+            streams: &self.streams,
+            first: groups.start,
             numbers: &self.numbers[groups.clone()],
             longest: &self.longest[groups],
             masks,
@@ -121,15 +142,6 @@ pub(super) struct Most {
 }
 
 impl Most {
-    /// Of groups about whose rows nothing is known but which of them may be returned.
-    pub(super) fn unknown(&mut self, masks: &[u64]) {
-        let infinity = |&mask: &u64| if mask != 0 { f32::INFINITY } else { f32::NEG_INFINITY };
-        self.tops.clear();
-        self.tops.extend(masks.iter().map(infinity));
-        self.scores.resize(masks.len() * GROUP, 0.0);
-        infinities(masks, &mut self.scores);
-    }
-
     /// Takes out one row, the one that may have the largest score, of each of the `k` groups where that is largest; all of them can
     /// reach `least`.
     ///

@@ -1,14 +1,17 @@
 //! The pass over groups: exact integer products of one query with 64 rows at once, and what their scores can be at most.
 
 use super::quantize::of_bits;
-use super::{GROUP, Line, Lines, Numbers, Query};
+use super::{GROUP, Line, Lines, Numbers, Query, STREAMS};
 use crate::kernel::{Level, level};
 use crate::{Scalar, kernel};
 
 /// Groups to pass.
 pub(super) struct Part<'a> {
     pub(super) query: &'a Query,
-    pub(super) lines: &'a [Lines],
+    /// One or four.
+    pub(super) streams: &'a [Vec<Lines>],
+    /// Number of the first group.
+    pub(super) first: usize,
     pub(super) numbers: &'a [Numbers],
     pub(super) longest: &'a [f32],
     pub(super) masks: &'a [u64],
@@ -19,35 +22,43 @@ type Sums = [i32; GROUP];
 impl Part<'_> {
     /// Writes the most that each row's score can be, and the largest of each group.
     pub(super) fn run(&self, scores: &mut [[f32; GROUP]], tops: &mut [f32]) {
+        match self.streams.len() {
+            STREAMS => self.run_streams::<STREAMS>(scores, tops),
+            _ => self.run_streams::<1>(scores, tops),
+        }
+    }
+
+    fn run_streams<const S: usize>(&self, scores: &mut [[f32; GROUP]], tops: &mut [f32]) {
         match level() {
             // SAFETY: `level` returns a level only where the machine has all its features, and VNNI is asked for.
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 if is_x86_feature_detected!("avx512vnni") => unsafe {
-                x86::run_vnni(self, scores, tops)
+                x86::run_vnni::<S>(self, scores, tops)
             },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 | Level::Avx2 => unsafe { x86::run_avx2(self, scores, tops) },
-            _ => self.run_by(scores, tops, sums_portable),
+            Level::Avx512 | Level::Avx2 => unsafe { x86::run_avx2::<S>(self, scores, tops) },
+            _ => self.run_by::<S>(scores, tops, sums_portable),
         }
     }
 
     #[inline(always)]
-    fn run_by(
+    fn run_by<const S: usize>(
         &self,
         scores: &mut [[f32; GROUP]],
         tops: &mut [f32],
-        sums_of: impl Fn(&Query, &[Lines], &mut Sums),
+        sums_of: impl Fn(&Query, [&[Lines]; S], &mut Sums),
     ) {
         let mut sums = [0; GROUP];
         let query = self.query;
-        let groups =
-            self.lines.chunks_exact(query.values.len()).zip(self.numbers).zip(self.longest).zip(self.masks);
-        for ((((lines, numbers), longest), &mask), (scores, top)) in groups.zip(scores.iter_mut().zip(tops)) {
+        let len = query.values.len() / S;
+        let groups = (self.first..).zip(self.numbers).zip(self.longest).zip(self.masks);
+        for ((((group, numbers), longest), &mask), (scores, top)) in groups.zip(scores.iter_mut().zip(tops)) {
             if mask == 0 {
                 scores.fill(f32::NEG_INFINITY);
                 *top = f32::NEG_INFINITY;
             } else {
+                let lines = std::array::from_fn(|s| &self.streams[s][group * len..][..len]);
                 sums_of(query, lines, &mut sums);
                 *top = finish(query, &sums, numbers, query.error * longest + query.rest, mask, scores);
             }
@@ -99,9 +110,10 @@ kernel! {
 }
 
 /// The portable twin of the kernels below.
-pub(super) fn sums_portable(query: &Query, lines: &[Lines], sums: &mut Sums) {
+pub(super) fn sums_portable<const S: usize>(query: &Query, lines: [&[Lines]; S], sums: &mut Sums) {
     *sums = [0; GROUP];
-    for ([low, high], lines) in query.values.iter().zip(lines) {
+    for (i, [low, high]) in query.values.iter().enumerate() {
+        let lines = &lines[i % S][i / S];
         for (sum, bytes) in sums.iter_mut().zip(lines.iter().flat_map(|Line(rows)| rows)) {
             for i in 0..4 {
                 *sum += i32::from(bytes[i] & 15) * i32::from(low[i])
@@ -120,24 +132,26 @@ mod x86 {
     const AHEAD: usize = 8192;
 
     #[target_feature(enable = "avx2,avx512f,avx512vl,avx512bw,avx512dq,avx512vnni")]
-    pub(super) fn run_vnni(part: &Part, scores: &mut [[f32; GROUP]], tops: &mut [f32]) {
-        part.run_by(scores, tops, |query, lines, sums| sums_vnni(query, lines, sums));
+    pub(super) fn run_vnni<const S: usize>(part: &Part, scores: &mut [[f32; GROUP]], tops: &mut [f32]) {
+        part.run_by::<S>(scores, tops, |query, lines, sums| sums_vnni(query, lines, sums));
     }
 
     #[target_feature(enable = "avx512f,avx512vnni")]
-    fn sums_vnni(query: &Query, lines: &[Lines], sums: &mut Sums) {
+    fn sums_vnni<const S: usize>(query: &Query, lines: [&[Lines]; S], sums: &mut Sums) {
         let (low, high) = (_mm512_set1_epi8(0x0f), _mm512_set1_epi8(0xf0u8 as i8));
         let (mut lows, mut highs) = ([_mm512_setzero_si512(); 4], [_mm512_setzero_si512(); 4]);
-        for (&[x_low, x_high], lines) in query.values.iter().zip(lines) {
-            let [x_low, x_high] =
-                [x_low, x_high].map(|x| _mm512_set1_epi32(i32::from_le_bytes(x.map(|q| q as u8))));
-            for (c, Line(line)) in lines.iter().enumerate() {
-                _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast::<i8>().wrapping_add(AHEAD));
-                // SAFETY: a line is 64 bytes, aligned to 64.
-                let line = unsafe { _mm512_load_si512(line.as_ptr().cast()) };
-                lows[c] = _mm512_dpbusd_epi32(lows[c], _mm512_and_si512(line, low), x_low);
-                // Sixteen times the levels, which saves a shift of every line: a byte is unsigned.
-                highs[c] = _mm512_dpbusd_epi32(highs[c], _mm512_and_si512(line, high), x_high);
+        for (turn, x) in query.values.as_chunks::<S>().0.iter().enumerate() {
+            for (&[x_low, x_high], lines) in x.iter().zip(lines) {
+                let [x_low, x_high] =
+                    [x_low, x_high].map(|x| _mm512_set1_epi32(i32::from_le_bytes(x.map(|q| q as u8))));
+                for (c, Line(line)) in lines[turn].iter().enumerate() {
+                    _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast::<i8>().wrapping_add(AHEAD / S));
+                    // SAFETY: a line is 64 bytes, aligned to 64.
+                    let line = unsafe { _mm512_load_si512(line.as_ptr().cast()) };
+                    lows[c] = _mm512_dpbusd_epi32(lows[c], _mm512_and_si512(line, low), x_low);
+                    // Sixteen times the levels, which saves a shift of every line: a byte is unsigned.
+                    highs[c] = _mm512_dpbusd_epi32(highs[c], _mm512_and_si512(line, high), x_high);
+                }
             }
         }
         for ((low, high), sums) in lows.iter().zip(highs).zip(sums.as_chunks_mut::<16>().0) {
@@ -148,15 +162,16 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2")]
-    pub(super) fn run_avx2(part: &Part, scores: &mut [[f32; GROUP]], tops: &mut [f32]) {
-        part.run_by(scores, tops, |query, lines, sums| sums_avx2(query, lines, sums));
+    pub(super) fn run_avx2<const S: usize>(part: &Part, scores: &mut [[f32; GROUP]], tops: &mut [f32]) {
+        part.run_by::<S>(scores, tops, |query, lines, sums| sums_avx2(query, lines, sums));
     }
 
     #[target_feature(enable = "avx2")]
-    fn sums_avx2(query: &Query, lines: &[Lines], sums: &mut Sums) {
+    fn sums_avx2<const S: usize>(query: &Query, lines: [&[Lines]; S], sums: &mut Sums) {
         let (low, ones) = (_mm256_set1_epi8(0x0f), _mm256_set1_epi16(1));
         let mut acc = [_mm256_setzero_si256(); 8];
-        for (&[x_low, x_high], lines) in query.values.iter().zip(lines) {
+        for (i, &[x_low, x_high]) in query.values.iter().enumerate() {
+            let lines = &lines[i % S][i / S];
             let [x_low, x_high] =
                 [x_low, x_high].map(|x| _mm256_set1_epi32(i32::from_le_bytes(x.map(|q| q as u8))));
             for (half, acc) in acc.iter_mut().enumerate() {

@@ -1,7 +1,9 @@
-//! Rows in 4 bits and queries in 8, and how far the product of both may be off.
+//! Rows in 4 and in 8 bits and queries in 8, and how far the products may be off.
 
+use super::fine::PART;
+use crate::Bound;
+use crate::scan::ROUNDING;
 use crate::scan::filter::TINY;
-use crate::scan::{Bound, ROUNDING};
 
 /// Covers the rounding of sums of squares and roots.
 const MARGIN: f32 = 1.001;
@@ -39,12 +41,31 @@ impl Code {
         let inverse = 1.0 / of_bits(step);
         let inverse = if inverse.is_finite() { inverse } else { 0.0 };
         let mut out = Self { step, inverse, error: 0.0 };
-        let square = |value: f32| {
-            let rest = f64::from(value) - f64::from(of_bits(step)) * (f64::from(out.nibble(value)) - 8.0);
-            rest * rest
-        };
-        out.error = (values.iter().map(|&value| square(value)).sum::<f64>().sqrt() as f32 * MARGIN).next_up();
+        out.error = Self::error_of(out.square(values));
         out
+    }
+
+    /// At least the root of a sum of squares.
+    pub(super) fn error_of(square: f64) -> f32 {
+        (square.sqrt() as f32 * MARGIN).next_up()
+    }
+
+    /// The squared distance of values from their levels.
+    pub(super) fn square(&self, values: &[f32]) -> f64 {
+        self.square_by(values, |value| f64::from(self.nibble(value)) - 8.0)
+    }
+
+    /// The squared distance of values from their levels and the middle of the sixteenth of it.
+    pub(super) fn fine_square(&self, values: &[f32]) -> f64 {
+        self.square_by(values, |value| {
+            f64::from(self.nibble(value)) - 8.0 + (f64::from(self.fine(value)) - 7.5) / 16.0
+        })
+    }
+
+    fn square_by(&self, values: &[f32], steps: impl Fn(f32) -> f64) -> f64 {
+        let rests =
+            values.iter().map(|&value| f64::from(value) - f64::from(of_bits(self.step)) * steps(value));
+        rests.map(|rest| rest * rest).sum()
     }
 
     pub(super) fn step_bits(&self) -> u16 {
@@ -56,6 +77,12 @@ impl Code {
         // Truncation of a positive number rounds down; values beyond the last level are cut to it.
         (value * self.inverse + 8.5).clamp(0.0, 15.0) as u8
     }
+
+    /// In which sixteenth of the level's values a value lies.
+    pub(super) fn fine(&self, value: f32) -> u8 {
+        let rest = value - of_bits(self.step) * (f32::from(self.nibble(value)) - 8.0);
+        (rest * self.inverse * 16.0 + 8.0).clamp(0.0, 15.0) as u8
+    }
 }
 
 /// A query in 8-bit integers.
@@ -63,6 +90,10 @@ impl Code {
 pub(in crate::scan) struct Query {
     /// In the order of the lines: four inputs of the low halves, four of the high ones.
     pub(super) values: Vec<[[i8; 4]; 2]>,
+    /// In the order of the pieces of [`Fine`](super::fine::Fine).
+    pub(super) pieces: Vec<[[i8; 32]; 2]>,
+    /// `15 · sum of q` of each of its parts.
+    pub(super) part_shifts: Vec<i32>,
     /// `8 · sum of q`: what the levels' 8 adds.
     pub(super) shift: i32,
     pub(super) step: f32,
@@ -93,13 +124,25 @@ impl Query {
             values.iter_mut().zip(x).for_each(|(q, &x)| *q = quantize(x));
             self.values.push([0, 4].map(|first| std::array::from_fn(|i| values[first + i])));
         }
+        let flat = self.values.as_flattened().as_flattened();
+        self.pieces.clear();
+        for values in flat.chunks(64) {
+            let mut piece = [[0; 32]; 2];
+            piece.as_flattened_mut()[..values.len()].copy_from_slice(values);
+            self.pieces.push(piece);
+        }
+        self.part_shifts.clear();
+        let sum = |values: &[i8]| values.iter().map(|&q| i32::from(q)).sum::<i32>();
+        self.part_shifts.extend(flat.chunks(PART).map(|values| 15 * sum(values)));
         self.shift = 8 * self.values.as_flattened().as_flattened().iter().map(|&q| i32::from(q)).sum::<i32>();
         let bound = Bound { length: length.sqrt() as f32 * MARGIN, error: error.sqrt() as f32 * MARGIN };
         (self.step, self.length) = (step, bound.length);
         // The exact score rounds as `Scan::slack` says. Here the product with the steps rounds thrice, and then three sums of numbers of
-        // at most 4 |x̂| |w| and the bias: 2^-24 of 6 + 12 times the lengths, and of 4 times the bias.
-        let terms = (x.len() / 32 + 96) as f32;
+        // at most 4 |x̂| |w| and the bias: 2^-24 of 6 + 12 times the lengths, and of 4 times the bias. In `Fine` products of at most
+        // 3 |x̂| |w| in all round thrice, those with the falls once, and two sums of a part are of at most 8 |x̂| |w| and the bias.
+        let parts = x.len().div_ceil(PART);
+        let terms = (x.len() / 32 + 112 + 16 * parts) as f32;
         self.error = bound.error + ROUNDING * terms * (bound.length + bound.error);
-        self.rest = ROUNDING * 32.0 * largest_bias + TINY;
+        self.rest = ROUNDING * (32 + 2 * parts) as f32 * largest_bias + TINY;
     }
 }
