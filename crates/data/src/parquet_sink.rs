@@ -174,21 +174,18 @@ impl<W: Write + Send> ParquetSink<W> {
     /// Columns of other types or numbers than the file's, or of different lengths; I/O errors.
     pub(crate) fn push_columns(&mut self, columns: &[Values]) -> Result<(), Error> {
         let rows = columns.first().map_or(0, Values::rows);
-        if columns.len() != self.columns.len() || columns.iter().any(|column| column.rows() != rows) {
+        let is_wrong = |(column, values): (&Builder, &Values)| values.rows() != rows || !column.takes(values);
+        if columns.len() != self.columns.len() || self.columns.iter().zip(columns).any(is_wrong) {
             let path = self.path.display();
-            return Err(Error::Options(format!("{path}: columns of different lengths, or too few of them")));
+            return Err(Error::Options(format!(
+                "{path}: columns of other types, lengths or numbers than the file's"
+            )));
         }
         let mut from = 0;
         while from < rows {
             let (until, bytes) = self.room(columns, from);
-            for (at, (column, values)) in self.columns.iter_mut().zip(columns).enumerate() {
-                column.append(values, from, until - from).map_err(|()| {
-                    let name = self.schema.field(at).name();
-                    Error::Options(format!(
-                        "{}: values of another type than column `{name}`",
-                        self.path.display()
-                    ))
-                })?;
+            for (column, values) in self.columns.iter_mut().zip(columns) {
+                column.append(values, from, until - from);
             }
             self.buffered += until - from;
             self.buffered_bytes = bytes;
@@ -304,8 +301,17 @@ impl Builder {
         Ok(())
     }
 
-    /// Adds `rows` values from row `from` on.
-    fn append(&mut self, values: &Values, from: usize, rows: usize) -> Result<(), ()> {
+    fn takes(&self, values: &Values) -> bool {
+        matches!(
+            (self, values),
+            (Builder::Text(_), Values::Text(_))
+                | (Builder::Integer(_), Values::Integer(_))
+                | (Builder::Number(_), Values::Number(_))
+        )
+    }
+
+    /// Adds `rows` values, which it [takes](Builder::takes), from row `from` on.
+    fn append(&mut self, values: &Values, from: usize, rows: usize) {
         match (self, values) {
             (Builder::Text(column), Values::Text(texts)) => {
                 texts.slice(from, rows).iter().for_each(|text| column.append_option(text));
@@ -316,9 +322,8 @@ impl Builder {
             (Builder::Number(column), Values::Number(numbers)) => {
                 column.append_array(&numbers.slice(from, rows));
             }
-            _ => return Err(()),
+            _ => unreachable!("types are checked before"),
         }
-        Ok(())
     }
 
     fn finish(&mut self) -> ArrayRef {
