@@ -43,6 +43,9 @@ PARAMETERS = {
     "view_through_ms": FLAGS["view-through-days"] * DAY_MS,
     "logging_delay_ms": FLAGS["logging-delay-seconds"] * 1000,
     "first_touch": 0,
+    "ignore_parents": 0,
+    # The last moment that a data set can tell (TIMES_MS).
+    "never_ms": 7_258_118_400_000,
     "anonymous": 1,
     # The span of the log: all of it. The program finds it by days.sql first.
     "first_ms": -(2**62),

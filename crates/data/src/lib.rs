@@ -32,7 +32,7 @@ mod writer;
 pub use dataset::{Dataset, KNOWN_AT};
 pub use error::{Error, RowError};
 pub use examples::{
-    ContextColumn, ContextValues, ExampleRow, Examples, ExamplesWriter, OptionalColumn, Part,
+    ContextColumn, ContextValues, ExampleColumns, ExampleRow, Examples, ExamplesWriter, OptionalColumn, Part,
 };
 pub use further_columns::{FurtherColumn, ItemValues};
 pub use hash::hash_dataset;
@@ -40,10 +40,10 @@ pub use item_column::ItemColumn;
 pub use labels::{DAY_MS, Labels, Windows};
 pub use limits::TIMES_MS;
 pub use meta::Meta;
-pub use parquet_sink::{ColumnType, ParquetSink, TextList, Value};
+pub use parquet_sink::{ColumnType, ParquetSink, TextList, Value, Values};
 pub use prep_settings::{Attribution, PrepSettings};
 pub use report::ImportReport;
-pub use row::{EventRow, ExtraColumn, ItemRow, LOG_COLUMNS, When, WriterOptions};
+pub use row::{EventColumns, EventRow, ExtraColumn, ItemRow, LOG_COLUMNS, When, WriterOptions};
 pub use scope::{FitScope, ScopeKind};
 pub use split::{Case, Split, SplitKind, WithoutHistory};
 pub use table_file::TableFile;

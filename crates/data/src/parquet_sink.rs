@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::row::ExtraColumn;
 use arrow_array::builder::{Float64Builder, Int64Builder, ListBuilder, StringBuilder};
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringViewArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -49,6 +49,27 @@ pub enum Value<'a> {
     Number(f64),
     /// Of a [`ColumnType::Texts`] column, which takes a [`Value::Text`] as a list of one, too.
     Texts(TextList<'a>),
+}
+
+/// One column of several rows; it must be of its column's type.
+#[derive(Debug, Clone)]
+pub enum Values {
+    /// Of a [`ColumnType::Text`] column.
+    Text(StringViewArray),
+    /// Of a [`ColumnType::Integer`] column.
+    Integer(Int64Array),
+    /// Of a [`ColumnType::Number`] column.
+    Number(Float64Array),
+}
+
+impl Values {
+    fn rows(&self) -> usize {
+        match self {
+            Values::Text(values) => values.len(),
+            Values::Integer(values) => values.len(),
+            Values::Number(values) => values.len(),
+        }
+    }
 }
 
 /// Texts one after the other in one text, as rows of tables keep them.
@@ -144,7 +165,57 @@ impl<W: Write + Send> ParquetSink<W> {
             })?;
         }
         self.buffered += 1;
-        if self.buffered < BATCH_ROWS && self.buffered_bytes < BATCH_BYTES { Ok(()) } else { self.flush() }
+        if self.is_full() { self.flush() } else { Ok(()) }
+    }
+
+    /// Adds rows, one column of equal length per column of the file: the same bytes as [`ParquetSink::push`] row by row.
+    ///
+    /// # Errors
+    /// Columns of other types or numbers than the file's, or of different lengths; I/O errors.
+    pub(crate) fn push_columns(&mut self, columns: &[Values]) -> Result<(), Error> {
+        let rows = columns.first().map_or(0, Values::rows);
+        let is_wrong = |(column, values): (&Builder, &Values)| values.rows() != rows || !column.takes(values);
+        if columns.len() != self.columns.len() || self.columns.iter().zip(columns).any(is_wrong) {
+            let path = self.path.display();
+            return Err(Error::Options(format!(
+                "{path}: columns of other types, lengths or numbers than the file's"
+            )));
+        }
+        let mut from = 0;
+        while from < rows {
+            let (until, bytes) = self.room(columns, from);
+            for (column, values) in self.columns.iter_mut().zip(columns) {
+                column.append(values, from, until - from);
+            }
+            self.buffered += until - from;
+            self.buffered_bytes = bytes;
+            from = until;
+            if self.is_full() {
+                self.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The end of the rows behind `from` that a batch has room for, and the bytes of texts with them.
+    fn room(&self, columns: &[Values], from: usize) -> (usize, usize) {
+        let texts: Vec<&StringViewArray> = columns
+            .iter()
+            .filter_map(|column| if let Values::Text(texts) = column { Some(texts) } else { None })
+            .collect();
+        let rows = columns.first().map_or(0, Values::rows);
+        let most = rows.min(from + BATCH_ROWS - self.buffered);
+        let (mut until, mut bytes) = (from, self.buffered_bytes);
+        while until < most && bytes < BATCH_BYTES {
+            let valid = texts.iter().filter(|texts| texts.is_valid(until));
+            bytes += valid.map(|texts| texts.value(until).len()).sum::<usize>();
+            until += 1;
+        }
+        (until, bytes)
+    }
+
+    fn is_full(&self) -> bool {
+        self.buffered >= BATCH_ROWS || self.buffered_bytes >= BATCH_BYTES
     }
 
     /// Bytes written so far, and those of the row group in the making.
@@ -230,6 +301,31 @@ impl Builder {
         Ok(())
     }
 
+    fn takes(&self, values: &Values) -> bool {
+        matches!(
+            (self, values),
+            (Builder::Text(_), Values::Text(_))
+                | (Builder::Integer(_), Values::Integer(_))
+                | (Builder::Number(_), Values::Number(_))
+        )
+    }
+
+    /// Adds `rows` values, which it [takes](Builder::takes), from row `from` on.
+    fn append(&mut self, values: &Values, from: usize, rows: usize) {
+        match (self, values) {
+            (Builder::Text(column), Values::Text(texts)) => {
+                texts.slice(from, rows).iter().for_each(|text| column.append_option(text));
+            }
+            (Builder::Integer(column), Values::Integer(integers)) => {
+                column.append_array(&integers.slice(from, rows));
+            }
+            (Builder::Number(column), Values::Number(numbers)) => {
+                column.append_array(&numbers.slice(from, rows));
+            }
+            _ => unreachable!("types are checked before"),
+        }
+    }
+
     fn finish(&mut self) -> ArrayRef {
         match self {
             Builder::Text(column) => Arc::new(column.finish()),
@@ -237,5 +333,66 @@ impl Builder {
             Builder::Number(column) => Arc::new(column.finish()),
             Builder::Texts(column) => Arc::new(column.finish()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows with nulls, long enough for several batches, some of them full by their bytes.
+    fn rows() -> Vec<(Option<String>, Option<i64>, Option<f64>)> {
+        let text = |at: i64| match at {
+            3000..3009 => Some("long".repeat(1 << 20)),
+            at => (at % 7 > 0).then(|| format!("user-{}", at % 1001)),
+        };
+        let rows = 0..40_000;
+        rows.map(|at| (text(at), (at % 5 > 0).then_some(at * at), (at % 3 > 0).then_some(at as f64)))
+            .collect()
+    }
+
+    fn file(write: impl FnOnce(&mut ParquetSink<Vec<u8>>)) -> Vec<u8> {
+        let kinds =
+            [("user", ColumnType::Text), ("time", ColumnType::Integer), ("value", ColumnType::Number)];
+        let columns = kinds.map(|(name, kind)| ExtraColumn { name: name.into(), kind }).to_vec();
+        let mut sink = ParquetSink::new(Vec::new(), Path::new("a"), columns).unwrap();
+        write(&mut sink);
+        sink.flush().unwrap();
+        sink.writer.into_inner().unwrap()
+    }
+
+    #[test]
+    fn columns_make_the_same_file_as_rows() {
+        let rows = rows();
+        let one_by_one = file(|sink| {
+            for (text, integer, number) in &rows {
+                let text = text.as_deref().map_or(Value::Null, Value::Text);
+                let integer = integer.map_or(Value::Null, Value::Integer);
+                let number = number.map_or(Value::Null, Value::Number);
+                sink.push([text, integer, number].into_iter()).unwrap();
+            }
+        });
+        for size in [1000, 16_384, 40_000] {
+            let in_columns = file(|sink| {
+                for rows in rows.chunks(size) {
+                    let texts = Values::Text(rows.iter().map(|row| row.0.as_deref()).collect());
+                    let integers = Values::Integer(rows.iter().map(|row| row.1).collect());
+                    let numbers = Values::Number(rows.iter().map(|row| row.2).collect());
+                    sink.push_columns(&[texts, integers, numbers]).unwrap();
+                }
+            });
+            assert!(in_columns == one_by_one, "{size} rows at a time");
+        }
+    }
+
+    #[test]
+    fn columns_of_another_type_or_length_are_refused() {
+        let integers = |rows: i64| Values::Integer((0..rows).collect::<Vec<_>>().into());
+        let texts = |rows| Values::Text((0..rows).map(|_| Some("a")).collect());
+        file(|sink| {
+            for columns in [[texts(2), integers(2), integers(2)], [texts(2), integers(1), integers(2)]] {
+                assert!(matches!(sink.push_columns(&columns), Err(Error::Options(_))));
+            }
+        });
     }
 }

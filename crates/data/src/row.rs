@@ -1,7 +1,8 @@
 //! The rows and options of a [`DatasetWriter`](crate::DatasetWriter).
 
 use crate::Meta;
-use crate::parquet_sink::{ColumnType, Value};
+use crate::parquet_sink::{ColumnType, Value, Values};
+use arrow_array::{Int64Array, StringViewArray};
 use semrank_core::Kind;
 
 /// A column beyond the standard ones.
@@ -89,5 +90,30 @@ pub struct EventRow<'a> {
 impl Default for EventRow<'_> {
     fn default() -> Self {
         EventRow { user: "", item: "", action: "view", time: When::Position(0), extra: &[] }
+    }
+}
+
+/// Rows of `events.parquet` as columns of one length; none of the first four has nulls.
+#[derive(Debug, Clone)]
+pub struct EventColumns {
+    /// The users' ids.
+    pub users: StringViewArray,
+    /// The items' ids.
+    pub items: StringViewArray,
+    /// What was done.
+    pub actions: StringViewArray,
+    /// ms UTC.
+    pub times: Int64Array,
+    /// Values of [`WriterOptions::event_extra`].
+    pub extra: Vec<Values>,
+}
+
+impl EventColumns {
+    /// User, item and action of each row, and its time.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = ([&str; 3], i64)> {
+        let [users, items, actions] = [&self.users, &self.items, &self.actions].map(|texts| texts.iter());
+        let ids = users.zip(items).zip(actions);
+        let names = ids.map(|((user, item), action)| [user, item, action].map(Option::unwrap_or_default));
+        names.zip(self.times.values().iter().copied())
     }
 }

@@ -1,70 +1,54 @@
 //! Columns of a query's batch by name, in the three types that tables have here.
 
 use crate::Error;
-use arrow::array::{Array, Float64Array, Int64Array, RecordBatch, StringViewArray};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringViewArray};
 use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use datafusion::error::DataFusionError;
-use semrank_data::{ColumnType, Value};
+use semrank_data::{ColumnType, Values};
 
-/// One column.
-pub(crate) enum Column {
-    Text(StringViewArray),
-    Integer(Int64Array),
-    Number(Float64Array),
+/// A batch of the query `step`.
+#[derive(Clone, Copy)]
+pub(crate) struct Columns<'a> {
+    pub(crate) step: &'static str,
+    pub(crate) batch: &'a RecordBatch,
 }
 
-impl Column {
-    /// A column of a batch of the query `step`, as `kind`.
-    pub(crate) fn of(
-        step: &'static str,
-        batch: &RecordBatch,
-        name: &str,
-        kind: ColumnType,
-    ) -> Result<Column, Error> {
-        let failed = |error: DataFusionError| Error::Query { step, source: Box::new(error) };
-        let missing = || failed(DataFusionError::Internal(format!("no column {name} of {kind:?}")));
-        let column = batch.column_by_name(name).ok_or_else(missing)?;
-        let wanted = match kind {
-            ColumnType::Text => DataType::Utf8View,
-            ColumnType::Integer => DataType::Int64,
-            ColumnType::Number => DataType::Float64,
-            // No query of these steps has lists.
-            ColumnType::Texts => return Err(missing()),
-        };
-        let values = cast(column, &wanted).map_err(|error| failed(error.into()))?;
-        let values = values.as_any();
-        let typed = match kind {
-            ColumnType::Text => values.downcast_ref().cloned().map(Column::Text),
-            ColumnType::Integer => values.downcast_ref().cloned().map(Column::Integer),
-            ColumnType::Number => values.downcast_ref().cloned().map(Column::Number),
-            ColumnType::Texts => None,
-        };
-        typed.ok_or_else(missing)
+impl Columns<'_> {
+    /// A column of strings.
+    pub(crate) fn texts(&self, name: &str) -> Result<StringViewArray, Error> {
+        Ok(self.cast(name, &DataType::Utf8View)?.as_string_view().clone())
     }
 
-    /// A value as a writer takes it.
-    pub(crate) fn value(&self, row: usize) -> Value<'_> {
-        match self {
-            Column::Text(values) if values.is_valid(row) => Value::Text(values.value(row)),
-            Column::Integer(values) if values.is_valid(row) => Value::Integer(values.value(row)),
-            Column::Number(values) if values.is_valid(row) => Value::Number(values.value(row)),
-            _ => Value::Null,
+    /// A column of integers.
+    pub(crate) fn integers(&self, name: &str) -> Result<Int64Array, Error> {
+        Ok(self.cast(name, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
+    }
+
+    /// A column of this type.
+    pub(crate) fn values(&self, name: &str, kind: ColumnType) -> Result<Values, Error> {
+        match kind {
+            ColumnType::Text => Ok(Values::Text(self.texts(name)?)),
+            ColumnType::Integer => Ok(Values::Integer(self.integers(name)?)),
+            ColumnType::Number => {
+                let numbers = self.cast(name, &DataType::Float64)?;
+                Ok(Values::Number(numbers.as_primitive::<Float64Type>().clone()))
+            }
+            // No query of these steps has lists.
+            ColumnType::Texts => Err(self.missing(name)),
         }
     }
 
-    /// A string.
-    pub(crate) fn text(&self, row: usize) -> Option<&str> {
-        if let Value::Text(text) = self.value(row) { Some(text) } else { None }
+    fn cast(&self, name: &str, wanted: &DataType) -> Result<ArrayRef, Error> {
+        let column = self.batch.column_by_name(name).ok_or_else(|| self.missing(name))?;
+        cast(column, wanted).map_err(|error| self.failed(error.into()))
     }
 
-    /// An integer.
-    pub(crate) fn integer(&self, row: usize) -> Option<i64> {
-        if let Value::Integer(integer) = self.value(row) { Some(integer) } else { None }
+    fn missing(&self, name: &str) -> Error {
+        self.failed(DataFusionError::Internal(format!("no column {name}")))
     }
 
-    /// A float.
-    pub(crate) fn number(&self, row: usize) -> Option<f64> {
-        if let Value::Number(number) = self.value(row) { Some(number) } else { None }
+    fn failed(&self, error: DataFusionError) -> Error {
+        Error::Query { step: self.step, source: Box::new(error) }
     }
 }

@@ -14,6 +14,7 @@ use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::common::spawn_buffered;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use futures::StreamExt;
@@ -35,6 +36,12 @@ const MOST_MERGE_BYTES: usize = 10 * MIB;
 const BATCH_ROWS_PER_MIB: usize = 16;
 /// Rows of a batch where there is memory enough.
 pub(crate) const MOST_BATCH_ROWS: u64 = 8192;
+/// A join whose small side takes at most this holds it once for all threads, and the rows of the large side stay where they are.
+/// DataFusion's own default is 1 MiB and 131,072 rows; beyond it both sides are exchanged, and the small one is still held.
+const MOST_SHARED_BYTES: usize = 64 * MIB;
+const MOST_SHARED_ROWS: usize = 4 << 20;
+/// Batches that a query may be ahead of whoever takes its rows.
+const AHEAD: usize = 2;
 /// Longest time between two questions whether to stop.
 const STOP_AFTER: Duration = Duration::from_millis(200);
 
@@ -62,12 +69,15 @@ impl Engine<'_> {
             tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_time().build();
         let runtime = runtime.map_err(|source| Error::Io { action: "start threads", source })?;
         let memory = settings.memory_mb * MIB;
-        let config = SessionConfig::new()
+        let mut config = SessionConfig::new()
             .with_target_partitions(threads)
             .with_batch_size(
                 (settings.memory_mb * BATCH_ROWS_PER_MIB / threads).clamp(512, MOST_BATCH_ROWS as usize),
             )
             .with_sort_spill_reservation_bytes(MOST_MERGE_BYTES.min(memory / 32 / threads));
+        let optimizer = &mut config.options_mut().optimizer;
+        optimizer.hash_join_single_partition_threshold = MOST_SHARED_BYTES;
+        optimizer.hash_join_single_partition_threshold_rows = MOST_SHARED_ROWS;
         let environment = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(SortPool::new(memory)))
             .with_temp_file_path(work)
@@ -166,7 +176,8 @@ impl Engine<'_> {
         self.runtime.block_on(async {
             let task = Arc::new(frame.task_ctx());
             let plan = frame.create_physical_plan().await.map_err(failed)?;
-            let mut stream = execute_stream(plan.clone(), task).map_err(failed)?;
+            // The last step of the query runs on a thread of the engine, beside `take` on this one.
+            let mut stream = spawn_buffered(execute_stream(plan.clone(), task).map_err(failed)?, AHEAD);
             while !(self.stop)() {
                 match timeout(STOP_AFTER, stream.next()).await {
                     Ok(Some(batch)) => take(&batch.map_err(failed)?)?,

@@ -1,6 +1,6 @@
 //! Impressions with their labels, from the query to `examples.parquet`.
 
-use crate::batch::Column;
+use crate::batch::Columns;
 use crate::engine::Engine;
 use crate::input::RawLog;
 use crate::parts::{Cuts, bin_ms};
@@ -8,13 +8,9 @@ use crate::report::PrepReport;
 use crate::settings::DAY_MS;
 use crate::sql::{EXAMPLES, Parameters, SHOWN};
 use crate::{Error, PrepSettings};
-use arrow::array::RecordBatch;
-use semrank_data::{
-    ColumnType, DatasetWriter, ExampleRow, ExamplesWriter, ExtraColumn, OptionalColumn, Part, Value,
-};
+use arrow::array::{Array, Int64Array, RecordBatch};
+use semrank_data::{ColumnType, DatasetWriter, ExampleColumns, ExamplesWriter, OptionalColumn, Part, Values};
 use std::collections::BTreeMap;
-
-const STEP: &str = EXAMPLES.name;
 
 /// Columns that are made here or by labels, whatever the log has.
 const ALWAYS: [OptionalColumn; 5] = [
@@ -51,6 +47,7 @@ pub(crate) fn write(
         first_slot: settings.first_slot,
         log,
         writer: ExamplesWriter::create(writer.folder(), &optional, &log.context)?,
+        optional,
     };
     engine.rows(&EXAMPLES.with(parameters), |batch| output.write(batch, writer, report))?;
     output.writer.close()?;
@@ -67,12 +64,10 @@ fn cuts(
     let mut shown = BTreeMap::new();
     let bins = parameters.binned(bin_ms(report.log_end_ms - report.log_start_ms));
     engine.rows(&SHOWN.with(&bins), |batch| {
-        let column = |name| Column::of(SHOWN.name, batch, name, ColumnType::Integer);
-        let (bins, impressions) = (column("bin_ms")?, column("impressions")?);
-        shown
-            .extend((0..batch.num_rows()).filter_map(|row| {
-                Some((bins.integer(row)?, u64::try_from(impressions.integer(row)?).ok()?))
-            }));
+        let columns = Columns { step: SHOWN.name, batch };
+        let (bins, impressions) = (columns.integers("bin_ms")?, columns.integers("impressions")?);
+        let counts = bins.iter().zip(&impressions);
+        shown.extend(counts.filter_map(|(bin, rows)| Some((bin?, u64::try_from(rows?).ok()?))));
         Ok(())
     })?;
     let has_conversions = report.conversions.total > 0;
@@ -117,50 +112,8 @@ struct Output<'a> {
     cuts: Cuts,
     first_slot: i64,
     log: &'a RawLog,
+    optional: Vec<OptionalColumn>,
     writer: ExamplesWriter,
-}
-
-/// The columns of a batch.
-struct Columns {
-    users: Column,
-    items: Column,
-    times: Column,
-    seqs: Column,
-    history_ends: Column,
-    clicks: Column,
-    conversions: Column,
-    received: [Column; 2],
-    dwells: Column,
-    requests: Column,
-    surfaces: Column,
-    slots: Column,
-    propensities: Column,
-    context: Vec<Column>,
-}
-
-impl Columns {
-    fn of(batch: &RecordBatch, context: &[ExtraColumn]) -> Result<Columns, Error> {
-        let text = |name| Column::of(STEP, batch, name, ColumnType::Text);
-        let integer = |name| Column::of(STEP, batch, name, ColumnType::Integer);
-        let further = context.iter().enumerate();
-        let further = further.map(|(at, c)| Column::of(STEP, batch, &format!("context_{at}"), c.kind));
-        Ok(Columns {
-            users: text("user_id")?,
-            items: text("item_id")?,
-            times: integer("time_ms")?,
-            seqs: integer("seq")?,
-            history_ends: integer("history_end")?,
-            clicks: integer("click_ms")?,
-            conversions: integer("conversion_ms")?,
-            received: [integer("click_received_ms")?, integer("conversion_received_ms")?],
-            dwells: integer("dwell_ms")?,
-            requests: text("request_id")?,
-            surfaces: text("surface")?,
-            slots: integer("slot")?,
-            propensities: Column::of(STEP, batch, "propensity", ColumnType::Number)?,
-            context: further.collect::<Result<_, _>>()?,
-        })
-    }
 }
 
 impl Output<'_> {
@@ -170,54 +123,97 @@ impl Output<'_> {
         known: &DatasetWriter,
         report: &mut PrepReport,
     ) -> Result<(), Error> {
-        let columns = Columns::of(batch, &self.log.context)?;
-        let mut context = Vec::with_capacity(columns.context.len());
-        let mut parts = [0; Part::ALL.len()];
-        for row in 0..batch.num_rows() {
-            context.clear();
-            context.extend(columns.context.iter().map(|column| column.value(row)));
-            let example = self.example(&columns, row, &context);
-            if known.item_row(example.item).is_none() {
-                return Err(self.log.unknown_item(example.item, Some(example.seq)));
-            }
-            self.writer.push(&example)?;
-            parts[example.part as usize] += 1;
-            report.clicked += u64::from(example.click);
-            report.converted += u64::from(example.conversion == Some(true));
-            report.matured += u64::from(example.matured == Some(true));
+        let columns = Columns { step: EXAMPLES.name, batch };
+        let (items, seqs) = (columns.texts("item_id")?, columns.integers("seq")?);
+        if let Some(row) = items.iter().position(|item| known.item_row(item.unwrap_or_default()).is_none()) {
+            return Err(self.log.unknown_item(items.value(row), seqs.value(row)));
         }
-        for (part, rows) in Part::ALL.into_iter().zip(parts).filter(|(_, rows)| *rows > 0) {
-            *report.examples.entry(part.name().to_owned()).or_default() += rows;
-        }
+        let followed = Followed {
+            times: columns.integers("time_ms")?,
+            clicks: columns.integers("click_ms")?,
+            conversions: columns.integers("conversion_ms")?,
+        };
+        let parts: Vec<Part> = followed.times.values().iter().map(|&time| self.cuts.part(time)).collect();
+        count(report, &parts, &followed, &self.labels);
+        let optional = self.optional.iter().map(|&column| self.optional(column, columns, &followed));
+        let context = self.log.context.iter().enumerate();
+        let context = context.map(|(at, c)| columns.values(&format!("context_{at}"), c.kind));
+        self.writer.push_columns(ExampleColumns {
+            parts,
+            users: columns.texts("user_id")?,
+            items,
+            seqs,
+            history_ends: columns.integers("history_end")?,
+            clicks: followed.clicks.iter().map(|click_ms| Some(i64::from(click_ms.is_some()))).collect(),
+            optional: optional.collect::<Result<_, _>>()?,
+            context: context.collect::<Result<_, _>>()?,
+            timestamps: followed.times,
+        })?;
         Ok(())
     }
 
-    fn example<'a>(&mut self, columns: &'a Columns, row: usize, context: &'a [Value<'a>]) -> ExampleRow<'a> {
-        let timestamp = columns.times.integer(row).unwrap_or_default();
-        let click_time = columns.clicks.integer(row);
-        let conversion_time = columns.conversions.integer(row);
-        let history_end = columns.history_ends.integer(row).unwrap_or_default();
-        ExampleRow {
-            part: self.cuts.part(timestamp),
-            user: columns.users.text(row).unwrap_or_default(),
-            item: columns.items.text(row).unwrap_or_default(),
-            timestamp,
-            seq: columns.seqs.integer(row).unwrap_or_default(),
-            history_end: u32::try_from(history_end).unwrap_or(u32::MAX),
-            click: click_time.is_some(),
-            conversion: Labels::conversion(click_time, conversion_time),
-            click_time,
-            conversion_time,
-            click_received: columns.received[0].integer(row),
-            conversion_received: columns.received[1].integer(row),
-            elapsed_since_click: click_time.map(|click_ms| self.labels.log_end_ms - click_ms),
-            matured: Some(self.labels.matured(timestamp, click_time)),
-            dwell_ms: columns.dwells.integer(row),
-            request: columns.requests.text(row),
-            surface: columns.surfaces.text(row),
-            slot: columns.slots.integer(row).map(|slot| slot - self.first_slot),
-            propensity: columns.propensities.number(row),
-            context,
-        }
+    fn optional(
+        &self,
+        column: OptionalColumn,
+        columns: Columns<'_>,
+        followed: &Followed,
+    ) -> Result<Values, Error> {
+        let labels = &self.labels;
+        let (clicks, conversions) = (&followed.clicks, &followed.conversions);
+        let integers = match column {
+            OptionalColumn::LabelConversion => followed
+                .rows()
+                .map(|(_, click_ms, conversion_ms)| {
+                    Labels::conversion(click_ms, conversion_ms).map(i64::from)
+                })
+                .collect(),
+            OptionalColumn::ClickTime => clicks.clone(),
+            OptionalColumn::ConversionTime => conversions.clone(),
+            OptionalColumn::ClickReceived => columns.integers("click_received_ms")?,
+            OptionalColumn::ConversionReceived => columns.integers("conversion_received_ms")?,
+            OptionalColumn::ElapsedSinceClick => {
+                clicks.unary(|click_ms| labels.log_end_ms.wrapping_sub(click_ms))
+            }
+            OptionalColumn::Matured => {
+                followed.rows().map(|(time, click, _)| Some(i64::from(labels.matured(time, click)))).collect()
+            }
+            OptionalColumn::DwellMs => columns.integers("dwell_ms")?,
+            OptionalColumn::Slot => {
+                columns.integers("slot")?.unary(|slot| slot.wrapping_sub(self.first_slot))
+            }
+            OptionalColumn::RequestId | OptionalColumn::Surface => {
+                return columns.values(column.name(), ColumnType::Text);
+            }
+            OptionalColumn::Propensity => return columns.values(column.name(), ColumnType::Number),
+        };
+        Ok(Values::Integer(integers))
     }
+}
+
+/// Impressions with what followed them (ms UTC).
+struct Followed {
+    times: Int64Array,
+    clicks: Int64Array,
+    conversions: Int64Array,
+}
+
+impl Followed {
+    /// Time, click and conversion of each row.
+    fn rows(&self) -> impl Iterator<Item = (i64, Option<i64>, Option<i64>)> {
+        let times = self.times.values().iter().zip(&self.clicks).zip(&self.conversions);
+        times.map(|((&time, click), conversion)| (time, click, conversion))
+    }
+}
+
+fn count(report: &mut PrepReport, parts: &[Part], followed: &Followed, labels: &Labels) {
+    let mut rows = [0; Part::ALL.len()];
+    parts.iter().for_each(|&part| rows[part as usize] += 1);
+    for (part, rows) in Part::ALL.into_iter().zip(rows).filter(|(_, rows)| *rows > 0) {
+        *report.examples.entry(part.name().to_owned()).or_default() += rows;
+    }
+    let present = |times: &Int64Array| (times.len() - times.null_count()) as u64;
+    report.clicked += present(&followed.clicks);
+    report.converted += present(&followed.conversions);
+    let matured = followed.rows().filter(|&(time, click, _)| labels.matured(time, click));
+    report.matured += matured.count() as u64;
 }

@@ -1,14 +1,12 @@
 //! What users did, from the query to `events.parquet`.
 
 use crate::Error;
-use crate::batch::Column;
+use crate::batch::Columns;
 use crate::engine::Engine;
 use crate::input::RawLog;
 use crate::sql::HISTORY;
 use arrow::array::RecordBatch;
-use semrank_data::{ColumnType, DatasetWriter, EventRow, ExtraColumn, KNOWN_AT, When};
-
-const STEP: &str = HISTORY.name;
+use semrank_data::{ColumnType, DatasetWriter, EventColumns, ExtraColumn, KNOWN_AT};
 
 /// Columns that events keep, where the log has them.
 const EXTRA: [(&str, ColumnType); 3] =
@@ -42,31 +40,19 @@ fn write_batch(
     extra: &[ExtraColumn],
     writer: &mut DatasetWriter,
 ) -> Result<(), Error> {
-    let [users, items, actions] = ["user_id", "item_id", "action"];
-    let [users, items, actions] = [
-        Column::of(STEP, batch, users, ColumnType::Text)?,
-        Column::of(STEP, batch, items, ColumnType::Text)?,
-        Column::of(STEP, batch, actions, ColumnType::Text)?,
-    ];
-    let times = Column::of(STEP, batch, "time_ms", ColumnType::Integer)?;
-    let seqs = Column::of(STEP, batch, "seq", ColumnType::Integer)?;
-    let extra = extra.iter().map(|column| Column::of(STEP, batch, &column.name, column.kind));
-    let extra = extra.collect::<Result<Vec<_>, _>>()?;
-    let mut values = Vec::with_capacity(extra.len());
-    for row in 0..batch.num_rows() {
-        let item = items.text(row).unwrap_or_default();
-        if writer.item_row(item).is_none() {
-            return Err(log.unknown_item(item, seqs.integer(row)));
-        }
-        values.clear();
-        values.extend(extra.iter().map(|column| column.value(row)));
-        writer.event(&EventRow {
-            user: users.text(row).unwrap_or_default(),
-            item,
-            action: actions.text(row).unwrap_or_default(),
-            time: When::Time(times.integer(row).unwrap_or_default()),
-            extra: &values,
-        })?;
+    let columns = Columns { step: HISTORY.name, batch };
+    let items = columns.texts("item_id")?;
+    if let Some(row) = items.iter().position(|item| writer.item_row(item.unwrap_or_default()).is_none()) {
+        let seq = columns.integers("seq")?.value(row);
+        return Err(log.unknown_item(items.value(row), seq));
     }
+    let extra = extra.iter().map(|column| columns.values(&column.name, column.kind));
+    writer.event_columns(EventColumns {
+        users: columns.texts("user_id")?,
+        actions: columns.texts("action")?,
+        times: columns.integers("time_ms")?,
+        extra: extra.collect::<Result<_, _>>()?,
+        items,
+    })?;
     Ok(())
 }

@@ -80,8 +80,8 @@ impl RawLog {
     }
 
     /// The error about a row of an item that the catalogue does not have.
-    pub(crate) fn unknown_item(&self, item: &str, seq: Option<i64>) -> Error {
-        Error::UnknownItem { path: self.path.clone(), seq: seq.unwrap_or_default(), item: item.to_owned() }
+    pub(crate) fn unknown_item(&self, item: &str, seq: i64) -> Error {
+        Error::UnknownItem { path: self.path.clone(), seq, item: item.to_owned() }
     }
 
     /// Whether the file has a column.

@@ -4,15 +4,16 @@
 //! tells nothing but that a clock was not set. A log whose parts lie more than a year apart is refused, since it is unknown which
 //! of them is wrong.
 
-use crate::batch::Column;
+use crate::batch::Columns;
 use crate::engine::Engine;
 use crate::input::number;
 use crate::report::{Pause, Strays};
 use crate::settings::DAY_MS;
 use crate::sql::{DAYS, EVENTS, Parameters, Query, STRAYS};
 use crate::{Error, PrepReport};
+use arrow::array::Int64Array;
 use semrank_core::span::{DayCounts, span};
-use semrank_data::{ColumnType, TIMES_MS};
+use semrank_data::TIMES_MS;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -86,15 +87,15 @@ impl Days {
     fn read(engine: &Engine<'_>, parameters: &Parameters) -> Result<Days, Error> {
         let mut days = Days::default();
         engine.rows(&DAYS.with(parameters), |batch| {
-            let column = |name, kind| Column::of(DAYS.name, batch, name, kind);
-            let actions = column("action", ColumnType::Text)?;
+            let columns = Columns { step: DAYS.name, batch };
+            let actions = columns.texts("action")?;
             let [happened, known, rows] =
-                ["happened_ms", "known_ms", "log_rows"].map(|name| column(name, ColumnType::Integer));
+                ["happened_ms", "known_ms", "log_rows"].map(|name| columns.integers(name));
             let (happened, known, rows) = (happened?, known?, rows?);
             for row in 0..batch.num_rows() {
-                let day = |column: &Column| column.integer(row).unwrap_or_default().div_euclid(DAY_MS);
-                let rows = u64::try_from(rows.integer(row).unwrap_or_default()).unwrap_or(0);
-                days.add(actions.text(row).unwrap_or_default(), [day(&happened), day(&known)], rows);
+                let day = |moments: &Int64Array| moments.value(row).div_euclid(DAY_MS);
+                let rows = u64::try_from(rows.value(row)).unwrap_or(0);
+                days.add(actions.value(row), [day(&happened), day(&known)], rows);
             }
             Ok(())
         })?;

@@ -22,7 +22,7 @@ mod reader;
 mod tests;
 mod writer;
 
-pub use writer::{ExampleRow, ExamplesWriter};
+pub use writer::{ExampleColumns, ExampleRow, ExamplesWriter};
 
 use crate::{ColumnType, Dataset, Error};
 use semrank_core::{Dictionary, History, ItemId, UserId};

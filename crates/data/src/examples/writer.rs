@@ -2,8 +2,9 @@
 
 use super::{FILE, OptionalColumn, Part, REQUIRED, is_standard};
 use crate::limits::{TIMES_EXPECTED, TIMES_MS};
-use crate::parquet_sink::ParquetSink;
+use crate::parquet_sink::{ParquetSink, Values};
 use crate::{Error, ExtraColumn, Value};
+use arrow_array::{Array, Int64Array, StringViewArray};
 use std::path::Path;
 
 /// One row; [`OptionalColumn`]s that the writer was not asked for are ignored.
@@ -51,6 +52,29 @@ pub struct ExampleRow<'a> {
     pub context: &'a [Value<'a>],
 }
 
+/// Rows as columns of one length, none of them null but optional and context ones.
+#[derive(Debug, Clone)]
+pub struct ExampleColumns {
+    /// Training, validation or test.
+    pub parts: Vec<Part>,
+    /// The users' ids.
+    pub users: StringViewArray,
+    /// The items' ids.
+    pub items: StringViewArray,
+    /// ms UTC.
+    pub timestamps: Int64Array,
+    /// Break ties in time.
+    pub seqs: Int64Array,
+    /// Events of the user that an example may see.
+    pub history_ends: Int64Array,
+    /// Whether it was clicked: 0 or 1.
+    pub clicks: Int64Array,
+    /// The optional columns that the writer was asked for, in its order.
+    pub optional: Vec<Values>,
+    /// The context columns.
+    pub context: Vec<Values>,
+}
+
 /// Writes the file into a folder that is being staged, e.g. [`DatasetWriter::folder`](crate::DatasetWriter::folder).
 #[derive(Debug)]
 pub struct ExamplesWriter {
@@ -92,8 +116,10 @@ impl ExamplesWriter {
     /// An empty user or item, a time out of [`TIMES_MS`](crate::TIMES_MS), a row before its predecessor by (`timestamp`, `seq`), a wrong number or type of context
     /// values; I/O errors.
     pub fn push(&mut self, row: &ExampleRow<'_>) -> Result<(), Error> {
-        self.check(row)?;
-        self.last = Some((row.timestamp, row.seq));
+        self.check_context(row.context.len())?;
+        let times = [row.click_time, row.conversion_time, row.click_received, row.conversion_received];
+        let place = (row.timestamp, row.seq);
+        self.check(self.rows + 1, [row.user, row.item], place, times.into_iter().flatten())?;
         self.rows += 1;
         let standard = [
             Value::Text(row.part.name()),
@@ -108,6 +134,22 @@ impl ExamplesWriter {
         self.sink.push(standard.into_iter().chain(optional).chain(row.context.iter().copied()))
     }
 
+    /// Adds rows; the file is the same as when each of them is pushed.
+    ///
+    /// # Errors
+    /// Those of [`ExamplesWriter::push`]; columns of different lengths.
+    pub fn push_columns(&mut self, rows: ExampleColumns) -> Result<(), Error> {
+        self.check_columns(&rows)?;
+        let integers = [rows.timestamps, rows.seqs, rows.history_ends, rows.clicks].map(Values::Integer);
+        let parts = StringViewArray::from_iter_values(rows.parts.iter().map(|part| part.name()));
+        let texts = [parts, rows.users, rows.items].map(Values::Text);
+        let further = rows.optional.into_iter().chain(rows.context);
+        let columns: Vec<Values> = texts.into_iter().chain(integers).chain(further).collect();
+        self.sink.push_columns(&columns)?;
+        self.rows += rows.parts.len() as u64;
+        Ok(())
+    }
+
     /// Completes the file and gives its number of rows.
     ///
     /// # Errors
@@ -117,30 +159,70 @@ impl ExamplesWriter {
         Ok(self.rows)
     }
 
-    fn check(&self, row: &ExampleRow<'_>) -> Result<(), Error> {
-        let place = (row.timestamp, row.seq);
-        if row.user.is_empty() || row.item.is_empty() {
-            return Err(Error::Options(format!("example {}: a user and an item are needed", self.rows + 1)));
+    fn check_context(&self, got: usize) -> Result<(), Error> {
+        if got == self.context {
+            return Ok(());
         }
-        let received = [row.click_received, row.conversion_received];
-        let times = [Some(row.timestamp), row.click_time, row.conversion_time].into_iter().chain(received);
-        if let Some(time) = times.flatten().find(|time| !TIMES_MS.contains(time)) {
-            let at = self.rows + 1;
+        Err(Error::Options(format!(
+            "an example needs as many context values as there are columns, {}: got {got}",
+            self.context
+        )))
+    }
+
+    /// Checks the next row, number `at` from 1, by its user and item, its time and `seq`, and its other times.
+    #[inline]
+    fn check(
+        &mut self,
+        at: u64,
+        ids: [&str; 2],
+        place: (i64, i64),
+        mut times: impl Iterator<Item = i64>,
+    ) -> Result<(), Error> {
+        if ids.iter().any(|id| id.is_empty()) {
+            return Err(Error::Options(format!("example {at}: a user and an item are needed")));
+        }
+        let is_wrong = |time: &i64| !TIMES_MS.contains(time);
+        if let Some(time) = Some(place.0).filter(is_wrong).or_else(|| times.find(is_wrong)) {
             return Err(Error::Options(format!("example {at}: the time {time}, expected {TIMES_EXPECTED}")));
         }
-        if row.context.len() != self.context {
-            let got = row.context.len();
+        if let Some(last) = self.last.filter(|last| place < *last) {
             return Err(Error::Options(format!(
-                "an example needs as many context values as there are columns, {}: got {got}",
-                self.context
+                "example {at} at {place:?} comes after one at {last:?}: sort by (timestamp, seq)"
             )));
         }
-        match self.last {
-            Some(last) if place < last => Err(Error::Options(format!(
-                "example {} at {place:?} comes after one at {last:?}: sort by (timestamp, seq)",
-                self.rows + 1
-            ))),
-            _ => Ok(()),
+        self.last = Some(place);
+        Ok(())
+    }
+
+    fn check_columns(&mut self, rows: &ExampleColumns) -> Result<(), Error> {
+        self.check_context(rows.context.len())?;
+        let times = self.optional.iter().zip(&rows.optional);
+        let times: Vec<Int64Array> =
+            times.filter_map(|(column, values)| column.moments(values)).cloned().collect();
+        let places = rows.timestamps.values().iter().zip(rows.seqs.values());
+        let ids = rows.users.iter().zip(rows.items.iter());
+        for (row, ((user, item), (&timestamp, &seq))) in ids.zip(places).enumerate() {
+            let ids = [user, item].map(Option::unwrap_or_default);
+            let times = times.iter().filter(|times| times.is_valid(row)).map(|times| times.value(row));
+            self.check(self.rows + row as u64 + 1, ids, (timestamp, seq), times)?;
+        }
+        Ok(())
+    }
+}
+
+impl OptionalColumn {
+    /// The values of a column of moments.
+    fn moments(self, values: &Values) -> Option<&Int64Array> {
+        let is_moment = matches!(
+            self,
+            OptionalColumn::ClickTime
+                | OptionalColumn::ConversionTime
+                | OptionalColumn::ClickReceived
+                | OptionalColumn::ConversionReceived
+        );
+        match values {
+            Values::Integer(times) if is_moment => Some(times),
+            _ => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::DatasetWriter;
 use crate::limits::{self, POSITIONS, POSITIONS_EXPECTED, TIMES_EXPECTED, TIMES_MS};
-use crate::row::{EventRow, ItemRow, When};
+use crate::row::{ItemRow, When};
 use crate::{Error, meta};
 use semrank_core::counted;
 use std::fs;
@@ -38,25 +38,30 @@ impl DatasetWriter {
         Ok(())
     }
 
-    /// Returns an error for an event that [`DatasetWriter::event`] does not take.
-    pub(super) fn check_event(&self, row: &EventRow<'_>) -> Result<(), Error> {
+    /// Returns an error for another number of extra values than that of the extra columns.
+    pub(super) fn check_extra(&self, got: usize) -> Result<(), Error> {
         self.check_stop()?;
-        if row.extra.len() != self.options.event_extra.len() {
+        if got != self.options.event_extra.len() {
             let extra = counted(self.options.event_extra.len(), "extra value", "extra values");
             return misuse(format!("an event needs {extra}"));
         }
-        if row.user.is_empty() || row.item.is_empty() || row.action.is_empty() {
+        Ok(())
+    }
+
+    /// Returns an error for an event that [`DatasetWriter::event`] does not take.
+    pub(super) fn check_event(&self, [user, item, action]: [&str; 3], time: When) -> Result<(), Error> {
+        if user.is_empty() || item.is_empty() || action.is_empty() {
             return misuse("an event needs a user, an item and an action".into());
         }
-        let (time, range, expected) = match row.time {
+        let (time, range, expected) = match time {
             When::Time(ms) => (ms, TIMES_MS, TIMES_EXPECTED),
             When::Position(position) => (position, POSITIONS, POSITIONS_EXPECTED),
         };
         if !range.contains(&time) {
-            return misuse(format!("event of user `{}`: got {time}, expected {expected}", row.user));
+            return misuse(format!("event of user `{user}`: got {time}, expected {expected}"));
         }
-        if !self.options.add_unknown_items && self.catalog.get(row.item).is_none() {
-            return misuse(format!("event of user `{}`: item `{}` is unknown", row.user, row.item));
+        if !self.options.add_unknown_items && self.catalog.get(item).is_none() {
+            return misuse(format!("event of user `{user}`: item `{item}` is unknown"));
         }
         Ok(())
     }

@@ -27,12 +27,12 @@ mod columns;
 use crate::columns::Table;
 use crate::dataset::{EVENTS, ITEMS};
 use crate::limits;
-use crate::parquet_sink::{ParquetSink, Value};
-use crate::row::{EventRow, ExtraColumn, ItemRow, When, WriterOptions};
+use crate::parquet_sink::{ParquetSink, Value, Values};
+use crate::row::{EventColumns, EventRow, ExtraColumn, ItemRow, When, WriterOptions};
 use crate::{Error, ImportReport, Meta, Part, examples, hash, hash_dataset, meta};
 use arrow_array::Array;
 use checks::{check_free, check_texts, misuse};
-use columns::{event_columns, item_columns};
+use columns::item_columns;
 use semrank_core::{Dictionary, Kind};
 use semrank_store::StagedDir;
 use std::collections::BTreeMap;
@@ -155,32 +155,57 @@ impl DatasetWriter {
     /// An empty id or action, an unknown item, a time out of [`TIMES_MS`](crate::TIMES_MS) or where positions were before (or the
     /// other way round), a wrong number of extra values; I/O errors.
     pub fn event(&mut self, row: &EventRow<'_>) -> Result<(), Error> {
-        self.check_event(row)?;
+        self.check_extra(row.extra.len())?;
+        self.check_event([row.user, row.item, row.action], row.time)?;
         let (timed, time) = match row.time {
             When::Time(ms) => (true, ms),
             When::Position(position) => (false, position),
         };
-        let events = match &mut self.events {
-            Some(_) if self.timed != timed => {
-                return Err(Error::Options("a log holds either times or positions, not both".into()));
-            }
-            Some(events) => events,
-            none => {
-                self.timed = timed;
-                let path = self.stage.path().join(EVENTS);
-                none.insert(ParquetSink::create(&path, event_columns(&self.options, timed))?)
-            }
-        };
+        let seq = self.event_rows as i64;
         let standard = [
             Value::Text(row.user),
             Value::Text(row.item),
             Value::Text(row.action),
             Value::Integer(time),
-            Value::Integer(self.event_rows as i64),
+            Value::Integer(seq),
         ];
-        events.push(standard.into_iter().chain(row.extra.iter().copied()))?;
-        self.count(row, time);
+        self.events_sink(timed)?.push(standard.into_iter().chain(row.extra.iter().copied()))?;
+        self.count([row.user, row.item, row.action], time);
         Ok(())
+    }
+
+    /// Adds events with times; the data set is the same as when each of them is given to [`DatasetWriter::event`].
+    ///
+    /// # Errors
+    /// Those of [`DatasetWriter::event`]; columns of different lengths.
+    pub fn event_columns(&mut self, rows: EventColumns) -> Result<(), Error> {
+        self.check_extra(rows.extra.len())?;
+        self.events_sink(true)?;
+        let first = self.event_rows as i64;
+        for (names, time) in rows.iter() {
+            self.check_event(names, When::Time(time))?;
+        }
+        rows.iter().for_each(|(names, time)| self.count(names, time));
+        let seqs = (first..self.event_rows as i64).collect::<Vec<_>>().into();
+        let standard = [rows.users, rows.items, rows.actions].map(Values::Text).into_iter();
+        let standard = standard.chain([rows.times, seqs].map(Values::Integer));
+        let columns: Vec<Values> = standard.chain(rows.extra).collect();
+        self.events_sink(true)?.push_columns(&columns)
+    }
+
+    /// The file of the events, begun with the first of them.
+    fn events_sink(&mut self, timed: bool) -> Result<&mut ParquetSink, Error> {
+        match &mut self.events {
+            Some(_) if self.timed != timed => {
+                Err(Error::Options("a log holds either times or positions, not both".into()))
+            }
+            Some(events) => Ok(events),
+            none => {
+                self.timed = timed;
+                let path = self.stage.path().join(EVENTS);
+                Ok(none.insert(ParquetSink::create(&path, columns::event_columns(&self.options, timed))?))
+            }
+        }
     }
 
     /// The number, in order of first appearance, of an item that was written.
@@ -299,13 +324,16 @@ impl DatasetWriter {
         })
     }
 
-    fn count(&mut self, row: &EventRow<'_>, time: i64) {
+    fn count(&mut self, [user, item, action]: [&str; 3], time: i64) {
         self.event_rows += 1;
-        self.users.insert(row.user);
-        self.catalog.insert(row.item);
-        match self.actions.get_mut(row.action) {
+        self.users.insert(user);
+        // Other items were found there by the check.
+        if self.options.add_unknown_items {
+            self.catalog.insert(item);
+        }
+        match self.actions.get_mut(action) {
             Some(count) => *count += 1,
-            None => drop(self.actions.insert(row.action.to_owned(), 1)),
+            None => drop(self.actions.insert(action.to_owned(), 1)),
         }
         if self.timed {
             let [first, last] = self.time_range.unwrap_or([time, time]);
