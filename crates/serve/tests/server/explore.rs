@@ -34,7 +34,7 @@ fn names(answer: &Ranking) -> Vec<String> {
 }
 
 pub(crate) fn answers(dir: &Path) -> Vec<Answer> {
-    let log = Log::existing(&dir.join("state/log"), settings(dir).journal).unwrap();
+    let log = Log::existing(&dir.join("state/log").into(), settings(dir).journal).unwrap();
     let mut out = Vec::new();
     log.for_each(|_, record| {
         if let Record::Answer(answer) = record {

@@ -23,7 +23,7 @@ fn child_that_appends_until_it_is_killed() {
         let batch: Vec<Vec<u8>> = (next..next + 1 + next % 5).map(payload).collect();
         let range = log.append_batch(&batch).unwrap();
         assert_eq!(range.start, next);
-        if next % 3 == 0 {
+        if next.is_multiple_of(3) {
             log.commit(range.end - 1).unwrap();
             say(format!("confirmed {}", range.end));
         }
