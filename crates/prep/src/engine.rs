@@ -37,9 +37,11 @@ const BATCH_ROWS_PER_MIB: usize = 16;
 /// Rows of a batch where there is memory enough.
 pub(crate) const MOST_BATCH_ROWS: u64 = 8192;
 /// A join whose small side takes at most this holds it once for all threads, and the rows of the large side stay where they are.
-/// DataFusion's own default is 1 MiB and 131,072 rows; beyond it both sides are exchanged, and the small one is still held.
+/// DataFusion's own default is 1 MiB and 131,072 rows; beyond it both sides are exchanged, and the small one is still held. It stands
+/// beside the limit of the sorts, so it is a sixteenth of that at most.
 const MOST_SHARED_BYTES: usize = 64 * MIB;
-const MOST_SHARED_ROWS: usize = 4 << 20;
+/// Where the bytes are not known, rows count as so many.
+const BYTES_OF_SHARED_ROW: usize = 16;
 /// Batches that a query may be ahead of whoever takes its rows.
 const AHEAD: usize = 2;
 /// Longest time between two questions whether to stop.
@@ -76,8 +78,9 @@ impl Engine<'_> {
             )
             .with_sort_spill_reservation_bytes(MOST_MERGE_BYTES.min(memory / 32 / threads));
         let optimizer = &mut config.options_mut().optimizer;
-        optimizer.hash_join_single_partition_threshold = MOST_SHARED_BYTES;
-        optimizer.hash_join_single_partition_threshold_rows = MOST_SHARED_ROWS;
+        let shared = MOST_SHARED_BYTES.min(memory / 16);
+        optimizer.hash_join_single_partition_threshold = shared;
+        optimizer.hash_join_single_partition_threshold_rows = shared / BYTES_OF_SHARED_ROW;
         let environment = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(SortPool::new(memory)))
             .with_temp_file_path(work)

@@ -39,7 +39,9 @@ impl ItemItem {
             let item = ItemId(narrow::index(item));
             let counted = counted.of(item).map(|(other, weight)| (other, (1.0 - share) * weight));
             let regressed = regressed.of(item).map(|(other, weight)| (other, share * scale * weight));
-            strongest(summed(counted.chain(regressed).collect()), settings.top)
+            let mut row = summed(counted.chain(regressed).collect());
+            row.retain(|entry| entry.1 > 0.0);
+            strongest(row, settings.top)
         };
         let rows = (0..data.items()).into_par_iter().map(joined).collect();
         Self::of_rows(rows, settings.recent, settings.decay as f32)
@@ -185,7 +187,8 @@ impl<'a> Pairs<'a> {
             }
         };
         for &[start, at, end] in self.events(item) {
-            for (gap, &weight) in (1..).zip(&self.kernel) {
+            let reach = (at - start).max(end - 1 - at);
+            for (gap, &weight) in (1..=reach).zip(&self.kernel) {
                 if at + gap < end {
                     add(at + gap, weight);
                 }

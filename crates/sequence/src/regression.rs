@@ -2,17 +2,19 @@
 //!
 //! At each place `t` of a user's training events stand the `recent` newest events before it, in a row of `S` with weights
 //! `decay^age`, and the `window` events from it on, in a row of `Y` with weights `decay^gap`. The solution of
-//! `(SᵀS + ridge · I) X = C`, with `C = SᵀY + backward · YᵀS` where only targets are candidates and no item its own, says what an item of a history adds to a
-//! candidate besides the others (SLIST: Choe et al., "Session-aware Linear Item-Item Models for Session-based Recommendation", WWW 2021,
-//! section 3). Its inverse is as large as the square of the catalogue. One step of Jacobi's iteration from the diagonal,
-//! `X = D⁻¹ (C - O D⁻¹ C)` with `D + O = SᵀS + ridge · I`, ranks as the solution does and needs sparse rows only.
+//! `(SᵀS + ridge · I) X = C`, with `C = SᵀY + backward · YᵀS` (only target events are candidates; the diagonal of `C` is zero), says
+//! what an item of a history adds to a candidate besides the others (SLIST: Choe et al., "Session-aware Linear Item-Item Models for
+//! Session-based Recommendation", WWW 2021, section 3). The inverse would be as large as the square of the catalogue. One step of
+//! Jacobi's iteration from the diagonal, `X = D⁻¹ (C - O D⁻¹ C)` with `D + O = SᵀS + ridge · I`, approximates it with sparse rows
+//! (figures: `docs/log.md`, 2026-11-28).
 
 use crate::item_item::{Pairs, Scratch};
 use crate::text_neighbours::strongest;
 use crate::{BlendSettings, TrainingData};
 use rayon::prelude::*;
 
-/// Strongest entries of each row of `O` and of `D⁻¹ C`: a step takes at most the square of this for each item.
+/// Strongest entries of each row of `O` and of `D⁻¹ C`: 4 KiB for each item while the table is made, and at most the square of this in
+/// additions.
 const KEPT: usize = 256;
 
 type Row = Vec<(u32, f32)>;
@@ -66,6 +68,14 @@ fn kernel(settings: &BlendSettings) -> Vec<f64> {
     (1..recent + window).map(|gap| places(gap) as f64 * power(settings, gap - 1)).collect()
 }
 
+/// `1 + ratio + ratio² + …`, so many terms.
+fn series(ratio: f64, terms: usize) -> f64 {
+    match ratio == 1.0 {
+        true => terms as f64,
+        false => (1.0 - ratio.powi(i32::try_from(terms).unwrap_or(i32::MAX))) / (1.0 - ratio),
+    }
+}
+
 fn power(settings: &BlendSettings, exponent: usize) -> f64 {
     settings.decay.powi(i32::try_from(exponent).unwrap_or(i32::MAX))
 }
@@ -82,13 +92,13 @@ fn gram(
     scratch.found.clear();
     let mut own = 0.0;
     for &[start, at, end] in pairs.events(item) {
-        let near = (at + 1).saturating_sub(recent).max(start)..(at + recent).min(end);
+        let from = (at + 1).saturating_sub(recent).max(start);
+        let near = from..(at + recent).min(end).max(from);
         for (other, near) in near.clone().zip(&items[near]) {
             let (gap, later) = (at.abs_diff(other), at.max(other));
             // The places after both, as far as both are among the newest: a geometric series.
             let places = (recent - gap).min(end - 1 - later);
-            let series = (0..places).fold(0.0, |sum, _| 1.0 + square * sum);
-            let weight = power(settings, gap) * series;
+            let weight = power(settings, gap) * series(square, places);
             if near.index() == item {
                 own += weight;
             } else if weight > 0.0 {
@@ -170,6 +180,7 @@ mod tests {
         for settings in [
             BlendSettings { recent: 2, window: 3, ..all.clone() },
             BlendSettings { recent: 3, window: 1, backward: 0.0, ..all.clone() },
+            BlendSettings { recent: 1_000_000, decay: 1.0, ..all.clone() },
             all,
         ] {
             let mut found = 0;

@@ -5,7 +5,7 @@ use semrank_core::settings::SettingError;
 semrank_core::settings! {
     /// The item-item term, the content neighbours and the popularity prior that are blended with the model's scores.
     pub struct BlendSettings of "blend" {
-        /// Largest distance of two events that count as co-occurring; 0 = none do.
+        /// Largest distance of two events that are counted as a pair, and following events that the regression looks at; 0 = none.
         window: usize = 5, in 0..=10_000,
         /// Weight of "the other item came before" relative to "came after".
         backward: f64 = 0.3, in 0.0..=1000.0,
@@ -15,7 +15,8 @@ semrank_core::settings! {
         column_power: f64 = 0.25, in 0.0..=10.0,
         /// Strongest co-occurring candidates kept for each item.
         top: usize = 256, in 1..=1_000_000,
-        /// Share of the item-item table's weight that a ridge regression of the following events on those before has; 0 = it is not made.
+        /// Share of the item-item table's total weight that comes from a ridge regression of the next events on those before; 0 = pair
+        /// counts only.
         regression: f64 = 0.5, in 0.0..=1.0,
         /// Penalty of that regression, in events: an item with fewer says less.
         ridge: f64 = 100.0, in 1e-3..=1e9,
@@ -23,7 +24,7 @@ semrank_core::settings! {
         text: f64 = 0.2, in 0.0..=1000.0,
         /// Nearest items by words that get this weight, for each item.
         text_top: usize = 64, in 1..=1_000_000,
-        /// Newest events of a history that bring candidates.
+        /// Newest events of a history that bring candidates, and that the regression looks back on.
         recent: usize = 8, in 0..=1_000_000,
         /// Weight of an event relative to the next newer one.
         decay: f64 = 0.7, in 0.0..=1.0,

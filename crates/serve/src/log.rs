@@ -159,9 +159,11 @@ impl Log {
     pub fn without(&self, users: &HashSet<String>, mut kept: impl FnMut(&Record)) -> Result<(), LogError> {
         let first = self.journal.rotate()?;
         let [rewriting, rewritten] = Record::rewriting();
-        self.journal.append(&rewriting)?;
+        // Answers and exposures may come in between: what stands before this record is copied, and counts as copied.
+        let begin = self.journal.append(&rewriting)?;
+        self.journal.commit(begin)?;
         self.each_that_counts(0, |sequence, payload| {
-            if sequence < first {
+            if sequence < begin {
                 let record = self.read(sequence, payload)?;
                 if !record.user().is_some_and(|user| users.contains(user)) {
                     self.journal.append(&Record::copy(payload))?;

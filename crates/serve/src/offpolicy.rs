@@ -60,8 +60,8 @@ pub enum OffPolicyError {
     /// The log or the run.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// Too few lists.
-    #[error("the log has too few lists whose first slots could be drawn (`semrank serve --explore`): {0}")]
+    /// Too few lists, or a temperature that is not above 0.
+    #[error("the log of `semrank serve --explore` gives no estimate: {0}")]
     Statistics(#[from] semrank_experiment::Error),
 }
 
@@ -69,13 +69,17 @@ pub enum OffPolicyError {
 /// of `settings` belongs to it.
 ///
 /// # Errors
-/// State that a server is using or that cannot be read; a run that cannot be opened; too few lists.
+/// State that a server is using or that cannot be read; a run that cannot be opened; too few lists; a temperature that is not above 0.
 pub fn off_policy(
     run: Option<Run>,
     settings: &ServiceSettings,
     asked: &OffPolicySettings,
     context: &Context,
 ) -> Result<OffPolicyReport, OffPolicyError> {
+    if let Some(&got) = asked.temperatures.iter().find(|&&one| !(one > 0.0 && one.is_finite())) {
+        let what = "the temperature of a policy";
+        return Err(semrank_experiment::Error::OutOfRange { what, got, expected: "a number above 0" }.into());
+    }
     let log = Log::existing(&settings.log, settings.journal).map_err(OpenError::from)?;
     let mut found = Collected::of(&log, asked)?;
     let name =
@@ -110,7 +114,11 @@ pub fn off_policy(
         reward: asked.reward.clone(),
         only_drawn: asked.only_drawn,
         lists: lists.len(),
-        drawn: found.lists.iter().filter(|(id, _)| found.drawn.get(id) == Some(&true)).count(),
+        drawn: found
+            .lists
+            .iter()
+            .filter(|(id, _)| found.drawn.get(id).is_some_and(|&(drawn, _)| drawn))
+            .count(),
         rewarded: lists.iter().flat_map(|list| &list.rewards).filter(|&&reward| reward > 0.0).count(),
         elsewhere: found.elsewhere,
         left_out: found.left_out,
@@ -123,7 +131,8 @@ pub fn off_policy(
 #[derive(Default)]
 struct Collected {
     lists: Vec<(String, LoggedList)>,
-    drawn: HashMap<String, bool>,
+    /// Of each list, whether it was drawn, and the records that it saw: a request that is repeated may have been answered with another list.
+    drawn: HashMap<String, (bool, u64)>,
     elsewhere: usize,
     left_out: usize,
 }
@@ -146,7 +155,7 @@ impl Collected {
                 Record::Answer(answer) => {
                     newest = newest.max(moment(&answer));
                     if answer.explored.as_ref().is_some_and(|one| one.drawn || !asked.only_drawn) {
-                        // A request that was repeated was shown one list.
+                        // Of a request that was repeated, the first list counts.
                         out.left_out += usize::from(known.contains_key(&answer.request_id));
                         known.entry(answer.request_id.clone()).or_insert_with(|| {
                             answers.push(answer);
@@ -187,7 +196,7 @@ impl Collected {
                 Some((list, elsewhere)) => {
                     out.elsewhere += elsewhere;
                     let drawn = answer.explored.as_ref().is_some_and(|one| one.drawn);
-                    out.drawn.insert(answer.request_id.clone(), drawn);
+                    out.drawn.insert(answer.request_id.clone(), (drawn, answer.as_of));
                     out.lists.push((answer.request_id.clone(), list));
                 }
                 None => out.left_out += 1,
@@ -243,7 +252,8 @@ impl Ordered {
             let (Some(explored), Some(items_as_of)) = (&answer.explored, answer.items_as_of) else {
                 return Ok(());
             };
-            if !found.drawn.contains_key(&answer.request_id) || scores.contains_key(&answer.request_id) {
+            let is_of = found.drawn.get(&answer.request_id).is_some_and(|&(_, as_of)| as_of == answer.as_of);
+            if !is_of || scores.contains_key(&answer.request_id) {
                 return Ok(());
             }
             ranker.advance(answer.known_before.or(answer.now));

@@ -10,7 +10,7 @@ use crate::recover::Moments;
 use crate::{Event, OpenError, Problem, RankRequest, Service};
 use axum::http::StatusCode;
 use semrank_pipeline::{Context, Run};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,14 +20,13 @@ use utoipa::ToSchema;
 const CHECKED: usize = 100;
 
 /// Runs that rank together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Runs {
     /// Folder of a run of the same data set, on the server's machine.
     #[schema(value_type = String)]
     pub run: PathBuf,
     /// Folder of a click or conversion run that ranks what the first one finds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub clicks: Option<PathBuf>,
 }

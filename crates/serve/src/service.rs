@@ -223,7 +223,16 @@ impl Service {
         ranking
     }
 
-    /// The same before what a test counts from is durable: only [`Service::synced`] makes it an answer.
+    /// The same in the order of the scores: for an answer that has no room for probabilities.
+    ///
+    /// # Errors
+    /// What is wrong with the request.
+    pub(crate) fn rank_by_score(&self, request: &RankRequest, received: Instant) -> Result<Ranking, Problem> {
+        let (ranking, pending) = self.ranked(request, received, None)?;
+        Ok(self.synced(ranking, pending))
+    }
+
+    /// A ranking before what a test counts from is durable: only [`Service::synced`] makes it an answer.
     ///
     /// # Errors
     /// What is wrong with the request.
@@ -231,6 +240,15 @@ impl Service {
         &self,
         request: &RankRequest,
         received: Instant,
+    ) -> Result<(Ranking, Option<Pending>), Problem> {
+        self.ranked(request, received, self.settings.explore)
+    }
+
+    fn ranked(
+        &self,
+        request: &RankRequest,
+        received: Instant,
+        explore: Option<Exploration>,
     ) -> Result<(Ranking, Option<Pending>), Problem> {
         checked_k(request.k, DEFAULT_K)?;
         if let Some(user) = &request.user {
@@ -266,7 +284,7 @@ impl Service {
         let begun = place.as_ref().is_none_or(|place| self.experiments.begin(place).is_ok());
         let place = place.filter(|_| begun);
         // A list of a test is that of its arm alone.
-        let policy = self.settings.explore.filter(|_| place.is_none());
+        let policy = explore.filter(|_| place.is_none());
         let explore = policy.map(|policy| Explore { policy, request_id: &request_id });
         let now = Now { request, ms: now_ms, events: &events, is_late, place: place.as_ref(), explore };
         let began = Instant::now();
@@ -422,10 +440,11 @@ impl Service {
     /// # Errors
     /// 503 where the log cannot be written.
     pub async fn forget(&self, user: &str) -> Result<Receipt, Problem> {
-        let receipt = self.ingest.forget(user.to_owned()).await?;
+        let receipt = self.ingest.forget(user.to_owned()).await;
+        // Also where the log says later that it has it.
         self.experiments.forget(user);
         self.shadows.forget(user);
-        Ok(receipt)
+        receipt
     }
 
     /// Takes events in.
@@ -448,11 +467,12 @@ impl Service {
     /// Writes what waits, and takes no more.
     pub fn stop(&self) {
         self.shadows.stop();
-        self.traces.iter().for_each(Traces::stop);
         self.keeper.iter().for_each(Keeper::stop);
         self.ingest.stop();
         // What cannot be written was not acknowledged.
         let _ = self.flush();
+        // Last, since a collector may be slow.
+        self.traces.iter().for_each(Traces::stop);
     }
 }
 

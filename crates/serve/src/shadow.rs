@@ -287,6 +287,9 @@ impl Behind {
 
     /// The list of the second run, and its time.
     fn ranked(&mut self, ranker: &Ranker, offered: &Offered) -> Result<(List, Duration), String> {
+        if !self.log.has_number(offered.as_of) {
+            return Err("a user was forgotten after this request".into());
+        }
         let context = Context::default();
         if ranker.catalogue.as_of() != Some(self.items.durable_end()) {
             ranker.catalogue.advance(u64::MAX, &context).map_err(|error| error.to_string())?;

@@ -47,7 +47,9 @@ impl Traces {
     pub(crate) fn open(url: &str) -> Result<Self, OpenError> {
         let is_http = url.starts_with("http://") || url.starts_with("https://");
         if !is_http {
-            return Err(OpenError::Traces { why: format!("{url} does not begin with http:// or https://") });
+            return Err(OpenError::Traces {
+                why: "the address does not begin with http:// or https://".into(),
+            });
         }
         let base = url.trim_end_matches('/');
         let url = if base.ends_with(PATH) { base.to_owned() } else { format!("{base}{PATH}") };

@@ -1,6 +1,7 @@
 //! `semrank experiment off-policy`: what other policies would have earned, from the log of a server that explored.
 
 use crate::error::Error;
+use crate::log_url::log_url;
 use crate::output;
 use crate::progress::Console;
 use clap::Args;
@@ -14,6 +15,9 @@ pub(super) struct OffPolicyArgs {
     /// The state of a server that has stopped and was started with --explore.
     #[arg(long, value_name = "DIR")]
     state: PathBuf,
+    /// The log of that server, where it is not in its state.
+    #[arg(long, value_name = "URL")]
+    log: Option<String>,
     /// A run of the same data set: what it makes of the items from which lists were drawn.
     #[arg(long, value_name = "RUN")]
     run: Option<PathBuf>,
@@ -39,7 +43,7 @@ pub(super) struct OffPolicyArgs {
 
 /// Prints what policies would have earned.
 pub(super) fn off_policy(args: &OffPolicyArgs, console: &Console) -> Result<(), Error> {
-    let mut settings = ServiceSettings::new(&args.state);
+    let mut settings = ServiceSettings::new(&args.state).with_log(log_url(args.log.as_ref())?);
     settings.clicks.clone_from(&args.clicks);
     let asked = OffPolicySettings {
         reward: args.reward.clone(),

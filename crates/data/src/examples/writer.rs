@@ -199,6 +199,16 @@ impl ExamplesWriter {
         let times = self.optional.iter().zip(&rows.optional);
         let times: Vec<Int64Array> =
             times.filter_map(|(column, values)| column.moments(values)).cloned().collect();
+        let required = [&rows.timestamps, &rows.seqs, &rows.history_ends, &rows.clicks];
+        let lengths = required.into_iter().chain(&times).all(|column| column.len() == rows.parts.len());
+        if !lengths || required.iter().any(|column| column.null_count() > 0) {
+            return Err(Error::Options(
+                "columns of examples have different lengths, or a required one has nulls".into(),
+            ));
+        }
+        if !rows.history_ends.values().iter().all(|&end| u32::try_from(end).is_ok()) {
+            return Err(Error::Options("the end of a history is no event's number".into()));
+        }
         let places = rows.timestamps.values().iter().zip(rows.seqs.values());
         let ids = rows.users.iter().zip(rows.items.iter());
         for (row, ((user, item), (&timestamp, &seq))) in ids.zip(places).enumerate() {

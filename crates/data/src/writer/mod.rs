@@ -180,6 +180,16 @@ impl DatasetWriter {
     /// Those of [`DatasetWriter::event`]; columns of different lengths.
     pub fn event_columns(&mut self, rows: EventColumns) -> Result<(), Error> {
         self.check_extra(rows.extra.len())?;
+        let events = rows.times.len();
+        let texts = [&rows.users, &rows.items, &rows.actions];
+        if texts.iter().any(|column| column.len() != events) || rows.times.null_count() > 0 {
+            return Err(Error::Options(
+                "columns of events have different lengths, or the times have nulls".into(),
+            ));
+        }
+        if events == 0 {
+            return Ok(());
+        }
         self.events_sink(true)?;
         let first = self.event_rows as i64;
         for (names, time) in rows.iter() {

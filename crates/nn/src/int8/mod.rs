@@ -94,7 +94,7 @@ impl QuantLinear {
     ///
     /// # Panics
     /// When the column has another width.
-    pub fn push_column(&mut self, values: &[f32], bias: f32) {
+    fn push_column(&mut self, values: &[f32], bias: f32) {
         if self.outputs.is_multiple_of(PANEL) {
             huge::reserve(&mut self.weights, self.groups);
             self.weights.extend(std::iter::repeat_n([Line([[0; 4]; 16]); 3], self.groups));
@@ -109,7 +109,7 @@ impl QuantLinear {
     ///
     /// # Panics
     /// When there is no such output, or the column has another width.
-    pub fn set_column(&mut self, output: usize, values: &[f32], bias: f32) {
+    fn set_column(&mut self, output: usize, values: &[f32], bias: f32) {
         assert_eq!(values.len().div_ceil(4), self.groups, "a column of {} weights", values.len());
         assert!(output < self.outputs, "output {output} of {}", self.outputs);
         let (panel, column) = (output / PANEL, output % PANEL);

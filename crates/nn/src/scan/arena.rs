@@ -19,8 +19,9 @@ pub struct Hit {
 #[derive(Debug, Clone, Default)]
 pub struct Arena {
     pub(super) scores: Vec<f32>,
-    /// Rows that the sieve lets through, and rows to score.
+    /// Rows that the sieve lets through.
     pub(super) reaching: Vec<u32>,
+    /// Rows to score exactly.
     pub(super) pending: Vec<u32>,
     pub(super) query: Query,
     pub(super) most: Most,

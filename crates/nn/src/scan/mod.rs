@@ -107,7 +107,7 @@ impl Scan {
     /// The same, with room for so many rows: appending them moves none.
     ///
     /// # Panics
-    /// When `dim` is 0.
+    /// When `dim` is 0, or above 65,536 in 8 bits.
     pub fn with_capacity(dim: usize, precision: Precision, rows: usize) -> Self {
         let mut out = Self::new(dim, precision);
         out.values.reserve(rows * dim);

@@ -23,7 +23,7 @@ const STEP: usize = 16;
 /// the other.
 const ROWS_PER_GATHERED: usize = 14;
 
-/// Rows that the sieve lets through between two looks at the threshold.
+/// Rows that the sieve lets through between two looks at the threshold, where their finer bits are read before their scores.
 const SIFTED: usize = 4096;
 
 /// The query of a search, and the rows that it may return.
@@ -150,10 +150,11 @@ impl Search<'_> {
             most.take_tops(*k, least.max(f32::MIN), pending);
             pending.iter_mut().for_each(|row| *row += rows.start);
             self.settle(arena);
+            let sifted = if self.scan.fine.is_some() { SIFTED } else { GATHERED };
             for group in 0..groups.len() {
                 let least = arena.least.max(f32::MIN);
                 arena.reaching.extend(arena.most.reaching(least, group).map(|row| rows.start + row));
-                if arena.reaching.len() >= SIFTED {
+                if arena.reaching.len() >= sifted {
                     self.sift(rows.start, arena);
                 }
             }

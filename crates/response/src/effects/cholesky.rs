@@ -63,7 +63,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 kernel! {
     /// Solves for the columns of the identity, some at a time, and writes the solutions as rows; each value is made as by
-    /// [`Cholesky::solve`]. `x` is room for `[n x LANES]`.
+    /// [`Cholesky::solve`] (to the bit below `LONG`, where that adds in the same order). `x` is room for `[n x LANES]`.
     fn inverse<T: Scalar>(n: usize, lower: &[T], x: &mut [T], out: &mut [T]) {
         for first in (0..n).step_by(LANES) {
             let (x, _) = x.as_chunks_mut::<LANES>();

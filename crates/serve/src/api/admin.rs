@@ -7,13 +7,20 @@ use crate::{Problem, Reloaded, Runs, Service, ShadowReport};
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use utoipa::ToSchema;
 
 /// Which runs, and whether they are only to be checked.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ReloadRequest {
-    #[serde(flatten)]
-    runs: Runs,
+    /// Folder of a run of the same data set, on the server's machine.
+    #[schema(value_type = String)]
+    run: PathBuf,
+    /// Folder of a click or conversion run that ranks what the first one finds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    clicks: Option<PathBuf>,
     /// Ask the runs what was asked before, say how their answers differ, and change nothing.
     #[serde(default)]
     only_check: bool,
@@ -27,9 +34,9 @@ pub(crate) struct ReloadRequest {
 ))]
 pub(super) async fn reload(
     State(app): Shared,
-    Body(ReloadRequest { runs, only_check }): Body<ReloadRequest>,
+    Body(ReloadRequest { run, clicks, only_check }): Body<ReloadRequest>,
 ) -> Result<Json<Reloaded>, Problem> {
-    blocking(app, move |service| service.reload(runs, only_check)).await
+    blocking(app, move |service| service.reload(Runs { run, clicks }, only_check)).await
 }
 
 /// The run that ranked before takes over again.
@@ -43,9 +50,15 @@ pub(super) async fn rollback(State(app): Shared) -> Result<Json<Reloaded>, Probl
 
 /// Which runs rank in the shadow, and how often.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ShadowRequest {
-    #[serde(flatten)]
-    runs: Runs,
+    /// Folder of a run of the same data set, on the server's machine.
+    #[schema(value_type = String)]
+    run: PathBuf,
+    /// Folder of a click or conversion run that ranks what the first one finds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    clicks: Option<PathBuf>,
     /// Share of the requests that they rank as well, above 0; all of them by default.
     #[serde(default = "all")]
     share: f64,
@@ -63,9 +76,9 @@ fn all() -> f64 {
 ))]
 pub(super) async fn shadow(
     State(app): Shared,
-    Body(ShadowRequest { runs, share }): Body<ShadowRequest>,
+    Body(ShadowRequest { run, clicks, share }): Body<ShadowRequest>,
 ) -> Result<Json<ShadowReport>, Problem> {
-    blocking(app, move |service| service.shadow(runs, share)).await
+    blocking(app, move |service| service.shadow(Runs { run, clicks }, share)).await
 }
 
 /// How the lists of the run in the shadow differ from those that were shown.

@@ -55,7 +55,7 @@ pub(super) async fn infer(
 ) -> Result<Json<InferResponse>, Problem> {
     let (received, ask) = (Instant::now(), request.rank()?);
     let cost = ask.candidates.as_ref().map_or(1_000, Vec::len);
-    let ranking = app.work(cost, move |service| service.rank(&ask, received)).await?;
+    let ranking = app.work(cost, move |service| service.rank_by_score(&ask, received)).await?;
     let shape = vec![ranking.items.len()];
     let tensor = |name: &str, datatype: &str, data| Tensor {
         name: name.to_owned(),

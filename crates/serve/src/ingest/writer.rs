@@ -188,7 +188,7 @@ impl Writer {
 
     /// Takes those who are forgotten out of the log and of snapshots.
     fn rewrite(&mut self, forgotten: HashSet<String>) -> Result<(), Problem> {
-        if forgotten.is_empty() {
+        if forgotten.is_empty() && self.leaving.is_empty() {
             return Ok(());
         }
         self.leaving.extend(forgotten);
@@ -227,7 +227,7 @@ impl Writer {
 fn refuse(jobs: Vec<Job>, error: &semrank_store::Error) {
     let problem = Problem::unavailable(match error.is_temporary() {
         true => format!(
-            "the log cannot be written now; send this again, with the same `event_id` in each event: {error}"
+            "the log cannot be written now; send this again (events with the same `event_id`): {error}"
         ),
         false => format!(
             "the log cannot be written, and takes nothing before the server is started again: {error}"

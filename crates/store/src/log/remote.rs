@@ -139,7 +139,7 @@ impl<S: Server> Remote<S> {
                 state = self.wait_for(state, left);
                 continue;
             }
-            state = self.try_once(state, until);
+            state = self.try_once(state);
             if state.away.is_some() {
                 // A server that refuses connections does so at once.
                 state = self.wait_for(state, left.min(Duration::from_millis(pause_ms)));
@@ -152,8 +152,9 @@ impl<S: Server> Remote<S> {
         self.tried.wait_timeout(state, most).unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Writes one batch, once.
-    fn try_once<'a>(&'a self, mut state: MutexGuard<'a, State>, until: Instant) -> MutexGuard<'a, State> {
+    /// Writes one batch, once. It has all the time that a write may take, however long somebody has waited for others: a server is not
+    /// away because they were slow.
+    fn try_once<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let batch = match &state.sent {
             Some(sent) => sent.clone(),
             None => {
@@ -164,7 +165,7 @@ impl<S: Server> Remote<S> {
         state.sent = Some(batch.clone());
         state.is_writing = true;
         drop(state);
-        let written = self.server.write(&batch, until);
+        let written = self.server.write(&batch, Instant::now() + self.wait);
         let mut state = self.state();
         state.is_writing = false;
         match written {
@@ -203,9 +204,8 @@ impl<S: Server> DurableLog for Remote<S> {
         if let Some(reason) = &state.away {
             return Err(self.unavailable(reason));
         }
-        let has_room = |state: &State| {
-            state.pending.records.is_empty() || state.pending.bytes + bytes <= MOST_PENDING_BYTES
-        };
+        // A large batch may go beyond the limit: it would never find room while small ones come.
+        let has_room = |state: &State| state.pending.bytes < MOST_PENDING_BYTES;
         if !has_room(&state) {
             state = self.write_until(state, has_room)?;
             self.check(&state)?;

@@ -171,7 +171,7 @@ impl FromStr for LogUrl {
         let Some(&(scheme, names, options)) = SERVERS.iter().find(|(name, ..)| *name == scheme) else {
             return Err(wrong(format!("no log has this scheme; it is {KNOWN}")));
         };
-        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (place, query) = rest.rsplit_once('?').unwrap_or((rest, ""));
         if place.rsplit('@').next().is_none_or(|host| host.is_empty() || host.starts_with('/')) {
             return Err(wrong(format!("it names no host; a log is {KNOWN}")));
         }
@@ -187,7 +187,7 @@ impl FromStr for LogUrl {
             match key {
                 _ if key == names => name = value.to_owned(),
                 _ if !options.contains(&key) => {
-                    return Err(wrong(format!("it has no `{key}`, but {names} and {}", options.join(", "))));
+                    return Err(wrong(format!("its options are {names}, {}", options.join(", "))));
                 }
                 "timeout_ms" => wait = ms()?,
                 "lease_ms" => lease = ms()?,

@@ -2,7 +2,7 @@
 //!
 //! A row is `w ≈ t v`, `v` in -8..=7, with its own step `t`: the largest value is 8 steps, of either sign. A query is `x ≈ s q`, `q` in
 //! -127..=127. Then, with `ŵ = t v` and `x̂ = s q`, `<x, w> <= s t <q, v> + |x - x̂| |w| + |x̂| |w - ŵ|` (Cauchy and Schwarz), where `<q, v>`
-//! is exact. The lengths are measured, and what f32 rounds is added ([`Query::new`]).
+//! is exact. The lengths are measured, and what f32 rounds is added ([`Query::set`]).
 //!
 //! With four bits more ([`Fine`]) the error is a sixteenth. They lie row by row and are read only for rows that the first four let through.
 //!

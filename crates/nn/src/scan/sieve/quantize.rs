@@ -137,7 +137,7 @@ impl Query {
         self.shift = 8 * self.values.as_flattened().as_flattened().iter().map(|&q| i32::from(q)).sum::<i32>();
         let bound = Bound { length: length.sqrt() as f32 * MARGIN, error: error.sqrt() as f32 * MARGIN };
         (self.step, self.length) = (step, bound.length);
-        // The exact score rounds as `Scan::slack` says. Here the product with the steps rounds thrice, and then three sums of numbers of
+        // The exact score rounds as `Nearest::slack` says. Here the product with the steps rounds thrice, and then three sums of numbers of
         // at most 4 |x̂| |w| and the bias: 2^-24 of 6 + 12 times the lengths, and of 4 times the bias. In `Fine` products of at most
         // 3 |x̂| |w| in all round thrice, those with the falls once, and two sums of a part are of at most 8 |x̂| |w| and the bias.
         let parts = x.len().div_ceil(PART);

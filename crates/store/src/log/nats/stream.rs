@@ -291,7 +291,12 @@ impl Nats {
                     return;
                 }
             };
-            while let Some(message) = messages.next().await {
+            loop {
+                let message = tokio::select! {
+                    () = tell.closed() => return, // nobody reads on
+                    message = messages.next() => message,
+                };
+                let Some(message) = message else { return };
                 let read = message.map_err(|error| error.to_string());
                 let read = read.and_then(|message| {
                     let sequence = message.info().map_err(|error| error.to_string())?.stream_sequence;
