@@ -234,9 +234,10 @@ mod tests {
             ("redis://u:secret@h", "?key=NAME"),
             ("redis://u:secret@?key=a", "no host"),
             ("redis:///0?key=a", "no host"),
-            ("redis://u:secret@h?key=a&stream=b", "no `stream`"),
+            ("redis://u:secret@h?key=a&stream=b", "its options are key"),
             ("nats://u:secret@h?stream=a.b", "?stream=NAME"),
-            ("nats://u:secret@h?stream=a&lease_ms=9", "no `lease_ms`"),
+            ("nats://u:secret@h?stream=a&lease_ms=9", "its options are stream"),
+            ("redis://u:sec?ret@h/0?key=a&secret=1", "its options are key"),
             ("nats://u:secret@h?stream=a&timeout_ms=0", "timeout_ms=0"),
         ] {
             let error = refused(text);
