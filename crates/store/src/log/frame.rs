@@ -142,7 +142,9 @@ mod tests {
     use super::*;
 
     fn batch(first: u64, records: &[&[u8]]) -> Batch {
-        Batch { records: records.iter().map(|record| record.to_vec()).collect(), ..Batch::from(first) }
+        let mut out = Batch::from(first);
+        out.records = records.iter().map(|record| record.to_vec()).collect();
+        out
     }
 
     fn read(bodies: &[Vec<u8>]) -> Option<Vec<(u64, Vec<u8>)>> {

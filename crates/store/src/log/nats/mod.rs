@@ -27,6 +27,9 @@ use stream::{Nats, Published};
 /// Bytes of a message beside its body: the headers that are sent with it.
 const HEADERS_BYTES: usize = 1024;
 
+/// The number of a batch's first record, and its messages.
+type Sending = (u64, Arc<Vec<Vec<u8>>>);
+
 /// The log, as its writer or a reader knows it.
 struct NatsLog {
     nats: Nats,
@@ -36,7 +39,7 @@ struct NatsLog {
     /// The first message.
     first: AtomicU64,
     /// Bodies of the batch that is being written, by its first record.
-    sending: Mutex<Option<(u64, Arc<Vec<Vec<u8>>>)>>,
+    sending: Mutex<Option<Sending>>,
     can_write: bool,
 }
 

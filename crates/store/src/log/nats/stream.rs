@@ -42,6 +42,9 @@ pub(super) struct Nats {
     name: String,
 }
 
+/// Is given the number and the bytes of each message, and says whether to go on.
+type EachMessage<'v> = &'v mut dyn FnMut(u64, &[u8]) -> Result<ControlFlow<()>, Error>;
+
 impl Nats {
     pub(super) fn connect(url: &ServerUrl, until: Instant) -> Result<Self, Error> {
         let name = url.to_string();
@@ -260,12 +263,7 @@ impl Nats {
     }
 
     /// Gives the messages of a range in their order until `visit` breaks; each has to come within a time.
-    pub(super) fn read(
-        &self,
-        range: Range<u64>,
-        wait: Duration,
-        visit: &mut dyn FnMut(u64, &[u8]) -> Result<ControlFlow<()>, Error>,
-    ) -> Result<(), Error> {
+    pub(super) fn read(&self, range: Range<u64>, wait: Duration, visit: EachMessage) -> Result<(), Error> {
         let stream = self.present(Instant::now() + wait)?;
         let (tell, mut told) = mpsc::channel::<Result<(u64, Vec<u8>), Error>>(READ_MESSAGES);
         let (config, failed) = (
