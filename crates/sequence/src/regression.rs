@@ -8,8 +8,8 @@
 //! Jacobi's iteration from the diagonal, `X = D⁻¹ (C - O D⁻¹ C)` with `D + O = SᵀS + ridge · I`, approximates it with sparse rows
 //! (figures: `docs/log.md`, 2026-11-28).
 
-use crate::item_item::{Pairs, Scratch};
-use crate::text_neighbours::strongest;
+use crate::pairs::{Pairs, Scratch};
+use crate::rows::{Sums, strongest};
 use crate::{BlendSettings, TrainingData};
 use rayon::prelude::*;
 
@@ -39,26 +39,19 @@ fn solved(data: &TrainingData, settings: &BlendSettings, kept: usize) -> Vec<Row
             strongest(row.map(|(other, weight)| (other, (weight * inverse[item]) as f32)).collect(), kept)
         })
         .collect();
-    let step = |sums: &mut Vec<f32>, item: usize| {
-        let mut met = Vec::new();
+    let step = |sums: &mut Sums, item: usize| {
         let mut add = |row: &Row, factor: f32| {
-            for &(other, value) in row {
-                if sums[other as usize] == 0.0 {
-                    met.push(other);
-                }
-                sums[other as usize] += factor * value;
-            }
+            row.iter().for_each(|&(other, value)| sums.add(other, factor * value));
         };
         add(&first[item], 1.0);
         for &(through, weight) in &others[item] {
             add(&first[through as usize], -weight * inverse[item] as f32);
         }
-        let found = met.into_iter().map(|other| (other, std::mem::take(&mut sums[other as usize])));
-        let found = found.filter(|&(other, value)| value > 0.0 && other as usize != item);
+        let found = sums.take().filter(|&(other, value)| value > 0.0 && other as usize != item);
         strongest(found.collect(), settings.top)
     };
     let items = (0..data.items()).into_par_iter();
-    items.map_init(|| vec![0.0; data.items()], step).collect()
+    items.map_init(|| Sums::new(data.items()), step).collect()
 }
 
 /// Entries of `SᵀY` for two events by their distance, from 1 on: one for each place between them that sees both.

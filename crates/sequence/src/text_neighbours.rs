@@ -8,6 +8,7 @@
 //! square.
 
 use crate::TrainingData;
+use crate::rows::{Sums, strongest};
 use rayon::prelude::*;
 use semrank_core::narrow;
 use semrank_nn::linalg::SparseMatrix;
@@ -29,39 +30,18 @@ pub struct Texts<'a> {
 pub(crate) fn text_neighbours(texts: Texts, data: &TrainingData, top: usize) -> Vec<Vec<(u32, f32)>> {
     let (rows, candidates, counted) = (texts.rows, is_candidate(data), counted(texts));
     let items_of = rows.transpose();
-    let near = |near: &mut Vec<f32>, item: usize| {
-        let mut met: Vec<u32> = Vec::new();
+    let near = |near: &mut Sums, item: usize| {
         let (words, weights) = rows.row(item);
         for (&word, weight) in words.iter().zip(weights).filter(|(word, _)| counted[**word as usize]) {
             let (items, values) = items_of.row(word as usize);
-            for (&other, value) in items.iter().zip(values) {
-                if near[other as usize] == 0.0 {
-                    met.push(other);
-                }
-                near[other as usize] += weight * value;
-            }
+            items.iter().zip(values).for_each(|(&other, value)| near.add(other, weight * value));
         }
-        let take = |other: u32| (other, std::mem::take(&mut near[other as usize]));
-        let all = met.into_iter().map(take);
-        let found =
-            all.filter(|&(other, near)| near > 0.0 && other as usize != item && candidates[other as usize]);
-        strongest(found.collect(), top)
+        let is_near =
+            |&(other, near): &(u32, f32)| near > 0.0 && other as usize != item && candidates[other as usize];
+        strongest(near.take().filter(is_near).collect(), top)
     };
     let items = (0..rows.rows).into_par_iter();
-    items.map_init(|| vec![0.0; rows.rows], |buffer, item| near(buffer, item)).collect()
-}
-
-/// The strongest `top` entries of a row, strongest first; of equal ones those of the first items.
-pub(crate) fn strongest(mut row: Vec<(u32, f32)>, top: usize) -> Vec<(u32, f32)> {
-    let order = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-    if top < row.len() {
-        row.select_nth_unstable_by(top, order);
-        row.truncate(top);
-    }
-    row.sort_unstable_by(order);
-    // Rows of a whole catalogue are kept, and most of what was found is not.
-    row.shrink_to_fit();
-    row
+    items.map_init(|| Sums::new(rows.rows), |sums, item| near(sums, item)).collect()
 }
 
 fn is_candidate(data: &TrainingData) -> Vec<bool> {
